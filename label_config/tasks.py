@@ -1,0 +1,172 @@
+"""Our sentences as Label Studio's tasks and predictions, and back.
+
+`task["data"]` is flat where the Data Manager filters or orders by it.
+"""
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterator
+from typing import Any
+
+from label_config.chips import confidence, numbered_sources, place_of, source_html
+from label_config.fields import Json, entity_at, list_at, object_of, text_at
+from label_config.regions import region_id, region_of
+from projection.errors import ReviewError
+from projection.records import (
+    Conflict,
+    ConflictKind,
+    Entity,
+    ParallelSentence,
+    ProjectedSentence,
+    Span,
+)
+
+NO_CONFLICT = "none"
+
+_MEND = "Import sentences with `spanferry push`, which writes every field"
+
+
+def to_task(projected: ProjectedSentence) -> dict[str, Any]:
+    """The task an annotator gets: `{"data": {…}}`.
+
+    `source_entities` is null where the corpus brought none along (`ParallelSentence.entities`),
+    `conflict` lists the kinds once each, `min_confidence` is the sentence's score to four digits.
+    """
+    sentence = projected.sentence
+    return {
+        "data": {
+            "pair_id": sentence.id,
+            "lang": sentence.target_lang,
+            "source_lang": sentence.source_lang,
+            "source": sentence.source,
+            "target": sentence.target,
+            "origin": sentence.origin,
+            "source_html": source_html(projected),
+            "conflict": ", ".join(projected.conflict_kinds) or NO_CONFLICT,
+            "n_conflicts": len(projected.conflicts),
+            "min_confidence": round(projected.score, 4),
+            "n_entities": len(projected.entities),
+            "source_entities": _source_entities(sentence),
+            "conflicts": [_conflict(conflict) for conflict in projected.conflicts],
+        }
+    }
+
+
+def to_prediction(projected: ProjectedSentence) -> dict[str, Any]:
+    """The prediction that goes with the task: `{"model_version", "score", "result"}`.
+
+    Every entity is a region, whose `meta` names the source entity it comes from. A sentence
+    without entities has an empty `result`, which is an answer too.
+    """
+    return {
+        "model_version": projected.model_version,
+        "score": projected.score,
+        "result": _regions(projected),
+    }
+
+
+def sentence_of(task_or_data: Json, where: str = "task") -> ParallelSentence:
+    """The sentence a task was made of; takes the task or its `data`.
+
+    Raises:
+        ReviewError: if a field is missing or of the wrong type, or an offset contradicts the text.
+    """
+    data = _data(task_or_data, where)
+    texts = {
+        key: text_at(data, key, f"{where} data", _MEND)
+        for key in ("pair_id", "source", "target", "source_lang", "lang", "origin")
+    }
+    return ParallelSentence(
+        id=texts["pair_id"],
+        source=texts["source"],
+        target=texts["target"],
+        source_lang=texts["source_lang"],
+        target_lang=texts["lang"],
+        origin=texts["origin"],
+        entities=_read_source_entities(data, texts["source"], where),
+    )
+
+
+def conflicts_of(task_or_data: Json, where: str = "task") -> tuple[ConflictKind, ...]:
+    """The kinds of conflict a task was sent with, each once, in the order of `ConflictKind`.
+
+    Raises:
+        ReviewError: if they are missing or unknown.
+    """
+    found = set()
+    for n, item in enumerate(list_at(_data(task_or_data, where), "conflicts", where, _MEND)):
+        here = f"{where} conflicts[{n}]"
+        kind = text_at(object_of(item, here, _MEND), "kind", here, _MEND)
+        if kind not in tuple(ConflictKind):
+            raise ReviewError(here, f"unknown kind {kind!r}", f"Known: {', '.join(ConflictKind)}")
+        found.add(kind)
+    return tuple(kind for kind in ConflictKind if kind in found)
+
+
+def _data(task_or_data: Json, where: str) -> Json:
+    record = object_of(task_or_data, where, _MEND)
+    return object_of(record["data"], f"{where} data", _MEND) if "data" in record else record
+
+
+def _source_entities(sentence: ParallelSentence) -> list[dict[str, Any]] | None:
+    if sentence.entities is None:
+        return None
+    return [
+        {
+            "start": entity.span.start,
+            "end": entity.span.end,
+            "label": entity.label,
+            "text": entity.span.of(sentence.source),
+            "score": entity.score,
+        }
+        for entity in sentence.entities
+    ]
+
+
+def _read_source_entities(data: Json, source: str, where: str) -> tuple[Entity, ...] | None:
+    if "source_entities" in data and data["source_entities"] is None:
+        return None
+    entities = []
+    for n, item in enumerate(list_at(data, "source_entities", f"{where} data", _MEND)):
+        here = f"{where} source_entities[{n}]"
+        record = object_of(item, here, _MEND)
+        label = text_at(record, "label", here, _MEND)
+        entities.append(entity_at(record, label, source, here, _MEND))
+    return tuple(entities)
+
+
+def _conflict(conflict: Conflict) -> dict[str, str]:
+    return {"kind": str(conflict.kind), "reason": conflict.reason}
+
+
+def _regions(projected: ProjectedSentence) -> list[dict[str, Any]]:
+    sentence, sources = projected.sentence, numbered_sources(projected)
+    regions = []
+    taken: Counter[tuple[object, ...]] = Counter()
+    for entity, source in _with_sources(projected):
+        key = (sentence.id, source.span if source else None, entity.span, entity.label)
+        region = region_of(region_id(*key, taken[key]), entity, sentence.target)
+        taken[key] += 1
+        number = sources.index(place_of(source)) + 1 if source else None
+        regions.append({**region, "meta": _meta(sentence, entity, source, number)})
+    return regions
+
+
+def _with_sources(projected: ProjectedSentence) -> Iterator[tuple[Entity, Entity | None]]:
+    # Two mentions may land on the same words with the same label: each region takes one of them.
+    waiting: defaultdict[tuple[Span, str], deque[Entity]] = defaultdict(deque)
+    for projection in projected.projections:
+        if projection.target is not None:
+            waiting[projection.target, projection.source.label].append(projection.source)
+    for entity in projected.entities:
+        sources = waiting[entity.span, entity.label]
+        yield entity, sources.popleft() if sources else None
+
+
+def _meta(
+    sentence: ParallelSentence, entity: Entity, source: Entity | None, number: int | None
+) -> dict[str, Any]:
+    doubt = "" if entity.score is None else f" · {confidence(entity.score)}"
+    if source is None:
+        return {"text": [f"found in the target only{doubt}"]}
+    phrase = f"from {number} “{source.span.of(sentence.source)}”{doubt}"
+    return {"text": [phrase], "source": [source.span.start, source.span.end]}

@@ -1,0 +1,5 @@
+"""`python -m ml_backend` is `spanferry`."""
+
+from ml_backend.cli import main
+
+main()

@@ -1,0 +1,126 @@
+"""Who may call: one secret, sent as HTTP basic authentication or as a token.
+
+Label Studio sends basic authentication on ML calls. Its webhooks carry only the headers they were
+created with, so they send `Authorization: Token <password>`.
+"""
+
+import base64
+import binascii
+import hmac
+import json
+import os
+import secrets
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ml_backend.settings import PREFIX, Settings, SettingsError
+
+DEFAULT_USER = "spanferry"
+FILE_NAME = "backend-credentials.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The user and password every guarded endpoint asks for."""
+
+    user: str
+    password: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.user or ":" in self.user:
+            raise SettingsError(PREFIX + "USER", f"{self.user!r} cannot be sent over HTTP basic")
+        if not self.password:
+            raise SettingsError(PREFIX + "PASSWORD", "an empty password lets everyone in")
+
+    def allow(self, authorization: str | None) -> bool:
+        """Whether this `Authorization` header is ours. Takes the same time however wrong it is."""
+        scheme, _, sent = (authorization or "").partition(" ")
+        match scheme.lower():
+            case "basic":
+                return _any_equal(_decoded(sent), f"{self.user}:{self.password}")
+            case "token" | "bearer":
+                # WSGI hands headers over as latin-1.
+                return _any_equal(sent.strip().encode("latin-1", "replace"), self.password)
+            case _:
+                return False
+
+    @property
+    def webhook_header(self) -> dict[str, str]:
+        """The header a webhook has to be created with to be let in."""
+        return {"Authorization": f"Token {self.password}"}
+
+
+def _decoded(sent: str) -> bytes:
+    try:
+        return base64.b64decode(sent.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _any_equal(sent: bytes, expected: str) -> bool:
+    """Clients disagree on the encoding of basic credentials: UTF-8 (RFC 7617) or latin-1."""
+    forms = [expected.encode()]
+    with suppress(UnicodeEncodeError):
+        forms.append(expected.encode("latin-1"))
+    # Every form is compared, whichever matches.
+    matches = [hmac.compare_digest(sent, form) for form in forms]
+    return any(matches)
+
+
+def credentials_of(settings: Settings) -> Credentials | None:
+    """The credentials in use: those given, else those kept in the data folder.
+
+    None only when authentication is switched off.
+
+    Raises:
+        SettingsError: if none are given and none were generated yet.
+    """
+    if not settings.auth:
+        return None
+    if settings.password:
+        return Credentials(settings.user or DEFAULT_USER, settings.password)
+    path = settings.data_dir / FILE_NAME
+    try:
+        kept = json.loads(path.read_text("utf-8"))
+        return Credentials(kept["user"], kept["password"])
+    except FileNotFoundError:
+        mend = f"Set {PREFIX}PASSWORD, or start `spanferry serve` once with the same data folder"
+        raise SettingsError(str(path), "no password was generated yet", mend) from None
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        mend = "Remove the file to have a new password generated"
+        raise SettingsError(str(path), f"cannot be read ({error!r})", mend) from None
+
+
+def ensure_credentials(settings: Settings) -> Path | None:
+    """Generate a password unless there is one. Returns the file it is kept in, if it is ours.
+
+    The file is readable by its owner only from the moment it exists, and two servers that start
+    at once agree on one.
+    """
+    if not settings.auth or settings.password:
+        return None
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    path = settings.data_dir / FILE_NAME
+    if not path.exists():
+        made = {"user": DEFAULT_USER, "password": secrets.token_urlsafe(24)}
+        _write_once(path, json.dumps(made, indent=2) + "\n")
+    return path
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Create `path` with all of `text` and mode 0600, or leave the one that is there."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # mode 0600
+    beside = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.chmod(0o600)
+        path.hardlink_to(beside)
+    except FileExistsError:
+        pass  # another server was faster
+    finally:
+        beside.unlink()

@@ -1,0 +1,50 @@
+"""The `spanferry` command: one file a verb, wired together here."""
+
+import sys
+
+import typer
+
+from ml_backend.cli.aligner import app as aligner
+from ml_backend.cli.console import err
+from ml_backend.cli.demo import demo
+from ml_backend.cli.doctor import doctor
+from ml_backend.cli.evaluate import evaluate
+from ml_backend.cli.export import export
+from ml_backend.cli.project import project
+from ml_backend.cli.push import push
+from ml_backend.cli.repredict import repredict
+from ml_backend.cli.score import score_projection
+from ml_backend.cli.serve import serve
+from ml_backend.cli.train import train
+from projection.errors import SpanferryError
+
+app = typer.Typer(
+    name="spanferry",
+    help="Carry entity labels to translations, review them in Label Studio, train on the reviews.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+INTERRUPTED = 130  # what Typer makes of Ctrl-C
+
+VERBS = (
+    demo, project, score_projection, push, serve, export, train, evaluate, repredict, doctor,
+)  # fmt: skip
+
+for verb in VERBS:
+    app.command()(verb)
+app.add_typer(aligner, name="aligner")
+
+
+def main() -> None:
+    """Run a verb; a mistake a person can mend becomes one line on stderr and exit status 2."""
+    try:
+        app()
+    except SpanferryError as error:
+        err.print(str(error), highlight=False, markup=False, soft_wrap=True)
+        sys.exit(2)
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            err.print("Interrupted. What was done is kept; run the same command again to go on.")
+        raise

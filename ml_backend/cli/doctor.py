@@ -1,0 +1,52 @@
+"""`spanferry doctor`: what is wrong with a review set-up, and how to mend it."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ml_backend.cli.console import out, print_json
+from ml_backend.cli.options import ApiKey, AsJson, Url
+
+if TYPE_CHECKING:
+    from ml_backend.doctor import Check
+
+_SIGNS = {"ok": "✓", "note": "·", "problem": "✗"}
+
+
+def doctor(
+    *,
+    url: Url,
+    api_key: ApiKey,
+    project: Annotated[str | None, typer.Option(help="Look at this project, too.")] = None,
+    backend_url: Annotated[
+        str | None,
+        typer.Option(help="The backend that should be connected; its URL as Label Studio sees it."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check Label Studio, the key, the project and the backend. Changes nothing.
+
+    Exit status 1 means that something is wrong; the mend stands below it.
+
+    Example:
+
+        spanferry doctor --url http://localhost:8080 --project "Europarl de"
+    """
+    # The client of Label Studio takes seconds to import, which `--help` should not.
+    from ml_backend.doctor import Verdict, diagnose  # noqa: PLC0415
+
+    checks = []
+    for check in diagnose(url, api_key, project, backend_url):
+        checks.append(check)
+        if not as_json:
+            out.print(_in_words(check), highlight=False, markup=False, soft_wrap=True)
+    wrong = any(check.verdict is Verdict.PROBLEM for check in checks)
+    if as_json:
+        print_json({"ok": not wrong, "checks": [check.to_json() for check in checks]})
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _in_words(check: "Check") -> str:
+    line = f"{_SIGNS[check.verdict]} {check.name}: {check.finding}"
+    return f"{line}\n  → {check.mend}" if check.mend else line

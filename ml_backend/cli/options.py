@@ -1,0 +1,44 @@
+"""Options that several verbs share."""
+
+from typing import Annotated
+
+import typer
+
+Url = Annotated[
+    str,
+    typer.Option(
+        "--url", envvar="LABEL_STUDIO_URL", help="Label Studio, as your browser finds it."
+    ),
+]
+ApiKey = Annotated[
+    str,
+    typer.Option(
+        "--api-key",
+        envvar="LABEL_STUDIO_API_KEY",
+        help="Personal access token (or legacy token). Better set than typed: others on the "
+        "machine can read a command line.",
+    ),
+]
+Title = Annotated[str, typer.Option("--project", help="Title of the project.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Teacher = Annotated[
+    str | None,
+    typer.Option(help="English NER model: a folder or a name on the hub. [default: bundled]"),
+]
+Aligner = Annotated[
+    str | None,
+    typer.Option(
+        "--aligner",
+        "--model",
+        help="Entity aligner: a folder or a name on the hub. [default: bundled]",
+    ),
+]
+LabelMap = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map-label", help="THEIRS=OURS, for each of the teacher's entity types; repeatable."
+    ),
+]
+Suppress = Annotated[
+    list[str] | None, typer.Option(help="An entity type of the teacher to ignore; repeatable.")
+]

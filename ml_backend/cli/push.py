@@ -1,0 +1,118 @@
+"""`spanferry push`: a run becomes a Label Studio project to review."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from label_config.config import build_config
+from ml_backend.access import credentials_of
+from ml_backend.cli.console import out, print_json, progress
+from ml_backend.cli.options import ApiKey, AsJson, Title, Url
+from ml_backend.review_tabs import REVIEW_QUEUE, review_tabs
+from ml_backend.settings import Settings
+from projection.errors import RunError
+from projection.files import parse_object
+from projection.records import ProjectedSentence
+from projection.run import load_run
+
+if TYPE_CHECKING:
+    from ml_backend.push import PushReport
+
+USUAL_LABELS = ("PER", "ORG", "LOC", "MISC")
+
+
+def push(
+    run: Annotated[Path, typer.Argument(help="Run folder of `spanferry project`.")],
+    *,
+    url: Url,
+    api_key: ApiKey,
+    project: Title,
+    labels: Annotated[
+        str | None,
+        typer.Option(help="Labels to offer, with commas between. [default: those of the run]"),
+    ] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(help="Also connect this backend; its URL as Label Studio reaches it."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a project to review, or finish making it: tasks, predictions and tabs.
+
+    Running it again adds only what is missing. The backend's user and password come from the same
+    settings as those of `spanferry serve`.
+
+    Example:
+
+        spanferry push runs/de --url http://localhost:8080 --project "Europarl de"
+    """
+    # The client of Label Studio takes seconds to import, which `--help` should not.
+    from ml_backend.label_studio import ReviewServer  # noqa: PLC0415
+    from ml_backend.push import push as push_sentences  # noqa: PLC0415
+
+    offered = labels.split(",") if labels else labels_of_run(run)
+    config = build_config([label.strip() for label in offered])
+    with ReviewServer.connect(url, api_key) as server:
+        made = server.ensure_project(project, config)
+        with progress("sentences pushed", _count(run)) as advance:
+            report = push_sentences(server, made, load_run(run), on_progress=advance)
+        tabs = server.ensure_tabs(made, list(review_tabs()))
+        queue = server.tab_url(made, tabs[REVIEW_QUEUE.title])
+        if backend:
+            credentials = credentials_of(Settings.from_env(os.environ))
+            server.connect_backend(made, backend, credentials)
+    if as_json:
+        where = {"project": project, "project_id": made.id, "review_queue": queue}
+        print_json({**where, **report.to_json(), "backend": backend})
+    else:
+        out.print(_in_words(report, queue), highlight=False, markup=False, soft_wrap=True)
+
+
+def labels_of_run(run: Path) -> tuple[str, ...]:
+    """The labels a run was made with: those in its settings, else those of its entities.
+
+    When all of the latter are of the usual four, all four are offered.
+
+    Raises:
+        RunError: if `run` is not a run folder.
+    """
+    manifest = run / "run.json"
+    if not manifest.is_file():
+        raise RunError(str(run), "not a run folder (no run.json)", "Make one: spanferry project")
+    settings = parse_object(manifest.read_text("utf-8"), str(manifest)).get("settings", {})
+    if known := settings.get("labels"):
+        return tuple(known.replace(",", " ").split())
+    found = labels_in(load_run(run))
+    return USUAL_LABELS if found <= set(USUAL_LABELS) else tuple(sorted(found))
+
+
+def labels_in(sentences: Iterable[ProjectedSentence]) -> set[str]:
+    """The labels of all entities on either side."""
+    return {
+        entity.label
+        for projected in sentences
+        for entity in (*projected.entities, *(p.source for p in projected.projections))
+    }
+
+
+def _count(run: Path) -> int:
+    with (run / "projected.jsonl").open("rb") as lines:
+        return sum(1 for _ in lines)
+
+
+def _in_words(report: "PushReport", queue: str) -> str:
+    said = [f"{report.added} added, {report.skipped} there already"]
+    if report.changed:
+        said.append(
+            f"{report.changed} of those have another text in the project and were left as they are;"
+            " push to a new project to review the new text"
+        )
+    if report.model_version and not report.current:
+        said.append(
+            f"none of them has a prediction of {report.model_version}; "
+            "`spanferry repredict` brings the new predictions"
+        )
+    return "\n".join([*said, f"Review: {queue}"])

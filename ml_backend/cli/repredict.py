@@ -1,0 +1,48 @@
+"""`spanferry repredict`: the tasks nobody has touched get predictions of the model in use."""
+
+import os
+from typing import TYPE_CHECKING
+
+from ml_backend.cli.console import out, print_json, progress
+from ml_backend.cli.options import ApiKey, AsJson, Title, Url
+from ml_backend.settings import Settings
+from ml_backend.store import ModelStore
+
+if TYPE_CHECKING:
+    from ml_backend.repredict import RepredictReport
+
+
+def repredict(*, url: Url, api_key: ApiKey, project: Title, as_json: AsJson = False) -> None:
+    """Project the open tasks again with the model `spanferry serve` uses now.
+
+    Annotated, skipped and begun tasks are left alone, and old predictions stay. Running it again
+    does what is left to do.
+
+    Example:
+
+        spanferry repredict --url http://localhost:8080 --project "Europarl de"
+    """
+    # Models and the client of Label Studio take seconds to import, which `--help` should not.
+    from ml_backend.engine import load_function  # noqa: PLC0415
+    from ml_backend.label_studio import ReviewServer  # noqa: PLC0415
+    from ml_backend.repredict import repredict as repredict_tasks  # noqa: PLC0415
+
+    settings = Settings.from_env(os.environ)
+    with ReviewServer.connect(url, api_key) as server:
+        found = server.existing_project(project)
+        projector = load_function(settings)(ModelStore(settings.model_store).active())
+        with progress("tasks predicted") as advance:
+            report = repredict_tasks(server, found, projector, on_progress=advance)
+    if as_json:
+        print_json({"project": project, **report.to_json()})
+    else:
+        out.print(_in_words(report), highlight=False, markup=False, soft_wrap=True)
+
+
+def _in_words(report: "RepredictReport") -> str:
+    return (
+        f"{report.predicted} tasks predicted by {report.model_version}; "
+        f"{report.refreshed} of them now show other projections\n"
+        f"Left alone: {report.touched} touched, {report.up_to_date} up to date, "
+        f"{report.too_long} too long"
+    )

@@ -1,0 +1,122 @@
+"""The bodies Label Studio sends and expects, as observed with 1.23.
+
+A body that cannot be read is refused whole. What is merely unknown is ignored: Label Studio adds
+keys from release to release.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NotRequired, TypedDict, cast
+
+from projection.errors import SpanferryError
+
+Json = Mapping[str, Any]
+
+
+class RequestError(SpanferryError):
+    """A request body that is not what the endpoint takes."""
+
+
+class Prediction(TypedDict):
+    """One pre-annotation. Label Studio stores it even when `result` is empty."""
+
+    model_version: str
+    score: float
+    result: list[dict[str, Any]]
+
+
+class PredictResponse(TypedDict):
+    """One entry per task, in order. `[]` stores nothing for that task; a missing entry would make
+    Label Studio drop them all.
+    """
+
+    results: list[Prediction | list[Prediction]]
+
+
+class SetupResponse(TypedDict):
+    """Tasks that have a prediction of this version are not sent to /predict again."""
+
+    model_version: str
+
+
+class HealthResponse(TypedDict):
+    """`model_version` is null while the first model loads."""
+
+    status: str
+    model_version: str | None
+    degraded: NotRequired[str]
+
+
+class VersionsResponse(TypedDict):
+    """Models that can be activated, the bundled one in front, and the version that answers."""
+
+    versions: list[str]
+    model_version: str | None
+
+
+class WebhookResponse(TypedDict):
+    """Without a `job` key: Label Studio would poll for it."""
+
+    status: str
+
+
+class ErrorResponse(TypedDict):
+    """Where, what and the mend, in one line."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class PredictRequest:
+    """Tasks to pre-annotate. `drawn` are the regions an annotator has just drawn, or None when
+    nobody is annotating.
+    """
+
+    tasks: tuple[Json, ...]
+    drawn: tuple[Json, ...] | None
+
+
+def read_object(raw: bytes, where: str) -> Json:
+    """Parse a JSON object.
+
+    Raises:
+        RequestError: naming `where`.
+    """
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"{where} body", f"not JSON ({error})", "Send a JSON object") from None
+    return _object(body, f"{where} body")
+
+
+def read_predict(raw: bytes) -> PredictRequest:
+    """Read `{"tasks": […], "params": {"context": null or {"result": […]}}}`.
+
+    Raises:
+        RequestError: if a part we read has another form.
+    """
+    body = read_object(raw, "/predict")
+    if "tasks" not in body:
+        raise RequestError("/predict body", "there are no tasks", 'Send {"tasks": […]}')
+    params = _object(body.get("params") or {}, "/predict params")
+    return PredictRequest(_objects(body["tasks"], "/predict tasks"), _drawn(params.get("context")))
+
+
+def _drawn(context: object) -> tuple[Json, ...] | None:
+    if context is None:
+        return None
+    where = "/predict params.context"
+    return _objects(_object(context, where).get("result") or [], f"{where}.result")
+
+
+def _object(value: object, where: str) -> Json:
+    if not isinstance(value, dict):
+        raise RequestError(where, f"a {type(value).__name__}, not an object", "Send a JSON object")
+    return cast(Json, value)
+
+
+def _objects(value: object, where: str) -> tuple[Json, ...]:
+    if not isinstance(value, list):
+        raise RequestError(where, f"a {type(value).__name__}, not a list", "Send a list of objects")
+    return tuple(_object(item, f"{where}[{i}]") for i, item in enumerate(value))

@@ -1,0 +1,221 @@
+"""The pair aligner of Li, He and Xu (2021, §3.1): where in the target sentence is this entity?
+
+Segment A is the English entity, segment B the target sentence; every token of B is labelled 1
+inside the translated entity and 0 outside. Any encoder with a token-classification head serves.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import torch
+from transformers import (
+    AutoModelForTokenClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from projection.checkpoints import fingerprint_of, load_checkpoint, longest_input
+from projection.decode import DEFAULT, Decoding, Phrase, phrases, share_out
+from projection.errors import ModelError
+from projection.files import atomic_write
+from projection.records import ParallelSentence, Projection, Span
+from projection.words import word_spans
+
+LABELS = {0: "O", 1: "ENTITY"}
+DECODING_FILE = "decoding.json"
+MAX_ENTITY_TOKENS = 64
+
+
+class Query(NamedTuple):
+    """Where in `target` is `name`?"""
+
+    name: str
+    target: str
+    target_lang: str
+
+
+class PairAligner:
+    """Finds source entities in target sentences, one pass of the encoder per distinct entity."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        decoding: Decoding = DEFAULT,
+        batch_size: int = 32,
+    ) -> None:
+        self.model: PreTrainedModel = model.eval()  # type: ignore[no-untyped-call]
+        self.tokenizer = tokenizer
+        self.decoding = decoding
+        self.batch_size = batch_size
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path, decoding: Decoding | None = None) -> Self:
+        """Load a trained aligner from a folder or by its name on the hub.
+
+        Raises:
+            ModelError: if there is none, or it was trained for something else.
+        """
+        model, tokenizer = load_checkpoint(AutoModelForTokenClassification, name_or_path)
+        labels = dict(model.config.id2label or {})
+        if labels != LABELS:
+            raise ModelError(
+                str(name_or_path),
+                f"has labels {list(labels.values())}, an aligner has {list(LABELS.values())}",
+                "Train one on this encoder first: spanferry aligner train --help",
+            )
+        return cls(model, tokenizer, decoding or read_decoding(name_or_path))
+
+    @classmethod
+    def from_encoder(cls, name_or_path: str | Path) -> Self:
+        """An untrained aligner on any encoder, with a fresh head: where training starts."""
+        model, tokenizer = load_checkpoint(
+            AutoModelForTokenClassification,
+            name_or_path,
+            num_labels=len(LABELS),
+            id2label=LABELS,
+            label2id={label: i for i, label in LABELS.items()},
+            ignore_mismatched_sizes=True,
+        )
+        return cls(model, tokenizer)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write weights (safetensors), configuration, tokenizer and decoding to `folder`."""
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+        with atomic_write(Path(folder) / DECODING_FILE) as file:
+            json.dump(asdict(self.decoding), file)
+
+    def push_to_hub(self, repository: str) -> None:
+        """Upload weights, configuration and tokenizer to the hub."""
+        self.model.push_to_hub(repository)  # type: ignore[arg-type]  # decorated without self
+        self.tokenizer.push_to_hub(repository)
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever an answer could."""
+        return fingerprint_of(self.model, self.tokenizer, asdict(self.decoding))
+
+    def fits(self, sentence: ParallelSentence) -> bool:
+        """Whether the target sentence can be read whole, with room for an entity."""
+        limit = longest_input(self.model, self.tokenizer) - MAX_ENTITY_TOKENS
+        target = self.tokenizer(sentence.target, add_special_tokens=False, verbose=False)
+        return len(target["input_ids"]) <= limit
+
+    def align(self, sentences: Sequence[ParallelSentence]) -> list[tuple[Projection, ...]]:
+        """Find every source entity of every sentence.
+
+        Args:
+            sentences: with their `entities` known (not None).
+
+        Returns:
+            One tuple a sentence, in order; in it at least one projection an entity, in the order
+            of the entities. An entity that was not found has `target` None.
+        """
+        queries = {
+            Query(name, s.target, s.target_lang): None for s in sentences for name in mentions_of(s)
+        }
+        found = dict(zip(queries, self.find(list(queries)), strict=True))
+        return [tuple(projections_of(sentence, found)) for sentence in sentences]
+
+    def find(self, queries: Sequence[Query]) -> list[list[Phrase]]:
+        """The phrases of each name in its target sentence, as spans of code points."""
+        found: list[list[Phrase]] = [[] for _ in queries]
+        order = sorted(range(len(queries)), key=lambda i: len(queries[i].target))
+        for start in range(0, len(order), self.batch_size):
+            chosen = order[start : start + self.batch_size]
+            batch = [queries[i] for i in chosen]
+            for i, query, tokens in zip(
+                chosen, batch, self._token_probabilities(batch), strict=True
+            ):
+                words = word_spans(query.target, query.target_lang)
+                found[i] = phrases(word_probabilities(words, tokens), words, self.decoding)
+        return found
+
+    @torch.inference_mode()
+    def _token_probabilities(self, batch: Sequence[Query]) -> list[list[tuple[Span, float]]]:
+        """For each query, the target tokens with the probability of lying inside the entity."""
+        encoded = self.tokenizer(
+            [query.name for query in batch],
+            [query.target for query in batch],
+            truncation="longest_first",
+            max_length=longest_input(self.model, self.tokenizer),
+            padding=True,
+            return_offsets_mapping=True,
+            return_tensors="pt",
+        )
+        offsets = encoded.pop("offset_mapping").tolist()
+        inside = self.model(**encoded).logits.float().softmax(-1)[..., 1].tolist()
+        return [
+            [
+                (Span(a, b), p)
+                for segment, (a, b), p in zip(encoded.sequence_ids(row), spans, scores, strict=True)
+                if segment == 1 and a < b
+            ]
+            for row, (spans, scores) in enumerate(zip(offsets, inside, strict=True))
+        ]
+
+
+def mentions_of(sentence: ParallelSentence) -> dict[str, list[Span]]:
+    """Where each name stands in the source sentence, in reading order."""
+    mentions: dict[str, list[Span]] = {}
+    for span in sorted({entity.span for entity in sentence.entities or ()}):
+        mentions.setdefault(span.of(sentence.source), []).append(span)
+    return mentions
+
+
+def projections_of(
+    sentence: ParallelSentence, found: Mapping[Query, Sequence[Phrase]]
+) -> Iterator[Projection]:
+    """The projections of all entities, in their order; mentions of a name share its phrases."""
+    shares = {
+        span: share
+        for name, spans in mentions_of(sentence).items()
+        for span, share in zip(
+            spans,
+            share_out(found[Query(name, sentence.target, sentence.target_lang)], len(spans)),
+            strict=True,
+        )
+    }
+    for entity in sentence.entities or ():
+        if not shares[entity.span]:
+            yield Projection(entity, None, 0.0)
+        for phrase in shares[entity.span]:
+            yield Projection(entity, phrase.span, phrase.score)
+
+
+def word_probabilities(words: Sequence[Span], tokens: Sequence[tuple[Span, float]]) -> list[float]:
+    """Mean probability of the tokens that share characters with each word; 0 where there is none.
+
+    Both are in reading order, so one walk suffices.
+    """
+    probabilities, first = [], 0
+    for word in words:
+        while first < len(tokens) and tokens[first][0].end <= word.start:
+            first += 1
+        last = first
+        while last < len(tokens) and tokens[last][0].start < word.end:
+            last += 1
+        inside = [p for _, p in tokens[first:last]]
+        probabilities.append(sum(inside) / len(inside) if inside else 0.0)
+    return probabilities
+
+
+def read_decoding(name_or_path: str | Path) -> Decoding:
+    """The decoding saved beside the weights, or the default.
+
+    Raises:
+        ModelError: if the file says anything else.
+    """
+    path = Path(name_or_path) / DECODING_FILE
+    if not path.is_file():
+        return DEFAULT
+    try:
+        return Decoding(**json.loads(path.read_text("utf-8")))
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            str(path), f"not a decoding ({error})", 'Such as {"threshold": 0.5, "bridge": 1}'
+        ) from error

@@ -1,0 +1,43 @@
+"""What can go wrong, said as where, what and the mend."""
+
+
+class SpanferryError(Exception):
+    """A mistake in the input or the set-up that a person can mend.
+
+    The command line prints it as one line and exits with 2; a traceback means a bug of ours.
+    """
+
+    def __init__(self, where: str, what: str, mend: str = "") -> None:
+        super().__init__(where, what, mend)
+        self.where, self.what, self.mend = where, what, mend
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" + (f". {self.mend}" if self.mend else "")
+
+
+class SpanError(SpanferryError):
+    """A span that is empty, backwards, outside its text, or not what it should cover."""
+
+
+class CorpusError(SpanferryError):
+    """A corpus file that cannot be read as what it claims to be."""
+
+
+class ModelError(SpanferryError):
+    """A checkpoint that is missing, unreadable, or made for another task."""
+
+
+class RunError(SpanferryError):
+    """A run folder that does not belong to this input and these settings."""
+
+
+class ReviewError(SpanferryError):
+    """Something came back from Label Studio that contradicts what was sent."""
+
+
+class ServerError(SpanferryError):
+    """Label Studio or the backend cannot be reached, or refused."""
+
+
+class TrainingError(SpanferryError):
+    """Training data or settings that cannot make a model."""

@@ -1,0 +1,113 @@
+"""Reading a JSON object field by field: the right type, or an error that says where it stands."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from projection.errors import CorpusError
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """A JSON object that knows where it stands, so that every complaint about it can say so.
+
+    Every method raises CorpusError if the field is absent or of another type.
+    """
+
+    row: Mapping[str, object]
+    where: str
+
+    def error(self, key: str, what: str, mend: str = "") -> CorpusError:
+        """The complaint that `key` is `what`."""
+        return CorpusError(f"{self.where} {key}", what, mend)
+
+    def has(self, key: str) -> bool:
+        """Whether the field is there and not null."""
+        return self.row.get(key) is not None
+
+    def text(self, key: str) -> str:
+        """A string."""
+        value = self._get(key)
+        if not isinstance(value, str):
+            raise self._wrong_type(key, value, "text")
+        return value
+
+    def text_or_none(self, key: str) -> str | None:
+        """A string, or None when absent or null."""
+        return self.text(key) if self.has(key) else None
+
+    def integer(self, key: str) -> int:
+        """A whole number."""
+        value = self._get(key)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self._wrong_type(key, value, "a whole number")
+        return value
+
+    def integer_or_none(self, key: str) -> int | None:
+        """A whole number, or None when absent or null."""
+        return self.integer(key) if self.has(key) else None
+
+    def number(self, key: str) -> float:
+        """Any number."""
+        value = self._get(key)
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise self._wrong_type(key, value, "a number")
+        return float(value)
+
+    def number_or_none(self, key: str) -> float | None:
+        """Any number, or None when absent or null."""
+        return self.number(key) if self.has(key) else None
+
+    def choice(self, key: str, choices: type[Choice]) -> Choice:
+        """One of the values of an enumeration."""
+        return self._choose(key, self.text(key), choices)
+
+    def choices(self, key: str, choices: type[Choice]) -> tuple[Choice, ...]:
+        """A list of values of an enumeration."""
+        return tuple(self._choose(key, value, choices) for value in self.texts(key))
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of strings."""
+        values = self._list(key)
+        for value in values:
+            if not isinstance(value, str):
+                raise self._wrong_type(key, value, "a list of texts")
+        return tuple(str(value) for value in values)
+
+    def child(self, key: str) -> "Fields":
+        """An object."""
+        return self._fields(key, self._get(key))
+
+    def children(self, key: str) -> Iterator["Fields"]:
+        """A list of objects."""
+        for index, value in enumerate(self._list(key)):
+            yield self._fields(f"{key}[{index}]", value)
+
+    def _fields(self, key: str, value: object) -> "Fields":
+        if not isinstance(value, dict):
+            raise self._wrong_type(key, value, "an object")
+        path = f"{self.where}.{key}" if " " in self.where else f"{self.where} {key}"
+        return Fields(value, path)
+
+    def _list(self, key: str) -> list[object]:
+        value = self._get(key)
+        if not isinstance(value, list):
+            raise self._wrong_type(key, value, "a list")
+        return value
+
+    def _get(self, key: str) -> object:
+        if key not in self.row:
+            raise self.error(key, "missing")
+        return self.row[key]
+
+    def _wrong_type(self, key: str, value: object, wanted: str) -> CorpusError:
+        return self.error(key, f"{value!r:.40} where {wanted} should be")
+
+    def _choose(self, key: str, value: str, choices: type[Choice]) -> Choice:
+        try:
+            return choices(value)
+        except ValueError as error:
+            raise self.error(key, f"{value!r} is none of {', '.join(choices)}") from error

@@ -1,0 +1,165 @@
+"""Reading and writing files: gzip or not, UTF-8 checked by line, written whole or not at all."""
+
+import gzip
+import io
+import json
+import os
+import secrets
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+from projection.errors import CorpusError
+
+GZIP_MAGIC = b"\x1f\x8b"
+BOM = b"\xef\xbb\xbf"
+
+
+@contextmanager
+def open_bytes(path: Path) -> Iterator[io.BufferedReader]:
+    """Open a file or pipe for reading; gzip is recognised by its first bytes, whatever the name.
+
+    Raises:
+        CorpusError: if it cannot be opened, or turns out to be damaged while it is read.
+    """
+    with _open(path) as raw:
+        if not raw.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC):
+            yield raw
+            return
+        try:
+            with gzip.GzipFile(fileobj=raw) as unpacked:
+                # GzipFile hands out lines one small read at a time; the buffer is the speed.
+                yield io.BufferedReader(cast("io.RawIOBase", unpacked))
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise CorpusError(
+                str(path), f"damaged gzip ({error})", "Download or compress it again"
+            ) from error
+
+
+def _open(path: Path) -> io.BufferedReader:
+    try:
+        return path.open("rb")
+    except FileNotFoundError as error:
+        raise CorpusError(str(path), "no such file", "Check the path") from error
+    except OSError as error:
+        raise CorpusError(str(path), f"cannot be read ({error.strerror})") from error
+
+
+@contextmanager
+def open_text(path: Path) -> Iterator[TextIO]:
+    r"""Open UTF-8 text, packed or not, with or without a byte order mark.
+
+    Only `\n` ends a line, so that a stray `\r` or U+2028 inside a sentence stays inside it; a line
+    of a CRLF file keeps its `\r`. `read_lines` is the stricter way, with line numbers in errors.
+    """
+    with open_bytes(path) as stream, io.TextIOWrapper(stream, "utf-8-sig", newline="\n") as text:
+        yield text
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    r"""Stream (line number from 1, line without its `\n` or `\r\n`).
+
+    Raises:
+        CorpusError: naming file and line, if a line is not UTF-8.
+    """
+    with open_bytes(path) as stream:
+        for number, raw in enumerate(stream, start=1):
+            content = raw.removeprefix(BOM) if number == 1 else raw
+            try:
+                line = content.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise CorpusError(
+                    f"{path}:{number}",
+                    f"not UTF-8 (byte 0x{content[error.start]:02x} at byte {error.start + 1})",
+                    "Convert the file, for instance with iconv -f latin1 -t utf-8",
+                ) from error
+            yield number, line.removesuffix("\n").removesuffix("\r")
+
+
+def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Stream (line number from 1, object) of a JSON Lines file. Blank lines are passed over.
+
+    Raises:
+        CorpusError: naming file and line, if a line is not one JSON object.
+    """
+    for number, line in read_lines(path):
+        if line and not line.isspace():
+            yield number, parse_object(line, f"{path}:{number}")
+
+
+def parse_object(line: str, where: str) -> dict[str, Any]:
+    """One JSON object.
+
+    Raises:
+        CorpusError: if `line` is anything else, or holds text that UTF-8 cannot carry.
+    """
+    try:
+        row = json.loads(line, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise CorpusError(
+            where, f"not JSON ({error.msg} at column {error.colno})", "Export this line again"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise CorpusError(where, f"not usable JSON ({error})", "Export this line again") from error
+    if not isinstance(row, dict):
+        raise CorpusError(
+            where, f"a JSON {type(row).__name__}, not an object", "Write one {…} per line"
+        )
+    if "\\ud" in line.lower():  # only an escape can smuggle in half a surrogate pair
+        _refuse_surrogates(row, where)
+    return row
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _refuse_surrogates(row: dict[str, Any], where: str) -> None:
+    try:
+        json.dumps(row, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise CorpusError(
+            where, "half of a surrogate pair (\\ud8xx)", "Export the text as UTF-8, not UTF-16"
+        ) from error
+
+
+def json_line(row: Mapping[str, object]) -> str:
+    """One line of a JSON Lines file, with its line end."""
+    return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[TextIO]:
+    """Write UTF-8 text so that `path` is either what it was before or whole, even after a crash.
+
+    The text goes to a temporary file beside `path` and takes its name when it is on the disk.
+    Nothing is left behind if the block raises.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("x", encoding="utf-8", newline="\n") as text:
+            yield text
+            text.flush()
+            os.fsync(text.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, row: Mapping[str, object]) -> None:
+    """Write one readable JSON object, atomically."""
+    with atomic_write(path) as text:
+        json.dump(row, text, ensure_ascii=False, allow_nan=False, indent=2)
+        text.write("\n")
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

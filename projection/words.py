@@ -1,0 +1,72 @@
+"""Where words begin and end, and the only place that turns offsets of one unit into another.
+
+Languages written without spaces (Chinese, Japanese) have no word borders we trust: there every
+character is a word. Elsewhere a word is a run of letters, digits and marks, hyphens inside it
+included (`EU-Kommission`, as CoNLL tokenises), or a dotted abbreviation (`U.S.`); every other
+visible character is a word of its own.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+import regex
+
+from projection.records import Span
+
+CHARACTER_LANGUAGES = frozenset({"zh", "ja"})
+
+_IDEOGRAPH = r"[\p{Han}\p{Hiragana}\p{Katakana}]\p{M}*"
+_LETTERS = r"(?:(?![\p{Han}\p{Hiragana}\p{Katakana}])[\p{L}\p{N}\p{M}])+"
+# \X keeps an emoji family, or a symbol with its combining marks, in one piece.
+_WORD = regex.compile(rf"(?:\p{{L}}\.){{2,}}|{_IDEOGRAPH}|{_LETTERS}(?:[-‐‑]{_LETTERS})*|(?!\s)\X")
+_CHARACTER = regex.compile(r"[\p{Latin}\p{N}][\p{Latin}\p{N}\p{M}]*|(?!\s)\X")
+
+
+def is_character_language(lang: str) -> bool:
+    """Whether `lang` (a BCP 47 tag such as `zh` or `zh-Hans`) is read character by character."""
+    return lang.split("-", 1)[0].lower() in CHARACTER_LANGUAGES
+
+
+@lru_cache(maxsize=4096)
+def word_spans(text: str, lang: str) -> tuple[Span, ...]:
+    """The words of `text` in order, without white space; they cover every visible character."""
+    pattern = _CHARACTER if is_character_language(lang) else _WORD
+    return tuple(Span(m.start(), m.end()) for m in pattern.finditer(text))
+
+
+def words_touched(words: Sequence[Span], span: Span) -> tuple[int, int] | None:
+    """Half-open range of word indices that share a character with `span`, or None."""
+    touched = [i for i, word in enumerate(words) if word.overlaps(span)]
+    return (touched[0], touched[-1] + 1) if touched else None
+
+
+def span_of_words(words: Sequence[Span], start: int, end: int) -> Span:
+    """The characters from word `start` up to word `end` (half-open)."""
+    return Span(words[start].start, words[end - 1].end)
+
+
+def snap(words: Sequence[Span], span: Span) -> Span | None:
+    """Widen `span` to word borders; None if it covers only white space."""
+    touched = words_touched(words, span)
+    return span_of_words(words, *touched) if touched else None
+
+
+def cuts_word(words: Sequence[Span], span: Span) -> bool:
+    """Whether `span` begins or ends inside a word."""
+    return snap(words, span) != span
+
+
+def shift(span: Span, by: int) -> Span:
+    """The same characters, counted in a text that has `by` code points more in front."""
+    return Span(span.start + by, span.end + by)
+
+
+def merge_touching(spans: Iterable[Span], gap: int = 0) -> list[Span]:
+    """Join spans that overlap, touch, or lie at most `gap` code points apart."""
+    merged: list[Span] = []
+    for span in sorted(spans):
+        if merged and span.start - merged[-1].end <= gap:
+            merged[-1] = Span(merged[-1].start, max(merged[-1].end, span.end))
+        else:
+            merged.append(span)
+    return merged

@@ -1,0 +1,443 @@
+"""What comes back from Label Studio: bodies shaped as its JSON export shapes them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from label_config.reviews import annotation_of, reviewed_of
+from label_config.tasks import to_prediction, to_task
+from projection.errors import ReviewError, SpanError
+from projection.records import (
+    ConflictKind,
+    Entity,
+    ProjectedSentence,
+    ReviewedSentence,
+    ReviewStatus,
+    Span,
+)
+
+LABELS = ("PER", "ORG", "LOC", "MISC")
+BANCO, PORTUGAL = Entity(Span(3, 20), "ORG"), Entity(Span(12, 20), "LOC")
+CAPTURED = Path(__file__).parents[3] / "shared" / "label-studio"
+
+
+@pytest.fixture
+def exported(overlapping: ProjectedSentence) -> dict[str, Any]:
+    """One task, one full prediction, one annotation that accepts it unchanged."""
+    prediction = {
+        "id": 26,
+        **to_prediction(overlapping),
+        "created_at": "2026-03-02T10:00:00.000000Z",
+        "task": 24,
+    }
+    annotation = {
+        "id": 14,
+        "result": [{**region, "origin": "prediction"} for region in prediction["result"]],
+        "completed_by": {"id": 3, "first_name": "", "last_name": "", "email": "r@example.com"},
+        "was_cancelled": False,
+        "created_at": "2026-03-02T11:00:00.000000Z",
+        "updated_at": "2026-03-02T11:05:00.000000Z",
+        "lead_time": 2.057,
+        "task": 24,
+        "parent_prediction": 26,
+        "parent_annotation": None,
+    }
+    task = {
+        "id": 24,
+        **to_task(overlapping),
+        "annotations": [annotation],
+        "predictions": [prediction],
+        "inner_id": 4,
+    }
+    return json.loads(json.dumps(task))
+
+
+def review(task: dict[str, Any]) -> ReviewedSentence:
+    (reviewed,) = reviewed_of(task, LABELS, "export.json")
+    return reviewed
+
+
+def answer(choice: str) -> dict[str, Any]:
+    return {
+        "id": "aB3-x",
+        "from_name": "review",
+        "to_name": "target",
+        "type": "choices",
+        "value": {"choices": [choice]},
+        "origin": "manual",
+    }
+
+
+def test_everything_worth_knowing_is_kept(
+    exported: dict[str, Any], overlapping: ProjectedSentence
+) -> None:
+    assert review(exported) == ReviewedSentence(
+        sentence=overlapping.sentence,
+        entities=(BANCO, PORTUGAL),
+        status=ReviewStatus.ACCEPTED,
+        annotator="3",
+        lead_time=2.057,
+        predicted=overlapping.entities,
+        conflicts=(ConflictKind.FAILED_MAPPING, ConflictKind.OVERLAP),
+        model_version="a1b2c3",
+        task_id=24,
+        annotation_id=14,
+        updated_at="2026-03-02T11:05:00.000000Z",
+        notes=(
+            "ORG “Banco de Portugal” [3, 20) and LOC “Portugal” [12, 20) overlap: "
+            "IOB2 can hold only one of them",
+        ),
+    )
+
+
+def left_alone(annotation: dict[str, Any]) -> None:
+    pass
+
+
+def approved(annotation: dict[str, Any]) -> None:
+    annotation["result"].append(answer("ok"))
+
+
+def deleted_one(annotation: dict[str, Any]) -> None:
+    del annotation["result"][1]
+
+
+def deleted_all(annotation: dict[str, Any]) -> None:
+    annotation["result"].clear()
+
+
+def relabelled(annotation: dict[str, Any]) -> None:
+    annotation["result"][0]["value"]["labels"] = ["MISC"]
+    annotation["result"][0]["origin"] = "prediction-changed"
+
+
+def redrawn(annotation: dict[str, Any]) -> None:
+    region = annotation["result"][0]
+    region.update(id="uLHko3ImEv", origin="manual")
+    region["value"].update(end=8, text="Banco")
+
+
+def drawn_again_the_same(annotation: dict[str, Any]) -> None:
+    region = annotation["result"][0]
+    region.update(id="uLHko3ImEv", origin="manual")
+    del region["score"], region["meta"]
+
+
+def marked_unusable(annotation: dict[str, Any]) -> None:
+    annotation["result"].append(answer("unusable"))
+
+
+def skipped(annotation: dict[str, Any]) -> None:
+    annotation.update(was_cancelled=True)
+
+
+def skipped_after_marking(annotation: dict[str, Any]) -> None:
+    marked_unusable(annotation)
+    skipped(annotation)
+
+
+@pytest.mark.parametrize(
+    ("what_happened", "status"),
+    [
+        (left_alone, ReviewStatus.ACCEPTED),
+        (approved, ReviewStatus.ACCEPTED),
+        (drawn_again_the_same, ReviewStatus.ACCEPTED),
+        (deleted_one, ReviewStatus.CORRECTED),
+        (deleted_all, ReviewStatus.CORRECTED),
+        (relabelled, ReviewStatus.CORRECTED),
+        (redrawn, ReviewStatus.CORRECTED),
+        (marked_unusable, ReviewStatus.UNUSABLE),
+        (skipped, ReviewStatus.SKIPPED),
+        (skipped_after_marking, ReviewStatus.SKIPPED),
+    ],
+    ids=lambda value: getattr(value, "__name__", str(value)),
+)
+def test_what_a_person_did_decides_the_status(
+    exported: dict[str, Any], what_happened: Any, status: ReviewStatus
+) -> None:
+    what_happened(exported["annotations"][0])
+    assert review(exported).status is status
+
+
+def test_every_annotation_is_a_record_of_its_own(exported: dict[str, Any]) -> None:
+    second = json.loads(json.dumps(exported["annotations"][0]))
+    second.update(id=15, completed_by=8)
+    deleted_one(second)
+    exported["annotations"].append(second)
+    found = [(r.annotation_id, r.annotator, r.status) for r in reviewed_of(exported, LABELS)]
+    assert found == [(14, "3", ReviewStatus.ACCEPTED), (15, "8", ReviewStatus.CORRECTED)]
+
+
+def test_a_task_nobody_opened_has_no_reviews(exported: dict[str, Any]) -> None:
+    exported["annotations"] = []
+    assert reviewed_of(exported, LABELS) == []
+
+
+@pytest.mark.parametrize(
+    ("completed_by", "annotator"),
+    [
+        pytest.param(3, "3", id="an id"),
+        pytest.param({"id": 3, "email": "r@example.com"}, "3", id="a user"),
+        pytest.param(None, "unknown", id="a deleted user"),
+    ],
+)
+def test_annotators_are_ids_never_names(
+    exported: dict[str, Any], completed_by: object, annotator: str
+) -> None:
+    exported["annotations"][0]["completed_by"] = completed_by
+    assert review(exported).annotator == annotator
+
+
+def older_and_newer(task: dict[str, Any]) -> None:
+    newer = {"id": 31, "result": [], "model_version": "d4e5f6", "created_at": "2026-03-09"}
+    task["predictions"].insert(0, newer)
+
+
+class TestWhatTheAnnotatorSaw:
+    def test_is_the_prediction_the_annotation_began_from(self, exported: dict[str, Any]) -> None:
+        older_and_newer(exported)
+        assert review(exported).model_version == "a1b2c3"
+
+    def test_is_the_copy_in_the_annotation_if_predictions_are_bare_ids(
+        self, exported: dict[str, Any]
+    ) -> None:
+        (exported["annotations"][0]["prediction"],) = exported["predictions"]
+        exported["predictions"] = [26]
+        assert review(exported).status is ReviewStatus.ACCEPTED
+
+    def test_is_taken_to_be_the_newest_if_the_annotation_does_not_say(
+        self, exported: dict[str, Any]
+    ) -> None:
+        older_and_newer(exported)
+        exported["annotations"][0].update(parent_prediction=None, prediction={})
+        reviewed = review(exported)
+        assert (reviewed.model_version, reviewed.status) == ("d4e5f6", ReviewStatus.CORRECTED)
+        assert not any("newest" in note for note in reviewed.notes)
+
+    def test_is_the_newest_with_a_note_if_it_was_deleted(self, exported: dict[str, Any]) -> None:
+        older_and_newer(exported)
+        exported["annotations"][0]["parent_prediction"] = 9
+        reviewed = review(exported)
+        assert reviewed.model_version == "d4e5f6"
+        assert reviewed.notes[0].startswith("prediction 9, which the annotator saw, is gone")
+
+    @pytest.mark.parametrize("predictions", [[26], [], None], ids=["ids", "none", "null"])
+    def test_is_unknown_without_predictions(
+        self, exported: dict[str, Any], predictions: object
+    ) -> None:
+        exported["predictions"] = predictions
+        reviewed = review(exported)
+        assert (reviewed.predicted, reviewed.model_version) == (None, None)
+        assert reviewed.status is ReviewStatus.CORRECTED
+
+    def test_can_be_nothing(self, exported: dict[str, Any]) -> None:
+        exported["predictions"][0]["result"] = []
+        exported["annotations"][0]["result"] = []
+        reviewed = review(exported)
+        assert (reviewed.predicted, reviewed.status) == ((), ReviewStatus.ACCEPTED)
+
+
+def test_a_drag_across_lines_is_believed_as_label_studio_writes_it(
+    exported: dict[str, Any],
+) -> None:
+    exported["data"]["target"] = "El Banco\r\nde Portugal se fue a otra parte."
+    value = {"start": 3, "end": 21, "text": r"Banco\n\nde Portugal", "labels": ["ORG"]}
+    value["end"] = exported["data"]["target"].index(" se")
+    exported["predictions"] = []
+    region = {**exported["annotations"][0]["result"][0], "value": value}
+    exported["annotations"][0]["result"] = [region]
+    (entity,) = review(exported).entities
+    assert entity.span.of(exported["data"]["target"]) == "Banco\r\nde Portugal"
+
+
+def test_relations_are_left_aside_and_mentioned(exported: dict[str, Any]) -> None:
+    relation = {"type": "relation", "from_id": "a", "to_id": "b", "direction": "right"}
+    exported["annotations"][0]["result"].append(relation)
+    reviewed = review(exported)
+    assert len(reviewed.entities) == 2
+    assert "1 relation(s) between regions were not read" in reviewed.notes
+
+
+def _in(*path: Any, value: object) -> Any:
+    """A change of the export: sets what lies at the end of `path`."""
+
+    def change(task: dict[str, Any]) -> None:
+        place: Any = task
+        for step in path[:-1]:
+            place = place[step]
+        place[path[-1]] = value
+
+    return change
+
+
+def _without(*path: Any) -> Any:
+    def change(task: dict[str, Any]) -> None:
+        place: Any = task
+        for step in path[:-1]:
+            place = place[step]
+        del place[path[-1]]
+
+    return change
+
+
+def _more(item: dict[str, Any]) -> Any:
+    def change(task: dict[str, Any]) -> None:
+        task["annotations"][0]["result"].append(item)
+
+    return change
+
+
+def twice_the_same_id(task: dict[str, Any]) -> None:
+    result = task["annotations"][0]["result"]
+    result[1]["id"] = result[0]["id"]
+
+
+def reviewed_twice(task: dict[str, Any]) -> None:
+    task["annotations"][0]["result"] += [answer("ok"), {**answer("unusable"), "id": "other"}]
+
+
+ANNOTATION = ("annotations", 0)
+REGION = (*ANNOTATION, "result", 0)
+VALUE = (*REGION, "value")
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        pytest.param(_in(*VALUE, "text", value="Banca"), "was shown as 'Banca'", id="text"),
+        pytest.param(_without(*VALUE, "text"), "'text' is missing", id="no text to check"),
+        pytest.param(_in(*VALUE, "start", value=4), "covers 'anco de", id="offsets moved"),
+        pytest.param(_in(*VALUE, "start", value=-3), "before the text", id="negative offset"),
+        pytest.param(_in(*VALUE, "end", value=500), "past the text", id="out of range"),
+        pytest.param(_in(*VALUE, "end", value="20"), "whole number", id="offset as text"),
+        pytest.param(_without(*VALUE, "end"), "offset is missing", id="no offset"),
+        pytest.param(_in(*VALUE, "labels", value=["GPE"]), "unknown label 'GPE'", id="label"),
+        pytest.param(_in(*VALUE, "labels", value=[]), "exactly one label", id="no label"),
+        pytest.param(_without(*VALUE, "labels"), "'labels' is missing", id="labels missing"),
+        pytest.param(
+            _in(*VALUE, "labels", value=["ORG", "LOC"]), "exactly one label", id="two labels"
+        ),
+        pytest.param(_in(*REGION, "from_name", value="ner"), "'ner'", id="unknown from_name"),
+        pytest.param(_in(*REGION, "to_name", value="source"), "'source'", id="unknown to_name"),
+        pytest.param(_in(*REGION, "type", value="hypertextlabels"), "not of our", id="type"),
+        pytest.param(_without(*REGION, "id"), "'id' is missing", id="no id"),
+        pytest.param(_without(*VALUE), "not an object", id="no value"),
+        pytest.param(_in(*REGION, value=[1]), "not an object", id="not a region"),
+        pytest.param(twice_the_same_id, "this id comes twice", id="region ids twice"),
+        pytest.param(reviewed_twice, "reviewed twice: ok, unusable", id="reviewed twice"),
+        pytest.param(_more(answer("conflict")), "neither 'ok' nor", id="unknown answer"),
+        pytest.param(_without(*ANNOTATION, "result"), "'result' is missing", id="no result"),
+        pytest.param(_in(*ANNOTATION, "result", value=None), "no list", id="result is null"),
+        pytest.param(_in(*ANNOTATION, "was_cancelled", value=0), "neither true", id="cancelled"),
+        pytest.param(_in(*ANNOTATION, "lead_time", value="2 s"), "no number", id="lead time"),
+        pytest.param(_in(*ANNOTATION, "completed_by", value="Ana"), "no whole", id="a name"),
+    ],
+)
+def test_annotations_that_cannot_be_believed_are_refused(
+    exported: dict[str, Any], change: Any, what: str
+) -> None:
+    change(exported)
+    with pytest.raises(ReviewError) as caught:
+        reviewed_of(exported, LABELS, "export.json")
+    assert caught.value.where.startswith("export.json task 24 annotation 14")
+    assert what in caught.value.what
+    assert caught.value.mend
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "what"),
+    [
+        pytest.param(
+            _in("predictions", 0, "result", 0, "value", "end", value=9),
+            "export.json task 24 prediction 26 region",
+            "was shown as",
+            id="a prediction that contradicts its text",
+        ),
+        pytest.param(_without("data"), "export.json task 24", "'data' is missing", id="no data"),
+        pytest.param(
+            _without("data", "target"), "export.json task 24 data", "'target'", id="no target"
+        ),
+        pytest.param(_without("annotations"), "export.json task 24", "'annotations'", id="none"),
+        pytest.param(_in("annotations", 0, value=14), "export.json task 24", "object", id="id"),
+        pytest.param(_in("id", value="24"), "export.json", "'id' is no whole number", id="task"),
+    ],
+)
+def test_tasks_that_cannot_be_believed_are_refused(
+    exported: dict[str, Any], change: Any, where: str, what: str
+) -> None:
+    change(exported)
+    with pytest.raises(ReviewError) as caught:
+        reviewed_of(exported, LABELS, "export.json")
+    assert caught.value.where.startswith(where)
+    assert what in caught.value.what
+
+
+def test_another_label_set_is_named_with_the_one_that_is_known(exported: dict[str, Any]) -> None:
+    with pytest.raises(ReviewError, match=r"unknown label 'ORG'. Known are PER, DATE: relabel"):
+        reviewed_of(exported, ["PER", "DATE"])
+
+
+class TestAnnotationOf:
+    def test_carries_regions_and_the_answer(self) -> None:
+        text = "El Banco de Portugal se fue a otra parte."
+        region, choice = annotation_of([BANCO], text, ReviewStatus.CORRECTED)
+        assert region["value"]["text"] == "Banco de Portugal"
+        assert choice["value"] == {"choices": ["ok"]}
+
+    def test_says_unusable(self) -> None:
+        (choice,) = annotation_of([], "x", ReviewStatus.UNUSABLE)
+        assert choice["value"] == {"choices": ["unusable"]}
+
+    def test_decides_nothing_for_a_skipped_task(self) -> None:
+        assert annotation_of([], "x", ReviewStatus.SKIPPED) == []
+
+    def test_refuses_entities_past_the_text(self) -> None:
+        with pytest.raises(SpanError, match="past the text"):
+            annotation_of([BANCO], "El Banco", ReviewStatus.CORRECTED)
+
+
+def _renamed(captured: dict[str, Any]) -> dict[str, Any]:
+    """A captured body of an earlier layout, under the names of this one."""
+    old = captured["data"]
+    data = {
+        **old,
+        "source": old["src"],
+        "target": old["tgt"],
+        "source_lang": "en",
+        "origin": "captured:1",
+        "source_entities": old["src_entities"],
+    }
+    text = json.dumps({**captured, "data": data})
+    return json.loads(text.replace('"tgt_ner"', '"entities"').replace('"tgt_text"', '"target"'))
+
+
+@pytest.mark.shared
+class TestCapturedBodies:
+    @pytest.fixture
+    def corrected(self) -> dict[str, Any]:
+        file = CAPTURED / "task_corrected_full.json"
+        if not file.exists():
+            pytest.skip(f"{file.name} is not part of the repository")
+        return _renamed(json.loads(file.read_text(encoding="utf-8")))
+
+    def test_a_choice_about_one_region_is_not_of_our_layout(
+        self, corrected: dict[str, Any]
+    ) -> None:
+        with pytest.raises(ReviewError, match="region t1"):
+            reviewed_of(corrected, LABELS)
+
+    def test_a_correction_in_the_browser_is_read(self, corrected: dict[str, Any]) -> None:
+        annotation = corrected["annotations"][0]
+        annotation["result"] = [r for r in annotation["result"] if r["from_name"] != "reason"]
+        reviewed = review(corrected)
+        assert reviewed.status is ReviewStatus.CORRECTED
+        assert (reviewed.annotator, reviewed.lead_time, reviewed.model_version) == (
+            "1",
+            2.057,
+            "proj-v1",
+        )
+        assert [entity.label for entity in reviewed.entities] == ["PER", "ORG", "ORG"]
+        assert reviewed.predicted is not None
+        assert [entity.label for entity in reviewed.predicted] == ["PER", "LOC", "ORG"]

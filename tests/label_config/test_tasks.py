@@ -1,0 +1,213 @@
+"""Sentences as tasks and predictions, and tasks as sentences."""
+
+import copy
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from label_studio_sdk.label_interface.interface import LabelInterface
+
+from label_config.config import build_config
+from label_config.tasks import conflicts_of, sentence_of, to_prediction, to_task
+from projection.errors import ReviewError
+from projection.records import (
+    ConflictKind,
+    Entity,
+    ParallelSentence,
+    ProjectedSentence,
+    Projection,
+    Span,
+)
+
+
+@pytest.fixture
+def task(overlapping: ProjectedSentence) -> dict[str, Any]:
+    return json.loads(json.dumps({"id": 24, **to_task(overlapping)}))
+
+
+def test_fields_the_data_manager_filters_and_orders_by_are_flat(
+    overlapping: ProjectedSentence,
+) -> None:
+    data = to_task(overlapping)["data"]
+    flat = {
+        "pair_id": "banks-7",
+        "lang": "es",
+        "source_lang": "en",
+        "origin": "banks.en:7",
+        "conflict": "failed_mapping, overlap",
+        "n_conflicts": 2,
+        "min_confidence": 0.0,
+        "n_entities": 2,
+    }
+    assert {key: data[key] for key in flat} == flat
+
+
+def test_a_sentence_without_conflicts_can_be_filtered_for(clean: ProjectedSentence) -> None:
+    data = to_task(clean)["data"]
+    assert (data["conflict"], data["n_conflicts"], data["conflicts"]) == ("none", 0, [])
+
+
+def test_source_entities_carry_what_they_cover(overlapping: ProjectedSentence) -> None:
+    first = to_task(overlapping)["data"]["source_entities"][0]
+    covers = {"start": 4, "end": 20, "label": "ORG", "text": "Bank of Portugal", "score": None}
+    assert first == covers
+
+
+def test_a_sentence_that_nobody_looked_at_is_not_one_without_entities(
+    clean: ProjectedSentence,
+) -> None:
+    looked_at = replace(clean, sentence=replace(clean.sentence, entities=()))
+    assert sentence_of(to_task(clean)).entities is None
+    assert sentence_of(to_task(looked_at)).entities == ()
+
+
+def test_a_prediction_names_model_and_score_and_marks_every_entity(
+    overlapping: ProjectedSentence,
+) -> None:
+    prediction = to_prediction(overlapping)
+    assert (prediction["model_version"], prediction["score"]) == ("a1b2c3", 0.0)
+    region = prediction["result"][0]
+    assert {key: region[key] for key in region if key != "id"} == {
+        "from_name": "entities",
+        "to_name": "target",
+        "type": "labels",
+        "value": {"start": 3, "end": 20, "text": "Banco de Portugal", "labels": ["ORG"]},
+        "score": 0.66,
+        "meta": {"text": ["from 1 “Bank of Portugal” · 0.66"], "source": [4, 20]},
+    }
+
+
+def test_a_sentence_without_entities_has_an_empty_prediction(clean: ProjectedSentence) -> None:
+    assert to_prediction(clean) == {"model_version": "a1b2c3", "score": 1.0, "result": []}
+
+
+def test_an_entity_found_in_the_target_only_says_so(clean: ProjectedSentence) -> None:
+    added = replace(clean, entities=(Entity(Span(0, 3), "MISC", 0.7),))
+    assert to_prediction(added)["result"][0]["meta"] == {
+        "text": ["found in the target only · 0.70"]
+    }
+
+
+def test_an_entity_without_a_score_claims_none(clean: ProjectedSentence) -> None:
+    certain = replace(clean, entities=(Entity(Span(0, 3), "MISC"),))
+    assert "score" not in to_prediction(certain)["result"][0]
+
+
+def test_asking_twice_gives_the_same_region_ids(overlapping: ProjectedSentence) -> None:
+    assert to_prediction(overlapping) == to_prediction(copy.deepcopy(overlapping))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"id": "banks-8"}, id="another sentence"),
+        pytest.param({"entities": ()}, id="other source entities"),
+    ],
+)
+def test_other_projections_have_other_region_ids(
+    overlapping: ProjectedSentence, change: dict[str, Any]
+) -> None:
+    other = replace(overlapping, sentence=replace(overlapping.sentence, **change))
+    if "entities" in change:
+        other = replace(other, projections=())
+    here, there = ({r["id"] for r in to_prediction(p)["result"]} for p in (overlapping, other))
+    assert not here & there
+
+
+def test_two_mentions_on_the_same_words_are_two_regions() -> None:
+    first, second = Entity(Span(0, 3), "PER"), Entity(Span(8, 11), "PER")
+    sentence = ParallelSentence("p", "Ana and Ana", "Ana", "en", "es", "a:1", (first, second))
+    both = tuple(Projection(source, Span(0, 3), 0.5) for source in (first, second))
+    entity = Entity(Span(0, 3), "PER", 0.5)
+    # The third has no source of its own, nor has the fourth: still four different ids.
+    projected = ProjectedSentence(sentence, (entity,) * 4, both, (), 0.5, "v")
+    result = to_prediction(projected)["result"]
+    assert len({region["id"] for region in result}) == 4
+    assert [region["meta"].get("source") for region in result] == [[0, 3], [8, 11], None, None]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pytest.param(("PER", "ORG", "LOC", "MISC"), id="news"),
+        pytest.param(("weather/attribute", "datetime"), id="slashes"),
+        pytest.param(('the "best"', "R&D <b>"), id="quotes and ampersands"),
+    ],
+)
+def test_label_studio_accepts_what_we_send(labels: tuple[str, ...]) -> None:
+    entities = tuple(Entity(Span(n, n + 1), label, 0.5) for n, label in enumerate(labels))
+    sentence = ParallelSentence("p", "abcd", "efgh", "en", "es", "a:1", entities)
+    found = tuple(Projection(entity, entity.span, 0.5) for entity in entities)
+    projected = ProjectedSentence(sentence, entities, found, (), 0.5, "v")
+    interface = LabelInterface(build_config(labels))
+    assert interface.validate_task(to_task(projected))
+    assert interface.validate_prediction(to_prediction(projected), return_errors=True) == []
+
+
+def test_task_or_data_give_the_sentence_back(
+    task: dict[str, Any], overlapping: ProjectedSentence
+) -> None:
+    assert sentence_of(task) == sentence_of(task["data"]) == overlapping.sentence
+
+
+def test_the_conflicts_a_task_was_sent_with_come_back(task: dict[str, Any]) -> None:
+    assert conflicts_of(task) == (ConflictKind.FAILED_MAPPING, ConflictKind.OVERLAP)
+
+
+FIRST = "task 24 source_entities[0]"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "where", "what"),
+    [
+        *[
+            pytest.param([key], None, "task 24 data", f"'{key}' is no text", id=f"{key} is null")
+            for key in ("pair_id", "lang", "source_lang", "source", "target", "origin")
+        ],
+        pytest.param(["source"], ["x"], "task 24 data", "'source' is no text", id="a list"),
+        pytest.param(["source_entities"], {}, "task 24 data", "no list", id="entities no list"),
+        pytest.param(["source_entities", 0], "x", FIRST, "not an object", id="no entity"),
+        pytest.param(["source_entities", 0, "start"], 5, FIRST, "covers 'ank of", id="moved"),
+        pytest.param(["source_entities", 0, "text"], "Bank", FIRST, "shown as 'Bank'", id="text"),
+        pytest.param(["source_entities", 0, "text"], None, FIRST, "no text", id="text is null"),
+        pytest.param(["source_entities", 0, "start"], -1, FIRST, "before the text", id="negative"),
+        pytest.param(["source_entities", 0, "end"], 900, FIRST, "past the text", id="too far"),
+        pytest.param(["source_entities", 0, "end"], 4, FIRST, "empty", id="empty span"),
+        pytest.param(["source_entities", 0, "end"], "20", FIRST, "whole number", id="a string"),
+        pytest.param(["source_entities", 0, "end"], 20.0, FIRST, "whole number", id="a float"),
+        pytest.param(["source_entities", 0, "start"], True, FIRST, "whole number", id="a bool"),
+        pytest.param(["source_entities", 0, "start"], None, FIRST, "missing", id="no offset"),
+        pytest.param(
+            ["source_entities", 0, "label"], "", FIRST, "without a label", id="unlabelled"
+        ),
+        pytest.param(["source_entities", 0, "score"], 1.5, FIRST, "probability", id="score 1.5"),
+        pytest.param(["source_entities", 0, "score"], "1", FIRST, "no number", id="score a text"),
+    ],
+)
+def test_a_task_that_contradicts_itself_is_refused(
+    task: dict[str, Any], path: list[Any], value: object, where: str, what: str
+) -> None:
+    *parents, last = path
+    place = task["data"]
+    for step in parents:
+        place = place[step]
+    place[last] = value
+    with pytest.raises(ReviewError) as caught:
+        sentence_of(task, "task 24")
+    assert caught.value.where == where
+    assert what in caught.value.what
+    assert caught.value.mend
+
+
+@pytest.mark.parametrize("key", ["pair_id", "target", "source_entities"])
+def test_a_missing_field_is_named(task: dict[str, Any], key: str) -> None:
+    del task["data"][key]
+    with pytest.raises(ReviewError, match=f"task 24 data: '{key}' is missing.*spanferry push"):
+        sentence_of(task, "task 24")
+
+
+def test_an_unknown_kind_of_conflict_is_refused(task: dict[str, Any]) -> None:
+    task["data"]["conflicts"][1]["kind"] = "gossip"
+    with pytest.raises(ReviewError, match=r"conflicts\[1\]: unknown kind 'gossip'. Known: "):
+        conflicts_of(task)

@@ -1,0 +1,111 @@
+"""A real Label Studio for the whole session, and a real backend beside it."""
+
+import importlib.util
+import threading
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from werkzeug.serving import make_server
+
+from label_config.config import build_config
+from ml_backend.access import Credentials
+from ml_backend.app import create_app
+from ml_backend.engine import Engine, Load
+from ml_backend.label_studio import Project, ReviewServer
+from ml_backend.label_studio_server import LabelStudioServer
+from ml_backend.settings import Settings
+from ml_backend.store import ModelStore
+from ml_backend.webhook import Event, EventLog, read_events
+from projection.conflicts import Policy
+from projection.run import project_corpus
+from tests.label_studio.examples import EXAMPLES, LABELS, SECOND, FixedProjector
+
+CREDENTIALS = Credentials("label-studio", "öffne dich: Sesam")
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudioServer]:
+    if importlib.util.find_spec("label_studio") is None:
+        pytest.skip("Label Studio is not installed: pip install 'spanferry[label-studio]'")
+    with LabelStudioServer(tmp_path_factory.mktemp("label-studio")) as server:
+        yield server
+
+
+@pytest.fixture
+def server(label_studio: LabelStudioServer) -> Iterator[ReviewServer]:
+    with ReviewServer.connect(label_studio.url, label_studio.account.token) as server:
+        yield server
+
+
+@pytest.fixture
+def project(server: ReviewServer) -> Project:
+    """A new and empty project of ours."""
+    return server.ensure_project(f"Review {next(_numbers)}", build_config(LABELS))
+
+
+class RunningBackend:
+    """The real application on a port of its own, with a projector that knows the examples."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.settings = Settings.from_env(
+            {
+                "SPANFERRY_DATA_DIR": str(data_dir),
+                "SPANFERRY_BACKEND_USER": CREDENTIALS.user,
+                "SPANFERRY_BACKEND_PASSWORD": CREDENTIALS.password,
+                "SPANFERRY_BACKEND_POLL_SECONDS": "0.05",
+            }
+        )
+        self.projector = FixedProjector()
+        store = ModelStore(self.settings.model_store)
+        self._engine = Engine(lambda _: self.projector, store, poll_seconds=0.05).start()
+        self._log = EventLog(self.settings.events_file, self.settings.event_queue)
+        app = create_app(self.settings, self._engine, self._log)
+        self._http = make_server("127.0.0.1", 0, app, threaded=True)
+        self._thread = threading.Thread(target=self._http.serve_forever)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._http.port}"
+
+    def events(self, at_least: int) -> list[Event]:
+        """The events written so far, once there are as many as expected."""
+        deadline = time.monotonic() + 10
+        while len(found := list(read_events(self.settings.events_file))) < at_least:
+            assert time.monotonic() < deadline, f"{len(found)} of {at_least} events"
+            time.sleep(0.05)
+        return found
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._thread.join()
+        self._http.server_close()
+        self._engine.close()
+        self._log.close()
+
+
+@pytest.fixture
+def backend(tmp_path: Path) -> Iterator[RunningBackend]:
+    backend = RunningBackend(tmp_path)
+    yield backend
+    backend.close()
+
+
+def fixed_loader(settings: Settings) -> Load:  # noqa: ARG001  # what SPANFERRY_BACKEND_LOADER names
+    """Loads a newer model, whatever is active."""
+    return lambda _: FixedProjector(SECOND)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run folder with the examples."""
+    project_corpus(
+        [example.sentence for example in EXAMPLES],
+        FixedProjector(),
+        tmp_path / "run",
+        policy=Policy.FLAG,
+        settings={},
+        on_progress=lambda _: None,
+    )
+    return tmp_path / "run"

@@ -1,0 +1,104 @@
+"""Makes the pictures of the documentation from a run, in a Label Studio of its own.
+
+    python -m tests.label_studio.screenshots RUN [--out docs/images]
+
+Writes task-clean.png, task-conflict.png, task-chinese.png and data-manager.png. A picture the run
+has no sentence for is left out, and named.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from label_config.config import build_config
+from ml_backend.cli.push import labels_of_run
+from ml_backend.label_studio import Project, ReviewServer
+from ml_backend.label_studio_server import LabelStudioServer
+from ml_backend.push import push
+from ml_backend.review_tabs import REVIEW_QUEUE, review_tabs
+from projection.records import ProjectedSentence
+from projection.run import load_run
+from projection.words import is_character_language
+from tests.label_studio.pages import ReviewPage, reviewing
+
+WIDTH, HEIGHT = 1280, 640
+LONGEST = 110  # characters: a sentence that fits on one line
+TITLE = "Projected entities"
+
+Score = Callable[[ProjectedSentence], int]
+
+
+def clean(projected: ProjectedSentence) -> int:
+    """Nothing in doubt, and much to see."""
+    return 0 if projected.conflicts or _is_chinese(projected) else len(projected.entities)
+
+
+def conflict(projected: ProjectedSentence) -> int:
+    """As many kinds of doubt as possible."""
+    return len(projected.conflict_kinds) if projected.entities else 0
+
+
+def chinese(projected: ProjectedSentence) -> int:
+    """No spaces between words, and much to see."""
+    return len(projected.entities) if _is_chinese(projected) else 0
+
+
+PICTURES: dict[str, Score] = {
+    "task-clean": clean,
+    "task-conflict": conflict,
+    "task-chinese": chinese,
+}
+
+
+def _is_chinese(projected: ProjectedSentence) -> bool:
+    return is_character_language(projected.sentence.target_lang)
+
+
+def best(sentences: Iterable[ProjectedSentence], score: Score) -> ProjectedSentence | None:
+    """The highest-scoring sentence that fits on a line, the first of equals; None without any."""
+    fitting = [s for s in sentences if score(s) > 0 and len(s.sentence.source) <= LONGEST]
+    return max(fitting, key=score, default=None)
+
+
+def take_all(run: Path, out: Path, data_dir: Path) -> None:
+    sentences = list(load_run(run))
+    with (
+        LabelStudioServer(data_dir, user="reviewer@example.org") as studio,
+        ReviewServer.connect(studio.url, studio.account.token) as server,
+        reviewing(studio, WIDTH, HEIGHT) as page,
+    ):
+        project = server.ensure_project(TITLE, build_config(labels_of_run(run)))
+        push(server, project, sentences)
+        tabs = server.ensure_tabs(project, list(review_tabs()))
+        ids = {task["data"]["origin"]: task["id"] for task in server.tasks(project)}
+        for name, score in PICTURES.items():
+            chosen = best(sentences, score)
+            if chosen is None:
+                sys.stderr.write(f"{run} has no sentence for {name}.png\n")
+                continue
+            take_task(page, server, project, ids[chosen.sentence.origin], out / f"{name}.png")
+        page.open_tab(server.tab_url(project, tabs[REVIEW_QUEUE.title]))
+        page.picture(out / "data-manager.png")
+
+
+def take_task(
+    page: ReviewPage, server: ReviewServer, project: Project, task_id: int, path: Path
+) -> None:
+    page.open(server.task_url(project, task_id))
+    page.select_first()
+    page.picture(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Make the pictures of the documentation.")
+    parser.add_argument("run", type=Path, help="run folder of `spanferry project`")
+    parser.add_argument("--out", type=Path, default=Path("docs/images"))
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        take_all(arguments.run, arguments.out, Path(folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Starting and stopping Label Studio."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from ml_backend.label_studio import ReviewServer
+from ml_backend.label_studio_server import LabelStudioServer, free_port
+from projection.errors import ServerError
+
+
+@pytest.mark.label_studio
+def test_a_second_start_finds_the_account_and_the_projects_again(tmp_path: Path) -> None:
+    waited: list[float] = []
+    first = LabelStudioServer(tmp_path, user="ada@example.org", on_wait=waited.append)
+    bystander = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    with first:
+        account = first.account
+        with ReviewServer.connect(first.url, account.token) as server:
+            server.ensure_project("Kept", "<View></View>")
+        pid = first.pid
+        assert pid is not None
+
+    with pytest.raises(ProcessLookupError):
+        os.killpg(pid, 0)
+    assert bystander.poll() is None, "another process was ended"
+    bystander.communicate()
+    assert waited == sorted(waited)
+    assert waited
+    assert (tmp_path / "account.json").stat().st_mode & 0o077 == 0
+    with LabelStudioServer(tmp_path) as second:
+        assert second.account == account
+        with ReviewServer.connect(second.url, account.token) as server:
+            assert server.find_project("Kept") is not None
+        second.stop()
+        second.stop()
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{second.url}/health")
+    with pytest.raises(ServerError, match="made with another user"):
+        LabelStudioServer(tmp_path, user="eve@example.org").start()
+
+
+@pytest.mark.label_studio
+def test_a_server_that_dies_shows_the_end_of_its_log(tmp_path: Path) -> None:
+    (tmp_path / "label_studio.sqlite3").write_text("not a database")
+    server = LabelStudioServer(tmp_path)
+
+    with pytest.raises(ServerError, match=r"(?s)ended with status 1.*not a database"):
+        server.start()
+
+    assert server.pid is None
+
+
+def test_a_taken_port_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        with pytest.raises(ServerError, match=f"{port}: the port is taken"):
+            LabelStudioServer(tmp_path / "data", port=port).start()
+
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_free_port_can_be_listened_on() -> None:
+    with socket.create_server(("127.0.0.1", free_port())):
+        pass
+
+
+def test_there_is_no_account_before_the_start(tmp_path: Path) -> None:
+    with pytest.raises(ServerError, match="not started yet"):
+        _ = LabelStudioServer(tmp_path).account

@@ -1,0 +1,223 @@
+"""A projector without a model, the application around it, and bodies as Label Studio sends them.
+
+`fixed_loader` is also what the server process of test_serve.py loads.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from label_config.tasks import to_task
+from ml_backend.app import create_app
+from ml_backend.engine import Engine, Load
+from ml_backend.settings import Settings
+from ml_backend.store import ModelStore
+from ml_backend.webhook import EventLog
+from projection.errors import ModelError
+from projection.records import Entity, ParallelSentence, ProjectedSentence, Projection, Span
+
+BUNDLED_VERSION = "fixed-bundled"
+LONGEST = 500
+
+
+class FixedProjector:
+    """Carries a source entity to the same words in the target: the real interface, no torch."""
+
+    labels = ("PER", "ORG", "LOC", "MISC")
+
+    def __init__(self, version: str = BUNDLED_VERSION, seconds: float = 0.0) -> None:
+        self.model_version, self.seconds = version, seconds
+        self.turns: list[tuple[str, ...]] = []
+        self._busy = threading.Lock()
+
+    def fits(self, sentence: ParallelSentence) -> bool:
+        with self._alone():
+            return len(sentence.source) <= LONGEST
+
+    def project(self, sentences: Sequence[ParallelSentence]) -> list[ProjectedSentence]:
+        with self._alone():
+            time.sleep(self.seconds)
+            self.turns.append(tuple(sentence.id for sentence in sentences))
+            return [self._one(sentence) for sentence in sentences]
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Tokenizers are not thread-safe."""
+        assert self._busy.acquire(blocking=False), "the model is used by two requests at once"
+        try:
+            yield
+        finally:
+            self._busy.release()
+
+    def _one(self, sentence: ParallelSentence) -> ProjectedSentence:
+        found = []
+        for entity in sentence.entities or ():
+            phrase = entity.span.of(sentence.source)
+            start = sentence.target.find(phrase)
+            target = None if start < 0 else Span(start, start + len(phrase))
+            found.append(Projection(entity, target, 0.75 if target else 0.0))
+        entities = tuple(each.entity for each in found if each.entity is not None)
+        score = min((each.score for each in found), default=1.0)
+        return ProjectedSentence(
+            sentence, entities, tuple(found), (), score, model_version=self.model_version
+        )
+
+
+def fixed_loader(settings: Settings) -> Load:
+    """Loads what a config.json describes: version, seconds to load, or that it is broken."""
+
+    def load(target: Path | None) -> FixedProjector:
+        path = settings.data_dir / "bundled.json" if target is None else target / "config.json"
+        told = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        time.sleep(told.get("load_seconds", 0))
+        if told.get("broken"):
+            raise ModelError(str(path), "the weights are for another task", "Train it again")
+        return FixedProjector(told.get("version", BUNDLED_VERSION), told.get("seconds", 0.0))
+
+    return load
+
+
+def wait_until(true: Callable[[], object], seconds: float = 10.0) -> None:
+    """Fails unless `true()` becomes true in time."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.005)
+
+
+def model_folder(folder: Path, **told: object) -> Path:
+    """A folder that looks like a saved model; `fixed_loader` reads its config."""
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(told), "utf-8")
+    (folder / "model.safetensors").write_bytes(b"\0" * 16)
+    return folder
+
+
+SENTENCE = ParallelSentence(
+    id="news-1",
+    source="😀 Ada Lovelace visited Berlin",
+    target="😀 Ada Lovelace besuchte Berlin",
+    source_lang="en",
+    target_lang="de",
+    origin="news.en:1",
+    entities=(Entity(Span(2, 14), "PER"), Entity(Span(23, 29), "LOC")),
+)
+
+
+def make_task(number: int = 1, **changed: Any) -> dict[str, Any]:
+    """A task as Label Studio 1.23 sends it. `changed` are fields of its data."""
+    sentence = replace(SENTENCE, id=f"news-{number}", origin=f"news.en:{number}")
+    projected = ProjectedSentence(sentence, (), (), (), 1.0, "imported")
+    return {
+        "id": 100 + number,
+        "data": {**to_task(projected)["data"], **changed},
+        "meta": {},
+        "created_at": "2026-01-05T10:00:00.000000Z",
+        "updated_at": "2026-01-05T10:00:00.000000Z",
+        "is_labeled": False,
+        "overlap": 1,
+        "inner_id": number,
+        "total_annotations": 0,
+        "cancelled_annotations": 0,
+        "total_predictions": 0,
+        "project": 5,
+        "file_upload": None,
+        "comment_authors": [],
+        "annotations": [],
+        "predictions": [],
+    }
+
+
+def predict_body(*tasks: Any, drawn: list[Any] | None = None) -> dict[str, Any]:
+    """The body of /predict. `drawn` makes it an interactive one."""
+    return {
+        "tasks": list(tasks),
+        "project": "5.1767607200",
+        "label_config": "<View/>",
+        "params": {
+            "login": None,
+            "password": None,
+            "context": None if drawn is None else {"result": drawn},
+        },
+    }
+
+
+def region(start: int, end: int, label: str = "ORG", ident: str = "6qSnsLQ-zY") -> dict[str, Any]:
+    """A region as the browser sends it when an annotator has drawn it."""
+    return {
+        "value": {"start": start, "end": end, "text": "…", "labels": [label]},
+        "id": ident,
+        "from_name": "label",
+        "to_name": "target",
+        "type": "labels",
+        "origin": "manual",
+    }
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings.from_env(
+        {
+            "SPANFERRY_DATA_DIR": str(tmp_path / "data"),
+            "SPANFERRY_BACKEND_USER": "label-studio",
+            "SPANFERRY_BACKEND_PASSWORD": "open sesame",
+            "SPANFERRY_BACKEND_POLL_SECONDS": "0.01",
+            "SPANFERRY_BACKEND_LOAD_WAIT": "10",
+            "SPANFERRY_BACKEND_MAX_BODY_MB": "1",
+        }
+    )
+
+
+@pytest.fixture
+def store(settings: Settings) -> ModelStore:
+    return ModelStore(settings.model_store)
+
+
+@pytest.fixture
+def engine(settings: Settings, store: ModelStore) -> Iterator[Engine]:
+    with Engine(fixed_loader(settings), store, poll_seconds=0.01, turn=4) as engine:
+        yield engine
+
+
+@pytest.fixture
+def events(settings: Settings) -> Iterator[EventLog]:
+    events = EventLog(settings.events_file, settings.event_queue)
+    yield events
+    events.close()
+
+
+@pytest.fixture
+def app(settings: Settings, engine: Engine, events: EventLog) -> Flask:
+    return create_app(settings, engine, events)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """Label Studio, knowing the password."""
+    client = app.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = "Basic bGFiZWwtc3R1ZGlvOm9wZW4gc2VzYW1l"
+    return client
+
+
+@pytest.fixture
+def captured() -> Callable[[str], list[dict[str, Any]]]:
+    """Requests recorded from a real Label Studio, where they are at hand."""
+    folder = Path(__file__).parents[3] / "shared" / "label-studio"
+
+    def read(name: str) -> list[dict[str, Any]]:
+        path = folder / name
+        if not path.exists():
+            pytest.skip(f"there are no recorded requests at {path}")
+        recorded = json.loads(path.read_text("utf-8"))
+        return recorded if isinstance(recorded, list) else [recorded]
+
+    return read

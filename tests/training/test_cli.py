@@ -1,0 +1,75 @@
+"""`spanferry train` and `spanferry evaluate`, as a shell would call them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+from datasets import Dataset
+from typer.testing import CliRunner
+
+from ml_backend.cli.evaluate import evaluate
+from ml_backend.cli.train import train
+from projection.errors import TrainingError
+from training.dataset import rows_of
+from training.iob2 import write_iob2
+
+
+@pytest.fixture
+def run() -> Callable[..., str]:
+    """Run a verb; give what it prints on stdout."""
+    app = typer.Typer()
+    app.command()(train)
+    app.command()(evaluate)
+
+    def call(*arguments: object) -> str:
+        result = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    return call
+
+
+@pytest.fixture
+def corpus(made_data: Callable[[int, int], Dataset], tmp_path: Path) -> Path:
+    """An IOB2 file of the small language."""
+    path = tmp_path / "data.iob2"
+    write_iob2(((row.tokens, row.tags) for row in rows_of(made_data(24, 1))), path)
+    return path
+
+
+def test_train_then_evaluate(
+    run: Callable[..., str], corpus: Path, base: Callable[[str], Path], tmp_path: Path
+) -> None:
+    start, out = base("bert"), tmp_path / "model"
+    options = ["--base", start, "--epochs", 1, "--loss", "focal", "--freeze", 1, "--seed", 3]
+    record = json.loads(run("train", corpus, corpus, "--out", out, *options, "--json"))
+    assert record["data"]["sentences"] == 48
+    assert record["settings"] == {
+        **record["settings"],
+        "base": str(start),
+        "loss": "focal",
+        "freeze": 1,
+        "seed": 3,
+    }
+    scores = json.loads(run("evaluate", out, corpus, "--ignore-type", "ORG", "--json"))
+    assert scores["sentences"] == 24
+    assert set(scores["by_type"]) <= {"LOC", "PER"}
+
+
+def test_what_is_printed_for_people(
+    run: Callable[..., str], corpus: Path, base: Callable[[str], Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "model"
+    options = ["--base", base("bert"), "--epochs", 1, "--eval", corpus, "--map-labels", "ORG=LOC"]
+    printed = run("train", corpus, "--out", out, *options)
+    assert f"{out}: 2 steps on 24 sentences" in printed
+    assert "head: 0 tags kept, 5 new, 0 dropped" in printed
+    assert "precision" in printed
+    assert "precision" in run("evaluate", out, corpus)
+
+
+def test_a_mistake_is_a_domain_error(run: Callable[..., str], corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="--map-labels ORG: is not OLD=NEW"):
+        run("train", corpus, "--out", tmp_path / "model", "--map-labels", "ORG")

@@ -1,0 +1,261 @@
+"""Phrase pairs from word alignments: what is a name, and what translates it."""
+
+import json
+import random
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from projection.errors import CorpusError, SpanError
+from projection.files import json_line
+from projection.records import ParallelSentence, Span
+from projection.words import word_spans
+from training.silver import (
+    Link,
+    SilverSentence,
+    alignment_words,
+    content_phrases,
+    intersect,
+    make_silver,
+    name_like,
+    phrase_of,
+    phrases_of,
+    plausible,
+    read_pharaoh,
+    read_silver,
+)
+
+Tokens = tuple[list[str], list[str]]
+
+
+def sentence(source: str, target: str, lang: str = "de") -> ParallelSentence:
+    return ParallelSentence("1", source, target, "en", lang, "made:1")
+
+
+def diagonal(pairs: Sequence[Tokens]) -> list[frozenset[Link]]:
+    """Word i translates word i: what an aligner says of a word-by-word translation."""
+    return [frozenset((i, i) for i in range(min(map(len, pair)))) for pair in pairs]
+
+
+class TestPharaoh:
+    @pytest.mark.parametrize(
+        ("line", "links"),
+        [
+            pytest.param("0-0 1-2 10-3", {(0, 0), (1, 2), (10, 3)}, id="three links"),
+            pytest.param("", set(), id="an empty line: nothing aligned"),
+            pytest.param("0-1 0-1\n", {(0, 1)}, id="said twice, with its line end"),
+        ],
+    )
+    def test_a_line(self, line: str, links: set[Link]) -> None:
+        assert read_pharaoh(line) == links
+
+    def test_both_directions_must_agree(self) -> None:
+        assert intersect("0-0 1-1 2-1", "0-0 2-1 3-3") == {(0, 0), (2, 1)}
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("text", "names"),
+        [
+            pytest.param("she saw Anna Weber today", ["Anna Weber"], id="a capitalised run"),
+            pytest.param("the Bank of Spain rose", ["Bank of Spain"], id="a connector inside"),
+            pytest.param("a walk in Bath of course", ["Bath"], id="none at the end"),
+            pytest.param("The house is old", [], id="a function word that begins the sentence"),
+            pytest.param("Houses are old", ["Houses"], id="a content word might be a name"),
+            pytest.param("Anna left Bern", ["Anna", "Bern"], id="two names"),
+            pytest.param("he met Anna, Bern and I", ["Anna", "Bern and I"], id="comma and and"),
+            pytest.param("Anna", [], id="a lone word is a heading"),
+            pytest.param("nothing here", [], id="no capitals"),
+            pytest.param("", [], id="no words"),
+        ],
+    )
+    def test_words_that_look_like_names(self, text: str, names: list[str]) -> None:
+        spans = word_spans(text, "en")
+        words = [span.of(text) for span in spans]
+        assert [" ".join(words[a:b]) for a, b in name_like(words)] == [
+            " ".join(name.replace(",", " ,").split()) for name in names
+        ]
+
+    @given(st.lists(st.sampled_from(["Anna", "of", "the", "saw", ",", "Ü", "3"]), max_size=15))
+    def test_names_are_disjoint_and_begin_and_end_with_a_capital(self, words: list[str]) -> None:
+        found = list(name_like(words))
+        assert found == sorted(found)
+        assert all(a[1] <= b[0] for a, b in combinations(found, 2))
+        assert all(words[a][0].isupper() and words[b - 1][0].isupper() for a, b in found)
+
+    @given(st.lists(st.sampled_from(["house", "of", "the", ",", "Ü"]), min_size=1), st.integers())
+    def test_ordinary_phrases_begin_and_end_with_a_content_word(
+        self, words: list[str], seed: int
+    ) -> None:
+        for start, end in content_phrases(words, random.Random(seed), 5):
+            assert {words[start], words[end - 1]} <= {"house", "Ü"}
+            assert 1 <= end - start <= 3
+
+
+class TestPhraseOf:
+    @pytest.mark.parametrize(
+        ("links", "source", "gap", "expected"),
+        [
+            pytest.param("0-0 1-1 2-2", (1, 2), 2, (1, 2), id="one to one"),
+            pytest.param("0-0 1-3 2-2", (1, 3), 2, (2, 4), id="in another order"),
+            pytest.param("0-0 1-1 1-2 2-3", (1, 2), 2, (1, 3), id="one word becomes two"),
+            pytest.param("1-1 2-2", (0, 1), 2, None, id="nothing aligned"),
+            pytest.param("0-0 1-3", (0, 2), 2, (0, 4), id="a gap of two is bridged"),
+            pytest.param("0-0 1-4", (0, 2), 2, None, id="a gap of three is doubtful"),
+            pytest.param("0-0 1-2", (0, 2), 0, None, id="no gap allowed"),
+            pytest.param("0-0 1-2 5-1", (0, 2), 2, None, id="a stranger in the gap"),
+            pytest.param("0-0 5-0", (0, 1), 2, None, id="a word shared with a stranger"),
+            pytest.param("0-0 1-0", (0, 2), 2, (0, 1), id="two words become one"),
+        ],
+    )
+    def test_consistent_or_nothing(
+        self, links: str, source: tuple[int, int], gap: int, expected: tuple[int, int] | None
+    ) -> None:
+        assert phrase_of(read_pharaoh(links), *source, gap) == expected
+
+    @given(
+        st.frozensets(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=15),
+        st.integers(0, 8),
+        st.integers(1, 4),
+        st.integers(0, 3),
+    )
+    def test_no_word_of_it_belongs_elsewhere(
+        self, links: frozenset[Link], start: int, length: int, gap: int
+    ) -> None:
+        found = phrase_of(links, start, start + length, gap)
+        if found is not None:
+            for i, j in links:
+                assert (start <= i < start + length) == (found[0] <= j < found[1])
+
+    @pytest.mark.parametrize(
+        ("source", "target", "verdict"),
+        [(1, 1, True), (1, 4, True), (1, 5, False), (4, 1, True), (5, 1, False), (3, 8, True)],
+    )
+    def test_lengths_must_be_alike(self, source: int, target: int, verdict: bool) -> None:
+        assert plausible(source, target) is verdict
+
+
+class TestPhrasesOf:
+    def test_spans_are_of_the_texts_as_they_are(self) -> None:
+        pair = sentence("🎉 yes, Anna Weber left", "🎉🎉 ja: Anna Weber ging")
+        source, target = word_spans(pair.source, "en"), word_spans(pair.target, "de")
+        links = read_pharaoh("3-4 4-5 5-6")
+        names = list(phrases_of(pair, source, target, links, random.Random(0)))
+        assert (Span(7, 17), Span(7, 17)) in names
+        assert all(s.end <= len(pair.source) and t.end <= len(pair.target) for s, t in names)
+
+    @given(
+        st.frozensets(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=14), st.integers()
+    )
+    def test_phrases_are_disjoint_on_both_sides(self, links: frozenset[Link], seed: int) -> None:
+        text = "Anna saw Bern and the Bank of Spain"
+        words = word_spans(text, "en")
+        found = list(phrases_of(sentence(text, text), words, words, links, random.Random(seed)))
+        for (a, x), (b, y) in combinations(found, 2):
+            assert not a.overlaps(b)
+            assert not x.overlaps(y)
+
+
+class TestMakeSilver:
+    def test_names_and_their_translations(self) -> None:
+        (silver,) = make_silver([sentence("yes Anna left", "ja Anna ging")], diagonal)
+        assert (silver.source, silver.target, silver.lang) == (
+            "yes Anna left",
+            "ja Anna ging",
+            "de",
+        )
+        assert (Span(4, 8), Span(3, 7)) in silver.phrases
+
+    @pytest.mark.parametrize(
+        ("source", "target"),
+        [
+            pytest.param("Anna left", "Anna ist gegangen", id="source too short"),
+            pytest.param("Anna has left", "ging", id="target too short"),
+            pytest.param("Anna " * 81, "Anna " * 50, id="source too long"),
+            pytest.param("Anna " * 50, "Anna " * 81, id="target too long"),
+            pytest.param("", "", id="empty"),
+        ],
+    )
+    def test_sentences_that_would_align_badly_are_not_asked_about(
+        self, source: str, target: str
+    ) -> None:
+        asked: list[Tokens] = []
+
+        def align(pairs: Sequence[Tokens]) -> list[frozenset[Link]]:
+            asked.extend(pairs)
+            return diagonal(pairs)
+
+        good = sentence("yes Anna left", "ja Anna ging")
+        found = list(make_silver([sentence(source, target), good], align))
+        assert [silver.source for silver in found] == [good.source]
+        assert asked == [(["yes", "Anna", "left"], ["ja", "Anna", "ging"])]
+
+    def test_a_sentence_without_a_phrase_pair_is_left_out(self) -> None:
+        pairs = [sentence("yes Anna left", "ja Anna ging")]
+        assert list(make_silver(pairs, lambda asked: [frozenset() for _ in asked])) == []
+
+    def test_the_same_seed_makes_the_same_data(self) -> None:
+        pairs = [
+            sentence(f"Anna saw red houses number {i}", f"Anna sah rote Häuser {i}")
+            for i in range(9)
+        ]
+        first, again = (list(make_silver(pairs, diagonal, seed=3)) for _ in range(2))
+        assert first == again
+        assert first != list(make_silver(pairs, diagonal, seed=4))
+
+
+class TestChinese:
+    def test_words_lead_back_to_characters(self) -> None:
+        pytest.importorskip("jieba", reason="segments Chinese; comes with spanferry[models]")
+        text = "安娜 去了北京大学。"
+        spans = alignment_words(text, "zh")
+        words = [span.of(text) for span in spans]
+        assert "".join(words) == text.replace(" ", "")
+        assert any(len(word) > 1 for word in words)
+        assert list(spans) == sorted(spans)
+
+    def test_others_are_read_as_everywhere(self) -> None:
+        assert alignment_words("EU-Rat, ja", "de") == word_spans("EU-Rat, ja", "de")
+
+
+class TestFiles:
+    SENTENCE = SilverSentence("Anna left", "Anna ging", "de", ((Span(0, 4), Span(0, 4)),))
+
+    def test_round_trip(self, tmp_path: Path) -> None:
+        path = tmp_path / "de.jsonl"
+        path.write_text(json_line(self.SENTENCE.to_json()) * 2, "utf-8")
+        assert list(read_silver(path)) == [self.SENTENCE] * 2
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            pytest.param({"phrases": None}, id="no phrases"),
+            pytest.param({"phrases": [[0, 4, 0]]}, id="half a span"),
+            pytest.param({"phrases": [[4, 4, 0, 4]]}, id="an empty span"),
+            pytest.param({"phrases": [[0, 4, 0, 40]]}, id="past the target"),
+            pytest.param({"phrases": [[0, 40, 0, 4]]}, id="past the source"),
+            pytest.param({"phrases": [["a", 4, 0, 4]]}, id="not a number"),
+        ],
+    )
+    def test_a_broken_line_is_named(self, tmp_path: Path, change: dict[str, object]) -> None:
+        path = tmp_path / "de.jsonl"
+        rows = [self.SENTENCE.to_json(), {**self.SENTENCE.to_json(), **change}]
+        path.write_text("".join(map(json_line, rows)), "utf-8")
+        with pytest.raises(CorpusError, match=r"de\.jsonl:2: not a silver sentence .* Make the"):
+            list(read_silver(path))
+
+    @pytest.mark.parametrize("key", ["source", "target", "lang", "phrases"])
+    def test_a_missing_field_is_named(self, tmp_path: Path, key: str) -> None:
+        path = tmp_path / "de.jsonl"
+        row = {k: v for k, v in self.SENTENCE.to_json().items() if k != key}
+        path.write_text(json.dumps(row), "utf-8")
+        with pytest.raises(CorpusError, match=f"de.jsonl:1: .*{key}"):
+            list(read_silver(path))
+
+    def test_a_phrase_past_its_text_is_refused(self) -> None:
+        with pytest.raises(SpanError, match="past the text"):
+            SilverSentence("Anna", "Anna", "de", ((Span(0, 4), Span(0, 5)),))

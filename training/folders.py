@@ -1,0 +1,49 @@
+"""Folders that appear whole or not at all."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
+    """A folder to fill, which becomes `out` when the block ends well.
+
+    With `replace`, a folder that is there gives way; without, it is an OSError.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
+        made = Path(scratch) / "new"
+        made.mkdir()
+        yield made
+        move_into_place(made, out, replace=replace)
+
+
+def work_folder(out: Path, made_of: object) -> Path:
+    """Where checkpoints lie beside `out` until the model is done.
+
+    It is emptied if it belongs to another training, of which `made_of` (anything JSON can hold)
+    tells them apart.
+    """
+    work = out.parent / f".{out.name}.training"
+    stamp = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+    if not (work / "stamp").is_file() or (work / "stamp").read_text() != stamp:
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        (work / "stamp").write_text(stamp)
+    return work
+
+
+def move_into_place(made: Path, out: Path, *, replace: bool = False) -> None:
+    """Rename `made` to `out`, both on one file system. What stood there is removed afterwards."""
+    if replace and out.exists():
+        old = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent)) / "old"
+        out.replace(old)
+        made.replace(out)
+        shutil.rmtree(old.parent)
+    else:
+        made.replace(out)

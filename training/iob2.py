@@ -1,0 +1,234 @@
+"""IOB2 (CoNLL) tags: from character spans and back, and strict files of them.
+
+One token a line, a tab, its tag; an empty line after every sentence. `B-X` opens an entity of type
+X, `I-X` continues one, `O` is outside (Tjong Kim Sang & Veenstra 1999). Words are those of
+`projection.words`, nothing else.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+from projection.errors import CorpusError, TrainingError
+from projection.files import atomic_write, read_lines
+from projection.records import Entity, Span
+from projection.words import span_of_words, word_spans, words_touched
+
+OUTSIDE = "O"
+DOCUMENT_MARK = "-DOCSTART-"
+
+
+class MisfitKind(StrEnum):
+    """Why a span did not become tags as it stood."""
+
+    WIDENED = "widened"  # it cut a word, and now covers all of it
+    OVERLAP = "overlap"  # lost: a longer or surer entity has its words
+    BLANK = "blank"  # lost: it covers nothing visible
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """An entity that IOB2 could not hold exactly, and why, in words that name it."""
+
+    kind: MisfitKind
+    entity: Entity
+    reason: str
+
+
+class Encoded(NamedTuple):
+    """A sentence as parallel tokens and tags, with what was lost or changed on the way."""
+
+    tokens: tuple[str, ...]
+    tags: tuple[str, ...]
+    misfits: tuple[Misfit, ...]
+
+
+class TaggedSentence(NamedTuple):
+    """A sentence of a file: parallel tokens and tags, and the line its first token stands on."""
+
+    tokens: tuple[str, ...]
+    tags: tuple[str, ...]
+    line: int
+
+
+class Chunk(NamedTuple):
+    """An entity in tokens: half-open `[start, end)` and a type."""
+
+    start: int
+    end: int
+    label: str
+
+
+def encode(text: str, entities: Iterable[Entity], lang: str) -> Encoded:
+    """Tags for the words of `text`.
+
+    A span that cuts a word is widened to it. Of entities that share a word the one with more words
+    stays, then the one with the higher score (a person's has none and counts as 1). Everything that
+    changed is in `misfits`, in the order of the text.
+    """
+    words = word_spans(text, lang)
+    tags = [OUTSIDE] * len(words)
+    owner: list[Entity | None] = [None] * len(words)
+    misfits: list[Misfit] = []
+    placed = [(entity, words_touched(words, entity.span)) for entity in entities]
+    for entity, touched in sorted(placed, key=_precedence):
+        shown = f"{entity.label} “{entity.span.of(text)}” {entity.span}"
+        if touched is None:
+            misfits.append(Misfit(MisfitKind.BLANK, entity, f"{shown} covers only white space"))
+            continue
+        start, end = touched
+        taken_by = next((other for other in owner[start:end] if other is not None), None)
+        if taken_by is not None:
+            reason = f"{shown} shares words with {taken_by.label} “{taken_by.span.of(text)}”"
+            misfits.append(Misfit(MisfitKind.OVERLAP, entity, reason))
+            continue
+        span = span_of_words(words, start, end)
+        if span != entity.span:
+            reason = f"{shown} ends inside a word or in white space: now “{span.of(text)}” {span}"
+            misfits.append(Misfit(MisfitKind.WIDENED, entity, reason))
+        owner[start:end] = [entity] * (end - start)
+        tags[start:end] = [f"B-{entity.label}", *[f"I-{entity.label}"] * (end - start - 1)]
+    misfits.sort(key=lambda misfit: (misfit.entity.span, misfit.entity.label))
+    return Encoded(tuple(word.of(text) for word in words), tuple(tags), tuple(misfits))
+
+
+def _precedence(
+    placed: tuple[Entity, tuple[int, int] | None],
+) -> tuple[int, float, int, Span, str]:
+    entity, touched = placed
+    words = touched[1] - touched[0] if touched else 0
+    score = 1.0 if entity.score is None else entity.score
+    return -words, -score, -len(entity.span), entity.span, entity.label
+
+
+def decode(text: str, tags: Sequence[str], lang: str) -> tuple[Entity, ...]:
+    """The entities that strict IOB2 `tags` of the words of `text` stand for.
+
+    Raises:
+        TrainingError: if there is not one tag a word, or they are not IOB2.
+    """
+    words = word_spans(text, lang)
+    if len(words) != len(tags):
+        raise TrainingError("IOB2", f"{len(tags)} tags for {len(words)} words of {text!r}")
+    _refuse_bad_tags(tags, "IOB2")
+    return tuple(
+        Entity(span_of_words(words, chunk.start, chunk.end), chunk.label) for chunk in chunks(tags)
+    )
+
+
+def chunks(tags: Sequence[str]) -> list[Chunk]:
+    """The entities in `tags`. As in strict scoring, an `I-` that continues nothing is no entity."""
+    found: list[Chunk] = []
+    for i, tag in enumerate(tags):
+        prefix, _, label = tag.partition("-")
+        if prefix == "B":
+            found.append(Chunk(i, i + 1, label))
+        elif prefix == "I" and found and found[-1].end == i and found[-1].label == label:
+            found[-1] = found[-1]._replace(end=i + 1)
+    return found
+
+
+def tag_fault(tag: str, before: str) -> str | None:
+    """What is wrong with `tag` after the tag `before`, or None."""
+    prefix, dash, label = tag.partition("-")
+    if tag == OUTSIDE:
+        return None
+    if prefix not in ("B", "I") or not dash or not label:
+        return f"unknown tag {tag!r}"
+    if prefix == "I" and before not in (f"B-{label}", f"I-{label}"):
+        return f"{tag} after {before} continues nothing"
+    return None
+
+
+def _refuse_bad_tags(tags: Sequence[str], where: str) -> None:
+    for i, (before, tag) in enumerate(zip([OUTSIDE, *tags], tags, strict=False)):
+        if fault := tag_fault(tag, before):
+            raise TrainingError(f"{where}, token {i + 1}", fault, "An entity begins with B-")
+
+
+def tag_names(labels: Iterable[str]) -> list[str]:
+    """The tags of a set of entity types: `O`, then `B-` and `I-` of each, sorted."""
+    return [OUTSIDE, *(f"{prefix}-{label}" for label in sorted(set(labels)) for prefix in "BI")]
+
+
+def labels_of(tags: Iterable[str]) -> set[str]:
+    """The entity types that `tags` speak of."""
+    return {tag.partition("-")[2] for tag in tags} - {""}
+
+
+def read_iob2(path: Path) -> Iterator[TaggedSentence]:
+    """Read a file of two columns, token and tag, parted by a tab or by spaces.
+
+    A sentence that is only the document mark `-DOCSTART-` is passed over.
+
+    Raises:
+        CorpusError: naming file and line, at the first line that is not strict IOB2.
+    """
+    for blank, block in groupby(read_lines(path), key=lambda line: not line[1].strip(" \t")):
+        if blank:
+            continue
+        sentence = _read_sentence(path, list(block))
+        if sentence.tokens != (DOCUMENT_MARK,):
+            yield sentence
+
+
+def _read_sentence(path: Path, block: Sequence[tuple[int, str]]) -> TaggedSentence:
+    before, rows = OUTSIDE, []
+    for number, line in block:
+        where = f"{path}:{number}"
+        token, tag = _columns(where, line)
+        if fault := tag_fault(tag, before):
+            raise CorpusError(where, fault, _MENDS[fault.startswith("unknown")])
+        rows.append((token, tag))
+        before = tag
+    tokens, tags = zip(*rows, strict=True)
+    return TaggedSentence(tokens, tags, block[0][0])
+
+
+_MENDS = {
+    True: "Tags are O, B-TYPE and I-TYPE",
+    False: "IOB2 begins every entity with B-; a file in IOB1 must be converted first",
+}
+
+
+def _columns(where: str, line: str) -> tuple[str, str]:
+    # A token may itself be an odd kind of white space, so only tabs and plain spaces part columns.
+    columns = line.split("\t") if "\t" in line else line.split(" ")
+    columns = [column for column in columns if column]
+    if len(columns) == 2:
+        return columns[0], columns[1]
+    if len(columns) == 1:
+        raise CorpusError(where, f"no tab: {line!r}", "Write the token, a tab, and its tag")
+    raise CorpusError(
+        where, f"{len(columns)} columns", "Keep only the token and its tag, parted by a tab"
+    )
+
+
+def write_iob2(sentences: Iterable[tuple[Sequence[str], Sequence[str]]], path: Path) -> int:
+    """Write (tokens, tags) pairs; the file appears whole or not at all. Returns how many.
+
+    Raises:
+        TrainingError: at a sentence the format cannot hold; the file is then left as it was.
+    """
+    written = 0
+    with atomic_write(path) as file:
+        for written, (tokens, tags) in enumerate(sentences, start=1):
+            _refuse_unwritable(tokens, tags, f"{path} sentence {written}")
+            file.writelines(f"{token}\t{tag}\n" for token, tag in zip(tokens, tags, strict=True))
+            file.write("\n")
+    return written
+
+
+def _refuse_unwritable(tokens: Sequence[str], tags: Sequence[str], where: str) -> None:
+    if not tokens or len(tokens) != len(tags):
+        raise TrainingError(where, f"{len(tokens)} tokens and {len(tags)} tags")
+    _refuse_bad_tags(tags, where)
+    for token in tokens:
+        if not token or any(mark in token for mark in " \t\r\n"):
+            raise TrainingError(where, f"the token {token!r} is empty or holds white space")
+    for tag in tags:
+        if any(mark in tag for mark in "\t\r\n"):
+            raise TrainingError(where, f"the tag {tag!r} holds white space", "Rename the label")

@@ -1,0 +1,166 @@
+"""The one place that runs the Trainer: resumable, quiet, the same for every training."""
+
+import ctypes
+import json
+import math
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    DataCollatorForTokenClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+from transformers.trainer_utils import get_last_checkpoint
+
+from training.classifier import quiet
+
+SAVE_EVERY = 500  # optimiser steps between checkpoints, at least one an epoch
+
+OnProgress = Callable[[str, int, int], None]
+"""Called with what is being done (such as `STEPS`), how much is done, and of how much."""
+
+STEPS = "training steps"
+
+Features = Sequence[dict[str, list[int]]]
+Loss = Callable[..., torch.Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long and how fast. `max_steps` wins over `epochs` where it is set.
+
+    `warmup` below 1 is a share of the steps, else a number of them; the rate then falls to 0.
+    """
+
+    epochs: float
+    batch_size: int
+    learning_rate: float
+    warmup: float
+    seed: int
+    max_steps: int | None = None
+    accumulate: int = 1
+    weight_decay: float = 0.01
+    bf16: bool = False
+
+
+def run(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    features: Features,
+    schedule: Schedule,
+    checkpoints: Path,
+    *,
+    loss: Loss | None = None,
+    on_progress: OnProgress = lambda _what, _done, _total: None,
+) -> tuple[int, float]:
+    """Train `model` in place, from its last checkpoint if there is one.
+
+    Args:
+        model: a token classifier.
+        tokenizer: pads the batches.
+        features: model inputs with `labels`; alike lengths are put into one batch.
+        schedule: how long and how fast.
+        checkpoints: folder they lie in; removing it is the caller's business.
+        loss: in the form of the Trainer's `compute_loss_func`; None is the model's own.
+        on_progress: hears every optimiser step.
+
+    Returns:
+        The steps done and the last mean loss.
+    """
+    keep_freed_memory()
+    an_epoch = math.ceil(len(features) / (schedule.batch_size * schedule.accumulate))
+    steps = schedule.max_steps or math.ceil(schedule.epochs * an_epoch)
+    every = min(SAVE_EVERY, an_epoch, steps)
+    cuda = torch.cuda.is_available()
+    with quiet():
+        arguments = TrainingArguments(
+            output_dir=str(checkpoints),
+            num_train_epochs=schedule.epochs,
+            max_steps=schedule.max_steps or -1,
+            per_device_train_batch_size=schedule.batch_size,
+            gradient_accumulation_steps=schedule.accumulate,
+            learning_rate=schedule.learning_rate,
+            warmup_steps=schedule.warmup,
+            weight_decay=schedule.weight_decay,
+            train_sampling_strategy="group_by_length",
+            seed=schedule.seed,
+            bf16=schedule.bf16,
+            use_cpu=not cuda,
+            dataloader_pin_memory=cuda,
+            save_strategy="steps",
+            save_steps=every,
+            save_total_limit=1,
+            logging_strategy="steps",
+            logging_steps=every,  # with each checkpoint, so that the loss survives an interruption
+            report_to=[],
+            disable_tqdm=True,
+        )
+        trainer = Trainer(
+            model=model,
+            args=arguments,
+            data_collator=DataCollatorForTokenClassification(tokenizer),
+            train_dataset=features,
+            compute_loss_func=loss,
+            callbacks=[_Progress(on_progress)],
+        )
+        trainer.remove_callback(PrinterCallback)
+        output = trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    return output.global_step, float(losses[-1])
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep the large tensors of one step for the next, instead of returning them.
+
+    Every step allocates and frees the same hundreds of megabytes. By default each goes back to the
+    system and is faulted in again page by page, which took two thirds of a training's time on two
+    virtual cores. Elsewhere than on glibc this does nothing.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return
+    trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of malloc.h
+    mallopt(mmap_max, 0)
+    mallopt(trim_threshold, 2**31 - 1)
+
+
+def _last_checkpoint(folder: Path) -> str | None:
+    """The newest whole checkpoint; one that was cut short while it was written is removed."""
+    for checkpoint in folder.glob("checkpoint-*"):
+        try:
+            json.loads((checkpoint / "trainer_state.json").read_text())  # written last
+        except (OSError, ValueError):
+            shutil.rmtree(checkpoint)
+    if not folder.is_dir():
+        return None
+    last: str | None = get_last_checkpoint(str(folder))  # type: ignore[no-untyped-call]
+    return last
+
+
+class _Progress(TrainerCallback):
+    def __init__(self, on_progress: OnProgress) -> None:
+        self.on_progress = on_progress
+
+    def on_step_end(
+        self,
+        args: TrainingArguments,  # noqa: ARG002  the Trainer's interface
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002
+    ) -> None:
+        self.on_progress(STEPS, state.global_step, state.max_steps)
