@@ -4,7 +4,6 @@ Segment A is the English entity, segment B the target sentence; every token of B
 inside the translated entity and 0 outside. Any encoder with a token-classification head serves.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,12 +19,10 @@ from transformers import (
 from projection.checkpoints import fingerprint_of, load_checkpoint, longest_input
 from projection.decode import DEFAULT, Decoding, Phrase, phrases, share_out
 from projection.errors import ModelError
-from projection.files import atomic_write
 from projection.records import ParallelSentence, Projection, Span
 from projection.words import word_spans
 
 LABELS = {0: "O", 1: "ENTITY"}
-DECODING_FILE = "decoding.json"
 MAX_ENTITY_TOKENS = 64
 
 
@@ -67,7 +64,7 @@ class PairAligner:
                 f"has labels {list(labels.values())}, an aligner has {list(LABELS.values())}",
                 "Train one on this encoder first: spanferry aligner train --help",
             )
-        return cls(model, tokenizer, decoding or read_decoding(name_or_path))
+        return cls(model, tokenizer, decoding or saved_decoding(model, str(name_or_path)))
 
     @classmethod
     def from_encoder(cls, name_or_path: str | Path) -> Self:
@@ -83,14 +80,14 @@ class PairAligner:
         return cls(model, tokenizer)
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write weights (safetensors), configuration, tokenizer and decoding to `folder`."""
+        """Write weights (safetensors), configuration with the decoding, and tokenizer."""
+        self.model.config.decoding = asdict(self.decoding)
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
-        with atomic_write(Path(folder) / DECODING_FILE) as file:
-            json.dump(asdict(self.decoding), file)
 
     def push_to_hub(self, repository: str) -> None:
-        """Upload weights, configuration and tokenizer to the hub."""
+        """Upload weights, configuration with the decoding, and tokenizer to the hub."""
+        self.model.config.decoding = asdict(self.decoding)
         self.model.push_to_hub(repository)  # type: ignore[arg-type]  # decorated without self
         self.tokenizer.push_to_hub(repository)
 
@@ -132,7 +129,9 @@ class PairAligner:
                 chosen, batch, self._token_probabilities(batch), strict=True
             ):
                 words = word_spans(query.target, query.target_lang)
-                found[i] = phrases(word_probabilities(words, tokens), words, self.decoding)
+                found[i] = phrases(
+                    word_probabilities(words, tokens), words, query.target, self.decoding
+                )
         return found
 
     @torch.inference_mode()
@@ -204,18 +203,16 @@ def word_probabilities(words: Sequence[Span], tokens: Sequence[tuple[Span, float
     return probabilities
 
 
-def read_decoding(name_or_path: str | Path) -> Decoding:
-    """The decoding saved beside the weights, or the default.
+def saved_decoding(model: PreTrainedModel, where: str) -> Decoding:
+    """The decoding in a checkpoint's configuration, or the default.
 
     Raises:
-        ModelError: if the file says anything else.
+        ModelError: if what stands there is none.
     """
-    path = Path(name_or_path) / DECODING_FILE
-    if not path.is_file():
-        return DEFAULT
+    saved = getattr(model.config, "decoding", None)
     try:
-        return Decoding(**json.loads(path.read_text("utf-8")))
-    except (TypeError, ValueError) as error:
+        return DEFAULT if saved is None else Decoding(**saved)
+    except TypeError as error:
         raise ModelError(
-            str(path), f"not a decoding ({error})", 'Such as {"threshold": 0.5, "bridge": 1}'
+            f"{where}/config.json decoding", str(error), 'Such as {"threshold": 0.5, "bridge": 1}'
         ) from error

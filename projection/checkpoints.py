@@ -2,15 +2,32 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
+from tokenizers.pre_tokenizers import ByteLevel
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.utils import logging as transformers_logging
+from transformers.utils import logging
 
 from projection.errors import ModelError
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers from reporting what our own reports say better."""
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def load_checkpoint(
@@ -28,25 +45,30 @@ def load_checkpoint(
     Raises:
         ModelError: if it cannot be had or its tokenizer keeps no offsets.
     """
-    progress_bar = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name_or_path)
-        model = auto_class.from_pretrained(name_or_path, dtype=torch.float32, **settings)
+        with quiet():
+            tokenizer = _load_tokenizer(name_or_path)
+            model = auto_class.from_pretrained(name_or_path, dtype=torch.float32, **settings)
     except (OSError, ValueError, SafetensorError) as error:
         raise ModelError(
             str(name_or_path),
             f"no checkpoint could be loaded ({str(error).splitlines()[0]})",
             "Give a folder written by save_pretrained, or a model's name on the hub",
         ) from error
-    finally:
-        if progress_bar:
-            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
     if not tokenizer.is_fast:
         raise ModelError(
             str(name_or_path), "its tokenizer keeps no offsets", "Use one with a fast tokenizer"
         )
     return model, tokenizer
+
+
+def _load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name_or_path)
+    backend: Any = getattr(tokenizer, "backend_tokenizer", None)
+    if isinstance(getattr(backend, "pre_tokenizer", None), ByteLevel):
+        # Byte-level BPE must see every word as it stands in running text: after a space.
+        tokenizer = AutoTokenizer.from_pretrained(name_or_path, add_prefix_space=True)
+    return tokenizer
 
 
 def fingerprint_of(

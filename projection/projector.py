@@ -217,7 +217,7 @@ def unprojected(sentence: ParallelSentence, missed: Iterable[Entity]) -> Iterato
         yield Conflict(
             ConflictKind.UNPROJECTED,
             f"“{phrase}” looks like {entity.label} to the target-language model, "
-            "but no English entity was projected there",
+            "but no source entity was projected there",
             spans=(entity.span,),
         )
 

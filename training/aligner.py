@@ -11,11 +11,10 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from projection.aligner import PairAligner
-from projection.checkpoints import longest_input
+from projection.checkpoints import longest_input, quiet
 from projection.errors import TrainingError
 from projection.records import Span
 from training import loop
-from training.classifier import quiet
 from training.folders import move_into_place, work_folder
 from training.loop import OnProgress, Schedule
 from training.losses import IGNORED
@@ -117,8 +116,7 @@ def train_aligner(
     if not examples:
         raise TrainingError("silver data", "no phrase pairs", "Make them: spanferry aligner data")
     torch.manual_seed(recipe.seed)
-    with quiet():
-        aligner = PairAligner.from_encoder(recipe.base)
+    aligner = PairAligner.from_encoder(recipe.base)
     limit = longest_input(aligner.model, aligner.tokenizer)
     work = work_folder(out, [asdict(recipe), len(examples), repr(examples[-1])])
     aligner.model.train()

@@ -1,21 +1,16 @@
 """A token classifier over an own set of tags, from any checkpoint that can carry one."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from tokenizers.pre_tokenizers import ByteLevel
 from torch import nn
 from transformers import (
     AutoModelForTokenClassification,
-    AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import logging
 
 from projection.checkpoints import load_checkpoint
 from projection.errors import ModelError
@@ -30,20 +25,6 @@ class HeadChange:
     dropped: tuple[str, ...]
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep transformers from reporting what our own reports say better."""
-    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bar:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
-
-
 def load_for_training(
     base: str | Path, tags: Sequence[str], seed: int
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, HeadChange]:
@@ -56,7 +37,7 @@ def load_for_training(
         ModelError: if the checkpoint cannot be loaded or has no head we can replace.
     """
     torch.manual_seed(seed)
-    model, tokenizer = _load(base)
+    model, tokenizer = load_checkpoint(AutoModelForTokenClassification, base)
     had = list(dict(model.config.id2label or {}).values()) if _has_trained_head(model) else []
     _replace_head(model, had, tags, str(base))
     change = HeadChange(
@@ -65,16 +46,6 @@ def load_for_training(
         dropped=tuple(tag for tag in had if tag not in tags),
     )
     return model, tokenizer, change
-
-
-def _load(base: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    with quiet():
-        model, tokenizer = load_checkpoint(AutoModelForTokenClassification, base)
-        backend: Any = getattr(tokenizer, "backend_tokenizer", None)
-        if isinstance(getattr(backend, "pre_tokenizer", None), ByteLevel):
-            # Byte-level BPE must see every word as it stands in running text: after a space.
-            tokenizer = AutoTokenizer.from_pretrained(str(base), add_prefix_space=True)
-    return model, tokenizer
 
 
 def _has_trained_head(model: PreTrainedModel) -> bool:

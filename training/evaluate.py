@@ -8,11 +8,10 @@ from datasets import Dataset
 from seqeval.metrics.v1 import precision_recall_fscore_support
 from seqeval.scheme import IOB2
 
-from projection.checkpoints import longest_input
+from projection.checkpoints import longest_input, quiet
 from projection.errors import ModelError, TrainingError
 from projection.tagger import Tagger
 from projection.windows import pieces
-from training.classifier import quiet
 from training.dataset import AS_IS, LabelMap, load_export, rows_of, tag_names_of
 from training.iob2 import OUTSIDE, labels_of, tag_fault
 

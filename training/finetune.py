@@ -18,13 +18,13 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from projection.bundled import resolve
-from projection.checkpoints import longest_input
+from projection.checkpoints import longest_input, quiet
 from projection.errors import ModelError, TrainingError
 from projection.files import write_json
 from projection.windows import Piece, pieces
 from training import loop
 from training.card import model_card
-from training.classifier import HeadChange, load_for_training, quiet
+from training.classifier import HeadChange, load_for_training
 from training.dataset import Row, fingerprint, rows_of, tag_names_of
 from training.evaluate import Scores, evaluate
 from training.folders import move_into_place, work_folder

@@ -24,7 +24,7 @@ from transformers import (
 )
 from transformers.trainer_utils import get_last_checkpoint
 
-from training.classifier import quiet
+from projection.checkpoints import quiet
 
 SAVE_EVERY = 500  # optimiser steps between checkpoints, at least one an epoch
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 from tokenizers import (
+    Regex,
     Tokenizer,
     decoders,
     models,

@@ -1,15 +1,13 @@
 """Makes a trained model small enough to ship: half precision, nothing of the training left."""
 
 import json
+import shutil
 from pathlib import Path
 
 from transformers import AutoModelForTokenClassification
 
-from projection.aligner import DECODING_FILE
 from projection.checkpoints import load_checkpoint
 from training.folders import new_folder
-
-KEPT = (DECODING_FILE, "README.md")
 
 
 def pack(model: Path, out: Path) -> int:
@@ -25,9 +23,10 @@ def pack(model: Path, out: Path) -> int:
         weights.half().save_pretrained(folder)  # type: ignore[no-untyped-call]
         tokenizer.save_pretrained(folder)
         _compact(folder / "tokenizer.json")
-        for name in KEPT:
-            if (model / name).is_file():
-                (folder / name).write_bytes((model / name).read_bytes())
+        if (model / "README.md").is_file():
+            shutil.copyfile(model / "README.md", folder / "README.md")
+    for path in out.iterdir():
+        path.chmod(0o644)  # safetensors writes for its owner only
     return sum(path.stat().st_size for path in out.iterdir())
 
 

@@ -126,21 +126,31 @@ def run_eflomal(pairs: Sequence[tuple[list[str], list[str]]]) -> list[frozenset[
 
 
 def name_like(words: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Word ranges that look like English names: capitalised runs, connectors inside allowed."""
-    i = 0
-    while i < len(words):
-        if not words[i][0].isupper() or (i == 0 and not words[1:2]):
-            i += 1
+    """Word ranges that look like English names.
+
+    Capitalised runs without the function words they begin with (`The European Union`), with up to
+    two connectors between capitals (`Bank of the West`).
+    """
+    start = 0
+    while start < len(words):
+        if not words[start][0].isupper() or words[start].lower() in CLOSED_CLASS:
+            start += 1
             continue
-        j = i + 1
-        while j < len(words) and (
-            words[j][0].isupper()
-            or (words[j] in CONNECTORS and j + 1 < len(words) and words[j + 1][0].isupper())
-        ):
-            j += 1
-        if i > 0 or j - i > 1 or words[0].lower() not in CLOSED_CLASS:
-            yield i, j
-        i = j
+        end = start + 1
+        while (step := _next_capital(words, end)) is not None:
+            end = step + 1
+        yield start, end
+        start = end
+
+
+def _next_capital(words: Sequence[str], start: int) -> int | None:
+    """The capitalised word at `start`, or behind one or two connectors there."""
+    for i, word in enumerate(words[start : start + 3], start):
+        if word[0].isupper():
+            return i
+        if word not in CONNECTORS:
+            return None
+    return None
 
 
 def content_phrases(words: Sequence[str], rng: random.Random, n: int) -> Iterator[tuple[int, int]]:

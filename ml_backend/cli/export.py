@@ -42,12 +42,4 @@ def export(
     if as_json:
         print_json({"out": str(out), **summary.to_json()})
     else:
-        console.print(
-            f"{summary.annotations} annotations of {summary.sentences} sentences: "
-            f"{summary.accepted} accepted, {summary.corrected} corrected, "
-            f"{summary.unusable} unusable, {summary.skipped} skipped, "
-            f"{len(summary.misfits)} entities changed to fit IOB2\nWritten to {out}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        console.print(f"{summary}\nWritten to {out}", highlight=False, markup=False, soft_wrap=True)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from projection.aligner import DECODING_FILE, LABELS, PairAligner, Query, word_probabilities
+from projection.aligner import LABELS, PairAligner, Query, word_probabilities
 from projection.decode import PUBLISHED, Decoding
 from projection.errors import ModelError
 from projection.records import Entity, ParallelSentence, Projection, Span
@@ -247,13 +247,14 @@ class TestDecoding:
         other = Decoding(threshold=0.9, bridge=3)
         assert PairAligner.from_pretrained(tmp_path, other).decoding == other
 
-    @pytest.mark.parametrize("content", ['{"treshold": 0.5}', "[]", "{"])
-    def test_a_broken_file_is_named(
-        self, copying_aligner: Path, tmp_path: Path, content: str
+    @pytest.mark.parametrize("decoding", [{"treshold": 0.5}, [], 0.5])
+    def test_a_broken_one_is_named(
+        self, copying_aligner: Path, tmp_path: Path, decoding: object
     ) -> None:
         folder = shutil.copytree(copying_aligner, tmp_path / "broken")
-        (folder / DECODING_FILE).write_text(content)
-        with pytest.raises(ModelError, match=r"decoding\.json: not a decoding .* Such as"):
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**config, "decoding": decoding}))
+        with pytest.raises(ModelError, match=r"config\.json decoding: .* Such as"):
             PairAligner.from_pretrained(folder)
 
 

@@ -10,7 +10,8 @@ from projection.decode import DEFAULT, PUBLISHED, Decoding, Phrase, phrases, sha
 from projection.records import Span
 from projection.words import word_spans
 
-WORDS = word_spans("a b c d e f", "de")  # word i is [2i, 2i + 1)
+TEXT = "a b c d e f"
+WORDS = word_spans(TEXT, "de")  # word i is [2i, 2i + 1)
 
 probabilities = st.lists(st.floats(0, 1), max_size=30)
 decodings = st.builds(Decoding, threshold=st.floats(0.01, 1), bridge=st.integers(0, 4))
@@ -19,6 +20,11 @@ decodings = st.builds(Decoding, threshold=st.floats(0.01, 1), bridge=st.integers
 def word_run(first: int, last: int) -> Span:
     """From word `first` to word `last`, both in."""
     return Span(2 * first, 2 * last + 1)
+
+
+def words_of(n: int) -> tuple[list[Span], str]:
+    """`n` words of one letter, no two neighbours alike."""
+    return [Span(2 * i, 2 * i + 1) for i in range(n)], " ".join("abcdefg"[i % 7] for i in range(n))
 
 
 class TestPhrases:
@@ -50,19 +56,30 @@ class TestPhrases:
     def test_runs(
         self, scores: list[float], decoding: Decoding, expected: list[tuple[int, int]]
     ) -> None:
-        found = phrases(scores, WORDS[: len(scores)], decoding)
+        found = phrases(scores, WORDS[: len(scores)], TEXT, decoding)
         assert [phrase.span for phrase in found] == [word_run(*run) for run in expected]
 
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            pytest.param("Wales und Wales", ["Wales", "Wales"], id="the same name twice"),
+            pytest.param("Bank of England", ["Bank of England"], id="one name with a gap"),
+        ],
+    )
+    def test_a_gap_between_equal_words_is_not_bridged(self, text: str, expected: list[str]) -> None:
+        found = phrases([0.9, 0.1, 0.9], word_spans(text, "de"), text, Decoding(bridge=2))
+        assert [phrase.span.of(text) for phrase in found] == expected
+
     def test_the_score_is_the_mean_of_its_words_bridged_ones_too(self) -> None:
-        (phrase,) = phrases([0.9, 0.3, 0.6, 0, 0, 0], WORDS)
+        (phrase,) = phrases([0.9, 0.3, 0.6, 0, 0, 0], WORDS, TEXT)
         assert phrase.score == pytest.approx(0.6)
 
     @given(probabilities, decodings)
     def test_sorted_disjoint_and_within_the_words(
         self, scores: list[float], decoding: Decoding
     ) -> None:
-        words = [Span(2 * i, 2 * i + 1) for i in range(len(scores))]
-        found = [phrase.span for phrase in phrases(scores, words, decoding)]
+        words, text = words_of(len(scores))
+        found = [phrase.span for phrase in phrases(scores, words, text, decoding)]
         assert found == sorted(found)
         assert all(a.end < b.start for a, b in pairwise(found))
         assert {span.start for span in found} <= {word.start for word in words}
@@ -72,8 +89,8 @@ class TestPhrases:
     def test_no_likely_word_is_lost_and_unlikely_ones_only_bridge(
         self, scores: list[float], decoding: Decoding
     ) -> None:
-        words = [Span(2 * i, 2 * i + 1) for i in range(len(scores))]
-        found = [phrase.span for phrase in phrases(scores, words, decoding)]
+        words, text = words_of(len(scores))
+        found = [phrase.span for phrase in phrases(scores, words, text, decoding)]
         likely = [w for w, p in zip(words, scores, strict=True) if p >= decoding.threshold]
         covered = [w for w in words if any(w.overlaps(span) for span in found)]
         assert set(likely) <= set(covered)
@@ -82,8 +99,8 @@ class TestPhrases:
 
     @given(probabilities, decodings)
     def test_scores_are_probabilities(self, scores: list[float], decoding: Decoding) -> None:
-        words = [Span(2 * i, 2 * i + 1) for i in range(len(scores))]
-        assert all(0 <= phrase.score <= 1 for phrase in phrases(scores, words, decoding))
+        words, text = words_of(len(scores))
+        assert all(0 <= phrase.score <= 1 for phrase in phrases(scores, words, text, decoding))
 
 
 class TestShareOut:

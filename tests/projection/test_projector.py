@@ -228,7 +228,7 @@ class TestSecondOpinion:
         assert conflict.spans == (Span(15, 21),)
         assert conflict.reason == (
             "“Madrid” looks like LOC to the target-language model, "
-            "but no English entity was projected there"
+            "but no source entity was projected there"
         )
         assert found.score == 0.6
         assert len(found.projections) == 1

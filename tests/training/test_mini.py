@@ -124,6 +124,14 @@ class TestTokenizer:
         pieces = [piece.removeprefix("▁") for piece in made_tokenizer.get_vocab()]
         assert not any("▁" in piece or (len(piece) > 1 and "." in piece) for piece in pieces)
 
+    def test_chinese_characters_stand_alone(self, made_tokenizer: PreTrainedTokenizerFast) -> None:
+        """A piece of two could straddle the border of a name."""
+        encoded = made_tokenizer(
+            "安娜 sah柏林", add_special_tokens=False, return_offsets_mapping=True
+        )
+        ends = [span[1] for span in encoded["offset_mapping"]]
+        assert {1, 2, 7, 8} <= set(ends)
+
     def test_training_says_nothing(self, capfd: pytest.CaptureFixture[str]) -> None:
         """Standard output belongs to the answer of a command."""
         train_tokenizer([s.source for s in SILVER], SHAPE)

@@ -68,7 +68,11 @@ class TestNames:
             pytest.param("Houses are old", ["Houses"], id="a content word might be a name"),
             pytest.param("Anna left Bern", ["Anna", "Bern"], id="two names"),
             pytest.param("he met Anna, Bern and I", ["Anna", "Bern and I"], id="comma and and"),
-            pytest.param("Anna", [], id="a lone word is a heading"),
+            pytest.param("Anna", ["Anna"], id="a lone word"),
+            pytest.param(
+                "The European Union grew", ["European Union"], id="without the article in front"
+            ),
+            pytest.param("the Bank of the West", ["Bank of the West"], id="two connectors"),
             pytest.param("nothing here", [], id="no capitals"),
             pytest.param("", [], id="no words"),
         ],
