@@ -10,7 +10,7 @@ from html import escape
 from itertools import pairwise
 
 from label_config.colors import color_of
-from projection.records import Conflict, Entity, ProjectedSentence, Span
+from projection.records import Conflict, ConflictKind, Entity, ProjectedSentence, Span
 
 # Lives in the labeling config, so that tasks stay small. Everything is named `sf-…`: the page is
 # Label Studio's, and these rules must not reach anything else on it.
@@ -114,5 +114,7 @@ def _in_plain_words(conflict: Conflict) -> str:
     # Reasons put phrases between “ and ”; each is isolated by itself.
     reason = _QUOTED.sub(r"“<bdi>\1</bdi>”", escape(conflict.reason))
     found = [p.score for p in conflict.projections if p.target is not None]
-    doubt = f" · {confidence(min(found))}" if found else ""
+    # Low confidence says its number already.
+    silent = not found or conflict.kind is ConflictKind.LOW_CONFIDENCE
+    doubt = "" if silent else f" · {confidence(min(found))}"
     return f'<span class="sf-kind">⚠ {kind}</span> — <span>{reason}</span>{doubt}'

@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -150,14 +150,13 @@ def running(folder: Path, say: Say) -> Iterator[Demo]:
     (folder / "backend").mkdir(exist_ok=True)
     with BackendProcess(folder / "backend", backend_port) as backend, stopping(label_studio):
         # Label Studio makes its database while the sentences are projected.
-        with ThreadPoolExecutor(1) as beside:
-            starting = beside.submit(label_studio.start)
+        with starting(label_studio) as started:
             with stages.stage("project the sample"):
                 store = ModelStore(backend.settings.model_store)
                 projector = Projector.load(target_model=store.active())
                 summary = project_sample(folder / "run", projector)
             with stages.stage("start Label Studio"):
-                starting.result()
+                started.result()
         with stages.stage("push tasks and predictions"):
             account = label_studio.account
             server = ReviewServer.connect(label_studio.url, account.token)
@@ -173,6 +172,17 @@ def running(folder: Path, say: Say) -> Iterator[Demo]:
                 folder, stages, label_studio, backend, server, project, projector, summary,
                 server.tab_url(project, tabs[REVIEW_QUEUE.title]),
             )  # fmt: skip
+
+
+@contextmanager
+def starting(label_studio: LabelStudioServer) -> Iterator["Future[None]"]:
+    """Start it beside what the block does. If the block fails, nobody waits for the start."""
+    with ThreadPoolExecutor(1) as beside:
+        try:
+            yield beside.submit(label_studio.start)
+        except BaseException:
+            label_studio.stop()
+            raise
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,12 +42,15 @@ def demo(
     """
     from ml_backend.demo import running, walk_the_loop  # noqa: PLC0415  torch takes seconds
 
-    # A terminal that is closed should stop the servers as well as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A closed terminal should stop the servers as well as Ctrl-C does.
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)
     if not headless:
         with running(folder, say) as up:
             welcome(up)
-            signal.pause()
+            with suppress(KeyboardInterrupt):
+                signal.pause()
+            say("Stopping Label Studio and the backend …")
         return
     shutil.rmtree(folder / "headless", ignore_errors=True)
     with running(folder / "headless", say) as up:
