@@ -30,7 +30,10 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 
 screenshots: $(VENV)/.dev
-	$(BIN)/python -m tests.label_studio.screenshots docs/images
+	mkdir -p build && rm -rf build/sample-run
+	cat projection/sample/*.jsonl > build/sample.jsonl
+	$(BIN)/spanferry project --jsonl build/sample.jsonl --out build/sample-run
+	$(BIN)/python -m tests.label_studio.screenshots build/sample-run --out docs/images
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -83,6 +86,9 @@ $(BUILD)/aligner/model.safetensors: $(BUILD)/encoder/model.safetensors
 # WikiGold keeps its last fifth apart for testing.
 $(BUILD)/wikigold.iob2: $(DATA)/ner/wikigold-en/test.iob2
 	awk -v RS= -v ORS='\n\n' 'NR <= 1360' $< > $@
+
+$(BUILD)/wikigold-test.iob2: $(DATA)/ner/wikigold-en/test.iob2
+	awk -v RS= -v ORS='\n\n' 'NR > 1360' $< > $@
 
 $(BUILD)/teacher/model.safetensors: $(BUILD)/encoder/model.safetensors $(BUILD)/wikigold.iob2
 	$(BIN)/spanferry train $(DATA)/ner/conll2003-en/train.iob2 $(BUILD)/wikigold.iob2 \

@@ -25,6 +25,7 @@ CSS = """\
 .sf-kind { font-weight: 700; }
 """
 
+MOST_SHOWN = 6  # more would push the target sentence off a small screen
 NO_CONFLICTS = "✓ no conflicts found"
 NOT_FOUND = "not found"
 
@@ -106,7 +107,10 @@ def _chip_ends(projected: ProjectedSentence, place: Place, number: int) -> tuple
 def _conflict_list(conflicts: Sequence[Conflict]) -> str:
     if not conflicts:
         return f"<li>{NO_CONFLICTS}</li>"
-    return "".join(f"<li>{_in_plain_words(conflict)}</li>" for conflict in conflicts)
+    lines = [_in_plain_words(conflict) for conflict in conflicts[:MOST_SHOWN]]
+    if len(conflicts) > MOST_SHOWN:
+        lines.append(f"… and {len(conflicts) - MOST_SHOWN} more")
+    return "".join(f"<li>{line}</li>" for line in lines)
 
 
 def _in_plain_words(conflict: Conflict) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from transformers import AutoModelForTokenClassification
 
-from projection.checkpoints import load_checkpoint
+from projection.checkpoints import load_checkpoint, quiet
 from training.folders import new_folder
 
 
@@ -19,7 +19,7 @@ def pack(model: Path, out: Path) -> int:
         The size of the copy in bytes.
     """
     weights, tokenizer = load_checkpoint(AutoModelForTokenClassification, model)
-    with new_folder(out, replace=True) as folder:
+    with new_folder(out, replace=True) as folder, quiet():
         weights.half().save_pretrained(folder)  # type: ignore[no-untyped-call]
         tokenizer.save_pretrained(folder)
         _compact(folder / "tokenizer.json")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from label_config.chips import CSS, numbered_sources, source_html
+from label_config.chips import CSS, MOST_SHOWN, numbered_sources, source_html
 from projection.records import (
     Conflict,
     ConflictKind,
@@ -94,6 +94,17 @@ def test_conflicts_are_told_with_kind_reason_and_confidence(overlapping: Project
         in shown
     )
     assert shown.endswith("⚠ failed mapping — no place was found for “Porto”")
+
+
+def test_a_long_list_of_conflicts_ends_early_and_says_so(overlapping: ProjectedSentence) -> None:
+    """So that the target sentence stays on the screen."""
+    many = tuple(
+        Conflict(ConflictKind.FAILED_MAPPING, f"reason {n}") for n in range(MOST_SHOWN + 3)
+    )
+    text = Page(source_html(replace(overlapping, conflicts=many))).text
+    assert f"reason {MOST_SHOWN - 1}" in text
+    assert f"reason {MOST_SHOWN}" not in text
+    assert "… and 3 more" in text
 
 
 def test_a_sentence_without_conflicts_says_so(clean: ProjectedSentence) -> None:

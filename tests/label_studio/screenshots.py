@@ -27,22 +27,29 @@ WIDTH, HEIGHT = 1280, 640
 LONGEST = 110  # characters: a sentence that fits on one line
 TITLE = "Projected entities"
 
-Score = Callable[[ProjectedSentence], int]
+Score = Callable[[ProjectedSentence], float]
+FEW = 3  # entities a picture should show at least
 
 
-def clean(projected: ProjectedSentence) -> int:
-    """Nothing in doubt, and much to see."""
-    return 0 if projected.conflicts or _is_chinese(projected) else len(projected.entities)
+def clean(projected: ProjectedSentence) -> float:
+    """Nothing in doubt, and the surer the better."""
+    return 0 if projected.conflicts or _is_chinese(projected) else sure(projected)
 
 
-def conflict(projected: ProjectedSentence) -> int:
-    """As many kinds of doubt as possible."""
-    return len(projected.conflict_kinds) if projected.entities else 0
+def conflict(projected: ProjectedSentence) -> float:
+    """As many kinds of doubt as possible, in as few lines."""
+    kinds, lines = len(projected.conflict_kinds), len(projected.conflicts)
+    return kinds - lines / 10 if projected.entities and not _is_chinese(projected) else 0
 
 
-def chinese(projected: ProjectedSentence) -> int:
-    """No spaces between words, and much to see."""
-    return len(projected.entities) if _is_chinese(projected) else 0
+def chinese(projected: ProjectedSentence) -> float:
+    """No spaces between words, and the surer the better."""
+    return sure(projected) if _is_chinese(projected) else 0
+
+
+def sure(projected: ProjectedSentence) -> float:
+    """The score of a sentence that has a few entities to show."""
+    return projected.score if len(projected.entities) >= FEW else 0
 
 
 PICTURES: dict[str, Score] = {

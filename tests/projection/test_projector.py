@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from projection.conflicts import CHECKS, PAPER_CHECKS, low_confidence
 from projection.decode import PUBLISHED
 from projection.errors import ModelError
-from projection.projector import Aligns, Projector, ProjectsSentences, Tags, check_name, pair
+from projection.projector import (
+    SECOND_OPINION,
+    Aligns,
+    Projector,
+    ProjectsSentences,
+    Tags,
+    check_name,
+    pair,
+)
 from projection.records import ConflictKind, Entity, ParallelSentence, Projection, Span
 
 
@@ -220,7 +228,7 @@ class TestSecondOpinion:
     SENTENCE = pair("Anna left.", "Anna se fue de Madrid.", "es")
 
     def test_what_projection_missed_is_offered_and_flagged(self) -> None:
-        model = FixedTagger({"Madrid": "LOC"}, score=0.6)
+        model = FixedTagger({"Madrid": "LOC"}, score=SECOND_OPINION)
         (found,) = projector(target_model=model).project([self.SENTENCE])
         assert phrases(self.SENTENCE.target, found.entities) == [("Anna", "PER"), ("Madrid", "LOC")]
         (conflict,) = found.conflicts
@@ -230,8 +238,14 @@ class TestSecondOpinion:
             "“Madrid” looks like LOC to the target-language model, "
             "but no source entity was projected there"
         )
-        assert found.score == 0.6
+        assert found.score <= SECOND_OPINION
         assert len(found.projections) == 1
+
+    def test_what_it_is_not_sure_of_is_not_offered(self) -> None:
+        model = FixedTagger({"Madrid": "LOC"}, score=SECOND_OPINION - 0.01)
+        (found,) = projector(target_model=model).project([self.SENTENCE])
+        assert phrases(self.SENTENCE.target, found.entities) == [("Anna", "PER")]
+        assert found.conflicts == ()
 
     @pytest.mark.parametrize(
         "names",

@@ -1,6 +1,7 @@
 """Training a real, tiny aligner: it learns, survives an interruption, and loads again."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from transformers import ElectraConfig, ElectraModel, PreTrainedTokenizerFast
 
 from projection.aligner import PairAligner
 from projection.errors import TrainingError
-from projection.records import Entity, ParallelSentence, Span
+from projection.projector import pair
+from projection.records import Entity, Span
 from training.aligner import AlignerRecipe, train_aligner
 from training.packing import pack
 from training.silver import SilverSentence
@@ -79,11 +81,11 @@ def recipe(base: Path, steps: int = 300) -> AlignerRecipe:
 def right(aligner: PairAligner, sentences: list[SilverSentence]) -> float:
     """Share of names that go to exactly the right place."""
     pairs = [
-        ParallelSentence(
-            str(i), s.source, s.target, "en", s.lang, f"made:{i}",
-            tuple(Entity(source, "LOC") for source, _ in s.phrases),
-        )  # fmt: skip
-        for i, s in enumerate(sentences)
+        replace(
+            pair(sentence.source, sentence.target, sentence.lang),
+            entities=tuple(Entity(source, "LOC") for source, _ in sentence.phrases),
+        )
+        for sentence in sentences
     ]
     hits = [
         projection.target == target
