@@ -2,17 +2,22 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
 from label_config.config import ENTITIES, OK, REVIEW, TARGET, UNUSABLE
-from label_config.fields import Json, entity_at, list_at, object_of, text_at
-from projection.errors import ReviewError
+from projection.errors import SpanError
+from projection.fields import Fields
 from projection.records import Entity, Span
 
 _MEND = "Open the task in Label Studio, delete what is named here, and submit again"
+
+# Label Studio 1.23 saves the text of a drag across lines with a backslash and an n for each of
+# these; the offsets stay exact.
+_LINE_BREAK = re.compile(r"[\r\n]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +72,27 @@ def choice_of(identity: str, answer: str) -> dict[str, Any]:
     }
 
 
-def read_result(result: Sequence[object], text: str, labels: Collection[str], where: str) -> Result:
-    """Everything a `result` list says about `text`.
+def entity_at(fields: Fields, label: str, text: str, score: float | None) -> Entity:
+    """The entity that `start`, `end` and `text` of an object describe, if `text` agrees.
+
+    Raises:
+        ReviewError: if an offset is missing, outside `text`, or covers something else than what
+            the object says it does.
+    """
+    try:
+        span = Span(fields.integer("start"), fields.integer("end"))
+        covered = span.of(text)
+        entity = Entity(span, label, score)
+    except SpanError as error:
+        raise fields.error_here(str(error)) from error
+    shown = fields.text("text")
+    if shown not in (covered, _LINE_BREAK.sub(r"\\n", covered)):
+        raise fields.error_here(f"{span} covers {covered!r}, but was shown as {shown!r}")
+    return entity
+
+
+def read_result(work: Fields, text: str, labels: Collection[str]) -> Result:
+    """Everything the `result` list of an annotation or prediction says about `text`.
 
     Raises:
         ReviewError: if anything in it is unknown, contradicts `text` or comes twice.
@@ -77,60 +101,56 @@ def read_result(result: Sequence[object], text: str, labels: Collection[str], wh
     answers: list[str] = []
     seen: set[str] = set()
     relations = 0
-    for position, item in enumerate(result, 1):
-        record = object_of(item, f"{where} result {position}", _MEND)
-        if record.get("type") == "relation":
+    for item in work.children("result"):
+        if item.row.get("type") == "relation":
             relations += 1
             continue
-        identity = text_at(record, "id", f"{where} result {position}", _MEND)
-        here = f"{where} region {identity}"
+        identity = replace(item, mend=_MEND).text("id")
+        region = replace(item, where=f"{work.where} region {identity}", mend=_MEND)
         if identity in seen:
-            raise ReviewError(here, "this id comes twice", _MEND)
+            raise region.error_here("this id comes twice")
         seen.add(identity)
-        if _kind(record, here) == ENTITIES:
-            entities.append(_entity(record, text, labels, here))
+        if _kind(region) == ENTITIES:
+            entities.append(_entity(region, text, labels))
         else:
-            answers.append(_answer(record, here))
+            answers.append(_answer(region))
     if len(answers) > 1:
-        raise ReviewError(where, f"the sentence is reviewed twice: {', '.join(answers)}", _MEND)
+        raise work.error_here(f"the sentence is reviewed twice: {', '.join(answers)}", _MEND)
     entities.sort(key=lambda entity: (entity.span, entity.label))
     notes = (*_overlaps(entities, text), *_relations(relations))
     return Result(tuple(entities), answers[0] if answers else None, notes)
 
 
-def _kind(record: Json, where: str) -> str:
-    parts = tuple(record.get(key) for key in ("from_name", "to_name", "type"))
+def _kind(region: Fields) -> str:
+    parts = tuple(region.row.get(key) for key in ("from_name", "to_name", "type"))
     if parts not in ((ENTITIES, TARGET, "labels"), (REVIEW, TARGET, "choices")):
-        raise ReviewError(
-            where,
+        raise region.error_here(
             "from_name {!r}, to_name {!r}, type {!r} are not of our labeling config".format(*parts),
             "Give the project the labeling config that spanferry builds, and review the task again",
         )
     return ENTITIES if parts[0] == ENTITIES else REVIEW
 
 
-def _entity(record: Json, text: str, labels: Collection[str], where: str) -> Entity:
-    value = object_of(record.get("value"), where, _MEND)
-    given = list_at(value, "labels", where, _MEND)
-    if len(given) != 1 or not isinstance(given[0], str):
-        raise ReviewError(where, f"needs exactly one label, has {list(given)!r}", _MEND)
+def _entity(region: Fields, text: str, labels: Collection[str]) -> Entity:
+    value = region.child("value")
+    given = value.texts("labels")
+    if len(given) != 1:
+        raise region.error_here(f"needs exactly one label, has {list(given)!r}")
     if given[0] not in labels:
-        raise ReviewError(
-            where,
+        raise region.error_here(
             f"unknown label {given[0]!r}",
             f"Known are {', '.join(labels)}: relabel it, or name the label set of the project",
         )
-    return entity_at({**value, "score": record.get("score")}, given[0], text, where, _MEND)
+    return entity_at(value, given[0], text, region.number_or_none("score"))
 
 
-def _answer(record: Json, where: str) -> str:
-    value = object_of(record.get("value"), where, _MEND)
-    chosen = list_at(value, "choices", where, _MEND)
+def _answer(region: Fields) -> str:
+    chosen = region.child("value").texts("choices")
     if len(chosen) != 1 or chosen[0] not in (OK, UNUSABLE):
-        raise ReviewError(
-            where, f"the review is neither {OK!r} nor {UNUSABLE!r} but {list(chosen)!r}", _MEND
+        raise region.error_here(
+            f"the review is neither {OK!r} nor {UNUSABLE!r} but {list(chosen)!r}"
         )
-    return str(chosen[0])
+    return chosen[0]
 
 
 def _overlaps(entities: Sequence[Entity], text: str) -> list[str]:

@@ -1,13 +1,14 @@
 """What people decided, read back from Label Studio's export; and decisions as annotations."""
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from label_config.config import OK, UNUSABLE
-from label_config.fields import Json, id_at, list_at, number_at, object_of, text_at
 from label_config.regions import Result, choice_of, read_result, region_id, region_of
-from label_config.tasks import conflicts_of, sentence_of
+from label_config.tasks import Json, conflicts_of, sentence_of
 from projection.errors import ReviewError
+from projection.fields import Fields
 from projection.records import Entity, ParallelSentence, ReviewedSentence, ReviewStatus
 
 _MEND = "Export the project as JSON, with full annotations and predictions"
@@ -27,15 +28,12 @@ def reviewed_of(
         ReviewError: naming task and annotation, if anything in it is missing, unknown, or
             contradicts the sentence that was sent.
     """
-    task = object_of(exported_task, where, _MEND)
-    task_id = id_at(task, "id", where, _MEND)
-    here = f"{where} task {task_id}"
-    if not isinstance(task.get("data"), dict):
-        raise ReviewError(here, "'data' is missing", _MEND)
-    sentence = sentence_of(task, here)
+    export = Fields(exported_task, where, ReviewError, _MEND)
+    task = replace(export, where=f"{where} task {export.integer_or_none('id')}")
+    task.child("data")  # `sentence_of` would take a task without it for the data themselves
+    sentence = sentence_of(task.row, task.where)
     return [
-        _reviewed(task, sentence, object_of(annotation, here, _MEND), labels, here)
-        for annotation in list_at(task, "annotations", here, _MEND)
+        _reviewed(task, sentence, annotation, labels) for annotation in task.children("annotations")
     ]
 
 
@@ -65,40 +63,34 @@ def annotation_of(
 
 
 def _reviewed(
-    task: Json, sentence: ParallelSentence, annotation: Json, labels: Collection[str], where: str
+    task: Fields, sentence: ParallelSentence, submitted: Fields, labels: Collection[str]
 ) -> ReviewedSentence:
-    annotation_id = id_at(annotation, "id", where, _MEND)
-    here = f"{where} annotation {annotation_id}"
-    result = _read(annotation, sentence, labels, here)
+    annotation_id = submitted.integer_or_none("id")
+    annotation = replace(submitted, where=f"{task.where} annotation {annotation_id}")
+    result = read_result(annotation, sentence.target, labels)
     entities = tuple(Entity(entity.span, entity.label) for entity in result.entities)
-    prediction, note = _prediction(task, annotation, where)
-    predicted, model_version = _predicted(prediction, sentence, labels, where)
+    prediction, note = _prediction(task, annotation)
+    predicted, model_version = _predicted(prediction, sentence, labels)
     return ReviewedSentence(
         sentence=sentence,
         entities=entities,
-        status=_status(annotation, result, predicted, here),
-        annotator=_annotator(annotation, here),
-        lead_time=number_at(annotation, "lead_time", here, _MEND),
+        status=_status(annotation, result, predicted),
+        annotator=_annotator(annotation),
+        lead_time=annotation.number_or_none("lead_time"),
         predicted=predicted,
-        conflicts=conflicts_of(task, where),
+        conflicts=conflicts_of(task.row, task.where),
         model_version=model_version,
-        task_id=id_at(task, "id", where, _MEND),
+        task_id=task.integer_or_none("id"),
         annotation_id=annotation_id,
-        updated_at=_text_or_none(annotation, "updated_at", here),
+        updated_at=annotation.text_or_none("updated_at"),
         notes=(*note, *result.notes),
     )
 
 
-def _read(record: Json, sentence: ParallelSentence, labels: Collection[str], where: str) -> Result:
-    return read_result(list_at(record, "result", where, _MEND), sentence.target, labels, where)
-
-
-def _status(
-    annotation: Json, result: Result, predicted: Sequence[Entity] | None, where: str
-) -> ReviewStatus:
-    cancelled = annotation.get("was_cancelled", False)
+def _status(annotation: Fields, result: Result, predicted: Sequence[Entity] | None) -> ReviewStatus:
+    cancelled = annotation.row.get("was_cancelled", False)
     if not isinstance(cancelled, bool):
-        raise ReviewError(where, f"'was_cancelled' is neither true nor false: {cancelled!r}", _MEND)
+        raise annotation.error("was_cancelled", f"{cancelled!r} is neither true nor false")
     if cancelled:
         return ReviewStatus.SKIPPED
     if result.answer == UNUSABLE:
@@ -112,12 +104,18 @@ def _marks(entities: Iterable[Entity]) -> list[tuple[object, str]]:
     return [(entity.span, entity.label) for entity in entities]
 
 
-def _prediction(task: Json, annotation: Json, where: str) -> tuple[Json | None, tuple[str, ...]]:
+def _prediction(task: Fields, annotation: Fields) -> tuple[Fields | None, tuple[str, ...]]:
     """What the annotator started from, and a note where that is a guess."""
+    found, note = _seen(task.row, annotation.row, annotation.integer_or_none("parent_prediction"))
+    if found is None:
+        return None, note
+    return replace(task, row=found, where=f"{task.where} prediction {found.get('id')}"), note
+
+
+def _seen(task: Json, annotation: Json, seen: int | None) -> tuple[Json | None, tuple[str, ...]]:
     # Label Studio lists bare ids unless asked for full predictions, but keeps a copy of the one
     # that was submitted from in the annotation itself.
     full = [p for p in task.get("predictions") or () if isinstance(p, dict) and "result" in p]
-    seen = id_at(annotation, "parent_prediction", where, _MEND)
     if seen is not None:
         copy = annotation.get("prediction")
         candidates = [*full, copy] if isinstance(copy, dict) and "result" in copy else full
@@ -133,23 +131,17 @@ def _prediction(task: Json, annotation: Json, where: str) -> tuple[Json | None, 
 
 
 def _predicted(
-    prediction: Json | None, sentence: ParallelSentence, labels: Collection[str], where: str
+    prediction: Fields | None, sentence: ParallelSentence, labels: Collection[str]
 ) -> tuple[tuple[Entity, ...] | None, str | None]:
     if prediction is None:
         return None, None
-    here = f"{where} prediction {prediction.get('id')}"
-    result = _read(prediction, sentence, labels, here)
-    return result.entities, _text_or_none(prediction, "model_version", here)
+    result = read_result(prediction, sentence.target, labels)
+    return result.entities, prediction.text_or_none("model_version")
 
 
-def _annotator(annotation: Json, where: str) -> str:
-    person = annotation.get("completed_by")
-    if isinstance(person, dict):
-        person = id_at(person, "id", f"{where} completed_by", _MEND)
+def _annotator(annotation: Fields) -> str:
+    if isinstance(annotation.row.get("completed_by"), dict):
+        person = annotation.child("completed_by").integer_or_none("id")
     else:
-        person = id_at(annotation, "completed_by", where, _MEND)
+        person = annotation.integer_or_none("completed_by")
     return NOBODY if person is None else str(person)
-
-
-def _text_or_none(record: Json, key: str, where: str) -> str | None:
-    return None if record.get(key) is None else text_at(record, key, where, _MEND)

@@ -4,13 +4,14 @@
 """
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from label_config.chips import confidence, numbered_sources, place_of, source_html
-from label_config.fields import Json, entity_at, list_at, object_of, text_at
-from label_config.regions import region_id, region_of
+from label_config.regions import entity_at, region_id, region_of
 from projection.errors import ReviewError
+from projection.fields import Fields
 from projection.records import (
     Conflict,
     ConflictKind,
@@ -19,6 +20,8 @@ from projection.records import (
     ProjectedSentence,
     Span,
 )
+
+Json = Mapping[str, Any]
 
 NO_CONFLICT = "none"
 
@@ -71,18 +74,15 @@ def sentence_of(task_or_data: Json, where: str = "task") -> ParallelSentence:
         ReviewError: if a field is missing or of the wrong type, or an offset contradicts the text.
     """
     data = _data(task_or_data, where)
-    texts = {
-        key: text_at(data, key, f"{where} data", _MEND)
-        for key in ("pair_id", "source", "target", "source_lang", "lang", "origin")
-    }
+    source = data.text("source")
     return ParallelSentence(
-        id=texts["pair_id"],
-        source=texts["source"],
-        target=texts["target"],
-        source_lang=texts["source_lang"],
-        target_lang=texts["lang"],
-        origin=texts["origin"],
-        entities=_read_source_entities(data, texts["source"], where),
+        id=data.text("pair_id"),
+        source=source,
+        target=data.text("target"),
+        source_lang=data.text("source_lang"),
+        target_lang=data.text("lang"),
+        origin=data.text("origin"),
+        entities=_read_source_entities(data, source),
     )
 
 
@@ -92,19 +92,15 @@ def conflicts_of(task_or_data: Json, where: str = "task") -> tuple[ConflictKind,
     Raises:
         ReviewError: if they are missing or unknown.
     """
-    found = set()
-    for n, item in enumerate(list_at(_data(task_or_data, where), "conflicts", where, _MEND)):
-        here = f"{where} conflicts[{n}]"
-        kind = text_at(object_of(item, here, _MEND), "kind", here, _MEND)
-        if kind not in tuple(ConflictKind):
-            raise ReviewError(here, f"unknown kind {kind!r}", f"Known: {', '.join(ConflictKind)}")
-        found.add(kind)
+    conflicts = _data(task_or_data, where).children("conflicts")
+    found = {conflict.choice("kind", ConflictKind) for conflict in conflicts}
     return tuple(kind for kind in ConflictKind if kind in found)
 
 
-def _data(task_or_data: Json, where: str) -> Json:
-    record = object_of(task_or_data, where, _MEND)
-    return object_of(record["data"], f"{where} data", _MEND) if "data" in record else record
+def _data(task_or_data: Json, where: str) -> Fields:
+    task = Fields(task_or_data, where, ReviewError, _MEND)
+    data = task.child("data") if "data" in task.row else task
+    return replace(data, where=f"{where} data")
 
 
 def _source_entities(sentence: ParallelSentence) -> list[dict[str, Any]] | None:
@@ -122,16 +118,13 @@ def _source_entities(sentence: ParallelSentence) -> list[dict[str, Any]] | None:
     ]
 
 
-def _read_source_entities(data: Json, source: str, where: str) -> tuple[Entity, ...] | None:
-    if "source_entities" in data and data["source_entities"] is None:
+def _read_source_entities(data: Fields, source: str) -> tuple[Entity, ...] | None:
+    if "source_entities" in data.row and not data.has("source_entities"):
         return None
-    entities = []
-    for n, item in enumerate(list_at(data, "source_entities", f"{where} data", _MEND)):
-        here = f"{where} source_entities[{n}]"
-        record = object_of(item, here, _MEND)
-        label = text_at(record, "label", here, _MEND)
-        entities.append(entity_at(record, label, source, here, _MEND))
-    return tuple(entities)
+    return tuple(
+        entity_at(entity, entity.text("label"), source, entity.number_or_none("score"))
+        for entity in data.children("source_entities")
+    )
 
 
 def _conflict(conflict: Conflict) -> dict[str, str]:

@@ -1,11 +1,11 @@
 """Reading a JSON object field by field: the right type, or an error that says where it stands."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
 
-from projection.errors import CorpusError
+from projection.errors import CorpusError, SpanferryError
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -14,15 +14,22 @@ Choice = TypeVar("Choice", bound=StrEnum)
 class Fields:
     """A JSON object that knows where it stands, so that every complaint about it can say so.
 
-    Every method raises CorpusError if the field is absent or of another type.
+    Every method raises `error_type` if the field is absent or of another type. `mend` is the advice
+    of every complaint that has none of its own. The objects inside inherit both.
     """
 
     row: Mapping[str, object]
     where: str
+    error_type: type[SpanferryError] = CorpusError
+    mend: str = ""
 
-    def error(self, key: str, what: str, mend: str = "") -> CorpusError:
+    def error(self, key: str, what: str, mend: str = "") -> SpanferryError:
         """The complaint that `key` is `what`."""
-        return CorpusError(f"{self.where} {key}", what, mend)
+        return self.error_type(f"{self.where} {key}", what, mend or self.mend)
+
+    def error_here(self, what: str, mend: str = "") -> SpanferryError:
+        """The complaint that the object as a whole is `what`."""
+        return self.error_type(self.where, what, mend or self.mend)
 
     def has(self, key: str) -> bool:
         """Whether the field is there and not null."""
@@ -55,7 +62,10 @@ class Fields:
         value = self._get(key)
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise self._wrong_type(key, value, "a number")
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as error:  # JSON has whole numbers of any length
+            raise self._wrong_type(key, value, "a smaller number") from error
 
     def number_or_none(self, key: str) -> float | None:
         """Any number, or None when absent or null."""
@@ -87,10 +97,10 @@ class Fields:
             yield self._fields(f"{key}[{index}]", value)
 
     def _fields(self, key: str, value: object) -> "Fields":
-        if not isinstance(value, dict):
+        if not isinstance(value, Mapping):
             raise self._wrong_type(key, value, "an object")
         path = f"{self.where}.{key}" if " " in self.where else f"{self.where} {key}"
-        return Fields(value, path)
+        return replace(self, row=value, where=path)
 
     def _list(self, key: str) -> list[object]:
         value = self._get(key)
@@ -103,7 +113,7 @@ class Fields:
             raise self.error(key, "missing")
         return self.row[key]
 
-    def _wrong_type(self, key: str, value: object, wanted: str) -> CorpusError:
+    def _wrong_type(self, key: str, value: object, wanted: str) -> SpanferryError:
         return self.error(key, f"{value!r:.40} where {wanted} should be")
 
     def _choose(self, key: str, value: str, choices: type[Choice]) -> Choice:

@@ -5,7 +5,7 @@ Spans are written with the text they cover, and are only believed on the way in 
 
 from collections.abc import Iterable, Mapping
 
-from projection.errors import CorpusError, SpanError
+from projection.errors import SpanError
 from projection.fields import Fields
 from projection.records import (
     Conflict,
@@ -202,7 +202,7 @@ def _decode_entity(fields: Fields, text: str) -> Entity:
     try:
         return Entity(span, fields.text("label"), fields.number_or_none("score"))
     except SpanError as error:
-        raise CorpusError(fields.where, error.what) from error
+        raise fields.error_here(error.what) from error
 
 
 def _decode_span(fields: Fields, text: str) -> Span:
@@ -210,11 +210,11 @@ def _decode_span(fields: Fields, text: str) -> Span:
         span = Span(fields.integer("start"), fields.integer("end"))
         covered = span.of(text)
     except SpanError as error:
-        raise CorpusError(fields.where, f"{error.where} {error.what}", _CODE_POINTS) from error
+        raise fields.error_here(f"{error.where} {error.what}", _CODE_POINTS) from error
     shown = fields.text_or_none("text")
     if shown is not None and shown != covered:
-        raise CorpusError(
-            fields.where, f"{span} covers {covered!r}, the record says {shown!r}", _CODE_POINTS
+        raise fields.error_here(
+            f"{span} covers {covered!r}, the record says {shown!r}", _CODE_POINTS
         )
     return span
 

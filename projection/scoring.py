@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from projection.corpus import sentence_of
-from projection.errors import CorpusError
 from projection.fields import Fields
 from projection.files import read_jsonl
 from projection.json_form import Json, decode_entities
@@ -82,9 +81,7 @@ def read_gold(path: Path, on_skip: Callable[[str], None] | None = None) -> list[
 def _gold_sentence(fields: Fields, origin: str) -> GoldSentence:
     sentence = sentence_of(fields, origin)
     if sentence.entities is None:
-        raise CorpusError(
-            fields.where, "no gold source entities", "Add source.entities, even if []"
-        )
+        raise fields.error_here("no gold source entities", "Add source.entities, even if []")
     target = fields.child("target")
     return GoldSentence(sentence, decode_entities(target, "entities", sentence.target))
 

@@ -20,6 +20,10 @@ from training.loop import OnProgress, Schedule
 from training.losses import IGNORED
 from training.silver import SilverSentence
 
+PUBLISHED = Schedule(
+    epochs=3, batch_size=64, learning_rate=5e-5, warmup=200, seed=0, max_steps=None, bf16=True
+)
+
 
 @dataclass(frozen=True, slots=True)
 class AlignerRecipe:
@@ -29,14 +33,8 @@ class AlignerRecipe:
     """
 
     base: str
-    epochs: float = 3.0
-    max_steps: int | None = None
-    batch_size: int = 64
-    learning_rate: float = 5e-5
-    warmup: int = 200
+    schedule: Schedule = PUBLISHED
     negatives: float = 0.25
-    seed: int = 0
-    bf16: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +110,10 @@ def train_aligner(
     """
     if out.exists():
         raise TrainingError(str(out), "exists already", "Choose another folder, or delete this one")
-    examples = list(examples_of(silver, recipe.negatives, recipe.seed))
+    examples = list(examples_of(silver, recipe.negatives, recipe.schedule.seed))
     if not examples:
         raise TrainingError("silver data", "no phrase pairs", "Make them: spanferry aligner data")
-    torch.manual_seed(recipe.seed)
+    torch.manual_seed(recipe.schedule.seed)
     aligner = PairAligner.from_encoder(recipe.base)
     limit = longest_input(aligner.model, aligner.tokenizer)
     work = work_folder(out, [asdict(recipe), len(examples), repr(examples[-1])])
@@ -124,7 +122,7 @@ def train_aligner(
         aligner.model,
         aligner.tokenizer,
         [encode(example, aligner.tokenizer, limit) for example in examples],
-        schedule_of(recipe),
+        recipe.schedule,
         work / "checkpoints",
         on_progress=on_progress,
     )
@@ -133,16 +131,3 @@ def train_aligner(
     move_into_place(work / "model", out)
     shutil.rmtree(work)
     return aligner
-
-
-def schedule_of(recipe: AlignerRecipe) -> Schedule:
-    """The part of a recipe that the training loop knows."""
-    return Schedule(
-        epochs=recipe.epochs,
-        batch_size=recipe.batch_size,
-        learning_rate=recipe.learning_rate,
-        warmup=recipe.warmup,
-        seed=recipe.seed,
-        max_steps=recipe.max_steps,
-        bf16=recipe.bf16,
-    )

@@ -135,21 +135,26 @@ def train(
 
         spanferry aligner train silver/*.jsonl --base xlm-roberta-large --out models/aligner
     """
-    from training.aligner import AlignerRecipe, train_aligner  # noqa: PLC0415
+    from training.aligner import (  # noqa: PLC0415
+        PUBLISHED,
+        AlignerRecipe,
+        train_aligner,
+    )
+    from training.loop import Schedule  # noqa: PLC0415
     from training.silver import read_silver  # noqa: PLC0415
 
     pairs = list(chain.from_iterable(map(read_silver, silver)))
     random.Random(seed).shuffle(pairs)  # noqa: S311
-    recipe = AlignerRecipe(
-        base=base,
+    schedule = Schedule(
         epochs=epochs,
         max_steps=max_steps,
         batch_size=batch_size,
         learning_rate=learning_rate,
-        negatives=negatives,
+        warmup=PUBLISHED.warmup,
         seed=seed,
         bf16=bf16,
     )
+    recipe = AlignerRecipe(base, schedule, negatives)
     with bars() as on_progress:
         train_aligner(pairs[:sentences], recipe, out, on_progress)
 

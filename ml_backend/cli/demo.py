@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -87,6 +88,7 @@ def welcome(demo: "Demo") -> None:
         "Try: open the review queue; accept a sentence with Ctrl+Enter; delete a wrong span with",
         "Backspace and draw it again after pressing 1 to 4. Then, in another terminal:",
         "",
+        *activation(),
         f"  export LABEL_STUDIO_URL={demo.label_studio.url}",
         f"  export LABEL_STUDIO_API_KEY={account.token}",
         f"  spanferry export --project '{demo.project.title}' --out reviewed",
@@ -95,6 +97,11 @@ def welcome(demo: "Demo") -> None:
         "Ctrl-C stops everything; the next start finds your reviews again.",
     ]
     out.print(Panel("\n".join(lines), title="Label Studio is ready", expand=False), highlight=False)
+
+
+def activation() -> list[str]:
+    """How another terminal finds `spanferry`, where it lives in a virtual environment."""
+    return [f"  . {sys.prefix}/bin/activate"] if sys.prefix != sys.base_prefix else []
 
 
 def report(figures: "Figures") -> dict[str, object]:

@@ -307,32 +307,48 @@ VALUE = (*REGION, "value")
     ("change", "what"),
     [
         pytest.param(_in(*VALUE, "text", value="Banca"), "was shown as 'Banca'", id="text"),
-        pytest.param(_without(*VALUE, "text"), "'text' is missing", id="no text to check"),
+        pytest.param(_without(*VALUE, "text"), ".value text: missing", id="no text to check"),
         pytest.param(_in(*VALUE, "start", value=4), "covers 'anco de", id="offsets moved"),
         pytest.param(_in(*VALUE, "start", value=-3), "before the text", id="negative offset"),
         pytest.param(_in(*VALUE, "end", value=500), "past the text", id="out of range"),
-        pytest.param(_in(*VALUE, "end", value="20"), "whole number", id="offset as text"),
-        pytest.param(_without(*VALUE, "end"), "offset is missing", id="no offset"),
+        pytest.param(
+            _in(*VALUE, "end", value="20"), "end: '20' where a whole number", id="offset as text"
+        ),
+        pytest.param(_without(*VALUE, "end"), ".value end: missing", id="no offset"),
         pytest.param(_in(*VALUE, "labels", value=["GPE"]), "unknown label 'GPE'", id="label"),
         pytest.param(_in(*VALUE, "labels", value=[]), "exactly one label", id="no label"),
-        pytest.param(_without(*VALUE, "labels"), "'labels' is missing", id="labels missing"),
+        pytest.param(_without(*VALUE, "labels"), ".value labels: missing", id="labels missing"),
         pytest.param(
             _in(*VALUE, "labels", value=["ORG", "LOC"]), "exactly one label", id="two labels"
         ),
         pytest.param(_in(*REGION, "from_name", value="ner"), "'ner'", id="unknown from_name"),
         pytest.param(_in(*REGION, "to_name", value="source"), "'source'", id="unknown to_name"),
         pytest.param(_in(*REGION, "type", value="hypertextlabels"), "not of our", id="type"),
-        pytest.param(_without(*REGION, "id"), "'id' is missing", id="no id"),
-        pytest.param(_without(*VALUE), "not an object", id="no value"),
-        pytest.param(_in(*REGION, value=[1]), "not an object", id="not a region"),
+        pytest.param(_without(*REGION, "id"), "result[0] id: missing", id="no id"),
+        pytest.param(_without(*VALUE), " value: missing", id="no value"),
+        pytest.param(_in(*REGION, value=[1]), "result[0]: [1] where an object", id="not a region"),
         pytest.param(twice_the_same_id, "this id comes twice", id="region ids twice"),
         pytest.param(reviewed_twice, "reviewed twice: ok, unusable", id="reviewed twice"),
         pytest.param(_more(answer("conflict")), "neither 'ok' nor", id="unknown answer"),
-        pytest.param(_without(*ANNOTATION, "result"), "'result' is missing", id="no result"),
-        pytest.param(_in(*ANNOTATION, "result", value=None), "no list", id="result is null"),
-        pytest.param(_in(*ANNOTATION, "was_cancelled", value=0), "neither true", id="cancelled"),
-        pytest.param(_in(*ANNOTATION, "lead_time", value="2 s"), "no number", id="lead time"),
-        pytest.param(_in(*ANNOTATION, "completed_by", value="Ana"), "no whole", id="a name"),
+        pytest.param(_without(*ANNOTATION, "result"), " result: missing", id="no result"),
+        pytest.param(
+            _in(*ANNOTATION, "result", value=None), "result: None where a list", id="result is null"
+        ),
+        pytest.param(
+            _in(*ANNOTATION, "was_cancelled", value=0),
+            "was_cancelled: 0 is neither true",
+            id="cancelled",
+        ),
+        pytest.param(
+            _in(*ANNOTATION, "lead_time", value="2 s"),
+            "lead_time: '2 s' where a number",
+            id="lead time",
+        ),
+        pytest.param(
+            _in(*ANNOTATION, "completed_by", value="Ana"),
+            "completed_by: 'Ana' where a whole",
+            id="a name",
+        ),
     ],
 )
 def test_annotations_that_cannot_be_believed_are_refused(
@@ -342,7 +358,7 @@ def test_annotations_that_cannot_be_believed_are_refused(
     with pytest.raises(ReviewError) as caught:
         reviewed_of(exported, LABELS, "export.json")
     assert caught.value.where.startswith("export.json task 24 annotation 14")
-    assert what in caught.value.what
+    assert what in f"{caught.value.where}: {caught.value.what}"
     assert caught.value.mend
 
 
@@ -355,13 +371,25 @@ def test_annotations_that_cannot_be_believed_are_refused(
             "was shown as",
             id="a prediction that contradicts its text",
         ),
-        pytest.param(_without("data"), "export.json task 24", "'data' is missing", id="no data"),
+        pytest.param(_without("data"), "export.json task 24 data", "missing", id="no data"),
         pytest.param(
-            _without("data", "target"), "export.json task 24 data", "'target'", id="no target"
+            _without("data", "target"), "export.json task 24 data target", "missing", id="no target"
         ),
-        pytest.param(_without("annotations"), "export.json task 24", "'annotations'", id="none"),
-        pytest.param(_in("annotations", 0, value=14), "export.json task 24", "object", id="id"),
-        pytest.param(_in("id", value="24"), "export.json", "'id' is no whole number", id="task"),
+        pytest.param(
+            _without("annotations"), "export.json task 24 annotations", "missing", id="none"
+        ),
+        pytest.param(
+            _in("annotations", 0, value=14),
+            "export.json task 24 annotations[0]",
+            "14 where an object should be",
+            id="id",
+        ),
+        pytest.param(
+            _in("id", value="24"),
+            "export.json id",
+            "'24' where a whole number should be",
+            id="task",
+        ),
     ],
 )
 def test_tasks_that_cannot_be_believed_are_refused(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from projection.conflicts import find_conflicts
+from projection.conflicts import PAPER_CHECKS, find_conflicts, low_confidence
 from projection.records import Entity, ParallelSentence, ProjectedSentence, Projection, Span
 
 LABELS = ("PER", "ORG", "LOC", "MISC")
@@ -35,6 +35,9 @@ class Example:
         marks = [(label, phrase) for label, _, phrase, _ in self.went if phrase is not None]
         return sorted(marks, key=lambda mark: self.target.index(mark[1]))
 
+
+# The default threshold follows the bundled model; these examples should not.
+CHECKS = (*PAPER_CHECKS, low_confidence(0.5))
 
 EXAMPLES = (
     Example(
@@ -137,7 +140,7 @@ class FixedProjector:
             sentence=sentence,
             entities=tuple(entities),
             projections=found,
-            conflicts=find_conflicts(sentence, found),
+            conflicts=find_conflicts(sentence, found, CHECKS),
             score=min((p.score for p in found), default=1.0),
             model_version=self.model_version,
         )

@@ -13,7 +13,7 @@ from projection.aligner import PairAligner
 from projection.errors import TrainingError
 from projection.projector import pair
 from projection.records import Entity, Span
-from training.aligner import AlignerRecipe, train_aligner
+from training.aligner import PUBLISHED, AlignerRecipe, train_aligner
 from training.packing import pack
 from training.silver import SilverSentence
 
@@ -68,14 +68,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def recipe(base: Path, steps: int = 300) -> AlignerRecipe:
-    return AlignerRecipe(
-        base=str(base),
-        max_steps=steps,
-        batch_size=16,
-        learning_rate=5e-3,
-        warmup=20,
-        bf16=False,
+    schedule = replace(
+        PUBLISHED, max_steps=steps, batch_size=16, learning_rate=5e-3, warmup=20, bf16=False
     )
+    return AlignerRecipe(str(base), schedule)
 
 
 def right(aligner: PairAligner, sentences: list[SilverSentence]) -> float:
