@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from label_config.config import build_config
 from label_config.reviews import annotation_of
+from label_config.tasks import to_task
 from ml_backend.cli import app
 from ml_backend.label_studio import Project, ReviewServer, TokenKind
 from ml_backend.label_studio_server import LabelStudioServer
@@ -338,6 +339,33 @@ def test_a_backend_is_connected_once_and_let_in(
     assert webhook.url == f"{backend.url}/webhook"
     assert {"Authorization": webhook.authorization} == CREDENTIALS.webhook_header
     assert server.project(project.id).model_version == FIRST, "not the title of the backend"
+
+
+def test_label_studio_itself_retrieves_predictions_once(
+    label_studio: LabelStudioServer, server: ReviewServer, project: Project, backend: RunningBackend
+) -> None:
+    """What its button "Retrieve predictions" does: one /predict, one answer a task, in order."""
+    server.import_tasks(project, [to_task(each) for each in projected()])
+    server.connect_backend(server.project(project.id), backend.url, CREDENTIALS)
+
+    for _ in range(2):
+        httpx.post(
+            f"{label_studio.url}/api/dm/actions",
+            params={"id": "retrieve_tasks_predictions", "project": project.id},
+            json={"selectedItems": {"all": True, "excluded": []}},
+            headers={"Authorization": f"Token {label_studio.account.token}"},
+            timeout=60,
+        ).raise_for_status()
+
+    for task in server.tasks(project, with_predictions=True):
+        (prediction,) = task["predictions"]
+        assert prediction["model_version"] == FIRST
+        marks = [
+            (region["value"]["labels"][0], region["value"]["text"])
+            for region in prediction["result"]
+        ]
+        assert sorted(marks) == sorted(BY_ID[task["data"]["pair_id"]].marks)
+    assert backend.projector.asked == [example.id for example in EXAMPLES]
 
 
 def test_a_review_reaches_the_backend(
