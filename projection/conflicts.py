@@ -11,8 +11,8 @@ from projection.records import Conflict, ConflictKind, Entity, ParallelSentence,
 
 Check = Callable[[ParallelSentence, Sequence[Projection]], Iterator[Conflict]]
 
-# Below this, every other phrase of the bundled aligner was wrong (on Europarl-NER de, UNER-PUD de
-# and xSID nl); above 0.95, one in ten to twenty was.
+# Below this, 40 to 55 % of the bundled aligner's phrases were right (on Europarl-NER de, UNER-PUD
+# de and xSID nl); from 0.95 on, 92 to 94 %.
 LOW_CONFIDENCE = 0.8
 
 

@@ -1,10 +1,8 @@
 """The one place that runs the Trainer: resumable, quiet, the same for every training."""
 
-import ctypes
 import json
 import math
 import shutil
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +77,6 @@ def run(
     Returns:
         The steps done and the last mean loss.
     """
-    keep_freed_memory()
     an_epoch = math.ceil(len(features) / (schedule.batch_size * schedule.accumulate))
     steps = schedule.max_steps or math.ceil(schedule.epochs * an_epoch)
     every = min(SAVE_EVERY, an_epoch, steps)
@@ -119,24 +116,6 @@ def run(
         output = trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     return output.global_step, float(losses[-1])
-
-
-def keep_freed_memory() -> None:
-    """Let glibc keep the large tensors of one step for the next, instead of returning them.
-
-    Every step allocates and frees the same hundreds of megabytes. By default each goes back to the
-    system and is faulted in again page by page, which took two thirds of a training's time on two
-    virtual cores. Elsewhere than on glibc this does nothing.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):
-        return
-    trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of malloc.h
-    mallopt(mmap_max, 0)
-    mallopt(trim_threshold, 2**31 - 1)
 
 
 def _last_checkpoint(folder: Path) -> str | None:
