@@ -16,25 +16,10 @@ from projection.errors import TrainingError
 from projection.records import Span
 from training import loop
 from training.folders import move_into_place, work_folder
-from training.loop import OnProgress, Schedule
+from training.loop import OnProgress
 from training.losses import IGNORED
+from training.recipe import AlignerRecipe
 from training.silver import SilverSentence
-
-PUBLISHED = Schedule(
-    epochs=3, batch_size=64, learning_rate=5e-5, warmup=200, seed=0, max_steps=None, bf16=True
-)
-
-
-@dataclass(frozen=True, slots=True)
-class AlignerRecipe:
-    """Every number of an aligner training.
-
-    `negatives` is the share of examples whose entity is not in the sentence (the paper's 25 %).
-    """
-
-    base: str
-    schedule: Schedule = PUBLISHED
-    negatives: float = 0.25
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datasets import Dataset
 from seqeval.metrics.v1 import precision_recall_fscore_support
 from seqeval.scheme import IOB2
 
-from projection.checkpoints import longest_input, quiet
+from projection.checkpoints import longest_input
 from projection.errors import ModelError, TrainingError
 from projection.tagger import Tagger
 from projection.windows import pieces
@@ -155,8 +155,7 @@ def evaluate(
     rows = [row for row in rows_of(dataset) if row.tokens]
     if not rows:
         raise TrainingError("evaluation data", "has no sentence")
-    with quiet():
-        tagger = Tagger.from_pretrained(model)
+    tagger = Tagger.from_pretrained(model)
     _refuse_foreign_tags(tagger.tags, str(model))
     predicted: list[tuple[str, ...]] = []
     for start in range(0, len(rows), PORTION):

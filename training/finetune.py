@@ -29,9 +29,9 @@ from training.dataset import Row, fingerprint, rows_of, tag_names_of
 from training.evaluate import Scores, evaluate
 from training.folders import move_into_place, work_folder
 from training.iob2 import chunks, labels_of
-from training.loop import OnProgress, Schedule
+from training.loop import OnProgress
 from training.losses import IGNORED, loss_of
-from training.recipe import FineTune
+from training.recipe import FineTune, Schedule
 
 SCHEMA = 1
 SCORING = "sentences scored"

@@ -4,7 +4,6 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from transformers import (
 from transformers.trainer_utils import get_last_checkpoint
 
 from projection.checkpoints import quiet
+from training.recipe import Schedule
 
 SAVE_EVERY = 500  # optimiser steps between checkpoints, at least one an epoch
 
@@ -33,24 +33,6 @@ STEPS = "training steps"
 
 Features = Sequence[dict[str, list[int]]]
 Loss = Callable[..., torch.Tensor]
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """How long and how fast. `max_steps` wins over `epochs` where it is set.
-
-    `warmup` below 1 is a share of the steps, else a number of them; the rate then falls to 0.
-    """
-
-    epochs: float
-    batch_size: int
-    learning_rate: float
-    warmup: float
-    seed: int
-    max_steps: int | None = None
-    accumulate: int = 1
-    weight_decay: float = 0.01
-    bf16: bool = False
 
 
 def run(

@@ -1,4 +1,4 @@
-"""The settings of a training, without anything heavy to import."""
+"""The settings of every training, without anything heavy to import."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -66,3 +66,39 @@ class FineTune:
     def effective_gamma(self) -> float:
         """The γ of the loss: as set, else as published."""
         return PUBLISHED_GAMMA[self.loss] if self.gamma is None else self.gamma
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long and how fast. `max_steps` wins over `epochs` where it is set.
+
+    `warmup` below 1 is a share of the steps, else a number of them; the rate then falls to 0.
+    """
+
+    epochs: float
+    batch_size: int
+    learning_rate: float
+    warmup: float
+    seed: int
+    max_steps: int | None = None
+    accumulate: int = 1
+    weight_decay: float = 0.01
+    bf16: bool = False
+
+
+# Li, He and Xu (2021), §3.1; warm-up and precision are ours.
+PUBLISHED_ALIGNER = Schedule(
+    epochs=3, batch_size=64, learning_rate=5e-5, warmup=200, seed=0, bf16=True
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AlignerRecipe:
+    """Every number of an aligner training.
+
+    `negatives` is the share of examples whose entity is not in the sentence (the paper's 25 %).
+    """
+
+    base: str
+    schedule: Schedule = PUBLISHED_ALIGNER
+    negatives: float = 0.25

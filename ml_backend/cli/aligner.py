@@ -12,6 +12,7 @@ from ml_backend.cli.console import bars, err, progress
 from projection.corpus import read_moses
 from projection.files import atomic_write, json_line
 from projection.records import ParallelSentence
+from training.recipe import PUBLISHED_ALIGNER, AlignerRecipe, Schedule
 
 app = typer.Typer(help="Make an aligner of your own.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -117,16 +118,22 @@ def train(
     sentences: Annotated[
         int | None, typer.Option(min=1, help="Train on so many sentences, drawn at random.")
     ] = None,
-    epochs: Annotated[float, typer.Option(help="Times to go through the data.")] = 3.0,
+    epochs: Annotated[
+        float, typer.Option(help="Times to go through the data.")
+    ] = PUBLISHED_ALIGNER.epochs,
     max_steps: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many steps, whatever the epochs.")
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Examples a step.")] = 64,
-    learning_rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 5e-5,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Examples a step.")
+    ] = PUBLISHED_ALIGNER.batch_size,
+    learning_rate: Annotated[
+        float, typer.Option(help="Highest learning rate.")
+    ] = PUBLISHED_ALIGNER.learning_rate,
     negatives: Annotated[
         float, typer.Option(min=0, max=0.9, help="Share of examples with an absent entity.")
     ] = 0.25,
-    bf16: Annotated[bool, typer.Option(help="Compute in bfloat16.")] = True,
+    bf16: Annotated[bool, typer.Option(help="Compute in bfloat16.")] = PUBLISHED_ALIGNER.bf16,
     seed: Seed = 0,
 ) -> None:
     """Train a pair aligner; the defaults are those of Li, He and Xu (2021).
@@ -135,12 +142,7 @@ def train(
 
         spanferry aligner train silver/*.jsonl --base xlm-roberta-large --out models/aligner
     """
-    from training.aligner import (  # noqa: PLC0415
-        PUBLISHED,
-        AlignerRecipe,
-        train_aligner,
-    )
-    from training.loop import Schedule  # noqa: PLC0415
+    from training.aligner import train_aligner  # noqa: PLC0415
     from training.silver import read_silver  # noqa: PLC0415
 
     pairs = list(chain.from_iterable(map(read_silver, silver)))
@@ -150,7 +152,7 @@ def train(
         max_steps=max_steps,
         batch_size=batch_size,
         learning_rate=learning_rate,
-        warmup=PUBLISHED.warmup,
+        warmup=PUBLISHED_ALIGNER.warmup,
         seed=seed,
         bf16=bf16,
     )

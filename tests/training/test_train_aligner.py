@@ -13,8 +13,9 @@ from projection.aligner import PairAligner
 from projection.errors import TrainingError
 from projection.projector import pair
 from projection.records import Entity, Span
-from training.aligner import PUBLISHED, AlignerRecipe, train_aligner
+from training.aligner import train_aligner
 from training.packing import pack
+from training.recipe import PUBLISHED_ALIGNER, AlignerRecipe
 from training.silver import SilverSentence
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -69,7 +70,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def recipe(base: Path, steps: int = 300) -> AlignerRecipe:
     schedule = replace(
-        PUBLISHED, max_steps=steps, batch_size=16, learning_rate=5e-3, warmup=20, bf16=False
+        PUBLISHED_ALIGNER, max_steps=steps, batch_size=16, learning_rate=5e-3, warmup=20, bf16=False
     )
     return AlignerRecipe(str(base), schedule)
 
