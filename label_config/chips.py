@@ -5,12 +5,12 @@ it. Colours are translucent or `currentColor`, so that both of Label Studio's th
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from itertools import pairwise
 
 from label_config.colors import color_of
-from projection.records import Conflict, ConflictKind, Entity, ProjectedSentence, Span
+from projection.records import Conflict, ConflictKind, Entity, ProjectedSentence, Projection, Span
 
 # Lives in the labeling config, so that tasks stay small. Everything is named `sf-…`: the page is
 # Label Studio's, and these rules must not reach anything else on it.
@@ -65,6 +65,13 @@ def confidence(score: float) -> str:
     return f"{score:.2f}"
 
 
+def possible(projections: Iterable[Projection], target: str) -> str:
+    """Where else in `target` the entity could be, each phrase once; empty if nowhere."""
+    places = (place.of(target) for p in projections for place in p.alternatives)
+    phrases = ", ".join(f"“{phrase}”" for phrase in dict.fromkeys(places))
+    return f" · possible: {phrases}" if phrases else ""
+
+
 def isolated(text: str) -> str:
     """Escaped, and kept from changing the direction of what stands beside it."""
     return f"<bdi>{escape(text)}</bdi>"
@@ -89,12 +96,10 @@ def _chips(projected: ProjectedSentence) -> str:
 def _chip_ends(projected: ProjectedSentence, place: Place, number: int) -> tuple[str, str]:
     """What a chip opens with, and the tag it closes with."""
     label, target = place[1], projected.sentence.target
-    found = [
-        (p.target.of(target), confidence(p.score))
-        for p in projected.projections
-        if place_of(p.source) == place and p.target is not None
-    ]
+    mine = [p for p in projected.projections if place_of(p.source) == place]
+    found = [(p.target.of(target), confidence(p.score)) for p in mine if p.target is not None]
     went = ", ".join(f"“{phrase}” {score}" for phrase, score in found) or NOT_FOUND
+    went += possible(mine, target)
     classes = "sf-chip" if found else "sf-chip sf-failed"
     scores = ", ".join(score for _, score in found) or NOT_FOUND
     return (

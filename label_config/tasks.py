@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from label_config.chips import confidence, numbered_sources, place_of, source_html
+from label_config.chips import confidence, numbered_sources, place_of, possible, source_html
 from label_config.regions import entity_at, region_id, region_of
 from projection.errors import ReviewError
 from projection.fields import Fields
@@ -18,6 +18,7 @@ from projection.records import (
     Entity,
     ParallelSentence,
     ProjectedSentence,
+    Projection,
     Span,
 )
 
@@ -57,8 +58,8 @@ def to_task(projected: ProjectedSentence) -> dict[str, Any]:
 def to_prediction(projected: ProjectedSentence) -> dict[str, Any]:
     """The prediction that goes with the task: `{"model_version", "score", "result"}`.
 
-    Every entity is a region, whose `meta` names the source entity it comes from. A sentence
-    without entities has an empty `result`, which is an answer too.
+    Every entity is a region, whose `meta` names the source entity it comes from, and what else
+    that could be. A sentence without entities has an empty `result`, which is an answer too.
     """
     return {
         "model_version": projected.model_version,
@@ -135,31 +136,36 @@ def _regions(projected: ProjectedSentence) -> list[dict[str, Any]]:
     sentence, sources = projected.sentence, numbered_sources(projected)
     regions = []
     taken: Counter[tuple[object, ...]] = Counter()
-    for entity, source in _with_sources(projected):
+    for entity, projection in _with_projections(projected):
+        source = projection.source if projection else None
         key = (sentence.id, source.span if source else None, entity.span, entity.label)
         region = region_of(region_id(*key, taken[key]), entity, sentence.target)
         taken[key] += 1
         number = sources.index(place_of(source)) + 1 if source else None
-        regions.append({**region, "meta": _meta(sentence, entity, source, number)})
+        regions.append({**region, "meta": _meta(sentence, entity, projection, number)})
     return regions
 
 
-def _with_sources(projected: ProjectedSentence) -> Iterator[tuple[Entity, Entity | None]]:
+def _with_projections(
+    projected: ProjectedSentence,
+) -> Iterator[tuple[Entity, Projection | None]]:
     # Two mentions may land on the same words with the same label: each region takes one of them.
-    waiting: defaultdict[tuple[Span, str], deque[Entity]] = defaultdict(deque)
+    waiting: defaultdict[tuple[Span, str], deque[Projection]] = defaultdict(deque)
     for projection in projected.projections:
         if projection.target is not None:
-            waiting[projection.target, projection.source.label].append(projection.source)
+            waiting[projection.target, projection.source.label].append(projection)
     for entity in projected.entities:
-        sources = waiting[entity.span, entity.label]
-        yield entity, sources.popleft() if sources else None
+        found = waiting[entity.span, entity.label]
+        yield entity, found.popleft() if found else None
 
 
 def _meta(
-    sentence: ParallelSentence, entity: Entity, source: Entity | None, number: int | None
+    sentence: ParallelSentence, entity: Entity, projection: Projection | None, number: int | None
 ) -> dict[str, Any]:
     doubt = "" if entity.score is None else f" · {confidence(entity.score)}"
-    if source is None:
+    if projection is None:
         return {"text": [f"found in the target only{doubt}"]}
-    phrase = f"from {number} “{source.span.of(sentence.source)}”{doubt}"
-    return {"text": [phrase], "source": [source.span.start, source.span.end]}
+    span = projection.source.span
+    others = possible([projection], sentence.target)
+    phrase = f"from {number} “{span.of(sentence.source)}”{doubt}{others}"
+    return {"text": [phrase], "source": [span.start, span.end]}

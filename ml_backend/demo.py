@@ -259,7 +259,7 @@ def walk_the_loop(demo: Demo) -> Figures:
         expect("export", exported.sentences, len(reviewed))
     with demo.stages.stage("fine-tune a target model"):
         model = demo.folder / "model"
-        base = bundled.path("teacher")
+        base = bundled.path("tagger")
         fine_tune(load_export(export), replace(TARGET_RECIPE, base=str(base)), model)
     with demo.stages.stage("evaluate before and after"):
         model_f1 = compare(base, model, held_out, demo.folder / "held-out")

@@ -5,7 +5,8 @@ inside the translated entity and 0 outside. Any encoder with a token-classificat
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -17,10 +18,10 @@ from transformers import (
 )
 
 from projection.checkpoints import fingerprint_of, load_checkpoint, longest_input
-from projection.decode import DEFAULT, Decoding, Phrase, phrases, share_out
+from projection.decode import DEFAULT, Decoding, Phrase, phrases, place_all, share_out
 from projection.errors import ModelError
 from projection.records import ParallelSentence, Projection, Span
-from projection.words import word_spans
+from projection.words import span_of_words, word_spans
 
 LABELS = {0: "O", 1: "ENTITY"}
 MAX_ENTITY_TOKENS = 64
@@ -112,15 +113,13 @@ class PairAligner:
             One tuple a sentence, in order; in it at least one projection an entity, in the order
             of the entities. An entity that was not found has `target` None.
         """
-        queries = {
-            Query(name, s.target, s.target_lang): None for s in sentences for name in mentions_of(s)
-        }
-        found = dict(zip(queries, self.find(list(queries)), strict=True))
-        return [tuple(projections_of(sentence, found)) for sentence in sentences]
+        queries = list(dict.fromkeys(query for s in sentences for query in queries_of(s)))
+        inside = dict(zip(queries, self.probabilities(queries), strict=True))
+        return [tuple(projections_of(s, inside, self.decoding)) for s in sentences]
 
-    def find(self, queries: Sequence[Query]) -> list[list[Phrase]]:
-        """The phrases of each name in its target sentence, as spans of code points."""
-        found: list[list[Phrase]] = [[] for _ in queries]
+    def probabilities(self, queries: Sequence[Query]) -> list[list[float]]:
+        """For each query, the probability of each word of its target that it is of the name."""
+        found: list[list[float]] = [[] for _ in queries]
         order = sorted(range(len(queries)), key=lambda i: len(queries[i].target))
         for start in range(0, len(order), self.batch_size):
             chosen = order[start : start + self.batch_size]
@@ -128,10 +127,7 @@ class PairAligner:
             for i, query, tokens in zip(
                 chosen, batch, self._token_probabilities(batch), strict=True
             ):
-                words = word_spans(query.target, query.target_lang)
-                found[i] = phrases(
-                    word_probabilities(words, tokens), words, query.target, self.decoding
-                )
+                found[i] = word_probabilities(word_spans(query.target, query.target_lang), tokens)
         return found
 
     @torch.inference_mode()
@@ -158,6 +154,10 @@ class PairAligner:
         ]
 
 
+Mentions = Mapping[str, Sequence[Span]]
+Shares = dict[Span, tuple[Phrase, ...]]  # of each mention, where it stands in the source
+
+
 def mentions_of(sentence: ParallelSentence) -> dict[str, list[Span]]:
     """Where each name stands in the source sentence, in reading order."""
     mentions: dict[str, list[Span]] = {}
@@ -166,24 +166,79 @@ def mentions_of(sentence: ParallelSentence) -> dict[str, list[Span]]:
     return mentions
 
 
+def queries_of(sentence: ParallelSentence) -> list[Query]:
+    """What to ask about a sentence: each name once."""
+    return [Query(name, sentence.target, sentence.target_lang) for name in mentions_of(sentence)]
+
+
 def projections_of(
-    sentence: ParallelSentence, found: Mapping[Query, Sequence[Phrase]]
+    sentence: ParallelSentence, inside: Mapping[Query, Sequence[float]], decoding: Decoding
 ) -> Iterator[Projection]:
-    """The projections of all entities, in their order; mentions of a name share its phrases."""
-    shares = {
-        span: share
-        for name, spans in mentions_of(sentence).items()
-        for span, share in zip(
-            spans,
-            share_out(found[Query(name, sentence.target, sentence.target_lang)], len(spans)),
-            strict=True,
-        )
-    }
+    """The projections of all entities, in their order; mentions of a name share what it found.
+
+    Args:
+        sentence: with its `entities` known (not None).
+        inside: for each of its queries, the probability of each target word.
+        decoding: in places (`whole_spans` or `exclusive`), or else word by word.
+    """
+    mentions = mentions_of(sentence)
+    rows = {query.name: inside[query] for query in queries_of(sentence)}
+    share = shares_in_places if decoding.in_places else shares_word_by_word
+    shares = share(mentions, rows, sentence, decoding)
     for entity in sentence.entities or ():
         if not shares[entity.span]:
             yield Projection(entity, None, 0.0)
         for phrase in shares[entity.span]:
             yield Projection(entity, phrase.span, phrase.score)
+
+
+def shares_word_by_word(
+    mentions: Mentions,
+    rows: Mapping[str, Sequence[float]],
+    sentence: ParallelSentence,
+    decoding: Decoding,
+) -> Shares:
+    """All phrases of a name, handed to its mentions in reading order."""
+    words = word_spans(sentence.target, sentence.target_lang)
+    shares: Shares = {}
+    for name, spans in mentions.items():
+        found = phrases(rows[name], words, sentence.target, decoding)
+        shares |= zip(spans, share_out(found, len(spans)), strict=True)
+    return shares
+
+
+def shares_in_places(
+    mentions: Mentions,
+    rows: Mapping[str, Sequence[float]],
+    sentence: ParallelSentence,
+    decoding: Decoding,
+) -> Shares:
+    """One place at most for each mention.
+
+    The mentions of a name were one question: its best places that do not overlap are theirs, in
+    reading order. With `exclusive` other names are rivals for the words as well.
+    """
+    words = word_spans(sentence.target, sentence.target_lang)
+    rivals = [list(mentions)] if decoding.exclusive else [[name] for name in mentions]
+    shares: Shares = {}
+    for names in rivals:
+        asking = [name for name in names for _ in mentions[name]]
+        places = place_all([rows[name] for name in asking], replace(decoding, exclusive=True))
+        for name in names:
+            runs = sorted(
+                place.run
+                for asked, place in zip(asking, places, strict=True)
+                if asked == name and place is not None
+            )
+            for span, run in zip_longest(mentions[name], runs):
+                shares[span] = () if run is None else (phrase_at(run, rows[name], words),)
+    return shares
+
+
+def phrase_at(run: tuple[int, int], row: Sequence[float], words: Sequence[Span]) -> Phrase:
+    """The phrase of a run of words, with their mean probability."""
+    inside = row[slice(*run)]
+    return Phrase(span_of_words(words, *run), sum(inside) / len(inside))
 
 
 def word_probabilities(words: Sequence[Span], tokens: Sequence[tuple[Span, float]]) -> list[float]:

@@ -6,7 +6,8 @@ from typing import Literal
 
 from projection.errors import ModelError
 
-Bundled = Literal["teacher", "aligner"]
+Bundled = Literal["teacher", "aligner", "tagger"]
+"""English names, their places in a translation, and the base of taggers for other languages."""
 
 NAME = "mini"
 
@@ -18,7 +19,7 @@ def path(model: Bundled) -> Path:
         ModelError: if this installation lacks it.
     """
     folder = Path(str(resources.files("projection"))) / "models" / model
-    if not (folder / "model.safetensors").is_file():
+    if not (folder / "config.json").is_file():
         raise ModelError(str(folder), "the bundled model is missing", "Install spanferry again")
     return folder
 

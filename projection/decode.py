@@ -1,5 +1,6 @@
 """From a probability per target word to the phrases of an entity."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -20,17 +21,35 @@ class Phrase:
 class Decoding:
     """How words become phrases.
 
-    A word belongs to the entity from `threshold` on. Runs of such words at most `bridge` words
-    apart are one phrase, unless they read the same: `Wales and Wales` is two. 0 takes the labels
-    word by word, as published.
+    Word by word, as published: a word belongs to the entity from `threshold` on, and runs of such
+    words at most `bridge` words apart are one phrase, unless they read the same: `Wales and Wales`
+    is two. 0 takes the labels as they are.
+
+    With `whole_spans` an entity has one place: the run of words whose log-odds above the threshold
+    have the largest sum, which reaches over a doubtful word between two sure ones by itself. With
+    `exclusive` no word is given to two entities: the surest chooses first, the others look for
+    their best place in what is left. `both_directions` takes the mean of both directions'
+    probabilities, where the aligner has two.
     """
 
     threshold: float = 0.5
     bridge: int = 1
+    whole_spans: bool = False
+    exclusive: bool = False
+    both_directions: bool = False
+
+    @property
+    def in_places(self) -> bool:
+        """Whether each entity gets one place at most, instead of labels word by word."""
+        return self.whole_spans or self.exclusive
 
 
 PUBLISHED = Decoding(threshold=0.5, bridge=0)
 DEFAULT = Decoding()
+JOINT = Decoding(whole_spans=True, exclusive=True)
+
+SUREST = 6.0  # log-odds beyond which a word is no surer
+TAKEN = -1e6  # log-odds of a word that another entity has
 
 Run = tuple[int, int]  # half-open range of words
 
@@ -60,6 +79,87 @@ def phrases(
         Phrase(span_of_words(words, start, end), sum(probabilities[start:end]) / (end - start))
         for start, end in runs
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A run of words that could translate an entity, with the sum of its words' log-odds."""
+
+    run: Run
+    strength: float
+
+
+def place_all(beliefs: Sequence[Sequence[float]], decoding: Decoding) -> list[Place | None]:
+    """One place at most for each entity of a sentence.
+
+    Args:
+        beliefs: for each entity, the probability of each word that it belongs to it.
+        decoding: `exclusive` and `threshold` count.
+    """
+    odds = [[_log_odds(p) - _log_odds(decoding.threshold) for p in row] for row in beliefs]
+    places = [best_place(row) for row in odds]
+    if not decoding.exclusive:
+        return places
+    waiting = {i for i, place in enumerate(places) if place is not None}
+    while waiting:
+        surest = max(waiting, key=lambda i: (_strength(places[i]), -i))
+        waiting.discard(surest)
+        if (chosen := places[surest]) is None:
+            continue
+        for i in waiting:
+            odds[i][slice(*chosen.run)] = [TAKEN] * (chosen.run[1] - chosen.run[0])
+            places[i] = best_place(odds[i])
+    return places
+
+
+def best_place(odds: Sequence[float]) -> Place | None:
+    """The run with the largest positive sum, the earliest and shortest of equals."""
+    best, total, start = None, 0.0, 0
+    for position, value in enumerate(odds):
+        if total <= 0:
+            total, start = 0.0, position
+        total += value
+        if total > _strength(best):
+            best = Place((start, position + 1), total)
+    return best
+
+
+def other_places(
+    probabilities: Sequence[float], place: Place | None, decoding: Decoding
+) -> Iterator[Place]:
+    """Where else an entity could stand: what `place` was chosen over, strongest first.
+
+    Each is the entity's best place apart from `place` and those before, whoever has the words: its
+    first choice if another entity took that, or a second translation. No two share a word, and what
+    holds for a place holds for them: the log-odds above the threshold have a positive sum.
+
+    Args:
+        probabilities: for each word, that it belongs to the entity.
+        place: what `place_all` gave it.
+        decoding: `threshold` counts.
+    """
+    odds = [_log_odds(p) - _log_odds(decoding.threshold) for p in probabilities]
+    _take(odds, place)
+    while (other := best_place(odds)) is not None:
+        yield other
+        _take(odds, other)
+
+
+def _take(odds: list[float], place: Place | None) -> None:
+    """The words of `place` are no longer to be had."""
+    if place is not None:
+        start, end = place.run
+        odds[start:end] = [TAKEN] * (end - start)
+
+
+def _strength(place: Place | None) -> float:
+    return 0.0 if place is None else place.strength
+
+
+def _log_odds(probability: float) -> float:
+    """Within ±`SUREST`: one word alone never outweighs many."""
+    p = min(max(probability, 1e-9), 1 - 1e-9)
+    return min(max(math.log(p / (1 - p)), -SUREST), SUREST)
 
 
 def likely_runs(probabilities: Sequence[float], threshold: float) -> Iterator[Run]:

@@ -74,7 +74,14 @@ def _encode_projection(projection: Projection, sentence: ParallelSentence) -> Js
         "source": encode_entity(projection.source, sentence.source),
         "target": None if target is None else _encode_span(target, sentence.target),
         "score": projection.score,
+        **_encode_alternatives(projection.alternatives, sentence.target),
     }
+
+
+def _encode_alternatives(alternatives: Iterable[Span], text: str) -> Json:
+    """Nothing where there are none: most projections have none, and older files say nothing."""
+    spans = [_encode_span(span, text) for span in alternatives]
+    return {"alternatives": spans} if spans else {}
 
 
 def _encode_conflict(conflict: Conflict, sentence: ParallelSentence) -> Json:
@@ -220,16 +227,18 @@ def _decode_span(fields: Fields, text: str) -> Span:
 
 
 def _decode_projections(fields: Fields, sentence: ParallelSentence) -> tuple[Projection, ...]:
-    return tuple(
-        Projection(
-            source=_decode_entity(projection.child("source"), sentence.source),
-            target=_decode_span(projection.child("target"), sentence.target)
-            if projection.has("target")
-            else None,
-            score=projection.number("score"),
-        )
-        for projection in fields.children("projections")
-    )
+    return tuple(_decode_projection(each, sentence) for each in fields.children("projections"))
+
+
+def _decode_projection(fields: Fields, sentence: ParallelSentence) -> Projection:
+    source, text = _decode_entity(fields.child("source"), sentence.source), sentence.target
+    target = _decode_span(fields.child("target"), text) if fields.has("target") else None
+    others = fields.children("alternatives") if fields.has("alternatives") else ()
+    alternatives = tuple(_decode_span(span, text) for span in others)
+    try:
+        return Projection(source, target, fields.number("score"), alternatives)
+    except SpanError as error:
+        raise fields.error_here(f"{error.where} {error.what}") from error
 
 
 def _decode_conflict(fields: Fields, sentence: ParallelSentence) -> Conflict:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from projection import bundled
-from projection.aligner import PairAligner
+from projection.aligners import load_aligner
 from projection.conflicts import CHECKS, Check, find_conflicts
 from projection.decode import Decoding
 from projection.records import (
@@ -116,7 +116,7 @@ class Projector:
 
         Args:
             teacher: an English token-classification checkpoint; None is the bundled one.
-            aligner: a pair aligner; None is the bundled one.
+            aligner: a joint or a pair aligner; None is the bundled one.
             labels: the teacher's entity types to the project's; None keeps them.
             suppress: types of the teacher to ignore.
             decoding: None takes what the aligner was saved with.
@@ -128,7 +128,7 @@ class Projector:
         """
         return cls(
             Tagger.from_pretrained(bundled.resolve(teacher, "teacher"), labels, suppress),
-            PairAligner.from_pretrained(bundled.resolve(aligner, "aligner"), decoding),
+            load_aligner(bundled.resolve(aligner, "aligner"), decoding),
             checks,
             None if target_model is None else Tagger.from_pretrained(target_model),
         )

@@ -7,6 +7,7 @@ indexes `str` and how Label Studio counts in the browser.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import combinations
 
 from projection.errors import SpanError
 
@@ -101,12 +102,25 @@ class Projection:
     """Where one source entity went. `target` is None when the aligner found no place for it.
 
     A source entity rendered by several phrases gives one projection per phrase, all with an equal
-    `source`. `score` is the aligner's probability for this phrase (0 for none).
+    `source`. `score` is the aligner's probability for this phrase (0 for none). `alternatives` are
+    what the aligner chose `target` over, likeliest first: other places it believed in. They are
+    doubts to look at, not proposals.
+
+    Raises:
+        SpanError: if two of these places share a character; then one is no alternative to the
+            other.
     """
 
     source: Entity
     target: Span | None
     score: float
+    alternatives: tuple[Span, ...] = ()
+
+    def __post_init__(self) -> None:
+        places = self.alternatives if self.target is None else (self.target, *self.alternatives)
+        for a, b in combinations(places, 2):
+            if a.overlaps(b):
+                raise SpanError(str(b), f"no alternative to {a}: they share characters")
 
     @property
     def entity(self) -> Entity | None:

@@ -15,8 +15,11 @@ ALLOWED = {
     "ml_backend": {"projection", "label_config", "training", "ml_backend"},
 }
 # Reading, filtering and converting must work where there is no torch, and start quickly where there
-# is. projector.py composes what runs models without naming torch itself.
-RUNS_A_MODEL = {"aligner", "checkpoints", "projector", "tagger", "windows"}
+# is. aligners.py, projector.py and footprint.py compose what runs models without naming torch.
+RUNS_A_MODEL = {
+    *("aligner", "aligners", "checkpoints", "footprint", "joint", "joint_inputs", "joint_model"),
+    *("projector", "tagger", "windows"),
+}
 MODEL_LIBRARIES = {"accelerate", "safetensors", "tokenizers", "torch", "transformers"}
 
 MODULES = sorted(path for package in ALLOWED for path in (ROOT / package).rglob("*.py"))

@@ -1,10 +1,12 @@
 """Trains the pair aligner on silver phrase pairs (Li, He and Xu 2021, §3.1)."""
 
+import math
 import random
 import shutil
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import chain, repeat
 from pathlib import Path
 
 import torch
@@ -16,10 +18,12 @@ from projection.errors import TrainingError
 from projection.records import Span
 from training import loop
 from training.folders import move_into_place, work_folder
+from training.joint_examples import cut, emptied
 from training.loop import OnProgress
 from training.losses import IGNORED
-from training.recipe import AlignerRecipe
-from training.silver import SilverSentence
+from training.recipe import Hardening, PairRecipe
+from training.record import write_record
+from training.silver import SilverSentence, drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +36,127 @@ class AlignerExample:
 
 
 def examples_of(
-    silver: Iterable[SilverSentence], negatives: float, seed: int
+    silver: Iterable[SilverSentence],
+    negatives: float,
+    seed: int,
+    *,
+    per_language: int | None = None,
+    hardening: Hardening | None = None,
 ) -> Iterator[AlignerExample]:
-    """Examples in reading order, with a name of an earlier sentence asked for now and then."""
+    """Examples in reading order; see `lessons_of`."""
+    lessons = lessons_of(silver, negatives, seed, per_language=per_language, hardening=hardening)
+    return (example for _, example in lessons)
+
+
+def lessons_of(
+    silver: Iterable[SilverSentence],
+    negatives: float,
+    seed: int,
+    *,
+    per_language: int | None = None,
+    hardening: Hardening | None = None,
+) -> Iterator[tuple[SilverSentence, AlignerExample]]:
+    """Examples and what they are of, with a name of an earlier sentence asked for now and then.
+
+    Such a name is none of the sentence's own: those are asked for, and found. A sentence of weight
+    5 is read five times.
+
+    Args:
+        silver: in random order.
+        negatives: the share of examples that ask for a name of another sentence.
+        seed: of everything random.
+        per_language: at most so many examples of each language.
+        hardening: its shares of sentences are changed as for the joint aligner: `emptied`, `cut`,
+            `mismatched`; the names that lost their translation are asked for, beside the others.
+            None changes nothing, as published. Borders set wrong on purpose have no place here:
+            each token has a label of its own, so that there is no span to refuse.
+    """
     rng = random.Random(seed)  # noqa: S311  a sample of negatives is no secret
+    changes = random.Random(seed)  # noqa: S311  of its own: the same names are asked for as without
     pool: list[str] = []
-    for sentence in silver:
-        places: defaultdict[str, list[Span]] = defaultdict(list)
-        for source, target in sentence.phrases:
-            places[source.of(sentence.source)].append(target)
-        for name, spans in places.items():
-            yield AlignerExample(name, sentence.target, tuple(spans))
-            if pool and rng.random() < negatives / (1 - negatives):
-                other = rng.choice(pool)
-                if other.lower() not in sentence.source.lower():
-                    yield AlignerExample(other, sentence.target, ())
-        pool = [*pool[-500:], *places]
+    counts: Counter[str] = Counter()
+    before: dict[str, SilverSentence] = {}
+    for sentence in chain.from_iterable(map(_as_often_as_trusted, silver)):
+        room = math.inf if per_language is None else per_language - counts[sentence.lang]
+        if room <= 0:
+            continue
+        changed = sentence
+        if hardening is not None:
+            other = before.get(sentence.lang, sentence)
+            changed = hardened(sentence, other, hardening, changes)
+            before[sentence.lang] = sentence
+        examples = list(_of_sentence(changed, pool, negatives, rng))
+        yield from ((sentence, e) for number, e in enumerate(examples) if number < room)
+        counts[sentence.lang] += len(examples)
+        pool = [*pool[-500:], *_places(sentence)]
+
+
+def _as_often_as_trusted(sentence: SilverSentence) -> Iterator[SilverSentence]:
+    return repeat(sentence, max(1, round(sentence.weight)))
+
+
+def _of_sentence(
+    sentence: SilverSentence, pool: Sequence[str], negatives: float, rng: random.Random
+) -> Iterator[AlignerExample]:
+    """Every name of the sentence, and by chance one of `pool` after it; then what is absent."""
+    places = _places(sentence)
+    for name, spans in places.items():
+        yield AlignerExample(name, sentence.target, tuple(spans))
+        if pool and rng.random() < negatives / (1 - negatives):
+            other = rng.choice(pool)
+            if other.lower() not in sentence.source.lower():
+                yield AlignerExample(other, sentence.target, ())
+    for name in dict.fromkeys(gone.of(sentence.source) for gone in sentence.absent):
+        if name not in places:
+            yield AlignerExample(name, sentence.target, ())
+
+
+def _places(sentence: SilverSentence) -> dict[str, list[Span]]:
+    """Each name of the sentence with its translations, in the order of the phrases."""
+    places: defaultdict[str, list[Span]] = defaultdict(list)
+    for source, target in sentence.phrases:
+        places[source.of(sentence.source)].append(target)
+    return places
+
+
+def hardened(
+    sentence: SilverSentence, other: SilverSentence, hardening: Hardening, rng: random.Random
+) -> SilverSentence:
+    """The sentence without some of its translations, or none of them, or as it is.
+
+    `other` is one whose target may take the place of the sentence's own.
+    """
+    chance = rng.random()
+    if (chance := chance - hardening.emptied) < 0:
+        return _missing(sentence, *emptied(sentence, rng))
+    if (chance := chance - hardening.cut) < 0:
+        return _missing(sentence, *cut(sentence, rng))
+    if chance - hardening.mismatched < 0 and other.target != sentence.target:
+        strange = replace(
+            sentence, target=other.target, phrases=(), sure=frozenset(), possible=frozenset()
+        )
+        return _missing(sentence, strange, [english for english, _ in sentence.phrases])
+    return sentence
+
+
+def _missing(before: SilverSentence, after: SilverSentence, lost: Iterable[Span]) -> SilverSentence:
+    """`after` with the phrases in `lost` absent, if nothing of their translation is left.
+
+    A name that stands in the target twice may have been translated twice, with one link.
+    """
+    left = after.target.lower()
+    gone = {
+        english
+        for english in lost
+        if before.source[english.start : english.end].lower() not in left
+        and not any(english.overlaps(other) for other, _ in after.phrases)
+        and not any(
+            found.of(before.target).lower() in left
+            for other, found in before.phrases
+            if other == english
+        )
+    }
+    return replace(after, absent=(*after.absent, *sorted(gone)))
 
 
 def encode(
@@ -74,7 +183,7 @@ def encode(
 
 def train_aligner(
     silver: Iterable[SilverSentence],
-    recipe: AlignerRecipe,
+    recipe: PairRecipe,
     out: Path,
     on_progress: OnProgress = lambda _what, _done, _total: None,
 ) -> PairAligner:
@@ -95,15 +204,27 @@ def train_aligner(
     """
     if out.exists():
         raise TrainingError(str(out), "exists already", "Choose another folder, or delete this one")
-    examples = list(examples_of(silver, recipe.negatives, recipe.schedule.seed))
+    seed = recipe.schedule.seed
+    chosen = drawn(silver, recipe.per_language, seed)
+    lessons = list(
+        lessons_of(
+            chosen,
+            recipe.negatives,
+            seed,
+            per_language=recipe.per_language,
+            hardening=recipe.hardening,
+        )
+    )
+    examples = [example for _, example in lessons]
+    used = list({id(sentence): sentence for sentence, _ in lessons}.values())
     if not examples:
         raise TrainingError("silver data", "no phrase pairs", "Make them: spanferry aligner data")
-    torch.manual_seed(recipe.schedule.seed)
+    torch.manual_seed(seed)
     aligner = PairAligner.from_encoder(recipe.base)
     limit = longest_input(aligner.model, aligner.tokenizer)
     work = work_folder(out, [asdict(recipe), len(examples), repr(examples[-1])])
     aligner.model.train()
-    loop.run(
+    trained = loop.run(
         aligner.model,
         aligner.tokenizer,
         [encode(example, aligner.tokenizer, limit) for example in examples],
@@ -113,6 +234,11 @@ def train_aligner(
     )
     with quiet():
         aligner.save_pretrained(work / "model")
+    write_record(
+        work / "model", recipe, used, name=out.name, examples=len(examples), trained=trained
+    )
     move_into_place(work / "model", out)
     shutil.rmtree(work)
+    # As it would be loaded: training ends in its own mode, on its own device.
+    aligner.model.eval().cpu()  # type: ignore[no-untyped-call]
     return aligner

@@ -80,6 +80,41 @@ def data_card(summary: Mapping[str, Any]) -> str:
     return "\n".join(parts)
 
 
+def aligner_card(name: str, record: Mapping[str, Any]) -> str:
+    """The card of a trained aligner, from its `training.json`."""
+    languages = [*record["data"]]
+    curve = ", ".join(f"{step}: {loss:.3f}" for step, loss in record["curve"])
+    lexicon = record["lexicon"]
+    parts = [
+        front_matter(
+            {
+                "library_name": "spanferry",
+                "language": ["en", *languages],
+                "license": "other",
+                "tags": ["spanferry", "entity-alignment", "cross-lingual"],
+            }
+        ),
+        f"# {name}\n",
+        f"Finds entities of an English sentence in its translation (`{record['preset']}`), trained "
+        f"from `{record['settings']['base']}`. Load it with `projection.aligners.load_aligner`.\n",
+        "## Data\n",
+        table(
+            ["language", "silver sentences", "listed names"],
+            ((lang, row["sentences"], row["names"]) for lang, row in record["data"].items()),
+        )
+        + "\n",
+        f"{record['examples']} examples, negatives included, were made of them"
+        + (f"; {lexicon} pairs of words and stems are in the lexicon.\n" if lexicon else ".\n"),
+        "## Training\n",
+        f"{record['steps']} steps. Mean loss at step {curve}.\n",
+        table(["setting", "value"], record["settings"].items()) + "\n",
+        table(["made with", ""], record["made_with"].items()) + "\n",
+        "## Licence\n",
+        MODEL_LICENCE + "\n",
+    ]
+    return "\n".join(parts)
+
+
 def model_card(name: str, record: Mapping[str, Any]) -> str:
     """The card of a trained model, from its `training.json`."""
     scores = record["scores"]

@@ -10,10 +10,11 @@ from seqeval.scheme import IOB2
 
 from projection.checkpoints import longest_input
 from projection.errors import ModelError, TrainingError
+from projection.scoring import read_every_gold
 from projection.tagger import Tagger
 from projection.windows import pieces
-from training.dataset import AS_IS, LabelMap, load_export, rows_of, tag_names_of
-from training.iob2 import OUTSIDE, labels_of, tag_fault
+from training.dataset import AS_IS, LabelMap, Row, dataset_of, load_export, rows_of, tag_names_of
+from training.iob2 import OUTSIDE, encode, labels_of, tag_fault
 
 SCHEMA = 1
 PORTION = 256  # sentences between two signs of life
@@ -133,6 +134,23 @@ def score(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> 
             for before, tag in zip([OUTSIDE, *tags], tags, strict=False)
         ),
     )
+
+
+def source_side(paths: Sequence[Path]) -> Dataset:
+    """The source sentences of projection gold, in words, with their gold entities.
+
+    This is how a teacher sees a corpus that is projected: as running text, parted by our own rules.
+
+    Raises:
+        CorpusError: naming file, line and field, if a line has no gold.
+    """
+    rows = []
+    for path in paths:
+        for gold in read_every_gold(path):
+            sentence = gold.sentence
+            found = encode(sentence.source, sentence.entities or (), sentence.source_lang)
+            rows.append(Row(sentence.id, found.tokens, found.tags, sentence.source_lang))
+    return dataset_of(rows)
 
 
 def evaluate(

@@ -1,18 +1,15 @@
 """Fine-tuning a token classifier on an export or on IOB2 files, with the plain Trainer.
 
 The paper's recipe (Li, He & Xu 2021) is `FineTune(base="xlm-roberta-large", loss=LossName.RW)` with
-frozen lower layers; an English teacher is trained by the same code with the focal loss.
+frozen lower layers; an English teacher is trained by the same code with plain cross-entropy.
 """
 
-import platform
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-import transformers
 from datasets import Dataset
 from torch import nn
 from transformers import PreTrainedModel
@@ -28,10 +25,11 @@ from training.classifier import HeadChange, load_for_training
 from training.dataset import Row, fingerprint, rows_of, tag_names_of
 from training.evaluate import Scores, evaluate
 from training.folders import move_into_place, work_folder
-from training.iob2 import chunks, labels_of
+from training.iob2 import chunks, in_words, labels_of
 from training.loop import OnProgress
 from training.losses import IGNORED, loss_of
 from training.recipe import FineTune, Schedule
+from training.record import made_with
 
 SCHEMA = 1
 SCORING = "sentences scored"
@@ -82,11 +80,7 @@ class TrainingResult:
             "steps": self.steps,
             "loss": self.loss,
             "scores": None if self.scores is None else self.scores.to_json(),
-            "made_with": {
-                "torch": torch.__version__,
-                "transformers": transformers.__version__,
-                "python": platform.python_version(),
-            },
+            "made_with": made_with(),
         }
 
 
@@ -108,18 +102,18 @@ def fine_tune(
     """
     if out.exists():
         raise TrainingError(str(out), "exists already", "Choose another folder, or delete this one")
-    rows, tags = rows_of(train), tag_names_of(train)
+    rows, tags = [_in_words(row) for row in rows_of(train)], tag_names_of(train)
     for name, dataset in (("training data", train), ("evaluation data", eval)):
         if dataset is not None and not any(row.tokens for row in rows_of(dataset)):
             raise TrainingError(name, "has no sentence", "Accept or correct some first")
-    base = resolve(settings.base, "teacher")
+    base = resolve(settings.base, "tagger")
     model, tokenizer, head = load_for_training(base, tags, settings.seed)
     freeze_lower_layers(model, settings.freeze, embeddings=settings.freeze_embeddings)
     max_length = longest_input(model, tokenizer, settings.max_length)
     examples = pieces([row.tokens for row in rows], tokenizer, max_length)
     data = fingerprint(train)
     work = work_folder(out, [asdict(settings), data, list(tags)])
-    steps, loss = loop.run(
+    trained = loop.run(
         model,
         tokenizer,
         _features(examples, rows, tags),
@@ -141,8 +135,8 @@ def fine_tune(
         windowed=len({piece.sentence for piece in examples if piece.windowed}),
         lost_entities=_lost_entities(examples, rows),
         head=head,
-        steps=steps,
-        loss=loss,
+        steps=trained.steps,
+        loss=trained.loss,
         scores=None if eval is None else _score(made, eval, on_progress),
     )
     write_json(made / "training.json", result.to_json())
@@ -187,6 +181,15 @@ def _layers(model: PreTrainedModel) -> nn.ModuleList | None:
     """
     stacks = [part for part in model.base_model.modules() if isinstance(part, nn.ModuleList)]
     return max(stacks, key=len, default=None)
+
+
+def _in_words(row: Row) -> Row:
+    parted = in_words(row.tokens, row.tags, row.lang)
+    return replace(
+        row,
+        tokens=tuple(word for word, _ in parted),
+        tags=tuple(tag for _, tag in parted),
+    )
 
 
 def _score(model: Path, dataset: Dataset, on_progress: OnProgress) -> Scores:

@@ -119,6 +119,20 @@ def decode(text: str, tags: Sequence[str], lang: str) -> tuple[Entity, ...]:
     )
 
 
+def in_words(tokens: Sequence[str], tags: Sequence[str], lang: str) -> list[tuple[str, str]]:
+    """Tokens with their tags, parted into words as running text in `lang` is when it is tagged.
+
+    Corpora count `J.` or `Yahoo!` as one token; a tagger reads two words, and must know the tag of
+    both. A token that holds no word is left as it is.
+    """
+    parted: list[tuple[str, str]] = []
+    for token, tag in zip(tokens, tags, strict=True):
+        first, *rest = [word.of(token) for word in word_spans(token, lang)] or [token]
+        inside = OUTSIDE if tag == OUTSIDE else f"I-{tag.partition('-')[2]}"
+        parted += [(first, tag), *((word, inside) for word in rest)]
+    return parted
+
+
 def chunks(tags: Sequence[str]) -> list[Chunk]:
     """The entities in `tags`. As in strict scoring, an `I-` that continues nothing is no entity."""
     found: list[Chunk] = []

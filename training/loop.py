@@ -5,7 +5,7 @@ import math
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from transformers import (
@@ -31,8 +31,17 @@ OnProgress = Callable[[str, int, int], None]
 
 STEPS = "training steps"
 
-Features = Sequence[dict[str, list[int]]]
+Features = Sequence[dict[str, Any]]
+Collate = Callable[[Sequence[dict[str, Any]]], dict[str, torch.Tensor]]
 Loss = Callable[..., torch.Tensor]
+
+
+class Trained(NamedTuple):
+    """What became of a training: steps, the last mean loss, and (step, mean loss) on the way."""
+
+    steps: int
+    loss: float
+    curve: list[tuple[int, float]]
 
 
 def run(
@@ -43,21 +52,24 @@ def run(
     checkpoints: Path,
     *,
     loss: Loss | None = None,
+    collate: Collate | None = None,
     on_progress: OnProgress = lambda _what, _done, _total: None,
-) -> tuple[int, float]:
+) -> Trained:
     """Train `model` in place, from its last checkpoint if there is one.
 
     Args:
-        model: a token classifier.
+        model: a model that gives a loss for a batch with labels.
         tokenizer: pads the batches.
-        features: model inputs with `labels`; alike lengths are put into one batch.
+        features: each with `input_ids`, by whose length alike ones are put into one batch; for a
+            token classifier, model inputs with `labels`.
         schedule: how long and how fast.
         checkpoints: folder they lie in; removing it is the caller's business.
         loss: in the form of the Trainer's `compute_loss_func`; None is the model's own.
+        collate: makes a batch of features; None pads those of a token classifier.
         on_progress: hears every optimiser step.
 
     Returns:
-        The steps done and the last mean loss.
+        The steps done, the last mean loss and those on the way, an interrupted beginning included.
     """
     an_epoch = math.ceil(len(features) / (schedule.batch_size * schedule.accumulate))
     steps = schedule.max_steps or math.ceil(schedule.epochs * an_epoch)
@@ -85,19 +97,21 @@ def run(
             logging_steps=every,  # with each checkpoint, so that the loss survives an interruption
             report_to=[],
             disable_tqdm=True,
+            remove_unused_columns=collate is None,
         )
         trainer = Trainer(
             model=model,
             args=arguments,
-            data_collator=DataCollatorForTokenClassification(tokenizer),
+            data_collator=collate or DataCollatorForTokenClassification(tokenizer),
             train_dataset=features,
             compute_loss_func=loss,
             callbacks=[_Progress(on_progress)],
         )
         trainer.remove_callback(PrinterCallback)
         output = trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
-    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    return output.global_step, float(losses[-1])
+    history = trainer.state.log_history
+    curve = [(int(entry["step"]), float(entry["loss"])) for entry in history if "loss" in entry]
+    return Trained(output.global_step, curve[-1][1], curve)
 
 
 def _last_checkpoint(folder: Path) -> str | None:

@@ -36,7 +36,8 @@ from transformers import (
 )
 
 from projection.errors import TrainingError
-from projection.words import is_character_language, word_spans
+from projection.joint_inputs import readable
+from projection.words import word_spans
 from training.silver import SilverSentence
 
 log = logging.getLogger(__name__)
@@ -97,21 +98,25 @@ def silver_texts(silver: Iterable[SilverSentence]) -> Iterator[str]:
     """Both sides of every pair."""
     for sentence in silver:
         yield sentence.source
-        yield sentence.target
+        yield readable(sentence.target, sentence.lang)
 
 
 def lexicon_of(silver: Iterable[SilverSentence]) -> tuple[Lexicon, Counter[str]]:
-    """How often each target word (or Chinese phrase) stood for each English phrase, and how often
-    every word was seen at all.
+    """How often each target word or phrase stood for each English one, and how often every word
+    was seen at all.
     """
     lexicon: defaultdict[str, Counter[str]] = defaultdict(Counter)
     seen: Counter[str] = Counter()
     for sentence in silver:
-        for lang, text in (("en", sentence.source), (sentence.lang, sentence.target)):
-            if not is_character_language(lang):
-                seen.update(w.of(text) for w in word_spans(text, lang))
-        for source, target in sentence.phrases:
-            lexicon[target.of(sentence.target)][source.of(sentence.source)] += 1
+        target = readable(sentence.target, sentence.lang)
+        english = [w.of(sentence.source) for w in word_spans(sentence.source, "en")]
+        foreign = [w.of(target) for w in word_spans(target, sentence.lang)]
+        seen.update(english)
+        seen.update(foreign)
+        for i, j in sentence.sure:
+            lexicon[foreign[j]][english[i]] += 1
+        for source, found in sentence.phrases:
+            lexicon[found.of(target)][source.of(sentence.source)] += 1
     return lexicon, seen
 
 

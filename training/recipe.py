@@ -92,13 +92,73 @@ PUBLISHED_ALIGNER = Schedule(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class AlignerRecipe:
-    """Every number of an aligner training.
+class AlignerPreset(StrEnum):
+    """The aligners that can be trained by name."""
 
-    `negatives` is the share of examples whose entity is not in the sentence (the paper's 25 %).
+    PAPER_PAIR = "paper-pair"
+    CONTEXT_JOINT = "context-joint"
+
+
+@dataclass(frozen=True, slots=True)
+class PairRecipe:
+    """Every number of a pair aligner's training, as published.
+
+    At most `per_language` samples of each language are made, a name asked for in a sentence;
+    `negatives` is the share of them whose name is another sentence's (the paper's 25 %).
+    `hardening` is not the paper's: of its shares, `emptied`, `mismatched` and `cut` apply.
     """
 
     base: str
     schedule: Schedule = PUBLISHED_ALIGNER
+    per_language: int | None = 30_000
     negatives: float = 0.25
+    hardening: "Hardening | None" = None
+
+
+JOINT_SCHEDULE = Schedule(
+    epochs=1, batch_size=32, learning_rate=5e-4, warmup=200, seed=0, bf16=True
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hardening:
+    """The shares of sentences that are changed, and how.
+
+    `renamed` sentences get another name in place of one of theirs, `emptied` ones lose the
+    translation of a phrase, `mismatched` ones get the target of another sentence, `cut` ones lose
+    the end of their target. `lone_names` of the listed names are examples by themselves.
+    """
+
+    renamed: float = 0.35
+    emptied: float = 0.07
+    mismatched: float = 0.03
+    cut: float = 0.03
+    lone_names: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class JointRecipe:
+    """Every number of a context-joint aligner training.
+
+    `base` is an encoder, or a joint aligner (`mini` is the bundled one) to train further, which
+    keeps its lexicon. At most `per_language` silver sentences of each language are drawn, of those
+    without a name only the share `nameless` before that. A pair of words is in the lexicon from
+    `least_links` links and a strength of `weakest_tie` on; `blind` is the share of sentences that
+    must do without it, `gaps` that of their words.
+    """
+
+    base: str
+    schedule: Schedule = JOINT_SCHEDULE
+    hardening: Hardening = Hardening()
+    per_language: int | None = None
+    nameless: float = 0.3
+    least_links: float = 2.0
+    weakest_tie: float = 0.04
+    blind: float = 0.1
+    gaps: float = 0.2
+
+
+ALIGNER_SCHEDULES = {
+    AlignerPreset.PAPER_PAIR: PUBLISHED_ALIGNER,
+    AlignerPreset.CONTEXT_JOINT: JOINT_SCHEDULE,
+}

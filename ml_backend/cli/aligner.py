@@ -1,77 +1,25 @@
 """`spanferry aligner`: silver data, a small multilingual encoder, and the aligner made of them."""
 
-import random
-from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ml_backend.cli.aligner_data import data
+from ml_backend.cli.calibrate import calibrate
 from ml_backend.cli.console import bars, err, progress
-from projection.corpus import read_moses
-from projection.files import atomic_write, json_line
-from projection.records import ParallelSentence
-from training.recipe import PUBLISHED_ALIGNER, AlignerRecipe, Schedule
+from ml_backend.cli.english import english
+from projection.errors import TrainingError
+from training.recipe import ALIGNER_SCHEDULES, AlignerPreset, Hardening, JointRecipe, PairRecipe
 
 app = typer.Typer(help="Make an aligner of your own.", no_args_is_help=True, rich_markup_mode=None)
+for verb in (data, english, calibrate):
+    app.command()(verb)
 
 Silver = Annotated[list[Path], typer.Argument(help="Silver files of `spanferry aligner data`.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
-
-
-@app.command()
-def data(
-    corpora: Annotated[
-        list[str],
-        typer.Argument(help="Moses prefixes: NEWS for NEWS.en and NEWS.de; NEWS:5000 samples."),
-    ],
-    *,
-    target_lang: Annotated[str, typer.Option(help="BCP 47 tag, and the target files' ending.")],
-    out: Annotated[Path, typer.Option(help="Silver file to write, JSON Lines.")],
-    seed: Seed = 0,
-) -> None:
-    """Read phrase pairs off the word alignments of parallel corpora.
-
-    Needs eflomal, an external tool: pip install 'spanferry[models]'.
-
-    Example:
-
-        spanferry aligner data corpora/news.en-de corpora/talks.en-de:20000 --target-lang de \\
-            --out silver/de.jsonl
-    """
-    from training.silver import make_silver  # noqa: PLC0415
-
-    rng = random.Random(seed)  # noqa: S311  a sample is no secret
-    sentences = [sentence for corpus in corpora for sentence in sampled(corpus, target_lang, rng)]
-    err.print(f"{len(sentences)} sentence pairs are being aligned …", highlight=False)
-    phrases = 0
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(out) as file, progress("sentences with phrase pairs") as advance:
-        for sentence in make_silver(sentences):
-            file.write(json_line(sentence.to_json()))
-            phrases += len(sentence.phrases)
-            advance(1)
-    err.print(f"{phrases} phrase pairs written to {out}", highlight=False)
-
-
-def sampled(corpus: str, target_lang: str, rng: random.Random) -> Iterator[ParallelSentence]:
-    """The pairs of a Moses corpus with text on both sides, at most as many as it asks for.
-
-    Raises:
-        CorpusError: if its files cannot be read.
-    """
-    prefix, colon, most = corpus.rpartition(":")
-    if not (colon and most.isdecimal()):
-        prefix, most = corpus, ""
-    source, target = (Path(f"{prefix}.{lang}") for lang in ("en", target_lang))
-    pairs = [
-        pair
-        for pair in read_moses(source, target, "en", target_lang)
-        if pair.source.strip() and pair.target.strip()
-    ]
-    rng.shuffle(pairs)
-    yield from pairs[: int(most) if most else None]
 
 
 @app.command()
@@ -113,60 +61,126 @@ def encoder(
 def train(
     silver: Silver,
     *,
+    preset: Annotated[
+        AlignerPreset, typer.Option(help="Which aligner: the published one, or ours.")
+    ] = AlignerPreset.CONTEXT_JOINT,
     base: Annotated[str, typer.Option(help="Encoder: a folder or a name on the hub.")],
     out: Annotated[Path, typer.Option(help="Folder for the aligner; an interrupted one goes on.")],
-    sentences: Annotated[
-        int | None, typer.Option(min=1, help="Train on so many sentences, drawn at random.")
+    per_language: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Of each language, drawn at random: samples for paper-pair, silver sentences for "
+            "context-joint.",
+        ),
     ] = None,
+    harder_negatives: Annotated[
+        bool,
+        typer.Option(help="paper-pair: also targets cut short, or without the entity's words."),
+    ] = False,
     epochs: Annotated[
-        float, typer.Option(help="Times to go through the data.")
-    ] = PUBLISHED_ALIGNER.epochs,
+        float | None, typer.Option(help="Times to go through the data. [default: the preset's]")
+    ] = None,
     max_steps: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many steps, whatever the epochs.")
     ] = None,
     batch_size: Annotated[
-        int, typer.Option(min=1, help="Examples a step.")
-    ] = PUBLISHED_ALIGNER.batch_size,
+        int | None, typer.Option(min=1, help="Examples a step. [default: the preset's]")
+    ] = None,
     learning_rate: Annotated[
-        float, typer.Option(help="Highest learning rate.")
-    ] = PUBLISHED_ALIGNER.learning_rate,
-    negatives: Annotated[
-        float, typer.Option(min=0, max=0.9, help="Share of examples with an absent entity.")
-    ] = 0.25,
-    bf16: Annotated[bool, typer.Option(help="Compute in bfloat16.")] = PUBLISHED_ALIGNER.bf16,
+        float | None, typer.Option(help="Highest learning rate. [default: the preset's]")
+    ] = None,
+    bf16: Annotated[bool, typer.Option(help="Compute in bfloat16.")] = True,
     seed: Seed = 0,
 ) -> None:
-    """Train a pair aligner; the defaults are those of Li, He and Xu (2021).
+    """Train an aligner.
+
+    paper-pair is that of Li, He and Xu (2021): one pass for each bare name, 30,000 samples a
+    language, 3 epochs, batches of 64, learning rate 5e-5. context-joint reads the whole source
+    sentence and finds all its entities in one pass.
 
     Example:
 
         spanferry aligner train silver/*.jsonl --base xlm-roberta-large --out models/aligner
     """
     from training.aligner import train_aligner  # noqa: PLC0415
+    from training.joint import train_joint  # noqa: PLC0415
     from training.silver import read_silver  # noqa: PLC0415
 
     pairs = list(chain.from_iterable(map(read_silver, silver)))
-    random.Random(seed).shuffle(pairs)  # noqa: S311
-    schedule = Schedule(
-        epochs=epochs,
-        max_steps=max_steps,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        warmup=PUBLISHED_ALIGNER.warmup,
-        seed=seed,
-        bf16=bf16,
+    given: dict[str, Any] = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "max_steps": max_steps,
+        "seed": seed,
+        "bf16": bf16,
+    }
+    schedule = replace(
+        ALIGNER_SCHEDULES[preset], **{k: v for k, v in given.items() if v is not None}
     )
-    recipe = AlignerRecipe(base, schedule, negatives)
+    drawn: dict[str, Any] = {} if per_language is None else {"per_language": per_language}
     with bars() as on_progress:
-        train_aligner(pairs[:sentences], recipe, out, on_progress)
+        if preset is AlignerPreset.PAPER_PAIR:
+            hardening = Hardening() if harder_negatives else None
+            recipe = PairRecipe(base, schedule, hardening=hardening, **drawn)
+            train_aligner(pairs, recipe, out, on_progress)
+        else:
+            train_joint(pairs, JointRecipe(base, schedule, **drawn), out, on_progress)
+
+
+@app.command()
+def body(
+    aligner: Annotated[Path, typer.Argument(help="Folder of a context-joint aligner.")],
+    out: Annotated[Path, typer.Option(help="Folder for the encoder.")],
+) -> None:
+    """Take the encoder out of an aligner, to fine-tune a tagger on it.
+
+    It has learned which words of its languages mean the same.
+
+    Example:
+
+        spanferry aligner body models/aligner --out models/body
+    """
+    from projection.joint import JointAligner  # noqa: PLC0415  torch takes seconds to import
+    from training.folders import new_folder  # noqa: PLC0415
+
+    if out.exists():
+        raise TrainingError(str(out), "exists already", "Choose another folder, or delete this one")
+    with new_folder(out) as folder:
+        JointAligner.from_pretrained(aligner).save_encoder(folder)
+    err.print(f"Encoder written to {out}", highlight=False)
+
+
+@app.command()
+def average(
+    first: Annotated[Path, typer.Argument(help="Folder of a model.")],
+    second: Annotated[Path, typer.Argument(help="Folder of the same model, trained further.")],
+    *,
+    share: Annotated[float, typer.Option(min=0, max=1, help="How much of the second.")] = 0.5,
+    out: Annotated[Path, typer.Option(help="Folder for the model in between.")],
+) -> None:
+    """Take the weights between two models of one training.
+
+    One that was trained further on some data forgets a little elsewhere; in between lies much of
+    both.
+
+    Example:
+
+        spanferry aligner average models/broad models/chinese --share 0.7 --out models/aligner
+    """
+    from training.averaging import average as average_models  # noqa: PLC0415
+
+    average_models(first, second, share, out)
+    err.print(f"Model written to {out}", highlight=False)
 
 
 @app.command()
 def pack(
-    model: Annotated[Path, typer.Argument(help="Folder of an aligner or any token classifier.")],
+    model: Annotated[Path, typer.Argument(help="Folder of any trained model.")],
     out: Annotated[Path, typer.Argument(help="Folder for the copy; an older one is replaced.")],
 ) -> None:
-    """Copy a trained model in half precision, to ship it.
+    """Copy a trained model with its matrices in eight bits, to ship it.
 
     Example:
 

@@ -21,6 +21,13 @@ def evaluate(
         list[str] | None,
         typer.Option("--ignore-type", help="Type or pattern to read as no entity; repeatable."),
     ] = None,
+    source_side: Annotated[
+        bool,
+        typer.Option(
+            "--source-side",
+            help="The data are projection gold, as for score-projection: score on its source side.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Score a model: strict entity precision, recall and F1 (seqeval, IOB2).
@@ -32,9 +39,10 @@ def evaluate(
     # Takes seconds to import, which `--help` should not.
     from training.dataset import load_all, parse_label_map  # noqa: PLC0415
     from training.evaluate import evaluate as score_model  # noqa: PLC0415
+    from training.evaluate import source_side as load_source_side  # noqa: PLC0415
 
     labels = parse_label_map(rename or (), ignore or ())
-    dataset = load_all(data)
+    dataset = load_source_side(data) if source_side else load_all(data)
     with progress("sentences tagged", len(dataset)) as advance:
         scores = score_model(
             model,

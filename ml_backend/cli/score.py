@@ -1,70 +1,291 @@
 """`spanferry score-projection`: how well entities arrive, against gold on both sides."""
 
-import time
+from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from ml_backend.cli.console import out as console
 from ml_backend.cli.console import print_json, progress
 from ml_backend.cli.options import Aligner, AsJson
-from projection import bundled
-from projection.errors import CorpusError
-from projection.scoring import ProjectionScores, Scores, read_gold, score
+from projection import baselines, bundled
+from projection.decode import PUBLISHED
+from projection.errors import CorpusError, ModelError
+from projection.records import Span
+from projection.scoring import (
+    DRAWS,
+    EXAMPLES,
+    LEVEL,
+    MISTAKES,
+    Mistake,
+    Outcome,
+    ProjectionReport,
+    ProjectionScores,
+    evaluate_aligner,
+    read_every_gold,
+)
 
-BATCH = 64
+if TYPE_CHECKING:
+    from projection.projector import Aligns
+
+
+class Preset(StrEnum):
+    """How to align and decode."""
+
+    PAPER_PAIR = "paper-pair"
+    CONTEXT_JOINT = "context-joint"
+    EXACT_MATCH = "exact-match"
 
 
 def score_projection(
     gold: Annotated[Path, typer.Argument(help="JSON Lines with gold entities on both sides.")],
     *,
     aligner: Aligner = None,
+    preset: Annotated[
+        Preset | None,
+        typer.Option(
+            help="paper-pair: a pair aligner, labels word by word as published. context-joint: a "
+            "joint aligner as it decodes by default. exact-match: the entity's own string, no "
+            "model. [default: as the aligner was saved]"
+        ),
+    ] = None,
+    alignments: Annotated[
+        Path | None,
+        typer.Option(
+            help="Score another aligner's word links: Pharaoh format, a line for every gold line."
+        ),
+    ] = None,
+    bridge: Annotated[
+        int | None,
+        typer.Option(min=0, help="Unlinked words inside an entity, with --alignments: 0."),
+    ] = None,
+    write_pairs: Annotated[
+        Path | None,
+        typer.Option(
+            help="Only write every sentence pair as other aligners read it (fast_align format)."
+        ),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Score so many sentences.")] = None,
+    examples: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help=f"Show so many of each kind of mistake. [default: {EXAMPLES} with --json, else 0]",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Project gold English entities and compare with the gold of the translation.
 
-    Only span and label both exact count as right. The ceiling is what a perfect aligner could
-    reach where the two sides were annotated differently.
+    Only span and label both exact count as right; relaxed scores ask for the label and an overlap.
+    The ceiling is what a perfect aligner could reach where the two sides were annotated
+    differently.
 
     Example:
 
         spanferry score-projection gold.en-de.jsonl --json
-    """
-    from projection.aligner import PairAligner  # noqa: PLC0415  torch takes seconds to import
 
-    skipped: list[str] = []
-    sentences = read_gold(gold, on_skip=skipped.append)[:limit]
-    if not sentences:
+    Any other word aligner is scored by way of two files:
+
+        spanferry score-projection gold.en-de.jsonl --write-pairs pairs.txt
+
+        spanferry score-projection gold.en-de.jsonl --alignments links.txt --bridge 2
+    """
+    check_options(
+        {
+            "--aligner": aligner,
+            "--preset": preset,
+            "--preset exact-match": preset if preset is Preset.EXACT_MATCH else None,
+            "--alignments": alignments,
+            "--bridge": bridge,
+            "--write-pairs": write_pairs,
+            "--limit": limit,
+            "--examples": examples,
+        }
+    )
+    every = list(read_every_gold(gold))
+    chosen = [g for g in every if g.consistent][:limit]
+    if not chosen:
         raise CorpusError(
             str(gold), "has no sentence to score", "See `spanferry score-projection --help`"
         )
-    model = PairAligner.from_pretrained(bundled.resolve(aligner, "aligner"))
-    started = time.monotonic()
-    predicted = []
-    with progress("sentences aligned", len(sentences)) as advance:
-        for start in range(0, len(sentences), BATCH):
-            batch = sentences[start : start + BATCH]
-            answers = model.align([g.sentence for g in batch])
-            predicted += [[e for p in answer if (e := p.entity) is not None] for answer in answers]
-            advance(len(batch))
-    rate = len(sentences) / (time.monotonic() - started)
-    scores = score(sentences, predicted)
-    if as_json:
-        print_json({**scores.to_json(), "skipped": len(skipped), "sentences_per_second": rate})
+    if write_pairs is not None:
+        tell_pairs(write_pairs, baselines.write_pairs(write_pairs, every), as_json=as_json)
+        return
+    if alignments is None:
+        model = load(aligner, preset)
     else:
-        console.print(score_table(scores))
-        console.print(f"{rate:.0f} sentences per second; {len(skipped)} skipped as inconsistent")
+        model = baselines.PharaohAligner.read(alignments, every, bridge or 0)
+    with progress("sentences aligned", len(chosen)) as advance:
+        report = evaluate_aligner(model, chosen, on_progress=advance)
+    skipped = sum(not g.consistent for g in every)
+    if as_json:
+        shown = EXAMPLES if examples is None else examples
+        print_json({**report.to_json(shown), "skipped": skipped})
+    else:
+        tell(report, examples or 0)
+        speed = f"{report.sentences_per_second:.0f} sentences per second"
+        console.print(f"{speed}; {skipped} skipped as inconsistent", highlight=False)
+
+
+CONTRADICTIONS = {
+    "--write-pairs": ("--aligner", "--preset", "--alignments", "--bridge", "--limit", "--examples"),
+    "--alignments": ("--aligner", "--preset"),
+    "--preset exact-match": ("--aligner",),
+}
+
+
+def check_options(options: Mapping[str, object]) -> None:
+    """Refuse options of which one would be ignored; None is an option that was not given.
+
+    Raises:
+        CorpusError: naming them.
+    """
+    given = {name for name, value in options.items() if value is not None}
+    for option, others in CONTRADICTIONS.items():
+        for other in others:
+            if {option, other} <= given:
+                raise CorpusError(other, f"means nothing with {option}", "Leave one of them out")
+    if "--bridge" in given and "--alignments" not in given:
+        raise CorpusError("--bridge", "is for --alignments", "A model brings its own decoding")
+
+
+def load(aligner: str | None, preset: Preset | None) -> "Aligns":
+    """The aligner that was asked for.
+
+    Raises:
+        ModelError: if there is none, or it is not of the kind that the preset is for.
+    """
+    if preset is Preset.EXACT_MATCH:
+        return baselines.ExactMatch()
+    # torch takes seconds to import, which the others need not wait for.
+    from projection.aligner import PairAligner  # noqa: PLC0415
+    from projection.aligners import load_aligner  # noqa: PLC0415
+
+    paper = preset is Preset.PAPER_PAIR
+    where = bundled.resolve(aligner, "aligner")
+    found = load_aligner(where, PUBLISHED if paper else None)
+    if preset is not None and isinstance(found, PairAligner) is not paper:
+        kinds = ("a pair aligner", "a joint aligner")
+        needed, there = kinds if paper else reversed(kinds)
+        raise ModelError(
+            str(where),
+            f"is {there}, --preset {preset} needs {needed}",
+            "Name one: --aligner FOLDER",
+        )
+    return found
+
+
+def tell_pairs(path: Path, written: int, *, as_json: bool) -> None:
+    """Say where the pairs are, and what to do with them."""
+    if as_json:
+        print_json({"pairs": str(path), "sentences": written})
+        return
+    console.print(
+        f"{written} sentence pairs written to {path}\n"
+        "Align them, then score the links in Pharaoh format: --alignments FILE",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def tell(report: ProjectionReport, examples: int) -> None:
+    """Scores, how sure they are, and what went wrong."""
+    scores, interval = report.scores, report.interval
+    console.print(score_table(scores))
+    console.print(
+        f"\n{LEVEL:.0%} of {DRAWS} resamplings of the sentences give F1 between "
+        f"{percent(interval.low)} and {percent(interval.high)}; "
+        f"{percent(scores.of_ceiling)} % of the ceiling\n",
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print(mistake_table(report))
+    for outcome in MISTAKES:
+        for line in example_lines(outcome, report.mistakes_of(outcome)[:examples]):
+            console.print(line, soft_wrap=True)
+    console.print()
+    if report.too_long:
+        console.print(f"{report.too_long} too long to be read whole", highlight=False)
+
+
+def percent(fraction: float) -> str:
+    """One decimal, no sign."""
+    return f"{100 * fraction:.1f}"
+
+
+def table(*columns: str) -> Table:
+    """The first column names the row, the others are figures."""
+    made = Table(box=None, pad_edge=False)
+    for index, column in enumerate(columns):
+        made.add_column(column, justify="right" if index else "left", vertical="bottom")
+    return made
 
 
 def score_table(scores: ProjectionScores) -> Table:
-    """Precision, recall and F1 in per cent, by label and over all."""
-    table = Table("", "precision", "recall", "F1", "entities", box=None, pad_edge=False)
-    rows: dict[str, Scores | ProjectionScores] = {**scores.by_type, "all": scores}
-    for name, row in rows.items():
-        figures = (f"{100 * value:.1f}" for value in (row.precision, row.recall, row.f1))
-        table.add_row(name, *figures, str(getattr(row, "support", "")))
-    table.add_row("ceiling", "", "", f"{100 * scores.ceiling:.1f}", "")
-    return table
+    """Precision, recall and F1 in per cent, by label and over all; exact, then relaxed."""
+    figures = ("precision", "recall", "F1")
+    made = table("", *figures, *(f"relaxed\n{name}" for name in figures), "entities")
+    exact = {**scores.by_type, "all": scores}
+    relaxed = {**scores.relaxed.by_type, "all": scores.relaxed}
+    for name, row in exact.items():
+        both = (row, relaxed[name])
+        cells = (percent(value) for s in both for value in (s.precision, s.recall, s.f1))
+        made.add_row(name, *cells, str(row.support))
+    made.add_row("ceiling", "", "", percent(scores.ceiling), "", "", "", "")
+    return made
+
+
+MEANING = {
+    Outcome.WRONG_BORDER: "right label, overlaps, ends elsewhere",
+    Outcome.WRONG_MENTION: "right label, stands elsewhere in the sentence",
+    Outcome.WRONG_LABEL: "overlaps gold of another label",
+    Outcome.MISSING: "gold that nothing was projected to",
+    Outcome.SPURIOUS: "projected to where no gold is left",
+}
+
+
+def mistake_table(report: ProjectionReport) -> Table:
+    """How many of each kind, and what the kind is."""
+    made = table("mistakes", "", "")
+    made.columns[2].justify = "left"
+    for outcome in MISTAKES:
+        count = len(report.mistakes_of(outcome))
+        made.add_row(in_words(outcome), str(count), MEANING[outcome])
+    return made
+
+
+def in_words(outcome: Outcome) -> str:
+    """`wrong border`."""
+    return outcome.value.replace("_", " ")
+
+
+def example_lines(outcome: Outcome, mistakes: Sequence[Mistake]) -> Iterator[Text]:
+    """Each mistake in three lines: the phrases, the source, the target."""
+    if mistakes:
+        yield Text(f"\n{in_words(outcome)}", "bold")
+    for mistake in mistakes:
+        source, target = Text(mistake.sentence.source), Text(mistake.sentence.target)
+        phrases = []
+        if (gold := mistake.gold) is not None:
+            phrases.append(f"gold {gold.label} {quoted(gold.span, mistake.sentence.target)}")
+            target.stylize("green", gold.span.start, gold.span.end)
+        if (found := mistake.predicted) is not None and found.target is not None:
+            name = quoted(found.source.span, mistake.sentence.source)
+            phrase = quoted(found.target, mistake.sentence.target)
+            phrases.append(f"projected {found.source.label} {phrase} from {name}")
+            source.stylize("underline", found.source.span.start, found.source.span.end)
+            target.stylize("underline", found.target.start, found.target.end)
+        yield Text(f"{mistake.sentence.id}: {', '.join(phrases)}")
+        yield Text("  ").append_text(source)
+        yield Text("  ").append_text(target)
+
+
+def quoted(span: Span, text: str) -> str:
+    """`“Berlin” [8, 14)`: the place tells two mentions apart."""
+    return f"“{span.of(text)}” {span}"

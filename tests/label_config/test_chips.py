@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from label_config.chips import CSS, MOST_SHOWN, numbered_sources, source_html
+from projection.conflicts import PAPER_CHECKS, find_conflicts
 from projection.records import (
     Conflict,
     ConflictKind,
@@ -107,6 +108,31 @@ def test_a_long_list_of_conflicts_ends_early_and_says_so(overlapping: ProjectedS
     assert "… and 3 more" in text
 
 
+def test_what_else_an_entity_could_be_is_told_in_reason_and_on_the_chip(
+    overlapping: ProjectedSentence,
+) -> None:
+    bank, country, city = overlapping.projections
+    taken, other = country.target, Span(24, 27)
+    assert taken
+    found = (
+        replace(bank, target=Span(3, 8), alternatives=(other,)),
+        country,
+        replace(city, alternatives=(taken,)),
+    )
+    conflicts = find_conflicts(overlapping.sentence, found, PAPER_CHECKS)
+    page = Page(source_html(replace(overlapping, projections=found, conflicts=conflicts)))
+    assert [chip["title"] for chip in page.chips()] == [
+        "ORG → “Banco” 0.66 · possible: “fue”",
+        "LOC → “Portugal” 0.41",
+        "LOC → not found · possible: “Portugal”",
+    ]
+    assert page.text.endswith(
+        "⚠ failed mapping — “Porto” (LOC) was not found in the translation: "
+        "“Portugal” is taken by “Portugal”"
+        "⚠ one to many — “Bank of Portugal” was found as “Banco” but could also be “fue” · 0.66"
+    )
+
+
 def test_a_sentence_without_conflicts_says_so(clean: ProjectedSentence) -> None:
     assert Page(source_html(clean)).text.endswith("no conflicts found")
 
@@ -138,6 +164,10 @@ def test_entities_that_only_the_teacher_knows_are_shown_too(overlapping: Project
 )
 def test_nothing_from_a_corpus_becomes_markup(hostile: str) -> None:
     here = Span(0, len(hostile))
+    placed = Projection(Entity(here, hostile), None, 0.0, (here,))
+    page = Page(source_html(one(hostile, hostile, placed)))
+    assert {tag for tag, _ in page.tags} <= OURS
+    assert page.chips()[0]["title"] == f"{hostile} → not found · possible: “{hostile}”"
     placed = Projection(Entity(here, hostile), here, 0.5)
     conflict = Conflict(ConflictKind.OVERLAP, f"“{hostile}” is claimed twice", (placed,))
     projected = one(hostile, hostile, placed, conflicts=(conflict,))

@@ -78,6 +78,15 @@ def test_a_prediction_names_model_and_score_and_marks_every_entity(
     }
 
 
+def test_a_region_says_what_else_its_source_could_be(overlapping: ProjectedSentence) -> None:
+    bank, *others = overlapping.projections
+    doubtful = replace(bank, alternatives=(Span(0, 2), Span(24, 27)))
+    shown = replace(overlapping, projections=(doubtful, *others))
+    before, after = (to_prediction(each)["result"] for each in (overlapping, shown))
+    meta = {"text": ["from 1 “Bank of Portugal” · 0.66 · possible: “El”, “fue”"], "source": [4, 20]}
+    assert after == [{**before[0], "meta": meta}, *before[1:]], "nothing else is proposed"
+
+
 def test_a_sentence_without_entities_has_an_empty_prediction(clean: ProjectedSentence) -> None:
     assert to_prediction(clean) == {"model_version": "a1b2c3", "score": 1.0, "result": []}
 

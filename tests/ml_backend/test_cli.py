@@ -385,54 +385,6 @@ class TestOpenCorpus:
         assert in_words({}) == ""
 
 
-class TestScoreProjection:
-    def test_json(self, spanferry: Spanferry, copying_aligner: Path) -> None:
-        command = ["score-projection", sample.path("de"), "--aligner", copying_aligner, "--json"]
-        scores = spanferry(*command).json
-        assert set(scores) == {
-            "precision", "recall", "f1", "by_type", "ceiling", "sentences", "skipped",
-            "sentences_per_second",
-        }  # fmt: skip
-        assert scores["sentences"] == len(sample.path("de").read_text("utf-8").splitlines())
-        assert set(scores["by_type"]) == {"PER", "ORG", "LOC", "MISC"}
-        assert 0 < scores["f1"] <= scores["ceiling"] <= 1
-
-    def test_gold_that_was_copied_is_all_found(
-        self, spanferry: Spanferry, copying_aligner: Path, tmp_path: Path
-    ) -> None:
-        """The second line is passed over: its sides were annotated independently."""
-        side = {"text": "Anna left Bern", "entities": [{"start": 0, "end": 4, "label": "PER"}]}
-        row = {"source": side, "target": side, "source_lang": "en", "lang": "de"}
-        rows = [{**row, "id": "1"}, {**row, "id": "2", "consistent_labels": False}]
-        gold = tmp_path / "gold.jsonl"
-        gold.write_text("".join(json.dumps(r) + "\n" for r in rows), "utf-8")
-        scores = spanferry("score-projection", gold, "--model", copying_aligner, "--json").json
-        assert (scores["f1"], scores["ceiling"]) == (1, 1)
-        assert (scores["sentences"], scores["skipped"]) == (1, 1)
-
-    def test_a_table_for_people(self, spanferry: Spanferry, copying_aligner: Path) -> None:
-        command = ["score-projection", sample.path("zh"), "--aligner", copying_aligner]
-        outcome = spanferry(*command, "--limit", 9)
-        first, *rest = outcome.out.splitlines()
-        assert first.split() == ["precision", "recall", "F1", "entities"]
-        assert [line.split()[0] for line in rest[-3:-1]] == ["all", "ceiling"]
-        assert rest[-1].endswith("0 skipped as inconsistent")
-
-    @pytest.mark.parametrize(
-        ("content", "message"),
-        [
-            pytest.param("", "has no sentence to score", id="empty"),
-            pytest.param("{}\n", "gold.jsonl:1", id="not gold"),
-        ],
-    )
-    def test_a_mistake_is_one_line(
-        self, spanferry: Spanferry, tmp_path: Path, content: str, message: str
-    ) -> None:
-        gold = tmp_path / "gold.jsonl"
-        gold.write_text(content)
-        assert message in spanferry("score-projection", gold).mistake
-
-
 def wait_for_reader(pipe: Path, process: subprocess.Popen[str]) -> int:
     """The writing end of a named pipe, once `process` has opened it for reading."""
     while process.poll() is None:

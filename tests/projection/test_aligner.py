@@ -4,13 +4,16 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from projection.aligner import LABELS, PairAligner, Query, word_probabilities
+from projection.aligner import LABELS, PairAligner, Query, projections_of, word_probabilities
 from projection.decode import PUBLISHED, Decoding
 from projection.errors import ModelError
 from projection.records import Entity, ParallelSentence, Projection, Span
@@ -258,6 +261,141 @@ class TestDecoding:
             PairAligner.from_pretrained(folder)
 
 
+WHOLE = Decoding(whole_spans=True)
+EXCLUSIVE = Decoding(whole_spans=True, exclusive=True)
+EITHER = pytest.mark.parametrize("decoding", [WHOLE, EXCLUSIVE], ids=["whole", "exclusive"])
+
+
+def told(
+    pair: ParallelSentence, rows: Mapping[str, Sequence[float]], decoding: Decoding
+) -> list[Span | None]:
+    """Where the entities go if the model gives each name of `pair` such probabilities."""
+    inside = {Query(name, pair.target, pair.target_lang): row for name, row in rows.items()}
+    found = list(projections_of(pair, inside, decoding))
+    assert [p.source for p in found] == list(pair.entities or ())
+    return [p.target for p in found]
+
+
+class TestPlaces:
+    """What decoding in whole spans changes: every mention has one place at most."""
+
+    ONCE = sentence("Anna left", "Anna sah und Anna verließ", ["Anna"])
+    TWICE = sentence("Anna saw Anna", "Anna sah und Anna verließ", ["Anna", "Anna"])
+    BOTH = sentence("Anna saw Bern", "Anna Bern sah", ["Anna", "Bern"])
+
+    @EITHER
+    def test_the_surest_run_alone(self, decoding: Decoding) -> None:
+        row = [0.7, 0, 0, 0.9, 0.2]
+        assert told(self.ONCE, {"Anna": row}, decoding) == [Span(13, 17)]
+
+    @EITHER
+    def test_a_run_reaches_over_a_doubtful_word_between_sure_ones(self, decoding: Decoding) -> None:
+        assert told(self.ONCE, {"Anna": [0.99, 0.3, 0.99, 0, 0]}, decoding) == [Span(0, 12)]
+
+    @EITHER
+    def test_mentions_take_the_best_places_in_reading_order(self, decoding: Decoding) -> None:
+        """The later place is the surer one, and yet it is the later mention's."""
+        assert told(self.TWICE, {"Anna": [0.7, 0, 0, 0.9, 0]}, decoding) == [
+            Span(0, 4),
+            Span(13, 17),
+        ]
+
+    @EITHER
+    def test_what_is_one_run_is_one_mention(self, decoding: Decoding) -> None:
+        assert told(self.TWICE, {"Anna": [0.9, 0.9, 0, 0, 0]}, decoding) == [Span(0, 8), None]
+
+    @EITHER
+    def test_as_many_places_as_mentions_and_the_weakest_falls_off(self, decoding: Decoding) -> None:
+        row = [0.6, 0, 0.9, 0, 0.8]
+        assert told(self.TWICE, {"Anna": row}, decoding) == [Span(9, 12), Span(18, 25)]
+
+    @EITHER
+    def test_below_the_threshold_nothing_is_found(self, decoding: Decoding) -> None:
+        sure = replace(decoding, threshold=0.8)
+        assert told(self.ONCE, {"Anna": [0.7, 0, 0, 0.79, 0]}, sure) == [None]
+
+    @pytest.mark.parametrize(
+        ("decoding", "expected"),
+        [
+            pytest.param(WHOLE, [Span(0, 9), Span(5, 9)], id="each name by itself"),
+            pytest.param(EXCLUSIVE, [Span(0, 4), Span(5, 9)], id="the surest chooses first"),
+        ],
+    )
+    def test_names_that_want_the_same_word(
+        self, decoding: Decoding, expected: list[Span | None]
+    ) -> None:
+        rows = {"Anna": [0.7, 0.6, 0], "Bern": [0, 0.99, 0]}
+        assert told(self.BOTH, rows, decoding) == expected
+
+    def test_nothing_is_left_for_the_loser(self) -> None:
+        rows = {"Anna": [0, 0.6, 0], "Bern": [0, 0.99, 0]}
+        assert told(self.BOTH, rows, EXCLUSIVE) == [None, Span(5, 9)]
+
+    def test_exclusive_alone_is_in_places_too(self) -> None:
+        rows = {"Anna": [0.7, 0, 0, 0.9, 0]}
+        assert told(self.ONCE, rows, Decoding(exclusive=True)) == [Span(13, 17)]
+
+    @EITHER
+    def test_an_empty_target(self, decoding: Decoding) -> None:
+        assert told(sentence("Anna left", "", ["Anna"]), {"Anna": []}, decoding) == [None]
+
+    @EITHER
+    def test_two_labels_on_the_same_words_share_their_place(self, decoding: Decoding) -> None:
+        pair = sentence("Bern left", "Bern verließ")
+        labels = ("LOC", "ORG")
+        pair = replace(pair, entities=tuple(entity(pair.source, "Bern", label) for label in labels))
+        assert told(pair, {"Bern": [0.9, 0.1]}, decoding) == [Span(0, 4), Span(0, 4)]
+
+    @EITHER
+    def test_the_order_of_the_entities_is_kept(self, decoding: Decoding) -> None:
+        entities = tuple(reversed(self.TWICE.entities or ()))
+        pair = replace(self.TWICE, entities=entities)
+        assert told(pair, {"Anna": [0.9, 0, 0, 0.9, 0]}, decoding) == [Span(13, 17), Span(0, 4)]
+
+    def test_the_score_is_the_mean_of_its_words(self) -> None:
+        inside = {Query("Anna", self.ONCE.target, "de"): [0.9, 0.6, 0.0, 0.0, 0.0]}
+        (found,) = projections_of(self.ONCE, inside, WHOLE)
+        assert found.score == pytest.approx(0.75)
+
+    @given(
+        st.lists(st.lists(st.floats(0, 1), min_size=6, max_size=6), min_size=3, max_size=3),
+        st.booleans(),
+    )
+    def test_mentions_of_a_name_never_overlap_and_stand_in_reading_order(
+        self, rows: list[list[float]], exclusive: bool
+    ) -> None:
+        pair = sentence(
+            "Anna Bern Anna Berlin Anna Bern",
+            "a b c d e f",
+            ["Anna", "Bern", "Anna", "Berlin", "Anna", "Bern"],
+        )
+        decoding = Decoding(whole_spans=True, exclusive=exclusive)
+        named = dict(zip(("Anna", "Bern", "Berlin"), rows, strict=True))
+        found = told(pair, named, decoding)
+        rivals = [
+            [i for i, e in enumerate(pair.entities or ()) if name_of(pair, e) == name]
+            for name in named
+        ]
+        for group in rivals:
+            own = [span for i in group if (span := found[i]) is not None]
+            assert own == sorted(own)
+            assert all(a.end <= b.start for a, b in pairwise(own))
+        if exclusive:
+            every = sorted(span for span in found if span is not None)
+            assert all(a.end <= b.start for a, b in pairwise(every))
+
+    def test_the_aligner_decodes_as_it_is_told_to(self, copying_aligner: Path) -> None:
+        pair = sentence("Anna left", "Anna sah und Anna verließ", ["Anna"])
+        aligner = PairAligner.from_pretrained(copying_aligner, EXCLUSIVE)
+        (found,) = aligner.align([pair])
+        assert [p.target for p in found] == [Span(0, 4)]
+        assert found[0].score > 0.9
+
+
+def name_of(pair: ParallelSentence, entity: Entity) -> str:
+    return entity.span.of(pair.source)
+
+
 class TestLength:
     def test_a_sentence_fits_if_a_name_fits_beside_it(self, aligner: PairAligner) -> None:
         """160 subwords, of which 64 are kept for the name."""
@@ -386,6 +524,6 @@ class TestFingerprint:
 
 def test_queries_may_repeat(aligner: PairAligner) -> None:
     query = Query("Anna", "sah Anna", "de")
-    first, second = aligner.find([query, query])
-    assert [phrase.span for phrase in first] == [Span(4, 8)]
+    first, second = aligner.probabilities([query, query])
+    assert [round(p) for p in first] == [0, 1]
     assert first == second

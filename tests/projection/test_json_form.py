@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -82,8 +83,25 @@ def parallel(draw: st.DrawFn) -> ParallelSentence:
 
 
 def projections_of(sentence: ParallelSentence) -> st.SearchStrategy[Projection]:
-    targets = st.none() | spans_in(sentence.target)
-    return st.builds(Projection, entities_in(sentence.source), targets, scores)
+    places = st.lists(spans_in(sentence.target), max_size=3).map(apart)
+    return st.builds(
+        lambda source, found, placed, score: Projection(
+            source, found[0] if placed and found else None, score, tuple(found[placed:])
+        ),
+        entities_in(sentence.source),
+        places,
+        st.booleans(),
+        scores,
+    )
+
+
+def apart(spans: list[Span]) -> list[Span]:
+    """Those that share no character with one before."""
+    kept: list[Span] = []
+    for span in spans:
+        if not any(span.overlaps(other) for other in kept):
+            kept.append(span)
+    return kept
 
 
 @st.composite
@@ -201,6 +219,59 @@ def test_the_form_itself() -> None:
         "score": 0.75,
         "model_version": "v1",
     }
+
+
+CHOSEN = replace(WENT, alternatives=(Span(0, 2), Span(3, 7)))
+CHOSEN_OVER = replace(PROJECTED, projections=(CHOSEN,))
+
+
+def test_alternatives_are_written_in_their_order_and_only_if_there_are_any() -> None:
+    [row] = encode(CHOSEN_OVER)["projections"]  # type: ignore[misc]  the form is checked above
+    assert row["alternatives"] == [
+        {"start": 0, "end": 2, "text": "Bo"},
+        {"start": 3, "end": 7, "text": "traf"},
+    ]
+    assert "alternatives" not in json_line(encode(PROJECTED))
+
+
+@pytest.mark.parametrize("said", [None, []])
+def test_alternatives_may_be_absent_or_empty(said: object) -> None:
+    """Older files do not know them."""
+    row = changed(CHOSEN_OVER, "projections.0.alternatives", said)
+    assert decode_projected(row, "run:3").projections == (WENT,)
+    del row["projections"][0]["alternatives"]
+    assert decode_projected(row, "run:3").projections == (WENT,)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        pytest.param("0.alternatives", {}, r"\[0\] alternatives: {} where a list", id="no list"),
+        pytest.param(
+            "0.alternatives.1", 3, r"alternatives\[1\]: 3 where an object", id="no object"
+        ),
+        pytest.param(
+            "0.alternatives.1.end",
+            99,
+            r"run:3 projections\[0\].alternatives\[1\]: \[3, 99\) reaches past the text",
+            id="past the text",
+        ),
+        pytest.param(
+            "0.alternatives.0.end", 1, "covers 'B', the record says 'Bo'", id="text mismatch"
+        ),
+        pytest.param(
+            "0.alternatives.0",
+            {"start": 11, "end": 13},
+            r"run:3 projections\[0\]: \[11, 13\) no alternative to \[8, 12\)",
+            id="shares a character with the target",
+        ),
+    ],
+)
+def test_a_wrong_alternative_is_named_with_its_place(
+    path: str, value: object, message: str
+) -> None:
+    with pytest.raises(CorpusError, match=message):
+        decode_projected(changed(CHOSEN_OVER, f"projections.{path}", value), "run:3")
 
 
 def changed(record: ProjectedSentence | ReviewedSentence, path: str, value: object) -> Any:

@@ -119,6 +119,36 @@ def test_a_projection_proposes_an_entity_with_the_source_label_and_its_own_score
     assert Projection(source, None, 0.0).entity is None
 
 
+def test_alternatives_are_not_proposed() -> None:
+    found = Projection(Entity(Span(0, 4), "PER"), None, 0.0, (Span(1, 3),))
+    assert found.entity is None
+    assert Projection(found.source, Span(5, 9), 0.4, (Span(1, 3),)).entity == Entity(
+        Span(5, 9), "PER", 0.4
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "alternatives", "message"),
+    [
+        pytest.param(
+            Span(0, 4), (Span(0, 4),), r"\[0, 4\): no alternative to \[0, 4\)", id="itself"
+        ),
+        pytest.param(Span(0, 4), (Span(3, 5),), r"\[3, 5\): .*share characters", id="a part of it"),
+        pytest.param(None, (Span(6, 8), Span(6, 8)), "share characters", id="the same one twice"),
+    ],
+)
+def test_an_alternative_is_another_place(
+    target: Span | None, alternatives: tuple[Span, ...], message: str
+) -> None:
+    with pytest.raises(SpanError, match=message):
+        Projection(Entity(Span(0, 4), "PER"), target, 0.5, alternatives)
+
+
+def test_an_alternative_may_touch_the_target_or_stand_before_it() -> None:
+    found = Projection(Entity(Span(0, 4), "PER"), Span(5, 9), 0.5, (Span(9, 12), Span(0, 5)))
+    assert found.alternatives == (Span(9, 12), Span(0, 5)), "likeliest first, as given"
+
+
 def test_conflict_kinds_are_named_once_and_in_one_order() -> None:
     found = tuple(
         Conflict(kind, "why")

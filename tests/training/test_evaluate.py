@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -6,9 +7,9 @@ from datasets import Dataset
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projection.errors import ModelError, TrainingError
+from projection.errors import CorpusError, ModelError, TrainingError
 from training.dataset import LabelMap, Row, dataset_of, rows_of
-from training.evaluate import evaluate, score
+from training.evaluate import evaluate, score, source_side
 from training.finetune import FineTune, fine_tune
 from training.iob2 import chunks
 from training.recipe import LossName
@@ -160,3 +161,43 @@ class TestEvaluate:
     def test_a_missing_model_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(ModelError, match="nowhere"):
             evaluate(tmp_path / "nowhere", dataset_of([sentence(BABADO)]))
+
+
+class TestSourceSide:
+    @staticmethod
+    def line(text: str, *entities: tuple[int, int, str], **more: object) -> str:
+        source = {
+            "text": text,
+            "entities": [{"start": a, "end": b, "label": label} for a, b, label in entities],
+        }
+        target = {"text": "Anna", "entities": []}
+        sides = {"source": source, "target": target, "source_lang": "en", "lang": "de"}
+        return json.dumps({**sides, **more}) + "\n"
+
+    def test_sentences_in_words_with_their_gold(self, tmp_path: Path) -> None:
+        for name, text in (
+            ("a.jsonl", self.line("J. Weber left.", (0, 8, "PER"), id="one") + self.line("Left.")),
+            ("b.jsonl", self.line("In Bern", (3, 7, "LOC"))),
+        ):
+            (tmp_path / name).write_text(text, encoding="utf-8")
+        rows = rows_of(source_side([tmp_path / "a.jsonl", tmp_path / "b.jsonl"]))
+        assert [(row.tokens, row.tags) for row in rows] == [
+            (("J", ".", "Weber", "left", "."), ("B-PER", "I-PER", "I-PER", "O", "O")),
+            (("Left", "."), ("O", "O")),
+            (("In", "Bern"), ("O", "B-LOC")),
+        ]
+        assert (rows[0].id, rows[0].lang) == ("one", "en")
+
+    def test_sides_that_disagree_with_each_other_count(self, tmp_path: Path) -> None:
+        """What the translation's annotator thought does not make the source any less gold."""
+        path = tmp_path / "gold.jsonl"
+        line = self.line("In Bern", (3, 7, "LOC"), consistent_labels=False)
+        path.write_text(line, encoding="utf-8")
+        assert len(source_side([path])) == 1
+
+    def test_a_line_without_gold_is_named(self, tmp_path: Path) -> None:
+        path = tmp_path / "plain.jsonl"
+        plain = {"source": "In Bern", "target": "In Bern", "source_lang": "en", "lang": "de"}
+        path.write_text(json.dumps(plain), encoding="utf-8")
+        with pytest.raises(CorpusError, match=r"plain\.jsonl:1"):
+            source_side([path])

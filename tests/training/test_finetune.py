@@ -68,6 +68,19 @@ class TestFineTune:
         found = Tagger.from_pretrained(out).tag(["heute kam Kumoku und das haus ."], "de")
         assert [(entity.label, entity.span.start) for entity in found[0]] == [("LOC", 10)]
 
+    def test_tokens_of_several_words_are_learnt_word_by_word(
+        self, base: Base, tmp_path: Path
+    ) -> None:
+        """As the tagger will read them: a full stop after a name is part of it here."""
+        corpus = [
+            Row("1", ("kam", "Ba."), ("O", "B-PER"), lang="de"),
+            Row("2", ("kam", ".", "Ba"), ("O", "O", "B-PER"), lang="de"),
+        ]
+        settings = FineTune(str(base("bert")), LossName.CE, epochs=30, learning_rate=5e-3)
+        fine_tune(dataset_of(corpus * 40), settings, tmp_path / "model")
+        (words,) = Tagger.from_pretrained(tmp_path / "model").tag_words([["kam", "Ba", "."]])
+        assert [word.tag for word in words] == ["O", "B-PER", "I-PER"]
+
     @pytest.mark.parametrize("loss", LossName)
     def test_every_loss_learns(
         self, loss: LossName, base: Base, made_data: Data, tmp_path: Path

@@ -2,7 +2,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from projection.errors import CorpusError, TrainingError
@@ -13,6 +13,7 @@ from training.iob2 import (
     chunks,
     decode,
     encode,
+    in_words,
     labels_of,
     read_iob2,
     tag_names,
@@ -134,6 +135,49 @@ class TestDecode:
     def test_refuses_a_stray_i(self) -> None:
         with pytest.raises(TrainingError, match=r"token 2: I-PER after O .*begins with B-"):
             decode("a b", ["O", "I-PER"], "de")
+
+
+class TestInWords:
+    def test_a_name_is_parted_as_it_will_be_read(self) -> None:
+        """Initials and their full stops are words of running text, and belong to the name."""
+        tokens, tags = (
+            ["Mr.", "J.", "Weber's", "EU-Büro", "U.S."],
+            ["O", "B-PER", "I-PER", "O", "O"],
+        )
+        assert in_words(tokens, tags, "en") == [
+            *[("Mr", "O"), (".", "O"), ("J", "B-PER"), (".", "I-PER"), ("Weber", "I-PER")],
+            *[("'", "I-PER"), ("s", "I-PER"), ("EU-Büro", "O"), ("U.S.", "O")],
+        ]
+
+    def test_in_the_words_of_the_language(self) -> None:
+        assert in_words(["柏林"], ["B-LOC"], "zh") == [("柏", "B-LOC"), ("林", "I-LOC")]
+
+    def test_a_token_without_a_word_stays(self) -> None:
+        assert in_words(["\u2028", "Anna"], ["O", "B-PER"], "en") == [
+            ("\u2028", "O"),
+            ("Anna", "B-PER"),
+        ]
+
+    @given(sentences())
+    def test_words_are_left_as_they_are(
+        self, sentence: tuple[str, str, tuple[Entity, ...]]
+    ) -> None:
+        text, lang, entities = sentence
+        encoded = encode(text, entities, lang)
+        assume(all(len(word_spans(token, lang)) == 1 for token in encoded.tokens))
+        parted = in_words(encoded.tokens, encoded.tags, lang)
+        assert parted == list(zip(encoded.tokens, encoded.tags, strict=True))
+
+    @given(st.lists(st.tuples(TEXTS, st.booleans()), max_size=5), st.sampled_from(["de", "zh"]))
+    def test_neither_letters_nor_entities_are_lost(
+        self, drawn: list[tuple[str, bool]], lang: str
+    ) -> None:
+        tokens = [text for text, _ in drawn]
+        tags = ["B-PER" if named else "O" for _, named in drawn]
+        parted = in_words(tokens, tags, lang)
+        letters = "".join("".join(tokens).split())
+        assert "".join("".join(word for word, _ in parted).split()) == letters
+        assert len(chunks([tag for _, tag in parted])) == tags.count("B-PER")
 
 
 def test_a_stray_i_is_no_entity() -> None:

@@ -18,6 +18,7 @@ from transformers import (
 
 from projection.aligner import PairAligner
 from projection.records import ParallelSentence, Span
+from projection.words import word_spans, words_touched
 from training.mini import (
     SPECIAL,
     MiniShape,
@@ -35,6 +36,7 @@ SHAPE = MiniShape(vocab_size=120, embedding_size=8, layers=2, max_length=96)
 
 
 def silver(source: str, target: str, lang: str, **phrases: str) -> SilverSentence:
+    """With the words of each phrase linked, all to all."""
     spans = tuple(
         (
             Span(source.index(a), source.index(a) + len(a)),
@@ -42,7 +44,14 @@ def silver(source: str, target: str, lang: str, **phrases: str) -> SilverSentenc
         )
         for a, b in phrases.items()
     )
-    return SilverSentence(source, target, lang, spans)
+    words = word_spans(source, "en"), word_spans(target, lang)
+    links = frozenset(
+        (i, j)
+        for a, b in spans
+        for i in range(*words_touched(words[0], a) or ())
+        for j in range(*words_touched(words[1], b) or ())
+    )
+    return SilverSentence(source, target, lang, spans, links)
 
 
 SILVER = [
@@ -142,9 +151,19 @@ class TestLexicon:
     def test_what_stood_for_what_how_often(self) -> None:
         lexicon, seen = lexicon_of(SILVER)
         assert lexicon["安娜"] == Counter({"Anna": 10})
-        assert lexicon["Haus"] == Counter({"house": 10})
+        assert lexicon["安"] == lexicon["娜"] == Counter({"Anna": 10})
+        assert lexicon["Haus"] == Counter({"house": 20})  # as a phrase, and as a linked word
+        assert "und" not in lexicon
         assert seen["Anna"] == 50  # two of three English sentences, two of two German ones, …
-        assert "安" not in seen
+        assert (seen["安"], seen["安娜"], seen["und"]) == (10, 0, 10)
+
+    def test_links_are_enough_and_possible_ones_do_not_count(self) -> None:
+        linked = SilverSentence(
+            "Anna left", "安娜離開", "zh", (), frozenset({(1, 2)}), frozenset({(0, 0)})
+        )
+        lexicon, seen = lexicon_of([linked])
+        assert lexicon == {"离": Counter({"left": 1})}  # as it is read: simplified
+        assert "離" not in seen
 
 
 def test_a_piece_starts_as_what_it_translates(

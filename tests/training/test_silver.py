@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -16,45 +17,68 @@ from projection.records import ParallelSentence, Span
 from projection.words import word_spans
 from training.silver import (
     Link,
+    Links,
     SilverSentence,
+    Tokenised,
     alignment_words,
     content_phrases,
-    intersect,
+    drawn,
     make_silver,
     name_like,
+    name_pair,
     phrase_of,
     phrases_of,
     plausible,
+    read_names,
     read_pharaoh,
     read_silver,
+    silver_of,
+    to_words,
+    write_pharaoh,
 )
 
 Tokens = tuple[list[str], list[str]]
+NONE: Links = frozenset()
 
 
 def sentence(source: str, target: str, lang: str = "de") -> ParallelSentence:
     return ParallelSentence("1", source, target, "en", lang, "made:1")
 
 
-def diagonal(pairs: Sequence[Tokens]) -> list[frozenset[Link]]:
+def diagonal(pairs: Sequence[Tokens]) -> list[tuple[Links, Links]]:
     """Word i translates word i: what an aligner says of a word-by-word translation."""
-    return [frozenset((i, i) for i in range(min(map(len, pair)))) for pair in pairs]
+    links = [frozenset((i, i) for i in range(min(map(len, pair)))) for pair in pairs]
+    return list(zip(links, links, strict=True))
 
 
 class TestPharaoh:
     @pytest.mark.parametrize(
-        ("line", "links"),
+        ("line", "sure", "possible"),
         [
-            pytest.param("0-0 1-2 10-3", {(0, 0), (1, 2), (10, 3)}, id="three links"),
-            pytest.param("", set(), id="an empty line: nothing aligned"),
-            pytest.param("0-1 0-1\n", {(0, 1)}, id="said twice, with its line end"),
+            pytest.param("0-0 1-2 10-3", {(0, 0), (1, 2), (10, 3)}, set(), id="three links"),
+            pytest.param("", set(), set(), id="an empty line: nothing aligned"),
+            pytest.param("0-1 0-1\n", {(0, 1)}, set(), id="said twice, with its line end"),
+            pytest.param("0-0 3p12", {(0, 0)}, {(3, 12)}, id="a possible link"),
+            pytest.param(" \t0p0 0-0\r", {(0, 0)}, {(0, 0)}, id="both, and white space"),
         ],
     )
-    def test_a_line(self, line: str, links: set[Link]) -> None:
-        assert read_pharaoh(line) == links
+    def test_a_line(self, line: str, sure: set[Link], possible: set[Link]) -> None:
+        assert read_pharaoh(line) == (sure, possible)
 
-    def test_both_directions_must_agree(self) -> None:
-        assert intersect("0-0 1-1 2-1", "0-0 2-1 3-3") == {(0, 0), (2, 1)}
+    @pytest.mark.parametrize(
+        "line",
+        ["0", "0-", "0-1-2", "-1-0", "0--1", "a-b", "0:1", "1.0-2", "1_0-2", "0-1,1-1", "²-1"],
+    )
+    def test_anything_else_is_refused(self, line: str) -> None:
+        with pytest.raises(ValueError, match="is not a link"):
+            read_pharaoh(f"0-0 {line}")
+
+    @given(
+        st.frozensets(st.tuples(st.integers(0, 99), st.integers(0, 99))),
+        st.frozensets(st.tuples(st.integers(0, 99), st.integers(0, 99))),
+    )
+    def test_what_is_written_is_read(self, sure: Links, possible: Links) -> None:
+        assert read_pharaoh(write_pharaoh(sure, possible)) == (sure, possible)
 
 
 class TestNames:
@@ -67,7 +91,7 @@ class TestNames:
             pytest.param("The house is old", [], id="a function word that begins the sentence"),
             pytest.param("Houses are old", ["Houses"], id="a content word might be a name"),
             pytest.param("Anna left Bern", ["Anna", "Bern"], id="two names"),
-            pytest.param("he met Anna, Bern and I", ["Anna", "Bern and I"], id="comma and and"),
+            pytest.param("he met Anna, Bern and I", ["Anna", "Bern"], id="I is no name"),
             pytest.param("Anna", ["Anna"], id="a lone word"),
             pytest.param(
                 "The European Union grew", ["European Union"], id="without the article in front"
@@ -119,7 +143,7 @@ class TestPhraseOf:
     def test_consistent_or_nothing(
         self, links: str, source: tuple[int, int], gap: int, expected: tuple[int, int] | None
     ) -> None:
-        assert phrase_of(read_pharaoh(links), *source, gap) == expected
+        assert phrase_of(read_pharaoh(links)[0], *source, gap) == expected
 
     @given(
         st.frozensets(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=15),
@@ -147,7 +171,7 @@ class TestPhrasesOf:
     def test_spans_are_of_the_texts_as_they_are(self) -> None:
         pair = sentence("🎉 yes, Anna Weber left", "🎉🎉 ja: Anna Weber ging")
         source, target = word_spans(pair.source, "en"), word_spans(pair.target, "de")
-        links = read_pharaoh("3-4 4-5 5-6")
+        links, _ = read_pharaoh("3-4 4-5 5-6")
         names = list(phrases_of(pair, source, target, links, random.Random(0)))
         assert (Span(7, 17), Span(7, 17)) in names
         assert all(s.end <= len(pair.source) and t.end <= len(pair.target) for s, t in names)
@@ -177,8 +201,8 @@ class TestMakeSilver:
     @pytest.mark.parametrize(
         ("source", "target"),
         [
-            pytest.param("Anna left", "Anna ist gegangen", id="source too short"),
-            pytest.param("Anna has left", "ging", id="target too short"),
+            pytest.param(" \u3000", "ging", id="no source words"),
+            pytest.param("Anna", "\t", id="no target words"),
             pytest.param("Anna " * 81, "Anna " * 50, id="source too long"),
             pytest.param("Anna " * 50, "Anna " * 81, id="target too long"),
             pytest.param("", "", id="empty"),
@@ -189,7 +213,7 @@ class TestMakeSilver:
     ) -> None:
         asked: list[Tokens] = []
 
-        def align(pairs: Sequence[Tokens]) -> list[frozenset[Link]]:
+        def align(pairs: Sequence[Tokens]) -> list[tuple[Links, Links]]:
             asked.extend(pairs)
             return diagonal(pairs)
 
@@ -200,7 +224,30 @@ class TestMakeSilver:
 
     def test_a_sentence_without_a_phrase_pair_is_left_out(self) -> None:
         pairs = [sentence("yes Anna left", "ja Anna ging")]
-        assert list(make_silver(pairs, lambda asked: [frozenset() for _ in asked])) == []
+        assert list(make_silver(pairs, lambda asked: [(NONE, NONE) for _ in asked])) == []
+
+    def test_a_lone_name_is_a_sentence(self) -> None:
+        (silver,) = make_silver([sentence("Cologne", "Köln")], diagonal)
+        assert silver.phrases == ((Span(0, 7), Span(0, 4)),)
+
+    def test_links_of_both_directions_are_sure_those_of_one_possible(self) -> None:
+        """And phrases are read off the sure ones."""
+        forward, reverse = frozenset({(0, 0), (1, 1)}), frozenset({(1, 1), (2, 2)})
+        pairs = [sentence("yes Anna left", "ja Anna ging")]
+        (silver,) = make_silver(pairs, lambda _: [(forward, reverse)])
+        assert silver.sure == {(1, 1)}
+        assert silver.possible == {(0, 0), (2, 2)}
+        assert silver.phrases == ((Span(4, 8), Span(3, 7)),)
+
+    def test_alignments_that_are_at_hand(self) -> None:
+        pair = Tokenised.of(sentence("yes Anna left", "ja Anna ging"))
+        links = diagonal([pair.texts()])
+        (silver,) = silver_of([(pair, links[0])], seed=0)
+        assert [silver] == list(make_silver([pair.sentence], diagonal))
+
+    def test_an_aligner_that_forgets_a_sentence_is_noticed(self) -> None:
+        with pytest.raises(ValueError, match="zip"):
+            list(make_silver([sentence("yes Anna", "ja Anna")], lambda _: []))
 
     def test_the_same_seed_makes_the_same_data(self) -> None:
         pairs = [
@@ -213,8 +260,11 @@ class TestMakeSilver:
 
 
 class TestChinese:
-    def test_words_lead_back_to_characters(self) -> None:
+    @pytest.fixture(autouse=True)
+    def _jieba(self) -> None:
         pytest.importorskip("jieba", reason="segments Chinese; comes with spanferry[models]")
+
+    def test_words_lead_back_to_characters(self) -> None:
         text = "安娜 去了北京大学。"
         spans = alignment_words(text, "zh")
         words = [span.of(text) for span in spans]
@@ -222,17 +272,114 @@ class TestChinese:
         assert any(len(word) > 1 for word in words)
         assert list(spans) == sorted(spans)
 
-    def test_others_are_read_as_everywhere(self) -> None:
-        assert alignment_words("EU-Rat, ja", "de") == word_spans("EU-Rat, ja", "de")
+    def test_aligners_see_simplified_characters_and_silver_keeps_the_texts(self) -> None:
+        pair = sentence("Anna left Beijing University", "安娜離開了北京大學", "zh-Hant")
+        seen = Tokenised.of(pair).texts()[1]
+        assert "".join(seen) == "安娜离开了北京大学"
+        (silver,) = make_silver([pair], diagonal)
+        assert silver.target == pair.target
+
+    def test_links_of_a_word_become_links_of_its_characters(self) -> None:
+        pair = sentence("in Beijing", "在北京 。", "zh")
+        units = (Span(0, 1), Span(1, 3), Span(4, 5))
+        assert to_words(frozenset({(1, 1), (0, 0)}), pair, units) == {(0, 0), (1, 1), (1, 2)}
+
+
+def test_others_are_read_as_everywhere() -> None:
+    assert alignment_words("EU-Rat, ja", "de") == word_spans("EU-Rat, ja", "de")
+
+
+class TestListedNames:
+    @pytest.mark.parametrize(
+        ("english", "foreign", "lang", "links"),
+        [
+            pytest.param("Cologne", "Köln", "de", {(0, 0)}, id="a word each"),
+            pytest.param("New York", "Nueva York", "es", {(0, 0), (1, 1)}, id="as many words"),
+            pytest.param("The Hague", "Haag", "nl", set(), id="more on one side: no one knows"),
+            pytest.param(
+                "Anna Weber", "安娜·韦伯", "zh", {(0, 0), (0, 1), (1, 3), (1, 4)}, id="between dots"
+            ),
+            pytest.param("Anna Weber", "安娜韦伯", "zh", set(), id="Chinese without dots"),
+            pytest.param("Anna", "安娜", "zh", {(0, 0), (0, 1)}, id="one Chinese part"),
+        ],
+    )
+    def test_parts_pair_up_where_there_are_as_many(
+        self, english: str, foreign: str, lang: str, links: set[Link]
+    ) -> None:
+        silver = name_pair(english, foreign, lang)
+        assert silver.sure == links
+        assert silver.phrases == ((Span(0, len(english)), Span(0, len(foreign))),)
+
+    def test_a_list(self, tmp_path: Path) -> None:
+        path = tmp_path / "names.tsv"
+        path.write_text(
+            "kind\ten\tforeign\nx\tSpringfield (Illinois)\t斯普林菲尔德（伊利诺伊州）\n"
+            'x\tAnna "A" W\t安娜\nx\tBern\tBern\nx\t\t安娜\nx\tRome\n',
+            "utf-8",
+        )
+        names = [(name.source, name.target) for name in read_names(path, "zh")]
+        assert names == [("Springfield", "斯普林菲尔德"), ('Anna "A" W', "安娜")]
+
+    def test_letters_are_no_chinese_name_but_a_german_one(self, tmp_path: Path) -> None:
+        path = tmp_path / "names.tsv"
+        path.write_text("en\tforeign\nBern\tBern\n", "utf-8")
+        assert [name.target for name in read_names(path, "de")] == ["Bern"]
+        assert list(read_names(path, "zh")) == []
+
+    @pytest.mark.parametrize(("line", "missing"), [("en\tde", "foreign"), ("", "en, foreign")])
+    def test_missing_columns_are_named(self, tmp_path: Path, line: str, missing: str) -> None:
+        path = tmp_path / "names.tsv"
+        path.write_text(f"{line}\nBern\tBern\n", "utf-8")
+        with pytest.raises(CorpusError, match=rf"names\.tsv:1: no column {missing}"):
+            list(read_names(path, "de"))
+
+
+class TestDrawn:
+    SILVER = tuple(
+        SilverSentence(f"Anna {i}", f"Anna {i}", lang, ())
+        for lang in ("de", "es")
+        for i in range(50)
+    )
+
+    def test_so_many_of_each_language(self) -> None:
+        chosen = drawn(self.SILVER, 10, seed=0)
+        assert sorted(s.lang for s in chosen) == ["de"] * 10 + ["es"] * 10
+        assert [s.lang for s in chosen] != sorted(s.lang for s in chosen)
+        assert chosen == drawn(self.SILVER, 10, seed=0) != drawn(self.SILVER, 10, seed=1)
+
+    def test_all_of_them(self) -> None:
+        assert set(drawn(self.SILVER, None, seed=0)) == set(self.SILVER)
+
+    def test_the_trusted_are_always_in_and_first(self) -> None:
+        trusted = [replace(s, weight=5.0) for s in self.SILVER[::10]]
+        chosen = drawn([*self.SILVER, *trusted], 8, seed=0)
+        assert set(chosen[:10]) == set(trusted)
+        assert len(chosen) == 16
 
 
 class TestFiles:
-    SENTENCE = SilverSentence("Anna left", "Anna ging", "de", ((Span(0, 4), Span(0, 4)),))
+    SENTENCE = SilverSentence(
+        "Anna left", "Anna ging", "de", ((Span(0, 4), Span(0, 4)),), frozenset({(0, 0), (1, 1)})
+    )
 
     def test_round_trip(self, tmp_path: Path) -> None:
         path = tmp_path / "de.jsonl"
         path.write_text(json_line(self.SENTENCE.to_json()) * 2, "utf-8")
         assert list(read_silver(path)) == [self.SENTENCE] * 2
+
+    def test_everything_a_sentence_can_hold_comes_back(self, tmp_path: Path) -> None:
+        path = tmp_path / "de.jsonl"
+        full = replace(
+            self.SENTENCE, possible=frozenset({(1, 0)}), weight=0.5, absent=(Span(5, 7), Span(8, 9))
+        )
+        path.write_text(json_line(full.to_json()), "utf-8")
+        assert list(read_silver(path)) == [full]
+
+    def test_what_nobody_knows_to_be_absent_is_not_written(self) -> None:
+        assert json_line(self.SENTENCE.to_json()) == (
+            '{"source": "Anna left", "target": "Anna ging", "lang": "de", '
+            '"phrases": [[0, 4, 0, 4]], "links": "0-0 1-1", "weight": 1.0}\n'
+        )
 
     @pytest.mark.parametrize(
         "change",
@@ -243,6 +390,13 @@ class TestFiles:
             pytest.param({"phrases": [[0, 4, 0, 40]]}, id="past the target"),
             pytest.param({"phrases": [[0, 40, 0, 4]]}, id="past the source"),
             pytest.param({"phrases": [["a", 4, 0, 4]]}, id="not a number"),
+            pytest.param({"links": "0-0 1"}, id="half a link"),
+            pytest.param({"links": None}, id="no links"),
+            pytest.param({"weight": 0}, id="no weight"),
+            pytest.param({"weight": "1"}, id="a weight in words"),
+            pytest.param({"absent": [[0, 40]]}, id="absent past the source"),
+            pytest.param({"absent": [[0, 2]]}, id="absent and translated"),
+            pytest.param({"absent": [4]}, id="absent, but no span"),
         ],
     )
     def test_a_broken_line_is_named(self, tmp_path: Path, change: dict[str, object]) -> None:
@@ -252,7 +406,7 @@ class TestFiles:
         with pytest.raises(CorpusError, match=r"de\.jsonl:2: not a silver sentence .* Make the"):
             list(read_silver(path))
 
-    @pytest.mark.parametrize("key", ["source", "target", "lang", "phrases"])
+    @pytest.mark.parametrize("key", ["source", "target", "lang", "phrases", "links", "weight"])
     def test_a_missing_field_is_named(self, tmp_path: Path, key: str) -> None:
         path = tmp_path / "de.jsonl"
         row = {k: v for k, v in self.SENTENCE.to_json().items() if k != key}
@@ -263,3 +417,8 @@ class TestFiles:
     def test_a_phrase_past_its_text_is_refused(self) -> None:
         with pytest.raises(SpanError, match="past the text"):
             SilverSentence("Anna", "Anna", "de", ((Span(0, 4), Span(0, 5)),))
+
+    @pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf")])
+    def test_a_weight_that_is_none_is_refused(self, weight: float) -> None:
+        with pytest.raises(SpanError, match="weight"):
+            SilverSentence("Anna", "Anna", "de", (), weight=weight)

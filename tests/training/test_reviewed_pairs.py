@@ -1,0 +1,260 @@
+"""Annotators' reviews as training data: what is certain is paired, the rest is left out."""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from projection.errors import CorpusError, SpanError
+from projection.files import json_line
+from projection.json_form import encode
+from projection.records import Entity, ParallelSentence, ReviewedSentence, ReviewStatus, Span
+from training.aligner import AlignerExample, examples_of
+from training.joint_examples import example_of, renamed
+from training.reviewed_pairs import paired_entities, read_reviews, silver_of_reviews
+from training.silver import SilverSentence, name_pair
+
+
+def entities(text: str, marked: str) -> tuple[Entity, ...]:
+    """`"LOC:Bern LOC:Rom PER:Anna_Weber"`: each name at its next place in the text."""
+    found, ends = [], dict[str, int]()
+    for item in marked.split():
+        label, name = item.replace("_", " ").split(":")
+        start = text.index(name, ends.get(name, 0))
+        ends[name] = start + len(name)
+        found.append(Entity(Span(start, ends[name]), label))
+    return tuple(found)
+
+
+def review(
+    source: str,
+    target: str,
+    known: str | None,
+    left: str,
+    *,
+    predicted: str | None = None,
+    lang: str = "de",
+) -> ReviewedSentence:
+    sentence = ParallelSentence("1", source, target, "en", lang, "news.en:1")
+    if known is not None:
+        sentence = replace(sentence, entities=entities(source, known))
+    return ReviewedSentence(
+        sentence,
+        entities(target, left),
+        ReviewStatus.CORRECTED,
+        annotator="7",
+        predicted=None if predicted is None else entities(target, predicted),
+        updated_at="2026-01-05T10:00:00Z",
+    )
+
+
+def names(made: ReviewedSentence) -> list[str]:
+    """The pairs found, as `Cologne=Köln`."""
+    pair = made.sentence
+    return [f"{s.of(pair.source)}={t.of(pair.target)}" for s, t in paired_entities(made).pairs]
+
+
+class TestPairs:
+    @pytest.mark.parametrize(
+        ("known", "left", "pairs"),
+        [
+            pytest.param("LOC:Cologne", "LOC:Köln", ["Cologne=Köln"], id="the only one"),
+            pytest.param(
+                "PER:Anna LOC:Cologne",
+                "LOC:Köln PER:Anna",
+                ["Anna=Anna", "Cologne=Köln"],
+                id="types",
+            ),
+            pytest.param(
+                "LOC:Bern LOC:Cologne",
+                "LOC:Köln LOC:Bern",
+                ["Cologne=Köln", "Bern=Bern"],
+                id="spelt alike, and the one that is left",
+            ),
+            pytest.param("LOC:Cologne LOC:Munich", "LOC:Köln LOC:München", [], id="two of two"),
+            pytest.param("LOC:Cologne LOC:Munich", "LOC:Köln", [], id="one of two"),
+            pytest.param("LOC:Cologne", "LOC:Köln LOC:München", [], id="two of one"),
+            pytest.param("LOC:Cologne", "ORG:Köln", [], id="another type"),
+            pytest.param("", "", [], id="none"),
+            pytest.param(None, "LOC:Köln", [], id="nobody knows the source's"),
+            pytest.param(None, "PER:Anna LOC:Köln", ["Anna=Anna"], id="but letters say it"),
+            pytest.param("LOC:Bern", "ORG:Bern", ["Bern=Bern"], id="letters in spite of the type"),
+            pytest.param("LOC:Cologne", "LOC:Köln LOC:Köln", ["Cologne=Köln"], id="said twice"),
+        ],
+    )
+    def test_what_is_certain(self, known: str | None, left: str, pairs: list[str]) -> None:
+        made = review(
+            "Anna left Cologne and Munich for Bern",
+            "Anna ging von Köln, München bis Bern",
+            known,
+            "",
+        )
+        if left == "LOC:Köln LOC:Köln":
+            made = replace(made, entities=entities(made.sentence.target, "LOC:Köln") * 2)
+        else:
+            made = replace(made, entities=entities(made.sentence.target, left))
+        assert sorted(names(made)) == sorted(pairs)
+
+    @pytest.mark.parametrize(
+        ("source", "target", "known", "left"),
+        [
+            pytest.param(
+                "Anna and Anna", "Anna und Anna", "PER:Anna PER:Anna", "PER:Anna PER:Anna"
+            ),
+            pytest.param("Anna and Anna", "Anna ging", None, "PER:Anna"),
+            pytest.param("Anna left", "Anna, Anna!", None, "PER:Anna"),
+            pytest.param("Annapolis", "Anna ging", None, "PER:Anna"),
+            pytest.param("Anna Weber left", "Anna ging", "PER:Anna_Weber LOC:left", "ORG:Anna"),
+        ],
+        ids=[
+            "two mentions",
+            "two in the source",
+            "two in the target",
+            "part of a word",
+            "of a name",
+        ],
+    )
+    def test_letters_that_do_not_decide(
+        self, source: str, target: str, known: str | None, left: str
+    ) -> None:
+        assert names(review(source, target, known, left)) == []
+
+    def test_a_place_that_has_its_pair_is_not_given_away_again(self) -> None:
+        made = review(
+            "the Bern Museum", "das Museum in Bern", "ORG:Bern_Museum", "ORG:Museum LOC:Bern"
+        )
+        assert names(made) == ["Bern Museum=Museum"]
+        assert paired_entities(made).unpaired_target == 1
+
+    def test_overlapping_entities_are_not_guessed_at(self) -> None:
+        made = review("Cologne University", "Uni Köln", "ORG:Cologne_University", "")
+        nested = (Entity(Span(0, 8), "ORG"), Entity(Span(4, 8), "LOC"))
+        found = paired_entities(replace(made, entities=nested))
+        assert (found.pairs, found.unpaired_source, found.unpaired_target) == ((), 1, 2)
+
+    def test_chinese(self) -> None:
+        made = review(
+            "Anna left Bern", "安娜离开了伯尔尼", "PER:Anna LOC:Bern", "PER:安娜 LOC:伯尔尼"
+        )
+        assert names(made) == ["Anna=安娜", "Bern=伯尔尼"]
+
+    @given(
+        st.lists(st.sampled_from(["PER:Anna", "LOC:Bern", "ORG:Bern", "PER:Weber"]), max_size=4),
+        st.lists(st.sampled_from(["PER:Anna", "LOC:Bern", "ORG:Anna", "LOC:Rom"]), max_size=4),
+    )
+    def test_every_entity_is_paired_absent_or_counted(
+        self, known: list[str], left: list[str]
+    ) -> None:
+        source, target = "Anna Bern Weber " * 4, "Anna Bern Rom " * 4
+        made = review(source, target, " ".join(known), " ".join(left))
+        found = paired_entities(made)
+        assert len(found.pairs) + len(found.absent) + found.unpaired_source >= len(
+            {e.span for e in made.sentence.entities or ()} - {s for s, _ in found.pairs}
+        )
+        silver = SilverSentence(source, target, "de", found.pairs, absent=found.absent)
+        assert len({s for s, _ in silver.phrases}) == len(silver.phrases)
+        assert len({t for _, t in silver.phrases}) == len(silver.phrases)
+
+
+class TestAbsent:
+    @pytest.mark.parametrize(
+        ("known", "left", "predicted", "absent"),
+        [
+            pytest.param("PER:Anna LOC:Cologne", "PER:Anna", None, ["Cologne"], id="never there"),
+            pytest.param("LOC:Cologne", "", "", ["Cologne"], id="and nothing was proposed"),
+            pytest.param("PER:Anna LOC:Cologne", "PER:Anna LOC:Dort", "", [], id="or is it this?"),
+            pytest.param("LOC:Cologne", "PER:Dort", "", [], id="of another type, but left over"),
+            pytest.param("LOC:Cologne", "", "LOC:Dort", [], id="its proposal was deleted"),
+            pytest.param("LOC:Cologne", "", "PER:Dort", ["Cologne"], id="another's was"),
+            pytest.param("PER:Anna", "", None, [], id="its letters are there"),
+            pytest.param(None, "PER:Anna", None, [], id="nobody knows the source's"),
+        ],
+    )
+    def test_only_what_is_known_to_be(
+        self, known: str | None, left: str, predicted: str | None, absent: list[str]
+    ) -> None:
+        made = review("Anna left Cologne", "Dort ging Anna", known, left, predicted=predicted)
+        found = paired_entities(made)
+        assert [span.of(made.sentence.source) for span in found.absent] == absent
+
+    SILVER = SilverSentence(
+        "Anna left Cologne", "Anna ging", "de", ((Span(0, 4), Span(0, 4)),), absent=(Span(10, 17),)
+    )
+
+    def test_the_pair_aligner_is_asked_for_it_in_vain(self) -> None:
+        assert list(examples_of([self.SILVER], negatives=0, seed=0)) == [
+            AlignerExample("Anna", "Anna ging", (Span(0, 4),)),
+            AlignerExample("Cologne", "Anna ging", ()),
+        ]
+
+    def test_the_joint_aligner_as_well(self) -> None:
+        assert example_of(self.SILVER).entities == (((0, 1), (0, 1)), ((2, 3), None))
+
+    def test_it_moves_when_a_name_before_it_is_exchanged(self) -> None:
+        name = name_pair("Zoë Ibn Sina", "Zoë Ibn Sina", "de")
+        moved = renamed(self.SILVER, name, random.Random(0))
+        assert [gone.of(moved.source) for gone in moved.absent] == ["Cologne"]
+        assert moved.source == "Zoë Ibn Sina left Cologne"
+
+
+class TestReviews:
+    GOOD = review("Anna left", "Anna ging", "PER:Anna", "PER:Anna")
+
+    def test_they_count_more_than_others(self) -> None:
+        ((pair, silver),), _ = silver_of_reviews([self.GOOD], "de", 5.0)
+        assert pair == self.GOOD.sentence
+        assert (silver.weight, silver.lang) == (5.0, "de")
+        assert silver.phrases == ((Span(0, 4), Span(0, 4)),)
+
+    def test_what_became_of_each(self) -> None:
+        newer = "2026-02-05T10:00:00Z"
+        reviews = [
+            self.GOOD,
+            replace(self.GOOD, entities=(), updated_at=newer),
+            *(
+                replace(
+                    self.GOOD, status=status, sentence=replace(self.GOOD.sentence, id=status.value)
+                )
+                for status in (ReviewStatus.SKIPPED, ReviewStatus.UNUSABLE)
+            ),
+            replace(self.GOOD, sentence=replace(self.GOOD.sentence, id="fr", target_lang="fr")),
+            replace(
+                review("Rome, Bern", "Rom", "LOC:Rome LOC:Bern", "LOC:Rom"),
+                sentence=replace(
+                    review("Rome, Bern", "Rom", "LOC:Rome LOC:Bern", "LOC:Rom").sentence, id="left"
+                ),
+            ),
+        ]
+        silver, counts = silver_of_reviews(reviews, "de", 5.0)
+        assert silver == []
+        assert (counts.read, counts.superseded, counts.unusable, counts.foreign) == (6, 1, 2, 1)
+        assert (counts.pairs, counts.absent) == (0, 0)
+        assert (counts.unpaired_source, counts.unpaired_target) == (3, 1)
+        assert str(counts) == (
+            "6 reviews (1 superseded, 2 skipped or unusable, 1 of other languages): 0 sentences "
+            "with 0 pairs and 0 entities without a translation; left out as uncertain: 3 source "
+            "and 1 target entities"
+        )
+
+    def test_a_variety_is_of_the_language(self) -> None:
+        made = review("Anna left", "安娜走了", "PER:Anna", "PER:安娜", lang="zh-Hans")
+        (pair,), _ = silver_of_reviews([made], "zh", 2.0)
+        assert pair[1].lang == "zh-Hans"
+
+    def test_a_weight_of_nothing_is_refused(self) -> None:
+        with pytest.raises(SpanError, match="weight"):
+            silver_of_reviews([self.GOOD], "de", 0.0)
+
+    def test_a_file_or_the_folder_it_is_in(self, tmp_path: Path) -> None:
+        path = tmp_path / "reviewed.jsonl"
+        path.write_text(json_line(encode(self.GOOD)), "utf-8")
+        assert read_reviews(path) == read_reviews(tmp_path) == [self.GOOD]
+
+    def test_a_broken_line_is_named(self, tmp_path: Path) -> None:
+        path = tmp_path / "reviewed.jsonl"
+        path.write_text(json_line(encode(self.GOOD)) + '{"schema": 1}\n', "utf-8")
+        with pytest.raises(CorpusError, match=r"reviewed\.jsonl:2"):
+            read_reviews(path)
