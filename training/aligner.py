@@ -2,7 +2,6 @@
 
 import math
 import random
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,16 +12,16 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from projection.aligner import PairAligner
-from projection.checkpoints import longest_input, quiet
+from projection.checkpoints import longest_input
 from projection.errors import TrainingError
 from projection.records import Span
 from training import loop
-from training.folders import move_into_place, work_folder
+from training.folders import work_folder
 from training.joint_examples import cut, emptied
 from training.loop import OnProgress
 from training.losses import IGNORED
 from training.recipe import Hardening, PairRecipe
-from training.record import write_record
+from training.record import finish
 from training.silver import SilverSentence, drawn
 
 
@@ -232,13 +231,5 @@ def train_aligner(
         work / "checkpoints",
         on_progress=on_progress,
     )
-    with quiet():
-        aligner.save_pretrained(work / "model")
-    write_record(
-        work / "model", recipe, used, name=out.name, examples=len(examples), trained=trained
-    )
-    move_into_place(work / "model", out)
-    shutil.rmtree(work)
-    # As it would be loaded: training ends in its own mode, on its own device.
-    aligner.model.eval().cpu()  # type: ignore[no-untyped-call]
+    finish(aligner, recipe, used, examples=len(examples), trained=trained, work=work, out=out)
     return aligner

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,15 +29,27 @@ def work_folder(out: Path, made_of: object) -> Path:
     """Where checkpoints lie beside `out` until the model is done.
 
     It is emptied if it belongs to another training, of which `made_of` (anything JSON can hold)
-    tells them apart.
+    tells them apart. Of several processes one makes it, the others wait for it.
     """
     work = out.parent / f".{out.name}.training"
     stamp = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
-    if not (work / "stamp").is_file() or (work / "stamp").read_text() != stamp:
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
-        (work / "stamp").write_text(stamp)
+    while not _is_stamped(work, stamp):
+        if is_main_process():
+            shutil.rmtree(work, ignore_errors=True)
+            work.mkdir(parents=True)
+            (work / "stamp").write_text(stamp)
+        else:
+            time.sleep(0.1)
     return work
+
+
+def _is_stamped(work: Path, stamp: str) -> bool:
+    return (work / "stamp").is_file() and (work / "stamp").read_text() == stamp
+
+
+def is_main_process() -> bool:
+    """Whether this process writes, of those `torchrun` or `accelerate launch` started."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def move_into_place(made: Path, out: Path, *, replace: bool = False) -> None:

@@ -2,7 +2,6 @@
 
 import logging
 import random
-import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +14,8 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from projection.bundled import resolve
-from projection.checkpoints import load_config, longest_input, quiet
+from projection.checkpoints import load_config, longest_input
+from projection.confidence import UNCALIBRATED
 from projection.errors import TrainingError
 from projection.evidence import Grid, Lexicon, plain_form, stem, ties_of
 from projection.joint import JointAligner
@@ -23,12 +23,12 @@ from projection.joint_inputs import PairInputs, batch_of, evidence_of, pair_inpu
 from projection.joint_model import MODEL_TYPE
 from projection.words import word_spans
 from training import loop
-from training.folders import move_into_place, work_folder
+from training.folders import work_folder
 from training.joint_examples import JointExample, is_name_pair, joint_examples
 from training.loop import OnProgress
 from training.losses import IGNORED
 from training.recipe import JointRecipe
-from training.record import write_record
+from training.record import finish
 from training.silver import SilverSentence, drawn
 
 log = logging.getLogger(__name__)
@@ -191,21 +191,7 @@ def train_joint(
         ),
         on_progress=on_progress,
     )
-    with quiet():
-        aligner.save_pretrained(work / "model")
-    write_record(
-        work / "model",
-        recipe,
-        chosen,
-        name=out.name,
-        examples=len(features),
-        trained=trained,
-        lexicon=len(lexicon),
-    )
-    move_into_place(work / "model", out)
-    shutil.rmtree(work)
-    # As it would be loaded: training ends in its own mode, on its own device.
-    aligner.model.eval().cpu()  # type: ignore[no-untyped-call]
+    finish(aligner, recipe, chosen, examples=len(features), trained=trained, work=work, out=out)
     return aligner
 
 
@@ -213,7 +199,9 @@ def start_from(silver: Sequence[SilverSentence], recipe: JointRecipe) -> JointAl
     """A joint aligner to train further, with the lexicon it has, or an encoder with a new one."""
     base = resolve(recipe.base, "aligner")
     if load_config(base).model_type == MODEL_TYPE:
-        return JointAligner.from_pretrained(base)
+        aligner = JointAligner.from_pretrained(base)
+        aligner.calibration = UNCALIBRATED  # it was fitted to other weights
+        return aligner
     lexicon = lexicon_of(silver, recipe.least_links, recipe.weakest_tie)
     return JointAligner.from_encoder(base, lexicon)
 

@@ -1,6 +1,7 @@
-"""What an aligner's training was: its `training.json` and its card."""
+"""The end of an aligner's training: weights, `training.json` and card, in place at once."""
 
 import platform
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -10,8 +11,12 @@ from typing import Any
 import torch
 import transformers
 
+from projection.aligner import PairAligner
+from projection.checkpoints import quiet
 from projection.files import write_json
+from projection.joint import JointAligner
 from training.card import aligner_card
+from training.folders import is_main_process, move_into_place
 from training.joint_examples import is_name_pair
 from training.loop import Trained
 from training.recipe import AlignerPreset, JointRecipe, PairRecipe
@@ -20,41 +25,54 @@ from training.silver import SilverSentence
 SCHEMA = 1
 
 
-def write_record(
-    folder: Path,
+def finish(
+    aligner: PairAligner | JointAligner,
     recipe: PairRecipe | JointRecipe,
     chosen: Sequence[SilverSentence],
     *,
-    name: str,
     examples: int,
     trained: Trained,
-    lexicon: int = 0,
+    work: Path,
+    out: Path,
 ) -> None:
-    """Write `training.json` and `README.md` beside the weights in `folder`.
+    """Write a trained aligner with its record and card to `out`, whole, and make it ready for use.
 
     Args:
-        folder: of the model.
+        aligner: as the training left it.
         recipe: the numbers.
         chosen: what examples were made of.
-        name: the card's title.
         examples: how many were.
         trained: what became of it.
-        lexicon: pairs in the aligner's lexicon.
+        work: its work folder, which is removed.
+        out: the new folder.
     """
+    if is_main_process():
+        made = work / "model"
+        with quiet():
+            aligner.save_pretrained(made)
+        record = {
+            "schema": SCHEMA,
+            "preset": preset_of(recipe),
+            "settings": asdict(recipe),
+            "data": by_language(chosen),
+            "examples": examples,
+            "lexicon": len(aligner.lexicon) if isinstance(aligner, JointAligner) else 0,
+            "steps": trained.steps,
+            "curve": trained.curve,
+            "made_with": made_with(),
+        }
+        write_json(made / "training.json", record)
+        (made / "README.md").write_text(aligner_card(out.name, record), encoding="utf-8")
+        move_into_place(made, out)
+        shutil.rmtree(work)
+    # As it would be loaded: training ends in its own mode, on its own device.
+    aligner.model.eval().cpu()  # type: ignore[no-untyped-call]
+
+
+def preset_of(recipe: PairRecipe | JointRecipe) -> AlignerPreset:
+    """The preset a recipe belongs to."""
     joint = isinstance(recipe, JointRecipe)
-    record = {
-        "schema": SCHEMA,
-        "preset": AlignerPreset.CONTEXT_JOINT if joint else AlignerPreset.PAPER_PAIR,
-        "settings": asdict(recipe),
-        "data": by_language(chosen),
-        "examples": examples,
-        "lexicon": lexicon,
-        "steps": trained.steps,
-        "curve": trained.curve,
-        "made_with": made_with(),
-    }
-    write_json(folder / "training.json", record)
-    (folder / "README.md").write_text(aligner_card(name, record), encoding="utf-8")
+    return AlignerPreset.CONTEXT_JOINT if joint else AlignerPreset.PAPER_PAIR
 
 
 def by_language(chosen: Sequence[SilverSentence]) -> dict[str, dict[str, int]]:

@@ -1,7 +1,11 @@
 """Training a real, tiny joint aligner: it learns, goes on if interrupted, and loads again."""
 
+import json
 import logging
+import os
 import random
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +15,11 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
+from projection.aligners import load_aligner
+from projection.confidence import UNCALIBRATED, Calibration
 from projection.errors import TrainingError
 from projection.evidence import CHANNELS, Lexicon
+from projection.files import json_line
 from projection.joint import JointAligner
 from projection.projector import pair
 from projection.records import Entity, Span
@@ -177,11 +184,14 @@ class TestTraining:
         self, base: Path, tmp_path: Path
     ) -> None:
         first = train_joint([made(n) for n in range(60)], recipe(base, 4), tmp_path / "first")
+        first.calibration = Calibration((1.0, 2.0, 3.0, 4.0, 5.0), 6.0)
+        first.save_pretrained(tmp_path / "first")
         other = [made(n) for n in range(1_000, 1_040)]
         further = train_joint(other, recipe(tmp_path / "first", 3), tmp_path / "further")
         assert len(first.lexicon) > 0
         assert further.lexicon.keys.tolist() == first.lexicon.keys.tolist()
         assert further.fingerprint != first.fingerprint
+        assert further.calibration == UNCALIBRATED  # the old one was fitted to other weights
         card = (tmp_path / "further" / "README.md").read_text("utf-8")
         assert "3 steps" in card
         assert "| de | 40 | 0 |" in card
@@ -194,6 +204,29 @@ class TestTraining:
     def test_nothing_to_train_on_is_an_error(self, base: Path, tmp_path: Path) -> None:
         with pytest.raises(TrainingError, match="no phrase pairs"):
             train_joint([], recipe(base, 1), tmp_path / "model")
+
+
+@pytest.mark.parametrize("preset", ["context-joint", "paper-pair"])
+def test_several_processes_train_one_model(base: Path, tmp_path: Path, preset: str) -> None:
+    """As on several GPUs: each reads its share of every batch, one writes."""
+    silver = tmp_path / "silver.jsonl"
+    silver.write_text("".join(json_line(made(n).to_json()) for n in range(60)), "utf-8")
+    out = tmp_path / "aligner"
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    train = ["aligner", "train", str(silver), f"--base={base}", f"--out={out}", "--max-steps=4"]
+    done = subprocess.run(
+        [*launch, "-m", "ml_backend", *train, f"--preset={preset}", "--batch-size=8"],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads((out / "training.json").read_text("utf-8"))["steps"] == 4
+    assert load_aligner(out).align([pair("Ambo left.", "Kelu zomp.", "de")]) == [()]
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 class TestLexicon:
