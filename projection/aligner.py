@@ -18,7 +18,15 @@ from transformers import (
 )
 
 from projection.checkpoints import fingerprint_of, load_checkpoint, longest_input
-from projection.decode import DEFAULT, Decoding, Phrase, phrases, place_all, share_out
+from projection.decode import (
+    DEFAULT,
+    Decoding,
+    Phrase,
+    phrases,
+    place_all,
+    saved_decoding,
+    share_out,
+)
 from projection.errors import ModelError
 from projection.records import ParallelSentence, Projection, Span
 from projection.words import span_of_words, word_spans
@@ -65,7 +73,9 @@ class PairAligner:
                 f"has labels {list(labels.values())}, an aligner has {list(LABELS.values())}",
                 "Train one on this encoder first: spanferry aligner train --help",
             )
-        return cls(model, tokenizer, decoding or saved_decoding(model, str(name_or_path)))
+        saved = getattr(model.config, "decoding", None)
+        where = f"{name_or_path}/config.json"
+        return cls(model, tokenizer, decoding or saved_decoding(saved, DEFAULT, where))
 
     @classmethod
     def from_encoder(cls, name_or_path: str | Path) -> Self:
@@ -256,18 +266,3 @@ def word_probabilities(words: Sequence[Span], tokens: Sequence[tuple[Span, float
         inside = [p for _, p in tokens[first:last]]
         probabilities.append(sum(inside) / len(inside) if inside else 0.0)
     return probabilities
-
-
-def saved_decoding(model: PreTrainedModel, where: str) -> Decoding:
-    """The decoding in a checkpoint's configuration, or the default.
-
-    Raises:
-        ModelError: if what stands there is none.
-    """
-    saved = getattr(model.config, "decoding", None)
-    try:
-        return DEFAULT if saved is None else Decoding(**saved)
-    except TypeError as error:
-        raise ModelError(
-            f"{where}/config.json decoding", str(error), 'Such as {"threshold": 0.5, "bridge": 1}'
-        ) from error

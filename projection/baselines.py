@@ -230,13 +230,20 @@ def write_pairs(path: Path, gold: Iterable[GoldSentence]) -> int:
     Raises:
         CorpusError: if the file cannot be written.
     """
+    return write_sides(path, (_sides(each) for each in gold))
+
+
+def write_sides(path: Path, sides: Iterable[tuple[str, str]]) -> int:
+    """Write pairs of tokenised texts, a line each, and give their number.
+
+    Raises:
+        CorpusError: if the file cannot be written.
+    """
     written = 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as text:
-            for each in gold:
-                source = _side(each.sentence.source, each.source_words)
-                target = _side(each.sentence.target, each.target_words)
+            for source, target in sides:
                 text.write(f"{source} ||| {target}\n")
                 written += 1
     except OSError as error:
@@ -244,6 +251,12 @@ def write_pairs(path: Path, gold: Iterable[GoldSentence]) -> int:
     return written
 
 
-def _side(text: str, words: Iterable[Span]) -> str:
+def _sides(gold: GoldSentence) -> tuple[str, str]:
+    texts = (gold.sentence.source, gold.source_words), (gold.sentence.target, gold.target_words)
+    source, target = (tokenised(word.of(text) for word in words) for text, words in texts)
+    return source, target
+
+
+def tokenised(words: Iterable[str]) -> str:
     """Words with single spaces between them, and neither space nor separator inside."""
-    return " ".join("_".join(w.of(text).split()).replace("|||", "|") for w in words)
+    return " ".join("_".join(word.split()).replace("|||", "|") for word in words)

@@ -12,8 +12,8 @@ from projection.records import Conflict, ConflictKind, Entity, ParallelSentence,
 
 Check = Callable[[ParallelSentence, Sequence[Projection]], Iterator[Conflict]]
 
-# Of the bundled aligner's phrases below this, 27 to 70 % were right, of the others 92 to 97 %
-# (Europarl-NER de, UNER-PUD de and zh, xSID nl).
+# Of the bundled aligner's phrases from this on, 98 % were right on the bundled sample, in
+# cross-validation (`spanferry aligner calibrate`).
 LOW_CONFIDENCE = 0.8
 
 

@@ -4,7 +4,9 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
+from projection.errors import ModelError
 from projection.records import Span
 from projection.words import span_of_words
 
@@ -47,6 +49,21 @@ class Decoding:
 PUBLISHED = Decoding(threshold=0.5, bridge=0)
 DEFAULT = Decoding()
 JOINT = Decoding(whole_spans=True, exclusive=True)
+
+
+def saved_decoding(saved: dict[str, Any] | None, default: Decoding, where: str) -> Decoding:
+    """The decoding in a checkpoint's configuration, which is `where`, or the default.
+
+    Raises:
+        ModelError: if what stands there is none.
+    """
+    try:
+        return default if saved is None else Decoding(**saved)
+    except TypeError as error:
+        raise ModelError(
+            f"{where} decoding", str(error), 'Such as {"threshold": 0.5, "bridge": 1}'
+        ) from error
+
 
 SUREST = 6.0  # log-odds beyond which a word is no surer
 TAKEN = -1e6  # log-odds of a word that another entity has
@@ -96,7 +113,7 @@ def place_all(beliefs: Sequence[Sequence[float]], decoding: Decoding) -> list[Pl
         beliefs: for each entity, the probability of each word that it belongs to it.
         decoding: `exclusive` and `threshold` count.
     """
-    odds = [[_log_odds(p) - _log_odds(decoding.threshold) for p in row] for row in beliefs]
+    odds = [_odds_above(row, decoding.threshold) for row in beliefs]
     places = [best_place(row) for row in odds]
     if not decoding.exclusive:
         return places
@@ -107,7 +124,7 @@ def place_all(beliefs: Sequence[Sequence[float]], decoding: Decoding) -> list[Pl
         if (chosen := places[surest]) is None:
             continue
         for i in waiting:
-            odds[i][slice(*chosen.run)] = [TAKEN] * (chosen.run[1] - chosen.run[0])
+            _take(odds[i], chosen)
             places[i] = best_place(odds[i])
     return places
 
@@ -138,7 +155,7 @@ def other_places(
         place: what `place_all` gave it.
         decoding: `threshold` counts.
     """
-    odds = [_log_odds(p) - _log_odds(decoding.threshold) for p in probabilities]
+    odds = _odds_above(probabilities, decoding.threshold)
     _take(odds, place)
     while (other := best_place(odds)) is not None:
         yield other
@@ -150,6 +167,12 @@ def _take(odds: list[float], place: Place | None) -> None:
     if place is not None:
         start, end = place.run
         odds[start:end] = [TAKEN] * (end - start)
+
+
+def _odds_above(probabilities: Sequence[float], threshold: float) -> list[float]:
+    """Log-odds of each word, above those of the threshold."""
+    least = _log_odds(threshold)
+    return [_log_odds(p) - least for p in probabilities]
 
 
 def _strength(place: Place | None) -> float:

@@ -15,7 +15,7 @@ from transformers import AutoModel, PreTrainedTokenizerBase
 from projection.answers import Answer, Beliefs, answers_of, word_by_word
 from projection.checkpoints import fingerprint_of, load_checkpoint, longest_input
 from projection.confidence import UNCALIBRATED, Calibration
-from projection.decode import JOINT, Decoding
+from projection.decode import JOINT, Decoding, saved_decoding
 from projection.errors import ModelError
 from projection.evidence import Lexicon
 from projection.joint_inputs import PairInputs, batch_of, evidence_of, pair_inputs, readable
@@ -61,7 +61,7 @@ class JointAligner:
         return cls(
             model,
             tokenizer,
-            decoding or saved_decoding(model.config.decoding, where),
+            decoding or saved_decoding(model.config.decoding, JOINT, where),
             UNCALIBRATED if saved is None else Calibration.from_json(saved, where),
         )
 
@@ -193,17 +193,3 @@ class JointAligner:
                     inside[rows, :words].tolist(), agreed[rows, :words].tolist(), strict=True
                 )
             ]
-
-
-def saved_decoding(saved: dict[str, Any] | None, where: str) -> Decoding:
-    """The decoding in a checkpoint's configuration, or the default.
-
-    Raises:
-        ModelError: if what stands there is none.
-    """
-    try:
-        return JOINT if saved is None else Decoding(**saved)
-    except TypeError as error:
-        raise ModelError(
-            f"{where} decoding", str(error), 'Such as {"threshold": 0.5, "whole_spans": true}'
-        ) from error

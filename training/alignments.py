@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
+from projection.baselines import tokenised, write_sides
 from projection.errors import CorpusError
-from projection.files import atomic_write, read_lines
+from projection.files import read_lines
 from projection.records import ParallelSentence
 from training.silver import Links, Tokenised, read_pharaoh
 
@@ -128,19 +129,9 @@ def write_tokens(path: Path, sentences: Iterable[ParallelSentence]) -> int:
     Raises:
         CorpusError: if the file cannot be written.
     """
-    written = 0
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as file:
-            for sentence in sentences:
-                source, target = map(_line, Tokenised.of(sentence).texts())
-                file.write(f"{source} ||| {target}\n")
-                written += 1
-    except OSError as error:
-        raise CorpusError(str(path), f"cannot be written ({error.strerror})") from error
-    return written
+    return write_sides(path, map(_sides, sentences))
 
 
-def _line(words: Iterable[str]) -> str:
-    """Words with single spaces between them, and neither space nor separator inside."""
-    return " ".join("_".join(word.split()).replace("|||", "|") for word in words) or NOTHING
+def _sides(sentence: ParallelSentence) -> tuple[str, str]:
+    source, target = (tokenised(words) or NOTHING for words in Tokenised.of(sentence).texts())
+    return source, target
