@@ -11,9 +11,11 @@ from projection.records import (
     Conflict,
     ConflictKind,
     Entity,
+    LabelOrigin,
     ParallelSentence,
     ProjectedSentence,
     Projection,
+    Provenance,
     ReviewedSentence,
     ReviewStatus,
     Span,
@@ -50,6 +52,14 @@ def encode_entity(entity: Entity, text: str) -> Json:
 
 def _encode_span(span: Span, text: str) -> Json:
     return {"start": span.start, "end": span.end, "text": span.of(text)}
+
+
+def _encode_provenance(provenance: Provenance, source: str) -> Json:
+    span = provenance.source
+    return {
+        "origin": provenance.origin.value,
+        **({} if span is None else {"source": _encode_span(span, source)}),
+    }
 
 
 def _encode_entities(entities: Iterable[Entity] | None, text: str) -> list[Json] | None:
@@ -106,7 +116,7 @@ def _encode_projected(projected: ProjectedSentence) -> Json:
 
 
 def _encode_reviewed(reviewed: ReviewedSentence) -> Json:
-    target = reviewed.sentence.target
+    source, target = reviewed.sentence.source, reviewed.sentence.target
     return {
         "sentence": _encode_parallel(reviewed.sentence),
         "entities": _encode_entities(reviewed.entities, target),
@@ -120,6 +130,7 @@ def _encode_reviewed(reviewed: ReviewedSentence) -> Json:
         "annotation_id": reviewed.annotation_id,
         "updated_at": reviewed.updated_at,
         "notes": list(reviewed.notes),
+        "provenance": [_encode_provenance(each, source) for each in reviewed.provenance],
     }
 
 
@@ -150,9 +161,10 @@ def decode_reviewed(row: Mapping[str, object], where: str) -> ReviewedSentence:
     """Read back what `encode` made of a ReviewedSentence; raises as `decode_parallel`."""
     fields = _checked(row, where)
     sentence = _decode_sentence(fields.child("sentence"))
+    entities = decode_entities(fields, "entities", sentence.target)
     return ReviewedSentence(
         sentence=sentence,
-        entities=decode_entities(fields, "entities", sentence.target),
+        entities=entities,
         status=fields.choice("status", ReviewStatus),
         annotator=fields.text("annotator"),
         lead_time=fields.number_or_none("lead_time"),
@@ -163,6 +175,7 @@ def decode_reviewed(row: Mapping[str, object], where: str) -> ReviewedSentence:
         annotation_id=fields.integer_or_none("annotation_id"),
         updated_at=fields.text_or_none("updated_at"),
         notes=fields.texts("notes"),
+        provenance=_decode_provenance(fields, sentence.source, len(entities)),
     )
 
 
@@ -239,6 +252,21 @@ def _decode_projection(fields: Fields, sentence: ParallelSentence) -> Projection
         return Projection(source, target, fields.number("score"), alternatives)
     except SpanError as error:
         raise fields.error_here(f"{error.where} {error.what}") from error
+
+
+def _decode_provenance(fields: Fields, source: str, entities: int) -> tuple[Provenance, ...]:
+    if not fields.has("provenance"):  # written by an earlier version
+        return ()
+    given = tuple(fields.children("provenance"))
+    if len(given) not in (0, entities):
+        raise fields.error("provenance", f"{len(given)} provenances for {entities} entities")
+    return tuple(
+        Provenance(
+            each.choice("origin", LabelOrigin),
+            _decode_span(each.child("source"), source) if each.has("source") else None,
+        )
+        for each in given
+    )
 
 
 def _decode_conflict(fields: Fields, sentence: ParallelSentence) -> Conflict:

@@ -184,14 +184,38 @@ class ReviewStatus(StrEnum):
     CORRECTED = "corrected"  # spans or labels were changed
     UNUSABLE = "unusable"  # marked as not fit for training
     SKIPPED = "skipped"  # cancelled: nobody decided
+    UNSEEN = "unseen"  # nobody looked: accepted for its confidence
+
+
+class LabelOrigin(StrEnum):
+    """How a label came about."""
+
+    PROJECTED = "projected"  # proposed by the models, and left as it was
+    CHANGED = "changed"  # proposed, then changed by a person
+    SUGGESTED = "suggested"  # proposed while a person was drawing
+    PERSON = "person"  # drawn by a person
+    PROPAGATED = "propagated"  # carried over from the correction of another sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where one target label comes from; `source` is the source span it translates, if known."""
+
+    origin: LabelOrigin
+    source: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewedSentence:
     """A sentence as a person left it, with what the machine had proposed beside it.
 
-    `annotator` is Label Studio's user id as text, never a name. `lead_time` is in seconds.
-    `predicted` are the entities the annotator saw first, or None when there was no prediction.
+    `annotator` is Label Studio's user id as text, never a name, and empty when nobody looked.
+    `lead_time` is in seconds. `predicted` are the entities the annotator saw first, or None when
+    there was no prediction. `provenance` goes with `entities`, one for one; it is empty where it is
+    not known.
+
+    Raises:
+        SpanError: if an entity reaches past its text, or there is not one provenance an entity.
     """
 
     sentence: ParallelSentence
@@ -206,13 +230,29 @@ class ReviewedSentence:
     annotation_id: int | None = None
     updated_at: str | None = None
     notes: tuple[str, ...] = field(default=())
+    provenance: tuple[Provenance, ...] = ()
 
     def __post_init__(self) -> None:
         where = f"{self.sentence.origin} reviewed entities"
         check_within(self.sentence.target, self.entities, where)
         check_within(self.sentence.target, self.predicted or (), where)
+        self._check_provenance(where)
+
+    def _check_provenance(self, where: str) -> None:
+        if self.provenance and len(self.provenance) != len(self.entities):
+            raise SpanError(
+                where, f"{len(self.provenance)} provenances for {len(self.entities)} entities"
+            )
+        for each in self.provenance:
+            if each.source is not None:
+                each.source.of(self.sentence.source)
 
     @property
     def usable(self) -> bool:
         """Whether the sentence may be trained on."""
+        return self.judged or self.status is ReviewStatus.UNSEEN
+
+    @property
+    def judged(self) -> bool:
+        """Whether a person decided what the entities are."""
         return self.status in (ReviewStatus.ACCEPTED, ReviewStatus.CORRECTED)

@@ -96,7 +96,7 @@ def review_questions(reviewed: Iterable[ReviewedSentence], teacher: Tag) -> Iter
     `teacher` finds them again: with the model of the projection, they are the same. What the
     annotator saw plays no part, for the aligner answers anew.
     """
-    decided = [review for review in newest_decisions(reviewed) if review.usable]
+    decided = [review for review in newest_decisions(reviewed) if review.judged]
     waiting = [r.sentence for r in decided if r.sentence.entities is None]
     found = iter(teacher(waiting) if waiting else ())
     for review in decided:

@@ -22,9 +22,11 @@ from projection.records import (
     Conflict,
     ConflictKind,
     Entity,
+    LabelOrigin,
     ParallelSentence,
     ProjectedSentence,
     Projection,
+    Provenance,
     ReviewedSentence,
     ReviewStatus,
     Span,
@@ -123,9 +125,14 @@ def projected(draw: st.DrawFn) -> ProjectedSentence:
 def reviewed(draw: st.DrawFn) -> ReviewedSentence:
     sentence = draw(parallel())
     entities = tuples_of(entities_in(sentence.target))
+    left = draw(entities)
+    provenance = st.builds(
+        Provenance, st.sampled_from(LabelOrigin), st.none() | spans_in(sentence.source)
+    )
+    known = st.lists(provenance, min_size=len(left), max_size=len(left)).map(tuple)
     return ReviewedSentence(
         sentence=sentence,
-        entities=draw(entities),
+        entities=left,
         status=draw(st.sampled_from(ReviewStatus)),
         annotator=draw(names),
         lead_time=draw(st.none() | st.floats(0, 1e6)),
@@ -136,6 +143,7 @@ def reviewed(draw: st.DrawFn) -> ReviewedSentence:
         annotation_id=draw(st.none() | st.integers()),
         updated_at=draw(st.none() | names),
         notes=draw(tuples_of(names)),
+        provenance=draw(st.just(()) | known),
     )
 
 
@@ -172,7 +180,13 @@ PROJECTED = ProjectedSentence(
     score=0.75,
     model_version="v1",
 )
-REVIEWED = ReviewedSentence(SENTENCE, PROJECTED.entities, ReviewStatus.ACCEPTED, "7")
+REVIEWED = ReviewedSentence(
+    SENTENCE,
+    PROJECTED.entities,
+    ReviewStatus.ACCEPTED,
+    "7",
+    provenance=(Provenance(LabelOrigin.PROJECTED, Span(0, 4)),),
+)
 
 
 def test_the_form_itself() -> None:
@@ -335,6 +349,11 @@ def test_a_contradiction_is_named_with_its_place(path: str, value: object, messa
         pytest.param("conflicts", ["odd"], "'odd' is none of", id="conflict kind"),
         pytest.param("notes", [1], "1 where a list of texts", id="notes"),
         pytest.param("task_id", "7", "'7' where a whole number", id="task id"),
+        pytest.param(
+            "provenance", [{"origin": "person"}] * 2, "2 provenances for 1", id="too many"
+        ),
+        pytest.param("provenance.0.origin", "odd", "'odd' is none of projected", id="origin"),
+        pytest.param("provenance.0.source.end", 99, "reaches past the text", id="source span"),
     ],
 )
 def test_a_review_is_held_to_its_form(path: str, value: object, message: str) -> None:
@@ -355,7 +374,7 @@ def test_a_missing_field_is_named(
     record: ParallelSentence | ProjectedSentence | ReviewedSentence,
 ) -> None:
     may_be_absent = {"lead_time", "predicted", "model_version", "task_id", "annotation_id"}
-    may_be_absent |= {"updated_at"}
+    may_be_absent |= {"updated_at", "provenance"}
     if record is PROJECTED:
         may_be_absent = set()
     if record is SENTENCE:
@@ -364,6 +383,11 @@ def test_a_missing_field_is_named(
         row = {k: v for k, v in encode(record).items() if k != key}
         with pytest.raises(CorpusError, match=f"here:1 {key}: missing"):
             decode(row, "here:1")
+
+
+def test_a_review_of_an_earlier_version_has_no_provenance() -> None:
+    row = {key: value for key, value in encode(REVIEWED).items() if key != "provenance"}
+    assert decode_reviewed(row, "here:1") == replace(REVIEWED, provenance=())
 
 
 def test_an_entity_need_not_repeat_its_text() -> None:

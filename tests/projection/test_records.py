@@ -9,9 +9,11 @@ from projection.records import (
     Conflict,
     ConflictKind,
     Entity,
+    LabelOrigin,
     ParallelSentence,
     ProjectedSentence,
     Projection,
+    Provenance,
     ReviewedSentence,
     ReviewStatus,
     Span,
@@ -159,16 +161,39 @@ def test_conflict_kinds_are_named_once_and_in_one_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "usable"),
+    ("status", "judged", "usable"),
     [
-        (ReviewStatus.ACCEPTED, True),
-        (ReviewStatus.CORRECTED, True),
-        (ReviewStatus.UNUSABLE, False),
-        (ReviewStatus.SKIPPED, False),
+        (ReviewStatus.ACCEPTED, True, True),
+        (ReviewStatus.CORRECTED, True, True),
+        (ReviewStatus.UNSEEN, False, True),
+        (ReviewStatus.UNUSABLE, False, False),
+        (ReviewStatus.SKIPPED, False, False),
     ],
 )
-def test_only_decided_sentences_are_trained_on(status: ReviewStatus, usable: bool) -> None:
-    assert ReviewedSentence(sentence(), (), status, "7").usable is usable
+def test_only_decided_sentences_are_trained_on(
+    status: ReviewStatus, judged: bool, usable: bool
+) -> None:
+    reviewed = ReviewedSentence(sentence(), (), status, "7")
+    assert (reviewed.judged, reviewed.usable) == (judged, usable)
+
+
+@pytest.mark.parametrize(
+    ("provenance", "message"),
+    [
+        pytest.param([None, None], "2 provenances for 1 entities", id="more than entities"),
+        pytest.param([Span(0, 50)], r"\[0, 50\): reaches past the text", id="past the source"),
+    ],
+)
+def test_provenance_goes_with_the_entities(provenance: list[Span | None], message: str) -> None:
+    given = tuple(Provenance(LabelOrigin.PERSON, source) for source in provenance)
+    with pytest.raises(SpanError, match=message):
+        ReviewedSentence(
+            sentence(),
+            (Entity(Span(0, 1), "PER"),),
+            ReviewStatus.CORRECTED,
+            "7",
+            provenance=given,
+        )
 
 
 @pytest.mark.parametrize(
