@@ -1,7 +1,9 @@
-"""The read-only source sentence and the list of conflicts, as HTML for Label Studio's HyperText.
+"""The source sentence with a chip an entity, and the list of doubts, as HTML for HyperText.
 
-Everything that comes from a corpus is escaped, and isolated from the direction of the text around
-it. Colours are translucent or `currentColor`, so that both of Label Studio's themes stay readable.
+The text of the source is the sentence and nothing else, so that what an annotator selects in it has
+the offsets it has in the sentence: all that a chip says beside it is CSS. Everything that comes
+from a corpus is escaped, and what is quoted is isolated from the direction of the text around it.
+Colours are translucent or `currentColor`, so that both of Label Studio's themes stay readable.
 """
 
 import re
@@ -10,17 +12,20 @@ from html import escape
 from itertools import pairwise
 
 from label_config.colors import color_of
+from label_config.marks import Mark, task_rules
 from projection.records import Conflict, ConflictKind, Entity, ProjectedSentence, Projection, Span
 
 # Lives in the labeling config, so that tasks stay small. Everything is named `sf-…`: the page is
 # Label Studio's, and these rules must not reach anything else on it.
 CSS = """\
-.sf-head { font-size: 12px; }
 .sf-source { font-size: 16px; line-height: 1.9; white-space: pre-wrap; overflow-wrap: anywhere; }
 .sf-chip { background: color-mix(in srgb, var(--sf) 20%, transparent); padding: 1px 2px;
-  border-bottom: 2px solid var(--sf); border-radius: 3px; box-decoration-break: clone; }
+  border-bottom: 2px solid var(--sf); border-radius: 3px; box-decoration-break: clone;
+  --sf-lit: transparent; box-shadow: 0 0 0 2px var(--sf-lit); }
 .sf-chip.sf-failed { background: none; border: 2px dashed var(--sf); }
-.sf-tag { font-size: 11px; font-weight: 600; margin: 0 3px; white-space: nowrap; }
+.sf-chip[data-tag]::after { content: attr(data-tag); font-size: 11px; font-weight: 600;
+  margin: 0 3px; vertical-align: super; line-height: 0; white-space: nowrap; unicode-bidi: isolate;
+  direction: ltr; }
 .sf-conflicts { list-style: none; margin: 4px 0 0; padding: 0; font-size: 14px; line-height: 1.5; }
 .sf-kind { font-weight: 700; }
 """
@@ -31,18 +36,34 @@ NOT_FOUND = "not found"
 
 Place = tuple[Span, str]
 
+_PROPAGATED = re.compile('<li class="sf-propagated">.*?</li>', re.DOTALL)
 _QUOTED = re.compile("“([^”]*)”")
 
 
 def source_html(projected: ProjectedSentence) -> str:
-    """The source sentence with one numbered chip an entity, and the conflicts below it."""
-    sentence = projected.sentence
+    """The source sentence with one numbered chip an entity; its text is exactly the sentence."""
+    language = escape(projected.sentence.source_lang)
+    return f'<div class="sf-source" dir="auto" lang="{language}">{_chips(projected)}</div>'
+
+
+def doubts_html(projected: ProjectedSentence, marks: Iterable[Mark]) -> str:
+    """What is doubtful, in plain words, and the look of the marks in the target sentence."""
     return (
-        f'<div class="sf-head">Source · {escape(sentence.source_lang)}</div>'
-        f'<div class="sf-source" dir="auto" lang="{escape(sentence.source_lang)}">'
-        f"{_chips(projected)}</div>"
-        f'<ul class="sf-conflicts">{_conflict_list(projected.conflicts)}</ul>'
+        f"<style>{task_rules(projected.sentence, marks)}</style>"
+        f'<ul class="sf-conflicts">{_conflict_list(projected)}</ul>'
     )
+
+
+def with_propagated(doubts: str, said: str) -> str:
+    """The doubts with a line on what other sentences brought, in place of an older such line.
+
+    Args:
+        doubts: what `doubts_html` made.
+        said: what was carried over, in plain words.
+    """
+    words = f'<span class="sf-kind">↪ propagated</span> — <bdi>{escape(said)}</bdi>'
+    line = f'<li class="sf-propagated">{words}</li>'
+    return _PROPAGATED.sub("", doubts).removesuffix("</ul>") + line + "</ul>"
 
 
 def numbered_sources(projected: ProjectedSentence) -> tuple[Place, ...]:
@@ -53,6 +74,11 @@ def numbered_sources(projected: ProjectedSentence) -> tuple[Place, ...]:
     entities = [*(projected.sentence.entities or ())]
     entities += [projection.source for projection in projected.projections]
     return tuple(sorted({place_of(entity) for entity in entities}))
+
+
+def as_html_text(text: str) -> str:
+    """What HTML can hold of `text`, code point by code point: of a line's two ends, only one."""
+    return text.replace("\r\n", " \n").replace("\r", "\n").replace("\0", "\ufffd")
 
 
 def place_of(entity: Entity) -> Place:
@@ -72,58 +98,55 @@ def possible(projections: Iterable[Projection], target: str) -> str:
     return f" · possible: {phrases}" if phrases else ""
 
 
-def isolated(text: str) -> str:
-    """Escaped, and kept from changing the direction of what stands beside it."""
-    return f"<bdi>{escape(text)}</bdi>"
-
-
 def _chips(projected: ProjectedSentence) -> str:
-    text, places = projected.sentence.source, numbered_sources(projected)
+    text, places = as_html_text(projected.sentence.source), numbered_sources(projected)
     ends = [_chip_ends(projected, place, number) for number, place in enumerate(places, 1)]
     # Cut at every border, so that nested and crossing entities need no special case.
     cuts = {0, len(text)}.union(*((span.start, span.end) for span, _ in places))
     html = []
     for start, end in pairwise(sorted(cuts)):
         covering = [n for n, (span, _) in enumerate(places) if span.overlaps(Span(start, end))]
-        piece = isolated(text[start:end]) if covering else escape(text[start:end])
+        piece = escape(text[start:end])
         for n in reversed(covering):
             opening, tag = ends[n]
-            piece = f"{opening}{piece}{tag if places[n][0].end == end else ''}</span>"
+            piece = f"<span{tag if places[n][0].end == end else ''}{opening}>{piece}</span>"
         html.append(piece)
     return "".join(html)
 
 
 def _chip_ends(projected: ProjectedSentence, place: Place, number: int) -> tuple[str, str]:
-    """What a chip opens with, and the tag it closes with."""
+    """The attributes of every piece of a chip, and those of its last piece."""
     label, target = place[1], projected.sentence.target
     mine = [p for p in projected.projections if place_of(p.source) == place]
     found = [(p.target.of(target), confidence(p.score)) for p in mine if p.target is not None]
     went = ", ".join(f"“{phrase}” {score}" for phrase, score in found) or NOT_FOUND
     went += possible(mine, target)
-    classes = "sf-chip" if found else "sf-chip sf-failed"
+    classes = f"sf-chip sf-n{number}" + ("" if found else " sf-failed")
     scores = ", ".join(score for _, score in found) or NOT_FOUND
     return (
-        f'<span class="{classes}" style="--sf: {color_of(label)}"'
-        f' title="{escape(f"{label} → {went}")}">',
-        f'<sup class="sf-tag" dir="ltr">{number} {isolated(label)} {scores}</sup>',
+        f' class="{classes}" style="--sf: {color_of(label)}" title="{escape(f"{label} → {went}")}"',
+        f' data-tag="{escape(f"{number} {label} {scores}")}"',
     )
 
 
-def _conflict_list(conflicts: Sequence[Conflict]) -> str:
+def _conflict_list(projected: ProjectedSentence) -> str:
+    conflicts, places = projected.conflicts, numbered_sources(projected)
     if not conflicts:
         return f"<li>{NO_CONFLICTS}</li>"
-    lines = [_in_plain_words(conflict) for conflict in conflicts[:MOST_SHOWN]]
+    lines = [_in_plain_words(conflict, places) for conflict in conflicts[:MOST_SHOWN]]
     if len(conflicts) > MOST_SHOWN:
         lines.append(f"… and {len(conflicts) - MOST_SHOWN} more")
     return "".join(f"<li>{line}</li>" for line in lines)
 
 
-def _in_plain_words(conflict: Conflict) -> str:
+def _in_plain_words(conflict: Conflict, places: Sequence[Place]) -> str:
     kind = escape(conflict.kind.replace("_", " "))
+    numbers = sorted({places.index(place_of(p.source)) + 1 for p in conflict.projections})
+    concerned = f" {', '.join(map(str, numbers))}" if numbers else ""
     # Reasons put phrases between “ and ”; each is isolated by itself.
     reason = _QUOTED.sub(r"“<bdi>\1</bdi>”", escape(conflict.reason))
     found = [p.score for p in conflict.projections if p.target is not None]
     # Low confidence says its number already.
     silent = not found or conflict.kind is ConflictKind.LOW_CONFIDENCE
     doubt = "" if silent else f" · {confidence(min(found))}"
-    return f'<span class="sf-kind">⚠ {kind}</span> — <span>{reason}</span>{doubt}'
+    return f'<span class="sf-kind">⚠ {kind}{concerned}</span> — <span>{reason}</span>{doubt}'

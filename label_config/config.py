@@ -1,46 +1,70 @@
 """The labeling config: what the annotation page is made of, and what its parts are called.
 
-Seen from above: the source sentence as read-only chips with the conflicts below it, the target
-sentence with its labels, and the verdict on the sentence with the keys that matter.
+Seen from above: the source sentence with a chip an entity, what is doubtful in plain words, the
+target sentence with its labels, and the verdict on the sentence with the keys that matter.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from label_config.chips import CSS
+from label_config.chips import CSS as CHIPS
 from label_config.colors import color_of
+from label_config.marks import CSS as MARKS
+from label_config.marks import label_rules
 from projection.errors import ReviewError, SpanferryError
 
 if TYPE_CHECKING:
     from label_studio_sdk.label_interface.interface import LabelInterface
 
-SOURCE, TARGET = "source", "target"  # the two texts
-ENTITIES, REVIEW = "entities", "review"  # what a person decides about the target
+SOURCE, TARGET, DOUBTS = "source", "target", "doubts"  # the two texts, and what is between them
+SOURCE_ENTITIES, ENTITIES = "source_entities", "entities"  # the labels of each text
+REVIEW = "review"  # what a person decides about the sentence
 OK, UNUSABLE = "ok", "unusable"  # the answers to REVIEW
 
 REVIEW_HOTKEYS = {OK: "o", UNUSABLE: "x"}
-# The order in which Label Studio hands out keys by itself, without the two above. Labels past the
-# last key have none, and are clicked.
-LABEL_HOTKEYS = tuple("1234567890qwetasdfgzcvbyipjklnm")
+# Digits for the target, the letters below them for the source. Labels past the last key have none,
+# and are clicked. Left out are o and x, which answer REVIEW, and u, which unselects a region.
+LABEL_HOTKEYS = tuple("1234567890yipjklnm")
+SOURCE_LABEL_HOTKEYS = tuple("qwertasdfgzcvb")
 
-HINTS = (
-    "Press a label's key, then drag over the words · Backspace deletes the selected span · "
-    "Ctrl+Enter submits · Ctrl+Space skips"
+# What else a person needs without the mouse: Label Studio's own keys, as it ships them.
+KEYS = (
+    ("Alt+.", "next span, doubtful ones first"),
+    ("Backspace", "delete it"),
+    ("U", "let go of it"),
+    ("Ctrl+Enter", "submit"),
+    ("Ctrl+Space", "skip"),
+    ("Ctrl+Z", "undo"),
+)
+DRAG = (
+    "Press a label's key, then drag over the words · with a span selected, the key changes its "
+    "label, and its ends can be dragged"
 )
 
 # Label Studio's own classes appear here only for looks: where one is renamed, nothing breaks.
 _LAYOUT = """\
 .sf-box { border: 1px solid color-mix(in srgb, currentColor 25%, transparent);
-  border-radius: 6px; padding: 6px 10px; margin-bottom: 8px; }
-.sf-box h4 { font-size: 12px; font-weight: 400; line-height: 1.5; }
+  border-radius: 6px; padding: 4px 10px; margin-bottom: 8px; }
+.sf-page h4 { font-size: 12px; font-weight: 400; line-height: 1.5; }
+.sf-from, .sf-target, .sf-review, .sf-keys { display: flex; flex-wrap: wrap; align-items: baseline;
+  column-gap: 14px; row-gap: 4px; }
+.sf-from [class*="object"], .sf-target [class*="object"] { flex: 1 0 100%; }
+.sf-from [class*="labels"], .sf-target [class*="labels"] { margin: 0; }
 .sf-target [class*="htx-richtext"] { white-space: pre-wrap; overflow-wrap: anywhere;
-  font-size: 16px; line-height: 1.7; }
-.sf-target [class*="richtext__line"] { unicode-bidi: plaintext; width: 100%; }
-.sf-review { display: flex; flex-wrap: wrap; align-items: baseline; column-gap: 20px; }
+  font-size: 16px; line-height: 1.9; }
+.sf-target [class*="richtext__line"] { unicode-bidi: plaintext; width: 100%; padding-left: 0; }
 .sf-review [class*="choices"] { margin: 0; }
+.sf-keys { padding: 0 10px; }
+.sf-key { display: flex; gap: 5px; }
+.sf-key h4:first-child { border: 1px solid currentColor; border-radius: 4px; padding: 0 4px;
+  opacity: 0.75; }
+[class*="outliner-item__index"], [class*="detailed-region__index"] { display: none; }
 """
+
+# symbol: a drag marks exactly what it covers. saveTextResult: offsets can be checked later.
+_EXACT = {"granularity": "symbol", "saveTextResult": "yes", "showLabels": "true"}
 
 _MEND_LAYOUT = "Give the project the labeling config that spanferry builds"
 
@@ -56,11 +80,13 @@ def build_config(labels: Sequence[str]) -> str:
         LabelSetError: if there are none, one is given twice, or one cannot be written.
     """
     check_labels(labels)
-    view = ET.Element("View")
-    ET.SubElement(view, "Style").text = CSS + _LAYOUT
-    _add_source(ET.SubElement(view, "View", className="sf-box"))
+    view = ET.Element("View", className="sf-page")
+    ET.SubElement(view, "Style").text = CHIPS + MARKS + label_rules(labels) + _LAYOUT
+    _add_source(ET.SubElement(view, "View", className="sf-box sf-from"), labels)
+    _add_doubts(ET.SubElement(view, "View", className="sf-box"))
     _add_target(ET.SubElement(view, "View", className="sf-box sf-target"), labels)
     _add_review(ET.SubElement(view, "View", className="sf-box sf-review"))
+    _add_keys(ET.SubElement(view, "View", className="sf-keys"))
     ET.indent(view)
     return ET.tostring(view, encoding="unicode")
 
@@ -129,37 +155,36 @@ def _interface(xml: str, where: str) -> "LabelInterface":
     return interface
 
 
-def _add_source(box: ET.Element) -> None:
-    # Inline, because the frame it would otherwise get knows neither the theme nor the style sheet.
-    ET.SubElement(
-        box,
-        "HyperText",
-        name=SOURCE,
-        value="$source_html",
-        inline="true",
-        clickableLinks="false",
-        selectionEnabled="false",
-    )
+def _add_source(box: ET.Element, labels: Sequence[str]) -> None:
+    _add_words(box, "Source · $source_lang")
+    _add_labels(box, SOURCE_ENTITIES, SOURCE, labels, SOURCE_LABEL_HOTKEYS)
+    _add_html(box, SOURCE, _EXACT)
+
+
+def _add_doubts(box: ET.Element) -> None:
+    _add_html(box, DOUBTS, {"selectionEnabled": "false"})
 
 
 def _add_target(box: ET.Element, labels: Sequence[str]) -> None:
-    ET.SubElement(box, "Header", value="Target · $lang", size="5", style="margin: 0")
-    choice = ET.SubElement(
-        box, "Labels", name=ENTITIES, toName=TARGET, showInline="true", smart="true"
-    )
-    for label, key in zip_longest(labels, LABEL_HOTKEYS[: len(labels)]):
+    _add_words(box, "Target · $lang")
+    _add_labels(box, ENTITIES, TARGET, labels, LABEL_HOTKEYS)
+    ET.SubElement(box, "Text", {"name": TARGET, "value": f"${TARGET}", **_EXACT})
+
+
+def _add_html(box: ET.Element, name: str, attributes: Mapping[str, str]) -> None:
+    # Inline, because the frame it would otherwise get knows neither the theme nor the style sheet.
+    shown = {"name": name, "value": f"${name}_html", "inline": "true", "clickableLinks": "false"}
+    ET.SubElement(box, "HyperText", {**shown, **attributes})
+
+
+def _add_labels(
+    box: ET.Element, name: str, text: str, labels: Sequence[str], keys: Sequence[str]
+) -> None:
+    choice = ET.SubElement(box, "Labels", name=name, toName=text, showInline="true", smart="true")
+    for label, key in zip_longest(labels, keys[: len(labels)]):
         hotkey = {"hotkey": key} if key else {}
         attributes = {"value": label, "background": color_of(label), **hotkey}
         ET.SubElement(choice, "Label", attributes)
-    # symbol: a drag marks exactly what it covers. saveTextResult: offsets can be checked later.
-    ET.SubElement(
-        box,
-        "Text",
-        name=TARGET,
-        value=f"${TARGET}",
-        granularity="symbol",
-        saveTextResult="yes",
-    )
 
 
 def _add_review(box: ET.Element) -> None:
@@ -168,4 +193,15 @@ def _add_review(box: ET.Element) -> None:
     )
     for answer, key in REVIEW_HOTKEYS.items():
         ET.SubElement(choices, "Choice", value=answer, hotkey=key)
-    ET.SubElement(box, "Header", value=HINTS, size="5", style="margin: 0")
+    _add_words(box, DRAG)
+
+
+def _add_keys(box: ET.Element) -> None:
+    for key, meaning in KEYS:
+        pair = ET.SubElement(box, "View", className="sf-key")
+        _add_words(pair, key)
+        _add_words(pair, meaning)
+
+
+def _add_words(box: ET.Element, words: str) -> None:
+    ET.SubElement(box, "Header", value=words, size="5", style="margin: 0")

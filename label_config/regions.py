@@ -3,15 +3,16 @@
 import hashlib
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
-from label_config.config import ENTITIES, OK, REVIEW, TARGET, UNUSABLE
-from projection.errors import SpanError
+from label_config.config import ENTITIES, OK, REVIEW, SOURCE, SOURCE_ENTITIES, TARGET, UNUSABLE
+from projection.errors import SpanError, SpanferryError
 from projection.fields import Fields
-from projection.records import Entity, Span
+from projection.records import Entity, LabelOrigin, ParallelSentence, Provenance, Span
 
 _MEND = "Open the task in Label Studio, delete what is named here, and submit again"
 
@@ -20,17 +21,56 @@ _MEND = "Open the task in Label Studio, delete what is named here, and submit ag
 _LINE_BREAK = re.compile(r"[\r\n]")
 
 
+# What the page shows of a source sentence has other line breaks, and its text is as it is shown.
+_SPACE = re.compile(r"(?:\\n|\s)+")
+
+# `origin` is Label Studio's word, the LabelOrigin in `meta` ours; a region may have one, or none.
+_UNCHANGED, _CHANGED, _DRAWN = "prediction", "prediction-changed", "manual"
+_THEIR_WORD = {
+    LabelOrigin.PROJECTED: _UNCHANGED,
+    LabelOrigin.PROPAGATED: _UNCHANGED,
+    LabelOrigin.CHANGED: _CHANGED,
+    LabelOrigin.SUGGESTED: _DRAWN,
+    LabelOrigin.PERSON: _DRAWN,
+}
+
+_KINDS: Mapping[tuple[object, ...], str] = {
+    (ENTITIES, TARGET, "labels"): ENTITIES,
+    (SOURCE_ENTITIES, SOURCE, "labels"): SOURCE_ENTITIES,
+    (REVIEW, TARGET, "choices"): REVIEW,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """One labelled region of the target. `entity` has the score the region carried.
+
+    `source` is the source span its `meta` names. `origin` is None where nothing says how the region
+    came about but that a person, or a program, put it there.
+    """
+
+    identity: str
+    entity: Entity
+    origin: LabelOrigin | None
+    source: Span | None
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """What one `result` list says.
 
-    `entities` are sorted by span and label, with the scores the regions carried. `answer` is what
-    was chosen under `review`, if anything. `notes` are in plain words.
+    `regions` are sorted by span and label. `answer` is what was chosen under `review`, if anything.
+    `notes` are in plain words.
     """
 
-    entities: tuple[Entity, ...]
+    regions: tuple[Region, ...]
     answer: str | None
     notes: tuple[str, ...]
+
+    @property
+    def entities(self) -> tuple[Entity, ...]:
+        """What the regions mark."""
+        return tuple(region.entity for region in self.regions)
 
 
 def region_id(pair_id: str, source: Span | None, target: Span, label: str, nth: int = 0) -> str:
@@ -61,6 +101,14 @@ def region_of(identity: str, entity: Entity, text: str) -> dict[str, Any]:
     return region if entity.score is None else {**region, "score": entity.score}
 
 
+def with_provenance(region: dict[str, Any], provenance: Provenance) -> dict[str, Any]:
+    """The region as one that came about like this, so that `read_result` says so again."""
+    source = provenance.source
+    meta = {"origin": provenance.origin.value}
+    place = {} if source is None else {"source": [source.start, source.end]}
+    return {**region, "origin": _THEIR_WORD[provenance.origin], "meta": {**meta, **place}}
+
+
 def choice_of(identity: str, answer: str) -> dict[str, Any]:
     """The answer given under `review`, which concerns the whole sentence."""
     return {
@@ -79,60 +127,94 @@ def entity_at(fields: Fields, label: str, text: str, score: float | None) -> Ent
         ReviewError: if an offset is missing, outside `text`, or covers something else than what
             the object says it does.
     """
-    try:
-        span = Span(fields.integer("start"), fields.integer("end"))
-        covered = span.of(text)
-        entity = Entity(span, label, score)
-    except SpanError as error:
-        raise fields.error_here(str(error)) from error
-    shown = fields.text("text")
+    entity = _entity_between(fields, label, text, score)
+    shown, covered = fields.text("text"), entity.span.of(text)
     if shown not in (covered, _LINE_BREAK.sub(r"\\n", covered)):
-        raise fields.error_here(f"{span} covers {covered!r}, but was shown as {shown!r}")
+        raise _contradiction(fields, entity.span, covered, shown)
     return entity
 
 
-def read_result(work: Fields, text: str, labels: Collection[str]) -> Result:
-    """Everything the `result` list of an annotation or prediction says about `text`.
+def marked_in_source(region: Fields, source: str, labels: Collection[str]) -> Entity:
+    """The source entity that a person marked: a region of the source's HyperText.
 
     Raises:
-        ReviewError: if anything in it is unknown, contradicts `text` or comes twice.
+        ReviewError: if the label is unknown, or the offsets contradict `source`.
     """
-    entities: list[Entity] = []
-    answers: list[str] = []
+    value = region.child("value")
+    label = _label(region, value, labels)
+    entity = _entity_between(value.child("globalOffsets"), label, source, None)
+    shown, covered = value.text("text"), entity.span.of(source)
+    if _SPACE.sub(" ", shown) != _SPACE.sub(" ", covered):
+        raise _contradiction(value, entity.span, covered, shown)
+    return entity
+
+
+def read_result(work: Fields, sentence: ParallelSentence, labels: Collection[str]) -> Result:
+    """Everything the `result` list of an annotation or prediction says about `sentence`.
+
+    What was marked in the source is no decision about the target, and comes back as a note.
+
+    Raises:
+        ReviewError: if anything in it is unknown, contradicts the sentence or comes twice.
+    """
+    found: defaultdict[str, list[Fields]] = defaultdict(list)
     seen: set[str] = set()
-    relations = 0
     for item in work.children("result"):
         if item.row.get("type") == "relation":
-            relations += 1
+            found["relation"].append(item)
             continue
         identity = replace(item, mend=_MEND).text("id")
         region = replace(item, where=f"{work.where} region {identity}", mend=_MEND)
         if identity in seen:
             raise region.error_here("this id comes twice")
         seen.add(identity)
-        if _kind(region) == ENTITIES:
-            entities.append(_entity(region, text, labels))
-        else:
-            answers.append(_answer(region))
+        found[_kind(region)].append(region)
+    regions = [_region(region, sentence, labels) for region in found[ENTITIES]]
+    regions.sort(key=lambda region: (region.entity.span, region.entity.label))
+    answers = [_answer(region) for region in found[REVIEW]]
     if len(answers) > 1:
         raise work.error_here(f"the sentence is reviewed twice: {', '.join(answers)}", _MEND)
-    entities.sort(key=lambda entity: (entity.span, entity.label))
-    notes = (*_overlaps(entities, text), *_relations(relations))
-    return Result(tuple(entities), answers[0] if answers else None, notes)
+    marked = [marked_in_source(r, sentence.source, labels) for r in found[SOURCE_ENTITIES]]
+    notes = (
+        *_overlaps([region.entity for region in regions], sentence.target),
+        *_source_marks(marked, sentence.source),
+        *_relations(len(found["relation"])),
+    )
+    return Result(tuple(regions), answers[0] if answers else None, notes)
+
+
+def _entity_between(fields: Fields, label: str, text: str, score: float | None) -> Entity:
+    try:
+        span = Span(fields.integer("start"), fields.integer("end"))
+        span.of(text)
+        return Entity(span, label, score)
+    except SpanError as error:
+        raise fields.error_here(str(error)) from error
+
+
+def _contradiction(fields: Fields, span: Span, covered: str, shown: str) -> SpanferryError:
+    return fields.error_here(f"{span} covers {covered!r}, but was shown as {shown!r}")
 
 
 def _kind(region: Fields) -> str:
     parts = tuple(region.row.get(key) for key in ("from_name", "to_name", "type"))
-    if parts not in ((ENTITIES, TARGET, "labels"), (REVIEW, TARGET, "choices")):
+    if parts not in _KINDS:
         raise region.error_here(
             "from_name {!r}, to_name {!r}, type {!r} are not of our labeling config".format(*parts),
             "Give the project the labeling config that spanferry builds, and review the task again",
         )
-    return ENTITIES if parts[0] == ENTITIES else REVIEW
+    return _KINDS[parts]
 
 
-def _entity(region: Fields, text: str, labels: Collection[str]) -> Entity:
+def _region(region: Fields, sentence: ParallelSentence, labels: Collection[str]) -> Region:
     value = region.child("value")
+    label = _label(region, value, labels)
+    entity = entity_at(value, label, sentence.target, region.number_or_none("score"))
+    meta = region.child("meta") if region.has("meta") else replace(region, row={})
+    return Region(region.text("id"), entity, _origin(region, meta), _source(meta, sentence.source))
+
+
+def _label(region: Fields, value: Fields, labels: Collection[str]) -> str:
     given = value.texts("labels")
     if len(given) != 1:
         raise region.error_here(f"needs exactly one label, has {list(given)!r}")
@@ -141,7 +223,31 @@ def _entity(region: Fields, text: str, labels: Collection[str]) -> Entity:
             f"unknown label {given[0]!r}",
             f"Known are {', '.join(labels)}: relabel it, or name the label set of the project",
         )
-    return entity_at(value, given[0], text, region.number_or_none("score"))
+    return given[0]
+
+
+def _origin(region: Fields, meta: Fields) -> LabelOrigin | None:
+    if region.row.get("origin") == _CHANGED:
+        return LabelOrigin.CHANGED
+    if meta.has("origin"):
+        return meta.choice("origin", LabelOrigin)
+    if meta.row.get("suggested"):
+        return LabelOrigin.SUGGESTED
+    if meta.row.get("propagated"):
+        return LabelOrigin.PROPAGATED
+    return LabelOrigin.PROJECTED if region.row.get("origin") == _UNCHANGED else None
+
+
+def _source(meta: Fields, source: str) -> Span | None:
+    given: Any = meta.row.get("source")
+    if given is None:
+        return None
+    try:
+        span = Span(*given)
+        span.of(source)
+    except (SpanError, TypeError) as error:
+        raise meta.error("source", f"{given!r:.40} is not a span of the source") from error
+    return span
 
 
 def _answer(region: Fields) -> str:
@@ -160,6 +266,10 @@ def _overlaps(entities: Sequence[Entity], text: str) -> list[str]:
         for a, b in combinations(entities, 2)
         if a.span.overlaps(b.span)
     ]
+
+
+def _source_marks(marked: Sequence[Entity], source: str) -> list[str]:
+    return [f"marked in the source: {e.label} “{e.span.of(source)}” {e.span}" for e in marked]
 
 
 def _relations(count: int) -> list[str]:

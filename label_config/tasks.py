@@ -4,11 +4,19 @@
 """
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from label_config.chips import confidence, numbered_sources, place_of, possible, source_html
+from label_config.chips import (
+    confidence,
+    doubts_html,
+    numbered_sources,
+    place_of,
+    possible,
+    source_html,
+)
+from label_config.marks import Mark
 from label_config.regions import entity_at, region_id, region_of
 from projection.errors import ReviewError
 from projection.fields import Fields
@@ -25,6 +33,15 @@ from projection.records import (
 Json = Mapping[str, Any]
 
 NO_CONFLICT = "none"
+
+# What is found out about a task later. Here from the start: so the Data Manager has the columns.
+NOT_YET: Mapping[str, Any] = {
+    "propagated": "",
+    "audit": "",
+    "audit_stratum": "",
+    "audit_stratum_size": 0,
+    "disagreement": "",
+}
 
 _MEND = "Import sentences with `spanferry push`, which writes every field"
 
@@ -45,12 +62,14 @@ def to_task(projected: ProjectedSentence) -> dict[str, Any]:
             "target": sentence.target,
             "origin": sentence.origin,
             "source_html": source_html(projected),
+            "doubts_html": doubts_html(projected, [r.mark for r in _regions(projected)]),
             "conflict": ", ".join(projected.conflict_kinds) or NO_CONFLICT,
             "n_conflicts": len(projected.conflicts),
             "min_confidence": round(projected.score, 4),
             "n_entities": len(projected.entities),
             "source_entities": _source_entities(sentence),
             "conflicts": [_conflict(conflict) for conflict in projected.conflicts],
+            **NOT_YET,
         }
     }
 
@@ -59,12 +78,13 @@ def to_prediction(projected: ProjectedSentence) -> dict[str, Any]:
     """The prediction that goes with the task: `{"model_version", "score", "result"}`.
 
     Every entity is a region, whose `meta` names the source entity it comes from, and what else
-    that could be. A sentence without entities has an empty `result`, which is an answer too.
+    that could be. Doubtful ones come first: in this order Label Studio's key for the next region
+    goes through them. A sentence without entities has an empty `result`, which is an answer too.
     """
     return {
         "model_version": projected.model_version,
         "score": projected.score,
-        "result": _regions(projected),
+        "result": [region.as_json(projected.sentence) for region in _regions(projected)],
     }
 
 
@@ -132,18 +152,48 @@ def _conflict(conflict: Conflict) -> dict[str, str]:
     return {"kind": str(conflict.kind), "reason": conflict.reason}
 
 
-def _regions(projected: ProjectedSentence) -> list[dict[str, Any]]:
-    sentence, sources = projected.sentence, numbered_sources(projected)
+@dataclass(frozen=True, slots=True)
+class _Region:
+    """A target entity, and the projection and the numbered source entity it comes from."""
+
+    identity: str
+    entity: Entity
+    projection: Projection | None
+    number: int | None
+    doubtful: bool
+
+    @property
+    def mark(self) -> Mark:
+        """How it is shown."""
+        entity = self.entity
+        return Mark(self.identity, self.number, entity.label, entity.score, self.doubtful)
+
+    def as_json(self, sentence: ParallelSentence) -> dict[str, Any]:
+        """The item of a prediction's `result`."""
+        region = region_of(self.identity, self.entity, sentence.target)
+        return {**region, "meta": _meta(sentence, self.entity, self.projection, self.number)}
+
+
+def _regions(projected: ProjectedSentence) -> list[_Region]:
+    sources = numbered_sources(projected)
+    disputed = _disputed(projected.conflicts)
     regions = []
     taken: Counter[tuple[object, ...]] = Counter()
     for entity, projection in _with_projections(projected):
         source = projection.source if projection else None
-        key = (sentence.id, source.span if source else None, entity.span, entity.label)
-        region = region_of(region_id(*key, taken[key]), entity, sentence.target)
+        key = (projected.sentence.id, source.span if source else None, entity.span, entity.label)
+        identity = region_id(*key, taken[key])
         taken[key] += 1
         number = sources.index(place_of(source)) + 1 if source else None
-        regions.append({**region, "meta": _meta(sentence, entity, projection, number)})
-    return regions
+        doubtful = any(entity.span.overlaps(span) for span in disputed)
+        regions.append(_Region(identity, entity, projection, number, doubtful))
+    return sorted(regions, key=lambda region: not region.doubtful)
+
+
+def _disputed(conflicts: Iterable[Conflict]) -> set[Span]:
+    named = {span for conflict in conflicts for span in conflict.spans}
+    claimed = {p.target for conflict in conflicts for p in conflict.projections if p.target}
+    return named | claimed
 
 
 def _with_projections(

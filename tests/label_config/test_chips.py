@@ -1,4 +1,4 @@
-"""What the annotator reads above the target sentence."""
+"""What the annotator reads above the target sentence, and how the two sentences belong together."""
 
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from label_config.chips import CSS, MOST_SHOWN, numbered_sources, source_html
+from label_config.chips import (
+    CSS,
+    MOST_SHOWN,
+    as_html_text,
+    doubts_html,
+    numbered_sources,
+    source_html,
+    with_propagated,
+)
+from label_config.marks import CSS as MARKS
+from label_config.marks import Mark
 from projection.conflicts import PAPER_CHECKS, find_conflicts
 from projection.records import (
     Conflict,
@@ -19,7 +29,7 @@ from projection.records import (
     Span,
 )
 
-OURS = {"div", "span", "bdi", "sup", "ul", "li"}
+OURS = {"div", "span", "bdi", "style", "ul", "li"}
 
 
 class Page(HTMLParser):
@@ -30,21 +40,19 @@ class Page(HTMLParser):
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.open: list[str] = []
         self.shown: list[str] = []
-        self.source: list[str] = []
         self.feed(html)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
-        self.open.append(f"{tag}.{dict(attrs).get('class')}")
+        self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop().startswith(f"{tag}.")
+        assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        self.shown.append(data)
-        if "div.sf-source" in self.open and "sup.sf-tag" not in self.open:
-            self.source.append(data)
+        if "style" not in self.open:
+            self.shown.append(data)
 
     @property
     def text(self) -> str:
@@ -52,6 +60,13 @@ class Page(HTMLParser):
 
     def chips(self) -> list[dict[str, str | None]]:
         return [attrs for _, attrs in self.tags if (attrs.get("class") or "").startswith("sf-chip")]
+
+    def chip_tags(self) -> list[str]:
+        return [chip["data-tag"] or "" for chip in self.chips() if "data-tag" in chip]
+
+
+def doubts(projected: ProjectedSentence) -> Page:
+    return Page(doubts_html(projected, ()))
 
 
 def one(
@@ -68,15 +83,35 @@ def one(
 def test_chips_are_numbered_in_reading_order_and_show_label_and_confidence(
     overlapping: ProjectedSentence,
 ) -> None:
-    shown = Page(source_html(overlapping)).text
-    assert "Bank of Portugal1 ORG 0.66" in shown
-    assert "Portugal2 LOC 0.41" in shown
-    assert "Porto3 LOC not found" in shown
+    page = Page(source_html(overlapping))
+    assert page.chip_tags() == ["1 ORG 0.66", "2 LOC 0.41", "3 LOC not found"]
+
+
+def test_the_text_of_the_source_is_the_sentence_and_nothing_else(
+    overlapping: ProjectedSentence,
+) -> None:
+    """So that a selection in the browser has the offsets it has in the sentence."""
+    assert Page(source_html(overlapping)).text == overlapping.sentence.source
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param("a\r\nb", "a \nb", id="HTML has one character for the end of a line"),
+        pytest.param("a\rb", "a\nb", id="old line ends"),
+        pytest.param("a\0b", "a\ufffdb", id="HTML has no NUL"),
+        pytest.param("a  b\n\n\tc\u2028", "a  b\n\n\tc\u2028", id="other white space stays"),
+    ],
+)
+def test_what_html_cannot_hold_is_replaced_code_point_by_code_point(text: str, shown: str) -> None:
+    assert as_html_text(text) == shown
+    assert len(shown) == len(text)
+    assert Page(source_html(one(text, "x"))).text == shown
 
 
 def test_a_source_entity_that_went_nowhere_is_dashed(overlapping: ProjectedSentence) -> None:
     looks = [chip["class"] for chip in Page(source_html(overlapping)).chips()]
-    assert looks == ["sf-chip", "sf-chip", "sf-chip sf-failed"]
+    assert looks == ["sf-chip sf-n1", "sf-chip sf-n2", "sf-chip sf-n3 sf-failed"]
     assert "dashed" in CSS
 
 
@@ -89,12 +124,12 @@ def test_hovering_a_chip_tells_where_the_entity_went(overlapping: ProjectedSente
 
 
 def test_conflicts_are_told_with_kind_reason_and_confidence(overlapping: ProjectedSentence) -> None:
-    shown = Page(source_html(overlapping)).text
+    shown = doubts(overlapping).text
     assert (
-        "⚠ overlap — “Portugal” is claimed by both “Bank of Portugal” and “Portugal” · 0.41"
+        "⚠ overlap 1, 2 — “Portugal” is claimed by both “Bank of Portugal” and “Portugal” · 0.41"
         in shown
     )
-    assert shown.endswith("⚠ failed mapping — no place was found for “Porto”")
+    assert shown.endswith("⚠ failed mapping 3 — no place was found for “Porto”")
 
 
 def test_a_long_list_of_conflicts_ends_early_and_says_so(overlapping: ProjectedSentence) -> None:
@@ -102,7 +137,7 @@ def test_a_long_list_of_conflicts_ends_early_and_says_so(overlapping: ProjectedS
     many = tuple(
         Conflict(ConflictKind.FAILED_MAPPING, f"reason {n}") for n in range(MOST_SHOWN + 3)
     )
-    text = Page(source_html(replace(overlapping, conflicts=many))).text
+    text = doubts(replace(overlapping, conflicts=many)).text
     assert f"reason {MOST_SHOWN - 1}" in text
     assert f"reason {MOST_SHOWN}" not in text
     assert "… and 3 more" in text
@@ -120,21 +155,21 @@ def test_what_else_an_entity_could_be_is_told_in_reason_and_on_the_chip(
         replace(city, alternatives=(taken,)),
     )
     conflicts = find_conflicts(overlapping.sentence, found, PAPER_CHECKS)
-    page = Page(source_html(replace(overlapping, projections=found, conflicts=conflicts)))
-    assert [chip["title"] for chip in page.chips()] == [
+    shown = replace(overlapping, projections=found, conflicts=conflicts)
+    assert [chip["title"] for chip in Page(source_html(shown)).chips()] == [
         "ORG → “Banco” 0.66 · possible: “fue”",
         "LOC → “Portugal” 0.41",
         "LOC → not found · possible: “Portugal”",
     ]
-    assert page.text.endswith(
-        "⚠ failed mapping — “Porto” (LOC) was not found in the translation: "
+    assert doubts(shown).text.endswith(
+        "⚠ failed mapping 3 — “Porto” (LOC) was not found in the translation: "
         "“Portugal” is taken by “Portugal”"
-        "⚠ one to many — “Bank of Portugal” was found as “Banco” but could also be “fue” · 0.66"
+        "⚠ one to many 1 — “Bank of Portugal” was found as “Banco” but could also be “fue” · 0.66"
     )
 
 
 def test_a_sentence_without_conflicts_says_so(clean: ProjectedSentence) -> None:
-    assert Page(source_html(clean)).text.endswith("no conflicts found")
+    assert doubts(clean).text == "✓ no conflicts found"
 
 
 def test_an_entity_with_two_places_shows_both_confidences() -> None:
@@ -142,8 +177,7 @@ def test_an_entity_with_two_places_shows_both_confidences() -> None:
     html = source_html(
         one("Ana", "Ana y Ana", Projection(ana, Span(0, 3), 0.9), Projection(ana, Span(6, 9), 0.8))
     )
-    assert "1 PER 0.90, 0.80" in Page(html).text
-    assert len(Page(html).chips()) == 1
+    assert Page(html).chip_tags() == ["1 PER 0.90, 0.80"]
 
 
 def test_entities_that_only_the_teacher_knows_are_shown_too(overlapping: ProjectedSentence) -> None:
@@ -171,20 +205,23 @@ def test_nothing_from_a_corpus_becomes_markup(hostile: str) -> None:
     placed = Projection(Entity(here, hostile), here, 0.5)
     conflict = Conflict(ConflictKind.OVERLAP, f"“{hostile}” is claimed twice", (placed,))
     projected = one(hostile, hostile, placed, conflicts=(conflict,))
-    page = Page(source_html(replace(projected, sentence=replace(projected.sentence, id=hostile))))
+    projected = replace(projected, sentence=replace(projected.sentence, id=hostile))
+    page = Page(source_html(projected))
     assert {tag for tag, _ in page.tags} <= OURS
-    assert page.text.count(hostile) == 3  # the chip, its label, the reason
+    assert (page.text, page.chip_tags()) == (hostile, [f"1 {hostile} 0.50"])
     assert page.chips()[0]["title"] == f"{hostile} → “{hostile}” 0.50"
+    said = Page(doubts_html(projected, [Mark("a1", 1, hostile, 0.5, doubtful=True)]))
+    assert {tag for tag, _ in said.tags} <= OURS
+    assert said.text.count(hostile) == 1
 
 
-def test_right_to_left_phrases_are_kept_to_themselves() -> None:
+def test_right_to_left_phrases_do_not_change_what_is_around_them() -> None:
     source = "سامي met Ana"
     placed = Projection(Entity(Span(0, 4), "PER"), None, 0.0)
     conflict = Conflict(ConflictKind.FAILED_MAPPING, "no place was found for “سامي”", (placed,))
-    html = source_html(one(source, "Ana", placed, conflicts=(conflict,)))
-    assert "<bdi>سامي</bdi><sup" in html
-    assert "for “<bdi>سامي</bdi>”" in html
-    assert 'dir="auto"' in html
+    projected = one(source, "Ana", placed, conflicts=(conflict,))
+    assert 'dir="auto"' in source_html(projected)
+    assert "for “<bdi>سامي</bdi>”" in doubts_html(projected, ())
 
 
 @st.composite
@@ -205,12 +242,21 @@ def test_nested_crossing_and_equal_entities_leave_the_sentence_readable(
     projected: ProjectedSentence,
 ) -> None:
     page = Page(source_html(projected))
-    assert "".join(page.source) == projected.sentence.source
+    assert page.text == as_html_text(projected.sentence.source)
+    assert len(page.text) == len(projected.sentence.source)
     assert page.open == []
-    tags = [tag for tag, attrs in page.tags if attrs.get("class") == "sf-tag"]
-    assert len(tags) == len(numbered_sources(projected))
+    assert len(page.chip_tags()) == len(numbered_sources(projected))
 
 
 @pytest.mark.parametrize("fixed", ["white", "black", "background: #", "color: #", "rgb("])
 def test_no_color_is_fixed_for_one_theme(fixed: str) -> None:
-    assert fixed not in CSS.replace("white-space", "")
+    assert fixed not in (CSS + MARKS).replace("white-space", "")
+
+
+def test_what_was_propagated_is_said_once_and_escaped(clean: ProjectedSentence) -> None:
+    html = with_propagated(doubts_html(clean, ()), "<b>: LOC → ORG")
+    again = with_propagated(html, "Siemens: LOC → ORG")
+    assert "&lt;b&gt;: LOC → ORG" in html
+    assert again.count("sf-propagated") == 1
+    assert "&lt;b&gt;" not in again
+    assert Page(again).text.endswith("↪ propagated — Siemens: LOC → ORG")

@@ -12,7 +12,9 @@ from projection.errors import ReviewError, SpanError
 from projection.records import (
     ConflictKind,
     Entity,
+    LabelOrigin,
     ProjectedSentence,
+    Provenance,
     ReviewedSentence,
     ReviewStatus,
     Span,
@@ -89,6 +91,10 @@ def test_everything_worth_knowing_is_kept(
             "ORG “Banco de Portugal” [3, 20) and LOC “Portugal” [12, 20) overlap: "
             "IOB2 can hold only one of them",
         ),
+        provenance=(
+            Provenance(LabelOrigin.PROJECTED, Span(4, 20)),
+            Provenance(LabelOrigin.PROJECTED, Span(26, 34)),
+        ),
     )
 
 
@@ -159,6 +165,182 @@ def test_what_a_person_did_decides_the_status(
 ) -> None:
     what_happened(exported["annotations"][0])
     assert review(exported).status is status
+
+
+BANK = Span(4, 20)  # what the first prediction was projected from
+
+
+def border_dragged(result: list[dict[str, Any]]) -> None:
+    result[0]["origin"] = "prediction-changed"
+    result[0]["value"].update(end=8, text="Banco")
+
+
+def relabelled_in_place(result: list[dict[str, Any]]) -> None:
+    result[0]["origin"] = "prediction-changed"
+    result[0]["value"]["labels"] = ["MISC"]
+
+
+def carried_over(result: list[dict[str, Any]]) -> None:
+    result[0]["meta"]["propagated"] = "Banco: LOC → ORG"
+
+
+def carried_over_and_changed(result: list[dict[str, Any]]) -> None:
+    carried_over(result)
+    relabelled_in_place(result)
+
+
+def drawn(result: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
+    """A region drawn by hand in the place of the first."""
+    value = {"start": 3, "end": 8, "text": "Banco", "labels": ["ORG"], **changes}
+    result[0] = {
+        "id": "uLHko3ImEv",
+        "from_name": "entities",
+        "to_name": "target",
+        "type": "labels",
+        "origin": "manual",
+        "value": value,
+    }
+    return result[0]
+
+
+def drawn_shorter(result: list[dict[str, Any]]) -> None:
+    drawn(result)
+
+
+def drawn_the_same(result: list[dict[str, Any]]) -> None:
+    drawn(result, end=20, text="Banco de Portugal")
+
+
+def drawn_with_another_label(result: list[dict[str, Any]]) -> None:
+    drawn(result, labels=["MISC"])
+
+
+def drawn_elsewhere(result: list[dict[str, Any]]) -> None:
+    drawn(result, start=21, end=23, text="se")
+
+
+def drawn_as_suggested(result: list[dict[str, Any]]) -> None:
+    drawn(result)["meta"] = {"text": ["from 3"], "source": [39, 44], "suggested": True}
+
+
+def written_by_a_program(result: list[dict[str, Any]]) -> None:
+    del drawn(result, start=21, end=23, text="se")["origin"]
+
+
+@pytest.mark.parametrize(
+    ("what_happened", "origin", "source"),
+    [
+        (border_dragged, LabelOrigin.CHANGED, BANK),
+        (relabelled_in_place, LabelOrigin.CHANGED, BANK),
+        (carried_over, LabelOrigin.PROPAGATED, BANK),
+        (carried_over_and_changed, LabelOrigin.CHANGED, BANK),
+        (drawn_shorter, LabelOrigin.CHANGED, BANK),
+        (drawn_the_same, LabelOrigin.PROJECTED, BANK),
+        (drawn_with_another_label, LabelOrigin.PERSON, None),
+        (drawn_elsewhere, LabelOrigin.PERSON, None),
+        (drawn_as_suggested, LabelOrigin.SUGGESTED, Span(39, 44)),
+        (written_by_a_program, LabelOrigin.PERSON, None),
+    ],
+    ids=lambda value: getattr(value, "__name__", str(value)),
+)
+def test_a_label_knows_where_it_comes_from(
+    exported: dict[str, Any], what_happened: Any, origin: LabelOrigin, source: Span | None
+) -> None:
+    result = exported["annotations"][0]["result"]
+    del result[1]  # so that no other region could be meant
+    exported["predictions"][0]["result"].pop()
+    what_happened(result)
+    assert review(exported).provenance == (Provenance(origin, source),)
+
+
+def test_a_region_drawn_over_two_deleted_ones_comes_from_neither(exported: dict[str, Any]) -> None:
+    for region in exported["predictions"][0]["result"]:
+        region["value"]["labels"] = ["ORG"]
+    result = exported["annotations"][0]["result"]
+    del result[1]
+    drawn(result, start=9, end=20, text="de Portugal")
+    assert review(exported).provenance == (Provenance(LabelOrigin.PERSON),)
+
+
+def test_a_region_drawn_beside_one_that_was_kept_does_not_come_from_it(
+    exported: dict[str, Any],
+) -> None:
+    result = exported["annotations"][0]["result"]
+    kept = json.loads(json.dumps(result[0]))
+    drawn(result)
+    result[1] = kept
+    assert review(exported).provenance == (
+        Provenance(LabelOrigin.PERSON),
+        Provenance(LabelOrigin.PROJECTED, BANK),
+    )
+
+
+@pytest.mark.parametrize("source", [[4], [4, 900], [8, 4], "4", [4, "20"], {"start": 4}, 4])
+def test_a_source_that_is_no_span_is_refused(exported: dict[str, Any], source: object) -> None:
+    exported["annotations"][0]["result"][0]["meta"]["source"] = source
+    with pytest.raises(ReviewError, match=r"meta source: .* is not a span of the source"):
+        reviewed_of(exported, LABELS)
+
+
+def marked_in_source(**changes: Any) -> dict[str, Any]:
+    value = {
+        "start": "/div[1]/span[3]/bdi[1]/text()[1]",
+        "startOffset": 0,
+        "end": "/div[1]/span[3]/bdi[1]/text()[1]",
+        "endOffset": 5,
+        "globalOffsets": {"start": 39, "end": 44},
+        "text": "Porto",
+        "labels": ["LOC"],
+    }
+    return {
+        "id": "s0urce",
+        "from_name": "source_entities",
+        "to_name": "source",
+        "type": "labels",
+        "origin": "manual",
+        "value": {**value, **changes},
+    }
+
+
+def test_what_was_marked_in_the_source_is_noted_and_never_a_target_entity(
+    exported: dict[str, Any],
+) -> None:
+    before = review(exported)
+    exported["annotations"][0]["result"].append(marked_in_source())
+    after = review(exported)
+    assert (after.entities, after.provenance) == (before.entities, before.provenance)
+    assert after.status is ReviewStatus.ACCEPTED
+    assert after.notes == (*before.notes, "marked in the source: LOC “Porto” [39, 44)")
+
+
+def test_line_ends_may_look_different_in_the_source(exported: dict[str, Any]) -> None:
+    """HTML has one character for them, Label Studio writes it as two, and the offsets hold."""
+    exported["data"]["source"] = "The Bank of Portugal left Portugal\r\nto Porto."
+    exported["data"]["source_entities"] = None
+    crossing = {"globalOffsets": {"start": 26, "end": 38}, "text": r"Portugal \nto"}
+    exported["annotations"][0]["result"].append(marked_in_source(**crossing))
+    assert review(exported).notes[-1].startswith("marked in the source: LOC “Portugal")
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"text": "Lisbon"}, "covers 'Porto', but was shown as 'Lisbon'"),
+        ({"globalOffsets": {"start": 38, "end": 43}}, "but was shown as 'Porto'"),
+        ({"globalOffsets": {"start": 39, "end": 99}}, "past the text"),
+        ({"globalOffsets": None}, "globalOffsets: None where an object"),
+        ({"labels": ["GPE"]}, "unknown label 'GPE'"),
+    ],
+    ids=["text", "moved", "out of range", "no offsets", "label"],
+)
+def test_marks_in_the_source_that_contradict_it_are_refused(
+    exported: dict[str, Any], changes: dict[str, Any], what: str
+) -> None:
+    exported["annotations"][0]["result"].append(marked_in_source(**changes))
+    with pytest.raises(ReviewError) as caught:
+        reviewed_of(exported, LABELS)
+    assert "region s0urce" in caught.value.where
+    assert what in f"{caught.value.where}: {caught.value.what}"
 
 
 def test_every_annotation_is_a_record_of_its_own(exported: dict[str, Any]) -> None:
@@ -322,7 +504,7 @@ VALUE = (*REGION, "value")
             _in(*VALUE, "labels", value=["ORG", "LOC"]), "exactly one label", id="two labels"
         ),
         pytest.param(_in(*REGION, "from_name", value="ner"), "'ner'", id="unknown from_name"),
-        pytest.param(_in(*REGION, "to_name", value="source"), "'source'", id="unknown to_name"),
+        pytest.param(_in(*REGION, "to_name", value="source"), "'source'", id="another's to_name"),
         pytest.param(_in(*REGION, "type", value="hypertextlabels"), "not of our", id="type"),
         pytest.param(_without(*REGION, "id"), "result[0] id: missing", id="no id"),
         pytest.param(_without(*VALUE), " value: missing", id="no value"),
@@ -413,6 +595,20 @@ class TestAnnotationOf:
         region, choice = annotation_of([BANCO], text, ReviewStatus.CORRECTED)
         assert region["value"]["text"] == "Banco de Portugal"
         assert choice["value"] == {"choices": ["ok"]}
+
+    def test_carries_where_each_label_comes_from(self) -> None:
+        text = "El Banco de Portugal se fue a otra parte."
+        provenance = [Provenance(LabelOrigin.CHANGED, BANK), Provenance(LabelOrigin.PERSON)]
+        regions = annotation_of([BANCO, PORTUGAL], text, ReviewStatus.CORRECTED, provenance)[:2]
+        assert [(region["origin"], region["meta"]) for region in regions] == [
+            ("prediction-changed", {"origin": "changed", "source": [4, 20]}),
+            ("manual", {"origin": "person"}),
+        ]
+
+    def test_refuses_provenances_that_do_not_go_with_the_entities(self) -> None:
+        by_hand = Provenance(LabelOrigin.PERSON)
+        with pytest.raises(ValueError, match="shorter"):
+            annotation_of([BANCO, PORTUGAL], "x" * 20, ReviewStatus.CORRECTED, [by_hand])
 
     def test_says_unusable(self) -> None:
         (choice,) = annotation_of([], "x", ReviewStatus.UNUSABLE)

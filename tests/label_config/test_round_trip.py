@@ -14,9 +14,11 @@ from projection.records import (
     Conflict,
     ConflictKind,
     Entity,
+    LabelOrigin,
     ParallelSentence,
     ProjectedSentence,
     Projection,
+    Provenance,
     ReviewStatus,
     Span,
 )
@@ -153,6 +155,24 @@ def test_what_a_person_left_comes_back_exactly(
     unchanged = placed(left) == placed(projected.entities)
     decided = ReviewStatus.ACCEPTED if unchanged else ReviewStatus.CORRECTED
     assert reviewed.status is (decided if reviewed.usable else status)
+    assert INTERFACE.validate_annotation({"result": result})
+
+
+@patient
+@given(st.data(), projected_sentences())
+def test_where_labels_come_from_survives_another_journey(
+    data: st.DataObject, projected: ProjectedSentence
+) -> None:
+    """Export, push beside other predictions, export."""
+    sentence = projected.sentence
+    left = data.draw(entities_in(sentence.target, st.none()))
+    left.sort(key=lambda e: (e.span, e.label))
+    sources = st.none() | spans_in(sentence.source) if sentence.source else st.none()
+    origins = st.builds(Provenance, st.sampled_from(LabelOrigin), sources)
+    provenance = [data.draw(origins) for _ in left]
+    result = annotation_of(left, sentence.target, ReviewStatus.CORRECTED, provenance)
+    (reviewed,) = reviewed_of(exported(projected, result), LABELS)
+    assert list(reviewed.provenance) == provenance
     assert INTERFACE.validate_annotation({"result": result})
 
 

@@ -12,6 +12,7 @@ from label_config.config import build_config
 from label_config.tasks import conflicts_of, sentence_of, to_prediction, to_task
 from projection.errors import ReviewError
 from projection.records import (
+    Conflict,
     ConflictKind,
     Entity,
     ParallelSentence,
@@ -39,6 +40,11 @@ def test_fields_the_data_manager_filters_and_orders_by_are_flat(
         "n_conflicts": 2,
         "min_confidence": 0.0,
         "n_entities": 2,
+        "propagated": "",
+        "audit": "",
+        "audit_stratum": "",
+        "audit_stratum_size": 0,
+        "disagreement": "",
     }
     assert {key: data[key] for key in flat} == flat
 
@@ -46,6 +52,35 @@ def test_fields_the_data_manager_filters_and_orders_by_are_flat(
 def test_a_sentence_without_conflicts_can_be_filtered_for(clean: ProjectedSentence) -> None:
     data = to_task(clean)["data"]
     assert (data["conflict"], data["n_conflicts"], data["conflicts"]) == ("none", 0, [])
+
+
+def test_a_task_says_what_is_doubtful_and_how_each_region_looks(
+    overlapping: ProjectedSentence,
+) -> None:
+    said = to_task(overlapping)["data"]["doubts_html"]
+    assert "is claimed by both" in said
+    for region in to_prediction(overlapping)["result"]:
+        assert f"htx-highlight-{region['id']}-" in said
+
+
+def whole(text: str, name: str) -> Entity:
+    start = text.index(name)
+    return Entity(Span(start, start + len(name)), "PER")
+
+
+def test_doubtful_regions_come_first_and_the_others_in_reading_order() -> None:
+    """Label Studio's key for the next region goes through them in this order."""
+    text = "Ana Bea Cleo Dora"
+    found = tuple(
+        Projection(whole(text, name), whole(text, name).span, 0.5) for name in text.split()
+    )
+    regions = tuple(Entity(p.source.span, "PER", 0.5) for p in found)
+    sentence = ParallelSentence("p", text, text, "en", "es", "a:1")
+    named = Conflict(ConflictKind.FAILED_MAPPING, "Dora?", (), (regions[3].span,))
+    claimed = Conflict(ConflictKind.OVERLAP, "Bea?", (found[1],))
+    projected = ProjectedSentence(sentence, regions, found, (named, claimed), 0.5, "v")
+    result = to_prediction(projected)["result"]
+    assert [region["value"]["text"] for region in result] == ["Bea", "Dora", "Ana", "Cleo"]
 
 
 def test_source_entities_carry_what_they_cover(overlapping: ProjectedSentence) -> None:

@@ -98,6 +98,48 @@ EXAMPLES = (
 )
 BY_ID = {example.id: example for example in EXAMPLES}
 
+# As much as one task should ever have to show: 40 words, six entities, every kind of trouble.
+FULL = Example(
+    "full",
+    "es",
+    "Spain heard in March from Ana Torres of Siemens that the Bank of Spain would not follow "
+    "Portugal and that the loans which the ministry in Lisbon had promised to many small builders "
+    "would be paid back within four years",
+    "En marzo se supo por Ana Torres, de Siemens, que el Banco de España no seguiría a Portugal y "
+    "que los préstamos que el ministerio de Lisboa había prometido a muchos pequeños constructores "
+    "se devolverían en un plazo de cuatro años",
+    (
+        ("LOC", "Spain", "España", 0.41),
+        ("PER", "Ana Torres", "Ana Torres", 0.99),
+        ("ORG", "Siemens", "Siemens", 0.97),
+        ("ORG", "Bank of Spain", "Banco de España", 0.66),
+        ("LOC", "Portugal", "Portugal", 0.94),
+        ("LOC", "Lisbon", None, 0.0),
+    ),
+)
+
+# Where offsets could go wrong on a page: two UTF-16 units a character, several characters a sign,
+# markup, another direction, and two line ends that HTML takes for one.
+TRICKY = Example(
+    "tricky",
+    "de",
+    "😀 Ana 𠮷野 met سامي of Espan\u0303a <b>&amp; 👩‍👩‍👧 now\r\nin  Berlin.",
+    "😀 Ana 𠮷野 traf سامي von Espan\u0303a <b>&amp; 👩‍👩‍👧 nun\r\nin  Berlin.",
+    (
+        ("PER", "Ana", "Ana", 0.9),
+        ("LOC", "𠮷野", "𠮷野", 0.8),
+        ("PER", "سامي", "سامي", 0.7),
+        ("LOC", "Berlin", "Berlin", 0.6),
+    ),
+)
+RIGHT_TO_LEFT = Example(
+    "right-to-left",
+    "ar",
+    "דנה לוי גרה בחיפה ואת Bea ראתה",
+    "تعيش دانا ليفي في حيفا ورأت Bea هناك",
+    (("PER", "דנה לוי", "دانا ليفي", 0.9), ("LOC", "חיפה", "حيفا", 0.8)),
+)
+
 
 def place(text: str, phrase: str) -> Span:
     start = text.index(phrase)
@@ -149,6 +191,12 @@ class FixedProjector:
 def projected(projector: FixedProjector | None = None) -> list[ProjectedSentence]:
     """All examples as the projector answers them."""
     return (projector or FixedProjector()).project([example.sentence for example in EXAMPLES])
+
+
+def projected_as(example: Example) -> ProjectedSentence:
+    """An example that is not one of all."""
+    (found,) = FixedProjector(examples={example.id: example}).project([example.sentence])
+    return found
 
 
 def many(count: int, model_version: str = FIRST) -> list[ProjectedSentence]:

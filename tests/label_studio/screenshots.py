@@ -2,8 +2,8 @@
 
     python -m tests.label_studio.screenshots RUN [--out docs/images]
 
-Writes task-clean.png, task-conflict.png, task-chinese.png and data-manager.png. A picture the run
-has no sentence for is left out, and named.
+Writes task-clean.png, task-conflict.png, task-dark.png (the same in the dark theme),
+task-chinese.png and data-manager.png. A picture the run has no sentence for is left out, and named.
 """
 
 import argparse
@@ -14,17 +14,17 @@ from pathlib import Path
 
 from label_config.config import build_config
 from ml_backend.cli.push import labels_of_run
-from ml_backend.label_studio import Project, ReviewServer
+from ml_backend.label_studio import ReviewServer
 from ml_backend.label_studio_server import LabelStudioServer
 from ml_backend.push import push
 from ml_backend.review_tabs import REVIEW_QUEUE, review_tabs
 from projection.records import ProjectedSentence
 from projection.run import load_run
 from projection.words import is_character_language
-from tests.label_studio.pages import ReviewPage, reviewing
+from tests.label_studio.pages import NEXT_SPAN, reviewing
 
-WIDTH, HEIGHT = 1280, 640
-LONGEST = 110  # characters: a sentence that fits on one line
+WIDTH, HEIGHT = 1440, 620
+LONGEST = 160  # characters: a sentence that fits on two lines
 TITLE = "Projected entities"
 
 Score = Callable[[ProjectedSentence], float]
@@ -52,10 +52,14 @@ def sure(projected: ProjectedSentence) -> float:
     return projected.score if len(projected.entities) >= FEW else 0
 
 
-PICTURES: dict[str, Score] = {
-    "task-clean": clean,
-    "task-conflict": conflict,
-    "task-chinese": chinese,
+LIGHT, DARK = "light", "dark"
+
+# The theme each is taken in, and what makes a sentence fit for it.
+PICTURES: dict[str, tuple[str, Score]] = {
+    "task-clean": (LIGHT, clean),
+    "task-conflict": (LIGHT, conflict),
+    "task-chinese": (LIGHT, chinese),
+    "task-dark": (DARK, conflict),
 }
 
 
@@ -64,7 +68,7 @@ def _is_chinese(projected: ProjectedSentence) -> bool:
 
 
 def best(sentences: Iterable[ProjectedSentence], score: Score) -> ProjectedSentence | None:
-    """The highest-scoring sentence that fits on a line, the first of equals; None without any."""
+    """The highest-scoring sentence of those that fit, the first of equals; None without any."""
     fitting = [s for s in sentences if score(s) > 0 and len(s.sentence.source) <= LONGEST]
     return max(fitting, key=score, default=None)
 
@@ -80,22 +84,18 @@ def take_all(run: Path, out: Path, data_dir: Path) -> None:
         push(server, project, sentences)
         tabs = server.ensure_tabs(project, list(review_tabs()))
         ids = {task["data"]["origin"]: task["id"] for task in server.tasks(project)}
-        for name, score in PICTURES.items():
+        for name, (theme, score) in PICTURES.items():
             chosen = best(sentences, score)
             if chosen is None:
                 sys.stderr.write(f"{run} has no sentence for {name}.png\n")
                 continue
-            take_task(page, server, project, ids[chosen.sentence.origin], out / f"{name}.png")
+            page.open(server.task_url(project, ids[chosen.sentence.origin]))
+            page.set_theme(theme)
+            page.press(NEXT_SPAN)
+            page.picture_of_task(out / f"{name}.png")
+        page.set_theme(LIGHT)
         page.open_tab(server.tab_url(project, tabs[REVIEW_QUEUE.title]))
         page.picture(out / "data-manager.png")
-
-
-def take_task(
-    page: ReviewPage, server: ReviewServer, project: Project, task_id: int, path: Path
-) -> None:
-    page.open(server.task_url(project, task_id))
-    page.select_first()
-    page.picture(path)
 
 
 def main() -> None:
