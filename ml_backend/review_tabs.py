@@ -45,12 +45,18 @@ _OF_A_TASK = (
     "data.target",
     "data.origin",
     "data.source_html",
+    "data.doubts_html",
     "data.conflict",
     "data.n_conflicts",
     "data.min_confidence",
     "data.n_entities",
     "data.source_entities",
     "data.conflicts",
+    "data.propagated",
+    "data.audit",
+    "data.audit_stratum",
+    "data.audit_stratum_size",
+    "data.disagreement",
 )
 _WIDTHS = {
     "predictions_score": 130,
@@ -58,10 +64,14 @@ _WIDTHS = {
     "data.source": 340,
     "data.target": 340,
     "data.conflict": 190,
+    "data.propagated": 260,
+    "data.audit": 160,
+    "data.disagreement": 260,
 }
 
 LEAST_SURE_FIRST = "tasks:predictions_score"
 LAST_REVIEWED_FIRST = "-tasks:completed_at"
+AS_PUSHED = "tasks:id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +129,43 @@ _REVIEWED = Filter("total_annotations", "greater", "Number", 0)
 # With its quotes, because that is how a choice stands in an annotation's JSON.
 _MARKED_UNUSABLE = Filter("annotations_results", "contains", "String", f'"{UNUSABLE}"')
 
+
+def _says_something(column: str) -> Filter:
+    # Not Label Studio's `empty`: whether that takes "" for empty depends on the type the field has
+    # in the first task of the project, which an older spanferry may have pushed without it.
+    return Filter(column, "regex", "String", ".")
+
+
 REVIEW_QUEUE = Tab("Review queue", _OPEN)
+PROPAGATED = Tab(
+    "Propagated",
+    (*_OPEN, _says_something("data.propagated")),
+    shown=(*SHOWN, "data.propagated"),
+)
+# By no order that tells what the models thought of them.
+AUDIT_SAMPLE = Tab(
+    "Audit sample",
+    (_says_something("data.audit"),),
+    AS_PUSHED,
+    (*SHOWN_WHEN_REVIEWED, "data.audit"),
+)
+DISAGREEMENTS = Tab(
+    "Disagreements",
+    (_says_something("data.disagreement"),),
+    LAST_REVIEWED_FIRST,
+    (*SHOWN_WHEN_REVIEWED, "data.disagreement"),
+)
 
 
 def review_tabs() -> Iterator[Tab]:
-    """The queue, one tab a conflict kind (still open ones only), then what has been decided."""
+    """The queue, one tab a conflict kind and what was carried over (both still open ones only),
+    what is to be looked at again, then what has been decided.
+    """
     yield REVIEW_QUEUE
     for kind in ConflictKind:
         of_kind = Filter("data.conflict", "contains", "String", kind.value)
         yield Tab(kind.value.replace("_", " ").capitalize(), (*_OPEN, of_kind))
+    yield from (PROPAGATED, AUDIT_SAMPLE, DISAGREEMENTS)
     yield Tab("Done", (_REVIEWED,), LAST_REVIEWED_FIRST, SHOWN_WHEN_REVIEWED)
     yield Tab("Unusable", (_MARKED_UNUSABLE,), LAST_REVIEWED_FIRST, SHOWN_WHEN_REVIEWED)
     skipped = Filter("cancelled_annotations", "greater", "Number", 0)

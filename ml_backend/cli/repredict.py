@@ -25,13 +25,14 @@ def repredict(*, url: Url, api_key: ApiKey, project: Title, as_json: AsJson = Fa
     # Models and the client of Label Studio take seconds to import, which `--help` should not.
     from ml_backend.engine import load_function  # noqa: PLC0415
     from ml_backend.label_studio import ReviewServer  # noqa: PLC0415
+    from ml_backend.repredict import alone  # noqa: PLC0415
     from ml_backend.repredict import repredict as repredict_tasks  # noqa: PLC0415
 
     settings = Settings.from_env(os.environ)
     with ReviewServer.connect(url, api_key) as server:
         found = server.existing_project(project)
-        projector = load_function(settings)(ModelStore(settings.model_store).active())
-        with progress("tasks predicted") as advance:
+        with alone(settings.data_dir, server, found), progress("tasks predicted") as advance:
+            projector = load_function(settings)(ModelStore(settings.model_store).active())
             report = repredict_tasks(server, found, projector, on_progress=advance)
     if as_json:
         print_json({"project": project, **report.to_json()})
@@ -40,9 +41,10 @@ def repredict(*, url: Url, api_key: ApiKey, project: Title, as_json: AsJson = Fa
 
 
 def _in_words(report: "RepredictReport") -> str:
+    meanwhile = f", {report.meanwhile} changed meanwhile" if report.meanwhile else ""
     return (
         f"{report.predicted} tasks predicted by {report.model_version}; "
         f"{report.refreshed} of them now show other projections\n"
         f"Left alone: {report.touched} touched, {report.up_to_date} up to date, "
-        f"{report.too_long} too long"
+        f"{report.too_long} too long{meanwhile}"
     )
