@@ -1,0 +1,75 @@
+"""`spanferry adjudicate`: where annotators disagree."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from ml_backend.cli.console import bars, err, print_json
+from ml_backend.cli.console import out as console
+from ml_backend.cli.options import ApiKey, AsJson, Title, Url
+from training.adjudication import AdjudicationPolicy
+
+if TYPE_CHECKING:
+    from ml_backend.adjudicate import DisagreementReport
+
+
+def adjudicate(
+    *,
+    url: Url,
+    api_key: ApiKey,
+    project: Title,
+    policy: Annotated[
+        AdjudicationPolicy, typer.Option(help="Whose word settles a disagreement.")
+    ] = AdjudicationPolicy.LATEST,
+    reviewer: Annotated[
+        str | None, typer.Option(help="With the policy reviewer: the number of that user.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List where annotators disagree, and mark those tasks for the tab "Disagreements".
+
+    A majority or a reviewer settles a disagreement; that somebody decided later does not. Tasks on
+    which nothing is open any more are cleared.
+
+    Example:
+
+        spanferry adjudicate --url http://localhost:8080 --project "News de" --policy majority
+    """
+    # The client of Label Studio takes seconds to import, which `--help` should not.
+    from ml_backend.adjudicate import mark_disagreements  # noqa: PLC0415
+    from ml_backend.label_studio import ReviewServer  # noqa: PLC0415
+
+    err.print(f"Fetching the reviews of {project!r} …", highlight=False, markup=False)
+    with ReviewServer.connect(url, api_key) as server, bars() as on_progress:
+        report = mark_disagreements(
+            server,
+            server.existing_project(project),
+            policy,
+            reviewer=reviewer,
+            on_progress=on_progress,
+        )
+    if as_json:
+        print_json({"project": project, **report.to_json()})
+        return
+    if report.disagreements:
+        console.print(_table(report))
+    console.print(_in_words(report), highlight=False, markup=False, soft_wrap=True)
+
+
+def _table(report: "DisagreementReport") -> Table:
+    made = Table(box=None, pad_edge=False)
+    for column in ("task", "sentence", "", "who has what"):
+        made.add_column(column, overflow="fold")
+    for each in report.disagreements:
+        task = "" if each.task_id is None else str(each.task_id)
+        made.add_row(task, each.sentence_id, "settled" if each.settled else "open", each.differs)
+    return made
+
+
+def _in_words(report: "DisagreementReport") -> str:
+    found = len(report.disagreements)
+    return (
+        f"{found} disagreements in {report.compared} sentences, {len(report.open)} of them open "
+        f"by the policy {report.policy}\n{report.marked} tasks marked, {report.cleared} cleared"
+    )

@@ -1,0 +1,199 @@
+"""`spanferry audit`: how good is what nobody will look at."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from ml_backend.cli.console import bars, err, print_json
+from ml_backend.cli.console import out as console
+from ml_backend.cli.options import ApiKey, AsJson, Title, Url
+from projection.files import write_json
+
+if TYPE_CHECKING:
+    from ml_backend.audit import DrawReport
+    from ml_backend.audit_report import AuditReport
+    from ml_backend.estimates import ThresholdTest
+
+app = typer.Typer(
+    help="Review a random sample to know how good the tasks are that nobody reviews.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@app.command()
+def draw(
+    *,
+    url: Url,
+    api_key: ApiKey,
+    project: Title,
+    size: Annotated[int, typer.Option(min=1, help="Tasks in the sample.")] = 100,
+    threshold: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="The least score of a task that may be accepted unseen."),
+    ] = 0.8,
+    name: Annotated[str, typer.Option(help="Name of the audit; a new name draws anew.")] = "audit",
+    seed: Annotated[int, typer.Option(help="Seed of what is drawn.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Mark a random sample of the tasks that would be accepted without anybody looking.
+
+    Those are untouched tasks without a conflict, with a score of at least --threshold. The sample
+    is stratified by language and confidence, and stands in the tab "Audit sample". Drawing again
+    adds what an interruption left out, and else only says what is there.
+
+    Example:
+
+        spanferry audit draw --url http://localhost:8080 --project "News de" --size 200
+    """
+    # The client of Label Studio takes seconds to import, which `--help` should not.
+    from ml_backend.audit import draw as draw_sample  # noqa: PLC0415
+    from ml_backend.label_studio import ReviewServer  # noqa: PLC0415
+
+    name = _named(name)
+    err.print(f"Fetching the tasks of {project!r} …", highlight=False, markup=False)
+    with ReviewServer.connect(url, api_key) as server, bars() as on_progress:
+        report = draw_sample(
+            server,
+            server.existing_project(project),
+            name,
+            size=size,
+            threshold=threshold,
+            seed=seed,
+            on_progress=on_progress,
+        )
+    if as_json:
+        print_json({"project": project, **report.to_json()})
+        return
+    console.print(_drawn(report))
+    console.print(_drawn_in_words(report), highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def report(
+    *,
+    url: Url,
+    api_key: ApiKey,
+    project: Title,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the audit. [default: the only one]")
+    ] = None,
+    target_precision: Annotated[
+        float,
+        typer.Option(min=0.01, max=0.999, help="What the labels accepted unseen should reach."),
+    ] = 0.95,
+    seed: Annotated[int, typer.Option(help="Seed of the intervals.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Write the report to this JSON file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what the reviewed sample tells of the tasks nobody reviewed.
+
+    Gives precision and recall of their labels with 95 % intervals, and the confidence from which on
+    the target precision holds, for `spanferry export --accept-above`.
+
+    Example:
+
+        spanferry audit report --url http://localhost:8080 --project "News de" --out audit.json
+    """
+    # Label Studio's client and scipy take seconds to import, which `--help` should not.
+    from ml_backend.audit_report import audit_report  # noqa: PLC0415
+    from ml_backend.label_studio import ReviewServer  # noqa: PLC0415
+
+    err.print(f"Fetching the reviews of {project!r} …", highlight=False, markup=False)
+    with ReviewServer.connect(url, api_key) as server:
+        found = audit_report(
+            server,
+            server.existing_project(project),
+            name,
+            target_precision=target_precision,
+            seed=seed,
+        )
+    if out is not None:
+        write_json(out, found.to_json())
+    if as_json:
+        print_json(found.to_json())
+        return
+    console.print(_strata(found), "")
+    console.print(_thresholds(found), "")
+    console.print(_in_words(found), highlight=False, markup=False, soft_wrap=True)
+    if out is not None:
+        console.print(f"Written to {out}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _named(name: str) -> str:
+    if not name.strip():
+        raise typer.BadParameter("is empty", param_hint="--name")
+    return name.strip()
+
+
+def _table(first: str, *columns: str) -> Table:
+    made = Table(box=None, pad_edge=False)
+    made.add_column(first, no_wrap=True)
+    for column in columns:
+        made.add_column(column, justify="right")
+    return made
+
+
+def _drawn(report: "DrawReport") -> Table:
+    made = _table("stratum", "tasks", "in the sample")
+    for stratum in report.strata:
+        made.add_row(stratum.name, str(stratum.size), str(stratum.drawn))
+    made.add_row("all", str(report.population), str(report.drawn))
+    return made
+
+
+def _drawn_in_words(report: "DrawReport") -> str:
+    before = report.drawn - report.added
+    lines = [f"Audit {report.name!r}: {report.added} tasks drawn now, {before} were there"]
+    lines += (f"Not drawn from: {count} {why}" for why, count in report.left_out.items())
+    if report.other_audits:
+        lines.append(f"Not drawn from: {report.other_audits} in the sample of another audit")
+    return "\n".join([*lines, "Review them in the tab “Audit sample”"])
+
+
+def _strata(report: "AuditReport") -> Table:
+    made = _table("stratum", "remaining", "drawn", "reviewed", "proposed", "right", "true")
+    for each in report.strata:
+        numbers = (
+            *(each.remaining, each.drawn, each.reviewed),
+            *(each.proposed, each.right, each.true),
+        )
+        made.add_row(each.name, *map(str, numbers))
+    return made
+
+
+def _thresholds(report: "AuditReport") -> Table:
+    made = _table("from", "tasks", "labels", "reviewed", "precision", "at least", "")
+    for test in report.thresholds:
+        made.add_row(
+            f"{test.threshold:g}",
+            *map(str, (test.tasks, test.entities, test.reviewed, test.precision)),
+            f"{100 * test.lower:.1f} %",
+            f"{test.verdict}{test.reason and f': {test.reason}'}",
+        )
+    return made
+
+
+def _in_words(report: "AuditReport") -> str:
+    lines = [
+        f"Unreviewed: {report.remaining} tasks with {report.entities} labels",
+        f"precision  {report.precision}",
+        f"recall     {report.recall}",
+        f"unusable   {report.unusable_share} of the tasks",
+        _advice(report.accepted, report.target_precision),
+        *report.notes(),
+        "Reviewers saw the proposals before they decided, which flatters these figures",
+    ]
+    return "\n".join(lines)
+
+
+def _advice(accepted: "ThresholdTest | None", target: float) -> str:
+    if accepted is None:
+        return f"No threshold is shown to reach a precision of {100 * target:g} %"
+    return (
+        f"From {accepted.threshold:g} on precision is at least {100 * target:g} % (95 % sure): "
+        f"{accepted.tasks} tasks with {accepted.entities} labels, by "
+        f"`spanferry export --accept-above {accepted.threshold:g}`"
+    )

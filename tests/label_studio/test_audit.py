@@ -1,0 +1,200 @@
+"""An audit and an adjudication on a real Label Studio, from the command line."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from label_config.reviews import annotation_of
+from ml_backend.audit import audit_of, draw
+from ml_backend.audit_report import audit_report
+from ml_backend.cli import app
+from ml_backend.label_studio import Project, ReviewServer
+from ml_backend.label_studio_server import LabelStudioServer
+from ml_backend.push import push
+from ml_backend.review_tabs import AUDIT_SAMPLE, DISAGREEMENTS, review_tabs
+from projection.records import Entity, ReviewStatus
+from tests.label_studio.examples import many, place
+
+pytestmark = pytest.mark.label_studio
+
+TASKS, SIZE = 200, 20
+
+
+@pytest.fixture
+def filled(server: ReviewServer, project: Project) -> Project:
+    """200 tasks in German with scores from 0.5 to 1: 80 of them at least at 0.8."""
+    push(server, project, many(TASKS))
+    return server.existing_project(project.title)
+
+
+def spanferry(studio: LabelStudioServer, project: Project, *command: str) -> dict[str, Any]:
+    access = ("--url", studio.url, "--api-key", studio.account.token, "--project", project.title)
+    result = CliRunner().invoke(app, [*command, *access, "--json"])
+    assert result.exit_code == 0, result.output
+    answer: dict[str, Any] = json.loads(result.stdout)
+    return answer
+
+
+def in_words(studio: LabelStudioServer, project: Project, *command: str) -> str:
+    access = ("--url", studio.url, "--api-key", studio.account.token, "--project", project.title)
+    result = CliRunner().invoke(app, [*command, *access], env={"COLUMNS": "160"})
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def decide(server: ReviewServer, task: dict[str, Any], label: str = "LOC", more: str = "") -> None:
+    """Submit what was proposed under a label, and perhaps one more person."""
+    target = task["data"]["target"]
+    entities = [Entity(place(target, "Berlin"), label)]
+    entities += [Entity(place(target, more), "PER")] if more else []
+    server.annotate(task["id"], annotation_of(entities, target, ReviewStatus.ACCEPTED))
+
+
+def shown_in(studio: LabelStudioServer, project: Project, tab: int) -> set[int]:
+    answer = httpx.get(
+        f"{studio.url}/api/tasks",
+        params={"view": tab, "project": project.id, "page_size": 500},
+        headers={"Authorization": f"Token {studio.account.token}"},
+    ).raise_for_status()
+    return {task["id"] for task in answer.json()["tasks"]}
+
+
+@contextmanager
+def second_person(studio: LabelStudioServer) -> Iterator[ReviewServer]:
+    """Somebody else of the same organization."""
+    with httpx.Client(base_url=studio.url, follow_redirects=True) as browser:
+        link = httpx.get(
+            f"{studio.url}/api/invite", headers={"Authorization": f"Token {studio.account.token}"}
+        ).json()["invite_url"]
+        browser.get(link)
+        form = {
+            "email": f"second-{uuid4().hex[:8]}@example.org",
+            "password": uuid4().hex,
+            "csrfmiddlewaretoken": browser.cookies["csrftoken"],
+        }
+        browser.post(link, data=form, headers={"Referer": studio.url}).raise_for_status()
+        token = browser.get("/api/current-user/token").raise_for_status().json()["token"]
+    with ReviewServer.connect(studio.url, token) as server:
+        yield server
+
+
+def test_an_audit_is_drawn_reviewed_and_reported(
+    label_studio: LabelStudioServer, server: ReviewServer, filled: Project, tmp_path: Path
+) -> None:
+    command = ("audit", "draw", "--size", str(SIZE), "--name", "Mai 😀")
+    drawn = spanferry(label_studio, filled, *command)
+    again = spanferry(label_studio, filled, *command)
+
+    assert (drawn["population"], drawn["drawn"], drawn["added"]) == (80, SIZE, SIZE)
+    assert (again["drawn"], again["added"]) == (SIZE, 0)
+    assert drawn["left_out"] == {"below the threshold": 120}
+    assert [(s["name"], s["size"], s["drawn"]) for s in drawn["strata"]] == [
+        ("de 0.98–1", 8, 2),
+        ("de 0.95–0.98", 12, 3),
+        ("de 0.9–0.95", 20, 5),
+        ("de 0.8–0.9", 40, 10),
+    ]
+
+    sampled = [task for task in server.tasks(filled) if audit_of(task) == "Mai 😀"]
+    tabs = server.ensure_tabs(filled, list(review_tabs()))
+    assert shown_in(label_studio, filled, tabs[AUDIT_SAMPLE.title]) == {t["id"] for t in sampled}
+
+    for task in sampled[:-1]:
+        decide(server, task, more="reiste" if task is sampled[0] else "")
+    server.annotate(sampled[-1]["id"], [], skipped=True)
+    out = tmp_path / "audit.json"
+    found = spanferry(label_studio, filled, "audit", "report", "--out", str(out))
+
+    assert found == json.loads(out.read_text("utf-8"))
+    assert (found["name"], found["reviewed"], found["skipped"]) == ("Mai 😀", SIZE - 1, 1)
+    assert (found["remaining"], found["entities"]) == (80 - SIZE, 80 - SIZE)
+    assert found["precision"]["value"] == 1
+    assert found["recall"]["value"] < 1
+    assert found["threshold"] is None, "19 sentences cannot show 95 %"
+
+    words = in_words(label_studio, filled, "audit", "report", "--target-precision", "0.5")
+    assert "From 0.8 on precision is at least 50 % (95 % sure): 60 tasks with 60 labels" in words
+    assert "spanferry export --accept-above 0.8" in words
+    assert "1 of the sample were skipped" in words
+    assert "which flatters these figures" in words
+
+
+def test_an_interrupted_draw_goes_on_to_the_same_sample(
+    server: ReviewServer, filled: Project
+) -> None:
+    def interrupt(_what: str, done: int, _total: int) -> None:
+        if done == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        draw(server, filled, "a", size=SIZE, on_progress=interrupt)
+    half = {task["id"] for task in server.tasks(filled) if audit_of(task)}
+    report = draw(server, filled, "a", size=SIZE)
+    whole = {task["id"] for task in server.tasks(filled) if audit_of(task)}
+    found = audit_report(server, filled)
+
+    assert (len(half), report.added, report.drawn) == (7, SIZE - 7, SIZE)
+    assert half < whole
+    assert (found.waiting, found.reviewed, found.remaining) == (SIZE, 0, 80)
+
+
+def test_mistakes_are_one_line(label_studio: LabelStudioServer, project: Project) -> None:
+    access = ("--url", label_studio.url, "--api-key", label_studio.account.token)
+    for command, message in (
+        (("audit", "draw"), "nothing to draw (it has no tasks)"),
+        (("audit", "report"), "has no audit. Draw one"),
+        (("adjudicate", "--policy", "reviewer"), "policy reviewer: needs a reviewer"),
+    ):
+        result = CliRunner().invoke(app, [*command, *access, "--project", project.title])
+        assert result.exit_code != 0
+        assert message in str(result.exception)
+
+
+def test_a_project_nobody_reviewed_has_no_disagreements(
+    label_studio: LabelStudioServer, project: Project
+) -> None:
+    found = spanferry(label_studio, project, "adjudicate")
+    assert (found["compared"], found["disagreements"], found["marked"]) == (0, [], 0)
+
+
+def test_disagreements_are_marked_and_cleared(
+    label_studio: LabelStudioServer, server: ReviewServer, filled: Project
+) -> None:
+    disputed, agreed, alone = server.tasks(filled)[:3]
+    with second_person(label_studio) as colleague:
+        for task, label in ((disputed, "LOC"), (agreed, "LOC"), (alone, "LOC")):
+            decide(server, task, label)
+        decide(colleague, disputed, "ORG")
+        decide(colleague, agreed, "LOC")
+        mine, theirs = sorted({a["completed_by"] for a in server.tasks(filled)[0]["annotations"]})
+
+        first = spanferry(label_studio, filled, "adjudicate")
+        second = spanferry(label_studio, filled, "adjudicate")
+
+        assert (first["compared"], first["open"], first["marked"], first["cleared"]) == (3, 1, 1, 0)
+        assert (second["open"], second["marked"], second["cleared"]) == (1, 0, 0)
+        [told] = first["disagreements"]
+        assert told["task_id"] == disputed["id"]
+        assert told["differs"] == f"{mine}: LOC “Berlin”; {theirs}: ORG “Berlin”"
+        tabs = server.ensure_tabs(filled, list(review_tabs()))
+        tab = tabs[DISAGREEMENTS.title]
+        assert shown_in(label_studio, filled, tab) == {disputed["id"]}
+        assert server.tasks(filled)[0]["data"]["disagreement"] == told["differs"]
+        assert "who has what" in in_words(label_studio, filled, "adjudicate")
+
+        reviewer = ("--policy", "reviewer", "--reviewer", str(mine))
+        settled = spanferry(label_studio, filled, "adjudicate", *reviewer)
+        assert (settled["open"], settled["marked"], settled["cleared"]) == (0, 0, 1)
+        assert shown_in(label_studio, filled, tab) == set()
+
+        assert spanferry(label_studio, filled, "adjudicate")["marked"] == 1
+        decide(colleague, disputed, "LOC")
+        cleared = spanferry(label_studio, filled, "adjudicate")
+        assert (cleared["disagreements"], cleared["cleared"]) == ([], 1)

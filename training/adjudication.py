@@ -1,0 +1,297 @@
+"""One decision a sentence where several people decided, and what they disagree on.
+
+Where all who decided agree there is nothing to settle. Elsewhere a policy settles it: the latest
+decision, a majority, or a named reviewer. Where the policy has no answer (a tie, or the reviewer
+has not decided) the latest decision holds, and the disagreement stays open for people to settle.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from projection.errors import TrainingError
+from projection.records import Entity, Provenance, ReviewedSentence, ReviewStatus, Span
+
+Mark = tuple[Span, str]
+
+
+class AdjudicationPolicy(StrEnum):
+    """Whose word holds where annotators disagree."""
+
+    LATEST = "latest"  # who decided last
+    MAJORITY = "majority"  # more than half, label by label
+    REVIEWER = "reviewer"  # a named person
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """What the annotators of one sentence do not agree on.
+
+    `annotators` are all who decided, `differs` says in plain words who has what. `settled` tells
+    whether the policy had an answer; where it had none the latest decision stands in for one.
+    """
+
+    sentence_id: str
+    origin: str
+    task_id: int | None
+    annotators: tuple[str, ...]
+    differs: str
+    settled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Adjudicated:
+    """One review a sentence, in the order sentences first appear, and the disagreements."""
+
+    sentences: tuple[ReviewedSentence, ...]
+    disagreements: tuple[Disagreement, ...]
+
+
+def adjudicate(
+    reviewed: Iterable[ReviewedSentence],
+    policy: AdjudicationPolicy = AdjudicationPolicy.LATEST,
+    *,
+    reviewer: str | None = None,
+) -> Adjudicated:
+    """Settle every sentence: by agreement, else by `policy`, else by the latest decision.
+
+    An annotator has one voice, the newest decision. Two agree if both call the sentence unusable,
+    or both left the same spans with the same labels. Skipping decides nothing: it only stands where
+    nobody decided.
+
+    By majority the annotators first decide whether the sentence is usable; then a label stands if
+    more than half of those who found it usable have it. Half and half, the latest of them decides,
+    and `notes` say so. Two labels that overlap only stand together if somebody marked both. If what
+    comes out is nobody's own, `annotator` joins all with `+`.
+
+    Args:
+        reviewed: in any order, any number a sentence.
+        policy: whose word holds.
+        reviewer: the annotator whose word holds under the policy `reviewer`, and only there.
+
+    Raises:
+        TrainingError: if a reviewer is missing, needless, or has decided nothing though there is
+            something to decide; or if a time cannot be read.
+    """
+    if (reviewer is None) is (policy is AdjudicationPolicy.REVIEWER):
+        raise TrainingError(
+            f"policy {policy}",
+            "needs a reviewer" if reviewer is None else f"knows no reviewer ({reviewer})",
+            "Name the annotator with the policy `reviewer`, and only with that",
+        )
+    sentences: list[ReviewedSentence] = []
+    disagreements: list[Disagreement] = []
+    everybody: set[str] = set()
+    for group in by_sentence(reviewed):
+        voices = opinions(group)
+        everybody.update(voice.annotator for voice in voices)
+        if len({_position(voice) for voice in voices}) <= 1:
+            sentences.append(max(group, key=_decisiveness))
+            continue
+        answer, settled = _settle(voices, policy, reviewer)
+        sentences.append(answer)
+        disagreements.append(_disagreement(voices, settled=settled))
+    if reviewer is not None and disagreements and reviewer not in everybody:
+        raise TrainingError(
+            f"reviewer {reviewer!r}",
+            f"has decided nothing; annotators are {', '.join(sorted(everybody))}",
+            "Give the number Label Studio knows the reviewer by",
+        )
+    return Adjudicated(tuple(sentences), tuple(disagreements))
+
+
+def newest_decisions(reviewed: Iterable[ReviewedSentence]) -> list[ReviewedSentence]:
+    """One annotation a sentence, in the order sentences first appear.
+
+    The newest wins, but skipping decides nothing: it only stands where nobody decided.
+    """
+    return [max(group, key=_decisiveness) for group in by_sentence(reviewed)]
+
+
+def by_sentence(reviewed: Iterable[ReviewedSentence]) -> list[list[ReviewedSentence]]:
+    """The reviews of each sentence, in the order sentences first appear.
+
+    A sentence is known by id, origin and target: two may share an id by chance.
+    """
+    groups: defaultdict[tuple[str, str, str], list[ReviewedSentence]] = defaultdict(list)
+    for review in reviewed:
+        pair = review.sentence
+        groups[pair.id, pair.origin, pair.target].append(review)
+    return list(groups.values())
+
+
+def opinions(group: Iterable[ReviewedSentence]) -> list[ReviewedSentence]:
+    """The newest decision of each annotator of one sentence, oldest first.
+
+    Skipped sentences and those nobody saw are no decisions.
+    """
+    newest: dict[str, ReviewedSentence] = {}
+    for review in group:
+        if review.judged or review.status is ReviewStatus.UNUSABLE:
+            before = newest.get(review.annotator, review)
+            newest[review.annotator] = max(before, review, key=_decisiveness)
+    return sorted(newest.values(), key=_decisiveness)
+
+
+def marks_of(entities: Iterable[Entity] | None) -> frozenset[Mark]:
+    """Spans and labels, without scores."""
+    return frozenset((entity.span, entity.label) for entity in entities or ())
+
+
+def _position(voice: ReviewedSentence) -> frozenset[Mark] | None:
+    """What counts when voices are compared; None: unusable, and then labels do not matter."""
+    return marks_of(voice.entities) if voice.usable else None
+
+
+def _settle(
+    voices: Sequence[ReviewedSentence], policy: AdjudicationPolicy, reviewer: str | None
+) -> tuple[ReviewedSentence, bool]:
+    """The answer, and whether the policy had one. `voices` are oldest first and disagree."""
+    latest = voices[-1]
+    if policy is AdjudicationPolicy.MAJORITY:
+        return _majority(voices)
+    if policy is AdjudicationPolicy.REVIEWER:
+        for voice in voices:
+            if voice.annotator == reviewer:
+                return voice, True
+        return _noted(latest, f"not decided by {reviewer}: the latest decision holds"), False
+    return latest, False
+
+
+def _majority(voices: Sequence[ReviewedSentence]) -> tuple[ReviewedSentence, bool]:
+    usable = [voice for voice in voices if voice.usable]
+    unusable = [voice for voice in voices if not voice.usable]
+    if len(usable) == len(unusable):
+        return _noted(voices[-1], "usable for half of the annotators: the latest holds"), False
+    if len(unusable) > len(usable):
+        return unusable[-1], True
+    votes = Counter(mark for voice in usable for mark in marks_of(voice.entities))
+    split = {mark for mark, count in votes.items() if 2 * count == len(usable)}
+    latest = usable[-1]
+    kept = {mark for mark, count in votes.items() if 2 * count > len(usable)}
+    kept |= split & marks_of(latest.entities)
+    answer = _with_marks(usable, kept)
+    if not split:
+        return answer, True
+    shown = ", ".join(_shown(mark, latest.sentence.target) for mark in sorted(split))
+    return _noted(answer, f"marked by half of the annotators: {shown}; the latest decides"), False
+
+
+def _with_marks(usable: Sequence[ReviewedSentence], marks: set[Mark]) -> ReviewedSentence:
+    """The newest review with exactly these marks, or one put together from all."""
+    for voice in reversed(usable):
+        if marks_of(voice.entities) == marks:
+            return voice
+    latest = usable[-1]
+    ordered = sorted(marks)
+    same = latest.predicted is not None and marks_of(latest.predicted) == marks
+    return replace(
+        latest,
+        entities=tuple(Entity(span, label) for span, label in ordered),
+        provenance=_provenance(usable, ordered),
+        status=ReviewStatus.ACCEPTED if same else ReviewStatus.CORRECTED,
+        annotator="+".join(sorted(voice.annotator for voice in usable)),
+        annotation_id=None,
+        lead_time=None,
+        notes=(*latest.notes, f"majority of {len(usable)} annotators, label by label"),
+    )
+
+
+def _provenance(
+    usable: Sequence[ReviewedSentence], marks: Sequence[Mark]
+) -> tuple[Provenance, ...]:
+    """Where the marks come from, by the newest review that has each; empty if one is unknown."""
+    known: dict[Mark, Provenance] = {}
+    for voice in usable:
+        # Reviews of older exports have none.
+        for entity, provenance in zip(voice.entities, voice.provenance, strict=False):
+            known[entity.span, entity.label] = provenance
+    return tuple(known[mark] for mark in marks) if known.keys() >= set(marks) else ()
+
+
+def _noted(review: ReviewedSentence, note: str) -> ReviewedSentence:
+    return replace(review, notes=(*review.notes, note))
+
+
+def _disagreement(voices: Sequence[ReviewedSentence], *, settled: bool) -> Disagreement:
+    pair = voices[0].sentence
+    by_name = sorted(voices, key=lambda voice: voice.annotator)
+    return Disagreement(
+        sentence_id=pair.id,
+        origin=pair.origin,
+        task_id=voices[0].task_id,
+        annotators=tuple(voice.annotator for voice in by_name),
+        differs=" | ".join(_differences(by_name)),
+        settled=settled,
+    )
+
+
+def _differences(voices: Sequence[ReviewedSentence]) -> Iterator[str]:
+    """One text a place of the sentence on which they differ: who has what there."""
+    if len({voice.usable for voice in voices}) == 2:
+        yield _who_has((v.annotator, "usable" if v.usable else "unusable") for v in voices)
+    usable = [voice for voice in voices if voice.usable]
+    text = voices[0].sentence.target
+    marked = [marks_of(voice.entities) for voice in usable]
+    disputed = frozenset[Mark]().union(*marked) - frozenset[Mark].intersection(
+        *marked or [frozenset()]
+    )
+    for place in _places(disputed):
+        yield _who_has(
+            (voice.annotator, ", ".join(_shown(m, text) for m in place if m in marks) or "nothing")
+            for voice, marks in zip(usable, marked, strict=True)
+        )
+
+
+def _places(marks: Iterable[Mark]) -> list[list[Mark]]:
+    """Marks in the order of the text, those that overlap together."""
+    places: list[list[Mark]] = []
+    end = 0
+    for mark in sorted(marks):
+        if places and mark[0].start < end:
+            places[-1].append(mark)
+        else:
+            places.append([mark])
+        end = max(end, mark[0].end)
+    return places
+
+
+def _who_has(answers: Iterable[tuple[str, str]]) -> str:
+    people: defaultdict[str, list[str]] = defaultdict(list)
+    for annotator, has in answers:
+        people[has].append(annotator)
+    return "; ".join(f"{' and '.join(who)}: {has}" for has, who in people.items())
+
+
+def _shown(mark: Mark, text: str) -> str:
+    span, label = mark
+    words = span.of(text)
+    place = f" {span}" if text.count(words) > 1 else ""
+    return f"{label} “{words}”{place}"
+
+
+def _decisiveness(review: ReviewedSentence) -> tuple[int, datetime, int]:
+    if review.judged or review.status is ReviewStatus.UNUSABLE:
+        rank = 2
+    else:
+        # Who looked and left it undecided still outweighs a machine that nobody looked at.
+        rank = int(review.status is ReviewStatus.SKIPPED)
+    return rank, moment(review), review.annotation_id or 0
+
+
+def moment(review: ReviewedSentence) -> datetime:
+    """When the review was last changed; before all times if that is unknown.
+
+    Raises:
+        TrainingError: if the time is not ISO 8601.
+    """
+    if review.updated_at is None:
+        return datetime.min.replace(tzinfo=UTC)
+    try:
+        found = datetime.fromisoformat(review.updated_at)
+    except ValueError as error:
+        where = f"{review.sentence.origin} updated_at"
+        raise TrainingError(where, f"{review.updated_at!r} is not an ISO 8601 time") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
