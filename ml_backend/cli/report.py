@@ -1,0 +1,113 @@
+"""`spanferry report`: what a review has come to, in the terminal and as a page."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ml_backend.cli.console import err, print_json
+from ml_backend.cli.console import out as console
+from ml_backend.cli.options import ApiKey, AsJson, Title, Url
+from projection.errors import CorpusError
+
+if TYPE_CHECKING:
+    from ml_backend.report.source import Reviews
+
+
+def report(
+    *,
+    url: Url = "",
+    api_key: ApiKey = "",
+    project: Title = "",
+    export: Annotated[
+        Path | None,
+        typer.Option(help="Instead of a project: a folder that `spanferry export` wrote."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="Folder for the page; an older report in it is replaced.")
+    ],
+    run: Annotated[
+        Path | None,
+        typer.Option(help="Run folder of `spanferry project`: tells what was flagged and dropped."),
+    ] = None,
+    idle_seconds: Annotated[
+        float, typer.Option(min=1, help="A sentence open for longer than this was left alone.")
+    ] = 600,
+    seconds_per_entity: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Seconds it takes to draw one entity, for the time saved. [default: measured]",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how a review goes: progress, acceptance, time, agreement, and what is corrected most.
+
+    Writes index.html, a page that needs nothing beside it, report.json with every figure, and the
+    ledger of all decisions (ledger.jsonl, ledger.csv). Plots need matplotlib.
+
+    Example:
+
+        spanferry report --url http://localhost:8080 --project "Europarl de" --out report
+    """
+    # These take seconds to import, which `--help` should not.
+    from ml_backend.report.figures import Report  # noqa: PLC0415
+    from ml_backend.report.filters import Filters  # noqa: PLC0415
+    from ml_backend.report.folder import PAGE, make_folder, write_report  # noqa: PLC0415
+    from ml_backend.report.plots import INSTALL, can_plot  # noqa: PLC0415
+    from ml_backend.report.terminal import closing_lines, tables  # noqa: PLC0415
+
+    check_source(url, api_key, project, export)
+    make_folder(out)
+    filters = None if run is None else Filters.of_run(run)
+    reviews = fetch(url, api_key, project) if export is None else read(export)
+    found = Report.of(
+        reviews,
+        filters=filters,
+        idle_seconds=idle_seconds,
+        seconds_per_entity=seconds_per_entity,
+    )
+    write_report(found, reviews, out)
+    if as_json:
+        print_json({"out": str(out), **found.to_json()})
+        return
+    for table in tables(found):
+        console.print(table, "")
+    for line in [*closing_lines(found), f"Written to {out / PAGE}"]:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    if not can_plot():
+        console.print(f"Without plots, which need {INSTALL}", highlight=False, markup=False)
+
+
+def check_source(url: str, api_key: str, project: str, export: Path | None) -> None:
+    """Refuse what names no reviews, or two sources of them.
+
+    Raises:
+        CorpusError: naming the option that is missing or too much.
+    """
+    if bool(project) == (export is not None):
+        raise CorpusError("report", "needs one source", 'Pass --project "…" or --export FOLDER')
+    if export is None and not (url and api_key):
+        raise CorpusError(
+            "--project",
+            "needs an address and a key",
+            "Pass --url and --api-key, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY",
+        )
+
+
+def fetch(url: str, api_key: str, project: str) -> "Reviews":
+    """Everything in a project of a server."""
+    from ml_backend.label_studio import ReviewServer  # noqa: PLC0415  takes a second to import
+    from ml_backend.report.source import read_project  # noqa: PLC0415
+
+    err.print(f"Fetching the reviews of {project!r} …", highlight=False, markup=False)
+    with ReviewServer.connect(url, api_key) as server:
+        return read_project(server, server.existing_project(project))
+
+
+def read(export: Path) -> "Reviews":
+    """Everything in an export."""
+    from ml_backend.report.source import read_export  # noqa: PLC0415  takes a second to import
+
+    return read_export(export)

@@ -1,0 +1,1 @@
+"""`spanferry report`: what a data lead wants to know of a review, as figures and as one page."""

@@ -1,0 +1,69 @@
+"""Where the reviews of a report come from: a project in Label Studio, or an export of one."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from label_config.config import labels_of
+from label_config.tasks import sentence_of
+from projection.errors import CorpusError
+from projection.files import parse_object, read_jsonl
+from projection.json_form import decode_reviewed
+from projection.records import ReviewedSentence
+
+if TYPE_CHECKING:  # label-studio-sdk takes a second to import, which an export does not need
+    from ml_backend.label_studio import Project, ReviewServer
+
+REVIEWED, SUMMARY = "reviewed.jsonl", "summary.json"  # of an export
+
+
+@dataclass(frozen=True, slots=True)
+class Reviews:
+    """All annotations of a project, in the order of its tasks.
+
+    `waiting` counts the tasks without any, by language; None where that cannot be known.
+    """
+
+    title: str
+    reviewed: Sequence[ReviewedSentence]
+    waiting: Mapping[str, int] | None = None
+
+
+def read_project(server: "ReviewServer", project: "Project") -> Reviews:
+    """Read every task once, open ones included.
+
+    Raises:
+        ReviewError: naming task and annotation, if one contradicts what was pushed.
+        ServerError: if Label Studio cannot be reached.
+    """
+    from ml_backend.pull import reviews_of  # noqa: PLC0415  label-studio-sdk takes a second
+
+    where = f"project {project.title!r}"
+    labels = labels_of(project.label_config, where)
+    tasks = server.tasks(project, with_predictions=True)
+    waiting = (task for task in tasks if not task["annotations"])
+    return Reviews(
+        project.title,
+        list(reviews_of(tasks, labels, where)),
+        Counter(sentence_of(task, where).target_lang for task in waiting),
+    )
+
+
+def read_export(folder: Path) -> Reviews:
+    """Read a folder that `spanferry export` wrote.
+
+    Raises:
+        CorpusError: if it is none, or a line of it is damaged.
+    """
+    file, summary = folder / REVIEWED, folder / SUMMARY
+    if not (file.is_file() and summary.is_file()):
+        raise CorpusError(
+            str(folder), "is not an export folder", "Name one that `spanferry export` wrote"
+        )
+    title = parse_object(summary.read_text("utf-8"), str(summary)).get("title")
+    return Reviews(
+        str(title or folder.name),
+        [decode_reviewed(row, f"{file}:{line}") for line, row in read_jsonl(file)],
+    )
