@@ -61,6 +61,9 @@ class LabelStudioServer:
     same folder finds both again. What is not given of the account is made up, and remembered in
     `account.json` beside the database, readable by its owner only.
 
+    `environment` are more of Label Studio's own settings, which win over ours: those of a database
+    elsewhere, for instance.
+
     Use it as a context manager, or call `start` and `stop`.
 
     Raises:
@@ -76,12 +79,14 @@ class LabelStudioServer:
         user: str | None = None,
         password: str | None = None,
         token: str | None = None,
+        environment: Mapping[str, str] | None = None,
         on_wait: Callable[[float], None] = lambda _: None,
     ) -> None:
         self.data_dir = data_dir.resolve()
         self.port = port or free_port()
         self.log = self.data_dir / "label-studio.log"
         self._given = {"user": user, "password": password, "token": token}
+        self._settings = {**_QUIET, **(environment or {})}
         self._on_wait = on_wait
         self._account: Account | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -93,9 +98,14 @@ class LabelStudioServer:
 
     @property
     def account(self) -> Account:
-        """The account, once started."""
+        """The account: the one remembered, else what was given and the rest made up.
+
+        Raises:
+            ServerError: if the folder belongs to another account.
+        """
         if self._account is None:
-            raise ServerError(self.url, "not started yet", "Call start() first")
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            self._account = _remembered_account(self.data_dir / "account.json", self._given)
         return self._account
 
     @property
@@ -116,12 +126,11 @@ class LabelStudioServer:
             return
         _require_label_studio()
         _require_free(self.port)
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        self._account = _remembered_account(self.data_dir / "account.json", self._given)
+        account = self.account
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603  (our own interpreter, no shell)
                 _command(self.port),
-                env=_environment(os.environ, self.data_dir, self._account),
+                env=_environment(os.environ, self._settings, self.data_dir, account),
                 cwd=self.data_dir,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -232,12 +241,14 @@ def _command(port: int) -> list[str]:
     return [*start, "--internal-host", HOST, "--port", str(port), "--enable-legacy-api-token"]
 
 
-def _environment(ours: Mapping[str, str], data_dir: Path, account: Account) -> dict[str, str]:
+def _environment(
+    ours: Mapping[str, str], settings: Mapping[str, str], data_dir: Path, account: Account
+) -> dict[str, str]:
     # The account goes by the environment: a command line can be read by every user of the machine.
     inherited = {key: value for key, value in ours.items() if key not in _NOT_MEANT_FOR_IT}
     return {
         **inherited,
-        **_QUIET,
+        **settings,
         "LABEL_STUDIO_BASE_DATA_DIR": str(data_dir),
         "LABEL_STUDIO_USERNAME": account.user,
         "LABEL_STUDIO_PASSWORD": account.password,

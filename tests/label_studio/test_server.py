@@ -56,6 +56,14 @@ def test_a_server_that_dies_shows_the_end_of_its_log(tmp_path: Path) -> None:
     assert server.pid is None
 
 
+@pytest.mark.label_studio
+def test_settings_of_its_own_reach_it(tmp_path: Path) -> None:
+    server = LabelStudioServer(tmp_path, environment={"DJANGO_DB": "no such database"})
+
+    with pytest.raises(ServerError, match=r"(?s)ended with status 1.*KeyError: 'no such database'"):
+        server.start()
+
+
 def test_a_taken_port_is_refused_before_anything_is_made(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -71,6 +79,8 @@ def test_a_free_port_can_be_listened_on() -> None:
         pass
 
 
-def test_there_is_no_account_before_the_start(tmp_path: Path) -> None:
-    with pytest.raises(ServerError, match="not started yet"):
-        _ = LabelStudioServer(tmp_path).account
+def test_the_account_is_known_before_the_start(tmp_path: Path) -> None:
+    """What runs beside Label Studio can be told its key."""
+    account = LabelStudioServer(tmp_path, user="ada@example.org").account
+    assert account.user == "ada@example.org"
+    assert LabelStudioServer(tmp_path).account == account
