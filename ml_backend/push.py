@@ -1,19 +1,34 @@
-"""Puts projected sentences into a Label Studio project, each once, however often it is run."""
+"""Puts sentences into a Label Studio project, each once, however often it is run.
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+They come from a run, with predictions, or from an export, with what people decided as well.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, Self, TypeVar
 
 from label_config.tasks import to_prediction, to_task
 from ml_backend.label_studio import Project, ReviewServer
+from ml_backend.review_tasks import task_of_reviews
 from projection.errors import RunError
-from projection.records import ProjectedSentence
+from projection.records import (
+    ParallelSentence,
+    ProjectedSentence,
+    ReviewedSentence,
+    ReviewStatus,
+)
+from training.adjudication import by_sentence
 
 CHUNK = 1000  # tasks a request: about a second for Label Studio, and what an interruption may lose
 
 Identity = tuple[str, str]
 Texts = tuple[str, str]
+MakeTask = Callable[[], dict[str, Any]]
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +36,9 @@ class PushReport:
     """What a push did. Numbers count sentences.
 
     `skipped` were in the project already; `changed` of those stand there with another text, and
-    were left as they are. `current` says whether the project now shows predictions of
-    `model_version` (None when nothing was pushed).
+    were left as they were. `reviews` came along with the `added`. `current` says whether the
+    project now shows predictions of `model_version` (None when nothing was pushed, or nothing was
+    predicted).
     """
 
     added: int
@@ -30,6 +46,7 @@ class PushReport:
     changed: int
     model_version: str | None
     current: bool
+    reviews: int = 0
 
     def to_json(self) -> dict[str, object]:
         """The report as a JSON object."""
@@ -52,27 +69,107 @@ def push(
         RunError: if the sentences were projected by more than one model.
         ServerError: if Label Studio refuses something or goes away.
     """
-    known = _known(server, project)
-    added = skipped = changed = 0
     version: str | None = None
-    for chunk in _chunks(sentences):
-        version = _one_version(chunk, version)
+    with _Tasks(server, project, on_progress) as tasks:
+        for chunk in _chunks(sentences):
+            version = _one_version(chunk, version)
+            tasks.add(((each.sentence, partial(_task_of, each)) for each in chunk), len(chunk))
+    return tasks.report(version)
+
+
+def push_reviews(
+    server: ReviewServer,
+    project: Project,
+    reviewed: Sequence[ReviewedSentence],
+    *,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> PushReport:
+    """Import an export: its sentences with what was proposed, decided, by whom and when.
+
+    `on_progress` is told how many more reviews have been dealt with.
+
+    Exporting the project again gives the same reviews, but for the ids of tasks and annotations
+    (see `ml_backend.imported`). Sentences are known and skipped as by `push`. The project shows the
+    predictions its unseen sentences were accepted for, or else those of most sentences.
+
+    Raises:
+        ServerError: if Label Studio refuses something or goes away.
+    """
+    users = server.user_ids()
+    with _Tasks(server, project, on_progress) as tasks:
+        for chunk in _chunks(by_sentence(reviewed)):
+            new = ((group[0].sentence, partial(task_of_reviews, group, users)) for group in chunk)
+            tasks.add(new, sum(map(len, chunk)))
+    return tasks.report(_prevalent_version(reviewed))
+
+
+class _Tasks:
+    """The tasks of a project, to which those are added that it has not got.
+
+    While Label Studio imports some, the next ones are made. Leaving the block waits for the last.
+    """
+
+    def __init__(
+        self, server: ReviewServer, project: Project, on_progress: Callable[[int], None]
+    ) -> None:
+        self._server, self._project, self._on_progress = server, project, on_progress
+        self._known = _known(server, project)
+        self._added = self._skipped = self._changed = self._reviews = 0
+        self._sender = ThreadPoolExecutor(max_workers=1)
+        self._under_way: list[tuple[Future[list[int]], int]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._wait()
+        finally:
+            self._sender.shutdown()
+
+    def add(self, tasks: Iterable[tuple[ParallelSentence, MakeTask]], size: int) -> None:
+        """Import what is new of these, in one request; they are `size` steps of the progress."""
         fresh: list[dict[str, Any]] = []
-        for projected in chunk:
-            sentence = projected.sentence
+        for sentence, make in tasks:
             texts = (sentence.source, sentence.target)
-            there = known.setdefault((sentence.id, sentence.origin), texts)
+            there = self._known.setdefault((sentence.id, sentence.origin), texts)
             if there is texts:
-                fresh.append({**to_task(projected), "predictions": [to_prediction(projected)]})
-            elif there != texts:
-                changed += 1
+                fresh.append(make())
+                continue
+            self._skipped += 1
+            self._changed += there != texts
+        self._wait()
+        self._added += len(fresh)
+        self._reviews += sum(len(task.get("annotations", ())) for task in fresh)
         if fresh:
-            server.import_tasks(project, fresh)
-        added += len(fresh)
-        skipped += len(chunk) - len(fresh)
-        on_progress(len(chunk))
-    current = version is not None and server.set_model_version(project, version)
-    return PushReport(added, skipped, changed, version, current)
+            sent = self._sender.submit(self._server.import_tasks, self._project, fresh)
+            self._under_way.append((sent, size))
+        else:
+            self._on_progress(size)
+
+    def _wait(self) -> None:
+        while self._under_way:
+            sent, size = self._under_way.pop()
+            sent.result()
+            self._on_progress(size)
+
+    def report(self, version: str | None) -> PushReport:
+        """Make `version` the one shown, and say what was done."""
+        current = version is not None and self._server.set_model_version(self._project, version)
+        return PushReport(
+            self._added, self._skipped, self._changed, version, current, self._reviews
+        )
+
+
+def _task_of(projected: ProjectedSentence) -> dict[str, Any]:
+    return {**to_task(projected), "predictions": [to_prediction(projected)]}
+
+
+def _prevalent_version(reviewed: Sequence[ReviewedSentence]) -> str | None:
+    """The model whose predictions the project showed, as far as an export tells."""
+    unseen = [each for each in reviewed if each.status is ReviewStatus.UNSEEN]
+    counts = Counter(each.model_version for each in unseen or reviewed if each.model_version)
+    return max(counts, key=lambda version: (counts[version], version), default=None)
 
 
 def _known(server: ReviewServer, project: Project) -> dict[Identity, Texts]:
@@ -98,7 +195,7 @@ def _one_version(chunk: list[ProjectedSentence], version: str | None) -> str:
     return expected
 
 
-def _chunks(sentences: Iterable[ProjectedSentence]) -> Iterator[list[ProjectedSentence]]:
-    remaining = iter(sentences)
+def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
+    remaining = iter(items)
     while chunk := list(islice(remaining, CHUNK)):
         yield chunk

@@ -18,7 +18,7 @@ from projection.confidence import Calibration, Signals
 from projection.errors import TrainingError
 from projection.records import Entity, ParallelSentence, Projection, ReviewedSentence, Span
 from projection.scoring import GoldSentence
-from training.dataset import newest_decisions
+from training.adjudication import newest_decisions
 from training.reliability import Assessment, reliability
 from training.silver import SilverSentence
 

@@ -1,10 +1,24 @@
 """README cards for exported data and trained models, in the Hugging Face form."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-LICENCE = "The corpus's own licence applies: say here which it is before you share this."
+LICENCE = "The licence of the corpora it was made from: name it here before you share this."
+
+CITATION = """\
+```bibtex
+@article{li2021crosslingual,
+  title = {Cross-Lingual Named Entity Recognition Using Parallel Corpus:
+           A New Approach Using XLM-RoBERTa Alignment},
+  author = {Li, Bing and He, Yujie and Xu, Wenjin},
+  journal = {arXiv preprint arXiv:2101.11112},
+  year = {2021}
+}
+```
+
+Cite the corpora too; and this export by its title and the date above.
+"""
 
 MODEL_LICENCE = "The licences of the corpus and of the base model apply: say here which they are."
 
@@ -22,42 +36,113 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
 
-def data_card(summary: Mapping[str, Any]) -> str:
-    """The card of an export, from its `summary.json`. It says nothing the data does not."""
-    counts = ("annotations", "superseded", "accepted", "corrected", "unusable", "skipped", "empty")
-    losses = ("widened", "overlap_lost", "blank_lost")
-    by_what = [
-        *(("label", label, n) for label, n in summary["by_label"].items()),
-        *(("language", lang, n) for lang, n in summary["by_language"].items()),
-    ]
-    misfits = [f"- {misfit['id']}: {misfit['reason']}" for misfit in summary["misfits"]]
+def data_card(
+    summary: Mapping[str, Any],
+    made_with: Sequence[str] = (),
+    agreement: Mapping[str, Any] | None = None,
+    audit: Mapping[str, Any] | None = None,
+) -> str:
+    """The card of an export, from its `summary.json`. It says nothing the data does not.
+
+    Args:
+        summary: what became of the annotations.
+        made_with: names of the models, since `model_versions` are only hashes.
+        agreement: between annotators, as JSON: `sentences`, `f1`, `kappa`.
+        audit: the figures of an audit, as JSON of any shape.
+    """
     parts = [
-        front_matter(
-            {
-                "pretty_name": summary["title"],
-                "language": [*summary["by_language"]],
-                "license": "other",
-                "task_categories": ["token-classification"],
-                "task_ids": ["named-entity-recognition"],
-                "tags": ["spanferry", "annotation-projection"],
-            }
-        ),
+        front_matter(_data_fields(summary)),
         f"# {summary['title']}\n",
         "Entity labels carried over from a translation by a model and reviewed by people.\n",
         f"Last changed: {summary['newest'] or 'unknown'}. "
-        f"{summary['usable']} sentences for training, {summary['entities']} entities.\n",
+        f"{summary['usable']} sentences for training, {summary['entities']} entities, "
+        f"of {len(summary['labels'])} types: {', '.join(summary['labels']) or 'none'}.\n",
+        "## Use\n",
+        _DATA_USE,
+        _columns(summary),
+        "## Sources\n",
+        _counts("corpus file", summary["sources"]),
+        _counts("language", summary["by_language"]),
+        "## How it was made\n",
+        _made(summary, made_with),
         "## Annotations\n",
-        table(["what", "count"], ((name, summary[name]) for name in counts)) + "\n",
-        "A sentence with several annotations counts once, by its newest decision; the others are "
-        "superseded. Unusable and skipped sentences are in `reviewed.jsonl` only.\n",
+        _annotations(summary),
+        _quality(agreement, audit),
         "## Entities\n",
-        table(["by", "", "count"], by_what) + "\n",
-        "## What IOB2 could not hold\n",
-        table(["what", "count"], ((name, summary[name]) for name in losses)) + "\n",
-        "\n".join(misfits) + "\n" if misfits else "Nothing was lost or changed.\n",
-        "## Schema\n",
-        "`data.iob2`: token, tab, tag; an empty line after each sentence. `dataset/` "
-        "(`datasets.load_from_disk`):\n",
+        _counts("label", summary["by_label"]),
+        _counts("label comes from", summary["by_label_origin"]),
+        "## Parts\n",
+        _counts("part", summary["parts"]),
+        _split_in_words(summary),
+        "## What is left out or changed\n",
+        table(["what", "count"], ((what, summary[key]) for key, what in _LOSSES.items())),
+        "\n`losses.jsonl` has a line for each, with the sentence, the span and the reason.\n",
+        "## Licence\n",
+        LICENCE + "\n",
+        "## Citation\n",
+        CITATION,
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+_DATA_USE = """\
+```python
+from datasets import load_dataset
+
+load_dataset("path/to/this/folder")
+```
+
+`parquet/` and `dataset/` (`datasets.load_from_disk`) have the same columns. `data.iob2` has a
+token, a tab and its tag on each line, and an empty line after each sentence; lines before a
+sentence such as `# status = corrected` are comments (`grep -v '^# '` leaves them out).
+`reviewed.jsonl` has every annotation with the source sentence, what was proposed, and where each
+label comes from.
+"""
+
+_LOSSES = {
+    "superseded": "annotations superseded by another decision",
+    "outvoted": "their entities that are not in the decision",
+    "skipped": "sentences skipped",
+    "unusable": "sentences marked unusable",
+    "empty": "sentences without a visible character",
+    "widened": "entities widened to whole words",
+    "overlap_lost": "entities lost to an overlapping one",
+    "blank_lost": "entities lost because blank",
+}
+
+_POLICIES = {
+    "latest": "the latest decision holds",
+    "majority": "what more than half of the annotators marked holds",
+    "reviewer": "the decision of annotator {reviewer} holds",
+}
+
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+
+
+def _data_fields(summary: Mapping[str, Any]) -> dict[str, object]:
+    """The card's header. Parts without sentences are not named: `datasets` cannot load them."""
+    files = [
+        {"split": part, "path": f"parquet/{part}.parquet"}
+        for part, count in summary["parts"].items()
+        if count
+    ]
+    size = next((name for limit, name in _SIZES if summary["usable"] < limit), "n>1M")
+    by = ["expert-generated", *(["machine-generated"] if summary["taken"] else [])]
+    return {
+        "pretty_name": summary["title"],
+        "language": [*summary["by_language"]],
+        "license": "other",
+        "task_categories": ["token-classification"],
+        "task_ids": ["named-entity-recognition"],
+        "annotations_creators": by,
+        "size_categories": [size],
+        "tags": ["spanferry", "annotation-projection"],
+        **({"configs": [{"config_name": "default", "data_files": files}]} if files else {}),
+    }
+
+
+def _columns(summary: Mapping[str, Any]) -> str:
+    return (
         table(
             ["column", "what"],
             [
@@ -65,19 +150,97 @@ def data_card(summary: Mapping[str, Any]) -> str:
                 ("tokens", "words; characters for Chinese and Japanese"),
                 ("tags", "IOB2 over " + (", ".join(summary["labels"]) or "no types")),
                 ("lang", "BCP 47 tag of the sentence"),
-                ("status", "accepted as proposed, or corrected"),
+                ("status", "accepted as proposed, corrected, or unseen by anybody"),
                 ("annotator", "user id in Label Studio"),
                 ("model_version", "what had proposed the labels"),
                 ("origin", "corpus file and line"),
+                ("label_origin", "of each token that has a label, where that comes from"),
             ],
         )
-        + "\n",
-        "## Made by\n",
-        "\n".join(f"- `{version}`" for version in summary["model_versions"]) or "- no model",
-        "\n## Licence\n",
-        LICENCE + "\n",
+        + "\n"
+    )
+
+
+def _counts(what: str, counts: Mapping[str, int]) -> str:
+    return table([what, "count"], counts.items()) + "\n" if counts else ""
+
+
+def _made(summary: Mapping[str, Any], made_with: Sequence[str]) -> str:
+    versions = ", ".join(f"`{version}`" for version in summary["model_versions"]) or "no model"
+    said = [
+        "A teacher tagged the source sentences, an aligner found its entities in the translations, "
+        f"and people reviewed what was found in Label Studio. Proposed by: {versions} (a hash of "
+        "the weights and settings of both).",
+        *([f"Made with {', '.join(made_with)}."] if made_with else []),
     ]
-    return "\n".join(parts)
+    if summary["accept_above"] is not None:
+        said.append(
+            f"{summary['taken']} sentences nobody looked at are included with status `unseen`, "
+            "because nothing is doubtful about them and no label has a confidence below "
+            f"{summary['accept_above']:g}."
+        )
+    return "\n\n".join(said) + "\n"
+
+
+def _annotations(summary: Mapping[str, Any]) -> str:
+    names = ("annotations", "accepted", "corrected")
+    policy = _POLICIES[summary["policy"]].format(reviewer=summary["reviewer"])
+    return (
+        f"By {summary['annotators']} annotators.\n\n"
+        + table(["what", "count"], ((name, summary[name]) for name in names))
+        + "\n\nA sentence with several annotations counts once. Where annotators disagree, "
+        f"{policy} (adjudication policy `{summary['policy']}`): on {summary['disagreements']} "
+        f"sentences, of which it left {summary['unsettled']} open, where the latest decision "
+        "stands in.\n"
+    )
+
+
+def _quality(agreement: Mapping[str, Any] | None, audit: Mapping[str, Any] | None) -> str:
+    said = []
+    if agreement and agreement["sentences"]:
+        said.append(
+            f"Agreement on {agreement['sentences']} sentences that two or more annotators decided: "
+            f"F1 of exact spans {_figure(agreement['f1'])}, κ of tokens "
+            f"{_figure(agreement['kappa'])}.\n"
+        )
+    if audit:
+        said.append("Audit:\n\n" + table(["what", "figure"], _figures(audit)) + "\n")
+    return "\n".join(said)
+
+
+def _figures(report: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """The numbers and short texts of a report, each named by its path."""
+    for key, value in report.items():
+        name = f"{above}{key}".replace("_", " ")
+        if isinstance(value, Mapping):
+            yield from _figures(value, f"{name}, ")
+        elif isinstance(value, list) and value and all(isinstance(x, int | float) for x in value):
+            yield name, " to ".join(map(_figure, value))
+        elif isinstance(value, str | int | float) and key != "schema":
+            yield name, _figure(value)
+
+
+def _figure(value: object) -> str:
+    if value is None:
+        return "unknown"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _split_in_words(summary: Mapping[str, Any]) -> str:
+    if len(summary["parts"]) == 1:
+        return "Not split.\n"
+    cut = summary["cut_apart"]
+    return (
+        f"Split by document ({summary['documents']} blocks of lines of the corpora). Documents "
+        "that share a sentence, or nearly one, are in the same part."
+        + (
+            f" {cut} sentences were too entangled for that: only their near-duplicates are kept "
+            "together."
+            if cut
+            else ""
+        )
+        + "\n"
+    )
 
 
 def aligner_card(name: str, record: Mapping[str, Any]) -> str:

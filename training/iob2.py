@@ -2,14 +2,17 @@
 
 One token a line, a tab, its tag; an empty line after every sentence. `B-X` opens an entity of type
 X, `I-X` continues one, `O` is outside (Tjong Kim Sang & Veenstra 1999). Words are those of
-`projection.words`, nothing else.
+`projection.words`, nothing else. Before its first token a sentence may have comment lines,
+`# key = value`, as in CoNLL-U.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from projection.errors import CorpusError, TrainingError
@@ -19,6 +22,10 @@ from projection.words import span_of_words, word_spans, words_touched
 
 OUTSIDE = "O"
 DOCUMENT_MARK = "-DOCSTART-"
+
+# Not a token `#` with its tag: that would be two columns.
+_COMMENT = re.compile(r"# (\w[\w ]*) = (.*)")
+NO_COMMENTS: Mapping[str, str] = MappingProxyType({})
 
 
 class MisfitKind(StrEnum):
@@ -39,19 +46,27 @@ class Misfit:
 
 
 class Encoded(NamedTuple):
-    """A sentence as parallel tokens and tags, with what was lost or changed on the way."""
+    """A sentence as parallel tokens and tags, with what was lost or changed on the way.
+
+    `owners` is parallel to both: the place in the entities given of the one that has the token.
+    """
 
     tokens: tuple[str, ...]
     tags: tuple[str, ...]
     misfits: tuple[Misfit, ...]
+    owners: tuple[int | None, ...]
 
 
 class TaggedSentence(NamedTuple):
-    """A sentence of a file: parallel tokens and tags, and the line its first token stands on."""
+    """A sentence: parallel tokens and tags, its comments, and the line its first token stands on.
+
+    `line` is 0 before the sentence is in a file.
+    """
 
     tokens: tuple[str, ...]
     tags: tuple[str, ...]
-    line: int
+    line: int = 0
+    comments: Mapping[str, str] = NO_COMMENTS
 
 
 class Chunk(NamedTuple):
@@ -69,18 +84,19 @@ def encode(text: str, entities: Iterable[Entity], lang: str) -> Encoded:
     stays, then the one with the higher score (a person's has none and counts as 1). Everything that
     changed is in `misfits`, in the order of the text.
     """
-    words = word_spans(text, lang)
+    words, given = word_spans(text, lang), tuple(entities)
     tags = [OUTSIDE] * len(words)
-    owner: list[Entity | None] = [None] * len(words)
+    owners: list[int | None] = [None] * len(words)
     misfits: list[Misfit] = []
-    placed = [(entity, words_touched(words, entity.span)) for entity in entities]
-    for entity, touched in sorted(placed, key=_precedence):
+    placed = [(entity, words_touched(words, entity.span)) for entity in given]
+    for number in sorted(range(len(given)), key=lambda number: _precedence(placed[number])):
+        entity, touched = placed[number]
         shown = f"{entity.label} “{entity.span.of(text)}” {entity.span}"
         if touched is None:
             misfits.append(Misfit(MisfitKind.BLANK, entity, f"{shown} covers only white space"))
             continue
         start, end = touched
-        taken_by = next((other for other in owner[start:end] if other is not None), None)
+        taken_by = next((given[owner] for owner in owners[start:end] if owner is not None), None)
         if taken_by is not None:
             reason = f"{shown} shares words with {taken_by.label} “{taken_by.span.of(text)}”"
             misfits.append(Misfit(MisfitKind.OVERLAP, entity, reason))
@@ -89,10 +105,11 @@ def encode(text: str, entities: Iterable[Entity], lang: str) -> Encoded:
         if span != entity.span:
             reason = f"{shown} ends inside a word or in white space: now “{span.of(text)}” {span}"
             misfits.append(Misfit(MisfitKind.WIDENED, entity, reason))
-        owner[start:end] = [entity] * (end - start)
+        owners[start:end] = [number] * (end - start)
         tags[start:end] = [f"B-{entity.label}", *[f"I-{entity.label}"] * (end - start - 1)]
     misfits.sort(key=lambda misfit: (misfit.entity.span, misfit.entity.label))
-    return Encoded(tuple(word.of(text) for word in words), tuple(tags), tuple(misfits))
+    tokens = tuple(word.of(text) for word in words)
+    return Encoded(tokens, tuple(tags), tuple(misfits), tuple(owners))
 
 
 def _precedence(
@@ -176,7 +193,8 @@ def labels_of(tags: Iterable[str]) -> set[str]:
 def read_iob2(path: Path) -> Iterator[TaggedSentence]:
     """Read a file of two columns, token and tag, parted by a tab or by spaces.
 
-    A sentence that is only the document mark `-DOCSTART-` is passed over.
+    A sentence that is only the document mark `-DOCSTART-` is passed over, and so are comments that
+    no sentence follows.
 
     Raises:
         CorpusError: naming file and line, at the first line that is not strict IOB2.
@@ -184,12 +202,25 @@ def read_iob2(path: Path) -> Iterator[TaggedSentence]:
     for blank, block in groupby(read_lines(path), key=lambda line: not line[1].strip(" \t")):
         if blank:
             continue
-        sentence = _read_sentence(path, list(block))
-        if sentence.tokens != (DOCUMENT_MARK,):
-            yield sentence
+        comments, rows = _part(block)
+        if rows:
+            sentence = _read_sentence(path, rows, comments)
+            if sentence.tokens != (DOCUMENT_MARK,):
+                yield sentence
 
 
-def _read_sentence(path: Path, block: Sequence[tuple[int, str]]) -> TaggedSentence:
+def _part(block: Iterable[tuple[int, str]]) -> tuple[dict[str, str], list[tuple[int, str]]]:
+    comments: dict[str, str] = {}
+    rows = list(block)
+    while rows and (comment := _COMMENT.fullmatch(rows[0][1])):
+        comments[comment[1]] = comment[2]
+        rows = rows[1:]
+    return comments, rows
+
+
+def _read_sentence(
+    path: Path, block: Sequence[tuple[int, str]], comments: Mapping[str, str]
+) -> TaggedSentence:
     before, rows = OUTSIDE, []
     for number, line in block:
         where = f"{path}:{number}"
@@ -199,7 +230,7 @@ def _read_sentence(path: Path, block: Sequence[tuple[int, str]]) -> TaggedSenten
         rows.append((token, tag))
         before = tag
     tokens, tags = zip(*rows, strict=True)
-    return TaggedSentence(tokens, tags, block[0][0])
+    return TaggedSentence(tokens, tags, block[0][0], comments)
 
 
 _MENDS = {
@@ -221,19 +252,30 @@ def _columns(where: str, line: str) -> tuple[str, str]:
     )
 
 
-def write_iob2(sentences: Iterable[tuple[Sequence[str], Sequence[str]]], path: Path) -> int:
-    """Write (tokens, tags) pairs; the file appears whole or not at all. Returns how many.
+def write_iob2(
+    sentences: Iterable[tuple[Sequence[str], Sequence[str]] | TaggedSentence], path: Path
+) -> int:
+    """Write sentences, or plain (tokens, tags); the file appears whole or not at all.
+
+    Returns:
+        How many it were.
 
     Raises:
         TrainingError: at a sentence the format cannot hold; the file is then left as it was.
     """
     written = 0
     with atomic_write(path) as file:
-        for written, (tokens, tags) in enumerate(sentences, start=1):
+        for written, sentence in enumerate(sentences, start=1):
+            tokens, tags, _, comments = TaggedSentence(*sentence)
             _refuse_unwritable(tokens, tags, f"{path} sentence {written}")
+            file.writelines(f"# {key} = {_in_a_line(comments[key])}\n" for key in comments)
             file.writelines(f"{token}\t{tag}\n" for token, tag in zip(tokens, tags, strict=True))
             file.write("\n")
     return written
+
+
+def _in_a_line(value: str) -> str:
+    return re.sub(r"[\r\n]+", " ", value)
 
 
 def _refuse_unwritable(tokens: Sequence[str], tags: Sequence[str], where: str) -> None:

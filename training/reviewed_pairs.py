@@ -1,8 +1,9 @@
 """Annotators' reviews as training data for aligners: the examples to be trusted most.
 
-A review says what the entities of the target are, not what they translate. What the corpus knew of
-the source's entities came along; only pairs that are certain are made of the two, and the rest is
-left out:
+A review says what the entities of the target are, and of those that were proposed also what they
+translate (`Provenance.source`), which nobody objected to: these pairs are taken as they are. Of the
+others, what the corpus knew of the source's entities came along; only pairs that are certain are
+made of the two, and the rest is left out:
 
 1. same label and same spelling, the only such entity on either side;
 2. of those left, the only entity of its label on either side;
@@ -11,11 +12,13 @@ left out:
 A source entity is absent from the target if all target entities found their pair without it, its
 letters are not in the target, and the annotator deleted no proposal of its label: that could have
 been its translation, only no entity to the annotator.
+
+What nobody looked at is left out: an aligner would learn its own answers.
 """
 
 import unicodedata
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,12 +26,14 @@ from projection.baselines import occurrences
 from projection.corpus import covers
 from projection.files import read_jsonl
 from projection.json_form import decode_reviewed
-from projection.records import Entity, ParallelSentence, ReviewedSentence, Span
+from projection.records import Entity, ParallelSentence, ReviewedSentence, ReviewStatus, Span
 from projection.words import cuts_word, word_spans
-from training.dataset import REVIEWED, newest_decisions
-from training.silver import SilverSentence
+from training.adjudication import newest_decisions
+from training.dataset import REVIEWED
+from training.silver import SilverSentence, read_silver
 
 SOURCE_LANG = "en"
+WEIGHT = 5.0  # of a review, beside silver sentences of 1
 
 Pair = tuple[Span, Span]
 Rule = Callable[[Sequence[Entity], Sequence[Entity], ParallelSentence], Iterator[Pair]]
@@ -39,16 +44,19 @@ class ReviewCounts:
     """What became of the reviews, and of the entities of those that could be used.
 
     `read` counts annotations; `superseded` ones have a newer decision beside them, `unusable` ones
-    were skipped or marked as such, `foreign` ones are of other languages. `pairs` and `absent`
-    entities are trained on; `unpaired_source` and `unpaired_target` ones could be anything.
+    were skipped or marked as such, `unseen` ones nobody looked at, `foreign` ones are of other
+    languages. `pairs` and `absent` entities are trained on, `known` of the pairs because the review
+    says what they translate; `unpaired_source` and `unpaired_target` ones could be anything.
     """
 
     read: int
     superseded: int
     unusable: int
+    unseen: int
     foreign: int
     sentences: int
     pairs: int
+    known: int
     absent: int
     unpaired_source: int
     unpaired_target: int
@@ -56,18 +64,23 @@ class ReviewCounts:
     def __str__(self) -> str:
         return (
             f"{self.read} reviews ({self.superseded} superseded, {self.unusable} skipped or "
-            f"unusable, {self.foreign} of other languages): {self.sentences} sentences with "
-            f"{self.pairs} pairs and {self.absent} entities without a translation; left out as "
-            f"uncertain: {self.unpaired_source} source and {self.unpaired_target} target entities"
+            f"unusable, {self.unseen} unseen, {self.foreign} of other languages): "
+            f"{self.sentences} sentences with {self.pairs} pairs ({self.known} of them known) and "
+            f"{self.absent} entities without a translation; left out as uncertain: "
+            f"{self.unpaired_source} source and {self.unpaired_target} target entities"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class PairedReview:
-    """Which source span a review's entities translate, as far as that is certain."""
+    """Which source span a review's entities translate, as far as that is certain.
+
+    `known` counts the pairs that the review itself knows.
+    """
 
     sentence: ParallelSentence
     pairs: tuple[Pair, ...]
+    known: int
     absent: tuple[Span, ...]
     unpaired_source: int
     unpaired_target: int
@@ -95,31 +108,46 @@ def read_reviews(path: Path) -> list[ReviewedSentence]:
     return [decode_reviewed(row, f"{file}:{line}") for line, row in read_jsonl(file)]
 
 
+def read_examples(path: Path, weight: float = WEIGHT) -> Iterator[SilverSentence]:
+    """Read what an aligner is trained on: a silver file, or an export or its `reviewed.jsonl`.
+
+    Raises:
+        CorpusError: naming file and line.
+    """
+    if path.is_dir() or path.name == REVIEWED:
+        silver, _ = silver_of_reviews(read_reviews(path), None, weight)
+        return (sentence for _, sentence in silver)
+    return read_silver(path)
+
+
 def silver_of_reviews(
-    reviewed: Sequence[ReviewedSentence], target_lang: str, weight: float
+    reviewed: Sequence[ReviewedSentence], target_lang: str | None, weight: float
 ) -> tuple[list[tuple[ParallelSentence, SilverSentence]], ReviewCounts]:
     """The newest decisions as silver sentences, each with the pair it is of, and what was left out.
 
     Args:
         reviewed: in any language.
-        target_lang: which to take (`zh` takes `zh-Hans`), all from English.
+        target_lang: which to take (`zh` takes `zh-Hans`), all from English; None takes any.
         weight: of each sentence.
 
     Raises:
         SpanError: if the weight is not above 0.
     """
     latest = newest_decisions(reviewed)
-    usable = [review for review in latest if review.usable]
-    native = [review for review in usable if _is_of(review.sentence, target_lang)]
+    judged = [review for review in latest if review.judged]
+    unseen = sum(review.status is ReviewStatus.UNSEEN for review in latest)
+    native = [review for review in judged if _is_of(review.sentence, target_lang)]
     paired = [paired_entities(review) for review in native]
     telling = [each for each in paired if each.pairs or each.absent]
     counts = ReviewCounts(
         read=len(reviewed),
         superseded=len(reviewed) - len(latest),
-        unusable=len(latest) - len(usable),
-        foreign=len(usable) - len(native),
+        unusable=len(latest) - len(judged) - unseen,
+        unseen=unseen,
+        foreign=len(judged) - len(native),
         sentences=len(telling),
         pairs=sum(len(each.pairs) for each in paired),
+        known=sum(each.known for each in paired),
         absent=sum(len(each.absent) for each in paired),
         unpaired_source=sum(each.unpaired_source for each in paired),
         unpaired_target=sum(each.unpaired_target for each in paired),
@@ -127,23 +155,47 @@ def silver_of_reviews(
     return [(each.sentence, each.silver(weight)) for each in telling], counts
 
 
-def _is_of(sentence: ParallelSentence, target_lang: str) -> bool:
-    return covers(SOURCE_LANG, sentence.source_lang) and covers(target_lang, sentence.target_lang)
+def _is_of(sentence: ParallelSentence, target_lang: str | None) -> bool:
+    wanted = target_lang is None or covers(target_lang, sentence.target_lang)
+    return wanted and covers(SOURCE_LANG, sentence.source_lang)
 
 
 def paired_entities(review: ReviewedSentence) -> PairedReview:
     """Pair a review's entities with the source's; see the module for what is certain."""
     sentence = review.sentence
-    sources, targets = list(_once(sentence.entities or ())), list(_once(review.entities))
-    pairs: list[Pair] = []
+    pairs = known = known_pairs(review)
+    sources = _left(_once(sentence.entities or ()), {source for source, _ in pairs})
+    targets = _left(_once(review.entities), {target for _, target in pairs})
     for rule in RULES:
-        pairs += rule(_apart(sources), _apart(targets), sentence)
-        sources = [e for e in sources if not any(e.span == source for source, _ in pairs)]
-        targets = [e for e in targets if not any(e.span == target for _, target in pairs)]
-    absent = () if targets else tuple(_absent(sources, review))
+        pairs = [*pairs, *rule(_apart(sources), _apart(targets), sentence)]
+        sources = _left(sources, {source for source, _ in pairs})
+        targets = _left(targets, {target for _, target in pairs})
+    unpaired = [e for e in sources if not any(e.span.overlaps(source) for source, _ in pairs)]
+    absent = () if targets else tuple(_absent(unpaired, review))
     return PairedReview(
-        sentence, tuple(sorted(pairs)), absent, len(sources) - len(absent), len(targets)
+        sentence,
+        tuple(sorted(pairs)),
+        len(known),
+        absent,
+        len(sources) - len(absent),
+        len(targets),
     )
+
+
+def known_pairs(review: ReviewedSentence) -> list[Pair]:
+    """The pairs a review knows: what a label was projected from.
+
+    Not those of which several labels say they translate the same, nor overlapping ones.
+    """
+    apart = {entity.span for entity in _apart(list(_once(review.entities)))}
+    # Reviews of older exports have no provenance.
+    pairs = {
+        (provenance.source, entity.span)
+        for entity, provenance in zip(review.entities, review.provenance, strict=False)
+        if provenance.source is not None and entity.span in apart
+    }
+    times = Counter(source for source, _ in pairs)
+    return sorted(pair for pair in pairs if times[pair[0]] == 1)
 
 
 def spelt_alike(
@@ -216,6 +268,10 @@ def _absent(sources: Iterable[Entity], review: ReviewedSentence) -> Iterator[Spa
         name = _plain(entity.span.of(review.sentence.source))
         if entity.label not in deleted and name not in target:
             yield entity.span
+
+
+def _left(entities: Iterable[Entity], paired: Collection[Span]) -> list[Entity]:
+    return [entity for entity in entities if entity.span not in paired]
 
 
 def _once(entities: Iterable[Entity]) -> Iterable[Entity]:

@@ -59,7 +59,12 @@ def encoder(
 
 @app.command()
 def train(
-    silver: Silver,
+    silver: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Silver files of `spanferry aligner data`, or folders of `spanferry export`."
+        ),
+    ],
     *,
     preset: Annotated[
         AlignerPreset, typer.Option(help="Which aligner: the published one, or ours.")
@@ -102,12 +107,14 @@ def train(
     Example:
 
         spanferry aligner train silver/*.jsonl --base xlm-roberta-large --out models/aligner
+
+        spanferry aligner train silver/*.jsonl reviewed --base models/body --out models/aligner
     """
     from training.aligner import train_aligner  # noqa: PLC0415
     from training.joint import train_joint  # noqa: PLC0415
-    from training.silver import read_silver  # noqa: PLC0415
+    from training.reviewed_pairs import read_examples  # noqa: PLC0415
 
-    pairs = list(chain.from_iterable(map(read_silver, silver)))
+    pairs = list(chain.from_iterable(map(read_examples, silver)))
     given: dict[str, Any] = {
         "epochs": epochs,
         "batch_size": batch_size,

@@ -1,13 +1,20 @@
 """`spanferry export`: what was reviewed becomes a dataset."""
 
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ml_backend.agreement import agreement
 from ml_backend.cli.console import err, print_json
 from ml_backend.cli.console import out as console
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
+from projection.files import parse_object
+from training.adjudication import AdjudicationPolicy
+from training.left_out import table_line
+from training.splits import Shares
 
 
 def export(
@@ -16,30 +23,101 @@ def export(
     api_key: ApiKey,
     project: Title,
     out: Annotated[Path, typer.Option(help="Folder to write; an older export is replaced.")],
+    adjudicate: Annotated[
+        AdjudicationPolicy, typer.Option(help="Whose word holds where annotators disagree.")
+    ] = AdjudicationPolicy.LATEST,
+    reviewer: Annotated[
+        str | None, typer.Option(help="With the policy reviewer: the number of that user.")
+    ] = None,
+    accept_above: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Include sentences nobody has looked at, if nothing is doubtful about them and "
+            "no entity is less sure than this (see `spanferry audit`). [default: none]",
+        ),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="Shares for training, validation and test, such as 80/10/10. Documents and "
+            "near-duplicates stay together. [default: all is for training]"
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
+    spacy: Annotated[bool, typer.Option("--spacy", help="Write spaCy DocBins, too.")] = False,
+    plain_iob2: Annotated[
+        bool,
+        typer.Option(
+            "--plain-iob2",
+            help="Write IOB2 without comment lines, for readers that know only tokens and tags.",
+        ),
+    ] = False,
+    audit: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="What `spanferry audit report --json` printed, for the data card.",
+        ),
+    ] = None,
+    made_with: Annotated[
+        list[str] | None,
+        typer.Option(help="A model that proposed the labels, for the data card; repeatable."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Fetch every review of a project, check it, and write a dataset to train on.
 
-    Writes reviewed.jsonl, data.iob2 (CoNLL), a `datasets` folder, a data card and a summary of what
-    was left out and why.
+    Writes reviewed.jsonl, IOB2 (CoNLL), Parquet and a `datasets` folder, a data card, and what was
+    left out or changed, line by line with the reason. `datasets.load_dataset` takes the folder, and
+    `spanferry push` makes a project of it again.
 
     Example:
 
         spanferry export --url http://localhost:8080 --project "Europarl de" --out data/de
+
+        spanferry export --project "Europarl de" --out data/de --split 80/10/10 --accept-above 0.93
     """
-    # Both take seconds to import, which `--help` should not.
+    # These take seconds to import, which `--help` should not.
     from label_config.config import labels_of  # noqa: PLC0415
     from ml_backend.label_studio import ReviewServer  # noqa: PLC0415
-    from ml_backend.pull import fetch_reviewed  # noqa: PLC0415
-    from training.dataset import write_export  # noqa: PLC0415
+    from ml_backend.pull import fetch  # noqa: PLC0415
+    from training.export import ExportSettings, write_export  # noqa: PLC0415
 
+    settings = ExportSettings(
+        policy=adjudicate,
+        reviewer=reviewer,
+        accept_above=accept_above,
+        shares=None if split is None else Shares.parse(split),
+        seed=seed,
+        comments=not plain_iob2,
+        spacy=spacy,
+        audit=None if audit is None else parse_object(audit.read_text("utf-8"), str(audit)),
+        made_with=tuple(made_with or ()),
+    )
+    settings.check()
     err.print(f"Fetching the reviews of {project!r} …", highlight=False, markup=False)
     with ReviewServer.connect(url, api_key) as server:
         found = server.existing_project(project)
-        reviewed = fetch_reviewed(server, found)
-    labels = labels_of(found.label_config)
-    summary = write_export(reviewed, out, title=project, labels=labels)
+        pulled = fetch(server, found, accept_above)
+    summary = write_export(
+        pulled.reviewed,
+        out,
+        title=project,
+        labels=labels_of(found.label_config),
+        settings=replace(settings, agreement=agreement(pulled.reviewed).to_json()),
+    )
     if as_json:
-        print_json({"out": str(out), **summary.to_json()})
+        print_json({"out": str(out), **summary.to_json(), "left_open": pulled.left_open})
     else:
-        console.print(f"{summary}\nWritten to {out}", highlight=False, markup=False, soft_wrap=True)
+        said = [str(summary), *_left_open(pulled.left_open), f"Written to {out}"]
+        console.print("\n".join(said), highlight=False, markup=False, soft_wrap=True)
+
+
+def _left_open(counts: Mapping[str, int]) -> Iterator[str]:
+    """The tasks nobody decided that were not sure enough either."""
+    if counts:
+        yield "tasks left open"
+        yield from (table_line(f"… {why}", count) for why, count in counts.items())

@@ -1,9 +1,9 @@
-"""`spanferry push`: a run becomes a Label Studio project to review."""
+"""`spanferry push`: a run, or an export, becomes a Label Studio project to review."""
 
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,13 +19,18 @@ from projection.records import ProjectedSentence
 from projection.run import load_run
 
 if TYPE_CHECKING:
+    from ml_backend.label_studio import Project, ReviewServer
     from ml_backend.push import PushReport
+    from projection.records import ReviewedSentence
 
 USUAL_LABELS = ("PER", "ORG", "LOC", "MISC")
 
 
 def push(
-    run: Annotated[Path, typer.Argument(help="Run folder of `spanferry project`.")],
+    run: Annotated[
+        Path,
+        typer.Argument(help="Run folder of `spanferry project`, or folder of `spanferry export`."),
+    ],
     *,
     url: Url,
     api_key: ApiKey,
@@ -42,8 +47,9 @@ def push(
 ) -> None:
     """Make a project to review, or finish making it: tasks, predictions and tabs.
 
-    Running it again adds only what is missing. The backend's user and password come from the same
-    settings as those of `spanferry serve`.
+    Running it again adds only what is missing. An export brings its reviews along: who decided
+    what, when, and what was proposed; exporting the project again gives the same. The backend's
+    user and password come from the same settings as those of `spanferry serve`.
 
     Example:
 
@@ -51,14 +57,12 @@ def push(
     """
     # The client of Label Studio takes seconds to import, which `--help` should not.
     from ml_backend.label_studio import ReviewServer  # noqa: PLC0415
-    from ml_backend.push import push as push_sentences  # noqa: PLC0415
 
     offered = labels.split(",") if labels else labels_of_run(run)
     config = build_config([label.strip() for label in offered])
     with ReviewServer.connect(url, api_key) as server:
         made = server.ensure_project(project, config)
-        with progress("sentences pushed", _count(run)) as advance:
-            report = push_sentences(server, made, load_run(run), on_progress=advance)
+        report = _push(server, made, run)
         tabs = server.ensure_tabs(made, list(review_tabs()))
         queue = server.tab_url(made, tabs[REVIEW_QUEUE.title])
         if backend:
@@ -71,22 +75,69 @@ def push(
         out.print(_in_words(report, queue), highlight=False, markup=False, soft_wrap=True)
 
 
+def _push(server: "ReviewServer", project: "Project", folder: Path) -> "PushReport":
+    from ml_backend.push import push as push_sentences  # noqa: PLC0415
+    from ml_backend.push import push_reviews  # noqa: PLC0415
+
+    if is_export(folder):
+        reviewed = _reviews(folder)
+        with progress("reviews pushed", len(reviewed)) as advance:
+            return push_reviews(server, project, reviewed, on_progress=advance)
+    with progress("sentences pushed", _count(folder)) as advance:
+        return push_sentences(server, project, load_run(folder), on_progress=advance)
+
+
+def is_export(folder: Path) -> bool:
+    """Whether `spanferry export` wrote the folder."""
+    if (folder / "run.json").is_file():
+        return False
+    from training.dataset import REVIEWED, SUMMARY  # noqa: PLC0415
+
+    return (folder / REVIEWED).is_file() and (folder / SUMMARY).is_file()
+
+
+def _reviews(export: Path) -> "list[ReviewedSentence]":
+    from training.reviewed_pairs import read_reviews  # noqa: PLC0415
+
+    return read_reviews(export)
+
+
 def labels_of_run(run: Path) -> tuple[str, ...]:
     """The labels a run was made with: those in its settings, else those of its entities.
 
-    When all of the latter are of the usual four, all four are offered.
+    When all of the latter are of the usual four, all four are offered. Those of an export are the
+    project's.
 
     Raises:
-        RunError: if `run` is not a run folder.
+        RunError: if `run` is neither a run folder nor an export.
     """
+    if is_export(run):
+        return _labels_of_export(run)
     manifest = run / "run.json"
     if not manifest.is_file():
         raise RunError(str(run), "not a run folder (no run.json)", "Make one: spanferry project")
-    settings = parse_object(manifest.read_text("utf-8"), str(manifest)).get("settings", {})
+    settings = _object(manifest).get("settings", {})
     if known := settings.get("labels"):
         return tuple(known.replace(",", " ").split())
     found = labels_in(load_run(run))
     return USUAL_LABELS if found <= set(USUAL_LABELS) else tuple(sorted(found))
+
+
+def _labels_of_export(export: Path) -> tuple[str, ...]:
+    """Those of the project, and any that are only on sentences that were left out."""
+    from training.dataset import SUMMARY  # noqa: PLC0415
+
+    known = _object(export / SUMMARY).get("labels", [])
+    marked = {
+        entity.label
+        for review in _reviews(export)
+        for entity in (*review.entities, *(review.predicted or ()))
+    }
+    return tuple(sorted({*known, *marked})) or USUAL_LABELS
+
+
+def _object(path: Path) -> dict[str, Any]:
+    return parse_object(path.read_text("utf-8"), str(path))
 
 
 def labels_in(sentences: Iterable[ProjectedSentence]) -> set[str]:
@@ -105,6 +156,8 @@ def _count(run: Path) -> int:
 
 def _in_words(report: "PushReport", queue: str) -> str:
     said = [f"{report.added} added, {report.skipped} there already"]
+    if report.reviews:
+        said[0] += f", with {report.reviews} reviews"
     if report.changed:
         said.append(
             f"{report.changed} of those have another text in the project and were left as they are;"

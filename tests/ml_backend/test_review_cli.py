@@ -11,7 +11,7 @@ from ml_backend.cli.push import labels_of_run
 from ml_backend.label_studio import ReviewServer, token_kind
 from ml_backend.label_studio_server import free_port
 from projection.conflicts import Policy
-from projection.errors import RunError, ServerError
+from projection.errors import RunError, ServerError, TrainingError
 from projection.run import project_corpus
 from tests.label_studio.examples import BY_ID, Example, FixedProjector
 
@@ -53,7 +53,9 @@ def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
         labels_of_run(tmp_path)
 
 
-@pytest.mark.parametrize("verb", ["push", "export", "repredict", "doctor"])
+@pytest.mark.parametrize(
+    "verb", ["push", "export", "propagate", "repredict", "adjudicate", "doctor"]
+)
 def test_the_help_names_the_environment_variables_and_has_an_example(verb: str) -> None:
     result = CliRunner().invoke(app, [verb, "--help"], env={"COLUMNS": "200"})
 
@@ -68,6 +70,46 @@ def test_a_verb_without_a_key_says_which_variable_to_set() -> None:
 
     assert result.exit_code == 2
     assert "LABEL_STUDIO_API_KEY" in result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        pytest.param(["--split", "80/20"], "such as 80/10/10", id="two shares"),
+        pytest.param(["--adjudicate", "reviewer"], "needs a reviewer", id="no reviewer"),
+        pytest.param(["--reviewer", "7"], "knows no reviewer", id="a needless reviewer"),
+    ],
+)
+def test_an_export_that_cannot_work_is_refused_before_anything_is_fetched(
+    tmp_path: Path, options: list[str], says: str
+) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    command = ["export", "--url", url, "--project", "Some", "--out", str(tmp_path / "out")]
+
+    result = CliRunner().invoke(app, [*command, "--api-key", "0" * 40, *options])
+
+    assert isinstance(result.exception, TrainingError)
+    assert says in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        pytest.param(["--accept-above", "1.5"], "--accept-above", id="no probability"),
+        pytest.param(["--audit", "nowhere.json"], "nowhere.json", id="no such report"),
+        pytest.param(["--adjudicate", "loudest"], "majority", id="no such policy"),
+    ],
+)
+def test_options_of_an_export_that_cannot_be_are_usage_errors(
+    tmp_path: Path, options: list[str], says: str
+) -> None:
+    command = ["export", "--project", "Some", "--out", str(tmp_path / "out"), *options]
+    env = {"LABEL_STUDIO_URL": "http://127.0.0.1:9", "LABEL_STUDIO_API_KEY": "k", "COLUMNS": "200"}
+
+    result = CliRunner().invoke(app, command, env=env)
+
+    assert result.exit_code == 2
+    assert says in result.output
 
 
 def test_nobody_at_the_url_is_a_mistake_one_can_mend(tmp_path: Path) -> None:

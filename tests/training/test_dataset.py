@@ -1,14 +1,21 @@
-import json
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from datasets import Dataset
+from datasets import Dataset, DatasetDict
 
 from projection.errors import CorpusError, TrainingError
 from projection.files import json_line
 from projection.json_form import encode as to_json_form
-from projection.records import Entity, ParallelSentence, ReviewedSentence, ReviewStatus, Span
+from projection.records import (
+    Entity,
+    LabelOrigin,
+    ParallelSentence,
+    Provenance,
+    ReviewedSentence,
+    ReviewStatus,
+    Span,
+)
 from training.dataset import (
     LabelMap,
     Row,
@@ -17,208 +24,108 @@ from training.dataset import (
     load_all,
     load_export,
     map_labels,
-    newest_decisions,
     parse_label_map,
+    row_of,
     rows_of,
     tag_names_of,
-    write_export,
 )
-from training.iob2 import read_iob2
+from training.iob2 import write_iob2
 
-TEXT = "Anna wohnt in Bonn."
-ANNA, BONN = Entity(Span(0, 4), "PER"), Entity(Span(14, 18), "LOC")
-
-
-def review(
-    number: int = 1,
-    entities: Sequence[Entity] = (ANNA, BONN),
-    status: ReviewStatus = ReviewStatus.ACCEPTED,
-    *,
-    text: str = TEXT,
-    lang: str = "de",
-    annotator: str = "1",
-    at: str | None = "2024-05-01T10:00:00Z",
-    annotation: int | None = None,
-) -> ReviewedSentence:
-    pair = ParallelSentence(
-        f"s{number}", "Anna lives in Bonn.", text, "en", lang, f"a.jsonl:{number}"
-    )
-    return ReviewedSentence(
-        pair,
-        tuple(entities),
-        status,
-        annotator,
-        model_version="m1",
-        updated_at=at,
-        annotation_id=annotation,
-    )
+PAIR = ParallelSentence("s1", "Anna in Bonn", "Anna in Bonn", "en", "de", "a.en:1")
+ANNA, BONN = Entity(Span(0, 4), "PER"), Entity(Span(8, 12), "LOC")
+REVIEW = ReviewedSentence(
+    PAIR,
+    (ANNA, BONN),
+    ReviewStatus.CORRECTED,
+    "7",
+    model_version="m1",
+    provenance=(Provenance(LabelOrigin.PROJECTED, Span(0, 4)), Provenance(LabelOrigin.PERSON)),
+)
+ROW = Row(
+    "s1",
+    ("Anna", "in", "Bonn"),
+    ("B-PER", "O", "B-LOC"),
+    lang="de",
+    status="corrected",
+    annotator="7",
+    model_version="m1",
+    origin="a.en:1",
+    label_origin=("projected", "", "person"),
+)
 
 
-class TestWriteExport:
-    def test_usable_sentences_become_rows_with_their_provenance(self, tmp_path: Path) -> None:
-        write_export([review(annotator="7")], tmp_path / "out", title="Test")
-        assert rows_of(load_export(tmp_path / "out")) == [
-            Row(
-                id="s1",
-                tokens=("Anna", "wohnt", "in", "Bonn", "."),
-                tags=("B-PER", "O", "O", "B-LOC", "O"),
-                lang="de",
-                status="accepted",
-                annotator="7",
-                model_version="m1",
-                origin="a.jsonl:1",
-            )
+class TestRow:
+    def test_a_review_says_where_each_label_comes_from(self) -> None:
+        assert row_of(REVIEW) == (ROW, ())
+
+    def test_every_word_of_a_label_comes_from_where_it_does(self) -> None:
+        whole = Entity(Span(0, 7), "PER")
+        row, _ = row_of(replace(REVIEW, entities=(whole,), provenance=REVIEW.provenance[:1]))
+        assert row.label_origin == ("projected", "projected", "")
+        assert row.entity_origins == ["projected"]
+
+    def test_of_overlapping_labels_the_one_that_stays_is_meant(self) -> None:
+        whole = Entity(Span(0, 7), "ORG")
+        row, misfits = row_of(replace(REVIEW, entities=(ANNA, whole)))
+        assert row.label_origin == ("person", "person", "")
+        assert [misfit.entity for misfit in misfits] == [ANNA]
+
+    def test_older_exports_do_not_know(self) -> None:
+        row, _ = row_of(replace(REVIEW, provenance=()))
+        assert row.entity_origins == ["unknown", "unknown"]
+
+    def test_nothing_where_there_are_no_labels(self) -> None:
+        row, _ = row_of(replace(REVIEW, entities=(), provenance=()))
+        assert (row.label_origin, row.entity_origins) == ((), [])
+
+    def test_a_file_says_the_same(self, tmp_path: Path) -> None:
+        bare = Row("s2", ("Ja",), ("O",), lang="de", status="unseen")
+        write_iob2([ROW.tagged, bare.tagged], tmp_path / "a.iob2")
+        assert (tmp_path / "a.iob2").read_text() == (
+            "# sent_id = s1\n# lang = de\n# status = corrected\n# label_origin = projected person\n"
+            "Anna\tB-PER\nin\tO\nBonn\tB-LOC\n\n"
+            "# sent_id = s2\n# lang = de\n# status = unseen\nJa\tO\n\n"
+        )
+        read = rows_of(load_export(tmp_path / "a.iob2"))
+        beside = {"annotator": "", "model_version": ""}
+        assert read == [
+            replace(ROW, origin=f"{tmp_path}/a.iob2:5", **beside),
+            replace(bare, origin=f"{tmp_path}/a.iob2:12"),
         ]
 
-    def test_all_three_forms_hold_the_same_sentences(self, tmp_path: Path) -> None:
-        out = tmp_path / "out"
-        reviewed = [review(1), review(2, [BONN], ReviewStatus.CORRECTED)]
-        write_export(reviewed, out, title="Test")
-        saved, again = load_export(out), load_export(out / "reviewed.jsonl")
-        plain = load_export(out / "data.iob2")
-        assert rows_of(saved) == rows_of(again)
-        assert [(r.tokens, r.tags) for r in rows_of(plain)] == [
-            (r.tokens, r.tags) for r in rows_of(saved)
-        ]
-        assert fingerprint(saved) == fingerprint(again) == fingerprint(plain)
+    def test_a_dataset_keeps_it(self) -> None:
+        bare = Row("s2", ("Ja",), ("O",))
+        assert rows_of(dataset_of([ROW, bare])) == [ROW, bare]
 
-    def test_what_is_left_out_is_counted(self, tmp_path: Path) -> None:
-        text = "Die Merkels"
-        reviewed = [
-            review(1),
-            review(1, [BONN], ReviewStatus.CORRECTED, annotator="2", at="2024-05-02T10:00:00Z"),
-            review(2, status=ReviewStatus.UNUSABLE),
-            review(3, status=ReviewStatus.SKIPPED),
-            review(4, [], text=" "),
-            review(5, [Entity(Span(4, 10), "PER"), Entity(Span(4, 11), "ORG")], text=text),
-            review(6, [Entity(Span(4, 10), "PER"), Entity(Span(3, 4), "ORG")], text=text),
-        ]
-        summary = write_export(reviewed, tmp_path / "out", title="Test")
-        assert summary.annotations == 7
-        assert summary.sentences == 6
-        assert summary.superseded == 1
-        saved = json.loads((tmp_path / "out" / "summary.json").read_text())
-        assert saved == json.loads(json.dumps(summary.to_json()))
-        assert {key: saved[key] for key in ("accepted", "corrected", "unusable", "skipped")} == {
-            "accepted": 2,
-            "corrected": 1,
-            "unusable": 1,
-            "skipped": 1,
+
+class TestParts:
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        parts = {
+            name: dataset_of([Row(name, ("x",), (tag,))], ["LOC", "ORG"])
+            for name, tag in (("train", "B-LOC"), ("test", "B-ORG"))
         }
-        assert (saved["empty"], saved["widened"]) == (1, 1)
-        assert (saved["overlap_lost"], saved["blank_lost"]) == (1, 1)
-        assert [m["id"] for m in saved["misfits"]] == ["s5", "s6", "s6"]
-        assert saved["by_label"] == {"LOC": 1, "ORG": 1, "PER": 1}
-        assert str(summary).splitlines()[1] == f"{'… superseded by a newer one':32}{1:8}"
-        assert sum(1 for _ in read_iob2(tmp_path / "out" / "data.iob2")) == 3
+        DatasetDict(parts).save_to_disk(tmp_path / "dataset")
+        return tmp_path
 
-    def test_every_annotation_stays_in_reviewed_jsonl(self, tmp_path: Path) -> None:
-        reviewed = [review(1), review(1, annotator="2"), review(2, status=ReviewStatus.SKIPPED)]
-        write_export(reviewed, tmp_path / "out", title="Test")
-        lines = (tmp_path / "out" / "reviewed.jsonl").read_text().splitlines()
-        assert [json.loads(line) for line in lines] == [
-            json.loads(json_line(to_json_form(r))) for r in reviewed
-        ]
+    def test_one_is_read_if_it_is_named_and_all_else(self, folder: Path) -> None:
+        assert [row.id for row in rows_of(load_export(folder, "test"))] == ["test"]
+        assert [row.id for row in rows_of(load_export(folder))] == ["train", "test"]
+        assert [row.id for row in rows_of(load_all([folder], "train"))] == ["train"]
 
-    def test_labels_nobody_used_are_in_the_schema(self, tmp_path: Path) -> None:
-        summary = write_export([review()], tmp_path / "out", title="Test", labels=["PER", "MISC"])
-        assert summary.labels == ("LOC", "MISC", "PER")
-        assert "B-MISC" in tag_names_of(load_export(tmp_path / "out"))
+    def test_one_that_is_not_there_is_an_error(self, folder: Path) -> None:
+        with pytest.raises(TrainingError, match=r"no part 'validation'\. There are train, test"):
+            load_export(folder, "validation")
 
-    def test_the_card_dates_the_data_not_the_export(self, tmp_path: Path) -> None:
-        reviewed = [
-            review(1, at="2024-05-01T23:30:00+02:00"),
-            review(2, at="2024-05-01T22:00:00Z"),
-            review(3, at=None),
-        ]
-        summary = write_export(reviewed, tmp_path / "out", title="Höhe & Tiefe")
-        card = (tmp_path / "out" / "README.md").read_text()
-        assert summary.newest == "2024-05-01T22:00:00Z"
-        assert "Last changed: 2024-05-01T22:00:00Z. 3 sentences" in card
-        assert 'pretty_name: "Höhe & Tiefe"\nlanguage: ["de"]\nlicense: "other"' in card
-        assert "The corpus's own licence applies" in card
-        assert "- `m1`" in card
+    def test_what_was_not_split_is_read_whole(self, tmp_path: Path) -> None:
+        DatasetDict({"train": dataset_of([ROW])}).save_to_disk(tmp_path / "new" / "dataset")
+        dataset_of([ROW]).save_to_disk(tmp_path / "old" / "dataset")
+        for name in ("new", "old"):
+            assert rows_of(load_export(tmp_path / name, "test")) == [ROW]
 
-    def test_the_same_reviews_make_the_same_card_and_summary(self, tmp_path: Path) -> None:
-        for name in "ab":
-            write_export([review()], tmp_path / name, title="Test")
-        for file in ("README.md", "summary.json", "data.iob2", "reviewed.jsonl"):
-            assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
-
-    def test_an_older_export_is_replaced_whole(self, tmp_path: Path) -> None:
-        out = tmp_path / "deep" / "out"
-        write_export([review(1), review(2)], out, title="Test")
-        write_export([review(3)], out, title="Test")
-        assert [row.id for row in rows_of(load_export(out))] == ["s3"]
-        assert [*out.parent.iterdir()] == [out]
-
-    def test_another_folder_is_not_touched(self, tmp_path: Path) -> None:
-        (tmp_path / "letter.txt").write_text("dear")
-        with pytest.raises(TrainingError, match="is not an export"):
-            write_export([review()], tmp_path, title="Test")
-        assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
-
-    def test_an_export_of_nothing_can_be_read(self, tmp_path: Path) -> None:
-        summary = write_export([], tmp_path / "out", title="Test", labels=["PER"])
-        assert (summary.annotations, summary.newest) == (0, None)
-        assert len(load_export(tmp_path / "out")) == 0
-        assert len(load_export(tmp_path / "out" / "data.iob2")) == 0
-
-    def test_a_time_that_is_none_is_refused(self) -> None:
-        with pytest.raises(TrainingError, match=r"a\.jsonl:1 updated_at: 'May' is not an ISO 8601"):
-            newest_decisions([review(at="May")])
-
-
-class TestNewestDecision:
-    @pytest.mark.parametrize(
-        ("first", "second", "kept"),
-        [
-            pytest.param(
-                review(annotator="1", at="2024-05-02T00:00:00Z"),
-                review(annotator="2", at="2024-05-01T00:00:00Z"),
-                "1",
-                id="the newer one",
-            ),
-            pytest.param(
-                review(annotator="1", at="2024-05-01T01:00:00+02:00"),
-                review(annotator="2", at="2024-05-01T00:00:00Z"),
-                "2",
-                id="newer in another time zone",
-            ),
-            pytest.param(
-                review(annotator="1", at=None),
-                review(annotator="2", at="2020-01-01T00:00:00Z"),
-                "2",
-                id="any time is newer than none",
-            ),
-            pytest.param(
-                review(annotator="1", annotation=4),
-                review(annotator="2", annotation=5),
-                "2",
-                id="at one time, the later annotation",
-            ),
-            pytest.param(
-                review(annotator="1"),
-                review(annotator="2", status=ReviewStatus.SKIPPED, at="2025-01-01T00:00:00Z"),
-                "1",
-                id="skipping decides nothing",
-            ),
-            pytest.param(
-                review(annotator="1"),
-                review(annotator="2", status=ReviewStatus.UNUSABLE, at="2025-01-01T00:00:00Z"),
-                "2",
-                id="unusable is a decision",
-            ),
-        ],
-    )
-    def test_one_annotation_a_sentence_stands(
-        self, first: ReviewedSentence, second: ReviewedSentence, kept: str
-    ) -> None:
-        for order in ([first, second], [second, first]):
-            assert [r.annotator for r in newest_decisions(order)] == [kept]
-
-    def test_sentences_that_share_an_id_by_chance_stay_two(self) -> None:
-        assert len(newest_decisions([review(1), review(1, text="Anna wohnt in Rom.")])) == 2
+    def test_an_export_of_an_earlier_version_is_read(self, tmp_path: Path) -> None:
+        dataset_of([ROW]).remove_columns("label_origin").save_to_disk(tmp_path / "dataset")
+        assert rows_of(load_export(tmp_path)) == [replace(ROW, label_origin=())]
 
 
 class TestLoad:
@@ -237,6 +144,16 @@ class TestLoad:
         both = load_all([tmp_path / "b", tmp_path / "a"])
         assert tag_names_of(both) == ["O", "B-LOC", "I-LOC", "B-ORG", "I-ORG"]
         assert [row.tags for row in rows_of(both)] == [("B-ORG",), ("B-LOC",)]
+
+    def test_reviews_are_read_by_their_newest_decision(self, tmp_path: Path) -> None:
+        reviews = [
+            replace(REVIEW, entities=(), provenance=(), updated_at="2024-05-01T10:00:00Z"),
+            replace(REVIEW, updated_at="2024-05-02T10:00:00Z"),
+            replace(REVIEW, status=ReviewStatus.SKIPPED, updated_at="2024-05-03T10:00:00Z"),
+        ]
+        path = tmp_path / "reviewed.jsonl"
+        path.write_text("".join(json_line(to_json_form(each)) for each in reviews), "utf-8")
+        assert rows_of(load_export(path)) == [ROW]
 
     def test_a_missing_path_names_the_verb_that_makes_one(self, tmp_path: Path) -> None:
         with pytest.raises(TrainingError, match=r"does not exist\. .*spanferry export"):
@@ -264,6 +181,10 @@ class TestLabelMap:
         assert mapping.tags(tags) == ("B-MISC", "I-MISC", "O", "O", "B-PER")
         mapped = map_labels(dataset_of([Row("1", ("a",) * 5, tags)]), mapping)
         assert tag_names_of(mapped) == ["O", "B-MISC", "I-MISC", "B-PER", "I-PER"]
+
+    def test_a_label_that_is_ignored_comes_from_nowhere(self) -> None:
+        [row] = rows_of(map_labels(dataset_of([ROW]), LabelMap({}, ("PER",))))
+        assert (row.tags, row.label_origin) == (("O", "O", "B-LOC"), ("", "", "person"))
 
     def test_ignoring_goes_by_the_new_name(self) -> None:
         assert LabelMap({"OTH": "MISC"}, ("MISC",)).tags(["B-OTH"]) == ("O",)

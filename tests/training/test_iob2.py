@@ -10,6 +10,7 @@ from projection.records import Entity, Span
 from projection.words import span_of_words, word_spans
 from training.iob2 import (
     MisfitKind,
+    TaggedSentence,
     chunks,
     decode,
     encode,
@@ -207,7 +208,42 @@ class TestFiles:
     ) -> None:
         path = tmp_path / "a.iob2"
         path.write_bytes("\ufeffIn O\r\nRom B-LOC\r\n\r\n\r\nJa\tO".encode())
-        assert list(read_iob2(path)) == [(("In", "Rom"), ("O", "B-LOC"), 1), (("Ja",), ("O",), 5)]
+        assert list(read_iob2(path)) == [
+            TaggedSentence(("In", "Rom"), ("O", "B-LOC"), 1),
+            TaggedSentence(("Ja",), ("O",), 5),
+        ]
+
+    def test_comments_are_kept_and_tokens_that_look_like_some_as_well(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.iob2"
+        path.write_text("# sent_id = 7\n# text = # a\tb = c\n#\tO\n=\tB-LOC\n")
+        assert list(read_iob2(path)) == [
+            TaggedSentence(("#", "="), ("O", "B-LOC"), 3, {"sent_id": "7", "text": "# a\tb = c"})
+        ]
+
+    @pytest.mark.parametrize(
+        "text", ["# O\n", "#\tO\n\n# newdoc id = 4\n", "# global = x\n\n#\tO\n"]
+    )
+    def test_comments_without_a_sentence_are_passed_over(self, tmp_path: Path, text: str) -> None:
+        path = tmp_path / "a.iob2"
+        path.write_text(text)
+        assert [(s.tokens, s.comments) for s in read_iob2(path)] == [(("#",), {})]
+
+    @given(st.lists(sentences(), max_size=3), st.text(max_size=20))
+    def test_comments_come_back_in_one_line(
+        self,
+        tmp_path_factory: pytest.TempPathFactory,
+        drawn: list[tuple[str, str, tuple[Entity, ...]]],
+        said: str,
+    ) -> None:
+        encoded = [encode(text, entities, lang) for text, lang, entities in drawn]
+        written = [
+            TaggedSentence(e.tokens, e.tags, comments={"id": said}) for e in encoded if e.tokens
+        ]
+        path = tmp_path_factory.mktemp("iob2") / "data.iob2"
+        write_iob2(written, path)
+        read = list(read_iob2(path))
+        assert [(s.tokens, s.tags) for s in read] == [(s.tokens, s.tags) for s in written]
+        assert all(s.comments == {"id": re.sub(r"[\r\n]+", " ", said)} for s in read)
 
     def test_document_marks_are_passed_over(self, tmp_path: Path) -> None:
         path = tmp_path / "a.iob2"

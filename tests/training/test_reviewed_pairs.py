@@ -11,10 +11,24 @@ from hypothesis import strategies as st
 from projection.errors import CorpusError, SpanError
 from projection.files import json_line
 from projection.json_form import encode
-from projection.records import Entity, ParallelSentence, ReviewedSentence, ReviewStatus, Span
+from projection.records import (
+    Entity,
+    LabelOrigin,
+    ParallelSentence,
+    Provenance,
+    ReviewedSentence,
+    ReviewStatus,
+    Span,
+)
 from training.aligner import AlignerExample, examples_of
 from training.joint_examples import example_of, renamed
-from training.reviewed_pairs import paired_entities, read_reviews, silver_of_reviews
+from training.reviewed_pairs import (
+    WEIGHT,
+    paired_entities,
+    read_examples,
+    read_reviews,
+    silver_of_reviews,
+)
 from training.silver import SilverSentence, name_pair
 
 
@@ -159,6 +173,64 @@ class TestPairs:
         assert len({t for _, t in silver.phrases}) == len(silver.phrases)
 
 
+class TestKnown:
+    """What a label was projected from need not be guessed."""
+
+    TWO = review("Cologne and Munich", "Köln und München", "LOC:Cologne LOC:Munich", "")
+
+    @staticmethod
+    def known(made: ReviewedSentence, *sources: str | None) -> ReviewedSentence:
+        text = made.sentence.source
+        spans = [
+            None if s is None else Span(text.index(s), text.index(s) + len(s)) for s in sources
+        ]
+        provenance = tuple(Provenance(LabelOrigin.PROJECTED, span) for span in spans)
+        return replace(made, provenance=provenance)
+
+    def test_two_of_one_label(self) -> None:
+        made = replace(
+            self.TWO, entities=entities(self.TWO.sentence.target, "LOC:Köln LOC:München")
+        )
+        made = self.known(made, "Cologne", "Munich")
+        assert names(made) == ["Cologne=Köln", "Munich=München"]
+        found = paired_entities(made)
+        assert (found.known, found.unpaired_source, found.unpaired_target) == (2, 0, 0)
+
+    def test_what_is_known_decides_the_rest(self) -> None:
+        made = replace(
+            self.TWO, entities=entities(self.TWO.sentence.target, "LOC:Köln LOC:München")
+        )
+        made = self.known(made, "Cologne", None)
+        assert names(made) == ["Cologne=Köln", "Munich=München"]
+        assert paired_entities(made).known == 1
+
+    def test_another_type_and_a_source_nobody_knew(self) -> None:
+        made = self.known(review("In Cologne", "In Köln", None, "ORG:Köln"), "Cologne")
+        assert names(made) == ["Cologne=Köln"]
+
+    def test_one_source_of_two_labels_is_left_out(self) -> None:
+        made = review("Cologne", "Köln, Köln", None, "LOC:Köln LOC:Köln")
+        assert names(self.known(made, "Cologne", "Cologne")) == []
+
+    def test_overlapping_labels_are_left_out(self) -> None:
+        made = review("Cologne University", "Uni Köln", None, "")
+        nested = (Entity(Span(0, 8), "ORG"), Entity(Span(4, 8), "LOC"))
+        made = self.known(replace(made, entities=nested), "Cologne University", "Cologne")
+        assert names(made) == []
+
+    def test_part_of_a_known_source_is_not_absent(self) -> None:
+        made = review("Cologne Cathedral", "der Dom", "LOC:Cologne", "LOC:Dom")
+        found = paired_entities(self.known(made, "Cologne Cathedral"))
+        assert (found.absent, found.unpaired_source) == ((), 1)
+        assert found.silver(1.0).phrases == ((Span(0, 17), Span(4, 7)),)
+
+    def test_what_nobody_looked_at_teaches_nothing(self) -> None:
+        made = self.known(review("Anna left", "Anna ging", "PER:Anna", "PER:Anna"), "Anna")
+        unseen = replace(made, status=ReviewStatus.UNSEEN, annotator="")
+        silver, counts = silver_of_reviews([unseen], "de", 5.0)
+        assert (silver, counts.unseen, counts.unusable) == ([], 1, 0)
+
+
 class TestAbsent:
     @pytest.mark.parametrize(
         ("known", "left", "predicted", "absent"),
@@ -202,6 +274,7 @@ class TestAbsent:
 
 class TestReviews:
     GOOD = review("Anna left", "Anna ging", "PER:Anna", "PER:Anna")
+    SILVER = SilverSentence("Anna", "Anna", "de", ((Span(0, 4), Span(0, 4)),))
 
     def test_they_count_more_than_others(self) -> None:
         ((pair, silver),), _ = silver_of_reviews([self.GOOD], "de", 5.0)
@@ -234,9 +307,9 @@ class TestReviews:
         assert (counts.pairs, counts.absent) == (0, 0)
         assert (counts.unpaired_source, counts.unpaired_target) == (3, 1)
         assert str(counts) == (
-            "6 reviews (1 superseded, 2 skipped or unusable, 1 of other languages): 0 sentences "
-            "with 0 pairs and 0 entities without a translation; left out as uncertain: 3 source "
-            "and 1 target entities"
+            "6 reviews (1 superseded, 2 skipped or unusable, 0 unseen, 1 of other languages): "
+            "0 sentences with 0 pairs (0 of them known) and 0 entities without a translation; left "
+            "out as uncertain: 3 source and 1 target entities"
         )
 
     def test_a_variety_is_of_the_language(self) -> None:
@@ -252,6 +325,21 @@ class TestReviews:
         path = tmp_path / "reviewed.jsonl"
         path.write_text(json_line(encode(self.GOOD)), "utf-8")
         assert read_reviews(path) == read_reviews(tmp_path) == [self.GOOD]
+
+    def test_examples_are_read_from_an_export_or_from_silver(self, tmp_path: Path) -> None:
+        french = replace(self.GOOD, sentence=replace(self.GOOD.sentence, id="fr", target_lang="fr"))
+        reviews = tmp_path / "reviewed.jsonl"
+        reviews.write_text(
+            "".join(json_line(encode(each)) for each in (self.GOOD, french)), "utf-8"
+        )
+        silver = tmp_path / "de.jsonl"
+        silver.write_text(json_line(self.SILVER.to_json()), "utf-8")
+        assert list(read_examples(silver)) == [self.SILVER]
+        assert list(read_examples(tmp_path)) == list(read_examples(reviews))
+        assert [(each.lang, each.weight) for each in read_examples(tmp_path)] == [
+            ("de", WEIGHT),
+            ("fr", WEIGHT),
+        ]
 
     def test_a_broken_line_is_named(self, tmp_path: Path) -> None:
         path = tmp_path / "reviewed.jsonl"
