@@ -31,7 +31,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Why a sentence was dropped: a ConflictKind, `empty` or `too_long`, and plain words."""
+    """Why a sentence was dropped: a ConflictKind or a word of `_unfit`, and plain words."""
 
     kind: str
     reason: str
@@ -178,6 +178,8 @@ def _unfit(sentence: ParallelSentence, projector: "ProjectsSentences") -> Iterat
     empty = [side for side, text in sides.items() if not text.strip()]
     if empty:
         yield Drop("empty", f"no {' and no '.join(empty)} text")
+    elif nul := [side for side, text in sides.items() if "\0" in text]:
+        yield Drop("nul", f"a NUL character in {' and '.join(nul)}")
     elif not projector.fits(sentence):
         lengths = f"{len(sentence.source)} and {len(sentence.target)} characters"
         yield Drop("too_long", f"longer than the model can read ({lengths})")

@@ -163,12 +163,16 @@ class Outcome(StrEnum):
 
 Pairable = Callable[[Entity, Entity], bool]
 
-STEPS: tuple[tuple[Outcome, Pairable], ...] = (
+Steps = tuple[tuple[Outcome, Pairable], ...]
+
+STEPS: Steps = (
     (Outcome.RIGHT, lambda g, p: g.label == p.label and g.span == p.span),
     (Outcome.WRONG_BORDER, lambda g, p: g.label == p.label and g.span.overlaps(p.span)),
     (Outcome.WRONG_MENTION, lambda g, p: g.label == p.label),
     (Outcome.WRONG_LABEL, lambda g, p: g.span.overlaps(p.span)),
 )
+# For taggers, which find entities in place: no prediction stands for an entity elsewhere.
+TAGGING_STEPS: Steps = tuple(step for step in STEPS if step[0] is not Outcome.WRONG_MENTION)
 EXACT = frozenset({Outcome.RIGHT})
 RELAXED = frozenset({Outcome.RIGHT, Outcome.WRONG_BORDER})
 MISTAKES = tuple(outcome for outcome in Outcome if outcome not in EXACT)
@@ -183,11 +187,13 @@ class Match:
     predicted: int | None
 
 
-def compare(gold: Sequence[Entity], predicted: Sequence[Entity]) -> list[Match]:
+def compare(
+    gold: Sequence[Entity], predicted: Sequence[Entity], steps: Steps = STEPS
+) -> list[Match]:
     """Pair the gold entities of one sentence with what was predicted, as `Outcome` says."""
     matches: list[Match] = []
     gold_left, predicted_left = list(range(len(gold))), list(range(len(predicted)))
-    for outcome, pairable in STEPS:
+    for outcome, pairable in steps:
         wanted = {
             g: [p for p in predicted_left if pairable(gold[g], predicted[p])] for g in gold_left
         }
@@ -352,7 +358,7 @@ def _scores(hits: int, guesses: int, truths: int) -> Scores:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Where F1 lies in `LEVEL` of `DRAWS` resamplings of the sentences, as fractions."""
+    """Where a figure lies in `LEVEL` of `DRAWS` resamplings of the sentences, as fractions."""
 
     low: float
     high: float
@@ -370,12 +376,31 @@ def bootstrap(counts: NDArray[np.int64]) -> Interval:
     """
     if not len(counts):
         return Interval(0.0, 0.0)
+    return interval_of(f1_of(resampled(counts)))
+
+
+def resampled(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(draws, columns): the columns' sums over as many sentences, drawn with replacement.
+
+    Args:
+        counts: (sentences, columns), at least one sentence.
+    """
     rng = np.random.default_rng(SEED)
     # One draw at a time: all at once would take draws × sentences of memory.
     sums = [counts[rng.integers(len(counts), size=len(counts))].sum(axis=0) for _ in range(DRAWS)]
-    right, predicted, gold = np.array(sums).T
-    f1 = 2 * right / np.maximum(predicted + gold, 1)
-    low, high = np.quantile(f1, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return np.array(sums)
+
+
+def f1_of(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(n,): F1 of each row of right, predicted and gold entities (n, 3)."""
+    right, predicted, gold = counts.T
+    f1: NDArray[np.float64] = 2 * right / np.maximum(predicted + gold, 1)
+    return f1
+
+
+def interval_of(draws: NDArray[np.float64]) -> Interval:
+    """What lies between the outer quantiles of the draws."""
+    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(low), float(high))
 
 

@@ -153,6 +153,31 @@ def source_side(paths: Sequence[Path]) -> Dataset:
     return dataset_of(rows)
 
 
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """Gold sentences beside what a model makes of them, one sequence of tags for each row.
+
+    The types of both are renamed and ignored alike. The rest is as in `Scores`.
+    """
+
+    rows: tuple[Row, ...]
+    predicted: tuple[tuple[str, ...], ...]
+    truncated: int
+    unread_tokens: int
+    only_in_data: tuple[str, ...]
+    only_in_model: tuple[str, ...]
+
+    def scores(self) -> Scores:
+        """How well they agree."""
+        return replace(
+            score([row.tags for row in self.rows], self.predicted),
+            truncated=self.truncated,
+            unread_tokens=self.unread_tokens,
+            only_in_data=self.only_in_data,
+            only_in_model=self.only_in_model,
+        )
+
+
 def evaluate(
     model: Path | str,
     data: Dataset | Path,
@@ -160,7 +185,18 @@ def evaluate(
     labels: LabelMap = AS_IS,
     on_progress: OnScored = lambda _more: None,
 ) -> Scores:
-    """Tag `data` with the model saved at `model` and score it.
+    """Tag `data` with the model saved at `model` and score it; see `tag_data`."""
+    return tag_data(model, data, labels=labels, on_progress=on_progress).scores()
+
+
+def tag_data(
+    model: Path | str,
+    data: Dataset | Path,
+    *,
+    labels: LabelMap = AS_IS,
+    on_progress: OnScored = lambda _more: None,
+) -> Tagged:
+    """Tag `data` with the model saved at `model`.
 
     `labels` renames and ignores types in both the data and the predictions, so that they can be
     compared.
@@ -183,18 +219,18 @@ def evaluate(
     limit = longest_input(tagger.model, tagger.tokenizer)
     inputs = pieces([row.tokens for row in rows], tagger.tokenizer, limit)
     read = sum(len(piece.first_subwords) for piece in inputs)
-    gold = [labels.tags(row.tags) for row in rows]
-    scores = score(gold, [labels.tags(tags) for tags in predicted])
+    gold = tuple(replace(row, tags=labels.tags(row.tags)) for row in rows)
     used, schema, in_model = (
         labels_of(tags)
         for tags in (
-            [tag for tags in gold for tag in tags],
+            [tag for row in gold for tag in row.tags],
             labels.tags(tag_names_of(dataset)),
             labels.tags(tagger.tags),
         )
     )
-    return replace(
-        scores,
+    return Tagged(
+        rows=gold,
+        predicted=tuple(labels.tags(tags) for tags in predicted),
         truncated=len({p.sentence for p in inputs if p.windowed}),
         unread_tokens=sum(len(row.tokens) for row in rows) - read,
         only_in_data=tuple(sorted(used - in_model)),

@@ -1,19 +1,40 @@
-"""`spanferry evaluate`: score a model on gold data."""
+"""`spanferry evaluate`: score models on gold data, and compare them."""
 
+from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
 from ml_backend.cli.console import out as console
 from ml_backend.cli.console import print_json, progress
 from ml_backend.cli.options import AsJson
+from projection.errors import TrainingError
+
+if TYPE_CHECKING:
+    from training.assessment import Assessment, Difference
+
+SCHEMA = 2
 
 
 def evaluate(
     *,
-    model: Annotated[str, typer.Argument(help="Model folder or hub name.")],
-    data: Annotated[list[Path], typer.Argument(help="IOB2 files or export folders.")],
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL… DATA…",
+            help="Models (folders or hub names), then IOB2 files or export folders.",
+        ),
+    ],
+    trained_on: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--trained-on",
+            help="The training data, to tell names the models have met from new ones; repeatable.",
+        ),
+    ] = None,
     rename: Annotated[
         list[str] | None, typer.Option("--map-labels", help="OLD=NEW entity type; repeatable.")
     ] = None,
@@ -28,29 +49,130 @@ def evaluate(
             help="The data are projection gold, as for score-projection: score on its source side.",
         ),
     ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Also write evaluation.json, mistakes.jsonl and index.html here."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a model: strict entity precision, recall and F1 (seqeval, IOB2).
+    """Score models: strict entity precision, recall and F1 (seqeval, IOB2), and what went wrong.
 
-    Types are renamed first, then ignored, in the data and in the predictions alike.
+    Several models are compared on the same sentences by the paired bootstrap. Of an export that
+    was split the test part is read. Types are renamed
+    first, then ignored, in the data and in the predictions alike.
 
-    Example: spanferry evaluate models/de dev.iob2 --map-labels OTH=MISC --ignore-type '*deriv'
+    Example: spanferry evaluate models/de models/base dev.iob2 --map-labels OTH=MISC
     """
     # Takes seconds to import, which `--help` should not.
-    from training.dataset import load_all, parse_label_map  # noqa: PLC0415
-    from training.evaluate import evaluate as score_model  # noqa: PLC0415
+    from training.assessment import assess, better_by, names_in  # noqa: PLC0415
+    from training.dataset import load_all, map_labels, parse_label_map, rows_of  # noqa: PLC0415
     from training.evaluate import source_side as load_source_side  # noqa: PLC0415
+    from training.evaluate import tag_data  # noqa: PLC0415
+    from training.splits import TEST, TRAIN  # noqa: PLC0415
 
+    models, data = models_and_data(words)
     labels = parse_label_map(rename or (), ignore or ())
-    dataset = load_source_side(data) if source_side else load_all(data)
-    with progress("sentences tagged", len(dataset)) as advance:
-        scores = score_model(
-            model,
-            dataset,
-            labels=labels,
-            on_progress=advance,
-        )
+    dataset = load_source_side(data) if source_side else load_all(data, TEST)
+    known = (
+        names_in(rows_of(map_labels(load_all(trained_on, TRAIN), labels))) if trained_on else None
+    )
+    assessments = {}
+    for model in models:
+        with progress(f"{model}: sentences tagged", len(dataset)) as advance:
+            tagged = tag_data(model, dataset, labels=labels, on_progress=advance)
+        assessments[model] = assess(tagged, known)
+    differences = {
+        (first, second): better_by(assessments[first], assessments[second])
+        for first, second in combinations(assessments, 2)
+    }
+    answer = to_json(assessments, differences)
+    if out is not None:
+        from ml_backend.evaluation_page import write_evaluation  # noqa: PLC0415
+
+        write_evaluation(out, answer, assessments)
     if as_json:
-        print_json(scores.to_json())
+        print_json(answer)
     else:
-        console.print(str(scores), highlight=False, markup=False, soft_wrap=True)
+        _print(assessments, differences)
+
+
+def models_and_data(words: Sequence[str]) -> tuple[list[str], list[Path]]:
+    """Part the words of the command line.
+
+    A model is the first word, a folder with a config.json, or, before any data, a name that is no
+    path: one on the hub.
+
+    Raises:
+        TrainingError: if there are no data.
+    """
+    models, data = list(words[:1]), list[Path]()
+    for word in words[1:]:
+        path = Path(word)
+        on_the_hub = not data and not path.exists() and not path.suffix
+        if on_the_hub or (path / "config.json").is_file():
+            models.append(word)
+        else:
+            data.append(path)
+    if not data:
+        raise TrainingError("evaluation data", "there are none", "Name files after the models")
+    return list(dict.fromkeys(models)), data
+
+
+def to_json(
+    assessments: "dict[str, Assessment]", differences: "dict[tuple[str, str], Difference]"
+) -> dict[str, object]:
+    """The whole of a `--json` answer."""
+    return {
+        "schema": SCHEMA,
+        "models": [{"model": model, **found.to_json()} for model, found in assessments.items()],
+        "differences": [
+            {"first": first, "second": second, **difference.to_json()}
+            for (first, second), difference in differences.items()
+        ],
+    }
+
+
+def _print(
+    assessments: "dict[str, Assessment]", differences: "dict[tuple[str, str], Difference]"
+) -> None:
+    for model, assessment in assessments.items():
+        if len(assessments) > 1:
+            console.print(f"\n{model}", highlight=False, markup=False)
+        _print_one(assessment)
+    if differences:
+        console.print(_comparison(differences))
+
+
+def _print_one(assessment: "Assessment") -> None:
+    from training.assessment import KINDS  # noqa: PLC0415
+
+    low, high = assessment.interval.low, assessment.interval.high
+    lines = [
+        str(assessment.scores),
+        f"F1 with 95 % certainty from {100 * low:.2f} to {100 * high:.2f} (bootstrap)",
+        *(
+            f"{lang}: F1 {100 * scores.f1:.2f} on {scores.support} entities"
+            for lang, scores in assessment.by_language.items()
+            if len(assessment.by_language) > 1
+        ),
+        "mistakes: "
+        + ", ".join(f"{len(assessment.mistakes_of(k))} {k.replace('_', ' ')}" for k in KINDS),
+    ]
+    if assessment.seen is not None and assessment.unseen is not None:
+        parts = (("names met in training", assessment.seen), ("new names", assessment.unseen))
+        lines += [
+            f"recall of {what}: {100 * r.share:.2f} ({r.found} of {r.of})" for what, r in parts
+        ]
+    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+
+
+def _comparison(differences: "dict[tuple[str, str], Difference]") -> Table:
+    table = Table(title="Paired bootstrap")
+    for column in ("model", "against", "F1", "95 % interval", "p"):
+        table.add_column(column, overflow="fold")
+    for (first, second), found in differences.items():
+        low, high = 100 * found.interval.low, 100 * found.interval.high
+        table.add_row(
+            first, second, f"{100 * found.f1:+.2f}", f"{low:+.2f} to {high:+.2f}", f"{found.p:.3f}"
+        )
+    return table

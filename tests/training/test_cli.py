@@ -53,7 +53,7 @@ def test_train_then_evaluate(
         "freeze": 1,
         "seed": 3,
     }
-    scores = json.loads(run("evaluate", out, corpus, "--ignore-type", "ORG", "--json"))
+    [scores] = json.loads(run("evaluate", out, corpus, "--ignore-type", "ORG", "--json"))["models"]
     assert scores["sentences"] == 24
     assert set(scores["by_type"]) <= {"LOC", "PER"}
 
@@ -63,6 +63,7 @@ def test_what_is_printed_for_people(
 ) -> None:
     out = tmp_path / "model"
     options = ["--base", base("bert"), "--epochs", 1, "--eval", corpus, "--map-labels", "ORG=LOC"]
+    options += ["--batch-size", 16]
     printed = run("train", corpus, "--out", out, *options)
     assert f"{out}: 2 steps on 24 sentences" in printed
     assert "head: 0 tags kept, 5 new, 0 dropped" in printed
