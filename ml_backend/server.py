@@ -14,6 +14,7 @@ from gunicorn.app.base import (  # type: ignore[import-untyped]  # published wit
 from ml_backend.access import credentials_of
 from ml_backend.app import create_app
 from ml_backend.engine import Engine, load_function
+from ml_backend.jobs import JobQueue, RunnerProcess, Trigger
 from ml_backend.settings import PREFIX, Settings, SettingsError
 from ml_backend.store import ModelStore
 from ml_backend.webhook import EventLog
@@ -48,7 +49,12 @@ class Backend(BaseApplication):  # type: ignore[misc]  # its base is untyped
             poll_seconds=settings.poll_seconds,
             turn=settings.sentences_per_turn,
         )
-        events = EventLog(settings.events_file, settings.event_queue)
+        start_runner = RunnerProcess(settings.data_dir)
+        queue = JobQueue(settings.jobs_folder)
+        if queue.waits:  # since a restart of the machine or of the container
+            start_runner()
+        trigger = Trigger(queue, settings.train_each, start_runner)
+        events = EventLog(settings.events_file, settings.event_queue, trigger)
         app = create_app(settings, engine.start(), events)
         self._close = [engine.close, events.close]
         return app

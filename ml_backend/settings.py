@@ -196,6 +196,15 @@ class Settings:
             doc="Webhook events that may wait to be written; more are refused with 503.",
         )
     )
+    train_each: int = field(
+        metadata=_described(
+            "START_TRAINING_EACH_N_UPDATES",
+            default="0",
+            read=_whole(0),
+            doc="Reviews after which a training is queued by itself; 0 waits for Label Studio's "
+            "“Start training”. It needs `LABEL_STUDIO_URL` and `LABEL_STUDIO_API_KEY`.",
+        )
+    )
     teacher: str | None = field(
         metadata=_described(
             PREFIX + "TEACHER",
@@ -260,6 +269,11 @@ class Settings:
     def model_store(self) -> Path:
         """Folder of the model store."""
         return self.data_dir / "models"
+
+    @property
+    def jobs_folder(self) -> Path:
+        """Folder of the training jobs."""
+        return self.data_dir / "jobs"
 
     @property
     def events_file(self) -> Path:

@@ -10,7 +10,7 @@ import logging
 import os
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -114,10 +114,16 @@ class EventLog:
     """Appends events to a file of one JSON object a line, without making the caller wait.
 
     At most `capacity` events wait to be written. Several processes may append to one file.
+    `on_written` hears of events that are, in the background.
     """
 
-    def __init__(self, path: Path, capacity: int) -> None:
-        self._path = path
+    def __init__(
+        self,
+        path: Path,
+        capacity: int,
+        on_written: Callable[[Sequence[Event]], None] = lambda _: None,
+    ) -> None:
+        self._path, self._on_written = path, on_written
         self._lost, self._counting = 0, threading.Lock()
         self._waiting: queue.Queue[Event | None] = queue.Queue(capacity)
         self._writer = threading.Thread(target=self._write_all, name="write-events", daemon=True)
@@ -162,6 +168,14 @@ class EventLog:
             except OSError:
                 self._lose(len(events))
                 log.exception("Lost %d events", len(events))
+                continue
+            self._tell(events)
+
+    def _tell(self, events: Sequence[Event]) -> None:
+        try:
+            self._on_written(events)
+        except Exception:  # whatever comes of an event, those after it must be written
+            log.exception("%d events are written, and had no effect", len(events))
 
     def _lose(self, count: int) -> None:
         with self._counting:

@@ -14,6 +14,7 @@ from label_config.config import build_config
 from ml_backend.access import Credentials
 from ml_backend.app import create_app
 from ml_backend.engine import Engine, Load
+from ml_backend.jobs import JobQueue, Trigger
 from ml_backend.label_studio import Project, ReviewServer
 from ml_backend.label_studio_server import LabelStudioServer
 from ml_backend.settings import Settings
@@ -62,7 +63,9 @@ class RunningBackend:
         self.projector = FixedProjector()
         store = ModelStore(self.settings.model_store)
         self._engine = Engine(lambda _: self.projector, store, poll_seconds=0.05).start()
-        self._log = EventLog(self.settings.events_file, self.settings.event_queue)
+        self.queue = JobQueue(self.settings.jobs_folder)
+        trigger = Trigger(self.queue, 0, lambda: None)
+        self._log = EventLog(self.settings.events_file, self.settings.event_queue, trigger)
         app = create_app(self.settings, self._engine, self._log)
         self._http = make_server("127.0.0.1", 0, app, threaded=True)
         self._thread = threading.Thread(target=self._http.serve_forever)

@@ -3,7 +3,7 @@
 import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -202,3 +202,24 @@ def test_recorded_webhooks_are_read(
         about = event.tasks or event.annotations
         assert about or event.action in {"START_TRAINING", "PROJECT_UPDATED"}
         assert replace(event, received="") == replace(read_event(request["json"], NOW), received="")
+
+
+def test_what_follows_from_events_happens_once_they_are_written(tmp_path: Path) -> None:
+    """A failure there costs neither the event nor those after it."""
+    path, heard = tmp_path / "events.jsonl", []
+
+    def on_written(events: Sequence[Event]) -> None:
+        heard.append([event.action for event in events])
+        assert [event.action for event in read_events(path)][-1] == events[-1].action
+        raise ZeroDivisionError
+
+    log = EventLog(path, 10, on_written)
+    assert log.put(Event("ANNOTATION_CREATED", STAMP, 5))
+    wait_until(lambda: heard)
+    assert log.put(Event("START_TRAINING", STAMP, 5))
+    log.close()
+    assert [action for actions in heard for action in actions] == [
+        "ANNOTATION_CREATED",
+        "START_TRAINING",
+    ]
+    assert log.lost == 0

@@ -1,0 +1,153 @@
+"""`spanferry jobs`: the trainings the backend was asked for, and what came of them."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from ml_backend.cli.console import bars, print_json
+from ml_backend.cli.console import out as console
+from ml_backend.cli.options import AsJson
+from ml_backend.cli.serve import activate as activate_model
+from ml_backend.jobs import LOG_LINES, Job, JobQueue
+from ml_backend.settings import Settings
+from ml_backend.store import BUNDLED, ModelStore
+from projection.errors import ServerError
+
+app = typer.Typer(help="Trainings asked for in Label Studio, or due after so many reviews.")
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="The backend's data folder. [default: as for serve]"),
+]
+
+
+@app.callback(invoke_without_command=True)
+def jobs(context: typer.Context, *, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List all trainings, the newest first.
+
+    Example: spanferry jobs
+    """
+    if context.invoked_subcommand is not None:
+        return
+    found = _queue(data_dir).jobs()
+    if as_json:
+        print_json({"jobs": [job.to_json() for job in found]})
+    elif not found:
+        console.print("No training has been asked for yet.")
+    else:
+        console.print(_table(found))
+
+
+@app.command()
+def show(
+    number: Annotated[int, typer.Argument(help="Number of the job.")],
+    *,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one training with the end of its log.
+
+    Example: spanferry jobs show 3
+    """
+    queue = _queue(data_dir)
+    job = queue.job(number)
+    if as_json:
+        print_json({**job.to_json(), "log": queue.log(job)})
+        return
+    console.print(_table([job]))
+    console.print(queue.log(job, LOG_LINES), highlight=False, markup=False, soft_wrap=True)
+    console.print(f"All of it is in {queue.folder(job)}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def run(
+    *,
+    preset: Annotated[str | None, typer.Option(help="Recipe, as for `spanferry train`.")] = None,
+    url: Annotated[str, typer.Option(envvar="LABEL_STUDIO_URL", help="Label Studio.")] = "",
+    api_key: Annotated[str, typer.Option(envvar="LABEL_STUDIO_API_KEY", help="Its API key.")] = "",
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Do the trainings that wait. The backend starts this by itself when one is queued.
+
+    Example: spanferry jobs run
+    """
+    # Take seconds to import, which the list should not.
+    from ml_backend.engine import load_function  # noqa: PLC0415
+    from ml_backend.label_studio import ReviewServer  # noqa: PLC0415
+    from ml_backend.retraining import Retraining  # noqa: PLC0415
+    from training.presets import DEFAULT  # noqa: PLC0415
+
+    def connect() -> ReviewServer:
+        # Here, so that a backend without them has a job that says why it failed.
+        for name, value in {"LABEL_STUDIO_URL": url, "LABEL_STUDIO_API_KEY": api_key}.items():
+            if not value:
+                raise ServerError(name, "is not set", "Set it where `spanferry serve` is started")
+        return ReviewServer.connect(url, api_key)
+
+    settings = _settings(data_dir)
+    with bars() as on_progress:
+        retraining = Retraining(
+            connect,
+            load_function(settings),
+            ModelStore(settings.model_store),
+            preset or DEFAULT,
+            on_progress,
+        )
+        done = JobQueue(settings.jobs_folder).run(retraining)
+    if as_json:
+        print_json({"done": done})
+    else:
+        console.print(f"{done} done", highlight=False)
+
+
+@app.command()
+def activate(
+    model: Annotated[
+        str,
+        typer.Argument(help=f"Folder of a fine-tuned model, a stored version, or '{BUNDLED}'."),
+    ],
+    *,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Serve this model from now on. A running backend notices by itself.
+
+    Example: spanferry jobs activate models/de
+    """
+    version = activate_model(ModelStore(_settings(data_dir).model_store), model)
+    if as_json:
+        print_json({"active": version})
+    else:
+        console.print(f"{version} is served from now on", highlight=False)
+
+
+@app.command()
+def rollback(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Serve the model that was served before. A running backend notices by itself.
+
+    Example: spanferry jobs rollback
+    """
+    version = ModelStore(_settings(data_dir).model_store).rollback()
+    if as_json:
+        print_json({"active": version})
+    else:
+        console.print(f"{version} is served again", highlight=False)
+
+
+def _settings(data_dir: Path | None) -> Settings:
+    return Settings.from_env(os.environ, {"data_dir": None if data_dir is None else str(data_dir)})
+
+
+def _queue(data_dir: Path | None) -> JobQueue:
+    return JobQueue(_settings(data_dir).jobs_folder)
+
+
+def _table(found: list[Job]) -> Table:
+    table = Table("job", "project", "state", "created", "why", "what came of it")
+    for job in found:
+        table.add_row(str(job.id), str(job.project), job.state, job.created[:16], job.why, job.said)
+    return table
