@@ -23,12 +23,13 @@ from training.adjudication import adjudicate
 from training.dataset import Row, dataset_of, row_of
 from training.export import ExportSettings, write_export
 from training.loop import OnProgress
-from training.presets import DEFAULT
+from training.presets import DEFAULT, PRESETS, Preset, changed
 from training.splits import TRAIN, Shares, split
 from training.transfer import TrainingData, train_preset
 
 HELD_OUT = Shares(train=0.8, validation=0.2, test=0.0)
 LEAST_HELD_OUT = 10  # sentences: fewer say nothing
+FEW = 1000  # reviews: a recipe's number of passes is meant for a corpus
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,14 @@ class Retraining:
     """The work of a job.
 
     `connect` reaches Label Studio, `load` makes the projector with a target model or, for None,
-    without one.
+    without one. Fewer reviews than `FEW` are gone through `epochs_of_few` times.
     """
 
     connect: Callable[[], ReviewServer]
     load: Load
     store: ModelStore
-    preset: str = DEFAULT
+    preset: Preset = PRESETS[DEFAULT]
+    epochs_of_few: float = 12
     on_progress: OnProgress = lambda _what, _done, _total: None
 
     def __call__(self, job: Job, folder: Path) -> Outcome:
@@ -85,7 +87,7 @@ class Retraining:
         model = folder / "model"
         if not model.exists():
             data = TrainingData(reviewed=dataset_of(_rows(learned), labels))
-            train_preset(self.preset, data, model, on_progress=self.on_progress)
+            train_preset(self._recipe(len(learned)), data, model, on_progress=self.on_progress)
         gate = self._compare(model, held_out)
         version = self.store.add(model)
         result = {"version": version, "learned_from": len(learned), **asdict(gate)}
@@ -93,6 +95,11 @@ class Retraining:
             return Outcome(State.KEPT, f"{gate}: worse, so it is not served", result)
         self.store.activate(version)
         return Outcome(State.SERVED, f"{gate}: {version} is served", result)
+
+    def _recipe(self, sentences: int) -> Preset:
+        return (
+            changed(self.preset, {"epochs": self.epochs_of_few}) if sentences < FEW else self.preset
+        )
 
     def _compare(self, model: Path, held_out: Sequence[ReviewedSentence]) -> Gate:
         gold = [GoldSentence(review.sentence, review.entities) for review in held_out]

@@ -10,11 +10,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from datasets import Dataset
+from numpy.typing import NDArray
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from projection.bundled import resolve
+from projection.checkpoints import fingerprint_of as weights_of
 from projection.checkpoints import longest_input, quiet
 from projection.errors import ModelError, TrainingError
 from projection.files import write_json
@@ -22,13 +25,14 @@ from projection.windows import Piece, pieces
 from training import loop
 from training.card import model_card
 from training.classifier import HeadChange, load_for_training
-from training.dataset import Row, fingerprint, rows_of, tag_names_of
-from training.evaluate import Scores, evaluate
-from training.folders import move_into_place, work_folder
-from training.iob2 import chunks, in_words, labels_of
-from training.loop import OnProgress
+from training.dataset import fingerprint, rows_of, tag_names_of
+from training.evaluate import Scores, evaluate, score
+from training.examples import Example, TargetCollator, example_of, features_of
+from training.folders import is_main_process, move_into_place, work_folder
+from training.iob2 import labels_of
+from training.loop import Dev, OnProgress
 from training.losses import IGNORED, loss_of
-from training.recipe import FineTune, Schedule
+from training.recipe import NOWHERE, FineTune, Schedule, Tracking, rate_for
 from training.record import made_with
 
 SCHEMA = 1
@@ -41,7 +45,8 @@ class TrainingResult:
 
     `windowed` sentences were longer than `max_length` and read in pieces; `lost_entities` of the
     gold entities hold a token that the tokenizer makes nothing of. `loss` is the mean over the last
-    steps, at most an epoch of them.
+    steps, at most an epoch of them. `dev` is (step, F1) of every evaluation on the dev part, `kept`
+    the step whose weights were kept, `weights` their hash.
     """
 
     settings: FineTune
@@ -54,6 +59,9 @@ class TrainingResult:
     head: HeadChange
     steps: int
     loss: float
+    dev: tuple[tuple[int, float], ...]
+    kept: int
+    weights: str
     scores: Scores | None
 
     @property
@@ -79,9 +87,27 @@ class TrainingResult:
             "head": {key: [*tags] for key, tags in asdict(self.head).items()},
             "steps": self.steps,
             "loss": self.loss,
+            "dev": [{"step": step, "f1": f1} for step, f1 in self.dev],
+            "kept": self.kept,
+            "weights": self.weights,
             "scores": None if self.scores is None else self.scores.to_json(),
             "made_with": made_with(),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a training learns from.
+
+    `tags` are the outputs of the model, in order. `dev` decides how long to train, `eval` is scored
+    at the end. `fingerprint` is a hash of all that is learned.
+    """
+
+    examples: Sequence[Example]
+    tags: tuple[str, ...]
+    fingerprint: str
+    dev: Dataset | None = None
+    eval: Dataset | None = None
 
 
 def fine_tune(
@@ -91,54 +117,114 @@ def fine_tune(
     eval: Dataset | None = None,  # noqa: A002  the word everyone looks for
     on_progress: OnProgress = lambda _what, _done, _total: None,
 ) -> TrainingResult:
-    """Train, score on `eval`, and save the model to the folder `out`, which appears whole.
+    """Train on every sentence alike, score on `eval`, and save the model to the new folder `out`.
+
+    See `learn`; `training.transfer` trains by recipes of several stages.
+    """
+    material = Material(
+        examples=[example_of(row) for row in rows_of(train)],
+        tags=tuple(tag_names_of(train)),
+        fingerprint=fingerprint(train),
+        eval=eval,
+    )
+    return learn(material, settings, out, on_progress=on_progress)
+
+
+def learn(
+    material: Material,
+    settings: FineTune,
+    out: Path,
+    *,
+    tracking: Tracking = NOWHERE,
+    on_progress: OnProgress = lambda _what, _done, _total: None,
+) -> TrainingResult:
+    """Train a model, score it, and save it to the folder `out`, which appears whole.
 
     An interrupted training goes on from its last checkpoint when called again with the same
-    settings and data. For one seed on one CPU the weights are the same bit by bit.
+    settings and data. For one seed on one CPU the weights are the same bit by bit. Of several
+    processes only the main one writes and scores.
 
     Raises:
         TrainingError: if `out` exists, or there is nothing to train on.
         ModelError: if the base cannot be loaded, or has fewer layers than should be frozen.
     """
-    if out.exists():
-        raise TrainingError(str(out), "exists already", "Choose another folder, or delete this one")
-    rows, tags = [_in_words(row) for row in rows_of(train)], tag_names_of(train)
-    for name, dataset in (("training data", train), ("evaluation data", eval)):
-        if dataset is not None and not any(row.tokens for row in rows_of(dataset)):
-            raise TrainingError(name, "has no sentence", "Accept or correct some first")
+    _check(material, settings, out)
     base = resolve(settings.base, "tagger")
-    model, tokenizer, head = load_for_training(base, tags, settings.seed)
+    model, tokenizer, head = load_for_training(base, material.tags, settings.seed)
     freeze_lower_layers(model, settings.freeze, embeddings=settings.freeze_embeddings)
-    max_length = longest_input(model, tokenizer, settings.max_length)
-    examples = pieces([row.tokens for row in rows], tokenizer, max_length)
-    data = fingerprint(train)
-    work = work_folder(out, [asdict(settings), data, list(tags)])
-    trained = loop.run(
+    if settings.learning_rate is None:
+        settings = replace(settings, learning_rate=rate_for(model.config.hidden_size))
+    limit = longest_input(model, tokenizer, settings.max_length)
+    read = pieces([example.words for example in material.examples], tokenizer, limit)
+    work = work_folder(out, [asdict(settings), material.fingerprint, list(material.tags)])
+    outcome = loop.run(
         model,
         tokenizer,
-        _features(examples, rows, tags),
+        features_of(read, material.examples, material.tags),
         _schedule(settings),
         work / "checkpoints",
         loss=loss_of(settings),
+        collate=TargetCollator(tokenizer),
+        dev=_dev(material, tokenizer, limit),
+        tracking=tracking,
         on_progress=on_progress,
     )
+    result = TrainingResult(
+        settings=settings,
+        data=material.fingerprint,
+        labels=tuple(sorted(labels_of(material.tags))),
+        sentences=len(material.examples),
+        entities=sum(len(example.entities) for example in material.examples),
+        windowed=len({piece.sentence for piece in read if piece.windowed}),
+        lost_entities=_lost_entities(read, material.examples),
+        head=head,
+        steps=outcome.steps,
+        loss=outcome.loss,
+        dev=tuple(outcome.dev),
+        kept=outcome.kept,
+        weights=weights_of(model, tokenizer, None),
+        scores=None,
+    )
+    if is_main_process():
+        result = _finish(
+            model, tokenizer, result, material.eval, work=work, out=out, on_progress=on_progress
+        )
+    loop.wait_for_everyone()
+    return result
+
+
+def _check(material: Material, settings: FineTune, out: Path) -> None:
+    if out.exists():
+        raise TrainingError(str(out), "exists already", "Choose another folder, or delete this one")
+    if not any(example.words for example in material.examples):
+        raise TrainingError("training data", "has no sentence", "Accept or correct some first")
+    for name, dataset in (("evaluation", material.eval), ("dev", material.dev)):
+        if dataset is not None and not any(row.tokens for row in rows_of(dataset)):
+            raise TrainingError(f"{name} data", "has no sentence", "Accept or correct some first")
+    taught = all(example.soft is not None for example in material.examples)
+    if settings.loss.learns_from_teachers and not taught:
+        raise TrainingError(
+            f"loss {settings.loss}", "needs teachers", "Use a preset that has them, such as wu2020"
+        )
+
+
+def _finish(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    result: TrainingResult,
+    held_out: Dataset | None,
+    *,
+    work: Path,
+    out: Path,
+    on_progress: OnProgress,
+) -> TrainingResult:
+    """Save, score, and put in place."""
     made = work / "model"
     with quiet():
         model.save_pretrained(made)
         tokenizer.save_pretrained(made)
-    result = TrainingResult(
-        settings=settings,
-        data=data,
-        labels=tuple(sorted(labels_of(tags))),
-        sentences=len(rows),
-        entities=sum(len(chunks(row.tags)) for row in rows),
-        windowed=len({piece.sentence for piece in examples if piece.windowed}),
-        lost_entities=_lost_entities(examples, rows),
-        head=head,
-        steps=trained.steps,
-        loss=trained.loss,
-        scores=None if eval is None else _score(made, eval, on_progress),
-    )
+    if held_out is not None:
+        result = replace(result, scores=_score(made, held_out, on_progress))
     write_json(made / "training.json", result.to_json())
     (made / "README.md").write_text(model_card(out.name, result.to_json()), encoding="utf-8")
     move_into_place(made, out)
@@ -183,15 +269,6 @@ def _layers(model: PreTrainedModel) -> nn.ModuleList | None:
     return max(stacks, key=len, default=None)
 
 
-def _in_words(row: Row) -> Row:
-    parted = in_words(row.tokens, row.tags, row.lang)
-    return replace(
-        row,
-        tokens=tuple(word for word, _ in parted),
-        tags=tuple(tag for _, tag in parted),
-    )
-
-
 def _score(model: Path, dataset: Dataset, on_progress: OnProgress) -> Scores:
     done = 0
 
@@ -204,6 +281,7 @@ def _score(model: Path, dataset: Dataset, on_progress: OnProgress) -> Scores:
 
 
 def _schedule(settings: FineTune) -> Schedule:
+    assert settings.learning_rate is not None  # noqa: S101  `learn` has chosen one
     return Schedule(
         epochs=settings.epochs,
         batch_size=settings.batch_size,
@@ -212,28 +290,42 @@ def _schedule(settings: FineTune) -> Schedule:
         seed=settings.seed,
         accumulate=settings.accumulate,
         weight_decay=settings.weight_decay,
+        patience=settings.patience,
         bf16=settings.bf16,
     )
 
 
-def _features(
-    examples: Sequence[Piece], rows: Sequence[Row], tags: Sequence[str]
-) -> list[dict[str, list[int]]]:
-    """Model inputs with `labels`: the tag's number at a word's first subword, else ignored."""
-    number = {tag: i for i, tag in enumerate(tags)}
-    features = []
-    for piece in examples:
-        labels = [IGNORED] * piece.length
-        for word, position in piece.first_subwords:
-            labels[position] = number[rows[piece.sentence].tags[word]]
-        features.append({**piece.inputs, "labels": labels})
-    return features
+def _dev(material: Material, tokenizer: PreTrainedTokenizerBase, limit: int) -> Dev | None:
+    """The dev part as features, scored strictly by the words that have a subword."""
+    if material.dev is None:
+        return None
+    # A type the model cannot predict is none it could be kept for.
+    known = {*material.tags}
+    examples = [example_of(row) for row in rows_of(material.dev)]
+    examples = [
+        replace(e, tags=tuple(tag if tag in known else "O" for tag in e.tags)) for e in examples
+    ]
+    read = pieces([example.words for example in examples], tokenizer, limit)
+    features = features_of(read, examples, material.tags)
+
+    def f1(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> float:
+        scored = labels != IGNORED
+        gold, answer = (
+            [
+                [material.tags[i] for i in row[there]]
+                for row, there in zip(side, scored, strict=True)
+            ]
+            for side in (labels, predicted)
+        )
+        return score(gold, answer).f1
+
+    return Dev(features, f1)
 
 
-def _lost_entities(examples: Sequence[Piece], rows: Sequence[Row]) -> int:
-    seen = {(piece.sentence, word) for piece in examples for word, _ in piece.first_subwords}
+def _lost_entities(read: Sequence[Piece], examples: Sequence[Example]) -> int:
+    seen = {(piece.sentence, word) for piece in read for word, _ in piece.first_subwords}
     return sum(
-        any((index, word) not in seen for word in range(chunk.start, chunk.end))
-        for index, row in enumerate(rows)
-        for chunk in chunks(row.tags)
+        any((index, word) not in seen for word in range(start, end))
+        for index, example in enumerate(examples)
+        for start, end in example.entities
     )

@@ -1,12 +1,21 @@
 """The settings of every training, without anything heavy to import."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 
 from projection import bundled
 from projection.errors import TrainingError
 
 SHORTEST = 16  # subwords: less room holds special tokens and little else
+
+RATES = ((512, 3e-4), (1024, 5e-5), (None, 1e-5))
+"""Learning rates for encoders of fewer dimensions than so many; the last is for all others."""
+
+
+def rate_for(width: int) -> float:
+    """The learning rate that suits an encoder of `width` dimensions, by rule of thumb."""
+    return next(rate for below, rate in RATES if below is None or width < below)
 
 
 class LossName(StrEnum):
@@ -15,9 +24,21 @@ class LossName(StrEnum):
     RW = "rw"
     CE = "ce"
     FOCAL = "focal"
+    GCE = "gce"
+    MSE = "mse"
+    MSE_CE = "mse+ce"
+
+    @property
+    def learns_from_teachers(self) -> bool:
+        """Whether it needs the probabilities of teachers, not only tags."""
+        return self in (LossName.MSE, LossName.MSE_CE)
 
 
-PUBLISHED_GAMMA = {LossName.RW: 4.0, LossName.FOCAL: 2.0, LossName.CE: 0.0}
+PUBLISHED_GAMMA = {
+    LossName.RW: 4.0,  # Li, He & Xu (2021)
+    LossName.FOCAL: 2.0,  # Lin et al. (2017)
+    LossName.GCE: 0.7,  # Zhang & Sabuncu (2018)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +48,10 @@ class FineTune:
     `base` is a folder, a name on the hub, or `mini`, the bundled tagger. `gamma` is that of the
     loss (None: its published value); `through_weight` is for `rw` alone and explained there.
     `freeze` lower encoder layers stay as they are, and the embeddings with them unless
-    `freeze_embeddings` is False. `max_length` is in subwords; longer sentences are read in windows.
-    `warmup` is the share of steps over which the learning rate rises; it then falls to 0.
+    `freeze_embeddings` is False. `learning_rate` None is `rate_for` the width of the base; over
+    the share `warmup` of the steps it rises, then it falls to 0. `max_length` is in subwords;
+    longer sentences are read in windows. Where there is a dev part, the best checkpoint is kept,
+    and training stops after `patience` evaluations without a better one.
     """
 
     base: str = bundled.NAME
@@ -40,18 +63,20 @@ class FineTune:
     epochs: float = 3.0
     batch_size: int = 16
     accumulate: int = 1
-    learning_rate: float = 5e-5
+    learning_rate: float | None = 5e-5
     warmup: float = 0.1
     weight_decay: float = 0.01
     max_length: int = 256
+    patience: int = 3
     seed: int = 0
     bf16: bool = False
 
     def __post_init__(self) -> None:
-        positive = ("epochs", "batch_size", "accumulate", "learning_rate")
+        positive = ("epochs", "batch_size", "accumulate", "learning_rate", "patience")
         for name in positive:
-            if not getattr(self, name) > 0:
-                raise TrainingError(f"settings {name}", f"{getattr(self, name)} is not above 0")
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise TrainingError(f"settings {name}", f"{value} is not above 0")
         if self.gamma is not None and self.gamma < 0:
             raise TrainingError("settings gamma", f"{self.gamma} is below 0")
         if self.max_length < SHORTEST:
@@ -65,7 +90,7 @@ class FineTune:
     @property
     def effective_gamma(self) -> float:
         """The γ of the loss: as set, else as published."""
-        return PUBLISHED_GAMMA[self.loss] if self.gamma is None else self.gamma
+        return PUBLISHED_GAMMA.get(self.loss, 0.0) if self.gamma is None else self.gamma
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +98,7 @@ class Schedule:
     """How long and how fast. `max_steps` wins over `epochs` where it is set.
 
     `warmup` below 1 is a share of the steps, else a number of them; the rate then falls to 0.
+    `patience` is how many evaluations without a better one end a training that has a dev part.
     """
 
     epochs: float
@@ -83,8 +109,36 @@ class Schedule:
     max_steps: int | None = None
     accumulate: int = 1
     weight_decay: float = 0.01
+    patience: int = 3
     bf16: bool = False
 
+
+class Tracker(StrEnum):
+    """Where the course of a training can be followed."""
+
+    TENSORBOARD = "tensorboard"
+    WANDB = "wandb"
+    TRACKIO = "trackio"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Tracking:
+    """Where a training reports its loss and scores, if anywhere.
+
+    `folder` is for TensorBoard; `run` is the name of the training.
+    """
+
+    tracker: Tracker = Tracker.NONE
+    folder: Path = Path("runs")
+    run: str = "training"
+
+    def part(self, name: str) -> "Tracking":
+        """The same for a part of the training."""
+        return replace(self, folder=self.folder / name, run=f"{self.run}/{name}")
+
+
+NOWHERE = Tracking()
 
 # Li, He and Xu (2021), §3.1; warm-up and precision are ours.
 PUBLISHED_ALIGNER = Schedule(

@@ -18,7 +18,7 @@ from projection.joint import JointAligner
 from training.card import aligner_card
 from training.folders import is_main_process, move_into_place
 from training.joint_examples import is_name_pair
-from training.loop import Trained
+from training.loop import Outcome
 from training.recipe import AlignerPreset, JointRecipe, PairRecipe
 from training.silver import SilverSentence
 
@@ -31,7 +31,7 @@ def finish(
     chosen: Sequence[SilverSentence],
     *,
     examples: int,
-    trained: Trained,
+    trained: Outcome,
     work: Path,
     out: Path,
 ) -> None:

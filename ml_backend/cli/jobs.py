@@ -15,6 +15,7 @@ from ml_backend.jobs import LOG_LINES, Job, JobQueue
 from ml_backend.settings import Settings
 from ml_backend.store import BUNDLED, ModelStore
 from projection.errors import ServerError
+from training.presets import DEFAULT, preset_named
 
 app = typer.Typer(help="Trainings asked for in Label Studio, or due after so many reviews.")
 
@@ -65,7 +66,7 @@ def show(
 @app.command()
 def run(
     *,
-    preset: Annotated[str | None, typer.Option(help="Recipe, as for `spanferry train`.")] = None,
+    preset: Annotated[str, typer.Option(help="Recipe, as for `spanferry train`.")] = DEFAULT,
     url: Annotated[str, typer.Option(envvar="LABEL_STUDIO_URL", help="Label Studio.")] = "",
     api_key: Annotated[str, typer.Option(envvar="LABEL_STUDIO_API_KEY", help="Its API key.")] = "",
     data_dir: DataDir = None,
@@ -79,7 +80,6 @@ def run(
     from ml_backend.engine import load_function  # noqa: PLC0415
     from ml_backend.label_studio import ReviewServer  # noqa: PLC0415
     from ml_backend.retraining import Retraining  # noqa: PLC0415
-    from training.presets import DEFAULT  # noqa: PLC0415
 
     def connect() -> ReviewServer:
         # Here, so that a backend without them has a job that says why it failed.
@@ -94,7 +94,7 @@ def run(
             connect,
             load_function(settings),
             ModelStore(settings.model_store),
-            preset or DEFAULT,
+            preset_named(preset),
             on_progress,
         )
         done = JobQueue(settings.jobs_folder).run(retraining)

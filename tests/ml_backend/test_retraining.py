@@ -21,7 +21,7 @@ from projection.records import (
     ReviewStatus,
     Span,
 )
-from training.presets import Preset, changed, preset_named
+from training.presets import preset_named
 
 LABELS = ("PER", "ORG", "LOC", "MISC")
 NAMES = ("Anna", "Bela", "Carla", "Dora", "Emil")
@@ -108,12 +108,7 @@ class ReviewedProject(ReviewServer):
         }
 
 
-@pytest.fixture(scope="module")
-def short() -> Preset:
-    return changed(preset_named("plain"), {"epochs": 1, "batch_size": 16})
-
-
-def do(tmp_path: Path, preset: Preset, *, before: bool, after: bool) -> tuple[Job, ModelStore]:
+def do(tmp_path: Path, *, before: bool, after: bool) -> tuple[Job, ModelStore]:
     """Run one job; the projector without a target model is good or not, and the one with it."""
     store = ModelStore(tmp_path / "models")
     queue = JobQueue(tmp_path / "jobs")
@@ -122,14 +117,15 @@ def do(tmp_path: Path, preset: Preset, *, before: bool, after: bool) -> tuple[Jo
         lambda: ReviewedProject(70),
         lambda target: FixedProjector(good=before if target is None else after),
         store,
-        preset,
+        preset_named("plain"),
+        epochs_of_few=1,
     )
     assert queue.run(retraining) == 1
     return queue.job(1), store
 
 
-def test_a_better_model_is_served_and_can_be_rolled_back(tmp_path: Path, short: Preset) -> None:
-    job, store = do(tmp_path, short, before=False, after=True)
+def test_a_better_model_is_served_and_can_be_rolled_back(tmp_path: Path) -> None:
+    job, store = do(tmp_path, before=False, after=True)
 
     assert job.state is State.SERVED, job.said
     assert job.result is not None
@@ -142,8 +138,8 @@ def test_a_better_model_is_served_and_can_be_rolled_back(tmp_path: Path, short: 
     assert store.rollback() == BUNDLED
 
 
-def test_a_worse_model_is_kept_but_not_served(tmp_path: Path, short: Preset) -> None:
-    job, store = do(tmp_path, short, before=True, after=False)
+def test_a_worse_model_is_kept_but_not_served(tmp_path: Path) -> None:
+    job, store = do(tmp_path, before=True, after=False)
 
     assert job.state is State.KEPT
     assert "F1 of pre-annotations 100.0 → 66.7" in job.said
@@ -152,8 +148,8 @@ def test_a_worse_model_is_kept_but_not_served(tmp_path: Path, short: Preset) -> 
     assert store.versions() == (job.result["version"],), "to be looked at, and activated by hand"
 
 
-def test_one_that_is_just_as_good_is_served(tmp_path: Path, short: Preset) -> None:
-    job, _ = do(tmp_path, short, before=True, after=True)
+def test_one_that_is_just_as_good_is_served(tmp_path: Path) -> None:
+    job, _ = do(tmp_path, before=True, after=True)
     assert job.state is State.SERVED
 
 

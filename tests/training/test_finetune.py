@@ -81,7 +81,7 @@ class TestFineTune:
         (words,) = Tagger.from_pretrained(tmp_path / "model").tag_words([["kam", "Ba", "."]])
         assert [word.tag for word in words] == ["O", "B-PER", "I-PER"]
 
-    @pytest.mark.parametrize("loss", LossName)
+    @pytest.mark.parametrize("loss", [loss for loss in LossName if not loss.learns_from_teachers])
     def test_every_loss_learns(
         self, loss: LossName, base: Base, made_data: Data, tmp_path: Path
     ) -> None:
@@ -392,6 +392,10 @@ class TestRefusals:
         with pytest.raises(TrainingError, match="evaluation data: has no sentence"):
             fine_tune(made_data(1, 1), QUICK, tmp_path / "model", dataset_of([]))
 
+    def test_a_loss_of_teachers_needs_teachers(self, made_data: Data, tmp_path: Path) -> None:
+        with pytest.raises(TrainingError, match=r"loss mse: needs teachers\. Use a preset"):
+            fine_tune(made_data(1, 1), replace(QUICK, loss=LossName.MSE), tmp_path / "model")
+
     def test_a_base_that_is_not_there(self, made_data: Data, tmp_path: Path) -> None:
         settings = replace(QUICK, base=str(tmp_path / "nowhere"))
         with pytest.raises(ModelError, match="nowhere: no checkpoint could be loaded"):
@@ -408,6 +412,7 @@ class TestRefusals:
             ("freeze", -1),
             ("gamma", -1.0),
             ("warmup", 1.0),
+            ("patience", 0),
         ],
     )
     def test_settings_that_make_no_sense(self, setting: str, value: float) -> None:
