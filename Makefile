@@ -34,6 +34,8 @@ screenshots: $(VENV)/.dev
 	cat projection/sample/*.jsonl > build/sample.jsonl
 	$(BIN)/spanferry project --jsonl build/sample.jsonl --out build/sample-run
 	$(BIN)/python -m tests.label_studio.screenshots build/sample-run --out docs/images
+	rm -rf build/demo && $(BIN)/spanferry demo --headless --folder build/demo
+	$(BIN)/python -m tests.label_studio.report_picture build/demo/headless/report --out docs/images/report.png
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -113,7 +115,7 @@ $(BUILD)/ewt.iob2: $(DATA)/ner/uner-en-ewt/dev.iob2
 $(BUILD)/teacher/model.safetensors: $(BUILD)/english/model.safetensors $(BUILD)/wikigold.iob2 $(BUILD)/ewt.iob2 $(HANDWRITTEN)
 	$(BIN)/spanferry train $(DATA)/ner/conll2003-en/train.iob2 $(BUILD)/wikigold.iob2 $(BUILD)/ewt.iob2 \
 	  $(HANDWRITTEN) $(HANDWRITTEN) $(HANDWRITTEN) \
-	  --base $(BUILD)/english --out $(@D) --loss ce --epochs 5 --batch-size 32 --learning-rate 3e-4 --bf16
+	  --preset plain --log none --base $(BUILD)/english --out $(@D) --loss ce --epochs 5 --batch-size 32 --learning-rate 3e-4 --bf16
 
 # The aligner has learned which words of its languages mean the same: the base of taggers for them.
 $(BUILD)/body/model.safetensors: $(BUILD)/aligner-broad/model.safetensors
@@ -121,4 +123,4 @@ $(BUILD)/body/model.safetensors: $(BUILD)/aligner-broad/model.safetensors
 
 $(BUILD)/tagger/model.safetensors: $(BUILD)/body/model.safetensors $(BUILD)/wikigold.iob2 $(HANDWRITTEN)
 	$(BIN)/spanferry train $(DATA)/ner/conll2003-en/train.iob2 $(BUILD)/wikigold.iob2 $(HANDWRITTEN) \
-	  --base $(BUILD)/body --out $(@D) --loss focal --epochs 3 --batch-size 32 --learning-rate 3e-4 --bf16
+	  --preset plain --log none --base $(BUILD)/body --out $(@D) --loss focal --epochs 3 --batch-size 32 --learning-rate 3e-4 --bf16

@@ -180,7 +180,9 @@ def _add_html(box: ET.Element, name: str, attributes: Mapping[str, str]) -> None
 def _add_labels(
     box: ET.Element, name: str, text: str, labels: Sequence[str], keys: Sequence[str]
 ) -> None:
-    choice = ET.SubElement(box, "Labels", name=name, toName=text, showInline="true", smart="true")
+    # smartOnly asks the backend at once, without the switch Auto-Annotation.
+    smart = {"smart": "true", "smartOnly": "true"}
+    choice = ET.SubElement(box, "Labels", name=name, toName=text, showInline="true", **smart)
     for label, key in zip_longest(labels, keys[: len(labels)]):
         hotkey = {"hotkey": key} if key else {}
         attributes = {"value": label, "background": color_of(label), **hotkey}

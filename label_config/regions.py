@@ -198,7 +198,7 @@ def _contradiction(fields: Fields, span: Span, covered: str, shown: str) -> Span
 
 def _kind(region: Fields) -> str:
     parts = tuple(region.row.get(key) for key in ("from_name", "to_name", "type"))
-    if parts not in _KINDS:
+    if not all(isinstance(part, str) for part in parts) or parts not in _KINDS:
         raise region.error_here(
             "from_name {!r}, to_name {!r}, type {!r} are not of our labeling config".format(*parts),
             "Give the project the labeling config that spanferry builds, and review the task again",

@@ -4,7 +4,9 @@ import logging
 import time
 from collections import Counter
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -14,22 +16,31 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, Unauthoriz
 
 from ml_backend.access import Credentials, credentials_of
 from ml_backend.engine import Engine, NotReadyError
+from ml_backend.interactive import Drawn, Found, find_with, respond
+from ml_backend.jobs import LOG_LINES, JobQueue
 from ml_backend.metrics import Metrics
-from ml_backend.predict import answer
+from ml_backend.predict import Answers, answer
 from ml_backend.settings import Settings
 from ml_backend.store import BUNDLED
 from ml_backend.webhook import EventLog, read_event
 from ml_backend.wire import (
     ErrorResponse,
     HealthResponse,
+    PredictRequest,
     PredictResponse,
     RequestError,
     SetupResponse,
+    StatusResponse,
     VersionsResponse,
     WebhookResponse,
     read_object,
     read_predict,
 )
+from projection.records import ParallelSentence
+
+if TYPE_CHECKING:
+    # For the type alone: importing it would import torch.
+    from projection.projector import ProjectsSentences
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +72,7 @@ def create_app(settings: Settings, engine: Engine, events: EventLog | None = Non
     app.add_url_rule("/webhook", "webhook", service.webhook, methods=["POST"])
     app.add_url_rule("/versions", "versions", service.versions)
     app.add_url_rule("/metrics", "metrics", service.scrape)
+    app.add_url_rule("/status", "status", service.status)
     app.after_request(service.count)
     _guard(app, credentials_of(settings))
     _answer_errors_in_json(app)
@@ -86,17 +98,12 @@ class Service:
         return SetupResponse(model_version=self._engine.projector(SETUP_WAIT).model_version)
 
     def predict(self) -> PredictResponse:
-        """Pre-annotate tasks: one result each, in order."""
+        """Pre-annotate tasks, or answer someone who is annotating: one result each, in order."""
         started = time.monotonic()
         with self._metrics.predict_seconds.time():
             asked = read_predict(request.get_data())
             projector = self._engine.projector(self._settings.load_wait)
-            left = self._settings.predict_seconds - (time.monotonic() - started)
-            answers = answer(
-                asked,
-                projector.model_version,
-                lambda sentences: self._engine.project(projector, sentences, left),
-            )
+            answers = self._answers(asked, projector, started + self._settings.predict_seconds)
         self._metrics.projected.inc(answers.projected)
         for refused in answers.refused:
             self._metrics.refused.labels(refused.reason).inc()
@@ -105,6 +112,19 @@ class Service:
             example = answers.refused[0].what
             log.warning("No answer for %s of %d: %s", kinds, len(asked.tasks), example)
         return PredictResponse(results=answers.results)
+
+    def _answers(
+        self, asked: PredictRequest, projector: "ProjectsSentences", deadline: float
+    ) -> Answers:
+        def left() -> float:
+            return deadline - time.monotonic()
+
+        def find(sentence: ParallelSentence, drawn: Drawn) -> Found | None:
+            return self._engine.ask(partial(find_with, projector, sentence, drawn), left())
+
+        if asked.drawn is None:
+            return answer(asked, lambda found: self._engine.project(projector, found, left()))
+        return respond(asked, projector.model_version, find)
 
     def webhook(self) -> tuple[WebhookResponse, HTTPStatus]:
         """Write an event down later, and say so now."""
@@ -118,6 +138,16 @@ class Service:
         """The models one can activate."""
         known = [BUNDLED, *self._engine.stored_versions]
         return VersionsResponse(versions=known, model_version=self._engine.model_version)
+
+    def status(self) -> StatusResponse:
+        """What answers, what could, and the trainings that were asked for."""
+        queue = JobQueue(self._settings.jobs_folder)
+        return StatusResponse(
+            **self.health(),
+            active=self._engine.active_version,
+            versions=[BUNDLED, *self._engine.stored_versions],
+            jobs=[{**job.to_json(), "log": queue.log(job, LOG_LINES)} for job in queue.jobs()],
+        )
 
     def scrape(self) -> Response:
         """The metrics."""

@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,10 +21,16 @@ from typing import Self
 from label_config.config import build_config
 from label_config.reviews import annotation_of
 from ml_backend.access import credentials_of, ensure_credentials
+from ml_backend.audit import draw
+from ml_backend.audit_report import AuditReport, audit_report
 from ml_backend.label_studio import Project, ReviewServer
 from ml_backend.label_studio_server import HOST, LabelStudioServer, free_port, is_free
 from ml_backend.pull import fetch_reviewed
 from ml_backend.push import push
+from ml_backend.report.figures import Report
+from ml_backend.report.filters import Filters
+from ml_backend.report.folder import PAGE, write_report
+from ml_backend.report.source import read_project
 from ml_backend.repredict import repredict
 from ml_backend.review_tabs import REVIEW_QUEUE, review_tabs
 from ml_backend.settings import Settings
@@ -36,15 +42,17 @@ from projection.projector import Projector
 from projection.records import ParallelSentence, ReviewStatus
 from projection.run import RunSummary, load_run, project_corpus
 from projection.scoring import GoldSentence, read_gold, score
-from training.dataset import load_export, write_export
+from training.dataset import load_export
 from training.evaluate import Scores, evaluate
+from training.export import write_export
 from training.finetune import fine_tune
 from training.iob2 import encode, write_iob2
 from training.recipe import FineTune, LossName
 
 TITLE = "spanferry demo"
 LABELS = ("PER", "ORG", "LOC", "MISC")
-HELD_OUT_EVERY = 4  # the last of every four sentences is never corrected: it is what F1 is about
+HELD_OUT_EVERY = 4  # the last of every four sentences is not corrected: it is what F1 is about
+AUDIT, AUDITED = "demo", 40  # the audit's name, and how many sentences it has: all are corrected
 LABEL_STUDIO_PORT, BACKEND_PORT = 8080, 9090
 START_SECONDS = 60.0
 
@@ -71,9 +79,12 @@ class Stages:
 
 
 class BackendProcess:
-    """`spanferry serve` as a process of its own, with everything it keeps in `data_dir`."""
+    """`spanferry serve` as a process of its own, with everything it keeps in `data_dir`.
 
-    def __init__(self, data_dir: Path, port: int) -> None:
+    It is told where Label Studio is: a training that is started there fetches the reviews.
+    """
+
+    def __init__(self, data_dir: Path, port: int, label_studio: LabelStudioServer) -> None:
         self.settings = Settings.from_env(
             {}, {"data_dir": str(data_dir), "port": str(port), "host": HOST}
         )
@@ -84,6 +95,11 @@ class BackendProcess:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603  our own interpreter, no shell
                 [*command, "--host", HOST, "--data-dir", str(data_dir)],
+                env={
+                    **os.environ,
+                    "LABEL_STUDIO_URL": label_studio.url,
+                    "LABEL_STUDIO_API_KEY": label_studio.account.token,
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -148,7 +164,8 @@ def running(folder: Path, say: Say) -> Iterator[Demo]:
     )
     backend_port = port_near(BACKEND_PORT)
     (folder / "backend").mkdir(exist_ok=True)
-    with BackendProcess(folder / "backend", backend_port) as backend, stopping(label_studio):
+    backend_process = BackendProcess(folder / "backend", backend_port, label_studio)
+    with backend_process as backend, stopping(label_studio):
         # Label Studio makes its database while the sentences are projected.
         with starting(label_studio) as started:
             with stages.stage("project the sample"):
@@ -237,6 +254,8 @@ class Figures:
     exported: int
     model_f1: dict[str, tuple[float, float]]  # language: before, after
     projection_f1: tuple[float, float]
+    audit: AuditReport
+    report: Path
     repredicted: int
     versions: tuple[str, str]
     seconds: dict[str, float]
@@ -248,10 +267,15 @@ def walk_the_loop(demo: Demo) -> Figures:
     Raises:
         SpanferryError: from the first stage that does not do its work.
     """
-    gold = gold_sentences()
-    reviewed, held_out = split(gold)
+    project = demo.server.project(demo.project.id)  # with the model version it has now
+    with demo.stages.stage("draw an audit of what nobody would look at"):
+        draw(demo.server, project, AUDIT, size=AUDITED)
+    reviewed, held_out = split(gold_sentences(), drawn_in(demo, AUDIT))
     with demo.stages.stage("play in corrections: the gold of the bundled sample"):
         play_in(demo, reviewed)
+    with demo.stages.stage("report on the audit and on the review"):
+        audit = audit_report(demo.server, project, AUDIT)
+        report = write_page(demo, project)
     with demo.stages.stage("export the corrected set"):
         found = fetch_reviewed(demo.server, demo.project)
         export = demo.folder / "export"
@@ -269,8 +293,8 @@ def walk_the_loop(demo: Demo) -> Figures:
         improved = Projector.load(target_model=store.active())
         demo.backend.wait_for(improved.model_version)
     with demo.stages.stage("predict the remaining tasks again"):
-        report = repredict(demo.server, demo.project, improved)
-        expect("repredict", report.predicted, len(held_out))
+        again = repredict(demo.server, demo.project, improved)
+        expect("repredict", again.predicted, len(held_out))
     return Figures(
         summary=demo.summary,
         accepted=exported.accepted,
@@ -281,7 +305,9 @@ def walk_the_loop(demo: Demo) -> Figures:
             projection_f1(demo.projector, held_out),
             projection_f1(improved, held_out),
         ),
-        repredicted=report.predicted,
+        audit=audit,
+        report=report,
+        repredicted=again.predicted,
         versions=(demo.projector.model_version, improved.model_version),
         seconds=demo.stages.seconds,
     )
@@ -297,10 +323,31 @@ def expect(stage: str, found: int, wanted: int) -> None:
         raise ServerError(stage, f"{found} sentences instead of {wanted}", "See the logs")
 
 
-def split(gold: Sequence[GoldSentence]) -> tuple[list[GoldSentence], list[GoldSentence]]:
-    """What is corrected, and what is held out to measure on."""
-    reviewed = [g for i, g in enumerate(gold) if (i + 1) % HELD_OUT_EVERY]
-    return reviewed, [g for i, g in enumerate(gold) if not (i + 1) % HELD_OUT_EVERY]
+def drawn_in(demo: Demo, audit: str) -> set[str]:
+    """The ids of the sentences in the sample of an audit."""
+    tasks = demo.server.tasks(demo.project)
+    return {task["data"]["pair_id"] for task in tasks if task["data"]["audit"] == audit}
+
+
+def split(
+    gold: Sequence[GoldSentence], audited: Collection[str]
+) -> tuple[list[GoldSentence], list[GoldSentence]]:
+    """What is corrected, all that is audited with it, and what is held out to measure on."""
+    held_out = [
+        g
+        for i, g in enumerate(gold, start=1)
+        if i % HELD_OUT_EVERY == 0 and g.sentence.id not in audited
+    ]
+    return [g for g in gold if g not in held_out], held_out
+
+
+def write_page(demo: Demo, project: Project) -> Path:
+    """The report on the review so far, as a page; where it is."""
+    reviews = read_project(demo.server, project)
+    filters = Filters.of_run(demo.folder / "run")
+    out = demo.folder / "report"
+    write_report(Report.of(reviews, filters=filters), reviews, out)
+    return out / PAGE
 
 
 def play_in(demo: Demo, reviewed: Iterable[GoldSentence]) -> None:

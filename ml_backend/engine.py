@@ -5,13 +5,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from ml_backend.settings import PREFIX, Settings, SettingsError
 from ml_backend.store import ModelStore
+from ml_backend.turns import Turns
 from projection.errors import ServerError, SpanferryError
 from projection.records import ParallelSentence, ProjectedSentence
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from projection.projector import ProjectsSentences
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 # Folder of a fine-tuned target model, or None for the bundled one.
 Load = Callable[[Path | None], "ProjectsSentences"]
@@ -42,20 +45,20 @@ class Engine:
 
     One background thread loads the active model and follows the store's pointer: the model in use
     answers until the next one is ready, and stays when the next one cannot be loaded. A second
-    thread does all projecting, a turn of sentences at a time, so that someone annotating
-    interactively does not wait for a whole batch, and tokenizers (which are not thread-safe) and
-    CPU threads are used by one request at a time.
+    thread does all projecting, a turn of sentences at a time, so that tokenizers (which are not
+    thread-safe) and CPU threads are used by one request at a time. Whoever is annotating comes
+    next, however many batches wait.
     """
 
     def __init__(
-        self, load: Load, store: ModelStore, *, poll_seconds: float = 2.0, turn: int = 32
+        self, load: Load, store: ModelStore, *, poll_seconds: float = 2.0, turn: int = 4
     ) -> None:
         self._load, self._store = load, store
         self._poll_seconds, self._turn = poll_seconds, turn
         self._state = _State()
         self._changed = threading.Condition()
         self._stop = threading.Event()
-        self._turns = ThreadPoolExecutor(max_workers=1, thread_name_prefix="project")
+        self._turns = Turns("project")
         self._follower = threading.Thread(target=self._follow, name="follow-store", daemon=True)
 
     def __enter__(self) -> Self:
@@ -74,7 +77,7 @@ class Engine:
         self._stop.set()
         with self._changed:
             self._changed.notify_all()
-        self._turns.shutdown(wait=False, cancel_futures=True)
+        self._turns.close()
 
     @property
     def model_version(self) -> str | None:
@@ -91,6 +94,15 @@ class Engine:
     def stored_versions(self) -> tuple[str, ...]:
         """The fine-tuned models one could activate."""
         return self._store.versions()
+
+    @property
+    def active_version(self) -> str:
+        """The version that should answer: a stored one, or the bundled one.
+
+        Raises:
+            ModelError: if the store's pointer is unreadable.
+        """
+        return self._store.active_version()
 
     def projector(self, wait: float) -> "ProjectsSentences":
         """The model that answers now, after at most `wait` seconds for the first one to load.
@@ -125,7 +137,7 @@ class Engine:
         done: list[ProjectedSentence | None] = []
         for start in range(0, len(sentences), self._turn):
             taken = sentences[start : start + self._turn]
-            turn = self._turns.submit(project_fitting, projector, taken)
+            turn = self._turns.submit(partial(project_fitting, projector, taken))
             try:
                 done += turn.result(timeout=max(0.0, deadline - time.monotonic()))
             except TimeoutError:
@@ -134,6 +146,20 @@ class Engine:
                 mend = "Ask for fewer tasks at once, or pre-annotate with `spanferry push`"
                 raise NotReadyError("/predict", what, mend) from None
         return done
+
+    def ask(self, question: Callable[[], T], seconds: float) -> T:
+        """What `question` returns, asked of a model for someone who is waiting: before all batches.
+
+        Raises:
+            NotReadyError: if that takes longer than `seconds`.
+        """
+        turn = self._turns.submit(question, urgent=True)
+        try:
+            return turn.result(timeout=max(0.0, seconds))
+        except TimeoutError:
+            turn.cancel()
+            what = f"no answer in {seconds:.0f} s"
+            raise NotReadyError("/predict", what, "Draw again in a moment") from None
 
     def _settled(self) -> bool:
         state = self._state

@@ -175,7 +175,7 @@ class Settings:
     sentences_per_turn: int = field(
         metadata=_described(
             PREFIX + "SENTENCES_PER_TURN",
-            default="32",
+            default="4",
             read=_whole(1, 4096),
             doc="Sentences a request may project before another request gets its turn.",
         )

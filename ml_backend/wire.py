@@ -55,6 +55,17 @@ class VersionsResponse(TypedDict):
     model_version: str | None
 
 
+class StatusResponse(HealthResponse):
+    """As /health; besides, which stored model is active, all that could be, and the trainings.
+
+    Label Studio does not ask for this: it is for people and scripts.
+    """
+
+    active: str
+    versions: list[str]
+    jobs: list[dict[str, object]]
+
+
 class WebhookResponse(TypedDict):
     """Without a `job` key: Label Studio would poll for it."""
 
@@ -69,12 +80,13 @@ class ErrorResponse(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class PredictRequest:
-    """Tasks to pre-annotate. `drawn` are the regions an annotator has just drawn, or None when
-    nobody is annotating.
+    """Tasks to pre-annotate. `drawn` are regions an annotator has drawn, or None when nobody is
+    annotating. `label_config` is the labeling config of the project, as XML.
     """
 
     tasks: tuple[Json, ...]
     drawn: tuple[Json, ...] | None
+    label_config: str = ""
 
 
 def read_object(raw: bytes, where: str) -> Json:
@@ -91,7 +103,7 @@ def read_object(raw: bytes, where: str) -> Json:
 
 
 def read_predict(raw: bytes) -> PredictRequest:
-    """Read `{"tasks": […], "params": {"context": null or {"result": […]}}}`.
+    """Read `{"tasks": […], "label_config": "…", "params": {"context": null or {"result": […]}}}`.
 
     Raises:
         RequestError: if a part we read has another form.
@@ -100,7 +112,8 @@ def read_predict(raw: bytes) -> PredictRequest:
     if "tasks" not in body:
         raise RequestError("/predict body", "there are no tasks", 'Send {"tasks": […]}')
     params = _object(body.get("params") or {}, "/predict params")
-    return PredictRequest(_objects(body["tasks"], "/predict tasks"), _drawn(params.get("context")))
+    tasks, drawn = _objects(body["tasks"], "/predict tasks"), _drawn(params.get("context"))
+    return PredictRequest(tasks, drawn, str(body.get("label_config") or ""))
 
 
 def _drawn(context: object) -> tuple[Json, ...] | None:

@@ -12,6 +12,7 @@ from projection import bundled
 from projection.aligners import load_aligner
 from projection.conflicts import CHECKS, Check, find_conflicts
 from projection.decode import Decoding
+from projection.linking import Link, link_marked, project_marked
 from projection.records import (
     Conflict,
     ConflictKind,
@@ -19,6 +20,7 @@ from projection.records import (
     ParallelSentence,
     ProjectedSentence,
     Projection,
+    Span,
 )
 from projection.tagger import Tagger
 
@@ -74,6 +76,14 @@ class ProjectsSentences(Protocol):
 
     def project(self, sentences: Sequence[ParallelSentence]) -> list[ProjectedSentence]:
         """One projected sentence for each, in order; nothing is dropped."""
+
+    def suggest(
+        self, sentence: ParallelSentence, marked: Sequence[Entity]
+    ) -> list[tuple[Projection, ...]]:
+        """Where entities that a person marked in the source went; an empty tuple for nowhere."""
+
+    def link(self, sentence: ParallelSentence, marked: Sequence[Span]) -> list[Link | None]:
+        """Where spans that a person marked in the target come from; None for unknown."""
 
 
 class Projector:
@@ -159,6 +169,18 @@ class Projector:
                 sentences, self.aligner.align(known), second, strict=True
             )
         ]
+
+    def suggest(
+        self, sentence: ParallelSentence, marked: Sequence[Entity]
+    ) -> list[tuple[Projection, ...]]:
+        """Where entities that a person marked in the source went, see `project_marked`."""
+        (known,) = self._with_source_entities([sentence])
+        return project_marked(self.aligner, known, marked)
+
+    def link(self, sentence: ParallelSentence, marked: Sequence[Span]) -> list[Link | None]:
+        """Where spans that a person marked in the target come from, see `link_marked`."""
+        (known,) = self._with_source_entities([sentence])
+        return link_marked(self.aligner, known, marked)
 
     def _with_source_entities(
         self, sentences: Sequence[ParallelSentence]

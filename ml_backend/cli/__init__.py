@@ -5,15 +5,20 @@ import sys
 
 import typer
 
+from ml_backend.cli.adjudicate import adjudicate
 from ml_backend.cli.aligner import app as aligner
+from ml_backend.cli.audit import app as audit
 from ml_backend.cli.console import err
 from ml_backend.cli.demo import demo
 from ml_backend.cli.doctor import doctor
 from ml_backend.cli.evaluate import evaluate
 from ml_backend.cli.experiment import app as experiment
 from ml_backend.cli.export import export
+from ml_backend.cli.jobs import app as jobs
 from ml_backend.cli.project import project
+from ml_backend.cli.propagate import propagate
 from ml_backend.cli.push import push
+from ml_backend.cli.report import report
 from ml_backend.cli.repredict import repredict
 from ml_backend.cli.score import score_projection
 from ml_backend.cli.serve import serve
@@ -31,13 +36,16 @@ app = typer.Typer(
 INTERRUPTED = 130  # what Typer makes of Ctrl-C
 
 VERBS = (
-    demo, project, score_projection, push, serve, export, train, evaluate, repredict, doctor,
+    demo, project, score_projection, push, serve, export,
+    train, evaluate, adjudicate, propagate, repredict, report, doctor,
 )  # fmt: skip
 
 for verb in VERBS:
     app.command()(verb)
 app.add_typer(aligner, name="aligner")
+app.add_typer(audit, name="audit")
 app.add_typer(experiment, name="experiment")
+app.add_typer(jobs, name="jobs")
 
 
 def main() -> None:

@@ -85,12 +85,15 @@ def welcome(demo: "Demo") -> None:
         f"{demo.summary.read} sentences, {demo.summary.flagged_sentences} with something doubtful: "
         f"{in_words(demo.summary.flagged)}",
         "",
-        "Try: open the review queue; accept a sentence with Ctrl+Enter; delete a wrong span with",
-        "Backspace and draw it again after pressing 1 to 4. Then, in another terminal:",
+        "Try: open the review queue and accept a sentence with Ctrl+Enter; jump to a doubtful span",
+        "with Alt+. and delete it with Backspace; press 1 to 4 and drag over the right words.",
+        "Press Q, W, E or R and drag over an English name: its translation is marked.",
+        "Then, in another terminal:",
         "",
         *activation(),
         f"  export LABEL_STUDIO_URL={demo.label_studio.url}",
         f"  export LABEL_STUDIO_API_KEY={account.token}",
+        f"  spanferry report --project '{demo.project.title}' --out report",
         f"  spanferry export --project '{demo.project.title}' --out reviewed",
         "  spanferry train reviewed --out my-model",
         "",
@@ -114,6 +117,8 @@ def report(figures: "Figures") -> dict[str, object]:
         "exported": figures.exported,
         "f1": {name: {"before": b, "after": a} for name, (b, a) in figures.model_f1.items()},
         "projection_f1": dict(zip(("before", "after"), figures.projection_f1, strict=True)),
+        "audit": figures.audit.to_json(),
+        "report": str(figures.report),
         "repredicted": figures.repredicted,
         "versions": list(figures.versions),
         "seconds": {name: round(seconds, 1) for name, seconds in figures.seconds.items()},
@@ -132,6 +137,11 @@ def table(figures: "Figures") -> Table:
         "reviewed", f"{figures.corrected} corrected, {figures.accepted} accepted as they were"
     )
     made.add_row("exported", f"{figures.exported} sentences")
+    for name, estimate in (
+        ("precision", figures.audit.precision), ("recall", figures.audit.recall),
+    ):  # fmt: skip
+        made.add_row(f"audit, {name} of the rest", str(estimate))
+    made.add_row("report", str(figures.report))
     made.add_section()
     for name, (before, after) in figures.model_f1.items():
         made.add_row(

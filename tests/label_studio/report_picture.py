@@ -14,7 +14,7 @@ from playwright.sync_api import sync_playwright
 from ml_backend.report.folder import PAGE
 from tests.label_studio.pages import SWITCHES, chromium
 
-WIDTH, HEIGHT = 1000, 1250
+WIDTH, HEIGHT = 1000, 760
 
 
 def take(

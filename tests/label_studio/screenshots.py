@@ -3,7 +3,8 @@
     python -m tests.label_studio.screenshots RUN [--out docs/images]
 
 Writes task-clean.png, task-conflict.png, task-dark.png (the same in the dark theme),
-task-chinese.png and data-manager.png. A picture the run has no sentence for is left out, and named.
+task-chinese.png, data-manager.png, and interactive-before.png and interactive-after.png. A picture
+the run has no sentence for is left out, and named.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from ml_backend.review_tabs import REVIEW_QUEUE, review_tabs
 from projection.records import ProjectedSentence
 from projection.run import load_run
 from projection.words import is_character_language
+from tests.label_studio.interactive_pictures import interactive_pictures
 from tests.label_studio.pages import NEXT_SPAN, reviewing
 
 WIDTH, HEIGHT = 1440, 620
@@ -96,6 +98,7 @@ def take_all(run: Path, out: Path, data_dir: Path) -> None:
         page.set_theme(LIGHT)
         page.open_tab(server.tab_url(project, tabs[REVIEW_QUEUE.title]))
         page.picture(out / "data-manager.png")
+        interactive_pictures(page, server, out)
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ from ml_backend.settings import Settings
 from ml_backend.store import ModelStore
 from ml_backend.webhook import EventLog
 from projection.errors import ModelError
+from projection.linking import Link
 from projection.records import Entity, ParallelSentence, ProjectedSentence, Projection, Span
 
 BUNDLED_VERSION = "fixed-bundled"
@@ -48,6 +49,21 @@ class FixedProjector:
             time.sleep(self.seconds)
             self.turns.append(tuple(sentence.id for sentence in sentences))
             return [self._one(sentence) for sentence in sentences]
+
+    def suggest(
+        self, sentence: ParallelSentence, marked: Sequence[Entity]
+    ) -> list[tuple[Projection, ...]]:
+        with self._alone():
+            found = self._one(replace(sentence, entities=tuple(marked))).projections
+        return [tuple(p for p in found if p.source == mark and p.target) for mark in marked]
+
+    def link(self, sentence: ParallelSentence, marked: Sequence[Span]) -> list[Link | None]:
+        with self._alone():
+            starts = [sentence.source.find(span.of(sentence.target)) for span in marked]
+        return [
+            None if start < 0 else Link(Span(start, start + span.end - span.start), 0.5)
+            for start, span in zip(starts, marked, strict=True)
+        ]
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -152,12 +168,40 @@ def predict_body(*tasks: Any, drawn: list[Any] | None = None) -> dict[str, Any]:
 
 
 def region(start: int, end: int, label: str = "ORG", ident: str = "6qSnsLQ-zY") -> dict[str, Any]:
-    """A region as the browser sends it when an annotator has drawn it."""
+    """A target region as the browser sends it when an annotator has drawn it."""
     return {
-        "value": {"start": start, "end": end, "text": "…", "labels": [label]},
+        "value": {
+            "start": start,
+            "end": end,
+            "text": SENTENCE.target[start:end],
+            "labels": [label],
+        },
         "id": ident,
-        "from_name": "label",
+        "from_name": "entities",
         "to_name": "target",
+        "type": "labels",
+        "origin": "manual",
+    }
+
+
+def source_region(phrase: str, label: str = "ORG", ident: str = "drawn") -> dict[str, Any]:
+    """A source region as the browser sends it when an annotator has drawn it over `phrase`."""
+    start = SENTENCE.source.index(phrase)
+    end = start + len(phrase)
+    return {
+        "value": {
+            # Label Studio counts in a piece of the page's HTML here; we do not look.
+            "start": "/div[1]/text()[1]",
+            "end": "/div[1]/text()[1]",
+            "startOffset": 0,
+            "endOffset": len(phrase),
+            "globalOffsets": {"start": start, "end": end},
+            "text": phrase,
+            "labels": [label],
+        },
+        "id": ident,
+        "from_name": "source_entities",
+        "to_name": "source",
         "type": "labels",
         "origin": "manual",
     }

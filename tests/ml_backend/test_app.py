@@ -13,8 +13,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from label_config.config import build_config
 from ml_backend.app import create_app
 from ml_backend.engine import Engine
+from ml_backend.jobs import JobQueue
 from ml_backend.settings import Settings, SettingsError
 from ml_backend.store import ModelStore
 from ml_backend.webhook import EventLog, read_events
@@ -26,7 +28,7 @@ from tests.ml_backend.conftest import (
     make_task,
     model_folder,
     predict_body,
-    region,
+    source_region,
     wait_until,
 )
 
@@ -45,6 +47,7 @@ GUARDED = [
     ("POST", "/webhook"),
     ("GET", "/versions"),
     ("GET", "/metrics"),
+    ("GET", "/status"),
 ]
 
 
@@ -148,6 +151,20 @@ def test_versions_are_those_of_the_store_and_the_bundled_one(
     assert response.json == {"versions": ["bundled", added], "model_version": BUNDLED_VERSION}
 
 
+def test_the_status_tells_of_models_and_trainings(
+    client: FlaskClient, engine: Engine, store: ModelStore, settings: Settings, tmp_path: Path
+) -> None:
+    engine.projector(10)
+    store.activate(store.add(model_folder(tmp_path / "mine")))
+    job = JobQueue(settings.jobs_folder).add(5, "asked for")
+
+    told = client.get("/status").json
+    assert told is not None
+    assert (told["status"], told["active"]) == ("UP", store.active_version())
+    assert told["versions"] == ["bundled", store.active_version()]
+    assert told["jobs"] == [{**job.to_json(), "log": ""}]
+
+
 def test_an_activated_model_answers_without_a_restart(
     client: FlaskClient, engine: Engine, store: ModelStore, tmp_path: Path
 ) -> None:
@@ -171,21 +188,42 @@ def test_predict_answers_a_batch(client: FlaskClient) -> None:
     assert metric(client, "spanferry_predict_seconds_count") == 1
 
 
-@pytest.mark.parametrize(
-    ("drawn", "labels"),
-    [
-        pytest.param([], ["PER", "LOC"], id="an empty context"),
-        pytest.param([region(24, 30)], ["PER"], id="Berlin is drawn"),
-    ],
-)
-def test_predict_answers_an_annotator(
-    client: FlaskClient, drawn: list[Any], labels: list[str]
-) -> None:
+CONFIG = build_config(("PER", "ORG", "LOC"))
+
+
+def annotating(*drawn: Any) -> dict[str, Any]:
     task = {**make_task(), "drafts": [], "annotations": [{"id": 18, "result": []}]}
-    response = client.post("/predict", json=predict_body(task, drawn=drawn))
+    return {**predict_body(task, drawn=list(drawn)), "label_config": CONFIG}
+
+
+def test_predict_answers_an_annotator_byte_for_byte_alike(client: FlaskClient) -> None:
+    body = annotating(source_region("Berlin", "LOC"))
+    first, second = (client.post("/predict", json=body) for _ in range(2))
+    assert first.json is not None
+    (result,) = first.json["results"]
+    assert [each["from_name"] for each in result["result"]] == ["entities", "source_entities"]
+    assert result["result"][0]["value"]["text"] == "Berlin"
+    assert first.data == second.data
+    assert metric(client, "spanferry_sentences_projected_total") == 0
+
+
+def test_predict_answers_an_empty_context_with_nothing_to_add(client: FlaskClient) -> None:
+    response = client.post("/predict", json=annotating())
     assert response.json is not None
-    (result,) = response.json["results"]
-    assert [each["value"]["labels"][0] for each in result["result"]] == labels
+    assert [each["result"] for each in response.json["results"]] == [[]]
+
+
+def test_a_region_that_cannot_be_understood_is_logged_and_counted(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = source_region("Berlin", "LOC")
+    del broken["value"]["globalOffsets"]
+    response = client.post("/predict", json=annotating(broken))
+    assert response.status_code == 200
+    assert response.json is not None
+    assert [each["result"] for each in response.json["results"]] == [[]]
+    assert metric(client, 'spanferry_tasks_refused_total{reason="bad_region"}') == 1
+    assert "No answer for {'bad_region': 1} of 1: task 101 region 'drawn'" in caplog.text
 
 
 def test_a_task_that_is_not_ours_is_logged_and_counted(

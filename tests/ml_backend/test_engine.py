@@ -161,6 +161,26 @@ def test_a_small_request_does_not_wait_for_a_large_one(engine: Engine) -> None:
         assert len(large.result(10)) == 50
 
 
+def test_whoever_is_annotating_waits_for_one_turn_at_most(engine: Engine) -> None:
+    projector = FixedProjector(seconds=0.02)
+    with ThreadPoolExecutor(4) as threads:
+        batches = [threads.submit(engine.project, projector, SENTENCES * 10, 30) for _ in range(3)]
+        wait_until(lambda: len(projector.turns) > 2)
+        before = len(projector.turns)
+        turns_seen = engine.ask(lambda: len(projector.turns), 10)
+        assert turns_seen <= before + 2  # one may have ended, and another begun, meanwhile
+        assert not any(batch.done() for batch in batches)
+        for batch in batches:
+            batch.result(30)
+
+
+def test_an_answer_for_an_annotator_that_takes_too_long_is_given_up(engine: Engine) -> None:
+    gate = threading.Event()
+    with pytest.raises(NotReadyError, match=r"no answer in 0 s\. Draw again"):
+        engine.ask(lambda: gate.wait(10), 0.05)
+    gate.set()
+
+
 def test_what_takes_too_long_is_given_up(engine: Engine) -> None:
     projector = FixedProjector(seconds=0.05)
     with pytest.raises(NotReadyError, match="of 50 sentences in 0 s"):

@@ -1,6 +1,5 @@
-"""One answer per task, in order; and what an annotator has drawn is left alone."""
+"""One answer per task, in order."""
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -17,9 +16,8 @@ from tests.ml_backend.conftest import BUNDLED_VERSION, LONGEST, FixedProjector, 
 ADA, BERLIN = (2, 14), (24, 30)
 
 
-def ask(*tasks: dict[str, Any], drawn: Sequence[dict[str, Any]] | None = None) -> Answers:
-    request = PredictRequest(tasks, None if drawn is None else tuple(drawn))
-    return answer(request, BUNDLED_VERSION, partial(project_fitting, FixedProjector()))
+def ask(*tasks: dict[str, Any]) -> Answers:
+    return answer(PredictRequest(tasks, None), partial(project_fitting, FixedProjector()))
 
 
 def regions(result: Any) -> list[tuple[int, int, str]]:
@@ -94,69 +92,10 @@ def test_no_tasks_no_answers() -> None:
     assert ask().results == []
 
 
-def test_interactive_answers_are_the_same_regions_every_time() -> None:
-    first, second = (ask(make_task(), drawn=[]).results for _ in range(2))
-    assert first == second == ask(make_task()).results
-
-
-@pytest.mark.parametrize(
-    ("drawn", "left"),
-    [
-        pytest.param([], [ADA, BERLIN], id="nothing drawn"),
-        pytest.param([region(15, 23)], [ADA, BERLIN], id="drawn elsewhere"),
-        pytest.param([region(*BERLIN)], [ADA], id="the same words, whatever the label"),
-        pytest.param([region(6, 23)], [BERLIN], id="overlapping: the annotator knows better"),
-        pytest.param([region(14, 24)], [ADA, BERLIN], id="touching is not overlapping"),
-        pytest.param([region(0, 30)], [], id="all covered"),
-        pytest.param([{"type": "relation", "from_id": "a"}], [ADA, BERLIN], id="a relation"),
-        pytest.param(
-            [{"id": "x", "type": "choices", "value": {"choices": ["unusable"]}}],
-            [ADA, BERLIN],
-            id="a choice",
-        ),
-        pytest.param(
-            [{"id": "x", "value": {"start": "2", "end": None}}], [ADA, BERLIN], id="no offsets"
-        ),
-        pytest.param([region(9, 9), region(30, 24)], [ADA, BERLIN], id="empty and backwards"),
-    ],
-)
-def test_what_is_drawn_is_not_proposed_again(
-    drawn: list[dict[str, Any]], left: list[tuple[int, int]]
-) -> None:
-    (result,) = ask(make_task(), drawn=drawn).results
-    assert [(start, end) for start, end, _ in regions(result)] == left
-
-
-def accepted(task: dict[str, Any]) -> dict[str, Any]:
-    """Our first region, as it is once an annotator has accepted it and changed its label."""
-    (result,) = ask(task).results
-    assert isinstance(result, dict)
-    proposed = result["result"][0]
-    return {**proposed, "value": {**proposed["value"], "labels": ["ORG"]}}
-
-
-def test_an_accepted_region_is_not_sent_again_which_would_undo_a_correction() -> None:
-    (result,) = ask(make_task(), drawn=[accepted(make_task())]).results
-    assert regions(result) == [(*BERLIN, "LOC")]
-
-
-@pytest.mark.parametrize("kind", ["drafts", "annotations", "predictions"])
-def test_what_is_on_the_screen_already_is_left_alone(kind: str) -> None:
-    task = {**make_task(), kind: [{"id": 1, "result": [accepted(make_task())]}]}
-    (result,) = ask(task, drawn=[region(15, 23)]).results
-    assert regions(result) == [(*BERLIN, "LOC")]
-
-
 def test_a_batch_is_projected_whatever_was_drawn_before() -> None:
     task = {**make_task(), "annotations": [{"id": 1, "result": [region(0, 30)]}]}
     (result,) = ask(task).results
     assert len(regions(result)) == 2
-
-
-def test_an_interactive_task_that_is_not_ours_has_a_result_the_editor_can_read() -> None:
-    answers = ask(NOT_OURS, drawn=[])
-    assert answers.results == [{"model_version": BUNDLED_VERSION, "score": 0.0, "result": []}]
-    assert len(answers.refused) == 1
 
 
 json_values = st.recursive(
@@ -176,10 +115,8 @@ tasks = st.lists(
 )
 
 
-@given(tasks, st.none() | st.lists(st.dictionaries(st.text(), json_values) | st.just(region(2, 9))))
-def test_every_task_gets_exactly_one_answer(
-    tasks: list[dict[str, Any]], drawn: list[dict[str, Any]] | None
-) -> None:
-    answers = ask(*tasks, drawn=drawn)
+@given(tasks)
+def test_every_task_gets_exactly_one_answer(tasks: list[dict[str, Any]]) -> None:
+    answers = ask(*tasks)
     assert len(answers.results) == len(tasks)
     assert answers.projected + len(answers.refused) == len(tasks)

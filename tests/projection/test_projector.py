@@ -308,6 +308,39 @@ class TestModelVersion:
         assert check_name(low_confidence(0.25)).endswith("low_confidence.<locals>.check(0.25)")
 
 
+class TestWhileAnnotating:
+    """The teacher is asked for what else stands in the source; marks are answered alone."""
+
+    SENTENCE = pair("The Bank of Spain warned Anna.", "El Banco de España avisó a Anna.", "es")
+
+    def test_what_was_marked_is_found(self) -> None:
+        marked = Entity(Span(4, 17), "ORG")
+        assert marked.span.of(self.SENTENCE.source) == "Bank of Spain"
+        ((found,),) = projector(FixedTagger({"Anna": "PER"})).suggest(self.SENTENCE, [marked])
+        assert found.target
+        assert found.target.of(self.SENTENCE.target) == "Banco de España"
+        assert (found.source, found.score) == (marked, 0.8)
+
+    def test_what_was_marked_in_the_target_is_linked_to_what_the_teacher_knows(self) -> None:
+        banco = Span(3, 18)
+        assert banco.of(self.SENTENCE.target) == "Banco de España"
+        known = projector(FixedTagger({"Bank of Spain": "ORG"}))
+        (link,) = known.link(self.SENTENCE, [banco])
+        assert link
+        assert (link.source.of(self.SENTENCE.source), link.score) == ("Bank of Spain", 0.8)
+
+    def test_entities_of_the_corpus_are_taken_as_they_are(self) -> None:
+        teacher = FixedTagger(TEACHER)
+        sentence = replace(self.SENTENCE, entities=())
+        projector(teacher).link(sentence, [Span(3, 18)])
+        projector(teacher).suggest(sentence, [Entity(Span(4, 17), "ORG")])
+        assert teacher.asked == []
+
+    def test_nothing_marked_is_nothing_found(self) -> None:
+        assert projector().suggest(self.SENTENCE, []) == []
+        assert projector().link(self.SENTENCE, []) == []
+
+
 class TestLoad:
     """With real checkpoints: tiny ones that know a few words."""
 
