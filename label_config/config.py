@@ -181,12 +181,11 @@ def _add_labels(
     box: ET.Element, name: str, text: str, labels: Sequence[str], keys: Sequence[str]
 ) -> None:
     # smartOnly asks the backend at once, without the switch Auto-Annotation.
-    smart = {"smart": "true", "smartOnly": "true"}
-    choice = ET.SubElement(box, "Labels", name=name, toName=text, showInline="true", **smart)
+    attributes = {"showInline": "true", "smart": "true", "smartOnly": "true"}
+    choice = ET.SubElement(box, "Labels", {"name": name, "toName": text, **attributes})
     for label, key in zip_longest(labels, keys[: len(labels)]):
         hotkey = {"hotkey": key} if key else {}
-        attributes = {"value": label, "background": color_of(label), **hotkey}
-        ET.SubElement(choice, "Label", attributes)
+        ET.SubElement(choice, "Label", {"value": label, "background": color_of(label), **hotkey})
 
 
 def _add_review(box: ET.Element) -> None:

@@ -95,7 +95,7 @@ def run(
             load_function(settings),
             ModelStore(settings.model_store),
             preset_named(preset),
-            on_progress,
+            on_progress=on_progress,
         )
         done = JobQueue(settings.jobs_folder).run(retraining)
     if as_json:
