@@ -9,8 +9,8 @@ import json
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -19,7 +19,7 @@ from typing import Any
 
 from ml_backend.webhook import START_TRAINING, Event
 from projection.errors import ServerError, SpanferryError
-from projection.files import write_json
+from projection.files import locked, write_json
 
 SCHEMA = 1
 RECORD, LOG, REVIEWS = "job.json", "log.txt", "reviews.json"
@@ -213,13 +213,9 @@ class JobQueue:
         write_json(self.root / REVIEWS, {**self._reviews(), str(project): count})
         return count
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self) -> AbstractContextManager[None]:
         """Keep other processes from adding or beginning a job between our reading and writing."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        return locked(self.root / ".lock")
 
 
 class Trigger:

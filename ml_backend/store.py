@@ -5,18 +5,17 @@ in use and those before it. The pointer is replaced in one step, so a reader see
 the new one.
 """
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from projection.errors import ModelError
+from projection.files import locked
 
 BUNDLED = "bundled"
 POINTER = "active.json"
@@ -154,13 +153,9 @@ class ModelStore:
             os.fsync(file.fileno())
         beside.replace(self.root / POINTER)
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self) -> AbstractContextManager[None]:
         """Keep other processes from changing the pointer between our reading and writing it."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        return locked(self.root / ".lock")
 
 
 def content_hash(folder: Path) -> str:

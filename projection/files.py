@@ -1,5 +1,6 @@
 """Reading and writing files: gzip or not, UTF-8 checked by line, written whole or not at all."""
 
+import fcntl
 import gzip
 import io
 import json
@@ -154,6 +155,15 @@ def write_json(path: Path, row: Mapping[str, object]) -> None:
     with atomic_write(path) as text:
         json.dump(row, text, ensure_ascii=False, allow_nan=False, indent=2)
         text.write("\n")
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Wait until no other process has locked the file `path`, and keep others out meanwhile."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def sync_folder(folder: Path) -> None:
