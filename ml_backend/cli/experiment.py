@@ -1,6 +1,6 @@
 """`spanferry experiment`: what is better, measured in one run under the same conditions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,10 +11,13 @@ from rich.table import Table
 from ml_backend.cli.console import bars, print_json
 from ml_backend.cli.console import out as console
 from ml_backend.cli.options import AsJson
+from ml_backend.cli.train import changes_of
 from projection.files import atomic_write, write_json
+from training.experiments.definition import EXPERIMENTS, Experiment
 
 if TYPE_CHECKING:
     from training.aligner_experiment import Comparison
+    from training.experiments.results import Results
 
 app = typer.Typer(
     help="Compare methods under the same conditions.", no_args_is_help=True, rich_markup_mode=None
@@ -143,3 +146,147 @@ def f1_table(comparison: "Comparison") -> Table:
         made.add_row(row.name, *scores, speed(row))
     made.add_row("ceiling", *map(percent, comparison.ceilings), "")
     return made
+
+
+HELP = """{title}{repeats}.
+
+    Every row is trained with every seed, from the same base on equally many sentences. What is done
+    is kept: the same command goes on where it was interrupted. Writes results.json, table.md,
+    plot.png and plot.svg.
+
+    Example:
+
+        spanferry experiment {name} --data data.toml --base models/encoder \\
+            --sentences 3000 --seeds 3 --out experiments/{name}
+"""
+
+
+def verb_of(experiment: Experiment) -> Callable[..., None]:
+    """The function behind `spanferry experiment NAME`."""
+
+    def run(
+        *,
+        data: Annotated[
+            Path, typer.Option(help="Which data: a TOML file, see docs/reproducing.md.")
+        ],
+        out: Annotated[
+            Path, typer.Option(help="Folder for the results; an interrupted experiment goes on.")
+        ],
+        base: Annotated[
+            str | None,
+            typer.Option(
+                help="Start from: a folder, a hub name, or mini, the bundled tagger. [default: "
+                "each recipe's]"
+            ),
+        ] = None,
+        seeds: Annotated[int, typer.Option(min=1, help="Models of each row.")] = 3,
+        sentences: Annotated[
+            int | None,
+            typer.Option(
+                min=1, help="Draw so many sentences of English and of pseudo-labels, in all rows."
+            ),
+        ] = None,
+        scored: Annotated[
+            int | None, typer.Option(min=1, help="Score on so many sentences. [default: all]")
+        ] = None,
+        lang: Annotated[
+            list[str] | None,
+            typer.Option(help="Of the languages in the data; repeatable. [default: all]"),
+        ] = None,
+        row: Annotated[
+            list[str] | None,
+            typer.Option(help="Of the rows, by name; repeatable. [default: all]"),
+        ] = None,
+        preset: Annotated[
+            str | None,
+            typer.Option(
+                help=f"The recipe of all rows. [default: {experiment.preset}]",
+                hidden=experiment.preset is None,
+            ),
+        ] = None,
+        at: Annotated[
+            list[float] | None,
+            typer.Option(
+                help=f"Places on the axis, {experiment.axis}; repeatable. [default: "
+                f"{', '.join(f'{place:g}' for place in experiment.at)}]",
+                hidden=not experiment.at,
+            ),
+        ] = None,
+        numbers: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--set",
+                help="Any number of the recipes, of all stages or of one: english.epochs=3; "
+                "repeatable.",
+            ),
+        ] = None,
+        stages: Annotated[
+            Path | None,
+            typer.Option(help="Keep models that several rows begin with here. [default: in --out]"),
+        ] = None,
+        as_json: AsJson = False,
+    ) -> None:
+        # torch takes seconds to import, which `--help` should not.
+        from training.experiments.config import read_config  # noqa: PLC0415
+        from training.experiments.results import Settings  # noqa: PLC0415
+        from training.experiments.running import run_experiment  # noqa: PLC0415
+        from training.reliability import check_plot  # noqa: PLC0415
+
+        check_plot(out / PLOTS[0])
+        settings = Settings(
+            seeds=tuple(range(seeds)),
+            base=base,
+            sentences=sentences,
+            scored=scored,
+            changes=changes_of(numbers or ()),
+            preset=preset,
+            at=tuple(at or ()),
+            langs=tuple(lang or ()),
+            rows=tuple(row or ()),
+        )
+        config = read_config(data)
+        with bars() as on_progress:
+            results = run_experiment(
+                experiment, config, settings, out, stages=stages, on_progress=on_progress
+            )
+        write_results(results, out)
+        show(results, out, as_json=as_json)
+
+    repeats = f" ({experiment.repeats} of Li, He & Xu, 2021)" if experiment.repeats else ""
+    run.__doc__ = HELP.format(name=experiment.name, title=experiment.title, repeats=repeats)
+    return run
+
+
+def write_results(results: "Results", out: Path) -> None:
+    """Write the results, each file whole or not at all."""
+    from training.experiments.plot import experiment_plot  # noqa: PLC0415
+    from training.experiments.table import markdown  # noqa: PLC0415
+
+    write_json(out / "results.json", results.to_json())
+    with atomic_write(out / "table.md") as text:
+        text.write(markdown(results))
+    for name in PLOTS:
+        experiment_plot(results, out / name)
+
+
+def show(results: "Results", out: Path, *, as_json: bool) -> None:
+    """What was found, as one object or for people."""
+    from training.experiments.table import cells_of, head, verdict_line  # noqa: PLC0415
+
+    if as_json:
+        print_json(results.to_json())
+        return
+    made = Table(*head(results), box=None, pad_edge=False, header_style="bold")
+    for column in made.columns[1:]:
+        column.justify = "right"
+    for row in results.rows:
+        made.add_row(*cells_of(results, row))
+    console.print(made)
+    lines = [verdict_line(verdict) for verdict in results.verdicts]
+    lines += [f"{name} was skipped: {reason}" for name, reason in results.skipped.items()]
+    lines += [f"F1 in per cent. Sizes and published figures are in {out / 'table.md'}"]
+    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+
+
+for _experiment in EXPERIMENTS.values():
+    app.command(_experiment.name)(verb_of(_experiment))

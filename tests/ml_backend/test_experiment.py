@@ -1,4 +1,4 @@
-"""`spanferry experiment aligners`, as a shell would call it, on a handful of sentences."""
+"""`spanferry experiment`, as a shell would call it, on a handful of sentences."""
 
 import json
 import sys
@@ -15,6 +15,7 @@ from ml_backend.cli.experiment import app as experiment
 from projection.errors import CorpusError, TrainingError
 from projection.files import json_line
 from projection.records import Span
+from training.experiments.definition import EXPERIMENTS
 from training.silver import SilverSentence
 
 PEOPLE, PLACES = ("Anna", "Weber", "Zoë"), ("Berlin", "Bern", "Siemens")
@@ -78,7 +79,14 @@ def call(files: Path, out: Path, *more: object) -> str:
     gold = [
         item for name in ("news", "talks") for item in ("--gold", files / f"{name}.en-de.jsonl")
     ]
-    given = ["experiment", "aligners", files / "silver.jsonl", "--base", files / "encoder", *gold]
+    given: list[object] = [
+        "experiment",
+        "aligners",
+        files / "silver.jsonl",
+        "--base",
+        files / "encoder",
+        *gold,
+    ]
     given += ["--out", out, "--steps", 1, *more]
     result = CliRunner().invoke(app, [str(item) for item in given], catch_exceptions=False)
     assert result.exit_code == 0, result.output
@@ -155,3 +163,117 @@ def test_gold_that_cannot_be_told_apart(files: Path, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="2 files have this name"):
         call(files, tmp_path / "out", "--gold", files / "news.en-de.jsonl")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def data(files: Path) -> Path:
+    """What a tagger is trained and scored on: German names, English ones, and a config."""
+    for name, verb in (("english", "saw"), ("pseudo", "sah"), ("test", "sah")):
+        lines = [
+            f"{person}\tB-PER\n{verb}\tO\n{place}\tB-LOC\n.\tO\n\n"
+            for person in PEOPLE
+            for place in PLACES
+        ]
+        (files / f"{name}.iob2").write_text("".join(lines), "utf-8")
+    config = files / "data.toml"
+    config.write_text(
+        "english = 'english.iob2'\n[languages.de]\ntest = 'test.iob2'\n"
+        "[languages.de.corpora]\nnews = 'pseudo.iob2'\n",
+        "utf-8",
+    )
+    return config
+
+
+def experiment_on(data: Path, out: Path, name: str, *more: object) -> str:
+    """Run an experiment with recipes; what it prints on stdout."""
+    app = typer.Typer()
+    app.add_typer(experiment, name="experiment")
+    given: list[object] = [
+        "experiment",
+        name,
+        "--data",
+        data,
+        "--out",
+        out,
+        "--base",
+        data.parent / "encoder",
+    ]
+    given += ["--sentences", 6, "--seeds", 2, "--set", "freeze=0", "--set", "epochs=1", *more]
+    result = CliRunner().invoke(app, [str(item) for item in given], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def transfer(
+    data: Path, _plots: None, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
+    """The folder of one run of `transfer`, and what it printed."""
+    out = tmp_path_factory.mktemp("runs") / "new" / "transfer"
+    return out, experiment_on(data, out, "transfer", "--set", "english.epochs=1")
+
+
+@pytest.mark.usefixtures("_plots")
+class TestRecipes:
+    def test_the_folder(self, transfer: tuple[Path, str]) -> None:
+        out, _ = transfer
+        assert sorted(path.name for path in out.iterdir()) == [
+            "cells",
+            "plot.png",
+            "plot.svg",
+            "results.json",
+            "stages",
+            "table.md",
+        ]
+        result = json.loads((out / "results.json").read_text("utf-8"))
+        assert [(cell["row"], cell["lang"]) for cell in result["measured"]] == [
+            ("zero-transfer", "de"),
+            ("li2021", "de"),
+            ("spanferry", "de"),
+        ]
+        assert all([*cell["runs"]] == ["0", "1"] for cell in result["measured"])
+        assert {each["lang"] for each in result["published"]} == {"de"}
+        assert (out / "plot.png").stat().st_size > 5_000
+        table = (out / "table.md").read_text("utf-8")
+        assert table.index("## Measured here") < table.index("## Published elsewhere")
+
+    def test_the_terminal_shows_what_was_measured(self, transfer: tuple[Path, str]) -> None:
+        _, printed = transfer
+        assert all(row in printed for row in ("zero-transfer", "li2021", "spanferry", "±"))
+        assert "76.9" not in printed
+        assert "table.md" in printed
+
+    def test_again_nothing_is_trained(self, data: Path, transfer: tuple[Path, str]) -> None:
+        out, _ = transfer
+        before = json.loads((out / "results.json").read_text("utf-8"))
+        more = ("--set", "english.epochs=1", "--json")
+        assert json.loads(experiment_on(data, out, "transfer", *more)) == before
+
+    def test_a_sweep_at_other_places(self, data: Path, tmp_path: Path) -> None:
+        more = ("--at", 1, "--at", 2, "--seeds", 1, "--scored", 4, "--json")
+        result = json.loads(experiment_on(data, tmp_path, "gamma", *more))
+        assert [cell["x"] for cell in result["measured"]] == [1, 2]
+        (run,) = result["measured"][0]["runs"].values()
+        assert run["scores"]["sentences"] == 4
+
+    @pytest.mark.parametrize(
+        ("more", "complaint"),
+        [
+            (("--lang", "fr"), "no language fr"),
+            (("--set", "freeze"), "is not NAME=VALUE"),
+            (("--set", "frieze=1"), "no setting frieze"),
+        ],
+    )
+    def test_what_cannot_be(
+        self, data: Path, tmp_path: Path, more: tuple[str, ...], complaint: str
+    ) -> None:
+        with pytest.raises(TrainingError, match=complaint):
+            experiment_on(data, tmp_path / "out", "transfer", *more)
+        assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_help_has_an_example(name: str) -> None:
+    result = CliRunner().invoke(experiment, [name, "--help"])
+    assert result.exit_code == 0
+    assert f"spanferry experiment {name} --data" in result.output
