@@ -40,7 +40,7 @@ from projection.conflicts import Policy
 from projection.errors import ServerError
 from projection.projector import Projector
 from projection.records import ParallelSentence, ReviewStatus
-from projection.run import RunSummary, load_run, project_corpus
+from projection.run import RunSummary, load_run, load_summary, project_corpus
 from projection.scoring import GoldSentence, read_gold, score
 from training.dataset import load_export
 from training.evaluate import Scores, evaluate
@@ -228,7 +228,12 @@ def gold_sentences() -> list[GoldSentence]:
 
 
 def project_sample(run: Path, projector: Projector) -> RunSummary:
-    """Project the sample as if nobody knew its entities: the teacher looks for them."""
+    """Project the sample as if nobody knew its entities: the teacher looks for them.
+
+    What an earlier start projected stays, though a training may have brought a newer model since.
+    """
+    if (run / "summary.json").is_file():
+        return load_summary(run)
     return project_corpus(
         (without_gold(gold) for gold in gold_sentences()),
         projector,

@@ -174,8 +174,11 @@ class LabelStudioServer:
         self._refuse_a_dead_process()
 
     def _refuse_a_dead_process(self) -> None:
-        if self._process is not None and self._process.poll() is not None:
-            what = f"Label Studio ended with status {self._process.returncode}"
+        process = self._process  # another thread may stop us
+        if process is None:
+            raise ServerError(self.url, "stopped before it was up")
+        if process.poll() is not None:
+            what = f"Label Studio ended with status {process.returncode}"
             raise ServerError(self.url, what, self._log_tail())
 
     def _log_tail(self) -> str:

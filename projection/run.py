@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from projection.conflicts import Policy
 from projection.errors import RunError
+from projection.fields import Fields
 from projection.files import parse_object, read_jsonl, write_json
 from projection.json_form import SCHEMA, Json, decode_projected, encode
 from projection.records import ParallelSentence, ProjectedSentence
@@ -58,6 +59,37 @@ class RunSummary:
     def to_json(self) -> Json:
         """The content of summary.json."""
         return {"schema": SCHEMA, **asdict(self)}
+
+
+def load_summary(run: Path) -> RunSummary:
+    """The summary of a run that is done.
+
+    Raises:
+        RunError: if it is no run folder, or the run is not done.
+        CorpusError: if its summary is damaged.
+    """
+    path = run / "summary.json"
+    if not (run / "run.json").is_file():
+        raise RunError(
+            str(run), "not a run folder (no run.json)", "Name one of `spanferry project`"
+        )
+    if not path.is_file():
+        raise RunError(str(run), "not done (no summary.json)", "Run `spanferry project` again")
+    fields = Fields(parse_object(path.read_text("utf-8"), str(path)), str(path))
+    return RunSummary(
+        read=fields.integer("read"),
+        kept=fields.integer("kept"),
+        flagged=_counts(fields.child("flagged")),
+        dropped=_counts(fields.child("dropped")),
+        flagged_sentences=fields.integer("flagged_sentences"),
+        dropped_sentences=fields.integer("dropped_sentences"),
+        entities=fields.integer("entities"),
+        seconds=fields.number("seconds"),
+    )
+
+
+def _counts(fields: Fields) -> dict[str, int]:
+    return {kind: fields.integer(kind) for kind in fields.row}
 
 
 def project_corpus(

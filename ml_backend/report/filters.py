@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from projection.errors import RunError
 from projection.fields import Fields
-from projection.files import parse_object, read_jsonl
+from projection.files import read_jsonl
 from projection.json_form import Json
+from projection.run import load_summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,32 +42,23 @@ class Filters:
             RunError: if it is no run folder, or the run is not done.
             CorpusError: if a file of it is damaged.
         """
-        path = run / "summary.json"
-        if not (run / "run.json").is_file():
-            raise RunError(str(run), "not a run folder (no run.json)", "Name one: --run FOLDER")
-        if not path.is_file():
-            raise RunError(str(run), "not done (no summary.json)", "Run `spanferry project` again")
-        summary = Fields(parse_object(path.read_text("utf-8"), str(path)), str(path))
-        flagged, dropped = summary.child("flagged"), summary.child("dropped")
-        examples = _examples(run / "dropped.jsonl", set(dropped.row))
+        summary = load_summary(run)
+        flagged, dropped = summary.flagged, summary.dropped
+        examples = _examples(run / "dropped.jsonl", set(dropped))
         return cls(
-            read=summary.integer("read"),
-            kept=summary.integer("kept"),
-            flagged=summary.integer("flagged_sentences"),
-            dropped=summary.integer("dropped_sentences"),
+            read=summary.read,
+            kept=summary.kept,
+            flagged=summary.flagged_sentences,
+            dropped=summary.dropped_sentences,
             reasons=tuple(
-                Reason(kind, _count(flagged, kind), _count(dropped, kind), examples.get(kind, ""))
-                for kind in sorted({*flagged.row, *dropped.row})
+                Reason(kind, flagged.get(kind, 0), dropped.get(kind, 0), examples.get(kind, ""))
+                for kind in sorted({*flagged, *dropped})
             ),
         )
 
     def to_json(self) -> Json:
         """All of it."""
         return asdict(self)
-
-
-def _count(fields: Fields, kind: str) -> int:
-    return fields.integer(kind) if fields.has(kind) else 0
 
 
 def _examples(path: Path, kinds: set[str]) -> Mapping[str, str]:

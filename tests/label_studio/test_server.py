@@ -4,6 +4,8 @@ import os
 import socket
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -84,3 +86,19 @@ def test_the_account_is_known_before_the_start(tmp_path: Path) -> None:
     account = LabelStudioServer(tmp_path, user="ada@example.org").account
     assert account.user == "ada@example.org"
     assert LabelStudioServer(tmp_path).account == account
+
+
+@pytest.mark.label_studio
+def test_one_that_is_stopped_while_it_starts_is_not_waited_for(tmp_path: Path) -> None:
+    server = LabelStudioServer(tmp_path)
+    starting = ThreadPoolExecutor(1)
+    started = starting.submit(server.start)
+    deadline = time.monotonic() + 10
+    while server.pid is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    server.stop()
+
+    with pytest.raises(ServerError, match="stopped before it was up"):
+        started.result(timeout=10)
+    starting.shutdown()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from projection.conflicts import Policy, find_conflicts
 from projection.errors import CorpusError, RunError
 from projection.records import Entity, ParallelSentence, ProjectedSentence, Projection, Span
-from projection.run import RunSummary, load_run, project_corpus
+from projection.run import RunSummary, load_run, load_summary, project_corpus
 
 CORPUS = "parallel.en"
 ANNA = Entity(Span(0, 4), "PER", 0.9)
@@ -131,6 +131,16 @@ def test_a_run_accounts_for_every_sentence(out: Path) -> None:
         "entities": 12,
         "seconds": summary.seconds,
     }
+
+
+def test_a_summary_is_read_back(out: Path) -> None:
+    with pytest.raises(RunError, match=r"not a run folder \(no run\.json\)"):
+        load_summary(out)
+    summary = project(mixed(20), out)
+    assert load_summary(out) == summary
+    (out / "summary.json").unlink()
+    with pytest.raises(RunError, match=r"not done \(no summary\.json\)"):
+        load_summary(out)
 
 
 @pytest.mark.parametrize(
