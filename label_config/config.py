@@ -143,6 +143,24 @@ def labels_of(xml: str, where: str = "labeling config") -> tuple[str, ...]:
     return tuple(choice.labels)
 
 
+def takes_over(new: str, old: str) -> bool:
+    """Whether tasks and annotations made under the config `old` are as good under `new`.
+
+    They are if the texts are the same and no control and no label of `old` is missing; looks, keys
+    and hints may differ.
+
+    Raises:
+        ReviewError: if one is not a labeling config.
+    """
+    ours, theirs = (_interface(xml, "labeling config") for xml in (new, old))
+    texts = [{(o.name, o.tag, o.value) for o in each.objects} for each in (ours, theirs)]
+    labels = [
+        {(c.name, c.tag, tuple(c.to_name), label) for c in each.controls for label in c.labels}
+        for each in (ours, theirs)
+    ]
+    return texts[0] == texts[1] and labels[0] >= labels[1]
+
+
 def _interface(xml: str, where: str) -> "LabelInterface":
     # Imported late because it takes a second, which commands that never validate should not pay.
     from label_studio_sdk.label_interface.interface import LabelInterface  # noqa: PLC0415

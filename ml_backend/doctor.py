@@ -140,7 +140,7 @@ def labeling_config(set_up: SetUp) -> Iterator[Check]:
         yield Check("labeling config", Verdict.OK, f"ours, with {', '.join(labels)}")
     else:
         found = f"ours in what matters ({', '.join(labels)}), but looks different"
-        mend = "Run `spanferry push` again with this spanferry, before anything is annotated"
+        mend = "Run `spanferry push` again with this spanferry"
         yield Check("labeling config", Verdict.NOTE, found, mend)
 
 

@@ -17,6 +17,7 @@ from label_studio_sdk.base_client import LabelStudioBase
 from label_studio_sdk.client import LabelStudio
 from label_studio_sdk.core.api_error import ApiError
 
+from label_config.config import takes_over
 from ml_backend.access import Credentials
 from ml_backend.review_tabs import Tab
 from projection.errors import ServerError
@@ -181,7 +182,7 @@ class ReviewServer:
 
         Raises:
             ServerError: if the title is not 3 to 50 characters, or the project has annotations
-                made with another labeling config.
+                made with a labeling config that this one does not take over.
         """
         if len(title) not in TITLE_LENGTH:
             raise ServerError(f"title {title!r}", f"{len(title)} characters", "Use 3 to 50")
@@ -190,7 +191,7 @@ class ReviewServer:
             return self._create_project(title, label_config)
         if same_config(project.label_config, label_config):
             return project
-        if project.annotation_count:
+        if project.annotation_count and not takes_over(label_config, project.label_config):
             raise ServerError(
                 f"project {title!r}",
                 f"has {project.annotation_count} annotations made with another labeling config",

@@ -10,6 +10,7 @@ from label_config.config import (
     LabelSetError,
     build_config,
     labels_of,
+    takes_over,
     validate,
 )
 from projection.errors import ReviewError
@@ -164,3 +165,27 @@ def test_a_project_with_another_layout_is_named(config: str, message: str) -> No
         labels_of(config, "project 3")
     assert caught.value.where == "project 3"
     assert "spanferry builds" in caught.value.mend
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "taken"),
+    [
+        pytest.param(build_config(NEWS), build_config(NEWS), True, id="the same"),
+        pytest.param(build_config((*NEWS, "EVENT")), build_config(NEWS), True, id="one label more"),
+        pytest.param(build_config(NEWS), build_config((*NEWS, "EVENT")), False, id="one less"),
+        pytest.param(
+            build_config(NEWS).replace('hotkey="o"', 'hotkey="p"'),
+            build_config(NEWS),
+            True,
+            id="keys",
+        ),
+        pytest.param(
+            build_config(NEWS),
+            build_config(NEWS).replace("$doubts_html", "$source_html"),
+            False,
+            id="another field of the task",
+        ),
+    ],
+)
+def test_a_config_takes_over_what_it_can_still_show(new: str, old: str, taken: bool) -> None:
+    assert takes_over(new, old) is taken

@@ -111,6 +111,21 @@ def test_another_labeling_config_is_taken_until_something_is_annotated(
         server.ensure_project(project.title, build_config(LABELS))
 
 
+def test_another_look_and_a_further_label_are_taken_at_any_time(
+    server: ReviewServer, project: Project
+) -> None:
+    """A newer spanferry must not lock out a project under review."""
+    push(server, project, projected())
+    task_id = task_ids(server, project)["plain"]
+    decide(server, task_id, "plain", entities_of("plain"), ReviewStatus.ACCEPTED)
+    newer = build_config((*LABELS, "EVENT")).replace("line-height", "line-width")
+
+    changed = server.ensure_project(project.title, newer)
+
+    assert (changed.id, changed.label_config) == (project.id, newer)
+    assert fetch_reviewed(server, changed)[0].status is ReviewStatus.ACCEPTED
+
+
 def test_tabs_are_made_once_and_filter_as_they_say(
     server: ReviewServer, project: Project, label_studio: LabelStudioServer
 ) -> None:
