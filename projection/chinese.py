@@ -17,7 +17,8 @@ def simplified(text: str) -> str:
 
 @lru_cache(maxsize=1 << 16)
 def _simplified(character: str) -> str:
-    if character.isascii():
+    # Half a surrogate pair, which JSON can spell, is no character that could be looked up.
+    if character.isascii() or "\ud800" <= character <= "\udfff":
         return character
     found = str(_table.convert(character))
     return found if len(found) == len(character) else character

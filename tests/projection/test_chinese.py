@@ -21,6 +21,7 @@ texts = st.text() | st.text(HAN | COMPATIBILITY | BEYOND | st.characters())
         ("欧洲议会", "欧洲议会"),
         ("NATO 的秘書長", "NATO 的秘书长"),
         ("👨‍👩‍👧 und e\u0301té\r\n", "👨‍👩‍👧 und e\u0301té\r\n"),
+        ("臺\ud800", "台\ud800"),
         ("", ""),
     ],
 )
