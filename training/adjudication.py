@@ -272,13 +272,14 @@ def _shown(mark: Mark, text: str) -> str:
     return f"{label} “{words}”{place}"
 
 
-def _decisiveness(review: ReviewedSentence) -> tuple[int, datetime, int]:
+def _decisiveness(review: ReviewedSentence) -> tuple[int, datetime, int, str]:
+    """Orders the reviews of a sentence; the name settles what was decided at the same moment."""
     if review.judged or review.status is ReviewStatus.UNUSABLE:
         rank = 2
     else:
         # Who looked and left it undecided still outweighs a machine that nobody looked at.
         rank = int(review.status is ReviewStatus.SKIPPED)
-    return rank, moment(review), review.annotation_id or 0
+    return rank, moment(review), review.annotation_id or 0, review.annotator
 
 
 def moment(review: ReviewedSentence) -> datetime:

@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from itertools import combinations, permutations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from projection.errors import TrainingError
@@ -285,6 +285,8 @@ REVIEWS = st.lists(
 
 
 @given(REVIEWS)
+@example([review("1", [ANNA], number=1, day=1), review("2", [], number=1, day=1)])
+@example([review("2", [], number=1, day=1), review("1", [ANNA], number=1, day=1)])
 def test_every_sentence_is_settled_once_and_the_latest_is_the_newest_decision(
     reviews: list[ReviewedSentence],
 ) -> None:

@@ -635,7 +635,9 @@ class TestRunning:
         assert pool is not None
         assert 0 < pool < 8  # some are held out
         assert seen["pseudo-labels only"] == 0
-        assert seen["random order, 50%"] == seen["lowest confidence first, 50%"] == round(pool / 2)
+        assert (
+            seen["random order, 50 %"] == seen["lowest confidence first, 50 %"] == round(pool / 2)
+        )
         assert f"{pool:.0f} reviewed" in markdown(results)
 
     @pytest.mark.parametrize(

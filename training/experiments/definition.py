@@ -138,7 +138,7 @@ def _numbers(setting: str, shown: str) -> MakeRows:
 
 def _reviews(preset: str, _names: Sequence[str], at: Sequence[float]) -> tuple[Row, ...]:
     parts = [
-        Row(f"{order}, {share:.0%}", preset, reviewed=Reviewed(share, order), series=order)
+        Row(f"{order}, {100 * share:g} %", preset, reviewed=Reviewed(share, order), series=order)
         for order in Order
         for share in sorted(at)
     ]
