@@ -6,6 +6,8 @@ mistakes.jsonl     every mistake of every model, with its sentence
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from ml_backend.report.folder import PAGE, make_folder
 from ml_backend.report.page import environment
 from projection.files import atomic_write, json_line, write_json
 from projection.json_form import Json
+from projection.records import ReviewStatus
 from training.assessment import EXAMPLES, KINDS, Assessment, Mistake
 
 if TYPE_CHECKING:
@@ -23,6 +26,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FIGURES, MISTAKES = "evaluation.json", "mistakes.jsonl"
+MARKS = "osD^v"
+SHADES = (  # in the order of KINDS
+    plots.COLORS[ReviewStatus.CORRECTED],
+    plots.COLORS[ReviewStatus.SKIPPED],
+    plots.COLORS[ReviewStatus.UNUSABLE],
+    plots.ACCENT,
+)
 
 MEANINGS = {
     "wrong_border": "the type is right, but it begins or ends elsewhere",
@@ -91,12 +101,64 @@ def _plots(assessments: Mapping[str, Assessment]) -> dict[str, Markup]:
     if not plots.can_plot():
         return {}
 
-    def draw(figure: "Figure") -> None:
-        _draw_scores(figure, assessments)
-
-    size = (7.6, 0.9 + 0.34 * len(assessments))
+    groups = _groups(assessments)
+    height = 0.34 * len(assessments)
+    drawn = {
+        "scores": ((7.6, 0.9 + height), _draw_scores),
+        "mistakes": ((7.6, 1.2 + height), _draw_mistakes),
+        **({"groups": ((7.6, 1.2 + 0.3 * len(groups)), _draw_groups)} if len(groups) > 1 else {}),
+    }
     # Drawn by us; matplotlib escapes the texts in it.
-    return {"scores": Markup(plots.svg("scores", size, draw))}  # noqa: S704
+    return {
+        name: Markup(plots.svg(name, size, partial(draw, assessments=assessments)))  # noqa: S704
+        for name, (size, draw) in drawn.items()
+    }
+
+
+def _f1_of(found: Assessment) -> dict[str, float]:
+    """F1 of each type and, where there are several, of each language."""
+    by_type = {label: scores.f1 for label, scores in found.scores.by_type.items()}
+    by_language = {lang: scores.f1 for lang, scores in found.by_language.items()}
+    return by_type | (by_language if len(by_language) > 1 else {})
+
+
+def _groups(assessments: Mapping[str, Assessment]) -> list[str]:
+    """The types, then the languages, that any of the models was judged on."""
+    return list(dict.fromkeys(name for each in assessments.values() for name in _f1_of(each)))
+
+
+def _draw_groups(figure: "Figure", assessments: Mapping[str, Assessment]) -> None:
+    """A mark of its own for each model."""
+    axes: Axes = figure.subplots()
+    groups = _groups(assessments)
+    for (model, found), mark in zip(assessments.items(), cycle(MARKS), strict=False):
+        f1 = [100 * _f1_of(found).get(name, float("nan")) for name in groups]
+        axes.plot(
+            f1, range(len(groups)), mark, color=plots.ACCENT, label=model, fillstyle="none",
+            markeredgewidth=1.2,
+        )  # fmt: skip
+    axes.set_yticks(range(len(groups)), groups)
+    axes.set(xlabel="F1 of each type and language", ylim=(len(groups) - 0.5, -0.5))
+    axes.grid(axis="x")
+    axes.spines["left"].set_visible(False)
+    if len(assessments) > 1:
+        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.3), ncols=2)
+
+
+def _draw_mistakes(figure: "Figure", assessments: Mapping[str, Assessment]) -> None:
+    """How many mistakes of each kind, one bar a model."""
+    axes: Axes = figure.subplots()
+    starts = [0] * len(assessments)
+    for kind, color in zip(KINDS, SHADES, strict=True):
+        counts = [len(each.mistakes_of(kind)) for each in assessments.values()]
+        rows = range(len(counts))
+        axes.barh(rows, counts, 0.6, starts, color=color, label=kind.value.replace("_", " "))
+        starts = [start + count for start, count in zip(starts, counts, strict=True)]
+    axes.set_yticks(range(len(assessments)), list(assessments))
+    axes.set(xlabel="mistakes", ylim=(len(assessments) - 0.5, -0.5))
+    axes.grid(axis="x")
+    axes.spines["left"].set_visible(False)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(KINDS))
 
 
 def _draw_scores(figure: "Figure", assessments: Mapping[str, Assessment]) -> None:

@@ -17,7 +17,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from projection.checkpoints import fingerprint_of, load_checkpoint, longest_input
+from projection.checkpoints import fingerprint_of, load_checkpoint, longest_input, on_gpu
 from projection.decode import (
     DEFAULT,
     Decoding,
@@ -75,7 +75,7 @@ class PairAligner:
             )
         saved = getattr(model.config, "decoding", None)
         where = f"{name_or_path}/config.json"
-        return cls(model, tokenizer, decoding or saved_decoding(saved, DEFAULT, where))
+        return cls(on_gpu(model), tokenizer, decoding or saved_decoding(saved, DEFAULT, where))
 
     @classmethod
     def from_encoder(cls, name_or_path: str | Path) -> Self:
@@ -153,7 +153,8 @@ class PairAligner:
             return_tensors="pt",
         )
         offsets = encoded.pop("offset_mapping").tolist()
-        inside = self.model(**encoded).logits.float().softmax(-1)[..., 1].tolist()
+        logits = self.model(**encoded.to(self.model.device)).logits
+        inside = logits.float().softmax(-1)[..., 1].tolist()
         return [
             [
                 (Span(a, b), p)

@@ -16,7 +16,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
@@ -35,6 +35,8 @@ from transformers.utils import logging
 from transformers.utils.hub import cached_file
 
 from projection.errors import ModelError
+
+Model = TypeVar("Model", bound=PreTrainedModel)
 
 STORAGE = "spanferry_storage"
 STORAGE_VERSION = 1
@@ -79,6 +81,18 @@ def load_checkpoint(
             str(name_or_path), "its tokenizer keeps no offsets", "Use one with a fast tokenizer"
         )
     return model, tokenizer
+
+
+def on_gpu(model: Model) -> Model:
+    """The model on the GPU, if there is one; `CUDA_VISIBLE_DEVICES=` hides it."""
+    if torch.cuda.is_available():
+        model.to("cuda")  # type: ignore[arg-type]  # decorated without self
+    return model
+
+
+def device_name() -> str:
+    """What models are computed on, as people call it."""
+    return str(torch.cuda.get_device_name()) if torch.cuda.is_available() else "CPU"
 
 
 def load_config(name_or_path: str | Path) -> PreTrainedConfig:

@@ -15,7 +15,8 @@ from projection.json_form import decode_entities_or_none, decode_parallel
 from projection.records import Entity, ParallelSentence
 from projection.tmx import Unit, read_units
 
-Columns = tuple[int, int] | tuple[str, str]
+Columns = tuple[int, ...] | tuple[str, ...]
+"""Of a tab-separated file: source, target and, if there is one, the margin score."""
 
 
 def read_moses(
@@ -42,17 +43,17 @@ def read_moses(
 def read_tsv(
     path: Path, source_lang: str, target_lang: str, *, columns: Columns = (1, 2)
 ) -> Iterator[ParallelSentence]:
-    """Stream two columns of a tab-separated file.
+    """Stream columns of a tab-separated file.
 
-    `columns` are the source and the target column: numbers from 1, as `cut -f` counts, or names,
-    which are then looked up in the first line. Quotation marks are text like any other: what
-    looks like CSV quoting in a corpus is usually direct speech.
+    `columns` are numbers from 1, as `cut -f` counts, or names, which are then looked up in the
+    first line. WikiMatrix has 2, 3, 1. Quotation marks are text like any other: what looks like
+    CSV quoting in a corpus is usually direct speech.
 
     Raises:
-        CorpusError: naming file and line, if a line is not UTF-8 or has more or fewer columns
-            than the first.
+        CorpusError: naming file and line, if a line is not UTF-8, has more or fewer columns than
+            the first, or a margin that is no number.
     """
-    width, wanted = 0, (0, 0)
+    width, wanted = 0, tuple[int, ...]()
     for number, line in read_lines(path):
         cells = line.split("\t")
         if not width:
@@ -66,13 +67,27 @@ def read_tsv(
                 "Look for a tab or a line break inside a sentence",
             )
         place = f"{path.name}:{number}"
-        source, target = (cells[index] for index in wanted)
-        yield ParallelSentence(place, source, target, source_lang, target_lang, place)
+        source, target, *margin = (cells[index] for index in wanted)
+        yield ParallelSentence(
+            place,
+            source,
+            target,
+            source_lang,
+            target_lang,
+            place,
+            margin=_margin(margin[0], f"{path}:{number}") if margin else None,
+        )
 
 
-def _column_indices(columns: Columns, first: list[str], where: str) -> tuple[int, int]:
-    source, target = (_column_index(column, first, where) for column in columns)
-    return source, target
+def _margin(cell: str, where: str) -> float:
+    try:
+        return float(cell)
+    except ValueError as error:
+        raise CorpusError(where, f"the margin {cell!r} is no number", "Name its column") from error
+
+
+def _column_indices(columns: Columns, first: list[str], where: str) -> tuple[int, ...]:
+    return tuple(_column_index(column, first, where) for column in columns)
 
 
 def _column_index(column: int | str, first: list[str], where: str) -> int:
@@ -144,8 +159,8 @@ def read_jsonl_corpus(
 
     A line is one of: our own JSON form; a gold record, `{"source": {"text", "entities"}, "target":
     {"text"}}`; or plain `{"source": "…", "target": "…"}`, optionally with `entities` of the source.
-    The latter two may bring `id`, `source_lang` and `lang`. Languages passed here are for lines
-    that bring none, and must agree with those that do. Other keys are ignored.
+    The latter two may bring `id`, `source_lang`, `lang` and `margin`. Languages passed here are for
+    lines that bring none, and must agree with those that do. Other keys are ignored.
 
     Raises:
         CorpusError: naming file, line and field, if a line is not JSON, lacks text or language,
@@ -184,6 +199,7 @@ def sentence_of(
         target_lang=_language(fields, ("target_lang", "lang"), target_lang),
         origin=origin,
         entities=entities,
+        margin=fields.number_or_none("margin"),
     )
 
 

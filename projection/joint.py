@@ -13,7 +13,7 @@ import torch
 from transformers import AutoModel, PreTrainedTokenizerBase
 
 from projection.answers import Answer, Beliefs, answers_of, word_by_word
-from projection.checkpoints import fingerprint_of, load_checkpoint, longest_input
+from projection.checkpoints import fingerprint_of, load_checkpoint, longest_input, on_gpu
 from projection.confidence import UNCALIBRATED, Calibration
 from projection.decode import JOINT, Decoding, saved_decoding
 from projection.errors import ModelError
@@ -59,7 +59,7 @@ class JointAligner:
         where = f"{name_or_path}/config.json"
         saved = model.config.calibration
         return cls(
-            model,
+            on_gpu(model),
             tokenizer,
             decoding or saved_decoding(model.config.decoding, JOINT, where),
             UNCALIBRATED if saved is None else Calibration.from_json(saved, where),
@@ -179,8 +179,9 @@ class JointAligner:
     @torch.inference_mode()
     def _beliefs(self, pairs: Sequence[PairInputs]) -> Iterator[list[Beliefs]]:
         grids = [evidence_of(pair, self.lexicon) for pair in pairs]
-        batch: dict[str, Any] = batch_of(pairs, grids, int(self.tokenizer.pad_token_id or 0))
-        output = self.model(**batch)
+        batch = batch_of(pairs, grids, int(self.tokenizer.pad_token_id or 0))
+        inputs: Any = {name: tensor.to(self.model.device) for name, tensor in batch.items()}
+        output = self.model(**inputs)
         inside, agreed = output.logits.float().sigmoid(), output.agreement.float()
         first = 0
         for pair in pairs:

@@ -75,6 +75,7 @@ def _encode_parallel(sentence: ParallelSentence) -> Json:
         "target_lang": sentence.target_lang,
         "origin": sentence.origin,
         "entities": _encode_entities(sentence.entities, sentence.source),
+        **({} if sentence.margin is None else {"margin": sentence.margin}),
     }
 
 
@@ -214,6 +215,7 @@ def _decode_sentence(fields: Fields) -> ParallelSentence:
         target_lang=fields.text("target_lang"),
         origin=fields.text("origin"),
         entities=decode_entities_or_none(fields, "entities", source),
+        margin=fields.number_or_none("margin"),
     )
 
 

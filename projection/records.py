@@ -83,6 +83,8 @@ class ParallelSentence:
     `id` is unique within a corpus and stable between runs. `origin` is the corpus file and line
     (`news.en:17`). `entities` are source-side entities the corpus brought along; None means that
     nobody has looked yet and the teacher should, an empty tuple means that there are none.
+    `margin` is how parallel the two sides are by the margin score of who mined them (Artetxe &
+    Schwenk, 2019), as WikiMatrix has it; None where the corpus says nothing.
     """
 
     id: str
@@ -92,6 +94,7 @@ class ParallelSentence:
     target_lang: str
     origin: str
     entities: tuple[Entity, ...] | None = None
+    margin: float | None = None
 
     def __post_init__(self) -> None:
         check_within(self.source, self.entities or (), f"{self.origin} source entities")

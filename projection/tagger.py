@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import NamedTuple, Self, cast
 
 import torch
+from torch import Tensor
 from transformers import (
     AutoModelForTokenClassification,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
-from projection.checkpoints import fingerprint_of, load_checkpoint, longest_input
+from projection.checkpoints import fingerprint_of, load_checkpoint, longest_input, on_gpu
 from projection.errors import ModelError
 from projection.records import Entity
 from projection.windows import Piece, pieces
@@ -66,7 +67,7 @@ class Tagger:
             ModelError: if there is none or `labels` does not cover its types.
         """
         model, tokenizer = load_checkpoint(AutoModelForTokenClassification, name_or_path)
-        return cls(model, tokenizer, labels, suppress)
+        return cls(on_gpu(model), tokenizer, labels, suppress)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write weights (safetensors), configuration and tokenizer to `folder`."""
@@ -115,9 +116,14 @@ class Tagger:
         return answers
 
     @torch.inference_mode()
-    def _predict(self, batch: Sequence[Piece]) -> Iterator[tuple[Piece, list[WordTag]]]:
+    def probabilities(self, batch: Sequence[Piece]) -> Tensor:
+        """Of the tags at every subword: pieces × subwords of the longest × tags."""
         padded = self.tokenizer.pad([piece.inputs for piece in batch], return_tensors="pt")
-        scores, numbers = self.model(**padded).logits.float().softmax(-1).max(-1)
+        logits: Tensor = self.model(**padded.to(self.model.device)).logits
+        return logits.float().softmax(-1).cpu()
+
+    def _predict(self, batch: Sequence[Piece]) -> Iterator[tuple[Piece, list[WordTag]]]:
+        scores, numbers = self.probabilities(batch).max(-1)
         for piece, row_scores, row in zip(batch, scores.tolist(), numbers.tolist(), strict=True):
             yield (
                 piece,

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
@@ -20,8 +21,6 @@ from datasets import (
 from datasets import Sequence as ListOf
 
 from projection.errors import TrainingError
-from projection.files import read_jsonl
-from projection.json_form import decode_reviewed
 from projection.records import ReviewedSentence
 from training.adjudication import newest_decisions
 from training.iob2 import (
@@ -33,10 +32,12 @@ from training.iob2 import (
     read_iob2,
     tag_names,
 )
+from training.reviews import read_reviews
 
 # Of an export folder; training.export says what is in them.
-REVIEWED, IOB2, DATASET, SUMMARY = "reviewed.jsonl", "data.iob2", "dataset", "summary.json"
+IOB2, DATASET, SUMMARY = "data.iob2", "dataset", "summary.json"
 GOLD = "gold"  # the status of what came without one
+UNDETERMINED = "und"  # the language of what does not say, in BCP 47
 UNKNOWN = "unknown"  # a label's origin, in exports that did not keep it
 
 
@@ -45,18 +46,23 @@ class Row:
     """A sentence ready for training: parallel tokens and IOB2 tags, and where they came from.
 
     `label_origin` is parallel to both and says how each label came about (`LabelOrigin`), nothing
-    where there is none; it is empty where that is not known of any.
+    where there is none; it is empty where that is not known of any. `confidence` is parallel, too:
+    the probability that the entity a token is in is right, 1 outside of entities; it is empty where
+    nothing was projected. `margin` is how parallel the sentence and its source are, where the
+    corpus says so.
     """
 
     id: str
     tokens: tuple[str, ...]
     tags: tuple[str, ...]
-    lang: str = "und"
+    lang: str = UNDETERMINED
     status: str = GOLD
     annotator: str = ""
     model_version: str = ""
     origin: str = ""
     label_origin: tuple[str, ...] = ()
+    confidence: tuple[float, ...] = ()
+    margin: float | None = None
 
     @property
     def tagged(self) -> TaggedSentence:
@@ -71,6 +77,16 @@ class Row:
         """`label_origin` of each entity, `unknown` where it is not known."""
         origins = zip(self.tags, self.origins, strict=True)
         return [origin or UNKNOWN for tag, origin in origins if tag.startswith("B-")]
+
+    @property
+    def corpus(self) -> str:
+        """The file it comes from: its origin without the line."""
+        return self.origin.rpartition(":")[0] or self.origin
+
+    @property
+    def has_entity(self) -> bool:
+        """Whether any of its tokens is in one."""
+        return any(tag != OUTSIDE for tag in self.tags)
 
     @property
     def origins(self) -> tuple[str, ...]:
@@ -99,22 +115,28 @@ def row_of(review: ReviewedSentence) -> tuple[Row, tuple[Misfit, ...]]:
 
 
 def dataset_of(rows: Sequence[Row], labels: Iterable[str] = ()) -> Dataset:
-    """Rows as a `datasets.Dataset`; `tags` is a ClassLabel over `labels` and all types found."""
+    """Rows as a `datasets.Dataset`; `tags` is a ClassLabel over `labels` and all types found.
+
+    `confidence` and `margin` are columns if any row has them.
+    """
     names = tag_names({*labels, *labels_of(tag for row in rows for tag in row.tags)})
-    text = Value("string")
-    features = Features(
-        {
-            "id": text,
-            "tokens": ListOf(text),
-            "tags": ListOf(ClassLabel(names=names)),
-            "lang": text,
-            "status": text,
-            "annotator": text,
-            "model_version": text,
-            "origin": text,
-            "label_origin": ListOf(text),
-        }
-    )
+    text, number_of = Value("string"), Value("float64")
+    columns_of = {
+        "id": text,
+        "tokens": ListOf(text),
+        "tags": ListOf(ClassLabel(names=names)),
+        "lang": text,
+        "status": text,
+        "annotator": text,
+        "model_version": text,
+        "origin": text,
+        "label_origin": ListOf(text),
+    }
+    if any(row.confidence for row in rows):
+        columns_of["confidence"] = ListOf(number_of)
+    if any(row.margin is not None for row in rows):
+        columns_of["margin"] = number_of
+    features = Features(columns_of)
     number = {name: i for i, name in enumerate(names)}
     columns: dict[str, list[Any]] = {
         column: [getattr(row, column) for row in rows] for column in features
@@ -152,6 +174,8 @@ def rows_of(dataset: Dataset) -> list[Row]:
         columns["label_origin"] = (
             tuple(found) if any(found) else () for found in columns["label_origin"]
         )
+    if "confidence" in columns:
+        columns["confidence"] = map(tuple, columns["confidence"])
     kept = [field.name for field in fields(Row) if field.name in columns]
     values = zip(*(columns[name] for name in kept), strict=True)
     return [Row(**dict(zip(kept, row, strict=True))) for row in values]
@@ -167,15 +191,15 @@ def load_export(path: Path, part: str | None = None) -> Dataset:
 
     Raises:
         CorpusError: naming file and line, if a file is not what it claims to be.
-        TrainingError: if the path is none of these, or was split without that part.
+        TrainingError: if the path is none of these, or was split and nothing is in that part.
     """
     if not path.exists():
         raise TrainingError(str(path), "does not exist", "Make one with `spanferry export`")
     if path.is_dir():
         return _load_folder(path, part)
     if path.name.removesuffix(".gz").endswith(".jsonl"):
-        reviewed = [decode_reviewed(row, f"{path}:{line}") for line, row in read_jsonl(path)]
-        rows = (row_of(review)[0] for review in newest_decisions(reviewed) if review.usable)
+        decisions = newest_decisions(read_reviews(path))
+        rows = (row_of(review)[0] for review in decisions if review.usable)
         return dataset_of([row for row in rows if row.tokens])
     return dataset_of([_row_of_file(path, sentence) for sentence in read_iob2(path)])
 
@@ -202,6 +226,9 @@ def _part_of(parts: DatasetDict, part: str | None, path: Path) -> Dataset:
     if part not in parts:
         mend = f"There are {', '.join(parts)}"
         raise TrainingError(str(path), f"has no part {part!r}", mend)
+    if not len(parts[part]):
+        mend = "Export more, or with another --split or --seed"
+        raise TrainingError(str(path), f"part {part!r} is empty", mend)
     return parts[part]
 
 
@@ -212,7 +239,7 @@ def _row_of_file(path: Path, sentence: TaggedSentence) -> Row:
         said.get("sent_id", place),
         sentence.tokens,
         sentence.tags,
-        lang=said.get("lang", "und"),
+        lang=said.get("lang", UNDETERMINED),
         status=said.get("status", GOLD),
         origin=f"{path}:{sentence.line}",
         label_origin=_spread(sentence.tags, origins),
@@ -238,6 +265,15 @@ def load_all(paths: Sequence[Path], part: str | None = None) -> Dataset:
     loaded = [load_export(path, part) for path in paths]
     labels = labels_of(name for dataset in loaded for name in tag_names_of(dataset))
     return dataset_of([row for dataset in loaded for row in rows_of(dataset)], labels)
+
+
+def in_language(dataset: Dataset, lang: str) -> Dataset:
+    """The dataset with `lang` for what does not say its language, as IOB2 files seldom do."""
+    rows = rows_of(dataset)
+    if all(row.lang != UNDETERMINED for row in rows):
+        return dataset
+    said = (replace(row, lang=lang) if row.lang == UNDETERMINED else row for row in rows)
+    return dataset_of([*said], labels_of(tag_names_of(dataset)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,15 +330,51 @@ def map_labels(dataset: Dataset, mapping: LabelMap) -> Dataset:
 
 def _mapped(row: Row, mapping: LabelMap) -> Row:
     tags = mapping.tags(row.tags)
-    origins = (
-        "" if tag == OUTSIDE else origin for tag, origin in zip(tags, row.origins, strict=True)
+    outside = [tag == OUTSIDE for tag in tags]
+    origins = ("" if out else each for out, each in zip(outside, row.origins, strict=True))
+    sure = (1.0 if out else each for out, each in zip(outside, row.confidence, strict=False))
+    return replace(
+        row,
+        tags=tags,
+        label_origin=tuple(origins) if row.label_origin else (),
+        confidence=tuple(sure),
     )
-    return replace(row, tags=tags, label_origin=tuple(origins) if row.label_origin else ())
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """A hash of tokens and tags in order: equal data trains equal models."""
+    """A hash of all that is learned from, in order: equal data trains equal models."""
+    return fingerprint_of(rows_of(dataset))
+
+
+def fingerprint_of(rows: Iterable[Row]) -> str:
+    """The same of rows."""
     digest = hashlib.sha256()
-    for row in rows_of(dataset):
-        digest.update(json.dumps([row.tokens, row.tags], ensure_ascii=False).encode())
+    for row in rows:
+        learned: list[Any] = [row.tokens, row.tags]
+        if row.confidence or row.margin is not None:
+            learned += [row.confidence, row.margin]
+        digest.update(json.dumps(learned, ensure_ascii=False).encode())
     return digest.hexdigest()[:16]
+
+
+def languages_of(rows: Iterable[Row]) -> list[str]:
+    """The languages there are, sorted."""
+    return sorted({row.lang for row in rows})
+
+
+CORPORA_NAMED = 20
+
+
+def described(rows: Sequence[Row]) -> dict[str, Any]:
+    """What a record says of some data: how much of it, of which files and languages, its hash.
+
+    Of many files the largest are named, without the folders they lay in.
+    """
+    corpora = Counter(Path(row.corpus).name for row in rows)
+    return {
+        "fingerprint": fingerprint_of(rows),
+        "sentences": len(rows),
+        "entities": sum(tag.startswith("B-") for row in rows for tag in row.tags),
+        "languages": languages_of(rows),
+        "corpora": dict(corpora.most_common(CORPORA_NAMED)),
+    }

@@ -4,19 +4,43 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from projection.checkpoints import longest_input
 from projection.errors import ModelError
 from projection.tagger import Tagger
 from projection.windows import pieces
 from training.examples import Example, Soft
+from training.folders import is_main_process, new_folder, wait_for
 
 TEACHING = "sentences taught"
 PORTION = 256  # sentences between two signs of life
 
 
-@torch.inference_mode()
+def answers_of(
+    teachers: Sequence[Path],
+    sentences: Sequence[Sequence[str]],
+    tags: Sequence[str],
+    place: Path,
+    on_progress: Callable[[int], None] = lambda _more: None,
+) -> list[list[Soft]]:
+    """What each teacher says of each sentence: words × `tags`.
+
+    The main process asks them and leaves the answers in the folder `place`; others wait for it, and
+    a training that was interrupted finds them there.
+
+    Raises:
+        ModelError: if a teacher cannot be loaded or has other tags.
+    """
+    if is_main_process() and not place.exists():
+        with new_folder(place) as made:
+            for number, teacher in enumerate(teachers):
+                found = probabilities(teacher, sentences, tags, on_progress)
+                np.save(made / f"{number}.npy", np.concatenate(found))
+    wait_for(place)
+    ends = np.cumsum([len(words) for words in sentences])[:-1]
+    return [np.split(np.load(place / f"{n}.npy"), ends) for n in range(len(teachers))]
+
+
 def probabilities(
     teacher: Path,
     sentences: Sequence[Sequence[str]],
@@ -32,8 +56,6 @@ def probabilities(
     if {*tagger.tags} != {*tags}:
         raise ModelError(str(teacher), f"its tags are {tagger.tags}, not {[*tags]}")
     order = [tagger.tags.index(tag) for tag in tags]
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    tagger.model.to(device)  # type: ignore[arg-type]
     answers: list[Soft] = [
         np.zeros((len(words), len(tags)), dtype=np.float32) for words in sentences
     ]
@@ -43,9 +65,8 @@ def probabilities(
         read = sorted(pieces(part, tagger.tokenizer, limit), key=lambda piece: piece.length)
         for first in range(0, len(read), tagger.batch_size):
             batch = read[first : first + tagger.batch_size]
-            inputs = tagger.tokenizer.pad([piece.inputs for piece in batch], return_tensors="pt")
-            logits = tagger.model(**inputs.to(device)).logits.float()
-            for piece, row in zip(batch, logits.softmax(-1)[..., order].cpu().numpy(), strict=True):
+            found = tagger.probabilities(batch)[..., order].numpy()
+            for piece, row in zip(batch, found, strict=True):
                 for word, position in piece.first_subwords:
                     answers[start + piece.sentence][word] = row[position]
         on_progress(len(part))

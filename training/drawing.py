@@ -4,48 +4,12 @@ import math
 import random
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from datasets import Dataset
-
-from training.dataset import Row, rows_of
-from training.iob2 import OUTSIDE
+from training.dataset import Row
 from training.presets import Draw
-from training.pseudo import CONFIDENCE, MARGIN
 
 
-class Candidate(NamedTuple):
-    """A sentence, and what else the data say of it."""
-
-    row: Row
-    confidence: tuple[float, ...] | None = None  # of each token
-    margin: float | None = None
-
-    @property
-    def corpus(self) -> str:
-        """The file it comes from: its origin without the line."""
-        return self.row.origin.rpartition(":")[0] or self.row.origin
-
-    @property
-    def has_entity(self) -> bool:
-        """Whether any of its tokens is in one."""
-        return any(tag != OUTSIDE for tag in self.row.tags)
-
-
-def candidates(dataset: Dataset) -> list[Candidate]:
-    """The rows of a dataset with its columns `CONFIDENCE` and `MARGIN`, where it has them."""
-    rows = rows_of(dataset)
-    columns = set(dataset.column_names)
-    confidences = dataset[CONFIDENCE] if CONFIDENCE in columns else [None] * len(rows)
-    margins = dataset[MARGIN] if MARGIN in columns else [None] * len(rows)
-    return [
-        Candidate(row, None if confidence is None else tuple(confidence), margin)
-        for row, confidence, margin in zip(rows, confidences, margins, strict=True)
-        if row.tokens
-    ]
-
-
-def drawn(found: Sequence[Candidate], draw: Draw, seed: int) -> list[Candidate]:
+def drawn(found: Sequence[Row], draw: Draw, seed: int) -> list[Row]:
     """The sentences that `draw` asks for, in the order they come in; chance is that of `seed`."""
     rng = random.Random(seed)  # noqa: S311  a sample is no secret
     fit = [
@@ -63,9 +27,7 @@ def drawn(found: Sequence[Candidate], draw: Draw, seed: int) -> list[Candidate]:
     return [found[i] for i in sorted(kept)]
 
 
-def _with_share(
-    found: Sequence[Candidate], indices: Sequence[int], nameless: float | None
-) -> list[int]:
+def _with_share(found: Sequence[Row], indices: Sequence[int], nameless: float | None) -> list[int]:
     """All that have entities, and as many without as make the share, evenly mixed."""
     if nameless is None:
         return [*indices]

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from itertools import chain
 from typing import Any
 
@@ -77,16 +76,6 @@ def example_of(
 def _spread(weights: Sequence[float], parted: Sequence[Sequence[object]]) -> tuple[float, ...]:
     pairs = zip(weights, parted, strict=True)
     return tuple(weight for weight, words in pairs for _ in words)
-
-
-def fingerprint_of(examples: Iterable[Example]) -> str:
-    """A hash of everything that is learned, in order."""
-    digest = sha256()
-    for example in examples:
-        digest.update(repr((example.words, example.tags, example.weights, example.doubts)).encode())
-        if example.soft is not None:
-            digest.update(example.soft.tobytes())
-    return digest.hexdigest()[:16]
 
 
 def features_of(

@@ -1,7 +1,7 @@
 """Fine-tuning a token classifier on an export or on IOB2 files, with the plain Trainer.
 
 The paper's recipe (Li, He & Xu 2021) is `FineTune(base="xlm-roberta-large", loss=LossName.RW)` with
-frozen lower layers; an English teacher is trained by the same code with plain cross-entropy.
+frozen lower layers. `training.presets` has the whole recipes.
 """
 
 import shutil
@@ -28,7 +28,7 @@ from training.classifier import HeadChange, load_for_training
 from training.dataset import fingerprint, rows_of, tag_names_of
 from training.evaluate import Scores, evaluate, score
 from training.examples import Example, TargetCollator, example_of, features_of
-from training.folders import is_main_process, move_into_place, work_folder
+from training.folders import is_main_process, move_into_place, wait_for, work_folder
 from training.iob2 import labels_of
 from training.loop import Dev, OnProgress
 from training.losses import IGNORED, loss_of
@@ -189,6 +189,7 @@ def learn(
         result = _finish(
             model, tokenizer, result, material.eval, work=work, out=out, on_progress=on_progress
         )
+    wait_for(out)
     loop.wait_for_everyone()
     return result
 

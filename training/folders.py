@@ -47,6 +47,12 @@ def _is_stamped(work: Path, stamp: str) -> bool:
     return (work / "stamp").is_file() and (work / "stamp").read_text() == stamp
 
 
+def wait_for(made: Path) -> None:
+    """Go on when the main process has made a file or folder, however long that takes it."""
+    while not made.exists():
+        time.sleep(0.1)
+
+
 def is_main_process() -> bool:
     """Whether this process writes, of those `torchrun` or `accelerate launch` started."""
     return os.environ.get("RANK", "0") == "0"
@@ -61,3 +67,13 @@ def move_into_place(made: Path, out: Path, *, replace: bool = False) -> None:
         shutil.rmtree(old.parent)
     else:
         made.replace(out)
+
+
+def identity_of(folder: Path) -> str:
+    """Twelve hex digits that change with any file of a model's folder."""
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:12]

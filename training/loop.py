@@ -7,7 +7,8 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,6 +29,7 @@ from transformers import (
     TrainingArguments,
 )
 from transformers.integrations.integration_utils import TensorBoardCallback
+from transformers.trainer_pt_utils import LengthGroupedSampler, get_length_grouped_indices
 from transformers.trainer_utils import get_last_checkpoint
 
 from projection.checkpoints import quiet
@@ -43,6 +45,7 @@ OnProgress = Callable[[str, int, int], None]
 """Called with what is being done (such as `STEPS`), how much is done, and of how much."""
 
 STEPS = "training steps"
+PROJECT = "spanferry"  # where remote trackers keep runs
 
 Features = Sequence[dict[str, Any]]
 Collate = Callable[[Sequence[dict[str, Any]]], dict[str, torch.Tensor]]
@@ -105,8 +108,8 @@ def run(
     Returns:
         The steps done, the last mean loss and those on the way, an interrupted beginning included.
     """
-    with quiet():
-        trainer = (Trainer if loss is None else _TargetsTrainer)(
+    with quiet(), _followed(tracking):
+        trainer = (_Trainer if loss is None else _TargetsTrainer)(
             model=model,
             args=_arguments(
                 len(features),
@@ -142,14 +145,16 @@ def _arguments(
     has_dev: bool,
     plain: bool,
 ) -> TrainingArguments:
-    in_a_step = schedule.batch_size * schedule.accumulate * _processes()
+    in_a_step = schedule.batch_size * schedule.accumulate * processes()
     an_epoch = math.ceil(examples / in_a_step)
     steps = schedule.max_steps or math.ceil(schedule.epochs * an_epoch)
     # A dev part is asked twice an epoch.
     every = min(SAVE_EVERY, math.ceil(an_epoch / 2) if has_dev else an_epoch, steps)
     cuda = torch.cuda.is_available()
+    if cuda:
+        torch.set_float32_matmul_precision("high")  # TensorFloat-32
     remote = tracking.tracker in (Tracker.WANDB, Tracker.TRACKIO)
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(checkpoints),
         num_train_epochs=schedule.epochs,
         max_steps=schedule.max_steps or -1,
@@ -159,9 +164,8 @@ def _arguments(
         learning_rate=schedule.learning_rate,
         warmup_steps=schedule.warmup,
         weight_decay=schedule.weight_decay,
-        train_sampling_strategy="group_by_length",
         seed=schedule.seed,
-        bf16=schedule.bf16,
+        bf16=cuda and torch.cuda.is_bf16_supported() if schedule.bf16 is None else schedule.bf16,
         use_cpu=not cuda,
         ddp_find_unused_parameters=False,
         dataloader_pin_memory=cuda,
@@ -177,10 +181,27 @@ def _arguments(
         greater_is_better=True if has_dev else None,
         report_to=[tracking.tracker.value] if remote else [],
         run_name=tracking.run,
-        project="spanferry",
+        project=PROJECT,
         disable_tqdm=True,
         remove_unused_columns=plain,
     )
+    if arguments.n_gpu > 1:
+        # One process takes one GPU: the Trainer would part each batch, but not the loss, over all.
+        arguments._n_gpu = 1
+    return arguments
+
+
+@contextmanager
+def _followed(tracking: Tracking) -> Iterator[None]:
+    """Give a training a run of its own: the Trainer's wandb callback would use the last one's."""
+    if tracking.tracker is not Tracker.WANDB or not is_main_process():
+        yield
+        return
+    import wandb  # noqa: PLC0415  not a dependency
+
+    project = os.environ.get("WANDB_PROJECT", PROJECT)
+    with wandb.init(project=project, name=tracking.run, reinit="finish_previous"):
+        yield
 
 
 def _callbacks(schedule: Schedule, tracking: Tracking, dev: Dev | None) -> list[TrainerCallback]:
@@ -212,11 +233,12 @@ def tracker_or_none(tracker: Tracker | None) -> Tracker:
 
 def wait_for_everyone() -> None:
     """Go on when all processes of this training have come here."""
-    if _processes() > 1:
+    if processes() > 1:
         PartialState().wait_for_everyone()
 
 
-def _processes() -> int:
+def processes() -> int:
+    """How many processes this training runs in."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
@@ -245,7 +267,42 @@ def _last_checkpoint(folder: Path) -> str | None:
     return last
 
 
-class _TargetsTrainer(Trainer):
+class _Trainer(Trainer):
+    """Draws each epoch's order from the seed and the number of the epoch alone.
+
+    The Trainer's own sampler draws it from what dropout draws from as well: a training that went on
+    in the middle of an epoch, or in several processes, would see some sentences twice and others
+    never.
+    """
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> "ByLength":
+        features: Any = self.train_dataset if train_dataset is None else train_dataset
+        return ByLength(
+            [len(feature["input_ids"]) for feature in features],
+            self.args.train_batch_size * self.args.gradient_accumulation_steps,
+            self.args.seed,
+        )
+
+
+class ByLength(LengthGroupedSampler):
+    """The places of sentences, those of like length together, in an order of the epoch's own."""
+
+    def __init__(self, lengths: list[int], batch_size: int, seed: int) -> None:
+        super().__init__(batch_size, lengths=lengths)
+        self.seed, self.epoch = seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch begins."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        """The places of all sentences, each once."""
+        generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        grouped: Any = get_length_grouped_indices  # which has no types
+        return iter(grouped(self.lengths, self.batch_size, generator=generator))
+
+
+class _TargetsTrainer(_Trainer):
     """Hands the loss what of a batch the model does not read."""
 
     def compute_loss(

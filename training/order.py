@@ -4,7 +4,8 @@ The command line and `python -m training` both fill in an order.
 """
 
 import hashlib
-from collections.abc import Mapping
+import logging
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
 
     from training.dataset import LabelMap
     from training.loop import OnProgress
+    from training.pseudo import Place, Text
     from training.seeds import Seeds
     from training.transfer import Trained, TrainingData
+
+log = logging.getLogger(__name__)
 
 DEV_OF = 1000  # a sentence's place among so many decides whether it is held out
 
@@ -86,8 +90,8 @@ def carry_out(order: Order, on_progress: "OnProgress") -> "Trained | Seeds":
     tracking = Tracking(
         tracker_or_none(order.tracker), order.out.parent / "runs" / order.out.name, order.out.name
     )
-    data = read_data(order, labels)
     held_out = map_labels(load_all(order.held_out, TEST), labels) if order.held_out else None
+    data = read_data(order, labels, held_out)
     if order.seeds is not None:
         seeds = range(order.seed, order.seed + order.seeds)
         return train_seeds(
@@ -124,30 +128,65 @@ def push_to_hub(model: Path, repository: str, hub: Hub | None = None) -> None:
         hub.upload_folder(repo_id=repository, folder_path=model)
 
 
-def read_data(order: Order, labels: "LabelMap") -> "TrainingData":
-    """The parts of the data an order names, their types renamed and ignored."""
-    from training.dataset import load_all, map_labels  # noqa: PLC0415
-    from training.pseudo import by_trust, load_projected, together  # noqa: PLC0415
+def read_data(
+    order: Order, labels: "LabelMap", held_out: "Dataset | None" = None
+) -> "TrainingData":
+    """The parts of the data an order names, their types renamed and ignored.
+
+    A projected sentence that somebody has decided about is left out: what is reviewed holds. So is
+    every sentence of the dev part and of `held_out`, wherever it stands.
+    """
+    from training.dataset import in_language, load_all, map_labels  # noqa: PLC0415
+    from training.pseudo import (  # noqa: PLC0415
+        by_trust,
+        decided_in,
+        is_run,
+        load_projected,
+        together,
+    )
     from training.splits import TRAIN  # noqa: PLC0415
     from training.transfer import TrainingData  # noqa: PLC0415
     from training.word_translation import read_translations  # noqa: PLC0415
 
-    runs = [path for path in order.data if (path / "run.json").is_file()]
+    runs = [path for path in order.data if is_run(path)]
     others = [path for path in order.data if path not in runs]
     reviewed, unseen = (
         by_trust(map_labels(load_all(others, TRAIN), labels)) if others else (None, None)
     )
     projected = load_projected(runs, labels) if runs else None
     reviewed, dev = _dev(order, labels, reviewed)
+    scored = [part for part in (dev, held_out) if part is not None]
+    texts = {tuple(tokens) for part in scored for tokens in part["tokens"]}
     return TrainingData(
-        english=map_labels(load_all(order.english), labels) if order.english else None,
-        pseudo=together(projected, unseen),
-        reviewed=reviewed,
+        english=map_labels(in_language(load_all(order.english), "en"), labels)
+        if order.english
+        else None,
+        pseudo=together(
+            _without(projected, decided_in(others), texts), _without(unseen, frozenset(), texts)
+        ),
+        reviewed=_without(reviewed, frozenset(), texts),
         unlabelled=_unlabelled(order, reviewed, projected) if order.unlabelled else None,
         dev=dev,
         translations=read_translations(order.lexicon) if order.lexicon else None,
         lang=order.lang,
     )
+
+
+def _without(
+    part: "Dataset | None", places: "Collection[Place]", texts: "Collection[Text]"
+) -> "Dataset | None":
+    """What is left to learn from; how much is left out is logged."""
+    from training.pseudo import without  # noqa: PLC0415
+
+    if part is None:
+        return None
+    left = without(part, places, texts)
+    if out := len(part) - len(left):
+        log.warning(
+            "%d of %d %s sentences are left out: they are reviewed, or in what is scored",
+            out, len(part), part[0]["status"],
+        )  # fmt: skip
+    return left if len(left) else None
 
 
 def _dev(
@@ -163,9 +202,12 @@ def _dev(
     if order.dev or (split and not order.dev_share):
         found = load_all(order.dev) if order.dev else load_all(split, VALIDATION)
         return reviewed, map_labels(found, labels)
-    if order.dev_share and reviewed is not None:
-        return parted(reviewed, order.dev_share)
-    return reviewed, None
+    if not order.dev_share:
+        return reviewed, None
+    if reviewed is None:
+        mend = "Give an export or IOB2 files, or --dev FILE"
+        raise TrainingError("--dev-share", "nothing is reviewed to hold out of", mend)
+    return parted(reviewed, order.dev_share)
 
 
 def parted(dataset: "Dataset", share: float) -> tuple["Dataset", "Dataset"]:

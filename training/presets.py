@@ -6,7 +6,7 @@ Numbers are a paper's unless a comment says "ours".
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -45,6 +45,12 @@ class Draw:
     nameless: float | None = None
     least_margin: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.sentences is not None and self.sentences < 0:
+            raise TrainingError("settings sentences", f"{self.sentences} is below 0")
+        if self.nameless is not None and not 0 <= self.nameless < 1:
+            raise TrainingError("settings nameless", f"{self.nameless} is not a share below 1")
+
 
 ALL = Draw()
 
@@ -64,6 +70,13 @@ class Use:
     doubt: float = 1.0
     confidence: bool = False
     optional: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.weight > 0:
+            mend = "To leave a part out, draw no sentence of it: PART.sentences=0"
+            raise TrainingError("settings weight", f"{self.weight} is not above 0", mend)
+        if not 0 <= self.doubt <= 1:
+            raise TrainingError("settings doubt", f"{self.doubt} is not between 0 and 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +183,9 @@ _OURS = FineTune(
     max_length=128,
 )
 _OURS_ENGLISH = replace(_OURS, loss=LossName.FOCAL, gamma=2.0, epochs=3)
+_PLAIN = FineTune(
+    loss=LossName.CE, epochs=3, batch_size=16, learning_rate=5e-5, warmup=0.1, max_length=256
+)
 _PROJECTED = Use(Part.PSEUDO, draw=Draw(nameless=0.21), confidence=True, optional=True)
 _TRANSLATED = Use(Part.TRANSLATED, doubt=0.0, optional=True)
 _TRUSTED = Use(Part.REVIEWED, weight=2.0, doubt=0.0, optional=True)
@@ -192,7 +208,7 @@ _PRESETS = (
             Stage(
                 "target",
                 tuple(Use(p, optional=True) for p in (Part.ENGLISH, Part.PSEUDO, Part.REVIEWED)),
-                FineTune(loss=LossName.CE),
+                _PLAIN,
             ),
         ),
     ),
@@ -289,37 +305,76 @@ def changed(preset: Preset, changes: Mapping[str, Any]) -> Preset:
 
     Args:
         preset: to change.
-        changes: of `base`, of a field of `FineTune`, or of one stage's: `target.freeze`. Texts are
-            read as what the field holds. What names its stage holds over what does not.
+        changes: of `base`, of a field of `FineTune`, or of one stage's: `target.freeze`; or how a
+            part of the data is used: `reviewed.weight`, `translated.sentences`. Texts are read as
+            what the field holds. What names its stage holds over what does not.
 
     Raises:
         TrainingError: at a name there is not, or a value the field cannot hold.
     """
+    settings: dict[str, dict[str, Any]] = {stage.name: {} for stage in preset.stages}
     for key, value in sorted(changes.items(), key=lambda change: "." in change[0]):
+        named, _, field = key.rpartition(".")
         if key == "base":
             preset = replace(preset, base=str(value))
-            continue
-        named, _, field = key.rpartition(".")
-        _check_change(preset, key, named, field)
-        last = preset.stages[-1].name
-        concerned = named or (last if field in OF_THE_LAST_STAGE else None)
-        stages = tuple(
-            replace(stage, settings=replace(stage.settings, **{field: _read(key, field, value)}))
-            if concerned in (None, stage.name)
-            else stage
-            for stage in preset.stages
-        )
-        preset = replace(preset, stages=stages)
-    return preset
+        elif field in _KINDS_OF_USE:
+            preset = _used(preset, key, named, field, value)
+        else:
+            _check_change(preset, key, named, field)
+            last = preset.stages[-1].name if field in OF_THE_LAST_STAGE else None
+            for stage in settings.keys() & {named or last} or settings:
+                settings[stage][field] = _read(key, field, value)
+    stages = (replace(s, settings=_set(s.settings, settings[s.name])) for s in preset.stages)
+    return replace(preset, stages=tuple(stages))
 
 
-_KINDS: Mapping[str, Any] = {
+def concerns(preset: Preset, key: str) -> bool:
+    """Whether the preset has the stage, or the part of the data, that a change names."""
+    named, _, field = key.rpartition(".")
+    if field in _KINDS_OF_USE:
+        return named in {use.part for stage in preset.stages for use in stage.uses}
+    return not named or named in {stage.name for stage in preset.stages}
+
+
+def _set(settings: FineTune, changes: Mapping[str, Any]) -> FineTune:
+    """Another loss has its own γ, unless that is named, too."""
+    own = {"gamma": None} if "loss" in changes else {}
+    return replace(settings, **{**own, **changes})
+
+
+_KINDS: dict[str, Any] = {
     "loss": LossName,
     **dict.fromkeys(("gamma", "epochs", "learning_rate", "warmup", "weight_decay"), float),
     **dict.fromkeys(("freeze", "batch_size", "accumulate", "max_length", "patience"), int),
     **dict.fromkeys(("freeze_embeddings", "through_weight", "bf16"), bool),
 }
+_KINDS_OF_USE: dict[str, Any] = {
+    **dict.fromkeys(("weight", "doubt", "nameless", "least_margin"), float),
+    **dict.fromkeys(("sentences",), int),
+    **dict.fromkeys(("confidence", "equal_corpora"), bool),
+}
 _SWITCH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def _used(preset: Preset, key: str, part: str, field: str, value: Any) -> Preset:
+    """The preset with another use of a part of the data, in all stages that use it."""
+    parts = sorted({use.part.value for stage in preset.stages for use in stage.uses})
+    if part not in parts:
+        what = f"no part {part} is used" if part else "of which part of the data"
+        raise TrainingError(f"--set {key}", what, f"There are {', '.join(parts)}")
+    change = {field: _read(key, field, value)}
+
+    def used(use: Use) -> Use:
+        if use.part != part:
+            return use
+        if field in {each.name for each in fields(Draw)}:
+            return replace(use, draw=replace(use.draw, **change))
+        return replace(use, **change)
+
+    return replace(
+        preset,
+        stages=tuple(replace(s, uses=tuple(map(used, s.uses))) for s in preset.stages),
+    )
 
 
 def _check_change(preset: Preset, key: str, stage: str, field: str) -> None:
@@ -327,14 +382,15 @@ def _check_change(preset: Preset, key: str, stage: str, field: str) -> None:
     if stage and stage not in stages:
         raise TrainingError(f"--set {key}", f"no stage {stage}", f"There are {', '.join(stages)}")
     if field not in _KINDS:
-        raise TrainingError(f"--set {key}", f"no setting {field}", f"One of {', '.join(_KINDS)}")
+        mend = f"One of {', '.join((*_KINDS, *_KINDS_OF_USE))}"
+        raise TrainingError(f"--set {key}", f"no setting {field}", mend)
 
 
 def _read(key: str, field: str, value: Any) -> Any:
     """`value` as what the field holds; `none` stands for None."""
     if not isinstance(value, str) or value == "none":
         return None if value == "none" else value
-    kind = _KINDS[field]
+    kind = (_KINDS | _KINDS_OF_USE)[field]
     try:
         return _SWITCH[value.lower()] if kind is bool else kind(value)
     except (KeyError, ValueError) as error:

@@ -1,24 +1,32 @@
 """Projected sentences as data to train on, with how sure each word's label is."""
 
-from collections.abc import Iterable
-from itertools import chain
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from datasets import Dataset
 
 from projection.files import read_lines
-from projection.records import ProjectedSentence
+from projection.records import ProjectedSentence, ReviewStatus
 from projection.run import load_run
 from projection.words import word_spans
-from training.dataset import AS_IS, LabelMap, Row, dataset_of, rows_of, tag_names_of
+from training.dataset import (
+    AS_IS,
+    LabelMap,
+    Row,
+    dataset_of,
+    load_export,
+    map_labels,
+    rows_of,
+    tag_names_of,
+)
 from training.iob2 import OUTSIDE, encode, labels_of
+from training.reviews import REVIEWED, read_reviews
 
-CONFIDENCE = "confidence"
-"""A column beside those of `training.dataset`: for every token the probability that the entity it
-is in is right; 1 outside of entities, of which nothing is known."""
+Place = tuple[str, str]
+"""Where a sentence is from: its id and origin."""
 
-MARGIN = "margin"
-"""A column some corpora bring: how parallel the two sentences are (WikiMatrix)."""
+Text = tuple[str, ...]
+"""The tokens of a sentence."""
 
 PROJECTED = "projected"  # the status of a sentence nobody has looked at
 UNCHECKED = frozenset({PROJECTED, "unseen"})
@@ -31,30 +39,41 @@ def load_projected(runs: Iterable[Path], labels: LabelMap = AS_IS) -> Dataset:
         RunError: if one is not a run folder.
         CorpusError: naming file and line, if a record is damaged.
     """
-    return projected_dataset((sentence for run in runs for sentence in load_run(run)), labels)
+    sentences = (sentence for run in runs for sentence in load_run(run))
+    return map_labels(projected_dataset(sentences), labels)
 
 
-def projected_dataset(projected: Iterable[ProjectedSentence], labels: LabelMap = AS_IS) -> Dataset:
-    """Projected sentences as rows, with the column `CONFIDENCE`. Empty ones are passed over."""
-    rows, confidences = [], []
-    for sentence in projected:
-        pair = sentence.sentence
-        encoded = encode(pair.target, sentence.entities, pair.target_lang)
-        if encoded.tokens:
-            rows.append(
-                Row(
-                    id=pair.id,
-                    tokens=encoded.tokens,
-                    tags=labels.tags(encoded.tags),
-                    lang=pair.target_lang,
-                    status=PROJECTED,
-                    model_version=sentence.model_version,
-                    origin=pair.origin,
-                )
-            )
-            sure = confidences_of(sentence)
-            confidences.append([1.0 if o is None else sure[o] for o in encoded.owners])
-    return dataset_of(rows).add_column(CONFIDENCE, confidences)
+def is_run(path: Path) -> bool:
+    """Whether a folder was written by `spanferry project`."""
+    return (path / "run.json").is_file()
+
+
+def load_tagged(path: Path, part: str | None = None) -> Dataset:
+    """A run folder, or whatever `load_export` reads."""
+    return load_projected([path]) if is_run(path) else load_export(path, part)
+
+
+def projected_dataset(projected: Iterable[ProjectedSentence]) -> Dataset:
+    """Projected sentences as rows that say how sure each label is. Empty ones are passed over."""
+    rows = map(_row, projected)
+    return dataset_of([row for row in rows if row.tokens])
+
+
+def _row(projected: ProjectedSentence) -> Row:
+    pair = projected.sentence
+    encoded = encode(pair.target, projected.entities, pair.target_lang)
+    sure = confidences_of(projected)
+    return Row(
+        id=pair.id,
+        tokens=encoded.tokens,
+        tags=encoded.tags,
+        lang=pair.target_lang,
+        status=PROJECTED,
+        model_version=projected.model_version,
+        origin=pair.origin,
+        confidence=tuple(1.0 if owner is None else sure[owner] for owner in encoded.owners),
+        margin=pair.margin,
+    )
 
 
 def confidences_of(projected: ProjectedSentence) -> list[float]:
@@ -105,18 +124,39 @@ def read_text(paths: Iterable[Path], lang: str) -> Dataset:
 
 
 def together(*datasets: Dataset | None) -> Dataset | None:
-    """Some datasets as one, over the types of all, with the columns any of them has."""
+    """Some datasets as one, over the types of all."""
     given = [dataset for dataset in datasets if dataset is not None]
     if len(given) < 2:
         return next(iter(given), None)
     labels = labels_of(name for dataset in given for name in tag_names_of(dataset))
-    rows = [rows_of(dataset) for dataset in given]
-    whole = dataset_of([row for part in rows for row in part], labels)
-    for column in (CONFIDENCE, MARGIN):
-        if any(column in dataset.column_names for dataset in given):
-            values = (
-                dataset[column] if column in dataset.column_names else [None] * len(dataset)
-                for dataset in given
-            )
-            whole = whole.add_column(column, [*chain.from_iterable(values)])
-    return whole
+    return dataset_of([row for dataset in given for row in rows_of(dataset)], labels)
+
+
+def decided_in(data: Iterable[Path]) -> set[Place]:
+    """The sentences of exports that are no longer anybody's guess, whatever was decided.
+
+    Those people skipped still are. What is no export has none.
+
+    Raises:
+        CorpusError: naming file and line.
+    """
+    return {place for path in data for place in _decided(path)}
+
+
+def _decided(path: Path) -> Iterator[Place]:
+    file = path / REVIEWED if path.is_dir() else path
+    if not file.name.removesuffix(".gz").endswith(".jsonl") or not file.is_file():
+        return
+    for review in read_reviews(file):
+        if review.status is not ReviewStatus.SKIPPED:
+            yield review.sentence.id, review.sentence.origin
+
+
+def without(dataset: Dataset, known: Collection[Place], texts: Collection[Text]) -> Dataset:
+    """What is left without the sentences of some places and with some texts."""
+    kept = [
+        i
+        for i, row in enumerate(rows_of(dataset))
+        if (row.id, row.origin) not in known and row.tokens not in texts
+    ]
+    return dataset if len(kept) == len(dataset) else dataset.select(kept)

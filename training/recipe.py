@@ -50,7 +50,8 @@ class FineTune:
     `freeze` lower encoder layers stay as they are, and the embeddings with them unless
     `freeze_embeddings` is False. `learning_rate` None is `rate_for` the width of the base; over
     the share `warmup` of the steps it rises, then it falls to 0. `max_length` is in subwords;
-    longer sentences are read in windows. Where there is a dev part, the best checkpoint is kept,
+    longer sentences are read in windows. `bf16` None is bfloat16 on GPUs that have it, and single
+    precision elsewhere. Where there is a dev part, the best checkpoint is kept,
     and training stops after `patience` evaluations without a better one.
     """
 
@@ -69,7 +70,7 @@ class FineTune:
     max_length: int = 256
     patience: int = 3
     seed: int = 0
-    bf16: bool = False
+    bf16: bool | None = None
 
     def __post_init__(self) -> None:
         positive = ("epochs", "batch_size", "accumulate", "learning_rate", "patience")
@@ -79,6 +80,9 @@ class FineTune:
                 raise TrainingError(f"settings {name}", f"{value} is not above 0")
         if self.gamma is not None and self.gamma < 0:
             raise TrainingError("settings gamma", f"{self.gamma} is below 0")
+        if self.loss is LossName.GCE and not 0 < self.effective_gamma <= 1:
+            what = f"{self.effective_gamma} is not above 0 and at most 1, as gce needs it"
+            raise TrainingError("settings gamma", what)
         if self.max_length < SHORTEST:
             what = f"{self.max_length} subwords hold no sentence"
             raise TrainingError("settings max_length", what, f"At least {SHORTEST}")
@@ -110,7 +114,7 @@ class Schedule:
     accumulate: int = 1
     weight_decay: float = 0.01
     patience: int = 3
-    bf16: bool = False
+    bf16: bool | None = None
 
 
 class Tracker(StrEnum):

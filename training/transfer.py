@@ -8,7 +8,8 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -17,17 +18,26 @@ from typing import Any
 
 from datasets import Dataset
 
+from projection import bundled
 from projection.errors import TrainingError
-from projection.files import parse_object, write_json
+from projection.files import locked, parse_object, write_json
 from training import loop
 from training.card import model_card, table
-from training.dataset import Row, fingerprint, tag_names_of
-from training.distill import TEACHING, probabilities, taught
-from training.drawing import Candidate, candidates, drawn
+from training.dataset import (
+    Row,
+    described,
+    fingerprint,
+    fingerprint_of,
+    languages_of,
+    rows_of,
+    tag_names_of,
+)
+from training.distill import TEACHING, answers_of, taught
+from training.drawing import drawn
 from training.evaluate import Scores, evaluate
-from training.examples import Example, example_of, fingerprint_of
+from training.examples import Example, example_of
 from training.finetune import SCORING, Material, learn
-from training.folders import is_main_process, new_folder
+from training.folders import identity_of, is_main_process, new_folder, wait_for
 from training.iob2 import labels_of, tag_names
 from training.loop import OnProgress
 from training.presets import BASE, Part, Preset, Stage, Use, preset_named
@@ -35,15 +45,15 @@ from training.recipe import NOWHERE, Tracking
 from training.word_translation import (
     LEAST_COVERED,
     Translations,
-    bundled_lexicon,
     covered,
     translated,
-    translations_from_aligner,
+    translations_from_bundled,
 )
 
 log = logging.getLogger(__name__)
 
 RECORD = "training.json"
+EVAL = "eval"  # the part of the data that is scored at the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,12 @@ class TrainingData:
     dev: Dataset | None = None
     translations: Translations | None = None
     lang: str | None = None
+
+    @property
+    def parts(self) -> dict[str, Dataset | None]:
+        """Every part by its name."""
+        names = ("english", "pseudo", "reviewed", "unlabelled", "dev")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -180,25 +196,25 @@ def train_preset(
     model = course.models[preset.stages[-1].name]
     trained = Trained(out, preset.name, seed, done, None)
     if is_main_process():
-        trained = _finish(trained, model, preset, eval, on_progress)
-        if stages is None:
-            shutil.rmtree(folder)
+        trained = _finish(trained, model, preset, {**data.parts, EVAL: eval}, on_progress)
+    wait_for(out)
     loop.wait_for_everyone()
+    if is_main_process() and stages is None:
+        shutil.rmtree(folder)
     return trained
 
 
 def plan_of(preset: Preset, data: TrainingData) -> dict[str, Any]:
     """A recipe and what it is given, as plain objects: equal plans with equal seeds train alike."""
-    parts = ("english", "pseudo", "reviewed", "unlabelled", "dev")
-    given = {part: getattr(data, part) for part in parts}
     words = data.translations
     return {
         "preset": asdict(preset) | {"base": _identity(preset.base)},
-        "data": {p: None if each is None else fingerprint(each) for p, each in given.items()},
+        "data": {p: None if each is None else fingerprint(each) for p, each in data.parts.items()},
         "lang": data.lang,
-        "translations": None
+        "translations": identity_of(bundled.path("aligner"))
         if words is None
         else hashlib.sha256(repr(sorted(words.items())).encode()).hexdigest(),
+        "processes": loop.processes(),
     }
 
 
@@ -206,15 +222,18 @@ def _finish(
     trained: Trained,
     model: Path,
     preset: Preset,
-    held_out: Dataset | None,
+    parts: Mapping[str, Dataset | None],
     on_progress: OnProgress,
 ) -> Trained:
     """Score the last model and put it in place with the record of all stages."""
-    if held_out is not None:
+    if (held_out := parts[EVAL]) is not None:
         count = _Counter(on_progress, SCORING, len(held_out))
         trained = replace(trained, scores=evaluate(model, held_out, on_progress=count))
     record = trained.to_json()
     record["settings"] = {**record["settings"], "base": preset.base}
+    record["parts"] = {
+        name: described(rows_of(each)) for name, each in parts.items() if each is not None
+    }
     with new_folder(trained.model) as made:
         shutil.copytree(model, made, dirs_exist_ok=True)
         write_json(made / RECORD, record)
@@ -295,7 +314,7 @@ class _Course:
     def _has(self, part: Part) -> bool:
         return len(self._part(part)) > 0
 
-    def _part(self, part: Part) -> list[Candidate]:
+    def _part(self, part: Part) -> list[Row]:
         match part:
             case Part.ENGLISH:
                 return self._english
@@ -309,38 +328,38 @@ class _Course:
                 return self._translated
 
     @cached_property
-    def _english(self) -> list[Candidate]:
-        return _candidates(self.data.english)
+    def _english(self) -> list[Row]:
+        return _rows(self.data.english)
 
     @cached_property
-    def _pseudo(self) -> list[Candidate]:
-        return _candidates(self.data.pseudo)
+    def _pseudo(self) -> list[Row]:
+        return _rows(self.data.pseudo)
 
     @cached_property
-    def _reviewed(self) -> list[Candidate]:
-        return _candidates(self.data.reviewed)
+    def _reviewed(self) -> list[Row]:
+        return _rows(self.data.reviewed)
 
     @cached_property
-    def _unlabelled(self) -> list[Candidate]:
+    def _unlabelled(self) -> list[Row]:
         if self.data.unlabelled is not None:
-            return _candidates(self.data.unlabelled)
+            return _rows(self.data.unlabelled)
         return [*self._pseudo, *self._reviewed]
 
     @cached_property
-    def _translated(self) -> list[Candidate]:
-        text = [each.row.tokens for each in self._unlabelled]
-        rows = [each.row for each in self._english]
+    def _translated(self) -> list[Row]:
+        text = [row.tokens for row in self._unlabelled]
+        rows = self._english
         if not rows or not text:
             return []
         words = self.data.translations
         if words is None:
             english = (row.tokens for row in rows)
-            words = translations_from_aligner(bundled_lexicon(), english, text)
+            words = translations_from_bundled(english, text)
             if (share := covered(rows, words)) < LEAST_COVERED:
                 log.warning("nothing is translated: the aligner knows %.0f %%", 100 * share)
                 return []
-        lang = self.data.lang or self._unlabelled[0].row.lang
-        return [Candidate(row) for row in translated(rows, words, lang, text, self.seed)]
+        lang = self.data.lang or self._unlabelled[0].lang
+        return translated(rows, words, lang, text, self.seed)
 
     def _train(self, stage: Stage) -> StageRecord:
         start = self._start_of(stage)
@@ -352,29 +371,36 @@ class _Course:
                 f"none of {found} sentences is to be used",
                 "All are without entities, or less parallel than asked for",
             )
-        last = stage is self.preset.stages[-1]
-        examples = self._examples(stage, chosen)
-        material = Material(
-            examples=examples,
-            tags=self.tags,
-            fingerprint=fingerprint_of(examples),
-            dev=self.data.dev if last else None,
-        )
-        key = self._key(stage, start, material)
+        learned = self._fingerprint(stage, chosen)
+        dev = self.data.dev if stage is self.preset.stages[-1] else None
+        key = self._key(stage, start, learned, dev)
         model = self.folder / f"{stage.name}-{key}"
         base = self.preset.base if start == BASE else str(self.models[start])
-        if not model.exists():
-            learn(
-                material,
-                replace(stage.settings, base=base, seed=self.seed),
-                model,
-                tracking=self.tracking.part(stage.name),
-                on_progress=self._named(stage),
-            )
+        with self._alone(model):
+            if not model.exists():
+                answers = self.folder / f"{model.name}.answers"
+                material = Material(self._examples(stage, chosen, answers), self.tags, learned, dev)
+                learn(
+                    material,
+                    replace(stage.settings, base=base, seed=self.seed),
+                    model,
+                    tracking=self.tracking.part(stage.name),
+                    on_progress=self._named(stage),
+                )
+                if is_main_process():
+                    shutil.rmtree(answers, ignore_errors=True)
         self.keys[stage.name], self.models[stage.name] = key, model
         record = parse_object((model / RECORD).read_text("utf-8"), str(model / RECORD))
         counts = {use.part.value: len(found) for use, found in chosen.items() if found}
         return StageRecord(stage.name, start, stage.teachers, counts, record)
+
+    @contextmanager
+    def _alone(self, model: Path) -> Iterator[None]:
+        """Wait for other trainings that share the folder and begin in the same way."""
+        lock = locked(self.folder / f".{model.name}.lock") if is_main_process() else nullcontext()
+        with lock:
+            loop.wait_for_everyone()
+            yield
 
     def _start_of(self, stage: Stage) -> str:
         """The stage it starts from, or what that would have started from if it was left out."""
@@ -384,26 +410,36 @@ class _Course:
             start = starts[start]
         return start
 
-    def _examples(self, stage: Stage, chosen: Mapping[Use, list[Candidate]]) -> list[Example]:
+    def _examples(
+        self, stage: Stage, chosen: Mapping[Use, list[Row]], place: Path
+    ) -> list[Example]:
         if not stage.teachers:
             return [_example(each, use) for use, found in chosen.items() for each in found]
-        rows = (each.row for found in chosen.values() for each in found)
+        rows = (row for found in chosen.values() for row in found)
         sentences = [example_of(_bare(row)).words for row in rows]
         total = len(sentences) * len(stage.teachers)
         count = _Counter(self.on_progress, f"{stage.name}: {TEACHING}", total)
-        answers = [
-            probabilities(self.models[teacher], sentences, self.tags, count)
-            for teacher in stage.teachers
-        ]
+        teachers = [self.models[teacher] for teacher in stage.teachers]
+        answers = answers_of(teachers, sentences, self.tags, place, count)
         return [*taught(sentences, answers, self.tags)]
 
-    def _key(self, stage: Stage, start: str, material: Material) -> str:
+    def _fingerprint(self, stage: Stage, chosen: Mapping[Use, list[Row]]) -> str:
+        """A hash of all that the stage learns: what of which part, and from which teachers."""
+        learned = [
+            (use.weight, use.doubt, use.confidence, fingerprint_of(rows), languages_of(rows))
+            for use, rows in chosen.items()
+        ]
+        teachers = [self.keys[teacher] for teacher in stage.teachers]
+        return hashlib.sha256(json.dumps([learned, teachers]).encode()).hexdigest()[:16]
+
+    def _key(self, stage: Stage, start: str, learned: str, dev: Dataset | None) -> str:
         """Everything that shapes the model of a stage, as twelve hex digits."""
         shaped_by = [
             {**asdict(stage.settings), "base": self.keys[start], "seed": self.seed},
-            material.fingerprint,
-            material.tags,
-            None if material.dev is None else fingerprint(material.dev),
+            learned,
+            self.tags,
+            None if dev is None else fingerprint(dev),
+            loop.processes(),
         ]
         return hashlib.sha256(json.dumps(shaped_by).encode()).hexdigest()[:12]
 
@@ -426,30 +462,23 @@ MENDS = {
 }
 
 
-def _candidates(dataset: Dataset | None) -> list[Candidate]:
-    return [] if dataset is None else candidates(dataset)
+def _rows(dataset: Dataset | None) -> list[Row]:
+    return [] if dataset is None else [row for row in rows_of(dataset) if row.tokens]
 
 
 def _bare(row: Row) -> Row:
     return replace(row, tags=("O",) * len(row.tokens))
 
 
-def _example(candidate: Candidate, use: Use) -> Example:
-    sure = candidate.confidence if use.confidence else None
+def _example(row: Row, use: Use) -> Example:
+    sure = row.confidence if use.confidence else ()
     weights: Sequence[float] | None = None
-    if sure is not None or use.weight != 1:
-        weights = [use.weight * p for p in sure or (1.0,) * len(candidate.row.tokens)]
-    return example_of(candidate.row, weights=weights, doubt=None if use.doubt == 1 else use.doubt)
+    if sure or use.weight != 1:
+        weights = [use.weight * p for p in sure or (1.0,) * len(row.tokens)]
+    return example_of(row, weights=weights, doubt=None if use.doubt == 1 else use.doubt)
 
 
 def _identity(base: str) -> str:
-    """A model's name, or what tells the content of its folder from others'."""
-    folder = Path(base)
-    if not folder.is_dir():
-        return base
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    digest = hashlib.sha256()
-    for path in files:
-        with path.open("rb") as file:
-            digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:12]
+    """A model's name on the hub, or what tells the content of its folder from others'."""
+    folder = Path(bundled.resolve(base, "tagger"))
+    return identity_of(folder) if folder.is_dir() else base

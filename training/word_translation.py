@@ -9,6 +9,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -76,13 +77,36 @@ def translations_from_aligner(
         english: sentences in words.
         target: sentences in words; the most frequent ones count.
     """
-    counts = Counter(word.lower() for words in target for word in words if word.isalpha())
-    frequent = counts.most_common(VOCABULARY)
-    candidates = [word for word, _ in frequent]
+    return _tied(lexicon, _counted(english), _counted(target)[:VOCABULARY])
+
+
+def translations_from_bundled(
+    english: Iterable[Sequence[str]], target: Iterable[Sequence[str]]
+) -> Translations:
+    """The same by the bundled aligner, looked up once for the same words: it takes a while."""
+    return _tied_by_bundled(_counted(english), _counted(target)[:VOCABULARY])
+
+
+Counted = tuple[tuple[str, int], ...]
+"""Words in lower case and how often they stand there, the most frequent first."""
+
+
+def _counted(sentences: Iterable[Sequence[str]]) -> Counted:
+    counts = Counter(word.lower() for words in sentences for word in words if word.isalpha())
+    return tuple(counts.most_common())
+
+
+@lru_cache(maxsize=4)
+def _tied_by_bundled(english: Counted, target: Counted) -> Translations:
+    return _tied(bundled_lexicon(), english, target)
+
+
+def _tied(lexicon: Lexicon, english: Counted, target: Counted) -> Translations:
+    candidates = [word for word, _ in target]
     plain = [plain_form(word) for word in candidates]
     # The lexicon is of several languages, words of which stray into any text, but rarely.
-    usual = np.log1p(np.array([count for _, count in frequent], dtype=np.float32))
-    sources = iter(sorted({w.lower() for words in english for w in words if w.isalpha()}))
+    usual = np.log1p(np.array([count for _, count in target], dtype=np.float32))
+    sources = iter(sorted(word for word, _ in english))
     found: dict[str, str] = {}
     while candidates and (part := [*islice(sources, PORTION)]):
         ties = lexicon.grid([plain_form(word) for word in part], plain)

@@ -1,9 +1,10 @@
 """`spanferry evaluate`: score models on gold data, and compare them."""
 
+import re
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple, Self
 
 import typer
 from rich.table import Table
@@ -14,9 +15,12 @@ from ml_backend.cli.options import AsJson
 from projection.errors import TrainingError
 
 if TYPE_CHECKING:
+    from datasets import Dataset
+
     from training.assessment import Assessment, Difference
 
 SCHEMA = 2
+LANG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")  # a tag of BCP 47
 
 
 def evaluate(
@@ -25,14 +29,16 @@ def evaluate(
         list[str],
         typer.Argument(
             metavar="MODEL… DATA…",
-            help="Models (folders or hub names), then IOB2 files or export folders.",
+            help="Models (folders or hub names), then IOB2 files or export folders; LANG=FILE says "
+            "in which language one is.",
         ),
     ],
     trained_on: Annotated[
         list[Path] | None,
         typer.Option(
             "--trained-on",
-            help="The training data, to tell names the models have met from new ones; repeatable.",
+            help="The training data, runs of `spanferry project` among them, to tell names the "
+            "models have met from new ones; repeatable.",
         ),
     ] = None,
     rename: Annotated[
@@ -65,16 +71,23 @@ def evaluate(
     """
     # Takes seconds to import, which `--help` should not.
     from training.assessment import assess, better_by, names_in  # noqa: PLC0415
-    from training.dataset import load_all, map_labels, parse_label_map, rows_of  # noqa: PLC0415
+    from training.dataset import map_labels, parse_label_map, rows_of  # noqa: PLC0415
     from training.evaluate import source_side as load_source_side  # noqa: PLC0415
     from training.evaluate import tag_data  # noqa: PLC0415
-    from training.splits import TEST, TRAIN  # noqa: PLC0415
+    from training.pseudo import load_tagged  # noqa: PLC0415
+    from training.splits import TRAIN  # noqa: PLC0415
 
     models, data = models_and_data(words)
     labels = parse_label_map(rename or (), ignore or ())
-    dataset = load_source_side(data) if source_side else load_all(data, TEST)
+    dataset = load_source_side([each.path for each in data]) if source_side else load_test(data)
     known = (
-        names_in(rows_of(map_labels(load_all(trained_on, TRAIN), labels))) if trained_on else None
+        names_in(
+            row
+            for path in trained_on
+            for row in rows_of(map_labels(load_tagged(path, TRAIN), labels))
+        )
+        if trained_on
+        else None
     )
     assessments = {}
     for model in models:
@@ -96,7 +109,36 @@ def evaluate(
         _print(assessments, differences)
 
 
-def models_and_data(words: Sequence[str]) -> tuple[list[str], list[Path]]:
+class Data(NamedTuple):
+    """Where data are, and in which language if that was said."""
+
+    path: Path
+    lang: str | None = None
+
+    @classmethod
+    def parse(cls, word: str) -> Self:
+        """`dev.iob2` or `de=dev.iob2`; what is a file by its whole name is one."""
+        lang, equals, rest = word.partition("=")
+        if equals and LANG.fullmatch(lang) and not Path(word).exists():
+            return cls(Path(rest), lang)
+        return cls(Path(word))
+
+
+def load_test(data: Sequence[Data]) -> "Dataset":
+    """All of it as one dataset; of what was split, the test part."""
+    from training.dataset import in_language, load_export  # noqa: PLC0415
+    from training.pseudo import together  # noqa: PLC0415
+    from training.splits import TEST  # noqa: PLC0415
+
+    loaded = ((load_export(each.path, TEST), each.lang) for each in data)
+    whole = together(
+        *(found if lang is None else in_language(found, lang) for found, lang in loaded)
+    )
+    assert whole is not None  # noqa: S101  there is at least one
+    return whole
+
+
+def models_and_data(words: Sequence[str]) -> tuple[list[str], list[Data]]:
     """Part the words of the command line.
 
     A model is the first word, a folder with a config.json, or, before any data, a name that is no
@@ -105,14 +147,14 @@ def models_and_data(words: Sequence[str]) -> tuple[list[str], list[Path]]:
     Raises:
         TrainingError: if there are no data.
     """
-    models, data = list(words[:1]), list[Path]()
+    models, data = list(words[:1]), list[Data]()
     for word in words[1:]:
-        path = Path(word)
-        on_the_hub = not data and not path.exists() and not path.suffix
+        path, lang = Data.parse(word)
+        on_the_hub = not data and lang is None and not path.exists() and not path.suffix
         if on_the_hub or (path / "config.json").is_file():
             models.append(word)
         else:
-            data.append(path)
+            data.append(Data(path, lang))
     if not data:
         raise TrainingError("evaluation data", "there are none", "Name files after the models")
     return list(dict.fromkeys(models)), data

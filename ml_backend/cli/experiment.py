@@ -150,9 +150,8 @@ def f1_table(comparison: "Comparison") -> Table:
 
 HELP = """{title}{repeats}.
 
-    Every row is trained with every seed, from the same base on equally many sentences. What is done
-    is kept: the same command goes on where it was interrupted. Writes results.json, table.md,
-    plot.png and plot.svg.
+    Every row is trained with every seed, from the same base. What is done is kept: the same command
+    goes on where it was interrupted. Writes results.json, table.md, plot.png and plot.svg.
 
     Example:
 
@@ -179,11 +178,14 @@ def verb_of(experiment: Experiment) -> Callable[..., None]:
                 "each recipe's]"
             ),
         ] = None,
-        seeds: Annotated[int, typer.Option(min=1, help="Models of each row.")] = 3,
+        seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
+        seeds: Annotated[int, typer.Option(min=1, help="Models of each row, from --seed on.")] = 3,
         sentences: Annotated[
             int | None,
             typer.Option(
-                min=1, help="Draw so many sentences of English and of pseudo-labels, in all rows."
+                min=1,
+                help="Draw at most so many sentences of the English, of the translated and of the "
+                "pseudo-labelled ones, in all rows.",
             ),
         ] = None,
         scored: Annotated[
@@ -234,7 +236,7 @@ def verb_of(experiment: Experiment) -> Callable[..., None]:
 
         check_plot(out / PLOTS[0])
         settings = Settings(
-            seeds=tuple(range(seeds)),
+            seeds=tuple(range(seed, seed + seeds)),
             base=base,
             sentences=sentences,
             scored=scored,

@@ -13,7 +13,7 @@ from ml_backend.cli.console import print_json, progress
 from ml_backend.cli.options import Aligner, AsJson, LabelMap, Suppress, Teacher
 from ml_backend.settings import label_table
 from projection.conflicts import CHECKS, PAPER_CHECKS, Check, Policy
-from projection.corpus import read_jsonl_corpus, read_moses, read_tmx, read_tsv
+from projection.corpus import Columns, read_jsonl_corpus, read_moses, read_tmx, read_tsv
 from projection.errors import CorpusError
 from projection.records import ParallelSentence
 from projection.run import RunSummary, project_corpus
@@ -31,7 +31,11 @@ def project(
     tmx: Annotated[Path | None, typer.Option(help="A TMX file.")] = None,
     tsv: Annotated[Path | None, typer.Option(help="A tab-separated file.")] = None,
     columns: Annotated[
-        str, typer.Option(help="Source and target column of the TSV file: numbers or names.")
+        str,
+        typer.Option(
+            help="Source and target column of the TSV file, and that of a margin score if it has "
+            "one (WikiMatrix: 2,3,1): numbers or names."
+        ),
     ] = "1,2",
     jsonl: Annotated[
         Path | None,
@@ -131,21 +135,22 @@ def open_corpus(  # noqa: PLR0917  options, passed on as they come
     if tmx is not None:
         return read_tmx(tmx, source_lang, target_lang), str(tmx)
     if tsv is not None:
-        return read_tsv(tsv, source_lang, target_lang, columns=column_pair(columns)), str(tsv)
+        return read_tsv(tsv, source_lang, target_lang, columns=columns_of(columns)), str(tsv)
     assert source is not None and target is not None  # noqa: PT018, S101  checked above
     return read_moses(source, target, source_lang, target_lang), f"{source} + {target}"
 
 
-def column_pair(columns: str) -> tuple[int, int] | tuple[str, str]:
+def columns_of(columns: str) -> Columns:
     """`2,5` as numbers, `english,german` as names.
 
     Raises:
-        CorpusError: if they are not two.
+        CorpusError: if they are not two or three.
     """
-    first, comma, second = columns.partition(",")
-    if not comma or not first or not second or "," in second:
-        raise CorpusError("--columns", f"{columns!r} is not two columns", "Such as 1,2 or en,de")
-    return (int(first), int(second)) if (first + second).isdecimal() else (first, second)
+    named = columns.split(",")
+    if len(named) not in (2, 3) or not all(named):
+        what = f"{columns!r} is neither two columns nor three"
+        raise CorpusError("--columns", what, "Such as 1,2 or en,de, or 2,3,1 for WikiMatrix")
+    return tuple(map(int, named)) if all(map(str.isdecimal, named)) else tuple(named)
 
 
 def summary_table(summary: RunSummary) -> Table:

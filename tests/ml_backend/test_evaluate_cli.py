@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ml_backend.cli import app
-from ml_backend.cli.evaluate import models_and_data
+from ml_backend.cli.evaluate import Data, models_and_data
 from projection import bundled
 from projection.errors import TrainingError
 
@@ -75,6 +75,8 @@ def test_the_folder_has_the_page_the_figures_and_every_mistake(
     by_kind = answer["models"][0]["mistakes"]
     assert len(mistakes) == sum(kind["count"] for kind in by_kind.values()) > 0
     assert {mistake["model"] for mistake in mistakes} == {TEACHER}
+    for kind in ("wrong border", "wrong label", "missing", "spurious"):
+        assert f">{kind}</text>" in page  # the legend of a plot
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
     assert "<mark><u><bdi>London</bdi></u></mark>" in page
@@ -92,7 +94,40 @@ def test_the_folder_has_the_page_the_figures_and_every_mistake(
     ],
 )
 def test_models_are_told_from_data(words: list[str], models: list[str], data: list[str]) -> None:
-    assert models_and_data(words) == (models, [Path(name) for name in data])
+    assert models_and_data(words) == (models, [Data(Path(name)) for name in data])
+
+
+def test_data_may_say_their_language(evaluate: Callable[..., str], gold: Path) -> None:
+    other = gold.with_name("other.iob2")
+    other.write_text("Bonn\tB-LOC\nschlief\tO\n\n", encoding="utf-8")
+    answer = json.loads(evaluate(TEACHER, f"en={gold}", f"de-AT={other}", "--json"))
+    [found] = answer["models"]
+    assert {lang: each["support"] for lang, each in found["by_language"].items()} == {
+        "en": 2,
+        "de-AT": 1,
+    }
+
+
+def test_a_file_whose_name_looks_like_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "de=x.iob2").write_text("")
+    word = str(tmp_path / "de=x.iob2")
+    assert models_and_data([TAGGER, word, "de=y.iob2"])[1] == [
+        Data(Path(word)),
+        Data(Path("y.iob2"), "de"),
+    ]
+
+
+def test_names_met_in_projected_sentences_are_known(
+    evaluate: Callable[..., str], gold: Path, tmp_path: Path
+) -> None:
+    pair = {"source": "She left London.", "target": "Sie verließ London.", "target_lang": "de",
+            "source_lang": "en", "entities": [{"start": 9, "end": 15, "label": "LOC"}]}  # fmt: skip
+    (tmp_path / "pairs.jsonl").write_text(json.dumps(pair), "utf-8")
+    run = ["project", "--jsonl", str(tmp_path / "pairs.jsonl"), "--out", str(tmp_path / "run")]
+    assert CliRunner().invoke(app, run, catch_exceptions=False).exit_code == 0
+    answer = json.loads(evaluate(TEACHER, gold, "--trained-on", tmp_path / "run", "--json"))
+    assert answer["models"][0]["seen"]["of"] == 1
+    assert answer["models"][0]["unseen"]["of"] == 1
 
 
 def test_a_model_alone_is_not_enough() -> None:

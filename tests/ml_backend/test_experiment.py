@@ -198,7 +198,7 @@ def experiment_on(data: Path, out: Path, name: str, *more: object) -> str:
         "--base",
         data.parent / "encoder",
     ]
-    given += ["--sentences", 6, "--seeds", 2, "--set", "freeze=0", "--set", "epochs=1", *more]
+    given += ["--sentences", 6, "--seeds", 2, "--set", "freeze=0", "--set", "target.epochs=1", *more]
     result = CliRunner().invoke(app, [str(item) for item in given], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stdout
@@ -250,10 +250,11 @@ class TestRecipes:
         assert json.loads(experiment_on(data, out, "transfer", *more)) == before
 
     def test_a_sweep_at_other_places(self, data: Path, tmp_path: Path) -> None:
-        more = ("--at", 1, "--at", 2, "--seeds", 1, "--scored", 4, "--json")
+        more = ("--at", 1, "--at", 2, "--seed", 5, "--seeds", 1, "--scored", 4, "--json")
         result = json.loads(experiment_on(data, tmp_path, "gamma", *more))
         assert [cell["x"] for cell in result["measured"]] == [1, 2]
-        (run,) = result["measured"][0]["runs"].values()
+        ((seed, run),) = result["measured"][0]["runs"].items()
+        assert seed == "5"
         assert run["scores"]["sentences"] == 4
 
     @pytest.mark.parametrize(

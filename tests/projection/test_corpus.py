@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projection.corpus import covers, read_jsonl_corpus, read_moses, read_tmx, read_tsv
+from projection.corpus import Columns, covers, read_jsonl_corpus, read_moses, read_tmx, read_tsv
 from projection.errors import CorpusError
 from projection.files import json_line
 from projection.json_form import encode
@@ -143,11 +143,17 @@ class TestTsv:
         self,
         tmp_path: Path,
         content: str,
-        columns: tuple[int, int] | tuple[str, str],
+        columns: Columns,
         expected: list[tuple[str, str]],
     ) -> None:
         path = write(tmp_path / "a.tsv", content)
         assert texts(read_tsv(path, "en", "de", columns=columns)) == expected
+
+    def test_a_third_column_says_how_parallel_the_two_are(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.tsv", "1.21\tA\tB\n1.04\tC\tD\n")
+        found = [*read_tsv(path, "en", "de", columns=(2, 3, 1))]
+        assert texts(found) == [("A", "B"), ("C", "D")]
+        assert [each.margin for each in found] == [1.21, 1.04]
 
     @pytest.mark.parametrize(
         ("content", "columns", "message"),
@@ -166,13 +172,19 @@ class TestTsv:
             pytest.param(
                 "en\tnl\n", ("en", "de"), "no column 'de' among en, nl", id="unknown name"
             ),
+            pytest.param(
+                "1.1\tA\tB\nC\tD\tE\n",
+                (2, 3, 1),
+                r"a\.tsv:2: the margin 'C' is no number",
+                id="no margin",
+            ),
         ],
     )
     def test_other_shapes_are_refused(
         self,
         tmp_path: Path,
         content: str,
-        columns: tuple[int, int] | tuple[str, str],
+        columns: Columns,
         message: str,
     ) -> None:
         path = write(tmp_path / "a.tsv", content)

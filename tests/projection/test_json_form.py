@@ -81,6 +81,7 @@ def parallel(draw: st.DrawFn) -> ParallelSentence:
         target_lang=draw(st.sampled_from(["de", "zh-Hans"])),
         origin=draw(names),
         entities=draw(st.none() | tuples_of(entities_in(source))),
+        margin=draw(st.none() | st.floats(0, 2)),
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from projection.errors import ModelError
-from training.distill import probabilities, taught
+from training.distill import answers_of, probabilities, taught
 
 Word = Callable[..., Path]
 TAGS = ("O", "B-LOC", "B-PER")
@@ -39,6 +39,21 @@ def test_a_word_without_a_subword_has_no_probabilities(teacher: Word) -> None:
 def test_teachers_of_other_tags_are_refused(teacher: Word) -> None:
     with pytest.raises(ModelError, match="its tags are"):
         probabilities(teacher({"Anna": "B-ORG"}), [("Anna",)], TAGS)
+
+
+def test_answers_are_kept_for_who_comes_later(teacher: Word, tmp_path: Path) -> None:
+    """Another process, or the same training after an interruption."""
+    sentences, place = [("Anna", "sah"), ("Bern",), ("Anna",)], tmp_path / "answers"
+    teachers = [teacher({"Anna": "B-PER"}), teacher({"Bern": "B-LOC", "Anna": "B-LOC"})]
+    seen: list[int] = []
+    first = answers_of(teachers, sentences, TAGS, place, seen.append)
+    again = answers_of(teachers, sentences, TAGS, place, seen.append)
+    assert seen == [3, 3]
+    for one, other in zip(first, again, strict=True):
+        assert [each.shape for each in one] == [(2, 3), (1, 3), (1, 3)]
+        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    likeliest = [[TAGS[each[0].argmax()] for each in one] for one in first]
+    assert likeliest == [["B-PER", "O", "B-PER"], ["B-LOC", "B-LOC", "B-LOC"]]
 
 
 class TestTaught:

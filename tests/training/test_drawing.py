@@ -6,19 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.dataset import Row, dataset_of
-from training.drawing import Candidate, candidates, drawn, shares
+from training.dataset import Row
+from training.drawing import drawn, shares
 from training.presets import ALL, Draw
-from training.pseudo import CONFIDENCE, MARGIN
 
 
-def sentence(corpus: str, line: int, *, name: bool, margin: float | None = None) -> Candidate:
+def sentence(corpus: str, line: int, *, name: bool, margin: float | None = None) -> Row:
     tags = ("B-PER", "O") if name else ("O", "O")
-    row = Row(f"{line}", ("Babado", "kam"), tags, origin=f"{corpus}:{line}")
-    return Candidate(row, margin=margin)
+    return Row(f"{line}", ("Babado", "kam"), tags, origin=f"{corpus}:{line}", margin=margin)
 
 
-def corpus(name: str, named: int, bare: int) -> list[Candidate]:
+def corpus(name: str, named: int, bare: int) -> list[Row]:
     sizes = (True,) * named + (False,) * bare
     return [sentence(name, i, name=has_name) for i, has_name in enumerate(sizes)]
 
@@ -77,15 +75,6 @@ def test_shares_are_as_equal_as_sizes_allow(sizes: list[int], wanted: int | None
     assert all(n <= min(cut) + 1 for n in taken) if cut else True
 
 
-def test_columns_beside_the_rows_are_read() -> None:
-    rows = [Row("1", ("Babado",), ("B-PER",), origin="a.nl:3"), Row("2", (), ())]
-    dataset = dataset_of(rows).add_column(CONFIDENCE, [[0.5], []]).add_column(MARGIN, [1.1, None])
-    (found,) = candidates(dataset)
-    assert (found.confidence, found.margin, found.corpus) == ((0.5,), 1.1, "a.nl")
-    (plain,) = candidates(dataset_of(rows))
-    assert (plain.confidence, plain.margin) == (None, None)
-
-
 @pytest.mark.parametrize(("origin", "name"), [("a:b.de:7", "a:b.de"), ("gold", "gold"), ("", "")])
 def test_a_corpus_is_an_origin_without_its_line(origin: str, name: str) -> None:
-    assert Candidate(Row("1", ("x",), ("O",), origin=origin)).corpus == name
+    assert Row("1", ("x",), ("O",), origin=origin).corpus == name

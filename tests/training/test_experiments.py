@@ -14,7 +14,7 @@ from projection.errors import TrainingError
 from projection.files import json_line
 from projection.records import Entity, ParallelSentence, ProjectedSentence, Projection, Span
 from training.dataset import AS_IS, LabelMap, Row, rows_of
-from training.experiments.config import DataConfig, read_config
+from training.experiments.config import Corpus, DataConfig, read_config
 from training.experiments.definition import EXPERIMENTS, Order, Reviewed
 from training.experiments.definition import Row as Line
 from training.experiments.plot import experiment_plot
@@ -22,7 +22,7 @@ from training.experiments.published import published_for
 from training.experiments.results import Cell, Results, Settings
 from training.experiments.reviewing import Pool, read_pool
 from training.experiments.running import recipes, run_experiment
-from training.experiments.sources import read_hub, read_labelled, read_opus, read_pseudo
+from training.experiments.sources import read_hub, read_labelled, read_opus, read_pseudo, run_of
 from training.experiments.table import markdown
 from training.iob2 import write_iob2
 from training.presets import PRESETS, Part
@@ -43,6 +43,7 @@ class TestDefinitions:
             "transfer",
             "domains",
             "ablation",
+            "recipe",
             "size",
             "frozen-layers",
             "gamma",
@@ -125,8 +126,25 @@ class TestRecipes:
         assert made["zero"] == PRESETS["li2021-zero-transfer"]
         assert made["li"].stages[-1].settings.epochs == 3
 
+    def test_a_number_of_the_last_stage_must_mean_the_same_in_all_rows(self) -> None:
+        with pytest.raises(TrainingError, match=r"end in different stages\. .* target\.epochs"):
+            recipes(self.LINES, Settings(changes={"epochs": "3"}))
+        alike = EXPERIMENTS["size"].rows((), at=(8, 16))
+        made = recipes(alike, Settings(changes={"epochs": "3"}))
+        assert {preset.stages[-1].settings.epochs for preset in made.values()} == {3.0}
+
+    def test_a_part_of_the_data_may_be_used_otherwise(self) -> None:
+        rows = EXPERIMENTS["recipe"].rows(())
+        made = recipes(rows, Settings(sentences=50, changes={"pseudo.weight": "2"}))
+        uses = {name: preset.stages[-1].uses for name, preset in made.items()}
+        drawn = {use.part: use.draw.sentences for use in uses["without translated English"]}
+        assert drawn == {Part.PSEUDO: 50, Part.TRANSLATED: 0, Part.REVIEWED: None}
+        assert {use.weight for row in uses.values() for use in row if use.part is Part.PSEUDO} == {
+            2
+        }
+
     def test_a_stage_that_no_row_has(self) -> None:
-        with pytest.raises(TrainingError, match="no row has a stage traget"):
+        with pytest.raises(TrainingError, match="no row has a stage or part traget"):
             recipes(self.LINES, Settings(changes={"traget.epochs": "3"}))
 
     def test_what_is_translated_is_english_and_so_are_its_numbers(self) -> None:
@@ -343,6 +361,22 @@ class TestOpus:
         read_pseudo(books, "de", AS_IS, config.projected, nothing)
         assert (run / "projected.jsonl").stat().st_mtime_ns == before
 
+    def test_another_text_by_the_same_name_is_projected_anew(self, tmp_path: Path) -> None:
+        """So is a text in another language, and by other models."""
+        text = tmp_path / "a.en"
+        corpus = Corpus("a", pair=(text, tmp_path / "a.de"))
+        text.write_text("one\n")
+        first = run_of(corpus, "de", tmp_path)
+        assert run_of(corpus, "de", tmp_path) == first
+        others = {
+            run_of(corpus, "nl", tmp_path),
+            run_of(replace(corpus, teacher="models/other"), "de", tmp_path),
+            run_of(replace(corpus, limit=3), "de", tmp_path),
+        }
+        text.write_text("two\n")
+        others.add(run_of(corpus, "de", tmp_path))
+        assert len(others - {first}) == 4
+
 
 def projected(number: int, label: str, score: float) -> ProjectedSentence:
     """“Anna sah Bern”, with Anna as `label`."""
@@ -429,7 +463,7 @@ class TestReviewing:
 QUICK = {
     "learning_rate": "3e-3",
     "batch_size": "8",
-    "epochs": "1",
+    "target.epochs": "1",
     "max_length": "64",
     "english.epochs": "1",
     "freeze": "0",
@@ -494,6 +528,7 @@ class TestRunning:
         [
             ("transfer", (), 3),
             ("domains", (), 3),
+            ("recipe", (), 8),
             ("size", (8, 16), 2),
             ("frozen-layers", (0, 1), 2),
             ("gamma", (1, 4), 2),
@@ -571,9 +606,9 @@ class TestRunning:
 
     def test_some_rows_only(self, bench: tuple[DataConfig, Settings], tmp_path: Path) -> None:
         config, settings = bench
-        settings = replace(settings, seeds=(0,), rows=("zero-transfer",))
+        settings = replace(settings, seeds=(0,), rows=("li2021",))
         results = run_experiment(EXPERIMENTS["transfer"], config, settings, tmp_path)
-        assert names(results) == ["zero-transfer"]
+        assert names(results) == ["li2021"]
         assert results.verdicts == []
         wrong = replace(settings, rows=("zero-transfer", "lee2021"))
         with pytest.raises(TrainingError, match=r"no such row. There are zero-transfer, li2021"):
@@ -685,6 +720,7 @@ def cell(name: str, lang: str, *f1: float) -> Cell:
             "scores": {"f1": value, "precision": value, "recall": value, "sentences": 10},
             "learned_from": {"target": {"pseudo": 1000}},
             "steps": {"target": 30},
+            "device": "CPU",
             "cpu_seconds": 60.0,
             "reviews": None,
         }

@@ -12,11 +12,20 @@ from datasets import Dataset, DatasetDict
 
 from projection.conflicts import Policy
 from projection.errors import CorpusError, TrainingError
+from projection.records import (
+    Entity,
+    ParallelSentence,
+    ProjectedSentence,
+    ReviewedSentence,
+    ReviewStatus,
+    Span,
+)
 from projection.run import project_corpus
 from tests.training.test_pseudo import SamePlaces, projected
 from training import order as orders
 from training.__main__ import main, read_order
 from training.dataset import AS_IS, Row, dataset_of, rows_of
+from training.export import write_export
 from training.iob2 import write_iob2
 from training.order import Order, parted, read_data
 from training.recipe import Tracker
@@ -40,6 +49,37 @@ def english(made_data: Data, tmp_path: Path) -> Path:
     path = tmp_path / "english.iob2"
     write_iob2((row.tagged for row in rows_of(made_data(24, 2))), path)
     return path
+
+
+def numbered(number: int) -> ProjectedSentence:
+    """A sentence of its own text."""
+    pair = ParallelSentence(
+        f"{number}", "Anna won", f"Anna won {number}", "en", "nl", f"a.en:{number}"
+    )
+    entity = Entity(Span(0, 4), "PER", 0.9)
+    return ProjectedSentence(pair, (entity,), (), (), 0.9, "v1")
+
+
+def tagged(projected: ProjectedSentence) -> Row:
+    """The same as gold has it, from another file."""
+    words = tuple(projected.sentence.target.split())
+    return Row(f"gold-{projected.sentence.id}", words, ("B-PER", "O", "O"), origin="gold.iob2:1")
+
+
+class Echo:
+    """Projects the sentences it knows."""
+
+    model_version = "v1"
+    labels = ("PER",)
+
+    def __init__(self, known: list[ProjectedSentence]) -> None:
+        self.known = {each.sentence.id: each for each in known}
+
+    def fits(self, sentence: ParallelSentence) -> bool:
+        return True
+
+    def project(self, sentences: list[ParallelSentence]) -> list[ProjectedSentence]:
+        return [self.known[each.id] for each in sentences]
 
 
 def size(dataset: Dataset | None) -> int:
@@ -70,6 +110,70 @@ class TestReadData:
         )
         data = read_data(Order((export, run), Path("out")), AS_IS)
         assert size(data.pseudo) == 13
+
+    def test_what_is_decided_or_scored_is_not_learned_from_as_it_was_projected(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Of six sentences one is corrected and one unusable; two more are in what is scored."""
+        run, export = tmp_path / "run", tmp_path / "export"
+        sentences = [numbered(number) for number in range(6)]
+        project_corpus(
+            [each.sentence for each in sentences],
+            Echo(sentences),
+            run,
+            policy=Policy.FLAG,
+            settings={},
+            on_progress=lambda _: None,
+        )
+        statuses = (ReviewStatus.CORRECTED, ReviewStatus.UNUSABLE)
+        write_export(
+            [
+                ReviewedSentence(each.sentence, (), status, "1", None, None, (), None)
+                for each, status in zip(sentences, statuses, strict=False)
+            ],
+            export,
+            title="first",
+        )
+        scored = dataset_of([tagged(each) for each in sentences[2:4]])
+        data = read_data(Order((export, run), Path("out")), AS_IS, scored)
+        assert size(data.reviewed) == 1
+        assert data.pseudo is not None
+        assert data.pseudo["id"][:] == ["4", "5"]
+        assert "4 of 6 projected sentences are left out" in caplog.text
+
+    def test_what_is_scored_is_not_learned_from_as_gold_either(
+        self, english: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        order = Order((english,), Path("out"), dev_share=0.3)
+        whole = read_data(order, AS_IS)
+        assert whole.dev is not None
+        assert whole.reviewed is not None
+        tokens = {tuple(t) for t in whole.dev["tokens"]}
+        assert not tokens & {tuple(t) for t in whole.reviewed["tokens"]}
+        held_out = whole.reviewed.select(range(5))
+        less = read_data(order, AS_IS, held_out)
+        assert size(less.reviewed) == size(whole.reviewed) - 5
+        assert "5 of" in caplog.text
+
+    def test_a_share_of_nothing_reviewed_is_an_error(self, tmp_path: Path) -> None:
+        sentences = [numbered(number) for number in range(2)]
+        project_corpus(
+            [each.sentence for each in sentences],
+            Echo(sentences),
+            tmp_path / "run",
+            policy=Policy.FLAG,
+            settings={},
+            on_progress=lambda _: None,
+        )
+        with pytest.raises(TrainingError, match="--dev-share: nothing is reviewed"):
+            read_data(Order((tmp_path / "run",), Path("out"), dev_share=0.2), AS_IS)
+
+    def test_english_files_are_english(self, english: Path, tmp_path: Path) -> None:
+        plain = tmp_path / "plain.iob2"
+        plain.write_text("Anna\tB-PER\nwon\tO\n", "utf-8")
+        data = read_data(Order((english,), Path("out"), english=(plain, english)), AS_IS)
+        assert data.english is not None
+        assert [*dict.fromkeys(data.english["lang"])] == ["en", "de"]  # the other one says so
 
     def test_text_is_unlabelled(self, export: Path, english: Path, tmp_path: Path) -> None:
         text = tmp_path / "text.txt"

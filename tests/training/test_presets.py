@@ -127,11 +127,46 @@ class TestChanged:
             ({"bf16": "maybe"}, "--set bf16: 'maybe' is no bool"),
             ({"seed": 3}, "--set seed: no setting seed"),
             ({"epochs": "-1"}, "settings epochs: -1.0 is not above 0"),
+            ({"reviewed.weight": 3}, r"no part reviewed is used\. There are english, pseudo"),
+            ({"weight": 3}, r"--set weight: of which part of the data\. There are english"),
+            ({"pseudo.weight": "0"}, r"weight: 0\.0 is not above 0\. .* PART\.sentences=0"),
+            ({"pseudo.doubt": "2"}, "doubt: 2.0 is not between 0 and 1"),
+            ({"pseudo.nameless": "1"}, "nameless: 1.0 is not a share below 1"),
+            ({"pseudo.sentences": "-1"}, "sentences: -1 is below 0"),
+            ({"loss": "gce", "gamma": "3"}, "gamma: 3.0 is not above 0 and at most 1"),
         ],
     )
     def test_mistakes(self, changes: dict[str, object], message: str) -> None:
         with pytest.raises(TrainingError, match=message):
             changed(PRESETS["li2021"], changes)
+
+    def test_how_a_part_of_the_data_is_used(self) -> None:
+        asked = {
+            "reviewed.weight": "4",
+            "pseudo.confidence": "no",
+            "pseudo.doubt": 0.5,
+            "translated.sentences": "0",
+            "english.nameless": "none",
+        }
+        english, target = changed(PRESETS["spanferry"], asked).stages
+        pseudo, translated, reviewed = target.uses
+        assert (reviewed.weight, reviewed.doubt) == (4.0, 0.0)
+        assert (pseudo.weight, pseudo.doubt, pseudo.confidence) == (1.0, 0.5, False)
+        assert pseudo.draw.nameless == 0.21
+        assert translated.draw.sentences == 0
+        assert english.uses[0].draw.nameless is None
+
+    def test_another_loss_has_its_own_gamma(self) -> None:
+        def gamma(changes: dict[str, object]) -> float:
+            return changed(PRESETS["li2021"], changes).stages[-1].settings.effective_gamma
+
+        assert gamma({"loss": "gce"}) == 0.7
+        assert gamma({"gamma": 0.5, "loss": "gce"}) == gamma({"loss": "gce", "gamma": 0.5}) == 0.5
+
+    def test_a_part_is_changed_in_all_stages_that_use_it(self) -> None:
+        stages = changed(PRESETS["unitrans"], {"translated.weight": 2}).stages
+        weights = {stage.name: [use.weight for use in stage.uses] for stage in stages}
+        assert weights == {"source": [1], "translated": [2], "adapted": [2], "student": [1]}
 
     def test_presets_themselves_stay_as_they_are(self) -> None:
         before = PRESETS["li2021"]

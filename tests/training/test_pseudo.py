@@ -1,6 +1,7 @@
 """Projected sentences as data to train on."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,16 +9,34 @@ from datasets import Dataset
 
 from projection.conflicts import Policy
 from projection.errors import CorpusError, RunError
-from projection.records import Entity, ParallelSentence, ProjectedSentence, Projection, Span
+from projection.files import json_line
+from projection.json_form import encode
+from projection.records import (
+    Entity,
+    ParallelSentence,
+    ProjectedSentence,
+    Projection,
+    ReviewedSentence,
+    ReviewStatus,
+    Span,
+)
 from projection.run import project_corpus
-from training.dataset import Row, dataset_of, parse_label_map, rows_of, tag_names_of
+from training.dataset import (
+    Row,
+    dataset_of,
+    load_all,
+    parse_label_map,
+    rows_of,
+    tag_names_of,
+)
 from training.pseudo import (
-    CONFIDENCE,
     by_trust,
+    decided_in,
     load_projected,
     projected_dataset,
     read_text,
     together,
+    without,
 )
 
 ENGLISH, DUTCH = "Anna Weber saw 😀 Bern", "Anna Weber zag 😀 Bern"
@@ -41,17 +60,17 @@ class TestConfidence:
         dataset = projected_dataset([projected()])
         (row,) = rows_of(dataset)
         assert row.tags == ("B-PER", "I-PER", "O", "O", "B-LOC")
-        assert dataset[0][CONFIDENCE] == pytest.approx([0.72, 0.72, 1.0, 1.0, 0.5])
+        assert row.confidence == pytest.approx((0.72, 0.72, 1.0, 1.0, 0.5))
         assert (row.status, row.lang, row.origin) == ("projected", "nl", "a.en:1")
 
     def test_a_gold_source_entity_is_right(self) -> None:
-        assert projected_dataset([projected(teacher=None)])[0][CONFIDENCE][0] == 0.8
+        assert rows_of(projected_dataset([projected(teacher=None)]))[0].confidence[0] == 0.8
 
     def test_what_no_projection_stands_behind_has_its_own_score(self) -> None:
         sentence = projected().sentence
         offered = Entity(Span(0, 10), "PER", 0.99)
         found = ProjectedSentence(sentence, (offered,), (), (), 0.99, "v1")
-        assert projected_dataset([found])[0][CONFIDENCE] == [0.99, 0.99, 1.0, 1.0, 1.0]
+        assert rows_of(projected_dataset([found]))[0].confidence == (0.99, 0.99, 1.0, 1.0, 1.0)
 
     def test_no_sentence_at_all(self) -> None:
         assert len(projected_dataset([])) == 0
@@ -67,11 +86,15 @@ class SamePlaces:
     model_version = "v1"
     labels = ("LOC", "PER")
 
+    def __init__(self, margin: float | None = None) -> None:
+        self.margin = margin
+
     def fits(self, sentence: ParallelSentence) -> bool:
         return True
 
     def project(self, sentences: list[ParallelSentence]) -> list[ProjectedSentence]:
-        return [projected(int(each.id)) for each in sentences]
+        found = [projected(int(each.id)) for each in sentences]
+        return [replace(p, sentence=replace(p.sentence, margin=self.margin)) for p in found]
 
 
 def test_run_folders_are_read_with_their_types_renamed(tmp_path: Path) -> None:
@@ -89,8 +112,61 @@ def test_run_folders_are_read_with_their_types_renamed(tmp_path: Path) -> None:
     dataset = load_projected([tmp_path / "a", tmp_path / "b"], labels)
     assert len(dataset) == 4
     assert tag_names_of(dataset) == ["O", "B-MENS", "I-MENS"]
+    # What is no entity any more is not doubted either.
+    assert rows_of(dataset)[0].confidence == pytest.approx((0.72, 0.72, 1.0, 1.0, 1.0))
     with pytest.raises(RunError, match="not a run folder"):
         load_projected([tmp_path])
+
+
+def test_how_parallel_a_pair_is_stays_with_it(tmp_path: Path) -> None:
+    sentence = replace(projected().sentence, margin=1.04)
+    project_corpus(
+        [sentence],
+        SamePlaces(margin=1.04),
+        tmp_path / "run",
+        policy=Policy.FLAG,
+        settings={},
+        on_progress=lambda _: None,
+    )
+    renamed = load_projected([tmp_path / "run"], parse_label_map(["PER=MENS"], []))
+    assert [row.margin for row in rows_of(renamed)] == [1.04]
+    # A dataset that was saved is read by the same functions as any other.
+    renamed.save_to_disk(tmp_path / "saved")
+    assert [row.margin for row in rows_of(load_all([tmp_path / "saved"]))] == [1.04]
+
+
+class TestDecided:
+    @pytest.fixture
+    def export(self, tmp_path: Path) -> Path:
+        """Two sentences, one decided by two people in two ways, and one that was skipped."""
+        statuses = [(1, "unusable"), (1, "corrected"), (2, "skipped"), (3, "accepted")]
+        reviews = [
+            ReviewedSentence(
+                sentence=projected(number).sentence,
+                entities=(),
+                status=ReviewStatus(status),
+                annotator=str(place),
+                lead_time=None,
+                predicted=None,
+                conflicts=(),
+                model_version=None,
+            )
+            for place, (number, status) in enumerate(statuses)
+        ]
+        text = "".join(json_line(encode(review)) for review in reviews)
+        (tmp_path / "reviewed.jsonl").write_text(text, "utf-8")
+        return tmp_path
+
+    def test_what_somebody_decided_is_no_guess(self, export: Path) -> None:
+        expected = {("1", "a.en:1"), ("3", "a.en:3")}
+        assert decided_in([export]) == decided_in([export / "reviewed.jsonl"]) == expected
+        assert decided_in([export / "data.iob2", export / "missing"]) == set()
+
+    def test_is_left_out_by_place_and_by_text(self, export: Path) -> None:
+        dataset = projected_dataset(map(projected, (1, 2, 3, 4)))
+        assert without(dataset, decided_in([export]), ())["id"][:] == ["2", "4"]
+        assert len(without(dataset, (), {tuple(DUTCH.split())})) == 0
+        assert without(dataset, (), ()) is dataset
 
 
 class TestByTrust:
@@ -129,8 +205,8 @@ class TestTogether:
         whole = together(made_data(3, 1), None, projected_dataset([projected()]))
         assert whole is not None
         assert [row.tags for row in rows_of(whole)][3][0] == "B-PER"
-        assert whole[CONFIDENCE][0] is None
-        assert whole[CONFIDENCE][3][0] == pytest.approx(0.72)
+        assert rows_of(whole)[0].confidence == ()
+        assert rows_of(whole)[3].confidence[0] == pytest.approx(0.72)
 
     def test_nothing_and_one(self, made_data: Callable[[int, int], Dataset]) -> None:
         one = made_data(3, 1)

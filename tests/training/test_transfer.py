@@ -3,8 +3,10 @@
 import json
 import shutil
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 import torch
@@ -12,13 +14,12 @@ from datasets import Dataset
 from safetensors.torch import load_file
 
 from projection.errors import TrainingError
-from training.dataset import Row, dataset_of, rows_of
+from training.dataset import Row, dataset_of, fingerprint, rows_of
 from training.evaluate import evaluate
 from training.presets import PRESETS, Draw, Part, Preset, Stage, Use, changed
-from training.pseudo import CONFIDENCE
 from training.recipe import FineTune, LossName, Tracker, Tracking
 from training.seeds import Seeds, Spread, train_seeds
-from training.transfer import TrainingData, train_preset
+from training.transfer import Trained, TrainingData, plan_of, train_preset
 
 Base = Callable[[str], Path]
 Data = Callable[[int, int], Dataset]
@@ -30,12 +31,17 @@ def data(made_data: Data) -> TrainingData:
     name of each sentence in one of them."""
     rows = rows_of(made_data(40, 2))
     pseudo = [
-        replace(r, status="projected", origin=f"{'ab'[i % 2]}:{i}") for i, r in enumerate(rows)
+        replace(
+            r,
+            status="projected",
+            origin=f"{'ab'[i % 2]}:{i}",
+            confidence=tuple(0.5 if tag != "O" else 1.0 for tag in r.tags),
+        )
+        for i, r in enumerate(rows)
     ]
-    sure = [[0.5 if tag != "O" else 1.0 for tag in row.tags] for row in pseudo]
     return TrainingData(
         english=made_data(30, 1),
-        pseudo=dataset_of(pseudo).add_column(CONFIDENCE, sure),
+        pseudo=dataset_of(pseudo),
         reviewed=made_data(20, 3),
         unlabelled=made_data(24, 4),
         translations={"haus": "huis", "heute": "vandaag"},
@@ -104,15 +110,28 @@ def test_every_preset_runs_from_beginning_to_end(  # noqa: PLR0917  fixtures
     assert f"## Recipe `{name}`" in card
     assert record["weights"] in card
     assert record["data"]["fingerprint"] in card
+    given = {part: each for part, each in data.parts.items() if each is not None}
+    assert {*record["parts"]} == {*given, "eval"}
+    for part, each in (given | {"eval": held_out}).items():
+        assert record["parts"][part]["sentences"] == len(each)
+        assert f"`{fingerprint(each)}`" in card
+    assert record["parts"]["pseudo"]["corpora"] == {"a": 20, "b": 20}
+    assert f"in percent, on `{fingerprint(held_out)}`" in card
     assert not [*out.glob("*.bin"), *out.glob("*.pt")]
     assert {path.name for path in tmp_path.iterdir()} == {"model"}
 
 
-def test_a_recipe_learns(base: Base, made_data: Data, tmp_path: Path) -> None:
-    data = TrainingData(english=made_data(300, 1), unlabelled=made_data(300, 2))
-    preset = quick(
-        "wu2020", base("bert"), **{"english.epochs": 8, "student.epochs": 12, "freeze": 0}
+@pytest.mark.parametrize("name", ["wu2020", "unitrans"])
+def test_a_student_learns_from_its_teachers(
+    name: str, base: Base, made_data: Data, tmp_path: Path
+) -> None:
+    data = TrainingData(
+        english=made_data(300, 1),
+        unlabelled=made_data(300, 2),
+        translations={"haus": "dort", "heute": "lange"},
     )
+    teachers = {f"{stage.name}.epochs": 8 for stage in PRESETS[name].stages[:-1]}
+    preset = quick(name, base("bert"), **teachers, **{"student.epochs": 12, "freeze": 0})
     trained = train_preset(preset, data, tmp_path / "model", eval=made_data(100, 3))
     assert trained.scores is not None
     assert trained.scores.f1 > 0.6
@@ -167,6 +186,47 @@ class TestStages:
         alone = train_preset(quick("li2021", start), data, tmp_path / "alone")
         assert same(weights(alone.model), weights(tmp_path / "li2021"))
         assert len({s.name for s in stages.iterdir() if s.name.startswith("target")}) == 2
+
+    def test_at_the_same_time_one_waits_for_the_other(
+        self, base: Base, data: TrainingData, tmp_path: Path
+    ) -> None:
+        preset, stages = quick("li2021-zero-transfer", base("bert")), tmp_path / "stages"
+        met, steps = Barrier(2), list[str]()
+
+        def train(name: str) -> Trained:
+            met.wait(60)
+            return train_preset(
+                preset, data, tmp_path / name, stages=stages,
+                on_progress=lambda what, _done, _total: steps.append(what),
+            )  # fmt: skip
+
+        with ThreadPoolExecutor(2) as pool:
+            first, second = pool.map(train, ("first", "second"))
+        assert len(steps) == first.stages[0].record["steps"]
+        assert same(weights(first.model), weights(second.model))
+
+    def test_so_is_what_only_the_probabilities_of_teachers_decide(
+        self, base: Base, data: TrainingData, tmp_path: Path
+    ) -> None:
+        """A student's stage is found again without asking its teachers anew."""
+        preset, stages = quick("unitrans", base("bert")), tmp_path / "stages"
+        first = train_preset(preset, data, tmp_path / "first", stages=stages)
+        seen: list[str] = []
+        again = train_preset(
+            preset, data, tmp_path / "again", stages=stages,
+            on_progress=lambda what, _done, _total: seen.append(what),
+        )  # fmt: skip
+        assert same(weights(first.model), weights(again.model))
+        assert not seen
+        assert not [*stages.glob("*.answers")]
+
+    def test_other_numbers_of_processes_train_other_models(
+        self, base: Base, data: TrainingData, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        preset = quick("li2021", base("bert"))
+        alone = plan_of(preset, data)
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        assert plan_of(preset, data) != alone
 
     def test_another_base_is_another_beginning(
         self, base: Base, data: TrainingData, tmp_path: Path
@@ -360,14 +420,17 @@ class TestDev:
         assert trained.scores is not None
         assert trained.scores.f1 == pytest.approx(max(scores))
 
+    @pytest.mark.parametrize("step", [3, 5, 7])
     def test_an_interruption_changes_nothing(
-        self, base: Base, data: TrainingData, made_data: Data, tmp_path: Path
+        self, step: int, base: Base, data: TrainingData, made_data: Data, tmp_path: Path
     ) -> None:
-        preset = quick("plain", base("bert"), epochs=4.0, patience=1)
+        """An epoch has three steps, with checkpoints after the second and the third."""
+        preset = quick("plain", base("bert"), **{"target.epochs": 3.0, "patience": 9})
         some = TrainingData(reviewed=data.reviewed, dev=made_data(10, 5))
         whole = train_preset(preset, some, tmp_path / "whole")
+        assert whole.stages[0].record["steps"] == 9
         with pytest.raises(Stopped):
-            train_preset(preset, some, tmp_path / "cut", on_progress=stop_in("target", 3))
+            train_preset(preset, some, tmp_path / "cut", on_progress=stop_in("target", step))
         cut = train_preset(preset, some, tmp_path / "cut")
         assert cut.stages[0].record == whole.stages[0].record | {
             "settings": cut.stages[0].record["settings"]

@@ -104,6 +104,16 @@ ABLATION = (
     ("mixed RW", "li2021-mixed-rw"),
     ("spanferry", DEFAULT),
 )
+OURS = (
+    Row("spanferry", DEFAULT),
+    Row("without translated English", DEFAULT, {"translated.sentences": 0}),
+    Row("without confidence", DEFAULT, {"pseudo.confidence": False}),
+    Row("cross entropy", DEFAULT, {"target.loss": "ce"}),
+    Row("one epoch", DEFAULT, {"target.epochs": 1}),
+    Row("li2021", "li2021"),
+    Row("li2021, four epochs", "li2021", {"target.epochs": 4}),
+    Row("li2021, four epochs of cross entropy", "li2021-sequential-ce", {"target.epochs": 4}),
+)
 TOGETHER = "together"
 
 
@@ -166,6 +176,12 @@ _EXPERIMENTS = (
         "What each part of the paper's recipe is good for",
         _recipes(ABLATION),
         repeats="Table 3",
+        ours=DEFAULT,
+    ),
+    Experiment(
+        "recipe",
+        "What each part of our recipe is good for, and what more passes are",
+        lambda _preset, _names, _at: OURS,
         ours=DEFAULT,
     ),
     Experiment(

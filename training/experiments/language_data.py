@@ -6,7 +6,8 @@ from functools import cached_property
 from datasets import Dataset
 
 from projection.errors import TrainingError
-from training.drawing import candidates, drawn
+from training.dataset import rows_of
+from training.drawing import drawn
 from training.experiments.config import Corpus, DataConfig, Language
 from training.experiments.definition import Reads, Row
 from training.experiments.reviewing import Pool, Reviews, read_pool
@@ -46,7 +47,7 @@ class LanguageData:
         if row.pseudo is not None and row.pseudo not in self._corpora:
             return f"{self.lang} has no {row.pseudo}"
         if row.sentences is not None:
-            found = drawn(candidates(self._pseudo(row)), _pseudo_draw(preset), 0)
+            found = drawn(rows_of(self._pseudo(row)), _pseudo_draw(preset), 0)
             if len(found) < row.sentences:
                 return f"the data give only {len(found):,} sentences"
         return None

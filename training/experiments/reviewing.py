@@ -18,7 +18,7 @@ from projection.scoring import GoldSentence, read_gold
 from training.dataset import LabelMap, Row, dataset_of, map_labels, rows_of
 from training.experiments.config import Corpus, Language
 from training.experiments.definition import Order, Reviewed
-from training.experiments.sources import project_once
+from training.experiments.sources import project_once, run_of
 from training.iob2 import chunks, encode
 from training.loop import OnProgress
 from training.order import parted
@@ -55,7 +55,7 @@ class Pool:
         unseen = [each for i, each in enumerate(self.sentences) if i not in seen]
         made = [self._review(i) for i in sorted(seen)]
         return Reviews(
-            pseudo=projected_dataset(unseen, self.labels) if unseen else None,
+            pseudo=map_labels(projected_dataset(unseen), self.labels) if unseen else None,
             reviewed=dataset_of([row for row, _ in made]) if made else None,
             seen=len(made),
             corrected=sum(changes > 0 for _, changes in made),
@@ -94,7 +94,7 @@ def read_pool(
         corpus = Corpus(Path(place).stem, place=place, limit=len(gold))
         # The gold of the English side would be projected as it is: it is for the teacher to find.
         bare = [replace(each.sentence, entities=None) for each in gold.values()]
-        run = project_once(corpus, bare, kept / f"reviews.{corpus.name}", on_progress)
+        run = project_once(corpus, bare, run_of(corpus, language.lang, kept), on_progress)
         for each in load_run(run):
             row = _row(gold[each.sentence.id])
             if row.tokens:

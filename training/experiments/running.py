@@ -8,13 +8,14 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
 
+from projection.checkpoints import device_name
 from projection.errors import TrainingError
 from projection.files import parse_object, write_json
 from training.dataset import fingerprint
@@ -24,8 +25,15 @@ from training.experiments.language_data import LanguageData
 from training.experiments.results import Cell, Results, Settings
 from training.experiments.reviewing import Reviews
 from training.loop import OnProgress
-from training.presets import Draw, Part, Preset, changed, preset_named
-from training.pseudo import CONFIDENCE, MARGIN
+from training.presets import (
+    OF_THE_LAST_STAGE,
+    Draw,
+    Part,
+    Preset,
+    changed,
+    concerns,
+    preset_named,
+)
 from training.transfer import RECORD, Trained, TrainingData, plan_of, train_preset
 
 CELLS, STAGES = "cells", "stages"
@@ -110,25 +118,31 @@ def recipes(rows: Sequence[Row], settings: Settings) -> dict[str, Preset]:
         TrainingError: at a change that no row can hold.
     """
     presets = {row.name: preset_named(row.preset) for row in rows}
-    stages = {stage.name for preset in presets.values() for stage in preset.stages}
     for key in settings.changes:
-        named = key.rpartition(".")[0]
-        if named and named not in stages:
-            mend = f"There are {', '.join(sorted(stages))}"
-            raise TrainingError(f"--set {key}", f"no row has a stage {named}", mend)
+        if key in OF_THE_LAST_STAGE and not _end_alike(presets.values()):
+            mend = f"Say of which stage, such as target.{key}"
+            raise TrainingError(f"--set {key}", "the rows end in different stages", mend)
+        if not any(concerns(preset, key) for preset in presets.values()):
+            stages = {stage.name for preset in presets.values() for stage in preset.stages}
+            what = f"no row has a stage or part {key.rpartition('.')[0]}"
+            raise TrainingError(f"--set {key}", what, f"Stages are {', '.join(sorted(stages))}")
     return {row.name: _recipe(presets[row.name], row, settings) for row in rows}
 
 
+def _end_alike(presets: Iterable[Preset]) -> bool:
+    """Whether the last stages are the same but for the recipe's numbers."""
+    last = [preset.stages[-1] for preset in presets]
+    return len({(stage.name, stage.settings.loss) for stage in last}) == 1
+
+
 def _recipe(preset: Preset, row: Row, settings: Settings) -> Preset:
-    stages = {"", *(stage.name for stage in preset.stages)}
-    asked = {k: v for k, v in settings.changes.items() if k.rpartition(".")[0] in stages}
+    asked = {k: v for k, v in settings.changes.items() if concerns(preset, k)}
     based = {} if settings.base is None else {"base": settings.base, "learning_rate": "none"}
-    preset = changed(preset, {**based, **asked, **row.changes})
     gold, pseudo = settings.sentences, row.sentences or settings.sentences
     limits = {Part.ENGLISH: gold, Part.TRANSLATED: gold}
     if row.reviewed is None:  # else how many there are is what the row is about
         limits |= {Part.PSEUDO: pseudo, Part.UNLABELLED: pseudo}
-    return _sized(preset, limits)
+    return changed(_sized(preset, limits), {**based, **asked, **row.changes})
 
 
 def _sized(preset: Preset, limits: Mapping[Part, int | None]) -> Preset:
@@ -224,6 +238,7 @@ class _Bench:
             "scores": trained.scores.to_json(),
             "learned_from": {each.name: dict(each.learned_from) for each in trained.stages},
             "steps": {each.name: each.record["steps"] for each in trained.stages},
+            "device": device_name(),
             "seconds": round(time.perf_counter() - began, 1),
             "cpu_seconds": round(time.process_time() - cpu_began, 1),
         }
@@ -242,10 +257,7 @@ class _Bench:
 
 def _key(preset: Preset, given: TrainingData, test: Dataset, seed: int) -> str:
     """Everything that shapes a run, as sixteen hex digits."""
-    pseudo = given.pseudo
-    columns = (CONFIDENCE, MARGIN)
-    beside = [[*pseudo[c]] for c in columns if pseudo is not None and c in pseudo.column_names]
-    shaped_by = [plan_of(preset, given), beside, fingerprint(test), seed]
+    shaped_by = [plan_of(preset, given), fingerprint(test), seed]
     return hashlib.sha256(json.dumps(shaped_by).encode()).hexdigest()[:16]
 
 

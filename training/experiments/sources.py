@@ -6,9 +6,9 @@
   or of a folder, with a column `translation`
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,19 @@ from typing import Any
 from datasets import Dataset, IterableDataset, load_dataset
 from datasets.exceptions import DatasetsError
 
+from projection.bundled import resolve
 from projection.conflicts import CHECKS, Policy
 from projection.corpus import covers, read_moses
 from projection.errors import TrainingError
 from projection.projector import Projector
 from projection.records import ParallelSentence
 from projection.run import project_corpus
-from training.dataset import LabelMap, Row, dataset_of, load_export, map_labels
+from training.dataset import LabelMap, Row, dataset_of, in_language, map_labels
 from training.experiments.config import HUB, OPUS, Corpus
+from training.folders import identity_of
 from training.iob2 import OUTSIDE, tag_fault
 from training.loop import OnProgress
-from training.pseudo import load_projected, read_text, together
+from training.pseudo import load_projected, load_tagged, read_text, together
 
 PUBLISHER = "Helsinki-NLP"
 TAGS = ("ner_tags", "tags")
@@ -56,7 +58,7 @@ def _labelled(place: str, lang: str, split: str) -> Dataset:
         return read_hub(place, lang, split)
     if place.startswith(OPUS):
         raise TrainingError(place, "has no labels", "Name it under corpora: it is projected first")
-    return load_projected([Path(place)]) if _is_run(place) else load_export(Path(place))
+    return in_language(load_tagged(Path(place)), lang)
 
 
 def read_unlabelled(places: Iterable[str], lang: str) -> Dataset | None:
@@ -67,10 +69,6 @@ def read_unlabelled(places: Iterable[str], lang: str) -> Dataset | None:
         return read_text([Path(place)], lang) if is_text else _labelled(place, lang, "train")
 
     return together(*map(read, places))
-
-
-def _is_run(place: str) -> bool:
-    return (Path(place) / "run.json").is_file()
 
 
 def read_pseudo(
@@ -92,15 +90,21 @@ def read_pseudo(
 
 
 def projected(corpus: Corpus, lang: str, kept: Path, on_progress: OnProgress) -> Path:
-    """The run folder of a parallel corpus, made or gone on with if it is not complete.
+    """The run folder of a parallel corpus, made or gone on with if it is not complete."""
+    return project_once(corpus, _pairs_of(corpus, lang), run_of(corpus, lang, kept), on_progress)
 
-    Its name tells apart what was projected and how.
-    """
-    where = corpus.place or " + ".join(str(path) for path in corpus.pair or ())
-    made_of = [where, lang, corpus.limit, corpus.teacher, corpus.aligner]
-    stamp = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:8]
-    sentences = _pairs_of(corpus, lang)
-    return project_once(corpus, sentences, kept / f"{corpus.name}.{lang}.{stamp}", on_progress)
+
+def run_of(corpus: Corpus, lang: str, kept: Path) -> Path:
+    """The folder a corpus is projected into. Its name tells apart what is projected, and how."""
+    files = [Path(corpus.place or "")] if corpus.pair is None else [*corpus.pair]
+    models = (resolve(corpus.teacher, "teacher"), resolve(corpus.aligner, "aligner"))
+    made_of = [
+        [sha256(file.read_bytes()).hexdigest() if file.is_file() else str(file) for file in files],
+        [identity_of(Path(each)) if Path(each).is_dir() else str(each) for each in models],
+        corpus.limit,
+    ]
+    stamp = sha256(json.dumps(made_of).encode()).hexdigest()[:8]
+    return kept / f"{corpus.name}.{lang}.{stamp}"
 
 
 def project_once(

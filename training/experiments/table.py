@@ -74,7 +74,9 @@ def notes(results: Results) -> Iterator[str]:
         yield f"{cell.row.name}, {cell.lang}: {_learned(cell)}"
     for name, reason in results.skipped.items():
         yield f"{name} was skipped: {reason}"
-    yield f"{sum(run['cpu_seconds'] for run in runs) / 60:.0f} CPU minutes for {len(runs)} runs"
+    devices = ", ".join(sorted({run["device"] for run in runs}))
+    minutes = sum(run["cpu_seconds"] for run in runs) / 60
+    yield f"{len(runs)} runs on {devices}, {minutes:.0f} CPU minutes in all"
 
 
 def _learned(cell: Cell) -> str:
