@@ -7,18 +7,18 @@ Colours are translucent or `currentColor`, so that both of Label Studio's themes
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from itertools import pairwise
 
 from label_config.colors import color_of
-from label_config.marks import Mark, task_rules
+from label_config.marks import CAME, Mark, task_rules
 from projection.records import Conflict, ConflictKind, Entity, ProjectedSentence, Projection, Span
 
 # Lives in the labeling config, so that tasks stay small. Everything is named `sf-…`: the page is
 # Label Studio's, and these rules must not reach anything else on it.
 CSS = """\
-.sf-source { font-size: 16px; line-height: 1.9; white-space: pre-wrap; overflow-wrap: anywhere; }
+.sf-source { font-size: 16px; line-height: 1.8; white-space: pre-wrap; overflow-wrap: anywhere; }
 .sf-chip { background: color-mix(in srgb, var(--sf) 20%, transparent); padding: 1px 2px;
   border-bottom: 2px solid var(--sf); border-radius: 3px; box-decoration-break: clone;
   --sf-lit: transparent; box-shadow: 0 0 0 2px var(--sf-lit); }
@@ -30,9 +30,20 @@ CSS = """\
 .sf-kind { font-weight: 700; }
 """
 
-MOST_SHOWN = 6  # more would push the target sentence off a small screen
-NO_CONFLICTS = "✓ no conflicts found"
+MOST_SHOWN = 5  # more would push the target sentence off a small screen
+NO_CONFLICTS = "✓ nothing is in doubt"
 NOT_FOUND = "not found"
+# The key for the next span cannot lead to what is not there.
+WHAT_TO_DO = " · draw it below, or leave it"
+
+# What people read instead of the name of a kind.
+PLAIN: Mapping[ConflictKind, str] = {
+    ConflictKind.FAILED_MAPPING: NOT_FOUND,
+    ConflictKind.OVERLAP: "overlap",
+    ConflictKind.ONE_TO_MANY: "ambiguous",
+    ConflictKind.LOW_CONFIDENCE: "unsure",
+    ConflictKind.UNPROJECTED: "target only",
+}
 
 Place = tuple[Span, str]
 
@@ -40,10 +51,17 @@ _PROPAGATED = re.compile('<li class="sf-propagated">.*?</li>', re.DOTALL)
 _QUOTED = re.compile("“([^”]*)”")
 
 
-def source_html(projected: ProjectedSentence) -> str:
-    """The source sentence with one numbered chip an entity; its text is exactly the sentence."""
+def source_html(projected: ProjectedSentence, became: Mapping[Place, str] | None = None) -> str:
+    """The source sentence with one numbered chip an entity; its text is exactly the sentence.
+
+    Args:
+        projected: what to show.
+        became: what corrections of other sentences made of source entities: the new label, nothing
+            if it stayed, or that there is no entity.
+    """
     language = escape(projected.sentence.source_lang)
-    return f'<div class="sf-source" dir="auto" lang="{language}">{_chips(projected)}</div>'
+    chips = _chips(projected, became or {})
+    return f'<div class="sf-source" dir="auto" lang="{language}">{chips}</div>'
 
 
 def doubts_html(projected: ProjectedSentence, marks: Iterable[Mark]) -> str:
@@ -61,7 +79,7 @@ def with_propagated(doubts: str, said: str) -> str:
         doubts: what `doubts_html` made.
         said: what was carried over, in plain words.
     """
-    words = f'<span class="sf-kind">↪ propagated</span> — <bdi>{escape(said)}</bdi>'
+    words = f'<span class="sf-kind">{CAME} propagated</span> — <bdi>{escape(said)}</bdi>'
     line = f'<li class="sf-propagated">{words}</li>'
     return _PROPAGATED.sub("", doubts).removesuffix("</ul>") + line + "</ul>"
 
@@ -98,9 +116,12 @@ def possible(projections: Iterable[Projection], target: str) -> str:
     return f" · possible: {phrases}" if phrases else ""
 
 
-def _chips(projected: ProjectedSentence) -> str:
+def _chips(projected: ProjectedSentence, became: Mapping[Place, str]) -> str:
     text, places = as_html_text(projected.sentence.source), numbered_sources(projected)
-    ends = [_chip_ends(projected, place, number) for number, place in enumerate(places, 1)]
+    ends = [
+        _chip_ends(projected, place, number, became.get(place))
+        for number, place in enumerate(places, 1)
+    ]
     # Cut at every border, so that nested and crossing entities need no special case.
     cuts = {0, len(text)}.union(*((span.start, span.end) for span, _ in places))
     html = []
@@ -114,18 +135,23 @@ def _chips(projected: ProjectedSentence) -> str:
     return "".join(html)
 
 
-def _chip_ends(projected: ProjectedSentence, place: Place, number: int) -> tuple[str, str]:
+def _chip_ends(
+    projected: ProjectedSentence, place: Place, number: int, became: str | None
+) -> tuple[str, str]:
     """The attributes of every piece of a chip, and those of its last piece."""
     label, target = place[1], projected.sentence.target
     mine = [p for p in projected.projections if place_of(p.source) == place]
     found = [(p.target.of(target), confidence(p.score)) for p in mine if p.target is not None]
     went = ", ".join(f"“{phrase}” {score}" for phrase, score in found) or NOT_FOUND
     went += possible(mine, target)
+    said = ", ".join(score for _, score in found) or NOT_FOUND
+    if became is not None:
+        said = f"{CAME} {became}".strip()
+        went = " ".join([*(f"“{phrase}”" for phrase, _ in found), said])
     classes = f"sf-chip sf-n{number}" + ("" if found else " sf-failed")
-    scores = ", ".join(score for _, score in found) or NOT_FOUND
     return (
         f' class="{classes}" style="--sf: {color_of(label)}" title="{escape(f"{label} → {went}")}"',
-        f' data-tag="{escape(f"{number} {label} {scores}")}"',
+        f' data-tag="{escape(f"{number} {label} {said}")}"',
     )
 
 
@@ -140,13 +166,16 @@ def _conflict_list(projected: ProjectedSentence) -> str:
 
 
 def _in_plain_words(conflict: Conflict, places: Sequence[Place]) -> str:
-    kind = escape(conflict.kind.replace("_", " "))
+    kind = PLAIN[conflict.kind]
     numbers = sorted({places.index(place_of(p.source)) + 1 for p in conflict.projections})
     concerned = f" {', '.join(map(str, numbers))}" if numbers else ""
     # Reasons put phrases between “ and ”; each is isolated by itself.
     reason = _QUOTED.sub(r"“<bdi>\1</bdi>”", escape(conflict.reason))
-    found = [p.score for p in conflict.projections if p.target is not None]
+    # What people corrected elsewhere has no score.
+    found = [p.score for p in conflict.projections if p.target is not None and p.score]
     # Low confidence says its number already.
     silent = not found or conflict.kind is ConflictKind.LOW_CONFIDENCE
     doubt = "" if silent else f" · {confidence(min(found))}"
+    if conflict.kind is ConflictKind.FAILED_MAPPING:
+        doubt = WHAT_TO_DO
     return f'<span class="sf-kind">⚠ {kind}{concerned}</span> — <span>{reason}</span>{doubt}'

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 from label_config.chips import CSS as CHIPS
 from label_config.colors import color_of
 from label_config.marks import CSS as MARKS
-from label_config.marks import label_rules
+from label_config.marks import label_rules, suggestion_rules
 from projection.errors import ReviewError, SpanferryError
 
 if TYPE_CHECKING:
@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 SOURCE, TARGET, DOUBTS = "source", "target", "doubts"  # the two texts, and what is between them
 SOURCE_ENTITIES, ENTITIES = "source_entities", "entities"  # the labels of each text
 REVIEW = "review"  # what a person decides about the sentence
-OK, UNUSABLE = "ok", "unusable"  # the answers to REVIEW
+# The answers to REVIEW. Nothing ever depended on `ok`, and it is not offered any more; but Label
+# Studio refuses a labeling config without what stands in annotations, so it is there and hidden.
+OK, UNUSABLE = "ok", "unusable"
 
-REVIEW_HOTKEYS = {OK: "o", UNUSABLE: "x"}
+# Without a key of its own the hidden one would be given one that is free: this one nobody has.
+OK_HOTKEY, UNUSABLE_HOTKEY = "f19", "x"
 # Digits for the target, the letters below them for the source. Labels past the last key have none,
-# and are clicked. Left out are o and x, which answer REVIEW, and u, which unselects a region.
-LABEL_HOTKEYS = tuple("1234567890yipjklnm")
+# and are clicked. Left out are x, which answers REVIEW, and u, which unselects a region.
+LABEL_HOTKEYS = tuple("1234567890yiopjklnm")
 SOURCE_LABEL_HOTKEYS = tuple("qwertasdfgzcvb")
 
 # What else a person needs without the mouse: Label Studio's own keys, as it ships them.
@@ -38,29 +41,40 @@ KEYS = (
     ("Ctrl+Space", "skip"),
     ("Ctrl+Z", "undo"),
 )
+MISSED = "Missed something? Press a label's key and drag over it here: the backend marks it below"
+WAITING = "looking for its place …"
 DRAG = (
-    "Press a label's key, then drag over the words · with a span selected, the key changes its "
-    "label, and its ends can be dragged"
+    "Press a label's key, then drag over the words · the key changes the label of a selected span"
 )
+ENDS = "· its ends can be dragged"  # where Label Studio counts right
 
 # Label Studio's own classes appear here only for looks: where one is renamed, nothing breaks.
 _LAYOUT = """\
 .sf-box { border: 1px solid color-mix(in srgb, currentColor 25%, transparent);
-  border-radius: 6px; padding: 4px 10px; margin-bottom: 8px; }
+  border-radius: 6px; padding: 3px 10px; margin-bottom: 5px; position: relative; }
 .sf-page h4 { font-size: 12px; font-weight: 400; line-height: 1.5; }
 .sf-from, .sf-target, .sf-review, .sf-keys { display: flex; flex-wrap: wrap; align-items: baseline;
-  column-gap: 14px; row-gap: 4px; }
+  column-gap: 10px; row-gap: 2px; }
 .sf-from [class*="object"], .sf-target [class*="object"] { flex: 1 0 100%; }
-.sf-from [class*="labels"], .sf-target [class*="labels"] { margin: 0; }
+.sf-from [class*="-labels"], .sf-target [class*="-labels"] { display: contents; }
+.sf-from [class*="label_margins"], .sf-target [class*="label_margins"] { margin: 0 0 2px; }
 .sf-target [class*="htx-richtext"] { white-space: pre-wrap; overflow-wrap: anywhere;
-  font-size: 16px; line-height: 1.9; }
+  font-size: 16px; line-height: 1.8; }
+.sf-missed { opacity: 0.8; }
+.sf-wait { display: none; position: absolute; top: -10px; right: 12px; padding: 0 8px;
+  border: 1px solid currentColor; border-radius: 9px;
+  background: var(--color-neutral-background, Canvas); }
+[class*="requesting"] .sf-wait { display: block; }
 .sf-target [class*="richtext__line"] { unicode-bidi: plaintext; width: 100%; padding-left: 0; }
 .sf-review [class*="choices"] { margin: 0; }
+.sf-review [class*="choice"] { line-height: 1.6; }
 .sf-keys { padding: 0 10px; }
 .sf-key { display: flex; gap: 5px; }
 .sf-key h4:first-child { border: 1px solid currentColor; border-radius: 4px; padding: 0 4px;
   opacity: 0.75; }
 [class*="outliner-item__index"], [class*="detailed-region__index"] { display: none; }
+[class*="detailed-region__title"] + span { display: none; }
+div[class*="detailed-region__meta-text"] { word-break: normal; overflow-wrap: anywhere; }
 """
 
 # symbol: a drag marks exactly what it covers. saveTextResult: offsets can be checked later.
@@ -81,7 +95,8 @@ def build_config(labels: Sequence[str]) -> str:
     """
     check_labels(labels)
     view = ET.Element("View", className="sf-page")
-    ET.SubElement(view, "Style").text = CHIPS + MARKS + label_rules(labels) + _LAYOUT
+    rules = label_rules(labels) + suggestion_rules(labels)
+    ET.SubElement(view, "Style").text = CHIPS + MARKS + rules + _LAYOUT
     _add_source(ET.SubElement(view, "View", className="sf-box sf-from"), labels)
     _add_doubts(ET.SubElement(view, "View", className="sf-box"))
     _add_target(ET.SubElement(view, "View", className="sf-box sf-target"), labels)
@@ -177,6 +192,7 @@ def _add_source(box: ET.Element, labels: Sequence[str]) -> None:
     _add_words(box, "Source · $source_lang")
     _add_labels(box, SOURCE_ENTITIES, SOURCE, labels, SOURCE_LABEL_HOTKEYS)
     _add_html(box, SOURCE, _EXACT)
+    _add_words(ET.SubElement(box, "View", className="sf-missed"), MISSED)
 
 
 def _add_doubts(box: ET.Element) -> None:
@@ -186,6 +202,7 @@ def _add_doubts(box: ET.Element) -> None:
 def _add_target(box: ET.Element, labels: Sequence[str]) -> None:
     _add_words(box, "Target · $lang")
     _add_labels(box, ENTITIES, TARGET, labels, LABEL_HOTKEYS)
+    _add_words(ET.SubElement(box, "View", className="sf-wait"), WAITING)
     ET.SubElement(box, "Text", {"name": TARGET, "value": f"${TARGET}", **_EXACT})
 
 
@@ -210,9 +227,10 @@ def _add_review(box: ET.Element) -> None:
     choices = ET.SubElement(
         box, "Choices", name=REVIEW, toName=TARGET, choice="single", showInline="true"
     )
-    for answer, key in REVIEW_HOTKEYS.items():
-        ET.SubElement(choices, "Choice", value=answer, hotkey=key)
+    ET.SubElement(choices, "Choice", value=OK, hotkey=OK_HOTKEY, style="display: none")
+    ET.SubElement(choices, "Choice", value=UNUSABLE, hotkey=UNUSABLE_HOTKEY)
     _add_words(box, DRAG)
+    _add_words(ET.SubElement(box, "View", className="sf-ends"), ENDS)
 
 
 def _add_keys(box: ET.Element) -> None:

@@ -34,11 +34,16 @@ _THEIR_WORD = {
     LabelOrigin.PERSON: _DRAWN,
 }
 
+# What an item of a result is about, by its `from_name`, `to_name` and `type`.
 _KINDS: Mapping[tuple[object, ...], str] = {
     (ENTITIES, TARGET, "labels"): ENTITIES,
     (SOURCE_ENTITIES, SOURCE, "labels"): SOURCE_ENTITIES,
     (REVIEW, TARGET, "choices"): REVIEW,
 }
+
+# Keys of a region's `meta`: where a target region comes from, where an English one went, which
+# label an answer was given, and that a correction of other sentences was carried over.
+CAME_FROM, WENT_TO, ASKED, CARRIED = "source", "targets", "asked", "propagated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +51,15 @@ class Region:
     """One labelled region of the target. `entity` has the score the region carried.
 
     `source` is the source span its `meta` names. `origin` is None where nothing says how the region
-    came about but that a person, or a program, put it there.
+    came about but that a person, or a program, put it there. `shown` is the label it had on the
+    page, which may be another than its entity's: see `answered`.
     """
 
     identity: str
     entity: Entity
     origin: LabelOrigin | None
     source: Span | None
+    shown: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +112,24 @@ def with_provenance(region: dict[str, Any], provenance: Provenance) -> dict[str,
     """The region as one that came about like this, so that `read_result` says so again."""
     source = provenance.source
     meta = {"origin": provenance.origin.value}
-    place = {} if source is None else {"source": [source.start, source.end]}
+    place = {} if source is None else {CAME_FROM: [source.start, source.end]}
     return {**region, "origin": _THEIR_WORD[provenance.origin], "meta": {**meta, **place}}
+
+
+def answered(region: Mapping[str, Any], label: str, **said: object) -> dict[str, Any]:
+    """The region as the answer to somebody who is annotating: it keeps `label` whatever is active.
+
+    Label Studio 1.23 gives a region that it takes up the label that happens to be active in its
+    text, as after the key for the next one. When a person changes a region it says so in `origin`,
+    but not then: so a region that is still as it was answered has the label that was asked for.
+
+    Args:
+        region: as it is to be, with or without `meta`.
+        label: what was asked for.
+        said: more for its `meta`.
+    """
+    meta = region.get("meta") or {}
+    return {**region, "origin": _UNCHANGED, "meta": {**meta, ASKED: label, **said}}
 
 
 def choice_of(identity: str, answer: str) -> dict[str, Any]:
@@ -134,6 +157,45 @@ def entity_at(fields: Fields, label: str, text: str, score: float | None) -> Ent
     return entity
 
 
+def kind_of(item: Mapping[str, Any]) -> str | None:
+    """What an item of a result is about: ENTITIES, SOURCE_ENTITIES or REVIEW, else None."""
+    parts = tuple(item.get(key) for key in ("from_name", "to_name", "type"))
+    return _KINDS.get(parts) if all(isinstance(part, str) for part in parts) else None
+
+
+def meta_of(item: Mapping[str, Any]) -> dict[str, Any]:
+    """What an item says besides; nothing, if that is no object."""
+    meta = item.get("meta")
+    return meta if isinstance(meta, dict) else {}
+
+
+def is_as_predicted(item: Mapping[str, Any]) -> bool:
+    """Whether nobody has changed a region since the models proposed it or answered for it."""
+    return item.get("origin") == _UNCHANGED
+
+
+def region_at(
+    region: Fields, sentence: ParallelSentence, labels: Collection[str] | None = None
+) -> Region:
+    """The target region that an item of a result is.
+
+    Args:
+        region: the item.
+        sentence: whose target it is in.
+        labels: that are known; None takes any.
+
+    Raises:
+        ReviewError: if the label is unknown, or what it says contradicts the sentence.
+    """
+    value = region.child("value")
+    shown = _label(region, value, labels)
+    meta = region.child("meta") if region.has("meta") else replace(region, row={})
+    label = _asked(region, meta, labels) or shown
+    entity = entity_at(value, label, sentence.target, region.number_or_none("score"))
+    came_from = _source(meta, sentence.source)
+    return Region(region.text("id"), entity, _origin(region, meta), came_from, shown)
+
+
 def marked_in_source(region: Fields, source: str, labels: Collection[str]) -> Entity:
     """The source entity that a person marked: a region of the source's HyperText.
 
@@ -141,7 +203,8 @@ def marked_in_source(region: Fields, source: str, labels: Collection[str]) -> En
         ReviewError: if the label is unknown, or the offsets contradict `source`.
     """
     value = region.child("value")
-    label = _label(region, value, labels)
+    meta = replace(region, row=meta_of(region.row))
+    label = _asked(region, meta, labels) or _label(region, value, labels)
     entity = _entity_between(value.child("globalOffsets"), label, source, None)
     shown, covered = value.text("text"), entity.span.of(source)
     if _SPACE.sub(" ", shown) != _SPACE.sub(" ", covered):
@@ -169,15 +232,15 @@ def read_result(work: Fields, sentence: ParallelSentence, labels: Collection[str
             raise region.error_here("this id comes twice")
         seen.add(identity)
         found[_kind(region)].append(region)
-    regions = [_region(region, sentence, labels) for region in found[ENTITIES]]
+    regions = [region_at(region, sentence, labels) for region in found[ENTITIES]]
     regions.sort(key=lambda region: (region.entity.span, region.entity.label))
     answers = [_answer(region) for region in found[REVIEW]]
     if len(answers) > 1:
         raise work.error_here(f"the sentence is reviewed twice: {', '.join(answers)}", _MEND)
-    marked = [marked_in_source(r, sentence.source, labels) for r in found[SOURCE_ENTITIES]]
     notes = (
         *_overlaps([region.entity for region in regions], sentence.target),
-        *_source_marks(marked, sentence.source),
+        *_mistaken(regions, sentence.target),
+        *(_source_mark(region, sentence.source, labels) for region in found[SOURCE_ENTITIES]),
         *_relations(len(found["relation"])),
     )
     return Result(tuple(regions), answers[0] if answers else None, notes)
@@ -197,28 +260,21 @@ def _contradiction(fields: Fields, span: Span, covered: str, shown: str) -> Span
 
 
 def _kind(region: Fields) -> str:
-    parts = tuple(region.row.get(key) for key in ("from_name", "to_name", "type"))
-    if not all(isinstance(part, str) for part in parts) or parts not in _KINDS:
+    kind = kind_of(region.row)
+    if kind is None:
+        parts = (region.row.get(key) for key in ("from_name", "to_name", "type"))
         raise region.error_here(
             "from_name {!r}, to_name {!r}, type {!r} are not of our labeling config".format(*parts),
             "Give the project the labeling config that spanferry builds, and review the task again",
         )
-    return _KINDS[parts]
+    return kind
 
 
-def _region(region: Fields, sentence: ParallelSentence, labels: Collection[str]) -> Region:
-    value = region.child("value")
-    label = _label(region, value, labels)
-    entity = entity_at(value, label, sentence.target, region.number_or_none("score"))
-    meta = region.child("meta") if region.has("meta") else replace(region, row={})
-    return Region(region.text("id"), entity, _origin(region, meta), _source(meta, sentence.source))
-
-
-def _label(region: Fields, value: Fields, labels: Collection[str]) -> str:
+def _label(region: Fields, value: Fields, labels: Collection[str] | None) -> str:
     given = value.texts("labels")
     if len(given) != 1:
         raise region.error_here(f"needs exactly one label, has {list(given)!r}")
-    if given[0] not in labels:
+    if labels is not None and given[0] not in labels:
         raise region.error_here(
             f"unknown label {given[0]!r}",
             f"Known are {', '.join(labels)}: relabel it, or name the label set of the project",
@@ -226,27 +282,36 @@ def _label(region: Fields, value: Fields, labels: Collection[str]) -> str:
     return given[0]
 
 
+def _asked(region: Fields, meta: Fields, labels: Collection[str] | None) -> str | None:
+    """The label an answer was given, if nobody has changed it since."""
+    asked: Any = meta.row.get(ASKED)
+    known = isinstance(asked, str) and (labels is None or asked in labels)
+    return asked if known and is_as_predicted(region.row) else None
+
+
 def _origin(region: Fields, meta: Fields) -> LabelOrigin | None:
-    if region.row.get("origin") == _CHANGED:
+    said = meta.choice("origin", LabelOrigin) if meta.has("origin") else None
+    # What a person drew stays theirs, however often they change it.
+    if region.row.get("origin") == _CHANGED and said is not LabelOrigin.PERSON:
         return LabelOrigin.CHANGED
-    if meta.has("origin"):
-        return meta.choice("origin", LabelOrigin)
+    if said is not None:
+        return said
     if meta.row.get("suggested"):
         return LabelOrigin.SUGGESTED
-    if meta.row.get("propagated"):
+    if meta.row.get(CARRIED):
         return LabelOrigin.PROPAGATED
     return LabelOrigin.PROJECTED if region.row.get("origin") == _UNCHANGED else None
 
 
 def _source(meta: Fields, source: str) -> Span | None:
-    given: Any = meta.row.get("source")
+    given: Any = meta.row.get(CAME_FROM)
     if given is None:
         return None
     try:
         span = Span(*given)
         span.of(source)
     except (SpanError, TypeError) as error:
-        raise meta.error("source", f"{given!r:.40} is not a span of the source") from error
+        raise meta.error(CAME_FROM, f"{given!r:.40} is not a span of the source") from error
     return span
 
 
@@ -268,8 +333,19 @@ def _overlaps(entities: Sequence[Entity], text: str) -> list[str]:
     ]
 
 
-def _source_marks(marked: Sequence[Entity], source: str) -> list[str]:
-    return [f"marked in the source: {e.label} “{e.span.of(source)}” {e.span}" for e in marked]
+def _mistaken(regions: Sequence[Region], text: str) -> list[str]:
+    return [
+        f"{r.entity.label} “{r.entity.span.of(text)}” {r.entity.span} was shown as {r.shown}, "
+        "which nobody asked for"
+        for r in regions
+        if r.shown != r.entity.label
+    ]
+
+
+def _source_mark(region: Fields, source: str, labels: Collection[str]) -> str:
+    entity = marked_in_source(region, source, labels)
+    went = "" if meta_of(region.row).get(WENT_TO) else ", not projected"
+    return f"marked in the source: {entity.label} “{entity.span.of(source)}” {entity.span}{went}"
 
 
 def _relations(count: int) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from label_config.config import OK, UNUSABLE
+from label_config.config import UNUSABLE
 from label_config.regions import (
     Region,
     Result,
@@ -79,9 +79,8 @@ def annotation_of(
     ]
     if provenance:
         result = [with_provenance(*each) for each in zip(result, provenance, strict=True)]
-    if status is not ReviewStatus.SKIPPED:
-        answer = UNUSABLE if status is ReviewStatus.UNUSABLE else OK
-        result.append(choice_of(f"review-{answer}", answer))
+    if status is ReviewStatus.UNUSABLE:
+        result.append(choice_of("review-unusable", UNUSABLE))
     return result
 
 
@@ -175,10 +174,19 @@ def _seen(task: Json, annotation: Json, seen: int | None) -> tuple[Json | None, 
                 return prediction, ()
     if not full:
         return None, ()
-    newest = max(full, key=lambda p: (str(p.get("created_at") or ""), p.get("id") or 0))
+    last = newest(full)
     if seen is None:
-        return newest, ()
-    return newest, (f"prediction {seen}, which the annotator saw, is gone: compared to the newest",)
+        return last, ()
+    return last, (f"prediction {seen}, which the annotator saw, is gone: compared to the newest",)
+
+
+def newest(predictions: Iterable[Json]) -> Json | None:
+    """The one made last; of those made at the same moment, the one with the highest id."""
+    return max(
+        predictions,
+        key=lambda made: (str(made.get("created_at") or ""), made.get("id") or 0),
+        default=None,
+    )
 
 
 def _annotator(annotation: Fields) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from label_config.chips import (
+    PLAIN,
     confidence,
     doubts_html,
     numbered_sources,
@@ -34,12 +35,18 @@ Json = Mapping[str, Any]
 
 NO_CONFLICT = "none"
 
+# In the review queue a sentence in which something was not found comes before all others, and among
+# those the one whose rest is least sure. No threshold is as low as what this leaves of a score.
+TIE_BREAK = 0.001
+
 # What is found out about a task later. Here from the start: so the Data Manager has the columns.
 NOT_YET: Mapping[str, Any] = {
     "propagated": "",
     "audit": "",
     "audit_stratum": "",
     "audit_stratum_size": 0,
+    "audit_model_version": "",
+    "audit_threshold": 0.0,
     "disagreement": "",
 }
 
@@ -50,9 +57,11 @@ def to_task(projected: ProjectedSentence) -> dict[str, Any]:
     """The task an annotator gets: `{"data": {…}}`.
 
     `source_entities` is null where the corpus brought none along (`ParallelSentence.entities`),
-    `conflict` lists the kinds once each, `min_confidence` is the sentence's score to four digits.
+    `conflict` lists the kinds once each, and `doubts` the same in plain words; `min_confidence` is
+    the sentence's score to four digits. `projections` has what the page was made of, to make it
+    anew.
     """
-    sentence = projected.sentence
+    sentence, regions = projected.sentence, _regions(projected)
     return {
         "data": {
             "pair_id": sentence.id,
@@ -62,13 +71,12 @@ def to_task(projected: ProjectedSentence) -> dict[str, Any]:
             "target": sentence.target,
             "origin": sentence.origin,
             "source_html": source_html(projected),
-            "doubts_html": doubts_html(projected, [r.mark for r in _regions(projected)]),
-            "conflict": ", ".join(projected.conflict_kinds) or NO_CONFLICT,
-            "n_conflicts": len(projected.conflicts),
+            "doubts_html": doubts_html(projected, [region.mark for region in regions]),
+            **conflict_fields(projected),
             "min_confidence": round(projected.score, 4),
             "n_entities": len(projected.entities),
             "source_entities": _source_entities(sentence),
-            "conflicts": [_conflict(conflict) for conflict in projected.conflicts],
+            "projections": [_projection(p, regions) for p in projected.projections],
             **NOT_YET,
         }
     }
@@ -80,11 +88,22 @@ def to_prediction(projected: ProjectedSentence) -> dict[str, Any]:
     Every entity is a region, whose `meta` names the source entity it comes from, and what else
     that could be. Doubtful ones come first: in this order Label Studio's key for the next region
     goes through them. A sentence without entities has an empty `result`, which is an answer too.
+    Where something was not found, the score is next to nothing, and tells how sure the rest is.
     """
     return {
         "model_version": projected.model_version,
-        "score": projected.score,
+        "score": projected.score or round(TIE_BREAK * _rest(projected), 6),
         "result": [region.as_json(projected.sentence) for region in _regions(projected)],
+    }
+
+
+def conflict_fields(projected: ProjectedSentence) -> dict[str, Any]:
+    """What a task says of the conflicts of a sentence."""
+    return {
+        "conflict": ", ".join(projected.conflict_kinds) or NO_CONFLICT,
+        "doubts": ", ".join(PLAIN[kind] for kind in projected.conflict_kinds),
+        "n_conflicts": len(projected.conflicts),
+        "conflicts": [_conflict(conflict) for conflict in projected.conflicts],
     }
 
 
@@ -148,8 +167,34 @@ def _read_source_entities(data: Fields, source: str) -> tuple[Entity, ...] | Non
     )
 
 
-def _conflict(conflict: Conflict) -> dict[str, str]:
-    return {"kind": str(conflict.kind), "reason": conflict.reason}
+def _conflict(conflict: Conflict) -> dict[str, Any]:
+    spans = [[span.start, span.end] for span in conflict.spans]
+    return {"kind": str(conflict.kind), "reason": conflict.reason, "spans": spans}
+
+
+def projection_fields(
+    source: Entity, region: str | None, alternatives: Iterable[Span]
+) -> dict[str, Any]:
+    """Where a source entity went, as a task has it: `region` is the id of what it became."""
+    return {
+        "source": [source.span.start, source.span.end],
+        "label": source.label,
+        "region": region,
+        "alternatives": [[place.start, place.end] for place in alternatives],
+    }
+
+
+def _projection(projection: Projection, regions: Iterable["_Region"]) -> dict[str, Any]:
+    own = [region for region in regions if region.projection is projection]
+    # Of two mentions with the same place and score there may be one region.
+    became = own or [region for region in regions if region.entity == projection.entity]
+    identity = became[0].identity if became else None
+    return projection_fields(projection.source, identity, projection.alternatives)
+
+
+def _rest(projected: ProjectedSentence) -> float:
+    """How sure the least sure of the entities is that were found; 0 if nothing was."""
+    return min((e.score for e in projected.entities if e.score is not None), default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +221,7 @@ class _Region:
 
 def _regions(projected: ProjectedSentence) -> list[_Region]:
     sources = numbered_sources(projected)
-    disputed = _disputed(projected.conflicts)
+    doubtful_spans = disputed(projected.conflicts)
     regions = []
     taken: Counter[tuple[object, ...]] = Counter()
     for entity, projection in _with_projections(projected):
@@ -185,12 +230,13 @@ def _regions(projected: ProjectedSentence) -> list[_Region]:
         identity = region_id(*key, taken[key])
         taken[key] += 1
         number = sources.index(place_of(source)) + 1 if source else None
-        doubtful = any(entity.span.overlaps(span) for span in disputed)
+        doubtful = any(entity.span.overlaps(span) for span in doubtful_spans)
         regions.append(_Region(identity, entity, projection, number, doubtful))
     return sorted(regions, key=lambda region: not region.doubtful)
 
 
-def _disputed(conflicts: Iterable[Conflict]) -> set[Span]:
+def disputed(conflicts: Iterable[Conflict]) -> set[Span]:
+    """The places in the target that conflicts are about."""
     named = {span for conflict in conflicts for span in conflict.spans}
     claimed = {p.target for conflict in conflicts for p in conflict.projections if p.target}
     return named | claimed

@@ -22,7 +22,7 @@ from ml_backend.metrics import Metrics
 from ml_backend.predict import Answers, answer
 from ml_backend.settings import Settings
 from ml_backend.store import BUNDLED
-from ml_backend.webhook import EventLog, read_event
+from ml_backend.webhook import START_TRAINING, EventLog, read_event
 from ml_backend.wire import (
     ErrorResponse,
     HealthResponse,
@@ -36,6 +36,7 @@ from ml_backend.wire import (
     read_object,
     read_predict,
 )
+from projection.errors import ModelError
 from projection.records import ParallelSentence
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Service:
 
     def __init__(self, settings: Settings, engine: Engine, events: EventLog) -> None:
         self._settings, self._engine, self._events = settings, engine, events
+        self._queue = JobQueue(settings.jobs_folder)
         self._metrics = Metrics(engine, events)
 
     def health(self) -> HealthResponse:
@@ -127,9 +129,11 @@ class Service:
         return respond(asked, projector.model_version, find)
 
     def webhook(self) -> tuple[WebhookResponse, HTTPStatus]:
-        """Write an event down later, and say so now."""
+        """Write an event down later, and say so now; a training asked for is queued by then."""
         event = read_event(read_object(request.get_data(), "/webhook"), datetime.now(UTC))
         self._metrics.events.labels(event.counted_as).inc()
+        if event.action == START_TRAINING and event.project is not None:
+            self._queue.add(event.project, "asked for in Label Studio")
         if self._events.put(event):
             return WebhookResponse(status="queued"), HTTPStatus.OK
         return WebhookResponse(status="lost"), HTTPStatus.SERVICE_UNAVAILABLE
@@ -141,12 +145,19 @@ class Service:
 
     def status(self) -> StatusResponse:
         """What answers, what could, and the trainings that were asked for."""
-        queue = JobQueue(self._settings.jobs_folder)
+        health, active = self.health(), None
+        try:
+            active = self._engine.active_version
+        except ModelError as error:
+            health.setdefault("degraded", str(error))
         return StatusResponse(
-            **self.health(),
-            active=self._engine.active_version,
+            **health,
+            active=active,
             versions=[BUNDLED, *self._engine.stored_versions],
-            jobs=[{**job.to_json(), "log": queue.log(job, LOG_LINES)} for job in queue.jobs()],
+            jobs=[
+                {**job.to_json(), "log": self._queue.log(job, LOG_LINES)}
+                for job in self._queue.shown()
+            ],
         )
 
     def scrape(self) -> Response:

@@ -3,13 +3,15 @@
 Every region is changed at most once: what was carried over is for a person to judge.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from label_config.carried import told_anew
 from label_config.chips import with_propagated
 from label_config.config import ENTITIES
-from label_config.regions import entity_at, region_id, region_of
+from label_config.regions import CARRIED, kind_of, meta_of, region_at, region_id, region_of
+from label_config.reviews import newest
 from label_config.tasks import sentence_of
 from ml_backend.corrections import Correction, Marked, Place, Rules
 from projection.errors import ReviewError
@@ -46,19 +48,44 @@ class TaskChange:
     """
 
     task_id: int
+    target: str
     prediction: Mapping[str, Any]
     result: list[Json]
     corrections: tuple[Correction, ...]
 
     def data(self, data: Mapping[str, Any]) -> Json:
-        """The task's data, with what was carried over in plain words."""
-        before = str(data.get("propagated") or "")
-        # After an interruption it is said already.
-        said = dict.fromkeys([*filter(None, before.split(_AND)), *map(str, self.corrections)])
-        entities = sum(item.get("from_name") == ENTITIES for item in self.result)
-        words = _AND.join(said)
-        shown = with_propagated(str(data.get("doubts_html") or "<ul></ul>"), words)
-        return {**data, "propagated": words, "n_entities": entities, "doubts_html": shown}
+        """The task's data, with what was carried over in plain words, and the page as it is then.
+
+        Raises:
+            ReviewError: if the task is not one that was pushed.
+        """
+        where = f"task {self.task_id}"
+        page = told_anew(data, self.prediction["result"], self.result, where)
+        entities = sum(kind_of(item) == ENTITIES for item in self.result)
+        new = {**data, "n_entities": entities, **page}
+        words = _and(str(data.get("propagated") or ""), map(str, self.corrections))
+        shown = with_propagated(str(new.get("doubts_html") or "<ul></ul>"), words)
+        return {**new, "propagated": words, "doubts_html": shown}
+
+    @property
+    def before(self) -> list[str]:
+        """What is marked now, in reading order: `“Siemens” LOC`."""
+        return _marked_as(self.prediction["result"])
+
+    @property
+    def after(self) -> list[str]:
+        """What will be marked."""
+        return _marked_as(self.result)
+
+    def to_json(self) -> dict[str, object]:
+        """The task, its target sentence, and what is marked in it before and after."""
+        return {
+            "task": self.task_id,
+            "target": self.target,
+            "before": self.before,
+            "after": self.after,
+            "corrections": [*map(str, self.corrections)],
+        }
 
 
 def read_open(task: Mapping[str, Any], model_version: str) -> OpenSentence | None:
@@ -69,10 +96,9 @@ def read_open(task: Mapping[str, Any], model_version: str) -> OpenSentence | Non
     Raises:
         ReviewError: if the task is not one that was pushed, or the prediction contradicts it.
     """
-    shown = [p for p in task["predictions"] if model_version in ("", p["model_version"])]
-    if not shown:
+    prediction = newest(p for p in task["predictions"] if model_version in ("", p["model_version"]))
+    if prediction is None:
         return None
-    prediction = max(shown, key=lambda p: (str(p.get("created_at") or ""), p["id"]))
     where = f"task {task['id']}"
     sentence = sentence_of(task, where)
     fields = Fields(prediction, f"{where} prediction {prediction['id']}", ReviewError, _MEND)
@@ -93,20 +119,35 @@ def corrected(
         items = _after(place, items, sentence.sentence, said_by[place.correction])
     if not done:
         return None
-    result = [item for item, _ in items]
+    # First what is for people to judge: the key for the next span goes through them in this order.
+    result = sorted((item for item, _ in items), key=lambda item: CARRIED not in meta_of(item))
     return TaskChange(
-        sentence.task_id, sentence.prediction, result, corrections=tuple(dict.fromkeys(done))
+        sentence.task_id,
+        sentence.sentence.target,
+        sentence.prediction,
+        result,
+        corrections=tuple(dict.fromkeys(done)),
     )
 
 
 def _entity(item: Fields, sentence: ParallelSentence) -> Entity | None:
-    if item.row.get("from_name") != ENTITIES:
-        return None
-    value = item.child("value")
-    labels = value.texts("labels")
-    if len(labels) != 1:
-        raise item.error_here(f"needs exactly one label, has {list(labels)!r}")
-    return entity_at(value, labels[0], sentence.target, item.number_or_none("score"))
+    return region_at(item, sentence).entity if kind_of(item.row) == ENTITIES else None
+
+
+def _marked_as(result: Sequence[Mapping[str, Any]]) -> list[str]:
+    values = [item["value"] for item in result if kind_of(item) == ENTITIES]
+    ordered = sorted(values, key=lambda value: (value["start"], value["end"]))
+    return [f"“{value['text']}” {', '.join(value['labels'])}" for value in ordered]
+
+
+def _and(before: str, corrections: Iterable[str]) -> str:
+    """What was carried over earlier and now, each once: after an interruption it is said already.
+
+    The words are not taken apart again: a phrase may have the sign between them in it.
+    """
+    said = [before] if before else []
+    fresh = (c for c in corrections if f"{_AND}{c}{_AND}" not in f"{_AND}{before}{_AND}")
+    return _AND.join([*said, *fresh])
 
 
 def _marked(sentence: ParallelSentence, items: tuple[Item, ...]) -> Marked:
@@ -118,7 +159,7 @@ def _unsettled(
     rules: Rules, sentence: ParallelSentence, items: tuple[Item, ...]
 ) -> Iterator[Place]:
     """Where a correction applies to something that is still as it was predicted."""
-    settled = {id(entity) for item, entity in items if item.get("meta", {}).get("propagated")}
+    settled = {id(entity) for item, entity in items if CARRIED in meta_of(item)}
     for place in rules.places(_marked(sentence, items)):
         if place.entity is None or id(place.entity) not in settled:
             yield place
@@ -142,11 +183,11 @@ def _region(old: Json, place: Place, sentence: ParallelSentence, said_by: int) -
     # A correction with a label is one that leaves an entity.
     entity = Entity(place.span, str(place.correction.new_label))
     identity = old.get("id") or region_id(sentence.id, None, entity.span, entity.label)
-    meta = dict(old.get("meta", {}))
+    meta = dict(meta_of(old))
     reason = f"{place.correction.change}, as in {said_by} reviewed sentence{'s'[: said_by != 1]}"
     # One text: Label Studio writes several without anything between them.
     meta["text"] = [" · ".join([*meta.get("text", ()), f"propagated: {reason}"])]
-    meta["propagated"] = reason
+    meta[CARRIED] = reason
     if place.entity is not None:
         label, score = place.entity.label, place.entity.score
         value = {key: old["value"][key] for key in ("start", "end", "text")}

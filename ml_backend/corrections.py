@@ -8,9 +8,11 @@ Phrases are the same if they are spelled the same, upper and lower case included
 “weiß” a verb), in whatever Unicode normalisation form.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from unicodedata import normalize
 
 from projection.records import Entity, ParallelSentence, ReviewedSentence, Span
@@ -31,7 +33,7 @@ class Correction:
 
     `new_label` is None where people found that it is no entity. Moved borders are counted in code
     points, forward being positive; `new_phrase` is what they enclose then, and equal to `phrase`
-    where none was moved. Phrases are in normalisation form C.
+    where none was moved. All of it is in normalisation form C.
     """
 
     lang: str
@@ -204,14 +206,15 @@ def _what_became_of(span: Span, before: Labels, after: Labels) -> Became | None:
 
 def _correction(sentence: ParallelSentence, became: Became) -> Correction:
     span, label, place, new_label = became
+    text = sentence.target
     return Correction(
         sentence.target_lang,
-        composed(span.of(sentence.target)),
+        composed(span.of(text)),
         label,
         new_label,
-        composed(place.of(sentence.target)),
-        place.start - span.start,
-        place.end - span.end,
+        composed(place.of(text)),
+        _composed_length(text, place.start) - _composed_length(text, span.start),
+        _composed_length(text, place.end) - _composed_length(text, span.end),
     )
 
 
@@ -221,8 +224,8 @@ def _new_borders(correction: Correction, entity: Entity, marked: Marked) -> Span
     """
     if not correction.moves:
         return entity.span
-    start = entity.span.start + correction.start_by
-    end = entity.span.end + correction.end_by
+    start = _moved(marked.text, entity.span.start, correction.start_by)
+    end = _moved(marked.text, entity.span.end, correction.end_by)
     if start < 0 or composed(marked.text[start:end]) != correction.new_phrase:
         return None
     span = Span(start, end)
@@ -231,6 +234,19 @@ def _new_borders(correction: Correction, entity: Entity, marked: Marked) -> Span
         return None
     grows = start < entity.span.start or end > entity.span.end
     return None if grows and cuts_word(word_spans(marked.text, marked.lang), span) else span
+
+
+def _composed_length(text: str, end: int) -> int:
+    return len(composed(text[:end]))
+
+
+def _moved(text: str, border: int, by: int) -> int:
+    """The border that lies `by` composed characters further on; -1 before the text.
+
+    A mark that is a character of its own belongs to the letter before it.
+    """
+    wanted = _composed_length(text, border) + by
+    return bisect_right(range(len(text) + 1), wanted, key=partial(_composed_length, text)) - 1
 
 
 def _free(correction: Correction, marked: Marked) -> list[Span]:
@@ -270,6 +286,13 @@ def _was_made(place: Place, after: Labels, marked: Marked) -> bool:
     # What overlaps it and was marked before, too, says nothing about it.
     before = {entity.span for entity in marked.entities} - {place.span}
     return before.issuperset(_overlapping(place.span, after))
+
+
+def outvoted(evidence: Iterable[Evidence]) -> set[Correction]:
+    """Those that a contradicting one was made as often as, or more often."""
+    sentences = {each.correction: each.sentences for each in evidence}
+    pairs = _contradicting(sentences)
+    return {one for one, other in pairs if sentences[one] <= sentences[other]}
 
 
 def _contradicting(corrections: Iterable[Correction]) -> Iterator[tuple[Correction, Correction]]:

@@ -7,14 +7,22 @@ carried over.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
 from label_config.config import labels_of
 from ml_backend.carry import OpenSentence, TaskChange, corrected, read_open
-from ml_backend.corrections import Correction, Evidence, Rules, composed, is_too_short, weigh
+from ml_backend.corrections import (
+    Correction,
+    Evidence,
+    Rules,
+    composed,
+    is_too_short,
+    outvoted,
+    weigh,
+)
 from ml_backend.label_studio import Project, ReviewServer
 from ml_backend.pull import reviews_of
 from ml_backend.repredict import is_touched
@@ -36,12 +44,15 @@ class LeftOut(StrEnum):
 class Selection:
     """Which corrections to carry over: those of `phrase`, those of `lang`, and made often enough.
 
-    `at_least` counts reviewed sentences; by default two, or one where a phrase is named.
+    `at_least` counts reviewed sentences; by default two, or one where a phrase is named. `overrule`
+    takes what was decided otherwise, too, of the phrase that is named: of corrections that
+    contradict each other the one that was made most often.
     """
 
     phrase: str | None = None
     lang: str | None = None
     at_least: int | None = None
+    overrule: bool = False
 
     @property
     def enough(self) -> int:
@@ -57,11 +68,12 @@ class Selection:
             self.phrase is None or composed(self.phrase) in phrases
         )
 
-    def against(self, evidence: Evidence) -> LeftOut | None:
-        """Why a correction is left out, or None."""
+    def against(self, evidence: Evidence, weaker: Collection[Correction] = ()) -> LeftOut | None:
+        """Why a correction is left out, or None; `weaker` are those that others outvote."""
         if is_too_short(evidence.correction):
             return LeftOut.TOO_SHORT
-        if evidence.otherwise:
+        overruled = self.overrule and self.phrase is not None
+        if evidence.correction in weaker if overruled else evidence.otherwise:
             return LeftOut.CONTESTED
         return LeftOut.TOO_FEW if evidence.sentences < self.enough else None
 
@@ -98,12 +110,13 @@ class Plan:
     open: int
 
     def to_json(self) -> dict[str, object]:
-        """What was found, and how many tasks would change."""
+        """What was found, and which tasks would change."""
         return {
             "reviewed": self.reviewed,
             "open": self.open,
             "tasks": len(self.changes),
             "corrections": [finding.to_json() for finding in self.findings],
+            "changes": [change.to_json() for change in self.changes],
         }
 
 
@@ -134,25 +147,28 @@ def plan(server: ReviewServer, project: Project, selection: Selection) -> Plan:
     read = (read_open(task, project.model_version) for task in untouched)
     sentences = [sentence for sentence in read if sentence is not None]
     evidence = [each for each in weigh(reviewed) if selection.about(each.correction)]
-    chosen = {e.correction: e.sentences for e in evidence if selection.against(e) is None}
+    weaker = outvoted(evidence)
+    left_out = {e.correction: selection.against(e, weaker) for e in evidence}
+    chosen = {e.correction: e.sentences for e in evidence if left_out[e.correction] is None}
     rules = Rules(chosen)
     changes = [c for sentence in sentences if (c := corrected(sentence, rules, chosen))]
     tasks_of = Counter(correction for change in changes for correction in change.corrections)
     others = Rules(e.correction for e in evidence if e.correction not in chosen)
     tasks_of.update(c for sentence in sentences for c in _applying(others, sentence))
-    findings = (Finding(e, tasks_of[e.correction], selection.against(e)) for e in evidence)
+    findings = (Finding(e, tasks_of[e.correction], left_out[e.correction]) for e in evidence)
     return Plan(tuple(findings), tuple(changes), reviewed=len(reviewed), open=len(untouched))
 
 
 def carry_out(
     server: ReviewServer, plan: Plan, *, on_progress: Callable[[int], None] = lambda _: None
 ) -> Propagated:
-    """Do what was planned, to the tasks that still are as they were then.
+    """Do what was planned, to the tasks that still are as they were then, and nobody has begun.
 
     A task says what was carried over before its prediction shows it: so whatever an interruption
     leaves half done is found again, and finished.
 
     Raises:
+        ReviewError: if a task is not one that was pushed.
         ServerError: if Label Studio refuses something or goes away.
     """
     changed = 0

@@ -7,10 +7,11 @@ takes. Column names are `tasks:` and a task's property, or `tasks:data.` and a k
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from label_config.chips import PLAIN
 from label_config.config import UNUSABLE
 from projection.records import ConflictKind
 
-SHOWN = ("predictions_score", "data.lang", "data.source", "data.target", "data.conflict")
+SHOWN = ("predictions_score", "data.lang", "data.source", "data.target", "data.doubts")
 SHOWN_WHEN_REVIEWED = (*SHOWN, "annotators")
 SHOWN_BESIDE_A_TASK = ("data.target",)
 
@@ -47,15 +48,19 @@ _OF_A_TASK = (
     "data.source_html",
     "data.doubts_html",
     "data.conflict",
+    "data.doubts",
     "data.n_conflicts",
     "data.min_confidence",
     "data.n_entities",
     "data.source_entities",
     "data.conflicts",
+    "data.projections",
     "data.propagated",
     "data.audit",
     "data.audit_stratum",
     "data.audit_stratum_size",
+    "data.audit_model_version",
+    "data.audit_threshold",
     "data.disagreement",
 )
 _WIDTHS = {
@@ -63,7 +68,7 @@ _WIDTHS = {
     "data.lang": 90,
     "data.source": 340,
     "data.target": 340,
-    "data.conflict": 190,
+    "data.doubts": 190,
     "data.propagated": 260,
     "data.audit": 160,
     "data.disagreement": 260,
@@ -136,7 +141,8 @@ def _says_something(column: str) -> Filter:
     return Filter(column, "regex", "String", ".")
 
 
-REVIEW_QUEUE = Tab("Review queue", _OPEN)
+# Of a title Label Studio shows about eleven letters, where there are as many tabs as these.
+REVIEW_QUEUE = Tab("Queue", _OPEN)
 PROPAGATED = Tab(
     "Propagated",
     (*_OPEN, _says_something("data.propagated")),
@@ -144,13 +150,13 @@ PROPAGATED = Tab(
 )
 # By no order that tells what the models thought of them.
 AUDIT_SAMPLE = Tab(
-    "Audit sample",
+    "Audit",
     (_says_something("data.audit"),),
     AS_PUSHED,
     (*SHOWN_WHEN_REVIEWED, "data.audit"),
 )
 DISAGREEMENTS = Tab(
-    "Disagreements",
+    "Disputed",
     (_says_something("data.disagreement"),),
     LAST_REVIEWED_FIRST,
     (*SHOWN_WHEN_REVIEWED, "data.disagreement"),
@@ -164,7 +170,7 @@ def review_tabs() -> Iterator[Tab]:
     yield REVIEW_QUEUE
     for kind in ConflictKind:
         of_kind = Filter("data.conflict", "contains", "String", kind.value)
-        yield Tab(kind.value.replace("_", " ").capitalize(), (*_OPEN, of_kind))
+        yield Tab(PLAIN[kind].capitalize(), (*_OPEN, of_kind))
     yield from (PROPAGATED, AUDIT_SAMPLE, DISAGREEMENTS)
     yield Tab("Done", (_REVIEWED,), LAST_REVIEWED_FIRST, SHOWN_WHEN_REVIEWED)
     yield Tab("Unusable", (_MARKED_UNUSABLE,), LAST_REVIEWED_FIRST, SHOWN_WHEN_REVIEWED)

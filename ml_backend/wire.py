@@ -58,10 +58,11 @@ class VersionsResponse(TypedDict):
 class StatusResponse(HealthResponse):
     """As /health; besides, which stored model is active, all that could be, and the trainings.
 
-    Label Studio does not ask for this: it is for people and scripts.
+    `active` is null where that cannot be told; `degraded` then says why. Label Studio does not ask
+    for this: it is for people and scripts.
     """
 
-    active: str
+    active: str | None
     versions: list[str]
     jobs: list[dict[str, object]]
 

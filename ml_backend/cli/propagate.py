@@ -1,6 +1,7 @@
 """`spanferry propagate`: what people corrected is carried over to the open sentences."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +13,11 @@ from ml_backend.cli.options import ApiKey, AsJson, Title, Url
 from ml_backend.review_tabs import PROPAGATED, review_tabs
 
 if TYPE_CHECKING:
+    from ml_backend.carry import TaskChange
     from ml_backend.propagate import Finding, Plan, Propagated
+
+EXAMPLES = 5  # tasks to show of those that would change
+NOTHING = "–"
 
 
 def propagate(
@@ -34,6 +39,12 @@ def propagate(
             "[default: 2; with --phrase: 1]",
         ),
     ] = None,
+    overrule: Annotated[
+        bool,
+        typer.Option(
+            "--overrule", help="Although somebody decided otherwise elsewhere; only with --phrase."
+        ),
+    ] = False,
     apply: Annotated[
         bool, typer.Option("--apply", help="Change the tasks, instead of showing what would be.")
     ] = False,
@@ -43,7 +54,8 @@ def propagate(
 
     Shows what people corrected and how many open tasks have the same phrase predicted in the same
     way. With --apply their predictions are corrected, too; the tab "Propagated" has them, and they
-    stay open for people to judge. Corrections that somebody decided otherwise are left out.
+    stay open for people to judge. Corrections that somebody decided otherwise are left out, unless
+    you name the phrase and --overrule. --json lists every task that changes, before and after.
     Annotated, skipped and begun tasks are never touched.
 
     Example:
@@ -54,7 +66,9 @@ def propagate(
     from ml_backend.label_studio import ReviewServer  # noqa: PLC0415
     from ml_backend.propagate import Selection, carry_out, plan  # noqa: PLC0415
 
-    selection = Selection(phrase, lang, min_corrections)
+    if overrule and phrase is None:
+        raise typer.BadParameter("name the --phrase it is about", param_hint="--overrule")
+    selection = Selection(phrase, lang, min_corrections, overrule)
     err.print(f"Reading {project!r} …", highlight=False, markup=False)
     with ReviewServer.connect(url, api_key) as server:
         found = server.existing_project(project)
@@ -89,6 +103,24 @@ def tables(planned: "Plan", enough: int) -> Iterator[Table]:
         for finding in left_out:
             table.add_row(*_cells(finding), _why(finding, enough))
         yield table
+    if planned.changes:
+        yield _examples(planned.changes[:EXAMPLES])
+
+
+def _examples(changes: "Sequence[TaskChange]") -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("for example, task", justify="right")
+    table.add_column("marked")
+    table.add_column("becomes")
+    for change in changes:
+        was, becomes = _but(change.before, change.after), _but(change.after, change.before)
+        table.add_row(str(change.task_id), Text(was), Text(becomes))
+    return table
+
+
+def _but(marks: Sequence[str], others: Sequence[str]) -> str:
+    """The marks that are not among the others."""
+    return ", ".join((Counter(marks) - Counter(others)).elements()) or NOTHING
 
 
 def _table(first: str, tasks: str, *more: str) -> Table:

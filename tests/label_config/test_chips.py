@@ -1,5 +1,7 @@
 """What the annotator reads above the target sentence, and how the two sentences belong together."""
 
+import re
+from collections import defaultdict
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -10,9 +12,11 @@ from hypothesis import strategies as st
 from label_config.chips import (
     CSS,
     MOST_SHOWN,
+    PLAIN,
     as_html_text,
     doubts_html,
     numbered_sources,
+    place_of,
     source_html,
     with_propagated,
 )
@@ -40,23 +44,38 @@ class Page(HTMLParser):
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.open: list[str] = []
         self.shown: list[str] = []
+        self.css = ""
+        self.texts: defaultdict[str, list[str]] = defaultdict(list)
         self.feed(html)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
         self.open.append(tag)
+        self.texts[tag].append("")
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
-            self.shown.append(data)
+        if "style" in self.open:
+            self.css += data
+            return
+        self.shown.append(data)
+        for tag in {*self.open}:
+            self.texts[tag][-1] += data
 
     @property
     def text(self) -> str:
         return "".join(self.shown)
+
+    def lines(self, tag: str) -> list[str]:
+        """The text of each element with this tag."""
+        return self.texts[tag]
+
+    def rules(self) -> list[str]:
+        """The rules of its style sheet, in any order."""
+        return sorted(re.findall(r"[^{}]+\{[^{}]*\}", self.css))
 
     def chips(self) -> list[dict[str, str | None]]:
         return [attrs for _, attrs in self.tags if (attrs.get("class") or "").startswith("sf-chip")]
@@ -129,7 +148,7 @@ def test_conflicts_are_told_with_kind_reason_and_confidence(overlapping: Project
         "⚠ overlap 1, 2 — “Portugal” is claimed by both “Bank of Portugal” and “Portugal” · 0.41"
         in shown
     )
-    assert shown.endswith("⚠ failed mapping 3 — no place was found for “Porto”")
+    assert "⚠ not found 3 — no place was found for “Porto”" in shown
 
 
 def test_a_long_list_of_conflicts_ends_early_and_says_so(overlapping: ProjectedSentence) -> None:
@@ -161,15 +180,43 @@ def test_what_else_an_entity_could_be_is_told_in_reason_and_on_the_chip(
         "LOC → “Portugal” 0.41",
         "LOC → not found · possible: “Portugal”",
     ]
-    assert doubts(shown).text.endswith(
-        "⚠ failed mapping 3 — “Porto” (LOC) was not found in the translation: "
-        "“Portugal” is taken by “Portugal”"
-        "⚠ one to many 1 — “Bank of Portugal” was found as “Banco” but could also be “fue” · 0.66"
-    )
+    assert (
+        "⚠ not found 3 — “Porto” (LOC) was not found in the translation: "
+        "“Portugal” is taken by “Portugal” · draw it below, or leave it"
+        "⚠ ambiguous 1 — “Bank of Portugal” was found as “Banco” but could also be “fue” · 0.66"
+    ) in doubts(shown).text
+
+
+def test_what_was_not_found_comes_with_what_to_do_about_it(overlapping: ProjectedSentence) -> None:
+    """No key leads to it: there is no region."""
+    overlap, lost = doubts(overlapping).lines("li")
+    assert lost.endswith("no place was found for “Porto” · draw it below, or leave it")
+    assert "draw it" not in overlap
+
+
+def test_every_kind_of_conflict_has_a_plain_name() -> None:
+    assert set(PLAIN) == set(ConflictKind)
+    assert not any("_" in name for name in PLAIN.values())
 
 
 def test_a_sentence_without_conflicts_says_so(clean: ProjectedSentence) -> None:
-    assert doubts(clean).text == "✓ no conflicts found"
+    assert doubts(clean).text == "✓ nothing is in doubt"
+
+
+@pytest.mark.parametrize(
+    ("became", "tag", "title"),
+    [
+        pytest.param("MISC", "1 ORG ↪ MISC", "ORG → “Banco de Portugal” ↪ MISC", id="relabelled"),
+        pytest.param("", "1 ORG ↪", "ORG → “Banco de Portugal” ↪", id="moved"),
+    ],
+)
+def test_a_chip_says_what_a_correction_of_other_sentences_made_of_it(
+    overlapping: ProjectedSentence, became: str, tag: str, title: str
+) -> None:
+    place = place_of(overlapping.projections[0].source)
+    page = Page(source_html(overlapping, {place: became}))
+    assert page.chip_tags() == [tag, "2 LOC 0.41", "3 LOC not found"]
+    assert page.chips()[0]["title"] == title
 
 
 def test_an_entity_with_two_places_shows_both_confidences() -> None:

@@ -223,6 +223,21 @@ def drawn_as_suggested(result: list[dict[str, Any]]) -> None:
     drawn(result)["meta"] = {"text": ["from 3"], "source": [39, 44], "suggested": True}
 
 
+def drawn_as_suggested_and_changed(result: list[dict[str, Any]]) -> None:
+    drawn_as_suggested(result)
+    result[0]["origin"] = "prediction-changed"
+
+
+def drawn_and_linked(result: list[dict[str, Any]]) -> None:
+    meta = {"source": [39, 44], "asked": "ORG", "origin": "person"}
+    drawn(result).update(origin="prediction", meta=meta)
+
+
+def drawn_linked_and_changed(result: list[dict[str, Any]]) -> None:
+    drawn_and_linked(result)
+    result[0]["origin"] = "prediction-changed"
+
+
 def written_by_a_program(result: list[dict[str, Any]]) -> None:
     del drawn(result, start=21, end=23, text="se")["origin"]
 
@@ -239,6 +254,9 @@ def written_by_a_program(result: list[dict[str, Any]]) -> None:
         (drawn_with_another_label, LabelOrigin.PERSON, None),
         (drawn_elsewhere, LabelOrigin.PERSON, None),
         (drawn_as_suggested, LabelOrigin.SUGGESTED, Span(39, 44)),
+        (drawn_as_suggested_and_changed, LabelOrigin.CHANGED, Span(39, 44)),
+        (drawn_and_linked, LabelOrigin.PERSON, Span(39, 44)),
+        (drawn_linked_and_changed, LabelOrigin.PERSON, Span(39, 44)),
         (written_by_a_program, LabelOrigin.PERSON, None),
     ],
     ids=lambda value: getattr(value, "__name__", str(value)),
@@ -273,6 +291,28 @@ def test_a_region_drawn_beside_one_that_was_kept_does_not_come_from_it(
         Provenance(LabelOrigin.PERSON),
         Provenance(LabelOrigin.PROJECTED, BANK),
     )
+
+
+@pytest.mark.parametrize(
+    ("origin", "asked", "label"),
+    [
+        pytest.param("prediction", "PER", "PER", id="nobody changed it: the page gave it a label"),
+        pytest.param("prediction-changed", "PER", "ORG", id="a person did"),
+        pytest.param("manual", "PER", "ORG", id="it is no answer"),
+        pytest.param("prediction", "ORG", "ORG", id="as it was asked"),
+        pytest.param("prediction", "GPE", "ORG", id="unknown"),
+        pytest.param("prediction", ["PER"], "ORG", id="no label"),
+    ],
+)
+def test_an_answer_has_the_label_that_was_asked_for_unless_a_person_changed_it(
+    exported: dict[str, Any], origin: str, asked: object, label: str
+) -> None:
+    region = exported["annotations"][0]["result"][0]
+    region.update(origin=origin, meta={"asked": asked})
+    after = review(exported)
+    assert [entity.label for entity in after.entities] == [label, "LOC"]
+    said = "PER “Banco de Portugal” [3, 20) was shown as ORG, which nobody asked for"
+    assert (said in after.notes) is (label == "PER")
 
 
 @pytest.mark.parametrize("source", [[4], [4, 900], [8, 4], "4", [4, "20"], {"start": 4}, 4])
@@ -310,7 +350,10 @@ def test_what_was_marked_in_the_source_is_noted_and_never_a_target_entity(
     after = review(exported)
     assert (after.entities, after.provenance) == (before.entities, before.provenance)
     assert after.status is ReviewStatus.ACCEPTED
-    assert after.notes == (*before.notes, "marked in the source: LOC “Porto” [39, 44)")
+    said = "marked in the source: LOC “Porto” [39, 44)"
+    assert after.notes == (*before.notes, f"{said}, not projected")
+    exported["annotations"][0]["result"][-1]["meta"] = {"targets": [[3, 8]]}
+    assert review(exported).notes == (*before.notes, said)
 
 
 def test_line_ends_may_look_different_in_the_source(exported: dict[str, Any]) -> None:
@@ -592,14 +635,14 @@ def test_another_label_set_is_named_with_the_one_that_is_known(exported: dict[st
 class TestAnnotationOf:
     def test_carries_regions_and_the_answer(self) -> None:
         text = "El Banco de Portugal se fue a otra parte."
-        region, choice = annotation_of([BANCO], text, ReviewStatus.CORRECTED)
+        region, choice = annotation_of([BANCO], text, ReviewStatus.UNUSABLE)
         assert region["value"]["text"] == "Banco de Portugal"
-        assert choice["value"] == {"choices": ["ok"]}
+        assert choice["value"] == {"choices": ["unusable"]}
 
     def test_carries_where_each_label_comes_from(self) -> None:
         text = "El Banco de Portugal se fue a otra parte."
         provenance = [Provenance(LabelOrigin.CHANGED, BANK), Provenance(LabelOrigin.PERSON)]
-        regions = annotation_of([BANCO, PORTUGAL], text, ReviewStatus.CORRECTED, provenance)[:2]
+        regions = annotation_of([BANCO, PORTUGAL], text, ReviewStatus.CORRECTED, provenance)
         assert [(region["origin"], region["meta"]) for region in regions] == [
             ("prediction-changed", {"origin": "changed", "source": [4, 20]}),
             ("manual", {"origin": "person"}),

@@ -37,6 +37,7 @@ def test_fields_the_data_manager_filters_and_orders_by_are_flat(
         "source_lang": "en",
         "origin": "banks.en:7",
         "conflict": "failed_mapping, overlap",
+        "doubts": "not found, overlap",
         "n_conflicts": 2,
         "min_confidence": 0.0,
         "n_entities": 2,
@@ -51,7 +52,8 @@ def test_fields_the_data_manager_filters_and_orders_by_are_flat(
 
 def test_a_sentence_without_conflicts_can_be_filtered_for(clean: ProjectedSentence) -> None:
     data = to_task(clean)["data"]
-    assert (data["conflict"], data["n_conflicts"], data["conflicts"]) == ("none", 0, [])
+    assert (data["conflict"], data["doubts"]) == ("none", "")
+    assert (data["n_conflicts"], data["conflicts"]) == (0, [])
 
 
 def test_a_task_says_what_is_doubtful_and_how_each_region_looks(
@@ -101,7 +103,7 @@ def test_a_prediction_names_model_and_score_and_marks_every_entity(
     overlapping: ProjectedSentence,
 ) -> None:
     prediction = to_prediction(overlapping)
-    assert (prediction["model_version"], prediction["score"]) == ("a1b2c3", 0.0)
+    assert prediction["model_version"] == "a1b2c3"
     region = prediction["result"][0]
     assert {key: region[key] for key in region if key != "id"} == {
         "from_name": "entities",
@@ -124,6 +126,18 @@ def test_a_region_says_what_else_its_source_could_be(overlapping: ProjectedSente
 
 def test_a_sentence_without_entities_has_an_empty_prediction(clean: ProjectedSentence) -> None:
     assert to_prediction(clean) == {"model_version": "a1b2c3", "score": 1.0, "result": []}
+
+
+def test_where_something_was_not_found_the_rest_decides_whose_turn_it_is(
+    overlapping: ProjectedSentence,
+) -> None:
+    """All of them come before every other sentence, and below every threshold of an audit."""
+    banco, portugal = overlapping.entities
+    surer = replace(overlapping, entities=(banco, replace(portugal, score=0.9)))
+    nothing = replace(overlapping, entities=())
+    unsure = replace(overlapping, score=0.01)
+    scores = [to_prediction(each)["score"] for each in (nothing, overlapping, surer, unsure)]
+    assert scores == [0.0, 0.00041, 0.00066, 0.01]
 
 
 def test_an_entity_found_in_the_target_only_says_so(clean: ProjectedSentence) -> None:

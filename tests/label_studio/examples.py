@@ -1,10 +1,18 @@
 """Worked examples, and a projector that knows the answers to them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from projection.conflicts import PAPER_CHECKS, find_conflicts, low_confidence
-from projection.records import Entity, ParallelSentence, ProjectedSentence, Projection, Span
+from projection.records import (
+    Conflict,
+    ConflictKind,
+    Entity,
+    ParallelSentence,
+    ProjectedSentence,
+    Projection,
+    Span,
+)
 
 LABELS = ("PER", "ORG", "LOC", "MISC")
 FIRST, SECOND = "fixed-1", "fixed-2"
@@ -117,6 +125,45 @@ FULL = Example(
         ("LOC", "Lisbon", None, 0.0),
     ),
 )
+
+# Nothing to select, and something to do all the same.
+NOT_FOUND = Example(
+    "not-found",
+    "es",
+    "Lisbon grew.",
+    "Creció la ciudad de Lisboa.",
+    (("LOC", "Lisbon", None, 0.0),),
+)
+
+MANY_LABELS = (*LABELS, *(f"type-{n}" for n in range(1, 9)))
+
+
+def crowded() -> ProjectedSentence:
+    """More than a page has lines for: every kind of doubt, in a sentence of 40 words."""
+    full = projected_as(FULL)
+    spain, ana, siemens, bank, portugal, lisbon = full.projections
+    elsewhere = place(FULL.target, "ministerio de Lisboa")
+    found = (
+        spain,
+        replace(ana, alternatives=(place(FULL.target, "marzo"),)),
+        replace(siemens, score=0.31),
+        bank,
+        replace(portugal, score=0.22, alternatives=(elsewhere,)),
+        replace(lisbon, alternatives=(elsewhere,)),
+    )
+    extra = Entity(place(FULL.target, "constructores"), "MISC", 0.99)
+    reason = "“constructores” looks like MISC to a second model"
+    proposed = (extra, *(entity for p in found if (entity := p.entity)))
+    return replace(
+        full,
+        entities=tuple(sorted(proposed, key=lambda e: (e.span, e.label))),
+        projections=found,
+        conflicts=(
+            *find_conflicts(full.sentence, found, CHECKS),
+            Conflict(ConflictKind.UNPROJECTED, reason, spans=(extra.span,)),
+        ),
+    )
+
 
 # Where offsets could go wrong on a page: two UTF-16 units a character, several characters a sign,
 # markup, another direction, and two line ends that HTML takes for one.

@@ -11,11 +11,10 @@ from label_config.config import SOURCE_LABEL_HOTKEYS, build_config
 from ml_backend.label_studio import Project, ReviewServer
 from ml_backend.push import push
 from projection.projector import Projector, pair
-from projection.records import Span
 from tests.label_studio.bundled_backend import CREDENTIALS, BundledBackend, bundled_backend
+from tests.label_studio.examples import LABELS, place
 from tests.label_studio.pages import SOURCE, ReviewPage
 
-LABELS = ("PER", "ORG", "LOC", "MISC")
 # The bundled teacher finds the person and the town, and misses the guild.
 SENTENCE = pair(
     "Marta Vidal showed the charter of the harbour guild to the mayor of Ghent.",
@@ -23,11 +22,6 @@ SENTENCE = pair(
     "de",
 )
 MISSED, LABEL, FOUND = "harbour guild", "ORG", "Hafengilde"
-
-
-def place(text: str, phrase: str) -> Span:
-    start = text.index(phrase)
-    return Span(start, start + len(phrase))
 
 
 def source_key(label: str, labels: Sequence[str] = LABELS) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Page, Response, sync_playwright
+from playwright.sync_api import Page, Response, Route, sync_playwright
 
+from label_config.colors import contrast, luminance
 from ml_backend.label_studio_server import LabelStudioServer
 from projection.records import Span
 
@@ -21,16 +22,18 @@ SWITCHES = (
     "--no-first-run",
 )
 SOURCE, TARGET = ".sf-source", ".sf-target [class*=htx-richtext]"  # where the two sentences are
+MARK = ".sf-target .htx-highlight[data-label]"  # the last piece of each highlighted phrase of it
 NEXT_SPAN = "Alt+."  # Label Studio's key for it
 WIDTH, HEIGHT = 1366, 768  # a small laptop
 SECONDS = 60_000  # Playwright counts in milliseconds
 
 _SETTLE = 50  # milliseconds: what a key changes is drawn a moment later
+_ASKING = "**/interactive-annotating*"
+_ANSWERED = "() => !Htx.awaitingSuggestions"
 _NO_MORE = "No More Tasks Left in Queue"
 _NEXT = f"""before => document.body.innerText.includes("{_NO_MORE}")
   || (window.Htx?.task && Number(window.Htx.task.id) !== before)"""
 
-_MARK = ".htx-highlight[data-label]"  # the last piece of each highlighted region
 _MARKS = "spans => spans.map(span => [span.dataset.label.split(':')[1], span.textContent])"
 _TAGS = "spans => spans.map(span => getComputedStyle(span, '::after').content)"
 _OUTLINED = """spans => spans
@@ -39,6 +42,30 @@ _OUTLINED = """spans => spans
 _LIT = """chips => chips
   .filter(chip => !getComputedStyle(chip).boxShadow.startsWith("rgba(0, 0, 0, 0)"))
   .map(chip => chip.textContent)"""
+
+# The colour of the text of an element, or of what CSS puts behind it, and the colour under it: both
+# as they come to be on the screen, from all the translucent layers up to the page.
+_COLOURS = """([element, pseudo]) => {
+  const pixel = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
+  const paint = (colour, alpha) => {
+    pixel.globalAlpha = alpha;
+    pixel.fillStyle = colour;
+    pixel.fillRect(0, 0, 1, 1);
+    const hex = [...pixel.getImageData(0, 0, 1, 1).data].slice(0, 3);
+    return "#" + hex.map(part => part.toString(16).padStart(2, "0")).join("");
+  };
+  const chain = [];
+  for (let each = element; each; each = each.parentElement) chain.unshift(getComputedStyle(each));
+  paint("white", 1);
+  let under = "", opacity = 1;
+  for (const style of chain) {
+    opacity *= Number(style.opacity);
+    under = paint(style.backgroundColor, opacity);
+  }
+  const own = pseudo ? getComputedStyle(element, pseudo) : chain[chain.length - 1];
+  if (pseudo) under = paint(own.backgroundColor, opacity);
+  return [paint(own.color, opacity), under];
+}"""
 
 # Where to press the mouse so that the caret comes to stand before code point `start`, and where to
 # let go so that it stands after code point `end - 1`. A line break counts one, as in Label Studio.
@@ -76,11 +103,11 @@ class ReviewPage:
     """A logged-in browser tab."""
 
     def __init__(self, page: Page, server: LabelStudioServer) -> None:
-        self.page, self._server = page, server
+        self.page, self.server = page, server
 
     def log_in(self) -> None:
-        account = self._server.account
-        self.page.goto(f"{self._server.url}/user/login/", wait_until="domcontentloaded")
+        account = self.server.account
+        self.page.goto(f"{self.server.url}/user/login/", wait_until="domcontentloaded")
         self.page.fill("input[name=email]", account.user)
         self.page.fill("input[name=password]", account.password)
         self.page.keyboard.press("Enter")
@@ -121,23 +148,53 @@ class ReviewPage:
 
     def marked(self) -> list[list[str]]:
         """Label and words of everything highlighted in the target sentence, in reading order."""
-        marks: list[list[str]] = self.page.eval_on_selector_all(f"{TARGET} {_MARK}", _MARKS)
+        marks: list[list[str]] = self.page.eval_on_selector_all(MARK, _MARKS)
         return marks
 
     def tags(self, box: str = TARGET) -> list[str]:
         """What stands behind each highlighted phrase, in reading order, as CSS computes it."""
-        tags: list[str] = self.page.eval_on_selector_all(f"{box} {_MARK}", _TAGS)
+        tags: list[str] = self.page.eval_on_selector_all(f"{box} .htx-highlight[data-label]", _TAGS)
         return ["".join(re.findall(r'"([^"]*)"', tag)) for tag in tags]
+
+    def chip_tags(self) -> list[str]:
+        """What stands behind each English entity, in reading order."""
+        tags: list[str] = self.page.eval_on_selector_all(
+            ".sf-chip[data-tag]", "chips => chips.map(chip => chip.dataset.tag)"
+        )
+        return tags
 
     def outlined(self) -> list[str]:
         """The phrases of the target sentence that are outlined because something is doubtful."""
-        words: list[str] = self.page.eval_on_selector_all(f"{TARGET} {_MARK}", _OUTLINED)
+        words: list[str] = self.page.eval_on_selector_all(MARK, _OUTLINED)
         return words
 
     def lit_chips(self) -> list[str]:
-        """The source phrases that are lit up because their mark is selected."""
+        """The source phrases that are lit up because their mark is selected or pointed at."""
         words: list[str] = self.page.eval_on_selector_all(".sf-chip", _LIT)
         return words
+
+    def lit_marks(self) -> list[str]:
+        """The phrases of the target that are lit up because their chip is pointed at."""
+        words: list[str] = self.page.eval_on_selector_all(MARK, _LIT)
+        return words
+
+    def contrasts(self, what: str, pseudo: str = "") -> list[float]:
+        """How far the text of all such elements, or of what is behind it, is from what is under it:
+        the ratio that WCAG 2.1 defines, from 1 to 21.
+        """
+        found = self.page.query_selector_all(what)
+        pairs = [self.page.evaluate(_COLOURS, [each, pseudo]) for each in found]
+        return [contrast(text, under) for text, under in pairs]
+
+    def brightness(self) -> float:
+        """The relative luminance of what is behind the sentences."""
+        box = self.page.query_selector(".sf-target")
+        _, under = self.page.evaluate(_COLOURS, [box, ""])
+        return luminance(under)
+
+    def is_waiting(self) -> bool:
+        """Whether the page says that an answer is under way."""
+        return self.page.locator(".sf-wait").is_visible()
 
     def selected(self) -> str:
         """The words of the selected region; empty if none is."""
@@ -188,6 +245,10 @@ class ReviewPage:
         """Click on the highlighted phrase of the target that reads `text`, or begins so."""
         self.page.locator(f"{TARGET} .htx-highlight").filter(has_text=text).first.click()
 
+    def point_at(self, what: str, text: str) -> None:
+        """Move the mouse over the first of such elements that reads `text`."""
+        self.page.locator(what).filter(has_text=text).first.hover()
+
     def drag_over(self, span: Span, box: str = TARGET) -> None:
         """Drag the mouse over the code points of `span` in one of the two sentences."""
         (x, y), (to_x, to_y) = self._edges(span, box)
@@ -203,6 +264,28 @@ class ReviewPage:
         assert handle, "no region is selected, or its ends cannot be dragged"
         _, (to_x, to_y) = self._edges(Span(end - 1, end), TARGET)
         self._drag(handle["x"] + 1, handle["y"] + handle["height"] / 2, to_x, to_y)
+
+    @contextmanager
+    def answers_held(self) -> Iterator[list[Route]]:
+        """What the page asks the backend is held back until the block ends; the held questions."""
+        asked: list[Route] = []
+
+        def hold(route: Route) -> None:
+            asked.append(route)
+
+        self.page.route(_ASKING, hold)
+        yield asked
+        for route in asked:
+            route.continue_()
+        self.page.unroute(_ASKING)
+        self.page.wait_for_function(_ANSWERED)
+        self.page.wait_for_timeout(_SETTLE)
+
+    def await_draft(self) -> None:
+        """Wait until Label Studio has saved what is on the screen, some seconds after a change."""
+        with self.page.expect_response(_is_draft) as told:
+            pass
+        assert told.value.ok, told.value.status_text
 
     def submit(self) -> None:
         """Submit by keyboard, and wait until Label Studio has it."""
@@ -222,7 +305,8 @@ class ReviewPage:
 
     def set_theme(self, theme: str) -> None:
         """Switch Label Studio to `light` or `dark`, with the button it has for that."""
-        for _ in range(3):
+        for _ in range(4):
+            self.page.wait_for_timeout(_SETTLE)
             if self.page.get_attribute("html", "data-color-scheme") == theme:
                 return
             self.page.click("text=/^(Auto|Light|Dark)$/")
@@ -244,6 +328,10 @@ class ReviewPage:
         mouse.move((x + to_x) / 2, (y + to_y) / 2, steps=4)
         mouse.move(to_x, to_y, steps=4)
         mouse.up()
+
+
+def _is_draft(answer: Response) -> bool:
+    return answer.request.method in ("POST", "PATCH") and "/drafts" in answer.url
 
 
 def _is_decision(answer: Response) -> bool:

@@ -3,8 +3,8 @@
     python -m tests.label_studio.screenshots RUN [--out docs/images]
 
 Writes task-clean.png, task-conflict.png, task-dark.png (the same in the dark theme),
-task-chinese.png, data-manager.png, and interactive-before.png and interactive-after.png. A picture
-the run has no sentence for is left out, and named.
+task-chinese.png, data-manager.png, propagated.png, and interactive-before.png and
+interactive-after.png. A picture the run has no sentence for is left out, and named.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from projection.run import load_run
 from projection.words import is_character_language
 from tests.label_studio.interactive_pictures import interactive_pictures
 from tests.label_studio.pages import NEXT_SPAN, reviewing
+from tests.label_studio.propagated_picture import propagated_picture
 
 WIDTH, HEIGHT = 1440, 620
 LONGEST = 160  # characters: a sentence that fits on two lines
@@ -98,6 +99,7 @@ def take_all(run: Path, out: Path, data_dir: Path) -> None:
         page.set_theme(LIGHT)
         page.open_tab(server.tab_url(project, tabs[REVIEW_QUEUE.title]))
         page.picture(out / "data-manager.png")
+        propagated_picture(page, server, out)
         interactive_pictures(page, server, out)
 
 

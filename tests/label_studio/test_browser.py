@@ -1,11 +1,15 @@
 """What a reviewer sees and does, in a real browser."""
 
-from collections.abc import Iterator
+import json
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from label_config.chips import WHAT_TO_DO, with_propagated
+from label_config.config import build_config
+from ml_backend.cli import app
 from ml_backend.label_studio import Project, ReviewServer
-from ml_backend.label_studio_server import LabelStudioServer
 from ml_backend.pull import fetch_reviewed
 from ml_backend.push import push
 from ml_backend.review_tabs import REVIEW_QUEUE
@@ -14,8 +18,11 @@ from tests.label_studio.examples import (
     BY_ID,
     EXAMPLES,
     FULL,
+    MANY_LABELS,
+    NOT_FOUND,
     RIGHT_TO_LEFT,
     TRICKY,
+    crowded,
     many,
     place,
     projected,
@@ -24,21 +31,13 @@ from tests.label_studio.examples import (
 
 playwright = pytest.importorskip("playwright", reason="playwright is not installed: the dev extra")
 
-from tests.label_studio.pages import NEXT_SPAN, SOURCE, ReviewPage, chromium, reviewing  # noqa: E402
+from tests.label_studio.pages import MARK, NEXT_SPAN, SOURCE, ReviewPage  # noqa: E402
 
 pytestmark = [pytest.mark.label_studio, pytest.mark.browser]
 
 PER, ORG, LOC, MISC = "1", "2", "3", "4"  # the keys of the target labels
 SOURCE_ORG = "w"
 DELETE, LET_GO, UNUSABLE = "Backspace", "u", "x"
-
-
-@pytest.fixture
-def reviewer(label_studio: LabelStudioServer) -> Iterator[ReviewPage]:
-    if chromium() is None:
-        pytest.skip("there is no Chromium: install one, or name it in CHROMIUM")
-    with reviewing(label_studio) as page:
-        yield page
 
 
 class Desk:
@@ -98,7 +97,7 @@ def test_the_words_on_screen_are_the_projected_ones_and_ctrl_enter_accepts_them(
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_full_task_says_everything_at_a_glance(desk: Desk, theme: str) -> None:
+def test_a_full_task_says_everything_readably_at_a_glance(desk: Desk, theme: str) -> None:
     desk.lay_out(projected_as(FULL))
     page = desk.open("full")
     page.set_theme(theme)
@@ -107,11 +106,78 @@ def test_a_full_task_says_everything_at_a_glance(desk: Desk, theme: str) -> None
     assert page.overflow() == 0, "nothing scrolls on a small laptop"
     assert page.tags() == ["2 PER 0.99", "3 ORG 0.97", "4 ORG 0.66", "1 LOC 0.41", "5 LOC 0.94"]
     assert page.doubts().splitlines() == [
-        "⚠ failed mapping 6 — “Lisbon” (LOC) was not found in the translation",
+        f"⚠ not found 6 — “Lisbon” (LOC) was not found in the translation{WHAT_TO_DO}",
         "⚠ overlap 1, 4 — “España” is claimed by both “Spain” and “Bank of Spain” · 0.41",
-        "⚠ low confidence 1 — only 41 % sure that “España” is “Spain”",
+        "⚠ unsure 1 — only 41 % sure that “España” is “Spain”",
     ]
     assert sorted(page.outlined()) == ["Banco de España", "España"]
+    # WCAG 2.1, 1.4.3: small text.
+    for what in ((".sf-chip[data-tag]", "::after"), (MARK, "::after"), (".sf-conflicts li", "")):
+        assert min(page.contrasts(*what)) >= 4.5, what
+    assert {"light": page.brightness() > 0.9, "dark": page.brightness() < 0.1}[theme]
+
+
+def test_the_fullest_task_fits_on_a_small_laptop(desk: Desk) -> None:
+    """Every kind of doubt, more of them than there are lines for, what was propagated, and labels
+    on two lines.
+    """
+    project = desk.server.ensure_project("Crowded", build_config(MANY_LABELS))
+    desk.project = project
+    desk.lay_out(crowded())
+    (task,) = desk.server.tasks(project)
+    doubts = with_propagated(task["data"]["doubts_html"], "Siemens: LOC → ORG; Ana: LOC → PER")
+    desk.server.update_task_data(task["id"], {**task["data"], "doubts_html": doubts})
+    page = desk.open("full")
+
+    lines = page.doubts().splitlines()
+    assert [line.split(" ")[0] for line in lines] == [*"⚠⚠⚠⚠⚠", "…", "↪"]
+    assert page.overflow() == 0
+
+
+def test_what_was_not_found_alone_says_what_to_do_and_can_be_drawn(desk: Desk) -> None:
+    desk.lay_out(projected_as(NOT_FOUND))
+    page = desk.open("not-found")
+    page.press(NEXT_SPAN)
+    nothing = page.selected()
+    said = page.doubts().splitlines()
+    page.press(LOC)
+    page.drag_over(place(NOT_FOUND.target, "Lisboa"))
+    page.submit()
+
+    assert nothing == "", "there is no span to go to"
+    assert WHAT_TO_DO == " · draw it below, or leave it"
+    assert said == [f"⚠ not found 1 — “Lisbon” (LOC) was not found in the translation{WHAT_TO_DO}"]
+    review = desk.reviewed()["not-found"]
+    assert (review.status, marks(review)) == (ReviewStatus.CORRECTED, [("LOC", "Lisboa")])
+
+
+def test_pointing_at_one_side_lights_up_the_other(desk: Desk) -> None:
+    desk.lay_out(projected_as(FULL))
+    page = desk.open("full")
+    page.point_at(".sf-chip", "Ana Torres")
+    marks_lit = page.lit_marks()
+    page.point_at(MARK, "Siemens")
+
+    assert marks_lit == ["Ana Torres"]
+    assert (page.lit_marks(), page.lit_chips()) == ([], ["Siemens"])
+
+
+def test_ends_are_said_to_be_draggable_only_where_they_are(desk: Desk) -> None:
+    desk.lay_out(*projected())
+    shown = {n: desk.open(n).page.locator(".sf-ends").is_visible() for n in ("plain", "emoji")}
+    assert shown == {"plain": True, "emoji": False}
+
+
+def test_what_is_not_offered_any_more_is_not_shown(desk: Desk) -> None:
+    desk.lay_out(*projected())
+    page = desk.open("plain")
+    offered = page.page.locator(".sf-review [class*=choice__item]").all()
+    seen = [choice.inner_text() for choice in offered if choice.is_visible()]
+    page.press("5", "o", "f", "j")
+    page.submit()
+
+    assert seen == ["unusable[x]"]
+    assert desk.reviewed()["plain"].status is ReviewStatus.ACCEPTED, "and no key chooses it"
 
 
 def test_one_key_goes_through_the_spans_doubtful_ones_first(desk: Desk) -> None:
@@ -184,7 +250,9 @@ def test_what_is_marked_in_the_source_has_the_offsets_it_has_in_the_sentence(des
     for pair_id, spans in expected.items():
         review = reviewed[pair_id]
         text = review.sentence.source
-        said = [f"marked in the source: ORG “{span.of(text)}” {span}" for span in spans]
+        said = [
+            f"marked in the source: ORG “{span.of(text)}” {span}, not projected" for span in spans
+        ]
         assert list(review.notes) == said
         assert review.status is ReviewStatus.ACCEPTED, "nothing was changed in the target"
 
@@ -261,7 +329,9 @@ DECISIONS: tuple[tuple[tuple[str, ...] | None, ReviewStatus, list[str]], ...] = 
 )
 
 
-def test_twenty_tasks_of_the_review_queue_are_done_by_keys_alone(desk: Desk) -> None:
+def test_twenty_tasks_of_the_review_queue_are_done_by_keys_alone_and_exported(
+    desk: Desk, tmp_path: Path
+) -> None:
     sentences = many(20)
     desk.lay_out(*sentences)
     decisions = {s.sentence.id: DECISIONS[n % 5] for n, s in enumerate(sentences)}
@@ -284,3 +354,30 @@ def test_twenty_tasks_of_the_review_queue_are_done_by_keys_alone(desk: Desk) -> 
         pair_id: (review.status, [label for label, _ in marks(review)])
         for pair_id, review in desk.reviewed().items()
     } == {pair_id: (status, labels) for pair_id, (_, status, labels) in decisions.items()}
+    assert exported(desk, tmp_path / "export") == (
+        {pair_id: status.value for pair_id, (_, status, _) in decisions.items()},
+        [
+            [
+                f"{n} O",
+                "reiste O",
+                "nach O",
+                f"Berlin B-{labels[0]}" if labels else "Berlin O",
+                ". O",
+            ]
+            for n, (_, status, labels) in enumerate(decisions.values())
+            if status in (ReviewStatus.ACCEPTED, ReviewStatus.CORRECTED)
+        ],
+    )
+
+
+def exported(desk: Desk, out: Path) -> tuple[dict[str, str], list[list[str]]]:
+    """What `spanferry export` writes: the status of every sentence, and the words to train on."""
+    url, key = desk.page.server.url, desk.page.server.account.token
+    where = ["--url", url, "--api-key", key, "--project", desk.project.title]
+    command = ["export", *where, "--out", str(out), "--plain-iob2"]
+    result = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    rows = [json.loads(row) for row in (out / "reviewed.jsonl").read_text("utf-8").splitlines()]
+    blocks = (out / "data.iob2").read_text("utf-8").strip().split("\n\n")
+    words = [[line.replace("\t", " ") for line in block.splitlines()] for block in blocks]
+    return {row["sentence"]["id"]: row["status"] for row in rows}, words

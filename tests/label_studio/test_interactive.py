@@ -9,41 +9,31 @@ import pytest
 
 from label_config.config import LABEL_HOTKEYS, SOURCE_ENTITIES
 from ml_backend.label_studio import Project, ReviewServer
-from ml_backend.label_studio_server import LabelStudioServer
 from ml_backend.pull import fetch_reviewed
 from projection.records import LabelOrigin, ReviewedSentence, ReviewStatus, Span
 
 playwright = pytest.importorskip("playwright", reason="playwright is not installed: the dev extra")
 
 from tests.label_studio.bundled_backend import BundledBackend, bundled_backend  # noqa: E402
+from tests.label_studio.examples import LABELS, place  # noqa: E402
 from tests.label_studio.interactive_pictures import (  # noqa: E402
     FOUND,
     LABEL,
-    LABELS,
     MISSED,
     SENTENCE,
     interactive_pictures,
     mark_missed,
-    place,
     project_of,
     ready_to_draw,
     source_key,
 )
-from tests.label_studio.pages import SOURCE, TARGET, ReviewPage, chromium, reviewing  # noqa: E402
+from tests.label_studio.pages import NEXT_SPAN, SOURCE, TARGET, ReviewPage  # noqa: E402
 
 pytestmark = [pytest.mark.label_studio, pytest.mark.browser]
 
 PREDICTED = [["PER", "Marta Vidal"], ["LOC", "Gent"]]
 _numbers = count(1)
 _ANSWERED = "text => Htx.annotationStore.selected.results.some(r => r.area.text === text && r.meta)"
-
-
-@pytest.fixture
-def reviewer(label_studio: LabelStudioServer) -> Iterator[ReviewPage]:
-    if chromium() is None:
-        pytest.skip("there is no Chromium: install one, or name it in CHROMIUM")
-    with reviewing(label_studio) as page:
-        yield page
 
 
 @pytest.fixture
@@ -99,6 +89,14 @@ def draw(page: ReviewPage, key: str, span: Span, box: str = TARGET) -> None:
     page.drag_over(span, box)
 
 
+def target_key(label: str) -> str:
+    return LABEL_HOTKEYS[LABELS.index(label)]
+
+
+def marks(review: ReviewedSentence) -> list[tuple[str, str]]:
+    return [(e.label, e.span.of(review.sentence.target)) for e in review.entities]
+
+
 def delete(page: ReviewPage, phrase: str, box: str) -> None:
     page.page.locator(f"{box} .htx-highlight").filter(has_text=phrase).first.click()
     page.press("Backspace")
@@ -128,7 +126,7 @@ def test_a_missed_entity_marked_in_the_source_appears_in_the_target_and_is_expor
 def test_a_span_drawn_in_the_target_stays_as_drawn_and_is_linked_to_the_source(
     drawing: ReviewPage, server: ReviewServer, project: Project
 ) -> None:
-    draw(drawing, LABEL_HOTKEYS[LABELS.index("MISC")], place(SENTENCE.target, "Bürgermeister"))
+    draw(drawing, target_key("MISC"), place(SENTENCE.target, "Bürgermeister"))
     drawing.page.wait_for_function(_ANSWERED, arg="Bürgermeister")
     drawn = next(each for each in result(drawing) if each["value"]["text"] == "Bürgermeister")
     assert drawn["value"] == {
@@ -189,6 +187,108 @@ def test_two_marks_in_a_hurry_are_both_answered(
     ]
 
 
+def test_an_answer_keeps_the_label_that_was_asked_for_whatever_is_selected_when_it_comes(
+    drawing: ReviewPage, server: ReviewServer, project: Project
+) -> None:
+    """Label Studio gives what comes the label that is active in its sentence."""
+    with drawing.answers_held():
+        draw(drawing, source_key(LABEL), place(SENTENCE.source, MISSED), SOURCE)
+        drawing.press(NEXT_SPAN, NEXT_SPAN)
+        assert drawing.selected() == "Gent"
+    assert drawing.tags()[-1] == "LOC (asked: ORG)", "so one sees that something is wrong"
+    drawing.submit()
+
+    left = submitted(server, project)
+    assert marks(left) == [("PER", "Marta Vidal"), ("LOC", "Gent"), (LABEL, FOUND)]
+    assert any("was shown as LOC, which nobody asked for" in note for note in left.notes)
+
+
+def test_a_drawn_span_keeps_its_label_when_the_next_key_is_quicker_than_its_link(
+    drawing: ReviewPage, server: ReviewServer, project: Project, bundled: BundledBackend
+) -> None:
+    with drawing.answers_held():
+        draw(drawing, target_key("MISC"), place(SENTENCE.target, "Bürgermeister"))
+        drawing.press(target_key("PER"))
+    mistaken = drawing.marked()
+    asked = len(bundled.drawn)
+    drawing.drag_over(place(SENTENCE.target, "Urkunde"))
+    wait_for_calls(drawing, bundled, asked)
+    put_right = drawing.marked()
+    drawing.submit()
+
+    assert ["PER", "Bürgermeister"] in mistaken
+    assert {("MISC", "Bürgermeister"), ("PER", "Urkunde")} <= {tuple(mark) for mark in put_right}
+    left = submitted(server, project)
+    assert {("MISC", "Bürgermeister"), ("PER", "Urkunde")} <= {*marks(left)}
+    assert left.provenance[1].origin is LabelOrigin.PERSON
+
+
+def test_what_a_person_makes_of_an_answer_stays(
+    drawing: ReviewPage, server: ReviewServer, project: Project, bundled: BundledBackend
+) -> None:
+    mark_missed(drawing)
+    drawing.select(FOUND)
+    asked = len(bundled.drawn)
+    drawing.press(target_key("MISC"))
+    wait_for_calls(drawing, bundled, asked)
+    relabelled = drawing.marked()[-1], drawing.tags()[-1]
+    draw(drawing, source_key(LABEL), place(SENTENCE.source, MISSED), SOURCE)
+    wait_for_calls(drawing, bundled, asked + 1)
+    drawing.submit()
+
+    assert relabelled == (["MISC", FOUND], "MISC (asked: ORG)")
+    left = submitted(server, project)
+    assert ("MISC", FOUND) in marks(left)
+    changed = left.provenance[marks(left).index(("MISC", FOUND))]
+    assert (changed.origin, changed.source) == (
+        LabelOrigin.CHANGED,
+        place(SENTENCE.source, MISSED),
+    )
+
+
+def test_of_two_marks_in_a_hurry_with_different_labels_the_first_is_answered_later(
+    drawing: ReviewPage, bundled: BundledBackend
+) -> None:
+    """Label Studio takes only the answer to its last call, and sends marks of one label."""
+    with drawing.answers_held() as asked:
+        draw(drawing, source_key(LABEL), place(SENTENCE.source, MISSED), SOURCE)
+        draw(drawing, source_key("MISC"), place(SENTENCE.source, "mayor"), SOURCE)
+        assert drawing.is_waiting()
+        assert len(asked) == 2
+    drawing.await_draft()
+    calls = len(bundled.drawn)
+    draw(drawing, target_key("PER"), place(SENTENCE.target, "Urkunde"))
+    wait_for_calls(drawing, bundled, calls)
+
+    assert not drawing.is_waiting()
+    found = [["MISC", "Bürgermeister"], PREDICTED[1], ["PER", "Urkunde"], [LABEL, FOUND]]
+    assert drawing.marked() == [PREDICTED[0], *found]
+
+
+def test_a_mark_that_was_submitted_before_its_answer_is_exported_as_not_projected(
+    drawing: ReviewPage, server: ReviewServer, project: Project
+) -> None:
+    with drawing.answers_held():
+        draw(drawing, source_key(LABEL), place(SENTENCE.source, MISSED), SOURCE)
+        assert drawing.is_waiting(), "the page says that there is something to wait for"
+        drawing.submit()
+
+    left = submitted(server, project)
+    assert [words for _, words in marks(left)] == ["Marta Vidal", "Gent"]
+    assert left.notes == (f"marked in the source: ORG “{MISSED}” [38, 51), not projected",)
+
+
+def test_what_was_found_shows_how_sure_it_is_and_says_what_it_comes_from(
+    drawing: ReviewPage,
+) -> None:
+    mark_missed(drawing)
+    drawing.select(FOUND)
+    (found,) = [each for each in result(drawing) if each["value"]["text"] == FOUND]
+    assert drawing.tags()[-1] == f"{LABEL} {found['score']:.2f}"
+    panel = drawing.page.locator("[class*=detailed-region__meta-text]").inner_text()
+    assert panel == f"from “{MISSED}” · {found['score']:.2f}"
+
+
 def test_one_undo_takes_back_the_mark_and_what_it_led_to(
     drawing: ReviewPage, bundled: BundledBackend
 ) -> None:
@@ -210,7 +310,7 @@ def test_after_an_answer_one_can_go_on_drawing_in_both_sentences(
         ("zeigte", TARGET, SENTENCE.target),
     ):
         asked = len(bundled.drawn)
-        key = source_key("MISC") if box == SOURCE else LABEL_HOTKEYS[LABELS.index("MISC")]
+        key = source_key("MISC") if box == SOURCE else target_key("MISC")
         draw(drawing, key, place(text, phrase), box)
         wait_for_calls(drawing, bundled, asked)
     drawn = {each["value"]["text"] for each in result(drawing)}

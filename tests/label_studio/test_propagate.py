@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -15,11 +15,14 @@ from ml_backend.label_studio_server import LabelStudioServer
 from ml_backend.propagate import LeftOut, Propagated, Selection, carry_out, plan
 from ml_backend.pull import fetch_reviewed
 from ml_backend.push import push
-from ml_backend.repredict import alone, repredict
+from ml_backend.repredict import repredict
 from ml_backend.review_tabs import PROPAGATED, review_tabs
-from projection.errors import ServerError
 from projection.records import Entity, LabelOrigin, ReviewStatus
+from tests.label_studio.conftest import invited
 from tests.label_studio.examples import SECOND, Example, FixedProjector, place
+
+if TYPE_CHECKING:
+    from tests.label_studio.pages import ReviewPage
 
 pytestmark = pytest.mark.label_studio
 
@@ -51,12 +54,17 @@ def reviewed(
         decide(server, ids[name], name, [("ORG", "Siemens")])
     decide(server, ids["kept"], "kept", [("LOC", "Berlin")])
     server.annotate(ids["skipped"], [], skipped=True)
-    httpx.post(
-        f"{label_studio.url}/api/tasks/{ids['begun']}/drafts",
-        json={"result": [], "lead_time": 1.0},
-        headers={"Authorization": f"Token {label_studio.account.token}"},
-    ).raise_for_status()
+    begin(label_studio, ids["begun"], label_studio.account.token)
     return ids
+
+
+def begin(studio: LabelStudioServer, task_id: int, key: str) -> None:
+    """Leave a draft, as the browser does."""
+    httpx.post(
+        f"{studio.url}/api/tasks/{task_id}/drafts",
+        json={"result": [], "lead_time": 1.0},
+        headers={"Authorization": f"Token {key}"},
+    ).raise_for_status()
 
 
 def decide(server: ReviewServer, task_id: int, name: str, marks: list[tuple[str, str]]) -> None:
@@ -132,7 +140,7 @@ def test_a_second_run_changes_nothing(server: ReviewServer, project: Project) ->
 
     assert again.changes == ()
     assert carry_out(server, again) == Propagated(0, 0)
-    assert as_it_is(server, project).keys() == before.keys()
+    assert as_it_is(server, project) == before
 
 
 @pytest.mark.usefixtures("reviewed")
@@ -169,6 +177,42 @@ def test_who_was_quicker_is_left_alone(
 
     assert done == Propagated(changed=0, meanwhile=2)
     assert not any(changed(before[name], task) for name, task in as_it_is(server, project).items())
+
+
+def test_what_somebody_else_has_begun_is_left_alone(
+    label_studio: LabelStudioServer,
+    server: ReviewServer,
+    project: Project,
+    reviewed: dict[str, int],
+) -> None:
+    colleague = invited(label_studio)
+    begin(label_studio, reviewed["open"], colleague)
+    planned = plan(server, now(server, project), Selection())
+    begin(label_studio, reviewed["twice"], colleague)
+    before = as_it_is(server, project)
+
+    done = carry_out(server, planned)
+
+    assert [change.task_id for change in planned.changes] == [reviewed["twice"]]
+    assert done == Propagated(changed=0, meanwhile=1)
+    assert as_it_is(server, project) == before
+
+
+def test_the_page_says_what_was_changed(
+    server: ReviewServer, project: Project, reviewed: dict[str, int], reviewer: "ReviewPage"
+) -> None:
+    carry_out(server, plan(server, now(server, project), Selection()))
+    reviewer.open(server.task_url(project, reviewed["open"]))
+
+    assert reviewer.tags() == ["↪ 1 ORG"]
+    assert reviewer.outlined() == ["Siemens"]
+    assert reviewer.chip_tags() == ["1 LOC ↪ ORG"]
+    assert reviewer.doubts().splitlines() == [
+        "✓ nothing is in doubt",
+        "↪ propagated — Siemens: LOC → ORG",
+    ]
+    reviewer.press("Alt+.", "1")  # the span, and another label for it
+    assert reviewer.tags() == ["1 PER"]
 
 
 def test_a_contested_correction_is_listed_and_left_out(
@@ -287,13 +331,23 @@ def test_the_verb_shows_first_and_changes_when_told(
     shown = spanferry()
     too_few = spanferry("--min-corrections", "3")
     other = json.loads(spanferry("--lang", "nl", "--json"))
+    planned = json.loads(spanferry("--json"))
     applied = json.loads(spanferry("--phrase", "Siemens", "--apply", "--json"))
     again = spanferry("--apply")
 
     assert "Siemens" in shown
     assert "LOC → ORG" in shown
     assert "Nothing was changed; with --apply 2 tasks will be" in shown
+    assert f"{reviewed['open']}  “Siemens” LOC  “Siemens” ORG" in shown
     assert "too few: needs 3 sentences" in too_few
+    assert [change["task"] for change in planned["changes"]] == [reviewed[name] for name in OPEN]
+    assert planned["changes"][0] == {
+        "task": reviewed["open"],
+        "target": "Ada sah Siemens.",
+        "before": ["“Siemens” LOC"],
+        "after": ["“Siemens” ORG"],
+        "corrections": ["Siemens: LOC → ORG"],
+    }
     assert (other["tasks"], other["corrections"], other["tab"]) == (0, [], None)
     assert (applied["changed"], applied["meanwhile"], applied["tasks"]) == (2, 0, 2)
     assert "Nothing to carry over" in again
@@ -307,16 +361,3 @@ def test_the_verb_shows_first_and_changes_when_told(
     assert sorted(task["id"] for task in answer.json()["tasks"]) == sorted(
         reviewed[name] for name in OPEN
     )
-
-
-def test_two_repredictings_at_once_are_refused(
-    server: ReviewServer, project: Project, tmp_path: Path
-) -> None:
-    with (
-        alone(tmp_path, server, project),
-        pytest.raises(ServerError, match=r"at work on it already\. Wait for its end"),
-        alone(tmp_path, server, project),
-    ):
-        pass
-    with alone(tmp_path, server, project):
-        pass

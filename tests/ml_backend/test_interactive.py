@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from label_config.config import build_config
+from label_config.marks import base_of, suggestion_id
 from label_config.regions import region_id
 from ml_backend.interactive import find_with, labels_of_interface, respond
 from ml_backend.predict import Answers
@@ -68,13 +69,19 @@ def changed(thing: dict[str, Any], value: object, *path: str) -> dict[str, Any]:
     return new
 
 
+SAME = {"id": 1, "result": [region(*BERLIN, "LOC", "other")], "model_version": "older"}
+EMPTY = {"id": 2, "result": [], "updated_at": "2026-01-05T10:00:00Z"}
+CURRENT = {**EMPTY, "model_version": BUNDLED_VERSION}
+
+
 class TestFromTheSource:
     DRAWN = source_region("Berlin", "LOC")
 
     def test_the_target_span_is_proposed_with_where_it_comes_from(self) -> None:
         proposed, _ = result(ask(self.DRAWN))
         assert proposed == {
-            "id": BERLIN_ID,
+            "id": suggestion_id(BERLIN_ID, "drawn", "LOC", 0.75),
+            "origin": "prediction",
             "from_name": "entities",
             "to_name": "target",
             "type": "labels",
@@ -86,13 +93,18 @@ class TestFromTheSource:
                 "globalOffsets": {"start": 24, "end": 30},
             },
             "score": 0.75,
-            "meta": {"text": ["from “Berlin” · 0.75"], "source": [23, 29], "suggested": True},
+            "meta": {
+                "text": ["from “Berlin” · 0.75"],
+                "source": [23, 29],
+                "suggested": True,
+                "asked": "LOC",
+            },
         }
 
     def test_the_drawn_region_comes_back_as_it_was_with_where_it_went(self) -> None:
         _, drawn = result(ask(self.DRAWN))
-        meta = {"text": ["to “Berlin” · 0.75"], "targets": [[24, 30]]}
-        assert drawn == {**self.DRAWN, "meta": meta}
+        meta = {"text": ["to “Berlin” · 0.75"], "targets": [[24, 30]], "asked": "LOC"}
+        assert drawn == {**self.DRAWN, "origin": "prediction", "meta": meta}
 
     def test_what_is_not_found_is_answered_with_nothing(self) -> None:
         answers = ask(source_region("visited"))
@@ -117,7 +129,15 @@ class TestFromTheSource:
     def test_the_same_words_marked_twice_are_proposed_once(self) -> None:
         """Label Studio would give the region two results, and no export could be read."""
         found = result(ask(self.DRAWN, source_region("Berlin", "LOC", "second")))
-        assert [each["id"] for each in found] == [BERLIN_ID, "drawn", "second"]
+        assert [base_of(each["id"]) for each in found] == [BERLIN_ID, "drawn", "second"]
+
+    def test_another_mark_never_overwrites_what_was_proposed_for_the_first(self) -> None:
+        """What became of that may not be saved yet, and so not be known here."""
+        (first, _), (second, _) = (
+            result(ask(source_region("Berlin", "LOC", mark))) for mark in ("one", "other")
+        )
+        assert first["id"] != second["id"]
+        assert first["value"] == second["value"]
 
     def test_a_region_that_was_answered_is_not_answered_again(self) -> None:
         """What it led to may have been deleted."""
@@ -153,7 +173,17 @@ class TestFromTheSource:
             pytest.param([region(*BERLIN, "LOC", "other")], False, id="the same, drawn by hand"),
             pytest.param([region(*BERLIN, "ORG", "other")], True, id="another label"),
             pytest.param([region(15, 30, "LOC", "other")], True, id="other borders"),
-            pytest.param([region(*BERLIN, "LOC", BERLIN_ID)], True, id="itself: it is overwritten"),
+            pytest.param([region(*BERLIN, "LOC", BERLIN_ID)], False, id="itself, as predicted"),
+            pytest.param(
+                [region(*BERLIN, "ORG", suggestion_id(BERLIN_ID, "mark", "LOC", 0.7))],
+                False,
+                id="itself, with another label",
+            ),
+            pytest.param(
+                [region(15, 30, "LOC", suggestion_id(BERLIN_ID, "mark", "LOC", 0.7))],
+                False,
+                id="itself, with other borders",
+            ),
             pytest.param([{"id": "x", "type": "choices", "value": {}}], True, id="a choice"),
             pytest.param([{"from_name": "entities", "value": {"labels": [1]}}], True, id="broken"),
             pytest.param(
@@ -163,17 +193,29 @@ class TestFromTheSource:
             ),
         ],
     )
-    @pytest.mark.parametrize("kind", ["drafts", "annotations", "predictions"])
+    @pytest.mark.parametrize("kind", ["drafts", "predictions"])
     def test_what_is_on_the_screen_is_not_proposed_once_more(
         self, shown: list[dict[str, Any]], proposed: bool, kind: str
     ) -> None:
         found = result(ask(self.DRAWN, task={**make_task(), kind: [{"id": 1, "result": shown}]}))
         assert [each["to_name"] for each in found] == ["target"] * proposed + ["source"]
 
-    def test_a_draft_is_what_the_screen_shows_whatever_was_predicted(self) -> None:
-        same = [{"id": 1, "result": [region(*BERLIN, "LOC", "other")]}]
-        task = {**make_task(), "predictions": same, "drafts": [{"id": 2, "result": []}]}
-        assert len(result(ask(self.DRAWN, task=task))) == 2
+    @pytest.mark.parametrize(
+        ("others", "proposed"),
+        [
+            pytest.param({"annotations": [SAME]}, True, id="somebody's annotation"),
+            pytest.param({"predictions": [SAME], "drafts": [EMPTY]}, True, id="not in the draft"),
+            pytest.param({"drafts": [SAME, EMPTY]}, True, id="not in the draft saved last"),
+            pytest.param({"drafts": [EMPTY, {**SAME, "updated_at": "2027"}]}, False, id="in it"),
+            pytest.param({"predictions": [SAME, CURRENT]}, True, id="an older model's prediction"),
+            pytest.param({"predictions": [SAME]}, False, id="only an older model has predicted"),
+        ],
+    )
+    def test_only_what_is_on_this_screen_counts(
+        self, others: dict[str, Any], proposed: bool
+    ) -> None:
+        found = result(ask(self.DRAWN, task={**make_task(), **others}))
+        assert [each["to_name"] for each in found] == ["target"] * proposed + ["source"]
 
 
 class TestFromTheTarget:
@@ -184,8 +226,14 @@ class TestFromTheTarget:
         offsets = {"start": 24, "end": 30}
         assert linked == {
             **self.DRAWN,
+            "origin": "prediction",
             "value": {**self.DRAWN["value"], "globalOffsets": offsets},
-            "meta": {"text": ["from “Berlin” · 0.50"], "source": [23, 29]},
+            "meta": {
+                "text": ["from “Berlin” · 0.50"],
+                "source": [23, 29],
+                "origin": "person",
+                "asked": "ORG",
+            },
         }
 
     def test_what_comes_from_nowhere_is_answered_with_nothing(self) -> None:
@@ -305,11 +353,13 @@ class TestWhatCannotBeAnswered:
         assert answers.results == [expected]
         assert [refused.reason for refused in answers.refused] == [reason]
 
-    def test_a_sentence_that_is_too_long_is_refused(self) -> None:
-        long = SENTENCE.source + " " + "x" * LONGEST
-        answers = ask(self.SOURCE, task=make_task(source=long))
-        assert result(answers) == []
+    def test_a_sentence_that_is_too_long_is_refused_and_the_mark_says_so(self) -> None:
+        task = make_task(source=SENTENCE.source + " " + "x" * LONGEST)
+        answers = ask(self.SOURCE, self.TARGET, task=task)
+        (told,) = result(answers)
+        assert told["meta"]["text"] == ["too long a sentence for the models: draw it below"]
         assert [refused.reason for refused in answers.refused] == ["too_long"]
+        assert result(ask(told, task=task)) == [], "once is enough"
 
     def test_the_models_are_not_asked_when_nothing_waits(self) -> None:
         class Sleeping(FixedProjector):
@@ -317,6 +367,61 @@ class TestWhatCannotBeAnswered:
                 raise AssertionError("nothing to do")
 
         assert result(ask(projector=Sleeping())) == []
+
+
+class TestWhatLabelStudioDoesToAnswers:
+    """It gives them the label that is active, and takes up only the answer to its last call."""
+
+    def shown_as(self, answered: dict[str, Any], label: str, origin: str) -> dict[str, Any]:
+        return {**changed(answered, [label], "value", "labels"), "origin": origin}
+
+    @pytest.mark.parametrize("drawn", [source_region("Berlin", "LOC"), region(*BERLIN, "LOC")])
+    def test_a_label_that_nobody_asked_for_is_put_right(self, drawn: dict[str, Any]) -> None:
+        (answered, *_) = result(ask(drawn))
+        mistaken = self.shown_as(answered, "PER", "prediction")
+        assert result(ask(mistaken)) == [answered]
+
+    @pytest.mark.parametrize("origin", ["prediction-changed", "manual"])
+    def test_a_label_that_a_person_gave_is_left_alone(self, origin: str) -> None:
+        (answered, _) = result(ask(source_region("Berlin", "LOC")))
+        assert result(ask(self.shown_as(answered, "PER", origin))) == []
+
+    def test_a_label_that_is_not_known_any_more_is_left_alone(self) -> None:
+        (answered, _) = result(ask(source_region("Berlin", "LOC")))
+        lost = changed(answered, "EVENT", "meta", "asked")
+        assert result(ask(self.shown_as(lost, "PER", "prediction"))) == []
+
+    FIRST = source_region("Ada Lovelace", "PER", "first")
+
+    @pytest.mark.parametrize(
+        ("saved", "drawn", "answered"),
+        [
+            pytest.param([FIRST], [source_region("Berlin", "LOC")], True, id="of another label"),
+            pytest.param([FIRST], [region(*BERLIN, "PER")], True, id="in the other sentence"),
+            pytest.param([FIRST], [], False, id="something was deleted: perhaps this"),
+            pytest.param(
+                [FIRST], [source_region("Berlin", "PER")], False, id="the page no longer has it"
+            ),
+            pytest.param(
+                [{**FIRST, "meta": {"targets": []}}],
+                [source_region("Berlin", "LOC")],
+                False,
+                id="it has an answer",
+            ),
+            pytest.param(
+                [region(*ADA, "PER", "first")],
+                [source_region("Berlin", "LOC")],
+                False,
+                id="a target region may have been changed since",
+            ),
+        ],
+    )
+    def test_what_was_left_without_an_answer_gets_one_with_the_next_call(
+        self, saved: list[dict[str, Any]], drawn: list[dict[str, Any]], answered: bool
+    ) -> None:
+        task = {**make_task(), "drafts": [{"id": 1, "result": saved}]}
+        told = {each["id"] for each in result(ask(*drawn, task=task))}
+        assert ("first" in told) is answered
 
 
 def test_the_score_of_an_answer_is_its_least_sure_part() -> None:

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
+from typer.testing import CliRunner
 
 from label_config.tasks import to_prediction, to_task
 from ml_backend.carry import TaskChange, corrected, read_open
+from ml_backend.cli import app
 from ml_backend.cli.propagate import in_words, tables
 from ml_backend.corrections import (
     Correction,
@@ -21,6 +23,7 @@ from ml_backend.corrections import (
     Rules,
     corrections_in,
     is_too_short,
+    outvoted,
     weigh,
 )
 from ml_backend.propagate import Finding, LeftOut, Plan, Propagated, Selection
@@ -368,6 +371,36 @@ def test_a_correction_must_be_made_often_enough_and_not_be_contested(
     assert selection.against(Evidence(correction, sentences, 1, otherwise)) is left_out
 
 
+OVERRULED = Selection("Siemens", overrule=True)
+
+
+@pytest.mark.parametrize(
+    ("decided", "carried_over"),
+    [
+        pytest.param(["ORG", "LOC"], ["LOC → ORG"], id="once otherwise, and left as it was"),
+        pytest.param(["ORG", "ORG", "PER"], ["LOC → ORG"], id="the one made most often"),
+        pytest.param(["ORG", "PER"], [], id="as often: neither"),
+        pytest.param(["ORG", None], [], id="as often no entity"),
+    ],
+)
+def test_whoever_names_a_phrase_can_overrule_who_decided_otherwise(
+    decided: list[str | None], carried_over: list[str]
+) -> None:
+    evidence = weigh(
+        review(
+            f"Siemens {n}.", [("LOC", "Siemens")], [(label, "Siemens")] if label else [], lang="de"
+        )
+        for n, label in enumerate(decided)
+    )
+    weaker = outvoted(evidence)
+
+    chosen = [e for e in evidence if OVERRULED.against(e, weaker) is None]
+
+    assert [e.correction.change for e in chosen] == carried_over
+    assert [e for e in evidence if Selection("Siemens").against(e, weaker) is None] == []
+    assert [e for e in evidence if replace(OVERRULED, phrase=None).against(e, weaker) is None] == []
+
+
 def test_a_selection_is_about_a_phrase_before_or_after_and_a_language() -> None:
     assert Selection("FC Bayern").about(BAYERN)
     assert Selection("der FC Bayern", "de").about(BAYERN)
@@ -534,6 +567,29 @@ def test_the_normal_form_of_the_text_does_not_matter_and_stays(form: str) -> Non
     assert marks_of(change) == [("LOC", name), ("LOC", name)]
 
 
+# “São Paulo” was corrected in a text of one form, and is predicted in one of another. Before it
+# stands a letter that takes one code point in the one and two in the other.
+@pytest.mark.parametrize(("made_in", "open_in"), [("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD")])
+def test_borders_move_by_letters_in_whatever_normal_form(made_in: str, open_in: str) -> None:
+    def text(form: str) -> tuple[str, str, str]:
+        words = ("Já não é o São Paulo é.", "o São Paulo é", "São Paulo")
+        whole, wrong, right = (normalize(form, each) for each in words)  # type: ignore[arg-type]
+        return whole, wrong, right
+
+    whole, wrong, right = text(made_in)
+    [correction] = corrections_in(review(whole, [("LOC", wrong)], [("LOC", right)], lang="es"))
+    whole, wrong, right = text(open_in)
+
+    change = change_of(open_task(whole, [("LOC", wrong)], "es"), correction)
+
+    assert change is not None
+    assert marks_of(change) == [("LOC", right)]
+    back = Correction("es", "São Paulo", "LOC", "LOC", "o São Paulo é", -2, 2)
+    outwards = change_of(open_task(whole, [("LOC", right)], "es"), back)
+    assert outwards is not None
+    assert marks_of(outwards) == [("LOC", wrong)]
+
+
 def test_a_region_says_what_it_was_and_why_it_is_not_so_any_more() -> None:
     task = open_task("Bei Siemens.", [("LOC", "Siemens")])
     [before] = task["predictions"][0]["result"]
@@ -582,6 +638,46 @@ def test_a_task_says_what_was_carried_over_before_too() -> None:
     assert change.data({"propagated": "Siemens: LOC → no entity"})["propagated"] == (
         "Siemens: LOC → no entity; Siemens: no entity → ORG"
     )
+
+
+def test_what_stands_between_two_corrections_may_stand_in_a_phrase() -> None:
+    task = open_task("Das Haus; drei und Ada.", [("LOC", "Haus; drei"), ("LOC", "Ada")])
+    change = change_of(task, relabel("Haus; drei", "LOC", "ORG"), relabel("Ada", "LOC", "PER"))
+
+    assert change is not None
+    data = change.data(task["data"])
+    assert data["propagated"] == "Haus; drei: LOC → ORG; Ada: LOC → PER"
+    assert change.data(data) == data
+
+
+def test_the_page_follows_and_what_was_changed_comes_first() -> None:
+    task = open_task("Ada bei Siemens.", [("PER", "Ada"), ("LOC", "Siemens")])
+    [_, siemens] = task["predictions"][0]["result"]
+    change = change_of(task, relabel("Siemens", "LOC", "ORG"))
+
+    assert change is not None
+    assert change.result[0]["id"] == siemens["id"]
+    data = change.data(task["data"])
+    assert f'htx-highlight-{siemens["id"]}-"]{{--sf-edge:dotted' in data["doubts_html"]
+    assert data["doubts_html"].count("sf-propagated") == 1
+
+
+def test_a_change_says_what_is_marked_before_and_after() -> None:
+    change = change_of(
+        open_task("Ada bei Siemens.", [("PER", "Ada"), ("LOC", "Siemens")]),
+        relabel("Siemens", "LOC", "ORG"),
+    )
+
+    assert change is not None
+    assert change.to_json() == {
+        "task": 3,
+        "target": "Ada bei Siemens.",
+        "before": ["“Ada” PER", "“Siemens” LOC"],
+        "after": ["“Ada” PER", "“Siemens” ORG"],
+        "corrections": ["Siemens: LOC → ORG"],
+    }
+    planned = Plan((), (change,), reviewed=2, open=1)
+    assert planned.to_json()["changes"] == [change.to_json()]
 
 
 def test_other_items_of_a_result_stay() -> None:
@@ -668,18 +764,32 @@ def test_the_verb_says_what_would_be_done_and_why_the_rest_would_not() -> None:
 
 
 def test_the_verb_says_what_was_done() -> None:
-    change = change_of(open_task("Bei Siemens.", []), add("Siemens", "ORG"))
+    task = open_task("[red]Ada[/] bei Siemens.", [("PER", "[red]Ada[/]")])
+    change = change_of(task, relabel("[red]Ada[/]", "PER", "MISC"), add("Siemens", "ORG"))
     assert change is not None
     planned = Plan((finding(add("Siemens", "ORG"), 2),), (change, change), reviewed=1, open=2)
+    shown_on = StringIO()
+    for table in tables(planned, enough=3):
+        Console(file=shown_on, width=120).print(table)
 
     before, after = in_words(planned, None, None), in_words(planned, Propagated(1, 1), "http://tab")
 
+    lines = [" ".join(line.split()) for line in shown_on.getvalue().splitlines()]
+    shown = "3 “[red]Ada[/]” PER “[red]Ada[/]” MISC, “Siemens” ORG"
+    assert lines[2:] == ["for example, task marked becomes", shown, shown]
     assert before.endswith("Nothing was changed; with --apply 2 tasks will be")
     assert after.splitlines()[1:] == [
         "1 tasks changed",
         "1 left alone: somebody was quicker",
         "Review: http://tab",
     ]
+
+
+def test_overruling_needs_a_phrase() -> None:
+    where = ["--url", "http://localhost", "--project", "x", "--api-key", "x"]
+    result = CliRunner().invoke(app, ["propagate", *where, "--overrule"])
+    assert result.exit_code == 2
+    assert "name the --phrase it is about" in result.output
 
 
 TEXTS = st.text("aB é\u0301😀国.-", max_size=12)
