@@ -5,8 +5,6 @@ Everything it makes lies in one folder, and everything it starts it stops.
 
 import json
 import os
-import signal
-import subprocess
 import sys
 import time
 import urllib.error
@@ -23,6 +21,7 @@ from label_config.reviews import annotation_of
 from ml_backend.access import credentials_of, ensure_credentials
 from ml_backend.audit import draw
 from ml_backend.audit_report import AuditReport, audit_report
+from ml_backend.child_process import ChildProcess
 from ml_backend.label_studio import Project, ReviewServer
 from ml_backend.label_studio_server import HOST, LabelStudioServer, free_port, is_free
 from ml_backend.pull import fetch_reviewed
@@ -33,7 +32,7 @@ from ml_backend.report.folder import PAGE, write_report
 from ml_backend.report.source import read_project
 from ml_backend.repredict import repredict
 from ml_backend.review_tabs import REVIEW_QUEUE, review_tabs
-from ml_backend.settings import Settings
+from ml_backend.settings import Settings, without_settings
 from ml_backend.store import ModelStore
 from projection import bundled, sample
 from projection.conflicts import Policy
@@ -81,7 +80,8 @@ class Stages:
 class BackendProcess:
     """`spanferry serve` as a process of its own, with everything it keeps in `data_dir`.
 
-    It is told where Label Studio is: a training that is started there fetches the reviews.
+    It is told where Label Studio is: a training that is started there fetches the reviews. What
+    else the environment says of backends is meant for others.
     """
 
     def __init__(self, data_dir: Path, port: int, label_studio: LabelStudioServer) -> None:
@@ -92,27 +92,21 @@ class BackendProcess:
         self.log = data_dir / "backend.log"
         ensure_credentials(self.settings)
         command = [sys.executable, "-m", "ml_backend", "serve", "--port", str(port)]
+        environment = {
+            **without_settings(os.environ),
+            "LABEL_STUDIO_URL": label_studio.url,
+            "LABEL_STUDIO_API_KEY": label_studio.account.token,
+        }
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603  our own interpreter, no shell
-                [*command, "--host", HOST, "--data-dir", str(data_dir)],
-                env={
-                    **os.environ,
-                    "LABEL_STUDIO_URL": label_studio.url,
-                    "LABEL_STUDIO_API_KEY": label_studio.account.token,
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # its own group: Ctrl-C reaches us, and we stop it
+            self._process = ChildProcess(
+                [*command, "--host", HOST, "--data-dir", str(data_dir)], log, environment
             )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGTERM)
-            self._process.wait()
+        self._process.stop()  # and the training it may have begun
 
     def wait_for(self, version: str) -> None:
         """Return once the backend serves `version`.

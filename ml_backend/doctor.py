@@ -1,6 +1,6 @@
 """Looks at a review set-up from end to end and says what is wrong, and how to mend it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -48,13 +48,18 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class SetUp:
-    """What the checks look at. `backend` is the one to examine, if any is connected."""
+    """What the checks look at. `backend` is the one to examine, if any is connected.
+
+    `expected` is the Authorization header the backend lets in; empty if it lets everyone in, None
+    if that is not known.
+    """
 
     server: ReviewServer
     project: Project
     backends: tuple[Backend, ...]
     webhooks: tuple[Webhook, ...]
     backend_url: str | None
+    expected: str | None
 
     @property
     def backend(self) -> Backend | None:
@@ -65,11 +70,17 @@ class SetUp:
 
 
 def diagnose(
-    url: str, api_key: str, project: str | None = None, backend_url: str | None = None
+    url: str,
+    api_key: str,
+    project: str | None = None,
+    backend_url: str | None = None,
+    *,
+    expected: str | None = None,
 ) -> Iterator[Check]:
     """Check the server and the key, then with a `project` title everything about that project.
 
     What cannot be looked at because of an earlier problem is left out. Nothing is changed.
+    `expected` is as in `SetUp`.
     """
     try:
         version = server_version(url)
@@ -88,10 +99,12 @@ def diagnose(
         if backend_url:
             yield _may_be_called(server, backend_url)
         if project:
-            yield from _project(server, project, backend_url)
+            yield from _project(server, project, backend_url, expected)
 
 
-def _project(server: ReviewServer, title: str, backend_url: str | None) -> Iterator[Check]:
+def _project(
+    server: ReviewServer, title: str, backend_url: str | None, expected: str | None
+) -> Iterator[Check]:
     try:
         project = server.existing_project(title)
         set_up = SetUp(
@@ -100,6 +113,7 @@ def _project(server: ReviewServer, title: str, backend_url: str | None) -> Itera
             tuple(server.backends(project)),
             tuple(server.webhooks(project)),
             backend_url,
+            expected,
         )
     except SpanferryError as error:
         yield _problem("project", error)
@@ -191,7 +205,7 @@ def model_version(set_up: SetUp) -> Iterator[Check]:
         yield Check("model version", Verdict.OK, shown)
     else:
         finding = f"the backend serves {found.model_version!r}, the project shows {shown!r}"
-        mend = "Run `spanferry repredict` with the model the backend serves"
+        mend = "Run `spanferry repredict` where the backend's data folder and settings are"
         yield Check("model version", Verdict.PROBLEM, finding, mend)
 
 
@@ -200,17 +214,31 @@ def webhook(set_up: SetUp) -> Iterator[Check]:
     found = set_up.backend
     if found is None:
         return
-    mend = "Run `spanferry push … --backend URL` again"
-    hooks = [hook for hook in set_up.webhooks if hook.url == webhook_url(found.url)]
-    if not hooks:
-        yield Check("webhook", Verdict.PROBLEM, f"none to {webhook_url(found.url)}", mend)
-    elif not all(hook.authorization for hook in hooks):
-        finding = "sends no Authorization header, so the backend turns it away"
-        yield Check("webhook", Verdict.PROBLEM, finding, mend)
-    elif not any(hook.active for hook in hooks):
-        yield Check("webhook", Verdict.PROBLEM, "switched off", mend)
+    url = webhook_url(found.url)
+    hooks = [hook for hook in set_up.webhooks if hook.url == url]
+    wrong = _wrong_with(hooks, set_up.expected)
+    if wrong is None:
+        sent = " and ".join(sorted({_described(hook) for hook in hooks}))
+        yield Check("webhook", Verdict.OK, f"{url}, {sent}")
     else:
-        yield Check("webhook", Verdict.OK, f"{webhook_url(found.url)}, with Authorization")
+        mend = "Run `spanferry push … --backend URL` again, with the backend's password set"
+        yield Check("webhook", Verdict.PROBLEM, wrong, mend)
+
+
+def _wrong_with(hooks: Sequence[Webhook], expected: str | None) -> str | None:
+    if not hooks:
+        return "none to the backend"
+    if not any(hook.active for hook in hooks):
+        return "switched off"
+    if expected != "" and not all(hook.authorization for hook in hooks):
+        return "sends no Authorization header, so the backend turns it away"
+    if expected and any(hook.authorization != expected for hook in hooks):
+        return "sends another password than the one set here, so the backend turns it away"
+    return None
+
+
+def _described(hook: Webhook) -> str:
+    return "with Authorization" if hook.authorization else "without Authorization"
 
 
 CHECKS: tuple[Callable[[SetUp], Iterator[Check]], ...] = (

@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+LONGEST_PAUSE = 60.0  # seconds between two tries to load the first model
+
 # Folder of a fine-tuned target model, or None for the bundled one.
 Load = Callable[[Path | None], "ProjectsSentences"]
 
@@ -44,7 +47,8 @@ class Engine:
     """The projector in use.
 
     One background thread loads the active model and follows the store's pointer: the model in use
-    answers until the next one is ready, and stays when the next one cannot be loaded. A second
+    answers until the next one is ready, and stays when the next one cannot be loaded. While there
+    is none to answer, loading is tried again and again, at growing intervals. A second
     thread does all projecting, a turn of sentences at a time, so that tokenizers (which are not
     thread-safe) and CPU threads are used by one request at a time. Whoever is annotating comes
     next, however many batches wait.
@@ -172,12 +176,16 @@ class Engine:
 
     def _follow(self) -> None:
         """Load what the pointer names whenever it changed, until closed."""
+        pause = self._poll_seconds
         while not self._stop.is_set():
             # Read before loading: a change during the load is seen at the next look.
             seen = self._store.stamp()
             self._reload()
-            while self._store.stamp() == seen and not self._stop.wait(self._poll_seconds):
-                pass
+            again = time.monotonic() + pause if self._state.projector is None else math.inf
+            while self._store.stamp() == seen and time.monotonic() < again:
+                if self._stop.wait(self._poll_seconds):
+                    return
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     def _reload(self) -> None:
         started = time.monotonic()

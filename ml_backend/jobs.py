@@ -1,13 +1,15 @@
 """Training jobs: queued by whoever asks, run one at a time by a process of their own.
 
 A job is a folder, `jobs/7/`, with `job.json` and `log.txt`; what the work leaves lies beside them.
-Web processes only add jobs and start a runner. A runner that finds another one at work leaves.
+Web processes only add jobs, and see to it that a runner is at work while some wait. A runner that
+finds another one at work leaves.
 """
 
-import fcntl
 import json
+import logging
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, redirect_stderr, redirect_stdout
@@ -15,15 +17,19 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self
 
-from ml_backend.webhook import START_TRAINING, Event
+from ml_backend.webhook import Event
 from projection.errors import ServerError, SpanferryError
-from projection.files import locked, write_json
+from projection.files import alone, locked, write_json
+
+log = logging.getLogger(__name__)
 
 SCHEMA = 1
 RECORD, LOG, REVIEWS = "job.json", "log.txt", "reviews.json"
-ATTEMPTS = 3  # of a job whose runner was ended each time
+RUNNER, RUNNER_LOG = ".runner", "runner.log"
+ATTEMPTS = 3  # of a job whose runner died each time
+LOOK_SECONDS, LONGEST_PAUSE = 2.0, 300.0
 LOG_LINES = 20  # the end of a log, as far as a status shows it
 
 REVIEW_ACTIONS = frozenset({"ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED"})
@@ -34,6 +40,7 @@ class State(StrEnum):
 
     QUEUED = "queued"
     RUNNING = "running"
+    INTERRUPTED = "interrupted"  # as RUNNING, but its runner is gone; never in a record
     SERVED = "served"  # the new model answers
     KEPT = "kept"  # the new model was worse, the old one goes on answering
     FAILED = "failed"
@@ -85,14 +92,14 @@ class JobQueue:
     def add(self, project: int, why: str) -> Job:
         """Queue a job. A project that has one waiting gets no second: one will see all reviews."""
         with self._alone():
+            self._set_reviews(project, 0)
             waiting = [j for j in self.jobs() if (j.project, j.state) == (project, State.QUEUED)]
             if waiting:
                 return waiting[0]
-            number = max((job.id for job in self.jobs()), default=0) + 1
-            job = Job(number, project, why, _now())
-            self.folder(job).mkdir(parents=True)
+            # By folders, not records: a crash may have come between the two.
+            job = Job(max(self._numbers(), default=0) + 1, project, why, _now())
+            self.folder(job).mkdir()
             self._write(job)
-            self._set_reviews(project, 0)
             return job
 
     def count_reviews(self, project: int, more: int) -> int:
@@ -101,13 +108,18 @@ class JobQueue:
             return self._set_reviews(project, self._reviews().get(str(project), 0) + more)
 
     def jobs(self) -> list[Job]:
-        """All jobs, the newest first.
+        """All jobs, the newest first; one whose record cannot be read has failed and says so."""
+        return [self._read(n) for n in self._numbers() if (self.root / str(n) / RECORD).is_file()]
 
-        Raises:
-            ServerError: naming a record that cannot be read.
-        """
-        found = [_read(path) for path in self.root.glob(f"*/{RECORD}")]
-        return sorted(found, key=lambda job: -job.id)
+    def shown(self) -> list[Job]:
+        """All jobs as people should see them: one that has lost its runner is INTERRUPTED."""
+        found, at_work = self.jobs(), self.has_runner
+        return [
+            replace(job, state=State.INTERRUPTED)
+            if job.state is State.RUNNING and not at_work
+            else job
+            for job in found
+        ]
 
     def job(self, number: int) -> Job:
         """The job of this number.
@@ -115,10 +127,10 @@ class JobQueue:
         Raises:
             ServerError: if there is none.
         """
-        path = self.root / str(number) / RECORD
-        if not path.is_file():
-            raise ServerError(f"job {number}", "there is none", "`spanferry jobs` lists them")
-        return _read(path)
+        for job in self.shown():
+            if job.id == number:
+                return job
+        raise ServerError(f"job {number}", "there is none", "`spanferry jobs` lists them")
 
     def folder(self, job: Job) -> Path:
         """Where a job's record, log and files lie."""
@@ -135,12 +147,19 @@ class JobQueue:
         """Whether there is a job for a runner: one that is queued, or was cut off."""
         return any(job.state in (State.QUEUED, State.RUNNING) for job in self.jobs())
 
+    @property
+    def has_runner(self) -> bool:
+        """Whether a process is doing jobs."""
+        if not (self.root / RUNNER).exists():
+            return False
+        with alone(self.root / RUNNER) as ours:
+            return not ours
+
     def run(self, work: Work) -> int:
         """Do the queued jobs, the oldest first, until none is left; how many were done.
 
         Returns at once where another process is doing so: that one will find them.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
         done = 0
         # Again, because one may be queued while we are leaving, and its runner finds us still here.
         while (more := self._run_those_there(work)) is not None:
@@ -152,14 +171,12 @@ class JobQueue:
     def _run_those_there(self, work: Work) -> int | None:
         """None where another process is running jobs."""
         done = 0
-        with (self.root / ".runner").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+        with alone(self.root / RUNNER) as ours:
+            if not ours:
                 return None
             self._take_up_interrupted()
             while (job := self._begin_next()) is not None:
-                self._write(self._finished(job, work))
+                self._do(job, work)
                 done += 1
         return done
 
@@ -177,37 +194,63 @@ class JobQueue:
             self._write(job)
             return job
 
-    def _finished(self, job: Job, work: Work) -> Job:
-        log = (self.folder(job) / LOG).open("a", encoding="utf-8")
-        with log, redirect_stdout(log), redirect_stderr(log):
+    def _do(self, job: Job, work: Work) -> None:
+        """Do a job and write down what came of it; the next one must be done whatever that is."""
+        said = (self.folder(job) / LOG).open("a", encoding="utf-8", errors="backslashreplace")
+        with said, redirect_stdout(said), redirect_stderr(said):
             try:
-                outcome = work(job, self.folder(job))
+                done = work(job, self.folder(job))
+                ended = replace(job, state=done.state, said=done.said, result=done.result)
+                self._write(replace(ended, ended=_now()))
+            except KeyboardInterrupt:  # a person's doing, not the job's
+                self._write(replace(job, state=State.QUEUED, attempts=job.attempts - 1))
+                raise
             except SpanferryError as error:
-                return replace(job, state=State.FAILED, said=str(error), ended=_now())
-            except Exception as error:  # the next job must be done whatever happened to this one
+                self._fail(job, str(error))
+            except Exception as error:
                 traceback.print_exc()
-                said = f"{error!r}: the log says more"
-                return replace(job, state=State.FAILED, said=said, ended=_now())
-        return replace(
-            job, state=outcome.state, said=outcome.said, result=outcome.result, ended=_now()
-        )
+                self._fail(job, f"{error!r}: the log says more")
 
     def _take_up_interrupted(self) -> None:
         """Whoever holds the runner's lock knows that nobody else is running anything."""
         for job in self.jobs():
             if job.state is State.RUNNING and job.attempts >= ATTEMPTS:
-                said = f"its process was ended {ATTEMPTS} times"
-                self._write(replace(job, state=State.FAILED, said=said, ended=_now()))
+                self._fail(job, f"its process died {ATTEMPTS} times")
             elif job.state is State.RUNNING:
                 self._write(replace(job, state=State.QUEUED))
+
+    def _fail(self, job: Job, said: str) -> None:
+        said = said.encode(errors="backslashreplace").decode()  # may quote half a surrogate pair
+        self._write(replace(job, state=State.FAILED, said=said, ended=_now()))
+
+    def _numbers(self) -> list[int]:
+        """The jobs there are folders for, the newest first."""
+        folders = self.root.iterdir() if self.root.is_dir() else ()
+        return sorted((int(each.name) for each in folders if each.name.isdecimal()), reverse=True)
+
+    def _read(self, number: int) -> Job:
+        path = self.root / str(number) / RECORD
+        try:
+            record = json.loads(path.read_text("utf-8"))
+            if record.pop("schema") != SCHEMA:
+                raise ValueError(f"not schema {SCHEMA}")
+            return Job(**{**record, "id": number, "state": State(record["state"])})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            said = f"{path}: not a job ({error!r}). Remove its folder"
+            return Job(number, 0, "", "", State.FAILED, said=said)
 
     def _write(self, job: Job) -> None:
         write_json(self.folder(job) / RECORD, job.to_json())
 
     def _reviews(self) -> dict[str, int]:
-        path = self.root / REVIEWS
-        found: dict[str, int] = json.loads(path.read_text("utf-8")) if path.exists() else {}
-        return found
+        try:
+            found = json.loads((self.root / REVIEWS).read_text("utf-8"))
+            return {str(project): int(count) for project, count in found.items()}
+        except FileNotFoundError:
+            return {}
+        except (ValueError, TypeError, AttributeError) as error:
+            log.warning("%s is damaged (%r): counting begins anew", self.root / REVIEWS, error)
+            return {}
 
     def _set_reviews(self, project: int, count: int) -> int:
         write_json(self.root / REVIEWS, {**self._reviews(), str(project): count})
@@ -219,69 +262,97 @@ class JobQueue:
 
 
 class Trigger:
-    """Queues a job when somebody presses "Start training", or after every `each` reviews.
+    """Queues a job of a project after every `each` reviews; 0 never does."""
 
-    `each` 0 waits to be asked. `start_runner` is called after a job was queued.
-    """
-
-    def __init__(self, queue: JobQueue, each: int, start_runner: Callable[[], None]) -> None:
-        self._queue, self._each, self._start_runner = queue, each, start_runner
+    def __init__(self, queue: JobQueue, each: int) -> None:
+        self._queue, self._each = queue, each
 
     def __call__(self, events: Sequence[Event]) -> None:
         """Look through what has just happened in Label Studio."""
-        queued = [self._queues(event) for event in events]
-        if any(queued):
-            self._start_runner()
+        for event in events if self._each else ():
+            if event.project is not None and event.action in REVIEW_ACTIONS:
+                self._count(event.project, max(1, len(event.annotations)))
 
-    def _queues(self, event: Event) -> bool:
-        if event.project is None:
-            return False
-        if event.action == START_TRAINING:
-            self._queue.add(event.project, "asked for in Label Studio")
-            return True
-        if not self._each or event.action not in REVIEW_ACTIONS:
-            return False
-        reviews = self._queue.count_reviews(event.project, max(1, len(event.annotations)))
-        if reviews < self._each:
-            return False
-        self._queue.add(event.project, f"{reviews} reviews since the last one")
-        return True
+    def _count(self, project: int, more: int) -> None:
+        reviews = self._queue.count_reviews(project, more)
+        if reviews >= self._each:
+            self._queue.add(project, f"{reviews} reviews since the last one")
 
 
-class RunnerProcess:
-    """Starts `spanferry jobs run` beside the web process, and forgets about it.
+class Ends(Protocol):
+    """Of a `subprocess.Popen`, what we look at."""
 
-    It outlives us: a web server that is restarted must not end a training.
+    def poll(self) -> int | None:
+        """The exit status, None while it runs."""
+
+
+class RunnerKeeper:
+    """Sees to it that a runner is at work while jobs wait, whatever became of the one before.
+
+    It looks every few seconds. One that died is followed by another after a pause, which doubles
+    with each that dies, up to five minutes.
     """
 
-    def __init__(self, data_dir: Path) -> None:
-        self._data_dir = data_dir
-        self._started: list[subprocess.Popen[bytes]] = []
+    def __init__(
+        self, queue: JobQueue, start: Callable[[], Ends], *, look_seconds: float = LOOK_SECONDS
+    ) -> None:
+        self._queue, self._start_runner, self._look_seconds = queue, start, look_seconds
+        self._runner: Ends | None = None
+        self._failures = 0  # in a row
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="keep-runner", daemon=True)
 
-    def __call__(self) -> None:
-        """Start one. If one is running already, the new one leaves at once."""
-        # Asking for the status of those that ended lets the system forget them.
-        self._started = [process for process in self._started if process.poll() is None]
-        command = [sys.executable, "-m", "ml_backend", "jobs", "run"]
-        self._started.append(
-            subprocess.Popen(  # noqa: S603  our own interpreter, no shell
-                [*command, "--data-dir", str(self._data_dir)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+    def start(self) -> Self:
+        """Begin to look. Returns at once."""
+        self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """Look no more. A runner that is at work goes on."""
+        self._stop.set()
+        self._thread.join()
+
+    def _keep(self) -> None:
+        pause = 0.0
+        while not self._stop.wait(pause):
+            try:
+                pause = self._look()
+            except Exception:  # a full disk, for instance: predictions must go on
+                log.exception("Cannot look after the training jobs")
+                pause = self._pause_after_a_failure()
+
+    def _look(self) -> float:
+        """Start a runner if there is need of one; the seconds until the next look."""
+        if self._runner is not None:
+            status = self._runner.poll()
+            if status is None:  # at work, or about to be
+                return self._look_seconds
+            self._runner = None
+            if status:
+                log.warning("A training runner ended with status %d", status)
+                return self._pause_after_a_failure()
+            self._failures = 0
+        if self._queue.waits and not self._queue.has_runner:
+            self._runner = self._start_runner()
+        return self._look_seconds
+
+    def _pause_after_a_failure(self) -> float:
+        self._failures += 1
+        return min(self._look_seconds * 2.0**self._failures, LONGEST_PAUSE)
+
+
+def start_runner(data_dir: Path, jobs_folder: Path) -> subprocess.Popen[bytes]:
+    """Start `spanferry jobs run` beside us; a web worker that is restarted does not end it.
+
+    What it says that belongs to no job is in `runner.log`.
+    """
+    with (jobs_folder / RUNNER_LOG).open("ab") as said:
+        return subprocess.Popen(  # noqa: S603  our own interpreter, no shell
+            [sys.executable, "-m", "ml_backend", "jobs", "run", "--data-dir", str(data_dir)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
         )
-
-
-def _read(path: Path) -> Job:
-    try:
-        record = json.loads(path.read_text("utf-8"))
-        if record.pop("schema") != SCHEMA:
-            raise ValueError(f"not schema {SCHEMA}")
-        return Job(**{**record, "state": State(record["state"])})
-    except (ValueError, KeyError, TypeError) as error:
-        raise ServerError(str(path), f"not a job ({error!r})", "Remove its folder") from None
 
 
 def _now() -> str:

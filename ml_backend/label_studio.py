@@ -48,7 +48,15 @@ _MEND_BANNED = (
     "stay banned in LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS"
 )
 
+_AWAY = frozenset(
+    {httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT}
+)
+
 Json = dict[str, Any]
+
+
+class UnreachableError(ServerError):
+    """Nothing answers, or a proxy answers that nothing does. It may be back in a moment."""
 
 
 class TokenKind(StrEnum):
@@ -267,7 +275,7 @@ class ReviewServer:
 
     def task(self, task_id: int) -> Json:
         """One task as it stands now: with its annotations, with the predictions that are shown, in
-        full, and with the drafts of the key's owner.
+        full, and with the drafts of the key's owner; `draft_exists` tells of anybody's.
         """
         with self._asking(f"task {task_id}"):
             found: Json = self._api.tasks.get(str(task_id)).model_dump()
@@ -477,6 +485,8 @@ def server_version(url: str) -> str:
         raise ServerError(url, "not a URL", "Write it with http:// or https://")
     try:
         answer = httpx.get(f"{url.rstrip('/')}/api/version", timeout=10.0, follow_redirects=True)
+        if answer.status_code in _AWAY:
+            raise _unreachable(url, httpx.HTTPError(f"status {answer.status_code}"))
         release = answer.json()["release"]
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise _unreachable(url, error) from error
@@ -530,13 +540,15 @@ def _as_server_error(where: str) -> Iterator[None]:
         raise _unreachable(where, error) from error
 
 
-def _unreachable(where: str, error: Exception) -> ServerError:
+def _unreachable(where: str, error: Exception) -> UnreachableError:
     what = f"no answer ({str(error) or type(error).__name__})"
-    return ServerError(where, what, "Check the address and that Label Studio is running")
+    return UnreachableError(where, what, "Check the address and that Label Studio is running")
 
 
 def _server_error(where: str, error: ApiError) -> ServerError:
     said = _what_it_said(error.body)
+    if error.status_code in _AWAY:
+        return _unreachable(where, httpx.HTTPError(f"status {error.status_code}"))
     if error.status_code == httpx.codes.UNAUTHORIZED:
         return ServerError(where, f"the API key is refused ({said})", _MEND_KEY)
     if error.status_code == httpx.codes.FORBIDDEN and "network address" in said:

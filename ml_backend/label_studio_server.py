@@ -4,9 +4,7 @@ import importlib.util
 import json
 import os
 import secrets
-import signal
 import socket
-import subprocess
 import sys
 import time
 import urllib.error
@@ -16,20 +14,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+from ml_backend.child_process import ChildProcess
 from projection.errors import ServerError
 
 HOST = "127.0.0.1"
 START_SECONDS = 300.0
-STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.25
 _LOG_TAIL = 20
 
 # Label Studio refuses to call any of these by default, so that nobody can make it fetch pages of
 # an inner network. A backend beside it lives on 127.0.0.1: that range is lifted, the rest stays.
-_STILL_BANNED = (
+STILL_BANNED = (
     "0.0.0.0/8,10.0.0.0/8,100.64.0.0/10,169.254.0.0/16,172.16.0.0/12,192.0.0.0/24,192.0.2.0/24,"
     "192.88.99.0/24,192.168.0.0/16,198.18.0.0/15,198.51.100.0/24,203.0.113.0/24,224.0.0.0/4,"
-    "240.0.0.0/4,::/128,fc00::/7,fe80::/10,ff00::/8"
+    "240.0.0.0/4,::/128,::1/128,::ffff:0:0/96,::ffff:0:0:0/96,64:ff9b::/96,64:ff9b:1::/48,100::/64,"
+    "2001::/32,2001:20::/28,2001:db8::/32,2002::/16,fc00::/7,fe80::/10,ff00::/8"
 )
 
 _QUIET = {
@@ -38,7 +37,7 @@ _QUIET = {
     "LABEL_STUDIO_FRONTEND_SENTRY_DSN": "",
     "LABEL_STUDIO_LATEST_VERSION_CHECK": "false",
     "LABEL_STUDIO_USE_DEFAULT_BANNED_SUBNETS": "false",
-    "LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS": _STILL_BANNED,
+    "LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS": STILL_BANNED,
     "PYTHONUNBUFFERED": "1",  # so that the log is there when a start fails
 }
 # Label Studio also reads these without a prefix, and shells and CI systems set them for others.
@@ -89,7 +88,7 @@ class LabelStudioServer:
         self._settings = {**_QUIET, **(environment or {})}
         self._on_wait = on_wait
         self._account: Account | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ChildProcess | None = None
 
     @property
     def url(self) -> str:
@@ -128,14 +127,11 @@ class LabelStudioServer:
         _require_free(self.port)
         account = self.account
         with self.log.open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603  (our own interpreter, no shell)
+            self._process = ChildProcess(
                 _command(self.port),
-                env=_environment(os.environ, self._settings, self.data_dir, account),
+                log,
+                _environment(os.environ, self._settings, self.data_dir, account),
                 cwd=self.data_dir,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # its own group: stop() ends it and nothing else
             )
         try:
             self._wait_until_up()
@@ -146,17 +142,8 @@ class LabelStudioServer:
     def stop(self) -> None:
         """End the process and its children, and nothing else. Stopping twice does no harm."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        for ending in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(process.pid, ending)
-                process.wait(STOP_SECONDS)
-            except ProcessLookupError:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                continue
-            return
+        if process is not None:
+            process.stop()
 
     def _wait_until_up(self) -> None:
         started = told = time.monotonic()
@@ -177,8 +164,8 @@ class LabelStudioServer:
         process = self._process  # another thread may stop us
         if process is None:
             raise ServerError(self.url, "stopped before it was up")
-        if process.poll() is not None:
-            what = f"Label Studio ended with status {process.returncode}"
+        if (status := process.poll()) is not None:
+            what = f"Label Studio ended with status {status}"
             raise ServerError(self.url, what, self._log_tail())
 
     def _log_tail(self) -> str:

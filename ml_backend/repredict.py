@@ -1,16 +1,13 @@
 """Gives the tasks nobody has touched the predictions of a newer model."""
 
-import fcntl
-import hashlib
 import json
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from label_config.tasks import sentence_of, to_prediction, to_task
+from label_config.tasks import NOT_YET, sentence_of, to_prediction, to_task
 from ml_backend.label_studio import Project, ReviewServer
 from projection.errors import ServerError
 from projection.records import ProjectedSentence
@@ -22,6 +19,8 @@ SLICE = 100  # tasks projected at a time, so that progress shows
 # Tasks whose predictions are written together, and lost together by an interruption. Large, since
 # at every such request Label Studio counts the predictions of all tasks of the project again.
 CHUNK = 5000
+# A backend that was told of a new model a moment ago is still loading it.
+PAUSES = (2.0,) * 15
 
 Task = Mapping[str, Any]
 
@@ -31,7 +30,7 @@ Task = Mapping[str, Any]
 _READ = ("conflict", "conflicts", "source_html", "doubts_html", "propagated")
 _SCORE = re.compile(r"[01]\.\d\d")
 # What people found out about the task stays true of it, whatever a model says.
-_KEPT = ("audit", "audit_stratum", "audit_stratum_size", "disagreement")
+_KEPT = tuple(key for key in NOT_YET if key != "propagated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +63,7 @@ def repredict(
     projector: "ProjectsSentences",
     *,
     on_progress: Callable[[int], None] = lambda _: None,
+    pauses: Sequence[float] = PAUSES,
 ) -> RepredictReport:
     """Project every untouched task again and make the new predictions the ones shown.
 
@@ -71,11 +71,15 @@ def repredict(
     that after an interruption running this again finds the task undone. Tasks that were touched or
     predicted by somebody else while the model was at work are left alone, too.
 
+    A backend of the project that serves another model is asked again after each of the `pauses`.
+
     Raises:
         ReviewError: if a task is not one that was pushed.
-        ServerError: if Label Studio refuses something or goes away.
+        ServerError: if Label Studio refuses something or goes away, or the backend goes on serving
+            another model.
     """
     version = projector.model_version
+    _require_served(server, project, version, pauses)
     tasks = server.tasks(project, with_predictions=True)
     untouched = [task for task in tasks if not is_touched(task)]
     due = [task for task in untouched if version not in versions_of(task)]
@@ -88,12 +92,14 @@ def repredict(
             ids = [task["id"] for task in part]
             found.update(zip(ids, projector.project([sentences[n] for n in ids]), strict=True))
             on_progress(len(part))
+        new_looks = {task["id"] for task in chunk if _refresh(server, task, found[task["id"]])}
+        # Refreshing many takes minutes, in which people go on.
         still_due = _still_due(server, project, chunk)
-        refreshed += sum(_refresh(server, task, found[task["id"]]) for task in still_due)
-        predictions = [{"task": t["id"], **to_prediction(found[t["id"]])} for t in still_due]
+        predictions = [{"task": n, **to_prediction(found[n])} for n in still_due]
         if predictions:
             server.import_predictions(project, predictions)
         predicted += len(predictions)
+        refreshed += len(new_looks & still_due)
     return RepredictReport(
         predicted=predicted,
         refreshed=refreshed,
@@ -106,27 +112,10 @@ def repredict(
     )
 
 
-@contextmanager
-def alone(folder: Path, server: ReviewServer, project: Project) -> Iterator[None]:
-    """Keep a second process from doing the same to the project meanwhile; `folder` has the lock.
-
-    Raises:
-        ServerError: if there is one already.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    name = hashlib.blake2b(f"{server.url} {project.id}".encode(), digest_size=8).hexdigest()
-    with (folder / f".repredict-{name}").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            what = "`spanferry repredict` is at work on it already"
-            raise ServerError(f"project {project.title!r}", what, "Wait for its end") from error
-        yield
-
-
 def is_touched(task: Task) -> bool:
     """Whether somebody has annotated, skipped or begun the task."""
-    return bool(task["annotations"] or task["drafts"])
+    # A task asked for by itself comes with one's own drafts alone.
+    return bool(task["annotations"] or task["drafts"] or task.get("draft_exists"))
 
 
 def versions_of(task: Task) -> set[str]:
@@ -134,24 +123,51 @@ def versions_of(task: Task) -> set[str]:
     return {prediction["model_version"] for prediction in task["predictions"]}
 
 
-def _still_due(server: ReviewServer, project: Project, tasks: Sequence[Task]) -> list[Task]:
-    """Those of the tasks that nobody has touched or predicted meanwhile, as they are now."""
+def _require_served(
+    server: ReviewServer, project: Project, version: str, pauses: Sequence[float]
+) -> None:
+    """Label Studio would ask a backend of another version to predict all of it once more.
+
+    Raises:
+        ServerError: if there is one, and none of this version beside it.
+    """
+    for pause in (*pauses, None):
+        connected = [each for each in server.backends(project) if each.connected]
+        if not connected or any(each.model_version == version for each in connected):
+            return
+        if pause is not None:
+            time.sleep(pause)
+    raise ServerError(
+        f"backend {connected[0].url}",
+        f"serves {connected[0].model_version}, the model here is {version}",
+        "Repredict where the backend's data folder and settings are (docs/team.md has the command)",
+    )
+
+
+def _still_due(server: ReviewServer, project: Project, tasks: Sequence[Task]) -> set[int]:
+    """Those of the tasks that nobody has touched or predicted meanwhile."""
     before = {task["id"]: len(task["predictions"]) for task in tasks}
-    return [
-        task
+    return {
+        task["id"]
         for task in server.tasks(project)
         if not is_touched(task) and before.get(task["id"]) == len(task["predictions"])
-    ]
+    }
 
 
 def _refresh(server: ReviewServer, task: Task, projected: ProjectedSentence) -> bool:
-    """Show where the new projection went and its conflicts, if that is not what stands there."""
-    before, data = task["data"], to_task(projected)["data"]
-    if _reads_like(data) == _reads_like(before):
+    """Show where the new projection went and its conflicts, if that is not what stands there.
+
+    Not in a task that somebody has touched or predicted by now.
+    """
+    data = to_task(projected)["data"]
+    if _reads_like(data) == _reads_like(task["data"]):
         return False
-    kept = {key: before[key] for key in _KEPT if key in before}
+    now = server.task(task["id"])
+    if is_touched(now) or now["total_predictions"] != len(task["predictions"]):
+        return False
+    kept = {key: now["data"][key] for key in _KEPT if key in now["data"]}
     # Keys that somebody else added to the task are kept as well.
-    server.update_task_data(task["id"], {**before, **data, **kept})
+    server.update_task_data(task["id"], {**now["data"], **data, **kept})
     return True
 
 

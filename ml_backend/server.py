@@ -4,6 +4,7 @@ import logging
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from flask import Flask
@@ -14,7 +15,7 @@ from gunicorn.app.base import (  # type: ignore[import-untyped]  # published wit
 from ml_backend.access import credentials_of
 from ml_backend.app import create_app
 from ml_backend.engine import Engine, load_function
-from ml_backend.jobs import JobQueue, RunnerProcess, Trigger
+from ml_backend.jobs import JobQueue, RunnerKeeper, Trigger, start_runner
 from ml_backend.settings import PREFIX, Settings, SettingsError
 from ml_backend.store import ModelStore
 from ml_backend.webhook import EventLog
@@ -49,18 +50,17 @@ class Backend(BaseApplication):  # type: ignore[misc]  # its base is untyped
             poll_seconds=settings.poll_seconds,
             turn=settings.sentences_per_turn,
         )
-        start_runner = RunnerProcess(settings.data_dir)
         queue = JobQueue(settings.jobs_folder)
-        if queue.waits:  # since a restart of the machine or of the container
-            start_runner()
-        trigger = Trigger(queue, settings.train_each, start_runner)
+        keeper = RunnerKeeper(queue, partial(start_runner, settings.data_dir, queue.root))
+        trigger = Trigger(queue, settings.train_each)
         events = EventLog(settings.events_file, settings.event_queue, trigger)
         app = create_app(settings, engine.start(), events)
-        self._close = [engine.close, events.close]
+        keeper.start()
+        self._close = [keeper.close, engine.close, events.close]
         return app
 
     def close(self) -> None:
-        """Stop following the store, and write the events that wait."""
+        """Stop following the store and the jobs, and write the events that wait."""
         for close in self._close:
             close()
 

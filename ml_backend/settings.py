@@ -79,7 +79,8 @@ class Settings:
             "SPANFERRY_DATA_DIR",
             default="~/.local/share/spanferry",
             read=_folder,
-            doc="Folder for the model store, the webhook events and the generated password.",
+            doc="Folder for the model store, the training jobs with their exports, the webhook "
+            "events and the generated password. Every training adds to the first two.",
         )
     )
     host: str = field(
@@ -308,9 +309,19 @@ def _texts(
             yield name, env[name]
 
 
+def without_settings(env: Mapping[str, str]) -> dict[str, str]:
+    """`env` without anything that settings are read from: for a backend that is set otherwise."""
+    known = _names()
+    return {k: v for k, v in env.items() if k not in known and not k.startswith(PREFIX)}
+
+
+def _names() -> list[str]:
+    return [name for each in fields(Settings) for name in each.metadata["names"]]
+
+
 def _refuse_unknown(env: Mapping[str, str]) -> None:
     """A misspelt name would otherwise be ignored, with auth or limits left at their defaults."""
-    known = [name for each in fields(Settings) for name in each.metadata["names"]]
+    known = _names()
     for name in env:
         if name.startswith(PREFIX) and name not in known:
             near = difflib.get_close_matches(name, known, n=1)

@@ -10,17 +10,20 @@ import json
 import os
 import shutil
 import tempfile
-from contextlib import AbstractContextManager
+import time
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from projection.errors import ModelError
-from projection.files import locked
+from projection.files import locked, sync_folder, write_json
 
 BUNDLED = "bundled"
 POINTER = "active.json"
 SCHEMA = 1
 HISTORY = 20
+INCOMING = ".incoming-"  # a copy being made
+STALE_SECONDS = 86_400  # a copy this old has lost its process
 
 PICKLED = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"})
 
@@ -52,7 +55,8 @@ class ModelStore:
         """
         _check_checkpoint(folder)
         self.root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self.root, prefix=".incoming-") as beside:
+        self._sweep()
+        with tempfile.TemporaryDirectory(dir=self.root, prefix=INCOMING) as beside:
             copy = Path(beside) / "model"
             _copy(folder, copy)
             version = content_hash(copy)
@@ -62,6 +66,7 @@ class ModelStore:
                 # A folder with this content is there already, perhaps since a moment ago.
                 if not (self.root / version).is_dir():
                     raise
+            sync_folder(self.root)
         return version
 
     def versions(self) -> tuple[str, ...]:
@@ -127,6 +132,13 @@ class ModelStore:
             return None
         return status.st_mtime_ns, status.st_ino
 
+    def _sweep(self) -> None:
+        """Remove what a process that was killed amid a copy has left."""
+        for path in self.root.glob(f"{INCOMING}*"):
+            with suppress(FileNotFoundError):  # a copy that is just done
+                if time.time() - path.stat().st_mtime > STALE_SECONDS:
+                    shutil.rmtree(path, ignore_errors=True)
+
     def _folder(self, version: str) -> Path:
         if version not in self.versions():
             known = ", ".join((BUNDLED, *self.versions()))
@@ -146,12 +158,7 @@ class ModelStore:
 
     def _point(self, pointer: Pointer) -> None:
         record = {"schema": SCHEMA, "active": pointer.active, "before": pointer.before}
-        beside = self.root / f".{POINTER}.{os.getpid()}"
-        with beside.open("w", encoding="utf-8") as file:
-            json.dump(record, file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self.root / POINTER)
+        write_json(self.root / POINTER, record)
 
     def _alone(self) -> AbstractContextManager[None]:
         """Keep other processes from changing the pointer between our reading and writing it."""
@@ -198,6 +205,9 @@ def _copy(folder: Path, copy: Path) -> None:
     except shutil.Error as error:
         source, _, reason = error.args[0][0]
         raise ModelError(str(source), f"cannot be copied ({reason})") from None
-    for path in _files(copy):
+    files = _files(copy)
+    for path in files:
         with path.open("rb") as file:
             os.fsync(file.fileno())
+    for inside in {path.parent for path in files}:
+        sync_folder(inside)

@@ -2,7 +2,8 @@
 
 Label Studio sends an event once, waits one second, and keeps the annotator waiting meanwhile. An
 event says that something changed; what changed is fetched from Label Studio when it is needed. So
-only ids are kept, neither texts nor the project's token.
+only ids are kept, neither texts nor the project's token. The file is for people who want to know
+what happened when: nothing here reads it.
 """
 
 import json
@@ -14,10 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from ml_backend.wire import Json, RequestError
-from projection.errors import ServerError
 
 log = logging.getLogger(__name__)
 
@@ -84,30 +83,6 @@ def _ids(*values: object) -> Iterator[int]:
             found = item.get("id") if isinstance(item, dict) else item
             if isinstance(found, int) and not isinstance(found, bool):
                 yield found
-
-
-def read_events(path: Path) -> Iterator[Event]:
-    """The events written so far, oldest first. A last line cut short by a crash is left out.
-
-    Raises:
-        ServerError: naming the file and line, for any other line that is no event.
-    """
-    if not path.exists():
-        return
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.endswith("\n"):
-                yield _from_json(line, f"{path}:{number}")
-
-
-def _from_json(line: str, where: str) -> Event:
-    try:
-        record: dict[str, Any] = json.loads(line)
-        del record["schema"]
-        record |= {key: tuple(record[key]) for key in ("tasks", "annotations")}
-        return Event(**record)
-    except (ValueError, KeyError, TypeError) as error:
-        raise ServerError(where, f"not an event ({error!r})", "Remove the line") from None
 
 
 class EventLog:
@@ -195,5 +170,15 @@ class EventLog:
         lines = (json.dumps({"schema": SCHEMA, **asdict(event)}) + "\n" for event in events)
         # Unbuffered and opened to append: lines of several processes do not mix.
         with self._path.open("ab", buffering=0) as file:
-            file.write("".join(lines).encode())
+            # A line cut short, by a crash or a full disk, must not swallow the next one.
+            begun = "\n" if _ends_within_a_line(self._path) else ""
+            file.write((begun + "".join(lines)).encode())
             os.fsync(file.fileno())
+
+
+def _ends_within_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        if not file.seek(0, os.SEEK_END):
+            return False
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) != b"\n"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from projection.conflicts import Policy
 from projection.errors import RunError
 from projection.fields import Fields
-from projection.files import parse_object, read_jsonl, write_json
+from projection.files import alone, parse_object, read_jsonl, write_json
 from projection.json_form import SCHEMA, Json, decode_projected, encode
 from projection.records import ParallelSentence, ProjectedSentence
 from projection.run_files import ANOTHER_FOLDER, Row, RunFiles
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from projection.projector import ProjectsSentences
 
 MAX_BATCH = 64  # an interruption costs at most this many sentences
+WAIT = "Wait for its end, or choose another --out folder"
 
 Item = TypeVar("Item")
 
@@ -112,14 +113,31 @@ def project_corpus(
     `on_progress` is told how many more sentences have been dealt with.
 
     Raises:
-        RunError: if `out` belongs to another model, policy, settings or corpus.
+        RunError: if `out` belongs to another model, policy, settings or corpus, or another process
+            is projecting into it.
         CorpusError: from `sentences`; the batches before the mistake are kept.
         ValueError: if `batch_size` is not within 1 to 64.
     """
     if not 1 <= batch_size <= MAX_BATCH:
         raise ValueError(f"batch_size {batch_size} is not within 1 to {MAX_BATCH}")
+    _make_folder(out)
+    with alone(out / ".lock") as ours:
+        if not ours:
+            raise RunError(str(out), "another process is projecting into it", WAIT)
+        _claim(out, projector.model_version, policy, settings)
+        batches = _batched(islice(sentences, limit), batch_size)
+        return _go_on(out, batches, projector, policy, on_progress)
+
+
+def _go_on(
+    out: Path,
+    batches: Iterator[list[ParallelSentence]],
+    projector: "ProjectsSentences",
+    policy: Policy,
+    on_progress: Callable[[int], None],
+) -> RunSummary:
+    """Do the batches that are not in the folder yet, and sum up all of them."""
     started = time.monotonic()
-    _claim(out, projector.model_version, policy, settings)
     tally = _Tally()
 
     def done(rows: Sequence[Row]) -> None:
@@ -127,7 +145,7 @@ def project_corpus(
         on_progress(len(rows))
 
     files = RunFiles(out)
-    to_do = files.resume(_batched(islice(sentences, limit), batch_size), done)
+    to_do = files.resume(batches, done)
     (out / "summary.json").unlink(missing_ok=True)  # no longer true, until this call is done
     for batch in to_do:
         rows = _project_batch(batch, projector, policy)
@@ -168,7 +186,6 @@ def _claim(out: Path, model_version: str, policy: Policy, settings: Mapping[str,
     elif any((out / name).exists() for name in ("projected.jsonl", "dropped.jsonl")):
         raise RunError(str(out), "holds results but no run.json", ANOTHER_FOLDER)
     else:
-        _make_folder(out)
         write_json(manifest, mine)
 
 

@@ -23,6 +23,7 @@ from packaging.requirements import Requirement
 
 from ml_backend.cli import app
 from ml_backend.label_studio import TESTED_VERSION, webhook_url
+from ml_backend.label_studio_server import STILL_BANNED
 from ml_backend.server import GRACEFUL_SECONDS, Backend
 from ml_backend.settings import Settings
 from tests.compose import ROOT, SECRETS, TEXT, compose, variables
@@ -94,10 +95,16 @@ def test_every_service_comes_back_is_watched_and_kept_small(name: str) -> None:
         assert "healthcheck" in SERVICES[needed]
 
 
-def test_images_are_pinned_to_what_is_tested() -> None:
+def test_label_studio_is_pinned_to_what_is_tested() -> None:
     assert STUDIO["image"] == f"heartexlabs/label-studio:{TESTED_VERSION}"
     assert f"label-studio=={TESTED_VERSION}" in PROJECT["optional-dependencies"]["label-studio"]
-    assert re.fullmatch(r"postgres:\d+-\w+", DATABASE["image"])
+
+
+def test_the_database_is_pinned_to_a_version_that_reads_its_files() -> None:
+    """Not to the one of the tests: they take what is installed, which the guide says."""
+    pinned = re.fullmatch(r"postgres:(\d+)-\w+", DATABASE["image"])
+    assert pinned
+    assert f"not in\nthat of `compose.yaml` ({pinned[1]})" in GUIDE
 
 
 def test_only_label_studio_is_reachable_and_only_from_this_machine() -> None:
@@ -156,33 +163,51 @@ def test_label_studio_knows_every_setting() -> None:
     assert names - read == {"UWSGI_WORKER_HARAKIRI"}
 
 
-def banned() -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-    listed = STUDIO["environment"]["LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS"]
-    return [ipaddress.ip_network(subnet) for subnet in listed.split(",")]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-def addresses(networks: list[Any], version: int) -> Iterator[tuple[int, int]]:
-    """The same addresses, written in one way: the first and last of each run of them."""
-    of_version = (network for network in networks if network.version == version)
-    for network in ipaddress.collapse_addresses(of_version):
-        yield int(network[0]), int(network[-1])
-
-
-def test_label_studio_may_call_the_backend_and_no_other_private_address() -> None:
+def banned_by_default() -> list[Network]:
     tree = ast.parse((label_studio_sources() / "core/utils/io.py").read_text("utf-8"))
     (default,) = [
         ast.literal_eval(node.value)
         for node in ast.walk(tree)
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "default_banned_subnets"
     ]
-    usual = [ipaddress.ip_network(subnet) for subnet in default]
-    backend = ipaddress.ip_network(BACKEND["networks"]["spanferry"]["ipv4_address"])
+    return [ipaddress.ip_network(subnet) for subnet in default]
+
+
+def addresses(networks: list[Network], version: int) -> Iterator[tuple[int, int]]:
+    """The same addresses, written in one way: the first and last of each run of them."""
+    of_version = (network for network in networks if network.version == version)
+    for network in ipaddress.collapse_addresses(of_version):
+        yield int(network[0]), int(network[-1])
+
+
+@pytest.mark.parametrize(
+    ("listed", "lifted"),
+    [
+        pytest.param(
+            STUDIO["environment"]["LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS"],
+            BACKEND["networks"]["spanferry"]["ipv4_address"],
+            id="of a team: the backend's address",
+        ),
+        pytest.param(STILL_BANNED, "127.0.0.0/8", id="of a demo: the machine itself"),
+    ],
+)
+def test_label_studio_may_call_the_backend_and_no_other_private_address(
+    listed: str, lifted: str
+) -> None:
+    banned = [ipaddress.ip_network(subnet) for subnet in listed.split(",")]
+    usual, backend = banned_by_default(), ipaddress.ip_network(lifted)
     private = next(network for network in usual if backend.subnet_of(network))
     but_one = [network for network in usual if network != private]
     but_one += private.address_exclude(backend)
 
-    assert list(addresses(banned(), 4)) == list(addresses(but_one, 4))
-    assert list(addresses(banned(), 6)) == list(addresses(usual, 6))
+    assert list(addresses(banned, 4)) == list(addresses(but_one, 4))
+    assert list(addresses(banned, 6)) == list(addresses(usual, 6))
+
+
+def test_the_default_list_gives_way_to_ours() -> None:
     assert STUDIO["environment"]["LABEL_STUDIO_USE_DEFAULT_BANNED_SUBNETS"] == "false"
 
 

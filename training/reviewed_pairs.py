@@ -13,7 +13,8 @@ A source entity is absent from the target if all target entities found their pai
 letters are not in the target, and the annotator deleted no proposal of its label: that could have
 been its translation, only no entity to the annotator.
 
-What nobody looked at is left out: an aligner would learn its own answers.
+What nobody looked at is left out: an aligner would learn its own answers. So is what an export that
+was split holds out: models are to be measured on it.
 """
 
 import unicodedata
@@ -24,13 +25,14 @@ from pathlib import Path
 
 from projection.baselines import occurrences
 from projection.corpus import covers
-from projection.files import read_jsonl
-from projection.json_form import decode_reviewed
+from projection.files import parse_object
 from projection.records import Entity, ParallelSentence, ReviewedSentence, ReviewStatus, Span
 from projection.words import cuts_word, word_spans
 from training.adjudication import newest_decisions
-from training.dataset import REVIEWED
+from training.dataset import SUMMARY, load_export
+from training.reviews import REVIEWED, read_reviews
 from training.silver import SilverSentence, read_silver
+from training.splits import TRAIN
 
 SOURCE_LANG = "en"
 WEIGHT = 5.0  # of a review, beside silver sentences of 1
@@ -98,24 +100,31 @@ class PairedReview:
         )
 
 
-def read_reviews(path: Path) -> list[ReviewedSentence]:
-    """Read a `reviewed.jsonl`, or that of an export folder.
+def reviews_to_learn_from(path: Path) -> list[ReviewedSentence]:
+    """As `read_reviews`; of an export that was split, those of the `train` part.
 
     Raises:
         CorpusError: naming file and line.
+        TrainingError: if the export has nothing in that part.
     """
-    file = path / REVIEWED if path.is_dir() else path
-    return [decode_reviewed(row, f"{file}:{line}") for line, row in read_jsonl(file)]
+    reviews, export = read_reviews(path), path if path.is_dir() else path.parent
+    summary = export / SUMMARY
+    parts = parse_object(summary.read_text("utf-8"), str(summary)) if summary.is_file() else {}
+    if {*parts.get("parts", ())} <= {TRAIN}:
+        return reviews
+    part = load_export(export, TRAIN)
+    learned = {*zip(part["id"], part["origin"], strict=True)}
+    return [each for each in reviews if (each.sentence.id, each.sentence.origin) in learned]
 
 
 def read_examples(path: Path, weight: float = WEIGHT) -> Iterator[SilverSentence]:
     """Read what an aligner is trained on: a silver file, or an export or its `reviewed.jsonl`.
 
     Raises:
-        CorpusError: naming file and line.
+        CorpusError, TrainingError: as `reviews_to_learn_from`.
     """
     if path.is_dir() or path.name == REVIEWED:
-        silver, _ = silver_of_reviews(read_reviews(path), None, weight)
+        silver, _ = silver_of_reviews(reviews_to_learn_from(path), None, weight)
         return (sentence for _, sentence in silver)
     return read_silver(path)
 

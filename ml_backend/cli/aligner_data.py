@@ -247,9 +247,9 @@ def reviewed_silver(paths: Sequence[Path], target_lang: str, weight: float) -> l
     if not paths:
         return []
     # Takes seconds to import, for which only reviews should have to wait.
-    from training.reviewed_pairs import read_reviews, silver_of_reviews  # noqa: PLC0415
+    from training.reviewed_pairs import reviews_to_learn_from, silver_of_reviews  # noqa: PLC0415
 
-    reviews = [review for path in paths for review in read_reviews(path)]
+    reviews = [review for path in paths for review in reviews_to_learn_from(path)]
     silver, counts = silver_of_reviews(reviews, target_lang, weight)
     tell(str(counts))
     return silver

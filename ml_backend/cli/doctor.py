@@ -1,11 +1,14 @@
 """`spanferry doctor`: what is wrong with a review set-up, and how to mend it."""
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ml_backend.access import credentials_of
 from ml_backend.cli.console import out, print_json
 from ml_backend.cli.options import ApiKey, AsJson, Url
+from ml_backend.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from ml_backend.doctor import Check
@@ -26,7 +29,8 @@ def doctor(
 ) -> None:
     """Check Label Studio, the key, the project and the backend. Changes nothing.
 
-    Exit status 1 means that something is wrong; the mend stands below it.
+    Exit status 1 means that something is wrong; the mend stands below it. The backend's password
+    comes from the same settings as that of `spanferry serve`.
 
     Example:
 
@@ -36,7 +40,7 @@ def doctor(
     from ml_backend.doctor import Verdict, diagnose  # noqa: PLC0415
 
     checks = []
-    for check in diagnose(url, api_key, project, backend_url):
+    for check in diagnose(url, api_key, project, backend_url, expected=expected_header()):
         checks.append(check)
         if not as_json:
             out.print(_in_words(check), highlight=False, markup=False, soft_wrap=True)
@@ -45,6 +49,19 @@ def doctor(
         print_json({"ok": not wrong, "checks": [check.to_json() for check in checks]})
     if wrong:
         raise typer.Exit(1)
+
+
+def expected_header() -> str | None:
+    """The Authorization header the backend lets in, as far as the settings here tell.
+
+    Empty where it lets everyone in, None where there is no password yet.
+    """
+    settings = Settings.from_env(os.environ)
+    try:
+        credentials = credentials_of(settings)
+    except SettingsError:
+        return None
+    return "" if credentials is None else credentials.webhook_header["Authorization"]
 
 
 def _in_words(check: "Check") -> str:

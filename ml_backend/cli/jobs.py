@@ -1,21 +1,27 @@
 """`spanferry jobs`: the trainings the backend was asked for, and what came of them."""
 
 import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from ml_backend.cli.console import bars, print_json
 from ml_backend.cli.console import out as console
 from ml_backend.cli.options import AsJson
 from ml_backend.cli.serve import activate as activate_model
-from ml_backend.jobs import LOG_LINES, Job, JobQueue
+from ml_backend.jobs import LOG_LINES, Job, JobQueue, Outcome, Work
 from ml_backend.settings import Settings
 from ml_backend.store import BUNDLED, ModelStore
 from projection.errors import ServerError
 from training.presets import DEFAULT, preset_named
+
+if TYPE_CHECKING:
+    from training.loop import OnProgress
 
 app = typer.Typer(help="Trainings asked for in Label Studio, or due after so many reviews.")
 
@@ -33,7 +39,7 @@ def jobs(context: typer.Context, *, data_dir: DataDir = None, as_json: AsJson = 
     """
     if context.invoked_subcommand is not None:
         return
-    found = _queue(data_dir).jobs()
+    found = _queue(data_dir).shown()
     if as_json:
         print_json({"jobs": [job.to_json() for job in found]})
     elif not found:
@@ -60,7 +66,8 @@ def show(
         return
     console.print(_table([job]))
     console.print(queue.log(job, LOG_LINES), highlight=False, markup=False, soft_wrap=True)
-    console.print(f"All of it is in {queue.folder(job)}", highlight=False, soft_wrap=True)
+    where = f"All of it is in {queue.folder(job)}"
+    console.print(where, highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -76,28 +83,30 @@ def run(
 
     Example: spanferry jobs run
     """
-    # Take seconds to import, which the list should not.
-    from ml_backend.engine import load_function  # noqa: PLC0415
-    from ml_backend.label_studio import ReviewServer  # noqa: PLC0415
-    from ml_backend.retraining import Retraining  # noqa: PLC0415
+    settings, recipe = _settings(data_dir), preset_named(preset)
 
-    def connect() -> ReviewServer:
+    def retrain(job: Job, folder: Path, on_progress: "OnProgress") -> Outcome:
         # Here, so that a backend without them has a job that says why it failed.
         for name, value in {"LABEL_STUDIO_URL": url, "LABEL_STUDIO_API_KEY": api_key}.items():
             if not value:
                 raise ServerError(name, "is not set", "Set it where `spanferry serve` is started")
-        return ReviewServer.connect(url, api_key)
+        # Half a gigabyte, which a runner that finds another one at work should not need.
+        from ml_backend.engine import load_function  # noqa: PLC0415
+        from ml_backend.label_studio import ReviewServer  # noqa: PLC0415
+        from ml_backend.retraining import Retraining  # noqa: PLC0415
 
-    settings = _settings(data_dir)
-    with bars() as on_progress:
         retraining = Retraining(
-            connect,
+            lambda: ReviewServer.connect(url, api_key),
             load_function(settings),
             ModelStore(settings.model_store),
-            preset_named(preset),
+            recipe,
             on_progress=on_progress,
         )
-        done = JobQueue(settings.jobs_folder).run(retraining)
+        return retraining(job, folder)
+
+    # Who stops the backend stops us as politely: the job goes on where it was.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    done = JobQueue(settings.jobs_folder).run(with_bars(retrain))
     if as_json:
         print_json({"done": done})
     else:
@@ -138,6 +147,16 @@ def rollback(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
         console.print(f"{version} is served again", highlight=False)
 
 
+def with_bars(do: "Callable[[Job, Path, OnProgress], Outcome]") -> Work:
+    """The work that shows, in the log of each job, how it gets on."""
+
+    def work(job: Job, folder: Path) -> Outcome:
+        with bars() as on_progress:
+            return do(job, folder, on_progress)
+
+    return work
+
+
 def _settings(data_dir: Path | None) -> Settings:
     return Settings.from_env(os.environ, {"data_dir": None if data_dir is None else str(data_dir)})
 
@@ -149,5 +168,6 @@ def _queue(data_dir: Path | None) -> JobQueue:
 def _table(found: list[Job]) -> Table:
     table = Table("job", "project", "state", "created", "why", "what came of it")
     for job in found:
-        table.add_row(str(job.id), str(job.project), job.state, job.created[:16], job.why, job.said)
+        cells = (str(job.id), str(job.project), job.state, job.created[:16], job.why, job.said)
+        table.add_row(*map(Text, cells))  # not markup, whatever stands in an error
     return table

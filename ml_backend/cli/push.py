@@ -9,10 +9,12 @@ import typer
 
 from label_config.config import build_config
 from ml_backend.access import credentials_of
+from ml_backend.alone import alone
 from ml_backend.cli.console import out, print_json, progress
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
 from ml_backend.review_tabs import REVIEW_QUEUE, review_tabs
 from ml_backend.settings import Settings
+from projection.counting import counted
 from projection.errors import RunError
 from projection.files import parse_object
 from projection.records import ProjectedSentence
@@ -43,6 +45,14 @@ def push(
         str | None,
         typer.Option(help="Also connect this backend; its URL as Label Studio reaches it."),
     ] = None,
+    keep_annotators: Annotated[
+        bool,
+        typer.Option(
+            "--keep-annotators",
+            help="Of an export: let Label Studio show annotations as made by the users of the same "
+            "numbers, who are the same people only on the server it is from. [default: by you]",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a project to review, or finish making it: tasks, predictions and tabs.
@@ -60,14 +70,15 @@ def push(
 
     offered = labels.split(",") if labels else labels_of_run(run)
     config = build_config([label.strip() for label in offered])
-    with ReviewServer.connect(url, api_key) as server:
+    settings = Settings.from_env(os.environ)
+    ours = alone(settings.data_dir, "push", url, project)
+    with ReviewServer.connect(url, api_key) as server, ours:
         made = server.ensure_project(project, config)
-        report = _push(server, made, run)
+        report = _push(server, made, run, keep_annotators=keep_annotators)
         tabs = server.ensure_tabs(made, list(review_tabs()))
         queue = server.tab_url(made, tabs[REVIEW_QUEUE.title])
         if backend:
-            credentials = credentials_of(Settings.from_env(os.environ))
-            server.connect_backend(made, backend, credentials)
+            server.connect_backend(made, backend, credentials_of(settings))
     if as_json:
         where = {"project": project, "project_id": made.id, "review_queue": queue}
         print_json({**where, **report.to_json(), "backend": backend})
@@ -75,14 +86,18 @@ def push(
         out.print(_in_words(report, queue), highlight=False, markup=False, soft_wrap=True)
 
 
-def _push(server: "ReviewServer", project: "Project", folder: Path) -> "PushReport":
+def _push(
+    server: "ReviewServer", project: "Project", folder: Path, *, keep_annotators: bool
+) -> "PushReport":
     from ml_backend.push import push as push_sentences  # noqa: PLC0415
     from ml_backend.push import push_reviews  # noqa: PLC0415
 
     if is_export(folder):
         reviewed = _reviews(folder)
         with progress("reviews pushed", len(reviewed)) as advance:
-            return push_reviews(server, project, reviewed, on_progress=advance)
+            return push_reviews(
+                server, project, reviewed, keep_annotators=keep_annotators, on_progress=advance
+            )
     with progress("sentences pushed", _count(folder)) as advance:
         return push_sentences(server, project, load_run(folder), on_progress=advance)
 
@@ -91,13 +106,14 @@ def is_export(folder: Path) -> bool:
     """Whether `spanferry export` wrote the folder."""
     if (folder / "run.json").is_file():
         return False
-    from training.dataset import REVIEWED, SUMMARY  # noqa: PLC0415
+    from training.dataset import SUMMARY  # noqa: PLC0415
+    from training.reviews import REVIEWED  # noqa: PLC0415
 
     return (folder / REVIEWED).is_file() and (folder / SUMMARY).is_file()
 
 
 def _reviews(export: Path) -> "list[ReviewedSentence]":
-    from training.reviewed_pairs import read_reviews  # noqa: PLC0415
+    from training.reviews import read_reviews  # noqa: PLC0415
 
     return read_reviews(export)
 
@@ -157,7 +173,7 @@ def _count(run: Path) -> int:
 def _in_words(report: "PushReport", queue: str) -> str:
     said = [f"{report.added} added, {report.skipped} there already"]
     if report.reviews:
-        said[0] += f", with {report.reviews} reviews"
+        said[0] += f", with {counted(report.reviews, 'review')}"
     if report.changed:
         said.append(
             f"{report.changed} of those have another text in the project and were left as they are;"

@@ -3,6 +3,7 @@
 import os
 from typing import TYPE_CHECKING
 
+from ml_backend.alone import alone
 from ml_backend.cli.console import out, print_json, progress
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
 from ml_backend.settings import Settings
@@ -16,7 +17,8 @@ def repredict(*, url: Url, api_key: ApiKey, project: Title, as_json: AsJson = Fa
     """Project the open tasks again with the model `spanferry serve` uses now.
 
     Annotated, skipped and begun tasks are left alone, and old predictions stay. Running it again
-    does what is left to do.
+    does what is left to do. The model is that of the data folder here; where a backend of the
+    project serves another one, nothing is done.
 
     Example:
 
@@ -25,13 +27,13 @@ def repredict(*, url: Url, api_key: ApiKey, project: Title, as_json: AsJson = Fa
     # Models and the client of Label Studio take seconds to import, which `--help` should not.
     from ml_backend.engine import load_function  # noqa: PLC0415
     from ml_backend.label_studio import ReviewServer  # noqa: PLC0415
-    from ml_backend.repredict import alone  # noqa: PLC0415
     from ml_backend.repredict import repredict as repredict_tasks  # noqa: PLC0415
 
     settings = Settings.from_env(os.environ)
     with ReviewServer.connect(url, api_key) as server:
         found = server.existing_project(project)
-        with alone(settings.data_dir, server, found), progress("tasks predicted") as advance:
+        ours = alone(settings.data_dir, "repredict", url, project)
+        with ours, progress("tasks predicted") as advance:
             projector = load_function(settings)(ModelStore(settings.model_store).active())
             report = repredict_tasks(server, found, projector, on_progress=advance)
     if as_json:

@@ -1,30 +1,39 @@
 """A real Label Studio for the whole session, and a real backend beside it."""
 
 import importlib.util
+import shutil
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
 
+import httpx
 import pytest
 from werkzeug.serving import make_server
 
 from label_config.config import build_config
-from ml_backend.access import Credentials
 from ml_backend.app import create_app
 from ml_backend.engine import Engine, Load
-from ml_backend.jobs import JobQueue, Trigger
+from ml_backend.jobs import JobQueue
 from ml_backend.label_studio import Project, ReviewServer
 from ml_backend.label_studio_server import LabelStudioServer
 from ml_backend.settings import Settings
 from ml_backend.store import ModelStore
-from ml_backend.webhook import Event, EventLog, read_events
+from ml_backend.webhook import Event, EventLog
 from projection.conflicts import Policy
 from projection.run import project_corpus
+from tests.events import read_events
+from tests.label_studio.bundled_backend import CREDENTIALS
 from tests.label_studio.examples import EXAMPLES, LABELS, SECOND, FixedProjector
 
-CREDENTIALS = Credentials("label-studio", "öffne dich: Sesam")
+if TYPE_CHECKING:
+    from tests.label_studio.pages import ReviewPage
+
 _numbers = count(1)
 
 
@@ -34,6 +43,48 @@ def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStud
         pytest.skip("Label Studio is not installed: pip install 'spanferry[label-studio]'")
     with LabelStudioServer(tmp_path_factory.mktemp("label-studio")) as server:
         yield server
+
+
+def invited(studio: LabelStudioServer) -> str:
+    """The API key of somebody else of the same organization."""
+    with httpx.Client(base_url=studio.url, follow_redirects=True) as browser:
+        link = httpx.get(
+            f"{studio.url}/api/invite", headers={"Authorization": f"Token {studio.account.token}"}
+        ).json()["invite_url"]
+        browser.get(link)
+        form = {
+            "email": f"second-{uuid4().hex[:8]}@example.org",
+            "password": uuid4().hex,
+            "csrfmiddlewaretoken": browser.cookies["csrftoken"],
+        }
+        browser.post(link, data=form, headers={"Referer": studio.url}).raise_for_status()
+        key: str = browser.get("/api/current-user/token").raise_for_status().json()["token"]
+    return key
+
+
+@pytest.fixture
+def used_folder(label_studio: LabelStudioServer, tmp_path: Path) -> Path:
+    """The data of a server that has been started once, which took it half a minute."""
+    folder = tmp_path / "used"
+    folder.mkdir()
+    shutil.copy(label_studio.data_dir / "account.json", folder)
+    database = "label_studio.sqlite3"
+    with (
+        closing(sqlite3.connect(label_studio.data_dir / database)) as theirs,
+        closing(sqlite3.connect(folder / database)) as copy,
+    ):
+        theirs.backup(copy)
+    return folder
+
+
+@pytest.fixture
+def reviewer(label_studio: LabelStudioServer) -> Iterator["ReviewPage"]:
+    """A logged-in browser window."""
+    pages = pytest.importorskip("tests.label_studio.pages", reason="no playwright: the dev extra")
+    if pages.chromium() is None:
+        pytest.skip("there is no Chromium: install one, or name it in CHROMIUM")
+    with pages.reviewing(label_studio) as page:
+        yield page
 
 
 @pytest.fixture
@@ -64,8 +115,7 @@ class RunningBackend:
         store = ModelStore(self.settings.model_store)
         self._engine = Engine(lambda _: self.projector, store, poll_seconds=0.05).start()
         self.queue = JobQueue(self.settings.jobs_folder)
-        trigger = Trigger(self.queue, 0, lambda: None)
-        self._log = EventLog(self.settings.events_file, self.settings.event_queue, trigger)
+        self._log = EventLog(self.settings.events_file, self.settings.event_queue)
         app = create_app(self.settings, self._engine, self._log)
         self._http = make_server("127.0.0.1", 0, app, threaded=True)
         self._thread = threading.Thread(target=self._http.serve_forever)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 
 from label_config.config import build_config
 from ml_backend.cli import app
+from ml_backend.cli.doctor import expected_header
 from ml_backend.doctor import Check, Verdict, diagnose
 from ml_backend.label_studio import Project, ReviewServer
 from ml_backend.label_studio_server import LabelStudioServer
@@ -29,9 +31,12 @@ class Patient:
         push(server, project, projected())
         self.connected = server.connect_backend(server.project(project.id), b.url, CREDENTIALS)
 
-    def examine(self) -> dict[str, Check]:
-        key = self.studio.account.token
-        checks = list(diagnose(self.studio.url, key, self.project.title, self.backend.url))
+    def examine(
+        self, expected: str | None = CREDENTIALS.webhook_header["Authorization"]
+    ) -> dict[str, Check]:
+        key, title = self.studio.account.token, self.project.title
+        url, backend = self.studio.url, self.backend.url
+        checks = list(diagnose(url, key, title, backend, expected=expected))
         assert len({check.name for check in checks}) == len(checks)
         return {check.name: check for check in checks}
 
@@ -80,6 +85,11 @@ def no_webhook_password(patient: Patient) -> None:
     patient.patch_webhook(headers={}, url=f"{patient.backend.url}/webhook")
 
 
+def old_webhook_password(patient: Patient) -> None:
+    headers = {"Authorization": "Token of yesterday"}
+    patient.patch_webhook(headers=headers, url=f"{patient.backend.url}/webhook")
+
+
 def webhook_off(patient: Patient) -> None:
     patient.patch_webhook(is_active=False, url=f"{patient.backend.url}/webhook")
 
@@ -107,6 +117,9 @@ def version_is_the_title(patient: Patient) -> None:
     [
         pytest.param(
             no_webhook_password, "webhook", "no Authorization header", "push", id="webhook open"
+        ),
+        pytest.param(
+            old_webhook_password, "webhook", "another password", "push", id="an old one of it"
         ),
         pytest.param(webhook_off, "webhook", "switched off", "push", id="webhook off"),
         pytest.param(not_interactive, "interactive", "off", "push", id="not interactive"),
@@ -137,6 +150,38 @@ def test_a_planted_fault_is_found_with_its_mend(
     assert found.verdict is Verdict.PROBLEM
     assert finding in found.finding
     assert mend in found.mend
+
+
+@pytest.mark.parametrize(
+    ("hurt", "expected", "verdict"),
+    [
+        pytest.param(old_webhook_password, None, Verdict.OK, id="nobody here knows the password"),
+        pytest.param(no_webhook_password, None, Verdict.PROBLEM, id="but that there is one"),
+        pytest.param(no_webhook_password, "", Verdict.OK, id="the backend lets everyone in"),
+        pytest.param(old_webhook_password, "", Verdict.OK, id="whatever it sends"),
+    ],
+)
+def test_a_webhook_is_judged_by_what_is_known_of_the_backend(
+    patient: Patient, hurt: Callable[[Patient], None], expected: str | None, verdict: Verdict
+) -> None:
+    hurt(patient)
+    assert patient.examine(expected)["webhook"].verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("env", "header"),
+    [
+        pytest.param({"SPANFERRY_BACKEND_PASSWORD": "x"}, "Token x", id="set"),
+        pytest.param({"SPANFERRY_BACKEND_AUTH": "off"}, "", id="off"),
+        pytest.param({}, None, id="none generated yet"),
+    ],
+)
+def test_what_the_backend_lets_in_is_known_from_the_settings(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, env: dict[str, str], header: str | None
+) -> None:
+    for name, value in {"SPANFERRY_DATA_DIR": str(tmp_path), **env}.items():
+        monkeypatch.setenv(name, value)
+    assert expected_header() == header
 
 
 def test_another_labeling_config_is_found(
@@ -201,7 +246,10 @@ def test_the_exit_status_says_whether_something_is_wrong(
     patient: Patient, label_studio: LabelStudioServer
 ) -> None:
     command = ["doctor", "--url", label_studio.url, "--project", patient.project.title]
-    key = {"LABEL_STUDIO_API_KEY": label_studio.account.token}
+    key = {
+        "LABEL_STUDIO_API_KEY": label_studio.account.token,
+        "SPANFERRY_BACKEND_PASSWORD": CREDENTIALS.password,
+    }
 
     well = CliRunner().invoke(app, [*command, "--json"], env=key)
     webhook_off(patient)

@@ -1,6 +1,7 @@
 """Sentences go to a real Label Studio, are decided there, and come back as they were decided."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -162,12 +163,12 @@ def test_tabs_are_made_once_and_filter_as_they_say(
         ).raise_for_status()
         shown[title] = [pairs[task["id"]] for task in answer.json()["tasks"]]
     # The queue is ordered by how sure the projection is, the least sure first.
-    assert shown["Review queue"] == ["overlap", "combining", "chinese", "emoji"]
-    assert shown["Overlap"] == shown["Failed mapping"] == shown["Low confidence"] == ["overlap"]
-    assert shown["One to many"] == shown["Unprojected"] == []
+    assert shown["Queue"] == ["overlap", "combining", "chinese", "emoji"]
+    assert shown["Overlap"] == shown["Not found"] == shown["Unsure"] == ["overlap"]
+    assert shown["Ambiguous"] == shown["Target only"] == []
     assert shown["Propagated"] == ["emoji"], "the other has been decided"
-    assert shown["Audit sample"] == ["chinese", "lines"]
-    assert shown["Disagreements"] == ["lines"]
+    assert shown["Audit"] == ["chinese", "lines"]
+    assert shown["Disputed"] == ["lines"]
     assert sorted(shown["Done"]) == ["lines", "plain"]
     assert shown["Unusable"] == ["lines"]
     assert shown["Skipped"] == ["none"]
@@ -349,6 +350,44 @@ def test_repredicting_leaves_alone_what_somebody_touched(
             assert task["data"]["conflict"] == "none"
 
 
+class Busy(ReviewServer):
+    """Somebody begins one task, and decides another, as soon as a first has been refreshed."""
+
+    do: Callable[[], None] | None = None
+
+    def update_task_data(self, task_id: int, data: dict[str, Any]) -> None:
+        super().update_task_data(task_id, data)
+        if self.do is not None:
+            do, self.do = self.do, None
+            do()
+
+
+def test_repredicting_leaves_alone_what_is_touched_while_it_refreshes(
+    label_studio: LabelStudioServer, server: ReviewServer, project: Project
+) -> None:
+    push(server, project, projected())
+    ids = task_ids(server, project)
+    lost = {
+        name: replace(each, went=tuple((lb, source, None, 0.0) for lb, source, *_ in each.went))
+        for name, each in BY_ID.items()
+    }
+
+    def touch() -> None:
+        begin_draft(label_studio, ids["lines"])
+        decide(server, ids["overlap"], "overlap", [], ReviewStatus.ACCEPTED)
+
+    with Busy.connect(label_studio.url, label_studio.account.token) as busy:
+        busy.do = touch
+        report = repredict(busy, server.project(project.id), FixedProjector(SECOND, lost))
+
+    assert (report.predicted, report.refreshed, report.meanwhile) == (5, 4, 2)
+    for task in server.tasks(project, with_predictions=True):
+        pair_id = task["data"]["pair_id"]
+        left_alone = pair_id in {"lines", "overlap"}
+        assert (task["predictions"][-1]["model_version"] == FIRST) is left_alone, pair_id
+        assert task["data"]["n_entities"] == (len(BY_ID[pair_id].marks) if left_alone else 0)
+
+
 def test_an_annotation_is_compared_with_what_its_annotator_saw(
     server: ReviewServer, project: Project
 ) -> None:
@@ -475,6 +514,7 @@ def test_the_verbs_do_the_same(
 
     pushed = spanferry("push", str(run), "--backend", backend.url)
     examined = spanferry("doctor", "--backend-url", backend.url)
+    backend.projector.model_version = SECOND
     repredicted = spanferry("repredict")
     exported = spanferry("export", "--out", str(tmp_path / "export"))
 

@@ -17,9 +17,9 @@ from projection.errors import ServerError
 
 
 @pytest.mark.label_studio
-def test_a_second_start_finds_the_account_and_the_projects_again(tmp_path: Path) -> None:
+def test_a_second_start_finds_the_account_and_the_projects_again(used_folder: Path) -> None:
     waited: list[float] = []
-    first = LabelStudioServer(tmp_path, user="ada@example.org", on_wait=waited.append)
+    first = LabelStudioServer(used_folder, on_wait=waited.append)
     bystander = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     with first:
         account = first.account
@@ -34,8 +34,7 @@ def test_a_second_start_finds_the_account_and_the_projects_again(tmp_path: Path)
     bystander.communicate()
     assert waited == sorted(waited)
     assert waited
-    assert (tmp_path / "account.json").stat().st_mode & 0o077 == 0
-    with LabelStudioServer(tmp_path) as second:
+    with LabelStudioServer(used_folder) as second:
         assert second.account == account
         with ReviewServer.connect(second.url, account.token) as server:
             assert server.find_project("Kept") is not None
@@ -44,7 +43,7 @@ def test_a_second_start_finds_the_account_and_the_projects_again(tmp_path: Path)
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"{second.url}/health")
     with pytest.raises(ServerError, match="made with another user"):
-        LabelStudioServer(tmp_path, user="eve@example.org").start()
+        LabelStudioServer(used_folder, user="eve@example.org").start()
 
 
 @pytest.mark.label_studio
@@ -85,6 +84,7 @@ def test_the_account_is_known_before_the_start(tmp_path: Path) -> None:
     """What runs beside Label Studio can be told its key."""
     account = LabelStudioServer(tmp_path, user="ada@example.org").account
     assert account.user == "ada@example.org"
+    assert (tmp_path / "account.json").stat().st_mode & 0o077 == 0
     assert LabelStudioServer(tmp_path).account == account
 
 

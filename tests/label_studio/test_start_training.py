@@ -1,13 +1,22 @@
-"""Label Studio's "Start training", from the button to the queue."""
+"""Label Studio's "Start training", from the button and from reviews to a model that is served."""
 
-import time
+from pathlib import Path
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from label_config.reviews import annotation_of
+from ml_backend.access import Credentials
+from ml_backend.cli import app
+from ml_backend.jobs import State
 from ml_backend.label_studio import Project, ReviewServer
 from ml_backend.label_studio_server import LabelStudioServer
+from ml_backend.push import push
 from tests.label_studio.conftest import CREDENTIALS, RunningBackend
+from tests.lakes import COUNT, POOR, FixedProjector, reviewed, sentence
+from tests.ml_backend.conftest import wait_until
+from tests.ml_backend.test_serve import listening, start
 
 pytestmark = pytest.mark.label_studio
 
@@ -25,8 +34,46 @@ def test_start_training_queues_one_job_of_the_project(
         )
         assert answer.is_success, answer.text
 
-    deadline = time.monotonic() + 10
-    while not (jobs := backend.queue.jobs()):
-        assert time.monotonic() < deadline, "no job"
-        time.sleep(0.05)
+    jobs = backend.queue.jobs()
     assert [(job.project, job.why) for job in jobs] == [(project.id, "asked for in Label Studio")]
+
+
+def test_so_many_reviews_make_a_model_that_is_served_until_it_is_taken_back(
+    label_studio: LabelStudioServer, server: ReviewServer, project: Project, tmp_path: Path
+) -> None:
+    """Everything real but the projector, which any model makes better."""
+    data_dir = tmp_path / "data"
+    settings = {
+        "SPANFERRY_BACKEND_LOADER": "tests.lakes:loader",
+        "LABEL_STUDIO_URL": label_studio.url,
+        "LABEL_STUDIO_API_KEY": label_studio.account.token,
+        "START_TRAINING_EACH_N_UPDATES": str(COUNT),
+    }
+    backend = listening(start(data_dir, **settings))
+    try:
+        push(
+            server, project, FixedProjector(POOR, "bundled").project([*map(sentence, range(COUNT))])
+        )
+        server.connect_backend(project, backend.url, Credentials("spanferry", "secret"))
+        for number, task in enumerate(server.tasks(project)):
+            assert backend.jobs.jobs() == []
+            review = reviewed(number)
+            result = annotation_of(review.entities, review.sentence.target, review.status)
+            server.annotate(task["id"], result)
+        wait_until(lambda: backend.jobs.jobs() and backend.jobs.jobs()[0].ended, 300)
+
+        [job] = backend.call("/status")[1]["jobs"]
+        assert job["state"] == State.SERVED, (job["said"], job["log"])
+        assert job["why"] == f"{COUNT} reviews since the last one"
+        version = job["result"]["version"]
+        assert job["result"]["after"] > job["result"]["before"]
+        wait_until(lambda: backend.model_version() == version)
+        assert backend.call("/status")[1]["active"] == version
+        assert [each.model_version for each in server.backends(project)] == [version]
+
+        rollback = ["jobs", "rollback", "--data-dir", str(data_dir)]
+        assert "bundled is served again" in CliRunner().invoke(app, rollback).stdout
+        wait_until(lambda: backend.model_version() == "bundled")
+        assert backend.call("/status")[1]["active"] == "bundled"
+    finally:
+        backend.kill()

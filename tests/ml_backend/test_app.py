@@ -3,7 +3,6 @@
 import json
 import logging
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +15,12 @@ from flask.testing import FlaskClient
 from label_config.config import build_config
 from ml_backend.app import create_app
 from ml_backend.engine import Engine
-from ml_backend.jobs import JobQueue
+from ml_backend.jobs import JobQueue, State
 from ml_backend.settings import Settings, SettingsError
 from ml_backend.store import ModelStore
-from ml_backend.webhook import EventLog, read_events
+from ml_backend.webhook import EventLog
 from projection.records import ParallelSentence, ProjectedSentence
+from tests.events import read_events
 from tests.ml_backend.conftest import (
     BUNDLED_VERSION,
     FixedProjector,
@@ -92,10 +92,7 @@ def test_health_never_waits_for_a_model(
     settings: Settings, loading: Engine, events: EventLog, gate: threading.Event
 ) -> None:
     with loading:
-        client = create_app(settings, loading, events).test_client()
-        started = time.monotonic()
-        response = client.get("/health")
-        assert time.monotonic() - started < 0.5
+        response = create_app(settings, loading, events).test_client().get("/health")
         assert response.json == {"status": "UP", "model_version": None}
         gate.set()
 
@@ -163,6 +160,28 @@ def test_the_status_tells_of_models_and_trainings(
     assert (told["status"], told["active"]) == ("UP", store.active_version())
     assert told["versions"] == ["bundled", store.active_version()]
     assert told["jobs"] == [{**job.to_json(), "log": ""}]
+
+
+def test_the_status_tells_of_what_is_damaged(
+    client: FlaskClient, engine: Engine, store: ModelStore, settings: Settings
+) -> None:
+    engine.projector(10)
+    queue = JobQueue(settings.jobs_folder)
+    queue.add(5, "asked for")
+    for path in (store.root / "active.json", queue.root / "1" / "job.json"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("?", "utf-8")
+
+    response = client.get("/status")
+    assert response.status_code == 200
+    told = response.json
+    assert told is not None
+    assert told["active"] is None
+    assert "Remove the file to go back to the bundled model" in told["degraded"]
+    [job] = told["jobs"]
+    assert job["state"] == State.FAILED
+    assert "not a job" in job["said"]
+    assert client.post("/predict", json=predict_body(make_task())).status_code == 200
 
 
 def test_an_activated_model_answers_without_a_restart(
@@ -288,13 +307,31 @@ def test_a_prediction_label_studio_has_given_up_is_given_up(
 def test_a_webhook_is_acknowledged_counted_and_written_down(
     client: FlaskClient, events: EventLog, settings: Settings, body: Any, counted_as: str
 ) -> None:
-    started = time.monotonic()
     response = client.post("/webhook", json=body)
-    assert time.monotonic() - started < 0.5
     assert (response.status_code, response.json) == (200, {"status": "queued"})
     assert metric(client, f'spanferry_webhook_events_total{{action="{counted_as}"}}') == 1
     events.close()
     assert [each.action for each in read_events(settings.events_file)] == [body["action"]]
+
+
+def test_a_training_asked_for_is_queued_before_that_is_acknowledged(
+    client: FlaskClient, settings: Settings
+) -> None:
+    """A crash right after the answer must not lose it."""
+    for project in (5, 5, 6):
+        asked = {"action": "START_TRAINING", "project": {"id": project}}
+        assert client.post("/webhook", json=asked).status_code == 200
+        jobs = JobQueue(settings.jobs_folder).jobs()
+        assert (jobs[0].project, jobs[0].why) == (project, "asked for in Label Studio")
+    assert len(jobs) == 2
+
+
+def test_a_training_that_cannot_be_queued_is_not_acknowledged(
+    client: FlaskClient, settings: Settings
+) -> None:
+    settings.data_dir.mkdir(exist_ok=True)
+    settings.jobs_folder.touch()  # as good as a full disk
+    assert client.post("/webhook", json=TRAIN).status_code == 500
 
 
 def test_a_webhook_does_not_wait_for_a_model(

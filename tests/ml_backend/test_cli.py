@@ -15,7 +15,7 @@ import pytest
 import typer
 
 from ml_backend.cli import app, main
-from ml_backend.cli.project import CHECKS_UNDER, column_pair, in_words, open_corpus
+from ml_backend.cli.project import CHECKS_UNDER, columns_of, in_words, open_corpus
 from projection import sample
 from projection.conflicts import Policy, failed_mapping, one_to_many, overlapping
 from projection.errors import CorpusError
@@ -290,7 +290,7 @@ class TestProject:
             ),
             pytest.param(
                 ["--tsv", "a.tsv", "--target-lang", "de", "--columns", "1"],
-                "--columns: '1' is not two columns. Such as 1,2 or en,de",
+                "--columns: '1' is neither two columns nor three. Such as 1,2 or en,de, or 2,3,1 for WikiMatrix",
                 id="one column",
             ),
             pytest.param(
@@ -369,15 +369,21 @@ class TestOpenCorpus:
 
     @pytest.mark.parametrize(
         ("columns", "expected"),
-        [("1,2", (1, 2)), ("12,3", (12, 3)), ("en,de", ("en", "de")), ("1,de", ("1", "de"))],
+        [
+            ("1,2", (1, 2)),
+            ("12,3", (12, 3)),
+            ("2,3,1", (2, 3, 1)),
+            ("en,de", ("en", "de")),
+            ("1,de", ("1", "de")),
+        ],
     )
-    def test_columns(self, columns: str, expected: tuple[object, object]) -> None:
-        assert column_pair(columns) == expected
+    def test_columns(self, columns: str, expected: tuple[object, ...]) -> None:
+        assert columns_of(columns) == expected
 
-    @pytest.mark.parametrize("columns", ["", "1", "1,", ",2", "1,2,3"])
-    def test_not_two_columns(self, columns: str) -> None:
-        with pytest.raises(CorpusError, match="is not two columns"):
-            column_pair(columns)
+    @pytest.mark.parametrize("columns", ["", "1", "1,", ",2", "1,2,3,4"])
+    def test_neither_two_columns_nor_three(self, columns: str) -> None:
+        with pytest.raises(CorpusError, match="is neither two columns nor three"):
+            columns_of(columns)
 
     def test_kinds_in_words(self) -> None:
         kinds = {"one_to_many": 1, "overlap": 3}

@@ -119,6 +119,20 @@ def test_a_failed_first_load_is_told_at_once_to_those_who_wait(
         engine.projector(10)
 
 
+def test_a_failed_first_load_is_tried_again(engine: Engine, load: GatedLoad) -> None:
+    """A hub or a disk that is away for a moment, without anybody touching the store."""
+    load.error = OSError("the disk is away")
+    load.gate.set()
+    wait_until(lambda: len(load.loads) > 2)
+    assert engine.degraded
+    load.error = None
+    wait_until(lambda: engine.model_version)
+    assert engine.degraded is None
+    loads = len(load.loads)
+    time.sleep(0.1)
+    assert len(load.loads) == loads, "a model that is there is not loaded again"
+
+
 def test_a_broken_pointer_does_not_stop_the_engine(
     engine: Engine, load: GatedLoad, store: ModelStore, version: str
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ml_backend import push as push_module
-from ml_backend.label_studio import Project
+from ml_backend.label_studio import Backend, Project
 from ml_backend.push import push
 from ml_backend.repredict import repredict
 from projection.errors import ReviewError, RunError, ServerError
@@ -58,6 +58,14 @@ class FixedServer:
 
     def tasks(self, _: Project, *, with_predictions: bool = False) -> list[dict[str, Any]]:
         return self.held
+
+    def task(self, task_id: int) -> dict[str, Any]:
+        task = next(task for task in self.held if task["id"] == task_id)
+        counted = {"total_predictions": len(task["predictions"])}
+        return {**task, **counted, "draft_exists": bool(task["drafts"])}
+
+    def backends(self, _: Project) -> list[Backend]:
+        return []
 
     def set_model_version(self, _: Project, version: str) -> bool:
         known = {p["model_version"] for task in self.held for p in task["predictions"]}

@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,12 @@ from typer.testing import CliRunner
 from ml_backend.access import FILE_NAME
 from ml_backend.cli import app
 from ml_backend.cli.serve import activate, report_access
+from ml_backend.jobs import JobQueue, State
 from ml_backend.server import Backend, gunicorn_options
 from ml_backend.settings import Settings
 from ml_backend.store import BUNDLED, ModelStore
-from ml_backend.webhook import read_events
 from projection.errors import ModelError
+from tests.events import read_events
 from tests.ml_backend.conftest import (
     BUNDLED_VERSION,
     make_task,
@@ -101,7 +102,7 @@ def test_an_ipv6_address_is_bracketed() -> None:
 
 @dataclass
 class Process:
-    """`spanferry serve` on a free port, with the projector of conftest.py."""
+    """`spanferry serve` on a free port, with the projector of conftest.py, in its own group."""
 
     running: subprocess.Popen[bytes]
     log: Path
@@ -134,9 +135,23 @@ class Process:
         version: str | None = self.call("/health")[1]["model_version"]
         return version
 
+    @property
+    def jobs(self) -> JobQueue:
+        return JobQueue(self.data_dir / "jobs")
+
+    def start_training(self) -> None:
+        body = {"action": "START_TRAINING", "project": {"id": 5}}
+        assert self.call("/webhook", body) == (200, {"status": "queued"})
+
     def stop(self, sign: signal.Signals = signal.SIGTERM) -> int:
         self.running.send_signal(sign)
         return self.running.wait(20)
+
+    def kill(self) -> None:
+        """It and the training it may have begun, as when the machine goes down."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.running.pid, signal.SIGKILL)
+        self.running.wait(20)
 
 
 def start(data_dir: Path, *options: str, **env: str) -> Process:
@@ -150,6 +165,7 @@ def start(data_dir: Path, *options: str, **env: str) -> Process:
             stdout=file,
             stderr=file,
             cwd=data_dir,
+            start_new_session=True,
             env={
                 **inherited,
                 "PYTHONPATH": str(ROOT),
@@ -161,7 +177,19 @@ def start(data_dir: Path, *options: str, **env: str) -> Process:
                 **env,
             },
         )
-    return Process(running, log, data_dir)
+    _started.append(Process(running, log, data_dir))
+    return _started[-1]
+
+
+_started: list[Process] = []
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    """However a test ends."""
+    yield
+    while _started:
+        _started.pop().kill()
 
 
 def listening(process: Process) -> Process:
@@ -183,22 +211,61 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def served(data_dir: Path) -> Iterator[Process]:
-    process = listening(start(data_dir))
-    yield process
-    if process.running.poll() is None:
-        process.stop()
+def served(data_dir: Path) -> Process:
+    return listening(start(data_dir))
 
 
 def test_the_process_answers_in_parallel_and_stops_when_asked(served: Process) -> None:
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(served.versions_of, [100] * 8))
     assert answers == [{BUNDLED_VERSION}] * 8
-    assert served.call("/webhook", {"action": "START_TRAINING", "project": {"id": 5}})[0] == 200
+    assert served.call("/webhook", {"action": "ANNOTATION_CREATED", "project": {"id": 5}})[0] == 200
     assert served.stop() == 0
     (event,) = read_events(served.data_dir / "events.jsonl")
-    assert event.action == "START_TRAINING"
+    assert event.action == "ANNOTATION_CREATED"
     assert "Traceback" not in served.said()
+
+
+def test_a_training_asked_for_is_begun_and_says_what_it_lacks(served: Process) -> None:
+    served.start_training()
+    wait_until(lambda: served.jobs.job(1).state is State.FAILED, 30)
+    assert served.jobs.job(1).said.startswith("LABEL_STUDIO_URL: is not set")
+    [told] = served.call("/status")[1]["jobs"]
+    assert (told["state"], told["said"]) == ("failed", served.jobs.job(1).said)
+
+
+def runners(data_dir: Path) -> list[int]:
+    """The processes that do this server's jobs."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            if b"jobs" in words and os.fsencode(data_dir) in words:
+                found.append(int(process.name))
+    return found
+
+
+def test_a_training_survives_its_process_and_a_restart(data_dir: Path) -> None:
+    """It waits for a Label Studio that is not up yet, and is taken up again wherever it was."""
+    nobody = {"LABEL_STUDIO_URL": "http://127.0.0.1:9", "LABEL_STUDIO_API_KEY": "key"}
+    first = listening(start(data_dir, **nobody))
+    first.start_training()
+    wait_until(lambda: "no answer" in first.jobs.log(first.jobs.job(1)), 60)
+    assert first.jobs.job(1).state is State.RUNNING
+    [runner] = runners(data_dir)
+    os.kill(runner, signal.SIGKILL)
+    wait_until(lambda: first.jobs.job(1).attempts == 2, 30)
+    assert "A training runner ended with status -9" in first.said()
+    first.kill()
+    wait_until(lambda: first.jobs.job(1).state is State.INTERRUPTED)
+
+    second = listening(start(data_dir, **nobody))
+    wait_until(lambda: second.jobs.job(1).attempts == 3, 30)
+    assert second.jobs.job(1).state is State.RUNNING
+    assert second.stop(signal.SIGTERM) == 0
+    assert len(runners(data_dir)) == 1, "a restart of the web server does not end a training"
+    second.kill()
+    wait_until(lambda: runners(data_dir) == [])
 
 
 def test_a_request_that_has_begun_is_finished_after_sigterm(data_dir: Path) -> None:

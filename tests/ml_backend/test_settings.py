@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import ml_backend
-from ml_backend.settings import Settings, SettingsError, documentation
+from ml_backend.settings import Settings, SettingsError, documentation, without_settings
 
 PACKAGE = Path(ml_backend.__file__).parent
 
@@ -88,6 +88,19 @@ def test_what_makes_no_sense_is_refused_by_name(
 
 def test_the_password_is_not_shown() -> None:
     assert "secret" not in repr(Settings.from_env({"SPANFERRY_BACKEND_PASSWORD": "secret"}))
+
+
+def test_an_environment_can_be_rid_of_all_settings() -> None:
+    env = {
+        "PATH": "/bin",
+        "LABEL_STUDIO_URL": "http://x",
+        "SPANFERRY_BACKEND_PASSWORD": "x",
+        "SPANFERRY_BACKEND_PASWORD": "x",
+        "SPANFERRY_DATA_DIR": "x",
+        "BASIC_AUTH_USER": "x",
+        "START_TRAINING_EACH_N_UPDATES": "1",
+    }
+    assert without_settings(env) == {"PATH": "/bin", "LABEL_STUDIO_URL": "http://x"}
 
 
 def test_the_cores_are_shared_among_the_workers_unless_told_otherwise() -> None:

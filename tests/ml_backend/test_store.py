@@ -1,12 +1,13 @@
 """The model store: content-addressed, and never half of anything."""
 
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from ml_backend.store import BUNDLED, POINTER, ModelStore, content_hash
+from ml_backend.store import BUNDLED, INCOMING, POINTER, ModelStore, content_hash
 from projection.errors import ModelError
 from tests.ml_backend.conftest import model_folder
 
@@ -101,6 +102,17 @@ def test_a_copy_that_fails_leaves_nothing(store: ModelStore, tmp_path: Path) -> 
     with pytest.raises(ModelError, match=r"tokenizer\.json: cannot be copied"):
         store.add(folder)
     assert list(store.root.iterdir()) == []
+
+
+def test_what_a_killed_copy_left_is_swept_up_and_one_under_way_is_not(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    left, under_way = (store.root / f"{INCOMING}{name}" for name in ("left", "under-way"))
+    for folder in (left, under_way):
+        (folder / "model").mkdir(parents=True)
+    os.utime(left, times=(0, 0))
+    store.add(model_folder(tmp_path / "mine"))
+    assert (left.exists(), under_way.exists()) == (False, True)
 
 
 def test_adding_at_once_gives_one_model(store: ModelStore, tmp_path: Path) -> None:

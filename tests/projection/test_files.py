@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from projection.errors import CorpusError
 from projection.files import (
+    alone,
     atomic_write,
     json_line,
     open_text,
@@ -182,3 +183,18 @@ def test_a_written_file_is_readable_by_whoever_the_folder_allows(tmp_path: Path)
     with atomic_write(atomic) as text:
         text.write("x")
     assert atomic.stat().st_mode == plain.stat().st_mode
+
+
+def test_a_lock_is_had_by_one_at_a_time_and_nobody_waits(tmp_path: Path) -> None:
+    path = tmp_path / "new" / ".lock"
+    with alone(path) as first, alone(path) as second:
+        assert (first, second) == (True, False)
+    with alone(path) as again:
+        assert again
+
+
+def test_what_goes_wrong_under_a_lock_is_told_and_lets_go_of_it(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), alone(tmp_path / ".lock"):
+        raise ZeroDivisionError
+    with alone(tmp_path / ".lock") as again:
+        assert again

@@ -427,6 +427,23 @@ def test_results_of_unknown_origin_are_left_alone(out: Path) -> None:
         project(mixed(9), out)
 
 
+def test_two_at_once_do_not_destroy_each_other(out: Path) -> None:
+    """The second would cut off what the first is adding."""
+    refused = []
+
+    def corpus() -> Iterator[ParallelSentence]:
+        for number in range(9):
+            if number == 5:
+                with pytest.raises(RunError, match=r"another process is .* Wait for its end"):
+                    project(mixed(9), out)
+                refused.append(number)
+            yield from mixed(9)[number : number + 1]
+
+    summary = project(corpus(), out)
+    assert (summary.read, refused) == (9, [5])
+    assert project(mixed(9), out).read == 9, "and afterwards it may"
+
+
 def test_a_file_in_the_way_is_not_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("mine")
     with pytest.raises(RunError, match="cannot be made a folder"):

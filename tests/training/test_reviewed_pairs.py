@@ -21,15 +21,19 @@ from projection.records import (
     Span,
 )
 from training.aligner import AlignerExample, examples_of
+from training.dataset import load_export
+from training.export import ExportSettings, write_export
 from training.joint_examples import example_of, renamed
 from training.reviewed_pairs import (
     WEIGHT,
     paired_entities,
     read_examples,
     read_reviews,
+    reviews_to_learn_from,
     silver_of_reviews,
 )
 from training.silver import SilverSentence, name_pair
+from training.splits import Shares
 
 
 def entities(text: str, marked: str) -> tuple[Entity, ...]:
@@ -340,6 +344,32 @@ class TestReviews:
             ("de", WEIGHT),
             ("fr", WEIGHT),
         ]
+
+    @pytest.mark.parametrize("name", ["", "reviewed.jsonl"])
+    def test_what_a_split_export_holds_out_is_not_learned_from(
+        self, tmp_path: Path, name: str
+    ) -> None:
+        names = ("Anna", "Bela", "Carla", "Dora", "Emil", "Fritz")
+        reviews = [
+            replace(
+                made := review(f"{who} left", f"{who} ging {i}", f"PER:{who}", f"PER:{who}"),
+                sentence=replace(made.sentence, id=str(i), origin=f"{who}-{i}.en:1"),
+            )
+            for i, who in enumerate(names * 10)
+        ]
+        whole, split = tmp_path / "whole", tmp_path / "split"
+        write_export(reviews, whole, title="Lakes")
+        settings = ExportSettings(shares=Shares(0.8, 0.1, 0.1))
+        parts = write_export(reviews, split, title="Lakes", settings=settings).parts
+
+        assert 0 < parts["train"] < len(reviews)
+        assert len(list(read_examples(whole / name))) == len(reviews)
+        assert len(reviews_to_learn_from(split / name)) == parts["train"]
+        learned = {each.target for each in read_examples(split / name)}
+        assert len(learned) == parts["train"]
+        held_out = {*load_export(split, "test")["id"], *load_export(split, "validation")["id"]}
+        assert learned.isdisjoint(r.sentence.target for r in reviews if r.sentence.id in held_out)
+        assert len(read_reviews(split / name)) == len(reviews), "pushing takes all"
 
     def test_a_broken_line_is_named(self, tmp_path: Path) -> None:
         path = tmp_path / "reviewed.jsonl"

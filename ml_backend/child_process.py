@@ -1,0 +1,74 @@
+"""A process of a group of its own, which ends when we do, however that is."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+STOP_SECONDS = 10.0  # from asking to end until it is made to
+
+# Nothing left to read is our end, and it ends the group; a line says that there is no need.
+_GUARD = 'read -r _ || { kill -s TERM -- "-$1" && sleep "$2" && kill -s KILL -- "-$1"; }'
+
+
+class ChildProcess:
+    """A command with its output in a file, out of reach of a terminal's Ctrl-C: we stop it.
+
+    Where we cannot, since we are killed, a shell that waits beside it does. What it starts belongs
+    to its group, and ends with it.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        log: IO[bytes],
+        env: Mapping[str, str],
+        cwd: Path | None = None,
+    ) -> None:
+        self._stopped = False
+        self._process = subprocess.Popen(  # noqa: S603  commands of our own, no shell
+            command,
+            env=env,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._guard = subprocess.Popen(  # noqa: S603  a constant
+            ["/bin/sh", "-c", _GUARD, "guard", str(self.pid), str(int(STOP_SECONDS))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    @property
+    def pid(self) -> int:
+        """The id of the process and of its group."""
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        """The exit status, None while it runs."""
+        return self._process.poll()
+
+    def stop(self) -> None:
+        """End the group and nothing else: politely, and after a while not. Twice does no harm."""
+        if self._stopped:
+            return
+        for ending in (signal.SIGTERM, signal.SIGKILL):
+            self._signal(ending)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_SECONDS)
+                break
+        self._signal(signal.SIGKILL)  # what it left behind
+        self._guard.communicate(b"\n")
+        self._stopped = True
+
+    def _signal(self, number: signal.Signals) -> None:
+        # The second where only the dead are left of it, on some systems.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
