@@ -290,7 +290,8 @@ class TestProject:
             ),
             pytest.param(
                 ["--tsv", "a.tsv", "--target-lang", "de", "--columns", "1"],
-                "--columns: '1' is neither two columns nor three. Such as 1,2 or en,de, or 2,3,1 for WikiMatrix",
+                "--columns: '1' is neither two columns nor three. "
+                "Such as 1,2 or en,de, or 2,3,1 for WikiMatrix",
                 id="one column",
             ),
             pytest.param(

@@ -198,7 +198,8 @@ def experiment_on(data: Path, out: Path, name: str, *more: object) -> str:
         "--base",
         data.parent / "encoder",
     ]
-    given += ["--sentences", 6, "--seeds", 2, "--set", "freeze=0", "--set", "target.epochs=1", *more]
+    given += ["--sentences", 6, "--seeds", 2]
+    given += ["--set", "freeze=0", "--set", "target.epochs=1", *more]
     result = CliRunner().invoke(app, [str(item) for item in given], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stdout
