@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from label_config.config import labels_of
+from ml_backend.agreement import Agreement, agreement
 from ml_backend.label_studio import Project, ReviewServer
 from ml_backend.pull import reviews_of
 from training.adjudication import AdjudicationPolicy, Disagreement, adjudicate
@@ -18,11 +19,13 @@ class DisagreementReport:
     """The disagreements of a project, and what was done about them. Numbers count tasks.
 
     `marked` say something else than before, `cleared` had a disagreement and have none now.
-    Somebody opened `compared` of them.
+    The `annotators` opened `opened` of them.
     """
 
     policy: AdjudicationPolicy
-    compared: int
+    annotators: int
+    agreement: Agreement
+    opened: int
     disagreements: tuple[Disagreement, ...]
     marked: int
     cleared: int
@@ -58,7 +61,8 @@ def mark_disagreements(
     where = f"project {project.title!r}"
     labels = labels_of(project.label_config, where)
     tasks = server.tasks(project, with_predictions=True)
-    found = adjudicate(reviews_of(tasks, labels, where), policy, reviewer=reviewer)
+    reviewed = list(reviews_of(tasks, labels, where))
+    found = adjudicate(reviewed, policy, reviewer=reviewer)
     says = {each.task_id: each.differs for each in found.disagreements if not each.settled}
     stale = [task for task in tasks if _said(task) != says.get(task["id"], "")]
     for done, task in enumerate(stale):
@@ -68,7 +72,9 @@ def mark_disagreements(
     on_progress("tasks marked", len(stale), len(stale))
     return DisagreementReport(
         policy=policy,
-        compared=len(found.sentences),
+        annotators=len({review.annotator for review in reviewed}),
+        agreement=agreement(reviewed),
+        opened=len(found.sentences),
         disagreements=found.disagreements,
         marked=sum(task["id"] in says for task in stale),
         cleared=sum(task["id"] not in says for task in stale),

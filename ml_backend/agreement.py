@@ -41,12 +41,14 @@ class PairAgreement:
 class Agreement:
     """All pairs of annotators with sentences in common, and what they come to.
 
-    `sentences` were decided by two or more. `kappa` and `f1` are means over pairs, each weighted by
-    its sentences; pairs for which a figure is None take no part in it.
+    `sentences` were decided by two or more; at least two found `compared` of them usable, and of
+    these the figures are. `kappa` and `f1` are means over pairs, each weighted by its sentences;
+    pairs for which a figure is None take no part in it.
     """
 
     pairs: tuple[PairAgreement, ...]
     sentences: int
+    compared: int
     kappa: float | None
     f1: float | None
 
@@ -65,10 +67,11 @@ def agreement(reviewed: Sequence[ReviewedSentence]) -> Agreement:
     """
     shared: defaultdict[Pair, list[Both]] = defaultdict(list)
     disputed: Counter[Pair] = Counter()
-    sentences = 0
+    sentences = compared = 0
     for group in by_sentence(reviewed):
         voices = sorted(opinions(group), key=lambda voice: voice.annotator)
         sentences += len(voices) > 1
+        compared += sum(voice.usable for voice in voices) > 1
         for one, other in combinations(voices, 2):
             pair = (one.annotator, other.annotator)
             if one.usable and other.usable:
@@ -81,6 +84,7 @@ def agreement(reviewed: Sequence[ReviewedSentence]) -> Agreement:
     return Agreement(
         pairs=pairs,
         sentences=sentences,
+        compared=compared,
         kappa=_mean((pair.kappa, pair.sentences) for pair in pairs),
         f1=_mean((pair.f1, pair.sentences) for pair in pairs),
     )

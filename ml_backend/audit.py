@@ -1,9 +1,10 @@
 """Draws a random sample of the tasks that would be accepted without anybody looking.
 
 Such a task is one nobody has annotated, skipped or begun, whose prediction of the current model
-version has at least a given score, and that has no conflict. The sample is stratified by target
-language and confidence, in proportion to the size of each stratum. What is drawn is marked in the
-task's data, where the tab "Audit sample" finds it.
+version has at least a given score, that has no conflict, and that no correction of another sentence
+has changed. The sample is stratified by target language and confidence, in proportion to the size
+of each stratum. What is drawn is marked in the task's data, where the tab "Audit" finds it,
+and so is what it was drawn for: the model version and the least score.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from label_config.config import ENTITIES
+from label_config.reviews import newest
 from label_config.tasks import conflicts_of
 from ml_backend.label_studio import Project, ReviewServer
 from ml_backend.repredict import is_touched
@@ -39,6 +41,7 @@ class Obstacle(StrEnum):
     NO_PREDICTION = "without a prediction of the current model"
     CONFLICT = "with a conflict"
     UNSURE = "below the threshold"
+    PROPAGATED = "changed by `spanferry propagate`, and not confirmed"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -167,14 +170,15 @@ def plan(
         where: what to name in errors.
 
     Raises:
-        ReviewError: if there is nothing to draw; if the audit was begun with another threshold, or
-            tasks have joined its population since; or if a task is not one that was pushed.
+        ReviewError: if there is nothing to draw; if the audit was begun with another threshold or
+            for another model, or tasks have joined its population since; or if a task is not one
+            that was pushed.
     """
     threshold = round(threshold, 4)
     where = f"{where} audit {name!r}"
     members = [task for task in tasks if audit_of(task) == name]
+    _refuse_another_draw(where, members, version, threshold)
     marked = _by_stratum((stratum_of(task), task) for task in members)
-    _refuse_another_threshold(where, marked, threshold)
     others = [task for task in tasks if audit_of(task) != name]
     obstacles = {task["id"]: obstacle(task, version, threshold) for task in others}
     left_out = Counter(why.value for why in obstacles.values() if why is not None)
@@ -190,7 +194,9 @@ def plan(
     data: dict[int, dict[str, Any]] = {}
     if len(members) < min(size, sum(sizes.values())):
         _refuse_a_grown_population(where, marked, sizes)
-        data = _marks(name, marked, free, allocate(sizes, size), seed)
+        drawn_for = {"audit_model_version": version, "audit_threshold": threshold}
+        wanted = allocate(sizes, size)
+        data = _marks({"audit": name, **drawn_for}, marked, free, wanted, f"{seed} {name}")
     added = Counter(task["audit_stratum"] for task in data.values())
     report = DrawReport(
         name=name,
@@ -209,22 +215,22 @@ def plan(
 
 
 def _marks(
-    name: str,
+    audit: Mapping[str, Any],
     marked: Mapping[Stratum, Sequence[Task]],
     free: Mapping[Stratum, Sequence[Task]],
     wanted: Mapping[Stratum, int],
-    seed: int,
+    salt: str,
 ) -> dict[int, dict[str, Any]]:
     """The new data of the tasks to mark, so that as many as wanted of each stratum are."""
     data: dict[int, dict[str, Any]] = {}
     for stratum, count in wanted.items():
         there, others = marked[stratum], free[stratum]
         marks = {
-            "audit": name,
+            **audit,
             "audit_stratum": str(stratum),
             "audit_stratum_size": _size_when_drawn(there) or len(others),
         }
-        for task in _next(others, count - len(there), f"{seed} {name}"):
+        for task in _next(others, count - len(there), salt):
             data[task["id"]] = {**task["data"], **marks}
     return data
 
@@ -259,13 +265,19 @@ def obstacle(task: Task, version: str, threshold: float) -> Obstacle | None:
     if conflicts_of(task, f"task {task['id']}"):
         return Obstacle.CONFLICT
     score = score_of(task, version)
-    return Obstacle.UNSURE if score is None or score < threshold else None
+    if score is None or score < threshold:
+        return Obstacle.UNSURE
+    return Obstacle.PROPAGATED if is_propagated(task) else None
+
+
+def is_propagated(task: Task) -> bool:
+    """Whether a correction of another sentence has changed the prediction: it has the old score."""
+    return bool(task["data"].get("propagated"))
 
 
 def prediction_of(task: Task, version: str) -> Mapping[str, Any] | None:
     """The newest prediction of a model version, or None."""
-    of_version = [p for p in task["predictions"] if p["model_version"] == version]
-    return max(of_version, key=lambda prediction: int(prediction["id"]), default=None)
+    return newest(p for p in task["predictions"] if p["model_version"] == version)
 
 
 def score_of(task: Task, version: str) -> float | None:
@@ -319,13 +331,17 @@ def _size_when_drawn(members: Sequence[Task]) -> int:
     return max((int(task["data"].get("audit_stratum_size") or 0) for task in members), default=0)
 
 
-def _refuse_another_threshold(where: str, marked: Iterable[Stratum], threshold: float) -> None:
-    for stratum in marked:
-        expected = max(stratum.low, threshold)
-        if Stratum.of(stratum.lang, expected, threshold) != stratum:
-            raise ReviewError(
-                where, f"{stratum} was not drawn with the threshold {threshold:g}", _MEND
-            )
+def _refuse_another_draw(
+    where: str, members: Iterable[Task], version: str, threshold: float
+) -> None:
+    for task in members:
+        for key, wanted in (("audit_model_version", version), ("audit_threshold", threshold)):
+            drawn_for = task["data"].get(key, wanted)
+            if drawn_for != wanted:
+                what = key.removeprefix("audit_").replace("_", " ")
+                raise ReviewError(
+                    where, f"was drawn for the {what} {drawn_for}, not {wanted}", _MEND
+                )
 
 
 def _refuse_a_grown_population(

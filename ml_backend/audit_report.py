@@ -18,10 +18,21 @@ share is estimated beside the other figures.
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any
 
 from label_config.config import labels_of
-from ml_backend.audit import Stratum, Task, audit_of, obstacle, proposals_of, score_of, stratum_of
+from ml_backend.audit import (
+    Obstacle,
+    Stratum,
+    Task,
+    audit_of,
+    is_propagated,
+    obstacle,
+    proposals_of,
+    score_of,
+    stratum_of,
+)
 from ml_backend.estimates import (
     LEVEL,
     PRECISION,
@@ -38,6 +49,7 @@ from ml_backend.estimates import (
 )
 from ml_backend.label_studio import Project, ReviewServer
 from ml_backend.pull import reviews_of
+from projection.counting import counted
 from projection.errors import ReviewError
 from projection.records import ReviewedSentence, ReviewStatus
 from training.adjudication import adjudicate, marks_of
@@ -46,11 +58,12 @@ SCHEMA = 1
 TARGET_PRECISION = 0.95
 METHOD = (
     "Stratified ratio estimates of what remains unreviewed, by target language and confidence; "
-    "95 % intervals by the percentile bootstrap over sentences within strata (Rao & Wu 1988), "
-    "none tighter than Clopper-Pearson at the effective sample size (Korn & Graubard 1998); "
+    "95 % intervals in sentences, with one more that is all wrong (Fay & Feuer 1997; "
+    "Clopper & Pearson 1934 where sentences weigh the same and are right or wrong as a whole); "
     "threshold by fixed sequence testing from the strictest (Angelopoulos et al. 2021, "
     "Learn then Test), one-sided, 5 % for all thresholds together."
 )
+ANCHORING = "Reviewers saw the proposals before they decided, which flatters these figures"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +89,12 @@ class StratumReport:
 class AuditReport:
     """What an audit found. Estimates are of the `remaining` tasks, with their `entities`.
 
-    `drawn = reviewed + waiting + skipped + foreign`: `foreign` were reviewed, but against another
-    model version than the `model_version` the audit is of, or against no prediction. Several people
-    decided differently on `disagreements` of the reviewed; the latest decision counts.
-    `current` is whether the project still shows predictions of this version.
+    `drawn = reviewed + waiting + skipped + foreign + propagated`: `foreign` were reviewed, but
+    against another model version than the `model_version` they were drawn for, or against no
+    prediction; `propagated` were changed by `spanferry propagate` since, and so were
+    `propagated_others`, which else would remain. Several people decided differently on
+    `disagreements` of the reviewed; the latest decision counts. `current` is whether the project
+    still shows predictions of this version.
     """
 
     project: str
@@ -91,6 +106,8 @@ class AuditReport:
     waiting: int
     skipped: int
     foreign: int
+    propagated: int
+    propagated_others: int
     unusable: int
     disagreements: int
     remaining: int
@@ -101,7 +118,6 @@ class AuditReport:
     target_precision: float
     thresholds: tuple[ThresholdTest, ...]
     strata: tuple[StratumReport, ...]
-    seed: int
 
     @property
     def accepted(self) -> ThresholdTest | None:
@@ -120,62 +136,86 @@ class AuditReport:
             and {"tasks": accepted.tasks, "entities": accepted.entities},
             "level": LEVEL,
             "method": METHOD,
-            "notes": list(self.notes()),
+            "notes": [*self.notes(), ANCHORING],
         }
 
     def notes(self) -> Iterator[str]:
         """What to know before believing the figures, in plain words."""
-        if self.waiting:
-            yield f"{self.waiting} of the sample are not reviewed yet: the figures are preliminary"
-        if self.skipped:
-            yield f"{self.skipped} of the sample were skipped, and count as not reviewed"
-        if self.foreign:
-            yield (
-                f"{self.foreign} of the sample were reviewed against predictions of another model "
-                f"than {self.model_version}, and are left out"
-            )
+        yield from self._of_the_sample()
         if not self.current:
             yield (
                 f"The project no longer shows predictions of {self.model_version}, which these "
                 "figures are about: draw a new audit"
             )
-        if self.disagreements:
-            yield f"{self.disagreements} of the sample are disputed; the latest decision counts"
         if not self.remaining:
             yield "Nothing remains that would be accepted unseen"
         thin = [s.name for s in self.strata if s.remaining and s.reviewed < 2]
-        if thin:
-            yield (f"Fewer than two reviewed, so taken together with neighbours: {', '.join(thin)}")
+        if thin and self.reviewed:
+            yield f"Fewer than two reviewed, so taken together with neighbours: {', '.join(thin)}"
         if not any(test.verdict is not Verdict.NOT_TESTED for test in self.thresholds):
             needed = sentences_needed(self.target_precision, level=2 * LEVEL - 1)
             yield (
                 f"To show a precision of {100 * self.target_precision:g} % takes at least {needed} "
-                "reviewed sentences with entities even if all are right, and more if little remains"
+                "reviewed sentences with entities even if all are right, and more if little "
+                "remains or some have far more entities than others"
             )
+
+    def _of_the_sample(self) -> Iterator[str]:
+        if self.waiting:
+            yield f"{self.waiting} of the sample not reviewed yet: the figures are preliminary"
+        if self.skipped:
+            yield f"{self.skipped} of the sample skipped, and counted as not reviewed"
+        if self.foreign:
+            yield (
+                f"{self.foreign} of the sample left out: not reviewed against predictions of "
+                f"{self.model_version}, for which it was drawn"
+            )
+        if self.propagated or self.propagated_others:
+            yield (
+                f"After the draw `spanferry propagate` changed {self.propagated} of the sample and "
+                f"{counted(self.propagated_others, 'other task')}: left out, not accepted unseen"
+            )
+        if self.disagreements:
+            yield f"{self.disagreements} of the sample disputed: the latest decision counts"
+
+
+class _Fate(StrEnum):
+    """What has become of a task of the sample. Each is in one of these."""
+
+    PROPAGATED = "propagated"
+    WAITING = "waiting"
+    SKIPPED = "skipped"
+    FOREIGN = "foreign"
+    REVIEWED = "reviewed"
 
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """A task of the sample and the one decision on it, if anybody has opened it."""
+    """A task of the sample, what it was drawn for, and the one decision on it, if there is any."""
 
     stratum: Stratum
     size: int
+    version: str
+    threshold: float
+    propagated: bool
     decision: ReviewedSentence | None
     disputed: bool
 
     @property
-    def decided(self) -> bool:
-        return self.decision is not None and self.decision.status is not ReviewStatus.SKIPPED
+    def fate(self) -> _Fate:
+        if self.propagated:
+            return _Fate.PROPAGATED
+        if self.decision is None:
+            return _Fate.WAITING
+        if self.decision.status is ReviewStatus.SKIPPED:
+            return _Fate.SKIPPED
+        seen = None if self.decision.predicted is None else self.decision.model_version
+        return _Fate.REVIEWED if seen == self.version else _Fate.FOREIGN
 
-    def is_of(self, version: str) -> bool:
-        """Whether somebody decided what this model version proposed."""
-        decision = self.decision
-        return (
-            self.decided
-            and decision is not None
-            and decision.predicted is not None
-            and decision.model_version == version
-        )
+    @property
+    def review(self) -> ReviewedSentence | None:
+        """The decision, if it counts."""
+        return self.decision if self.fate is _Fate.REVIEWED else None
 
 
 def audit_report(
@@ -184,7 +224,6 @@ def audit_report(
     name: str | None = None,
     *,
     target_precision: float = TARGET_PRECISION,
-    seed: int = 0,
 ) -> AuditReport:
     """Read a project and report on one of its audits; without a name, on the only one.
 
@@ -200,7 +239,6 @@ def audit_report(
         title=project.title,
         version=project.model_version,
         target_precision=target_precision,
-        seed=seed,
     )
 
 
@@ -212,7 +250,6 @@ def report_of(
     title: str,
     version: str,
     target_precision: float = TARGET_PRECISION,
-    seed: int = 0,
 ) -> AuditReport:
     """What the tasks of a project say about an audit.
 
@@ -223,7 +260,6 @@ def report_of(
         title: of the project.
         version: of the model whose predictions the project shows.
         target_precision: to look for a threshold for, between 0 and 1.
-        seed: of the bootstrap.
 
     Raises:
         ReviewError: if there is no such audit, several and no name, or a task contradicts what was
@@ -231,35 +267,41 @@ def report_of(
     """
     where = f"project {title!r}"
     name = _known_audit(tasks, name, where)
-    members = [_member(task, labels, where) for task in tasks if audit_of(task) == name]
-    audited = _audited_version(members, version)
-    remaining = _remaining(tasks, audited, min(member.stratum.low for member in members))
+    members = [_member(task, labels, version, where) for task in tasks if audit_of(task) == name]
+    audited, threshold = members[0].version, min(member.threshold for member in members)
+    obstacles = [obstacle(task, audited, threshold) for task in tasks]
+    remaining = _remaining(tasks, obstacles, audited, threshold)
     strata = sorted({*remaining, *(m.stratum for m in members)}, key=lambda s: (-s.low, s.lang))
-    sampled = [_reviewed(stratum, members, remaining[stratum], audited) for stratum in strata]
+    sampled = [_reviewed(stratum, members, remaining[stratum]) for stratum in strata]
+    fates = Counter(member.fate for member in members)
     return AuditReport(
         project=title,
         name=name,
         model_version=audited,
         current=audited == version,
         drawn=len(members),
-        reviewed=sum(len(stratum.counts) for stratum in sampled),
-        waiting=sum(member.decision is None for member in members),
-        skipped=sum(m.decision is not None and not m.decided for m in members),
-        foreign=sum(m.decided and not m.is_of(audited) for m in members),
+        reviewed=fates[_Fate.REVIEWED],
+        waiting=fates[_Fate.WAITING],
+        skipped=fates[_Fate.SKIPPED],
+        foreign=fates[_Fate.FOREIGN],
+        propagated=fates[_Fate.PROPAGATED],
+        propagated_others=sum(
+            why is Obstacle.PROPAGATED and audit_of(task) != name
+            for task, why in zip(tasks, obstacles, strict=True)
+        ),
         unusable=sum(each.unusable for stratum in sampled for each in stratum.counts),
-        disagreements=sum(m.disputed and m.is_of(audited) for m in members),
+        disagreements=sum(m.disputed and m.review is not None for m in members),
         remaining=sum(stratum.remaining for stratum in sampled),
         entities=sum(stratum.entities for stratum in sampled),
-        precision=estimate(sampled, PRECISION, seed=seed),
-        recall=estimate(sampled, RECALL, seed=seed),
-        unusable_share=estimate(sampled, UNUSABLE, seed=seed),
+        precision=estimate(sampled, PRECISION),
+        recall=estimate(sampled, RECALL),
+        unusable_share=estimate(sampled, UNUSABLE),
         target_precision=target_precision,
-        thresholds=fixed_sequence(sampled, target_precision, seed=seed),
+        thresholds=fixed_sequence(sampled, target_precision),
         strata=tuple(
             _stratum_report(each, [m for m in members if m.stratum == stratum])
             for stratum, each in zip(strata, sampled, strict=True)
         ),
-        seed=seed,
     )
 
 
@@ -275,46 +317,39 @@ def _known_audit(tasks: Iterable[Task], name: str | None, where: str) -> str:
     raise ReviewError(where, what, f"Give as --name one of: {', '.join(names)}")
 
 
-def _member(task: Task, labels: Collection[str], where: str) -> _Member:
+def _member(task: Task, labels: Collection[str], shown: str, where: str) -> _Member:
     found = adjudicate(reviews_of([task], labels, where))
+    stratum, data = stratum_of(task), task["data"]
     return _Member(
-        stratum=stratum_of(task),
-        size=int(task["data"].get("audit_stratum_size") or 0),
+        stratum=stratum,
+        size=int(data.get("audit_stratum_size") or 0),
+        # An older spanferry did not say what it had drawn for.
+        version=str(data.get("audit_model_version") or shown),
+        threshold=float(data.get("audit_threshold") or stratum.low),
+        propagated=is_propagated(task),
         decision=found.sentences[0] if found.sentences else None,
         disputed=bool(found.disagreements),
     )
 
 
-def _audited_version(members: Iterable[_Member], shown: str) -> str:
-    """The model version most of the sample was reviewed against."""
-    versions = Counter(
-        member.decision.model_version
-        for member in members
-        if member.decision is not None and member.decided and member.decision.model_version
-    )
-    return max(versions, key=lambda v: (versions[v], v == shown, v), default=shown)
-
-
 def _remaining(
-    tasks: Iterable[Task], version: str, threshold: float
+    tasks: Iterable[Task], obstacles: Iterable[Obstacle | None], version: str, threshold: float
 ) -> defaultdict[Stratum, list[int]]:
     """How many entities are proposed in each task nobody has looked at, by stratum."""
     found: defaultdict[Stratum, list[int]] = defaultdict(list)
-    for task in tasks:
-        if obstacle(task, version, threshold) is None:
+    for task, why in zip(tasks, obstacles, strict=True):
+        if why is None:
             score = score_of(task, version) or 0.0
             stratum = Stratum.of(str(task["data"]["lang"]), score, threshold)
             found[stratum].append(proposals_of(task, version))
     return found
 
 
-def _reviewed(
-    stratum: Stratum, members: Iterable[_Member], remaining: Sequence[int], version: str
-) -> Reviewed:
+def _reviewed(stratum: Stratum, members: Iterable[_Member], remaining: Sequence[int]) -> Reviewed:
     counts = tuple(
-        _counts(member.decision)
+        _counts(member.review)
         for member in members
-        if member.stratum == stratum and member.decision is not None and member.is_of(version)
+        if member.stratum == stratum and member.review is not None
     )
     return Reviewed(str(stratum), stratum.low, len(remaining), counts, sum(remaining))
 

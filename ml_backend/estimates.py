@@ -1,16 +1,22 @@
 """What a stratified sample of reviewed sentences says about those nobody has reviewed.
 
 An estimate is a ratio of two totals, such as right labels by proposed labels. Sentences are what is
-drawn, and labels of one sentence are right or wrong together, so sentences are what is resampled.
+drawn, and labels of one sentence are right or wrong together, so sentences are what is counted:
+each with what it weighs, which is its labels times the sentences it stands for.
 
-The interval joins two. The percentile bootstrap resamples sentences within strata, one fewer than
-there are, and fewer still the less remains to be told about (Rao & Wu, 1988, "Resampling inference
-with complex survey data", JASA 83): without either its spread would be too small. Where few errors
-were found it cannot know of the rare ones, and where none were found it has no spread at all; so no
-interval is tighter than that of Clopper and Pearson at the effective sample size (Korn & Graubard,
-1998, "Confidence intervals for proportions with small expected number of positive counts estimated
-from survey data", Survey Methodology 24). Without any error the effective sample size is that of
-sentences, not labels, weighted after Kish: for equal weights and 95 % that is the rule of three.
+Where few errors were found, the sample cannot tell of the rare ones it missed: a sentence all wrong
+that is like none of those seen. So a bound counts one more sentence than was reviewed, all wrong,
+as heavy as a labels' own sentence is on average. What is wrong with it has a mean and a variance,
+and the bound is the quantile of the beta distribution that has both. For sentences that weigh the
+same and are right or wrong as a whole that is the interval of Clopper and Pearson (1934), and
+without an error the rule of three; for unequal weights it is the way of Fay and Feuer (1997,
+"Confidence intervals for directly standardized rates: a method based on the gamma distribution",
+Statistics in Medicine 16), with the mean of Kish (1965, "Survey Sampling", section 8.2) for their
+largest weight. Errors spread over many sentences weigh less than as many that come together, and
+none of them makes the bound of precision tighter.
+
+The fewer sentences remain, the less their share of errors follows that of the reviewed ones: the
+variance is what drawing gives them, too.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,9 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
-REPLICATES = 2000
 LEVEL = 0.95
-FEWEST = 2  # sentences of a stratum from which a spread can be told
+FEWEST = 2  # reviewed sentences that may stand for a stratum by themselves
 
 Numbers = NDArray[np.float64]
 
@@ -114,8 +119,6 @@ def fixed_sequence(
     target: float,
     *,
     level: float = LEVEL,
-    seed: int = 0,
-    replicates: int = REPLICATES,
 ) -> tuple[ThresholdTest, ...]:
     """Test the thresholds at which strata begin, the strictest first, up to the first that fails.
 
@@ -133,8 +136,6 @@ def fixed_sequence(
         strata: the surest first.
         target: the precision to show, between 0 and 1.
         level: one-sided, for all tests together.
-        seed: of the bootstrap.
-        replicates: of the bootstrap.
     """
     two_sided = 2 * level - 1
     thresholds = sorted({stratum.band for stratum in strata}, reverse=True)
@@ -142,7 +143,7 @@ def fixed_sequence(
     failed = False
     for threshold in thresholds:
         above = [stratum for stratum in strata if stratum.band >= threshold]
-        lower = estimate(above, PRECISION, level=two_sided, seed=seed, replicates=replicates).low
+        lower = estimate(above, PRECISION, level=two_sided).low
         errors = 0 if threshold == thresholds[-1] else 1
         reason = (
             "a stricter one failed" if failed else _untestable(above, target, two_sided, errors)
@@ -155,7 +156,7 @@ def fixed_sequence(
                 tasks=sum(stratum.remaining for stratum in above),
                 entities=sum(stratum.entities for stratum in above),
                 reviewed=sum(len(stratum.counts) for stratum in above),
-                precision=estimate(above, PRECISION, level=level, seed=seed, replicates=replicates),
+                precision=estimate(above, PRECISION, level=level),
                 lower=lower,
                 verdict=verdict,
                 reason=reason,
@@ -182,22 +183,25 @@ def _untestable(above: Sequence[Reviewed], target: float, level: float, errors: 
     return ""
 
 
-class _Group(NamedTuple):
-    """Strata taken together: parallel numbers of their reviewed sentences, equally likely drawn."""
+class _Sample(NamedTuple):
+    """Reviewed sentences as parallel numbers: what each adds to the two totals of a ratio.
 
-    remaining: int
-    top: Numbers
-    bottom: Numbers
+    `whole` is what it adds to the lower one, and `wrong` as much of that as the upper one lacks.
+    The share of what is wrong varies `factor` times as much as that of the sample alone would.
+    """
+
+    wrong: Numbers
+    whole: Numbers
+    factor: Numbers
+
+    @property
+    def unseen(self) -> float:
+        """The share of one more sentence, as heavy as that of a label is on average."""
+        squares = float((self.whole**2 * self.factor).sum())
+        return squares / float(self.whole.sum()) ** 2
 
 
-def estimate(
-    strata: Sequence[Reviewed],
-    ratio: Ratio,
-    *,
-    level: float = LEVEL,
-    seed: int = 0,
-    replicates: int = REPLICATES,
-) -> Estimate:
+def estimate(strata: Sequence[Reviewed], ratio: Ratio, *, level: float = LEVEL) -> Estimate:
     """The ratio among the remaining sentences of all `strata` together.
 
     Args:
@@ -205,121 +209,84 @@ def estimate(
             together with their neighbours, in the order given.
         ratio: what is counted, and what of.
         level: of the two-sided interval. One side of it holds at the middle of this and 1.
-        seed: of the bootstrap.
-        replicates: of the bootstrap.
     """
-    groups = _groups(strata, ratio)
-    total = sum(group.remaining * group.bottom.mean() for group in groups)
+    sample = _sample(strata, ratio)
+    total = float(sample.whole.sum())
     if not total:
         return NOT_KNOWN
-    value = float(sum(group.remaining * group.top.mean() for group in groups) / total)
-    again = _resampled(groups, seed, replicates)
-    size = _effective_size(groups, value, float(again.var()) if again.size else 0.0)
-    tail = (1 - level) / 2
-    low, high = _clopper_pearson(value, size, tail)
-    if again.size:
-        low = min(low, float(np.quantile(again, tail)))
-        high = max(high, float(np.quantile(again, 1 - tail)))
-    return Estimate(value, max(0.0, low), min(1.0, high))
+    wrong = sample.wrong / total
+    mean, variance = float(wrong.sum()), float((wrong**2 * sample.factor).sum())
+    unseen, tail = sample.unseen, (1 - level) / 2
+    return Estimate(
+        value=float((sample.whole - sample.wrong).sum()) / total,
+        low=1 - _quantile(1 - tail, mean + unseen, variance + unseen**2),
+        high=1 - _quantile(tail, mean, variance),
+    )
 
 
 def best_lower_bound(
     strata: Sequence[Reviewed], ratio: Ratio, *, level: float = LEVEL, errors: int = 0
 ) -> float:
-    """The lower bound had so many errors been found: what a sample of this size can show at most.
+    """The lower bound had so many sentences been wrong: what such a sample can show at most.
 
     It depends on what was proposed, not on what proved right.
     """
-    size = _size_in_sentences(_groups(strata, ratio))
-    return _clopper_pearson(1 - errors / size, size, (1 - level) / 2)[0] if size > errors else 0.0
+    sample = _sample(strata, ratio)
+    if not sample.whole.sum():
+        return 0.0
+    each, wrong = sample.unseen, errors + 1
+    return 1 - _quantile((1 + level) / 2, wrong * each, wrong * each**2)
 
 
 def sentences_needed(precision: float, *, level: float = LEVEL) -> int:
-    """How many sentences without an error it takes to show this precision, of many remaining."""
+    """How many sentences without an error it takes to show this precision, of many remaining.
+
+    More, if some have more labels than others.
+    """
     tail = (1 - level) / 2
     return int(np.ceil(np.log(tail) / np.log(precision)))
 
 
-def _groups(strata: Iterable[Reviewed], ratio: Ratio) -> list[_Group]:
-    """The strata with something remaining; ones with few reviewed sentences join the next."""
-    groups: list[_Group] = []
+def _sample(strata: Iterable[Reviewed], ratio: Ratio) -> _Sample:
+    """The sentences reviewed of strata of which something remains."""
+    groups = [_group(strata, ratio) for strata in _together(strata)]
+    return _Sample(*(np.concatenate(parts) for parts in zip(_NOTHING, *groups, strict=True)))
+
+
+def _together(strata: Iterable[Reviewed]) -> list[list[Reviewed]]:
+    """Those with something remaining; ones with few reviewed sentences join the next."""
+    groups: list[list[Reviewed]] = []
     waiting: list[Reviewed] = []
     for stratum in strata:
-        if not stratum.remaining:
-            continue
-        waiting.append(stratum)
-        if sum(len(each.counts) for each in waiting) >= FEWEST:
-            groups.append(_group(waiting, ratio))
-            waiting = []
-    rest = _group(waiting, ratio)
+        if stratum.remaining:
+            waiting.append(stratum)
+            if sum(len(each.counts) for each in waiting) >= FEWEST:
+                groups.append(waiting)
+                waiting = []
     if not groups:
-        return [rest] if rest.top.size else []
-    last = groups[-1]
-    groups[-1] = _Group(
-        last.remaining + rest.remaining,
-        np.concatenate([last.top, rest.top]),
-        np.concatenate([last.bottom, rest.bottom]),
-    )
+        return [waiting]
+    groups[-1] += waiting
     return groups
 
 
-def _group(strata: Sequence[Reviewed], ratio: Ratio) -> _Group:
+_NOTHING = _Sample(*[np.empty(0)] * 3)
+
+
+def _group(strata: Sequence[Reviewed], ratio: Ratio) -> _Sample:
+    """All of their sentences are equally likely to have been drawn."""
     counts = [each for stratum in strata for each in stratum.counts]
+    if not counts:
+        return _NOTHING
+    remaining, reviewed = sum(stratum.remaining for stratum in strata), len(counts)
     top, bottom = (np.array([part(each) for each in counts], dtype=float) for part in ratio)
-    return _Group(sum(stratum.remaining for stratum in strata), top, bottom)
+    stands_for, factor = remaining / reviewed, (remaining + reviewed) / remaining
+    return _Sample((bottom - top) * stands_for, bottom * stands_for, np.full(reviewed, factor))
 
 
-def _resampled(groups: Sequence[_Group], seed: int, replicates: int) -> Numbers:
-    """The ratio in each replicate; those in which nothing can be counted are left out."""
-    rng = np.random.default_rng(seed)
-    top, bottom = np.zeros(replicates), np.zeros(replicates)
-    for group in groups:
-        n = group.top.size
-        drawn = max(1, round((n - 1) * group.remaining / (n + group.remaining)))
-        chosen = rng.integers(n, size=(replicates, drawn))
-        top += group.remaining * group.top[chosen].mean(axis=1)
-        bottom += group.remaining * group.bottom[chosen].mean(axis=1)
-    some = bottom > 0
-    resampled: Numbers = top[some] / bottom[some]
-    return resampled
-
-
-def _effective_size(groups: Sequence[_Group], value: float, variance: float) -> float:
-    """How many independent labels would tell as much."""
-    if not 0 < value < 1 or not variance:
-        return _size_in_sentences(groups)
-    labels = _kish([(group, group.bottom) for group in groups])
-    return min(value * (1 - value) / variance, labels)
-
-
-def _size_in_sentences(groups: Sequence[_Group]) -> float:
-    """Reviewed sentences with something to count, less what unequal weights cost.
-
-    The fewer sentences remain, the less their share of errors follows that of the reviewed ones:
-    the size is reduced by the share that was reviewed.
-    """
-    reviewed = sum(group.top.size for group in groups)
-    remaining = sum(group.remaining for group in groups)
-    if not reviewed:
+def _quantile(chance: float, mean: float, variance: float) -> float:
+    """Of a share that has this mean and, while it is small, this variance."""
+    if not mean:
         return 0.0
-    size = _kish([(group, (group.bottom > 0).astype(float)) for group in groups])
-    return size * remaining / (reviewed + remaining)
-
-
-def _kish(units: Sequence[tuple[_Group, Numbers]]) -> float:
-    """Effective number of units, each weighing what its sentence stands for (Kish, 1965)."""
-    weights = [(group.remaining / group.top.size, number.sum()) for group, number in units]
-    squares = sum(weight**2 * number for weight, number in weights)
-    return (
-        float(sum(weight * number for weight, number in weights) ** 2 / squares) if squares else 0.0
-    )
-
-
-def _clopper_pearson(value: float, size: float, tail: float) -> tuple[float, float]:
-    """The exact binomial interval, for sizes that need not be whole numbers."""
-    if not size:
-        return 0.0, 1.0
-    right, wrong = value * size, (1 - value) * size
-    low = 0.0 if value == 0 else float(beta.ppf(tail, right, wrong + 1))
-    high = 1.0 if value == 1 else float(beta.ppf(1 - tail, right + 1, wrong))
-    return low, high
+    size = mean / variance
+    right = size * (1 - mean) + 1
+    return float(beta.ppf(chance, size * mean, right)) if right > 0 else 1.0

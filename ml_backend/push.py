@@ -82,11 +82,15 @@ def push_reviews(
     project: Project,
     reviewed: Sequence[ReviewedSentence],
     *,
+    keep_annotators: bool = False,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> PushReport:
     """Import an export: its sentences with what was proposed, decided, by whom and when.
 
-    `on_progress` is told how many more reviews have been dealt with.
+    With `keep_annotators` Label Studio shows each annotation as one of the user with the number of
+    its annotator: on another server than that of the export these are other people. Without, it
+    shows all as made by whoever pushes. `on_progress` is told how many more reviews have been dealt
+    with.
 
     Exporting the project again gives the same reviews, but for the ids of tasks and annotations
     (see `ml_backend.imported`). Sentences are known and skipped as by `push`. The project shows the
@@ -95,7 +99,7 @@ def push_reviews(
     Raises:
         ServerError: if Label Studio refuses something or goes away.
     """
-    users = server.user_ids()
+    users = server.user_ids() if keep_annotators else set()
     with _Tasks(server, project, on_progress) as tasks:
         for chunk in _chunks(by_sentence(reviewed)):
             new = ((group[0].sentence, partial(task_of_reviews, group, users)) for group in chunk)

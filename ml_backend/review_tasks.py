@@ -31,8 +31,8 @@ def task_of_reviews(
 ) -> dict[str, Any]:
     """The task that all reviews of one sentence are of, as Label Studio imports it.
 
-    Annotations are numbered from 0, and are those of their annotators where `users` knows them. Who
-    decided and when is in the task's `meta` in any case.
+    Annotations are numbered from 0, and shown as those of their annotators where `users` has their
+    numbers. Who decided and when is in the task's `meta` in any case.
     """
     decided = [review for review in reviews if review.status is not ReviewStatus.UNSEEN]
     proposals = [*dict.fromkeys(filter(None, map(_proposal, reviews)))]

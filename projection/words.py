@@ -17,9 +17,15 @@ CHARACTER_LANGUAGES = frozenset({"zh", "ja"})
 
 _IDEOGRAPH = r"[\p{Han}\p{Hiragana}\p{Katakana}]\p{M}*"
 _LETTERS = r"(?:(?![\p{Han}\p{Hiragana}\p{Katakana}])[\p{L}\p{N}\p{M}])+"
-# \X keeps an emoji family, or a symbol with its combining marks, in one piece.
-_WORD = regex.compile(rf"(?:\p{{L}}\.){{2,}}|{_IDEOGRAPH}|{_LETTERS}(?:[-‐‑]{_LETTERS})*|(?!\s)\X")
-_CHARACTER = regex.compile(r"[\p{Latin}\p{N}][\p{Latin}\p{N}\p{M}]*|(?!\s)\X")
+# White space as Python and spaCy know it: `\s` of `regex` leaves out the four separators.
+_SPACE = r"[\s\x1c-\x1f]"
+# \X keeps an emoji family, or a symbol with its combining marks, in one piece. But of a sign that
+# stands before a number, such as the Arabic ۝, and what follows it makes one, even of a space.
+_CLUSTER = rf"\p{{GCB=Prepend}}|(?!{_SPACE})\X"
+_WORD = regex.compile(
+    rf"(?:\p{{L}}\.){{2,}}|{_IDEOGRAPH}|{_LETTERS}(?:[-‐‑]{_LETTERS})*|{_CLUSTER}"
+)
+_CHARACTER = regex.compile(rf"[\p{{Latin}}\p{{N}}][\p{{Latin}}\p{{N}}\p{{M}}]*|{_CLUSTER}")
 
 
 def is_character_language(lang: str) -> bool:

@@ -135,6 +135,11 @@ def opinions(group: Iterable[ReviewedSentence]) -> list[ReviewedSentence]:
     return sorted(newest.values(), key=_decisiveness)
 
 
+def decisions(reviewed: Iterable[ReviewedSentence]) -> list[ReviewedSentence]:
+    """The newest decision of each annotator on each sentence."""
+    return [voice for group in by_sentence(reviewed) for voice in opinions(group)]
+
+
 def marks_of(entities: Iterable[Entity] | None) -> frozenset[Mark]:
     """Spans and labels, without scores."""
     return frozenset((entity.span, entity.label) for entity in entities or ())

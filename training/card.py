@@ -2,7 +2,12 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from projection.bundled import NAME
+from projection.counting import counted
+from training.splits import BLOCK
 
 LICENCE = "The licence of the corpora it was made from: name it here before you share this."
 
@@ -47,15 +52,16 @@ def data_card(
     Args:
         summary: what became of the annotations.
         made_with: names of the models, since `model_versions` are only hashes.
-        agreement: between annotators, as JSON: `sentences`, `f1`, `kappa`.
-        audit: the figures of an audit, as JSON of any shape.
+        agreement: between annotators, as the JSON of an `Agreement`.
+        audit: of what nobody looked at, as the JSON of an `AuditReport`.
     """
     parts = [
         front_matter(_data_fields(summary)),
         f"# {summary['title']}\n",
         "Entity labels carried over from a translation by a model and reviewed by people.\n",
         f"Last changed: {summary['newest'] or 'unknown'}. "
-        f"{summary['usable']} sentences for training, {summary['entities']} entities, "
+        f"{counted(summary['usable'], 'sentence')} for training, "
+        f"{counted(summary['entities'], 'entity', 'entities')}, "
         f"of {len(summary['labels'])} types: {', '.join(summary['labels']) or 'none'}.\n",
         "## Use\n",
         _DATA_USE,
@@ -67,7 +73,7 @@ def data_card(
         _made(summary, made_with),
         "## Annotations\n",
         _annotations(summary),
-        _quality(agreement, audit),
+        _quality(agreement, audit, summary),
         "## Entities\n",
         _counts("label", summary["by_label"]),
         _counts("label comes from", summary["by_label_origin"]),
@@ -175,8 +181,8 @@ def _made(summary: Mapping[str, Any], made_with: Sequence[str]) -> str:
     ]
     if summary["accept_above"] is not None:
         said.append(
-            f"{summary['taken']} sentences nobody looked at are included with status `unseen`, "
-            "because nothing is doubtful about them and no label has a confidence below "
+            f"{counted(summary['taken'], 'sentence')} that nobody looked at included with status "
+            "`unseen`: nothing is doubtful there, and no label has a confidence below "
             f"{summary['accept_above']:g}."
         )
     return "\n\n".join(said) + "\n"
@@ -186,61 +192,95 @@ def _annotations(summary: Mapping[str, Any]) -> str:
     names = ("annotations", "accepted", "corrected")
     policy = _POLICIES[summary["policy"]].format(reviewer=summary["reviewer"])
     return (
-        f"By {summary['annotators']} annotators.\n\n"
+        f"By {counted(summary['annotators'], 'annotator')}.\n\n"
         + table(["what", "count"], ((name, summary[name]) for name in names))
         + "\n\nA sentence with several annotations counts once. Where annotators disagree, "
-        f"{policy} (adjudication policy `{summary['policy']}`): on {summary['disagreements']} "
-        f"sentences, of which it left {summary['unsettled']} open, where the latest decision "
-        "stands in.\n"
+        f"{policy} (adjudication policy `{summary['policy']}`): on "
+        f"{counted(summary['disagreements'], 'sentence')}, of which it left "
+        f"{summary['unsettled']:,} open, where the latest decision stands in.\n"
     )
 
 
-def _quality(agreement: Mapping[str, Any] | None, audit: Mapping[str, Any] | None) -> str:
+def _quality(
+    agreement: Mapping[str, Any] | None, audit: Mapping[str, Any] | None, summary: Mapping[str, Any]
+) -> str:
     said = []
     if agreement and agreement["sentences"]:
+        decided = counted(agreement["sentences"], "sentence")
         said.append(
-            f"Agreement on {agreement['sentences']} sentences that two or more annotators decided: "
-            f"F1 of exact spans {_figure(agreement['f1'])}, κ of tokens "
-            f"{_figure(agreement['kappa'])}.\n"
+            f"Agreement: F1 of exact spans {_figure(agreement['f1'])}, κ of tokens "
+            f"{_figure(agreement['kappa'])}, on the {agreement['compared']:,} of {decided} decided "
+            "by two or more annotators that at least two of them found usable.\n"
         )
     if audit:
-        said.append("Audit:\n\n" + table(["what", "figure"], _figures(audit)) + "\n")
+        said += [f"{line}\n" for line in _audited(audit, summary["accept_above"])]
+        said.append("".join(f"- {note}.\n" for note in audit["notes"]))
     return "\n".join(said)
 
 
-def _figures(report: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """The numbers and short texts of a report, each named by its path."""
-    for key, value in report.items():
-        name = f"{above}{key}".replace("_", " ")
-        if isinstance(value, Mapping):
-            yield from _figures(value, f"{name}, ")
-        elif isinstance(value, list) and value and all(isinstance(x, int | float) for x in value):
-            yield name, " to ".join(map(_figure, value))
-        elif isinstance(value, str | int | float) and key != "schema":
-            yield name, _figure(value)
+def _audited(audit: Mapping[str, Any], accept_above: float | None) -> Iterator[str]:
+    """What an audit says of what nobody looked at, and of what was taken of it."""
+    yield (
+        f"Audit “{audit['name']}” of the project “{audit['project']}”, predictions of "
+        f"`{audit['model_version']}`: {counted(audit['drawn'], 'sentence')} drawn at random, "
+        f"{audit['reviewed']:,} of them reviewed. They tell of "
+        f"{counted(audit['remaining'], 'sentence')} like them, with "
+        f"{counted(audit['entities'], 'label')}, that nobody looked at: precision of the labels "
+        f"{_estimate(audit['precision'])}, recall {_estimate(audit['recall'])}; unusable sentences "
+        f"{_estimate(audit['unusable_share'])}."
+    )
+    target, threshold = f"{100 * audit['target_precision']:g} %", audit["threshold"]
+    vouched = (
+        f"No confidence was shown to have a precision of {target}."
+        if threshold is None
+        else f"From a confidence of {threshold:g} on, precision is at least {target} (95 % sure)."
+    )
+    if accept_above is None:
+        yield vouched
+        return
+    within = [test for test in audit["thresholds"] if test["threshold"] <= accept_above]
+    nearest = max(within, key=lambda test: float(test["threshold"]), default=None)
+    known = "" if nearest is None else _known_from(nearest)
+    unproven = threshold is None or accept_above < threshold
+    yield (
+        f"{vouched} Included here is what has a confidence of at least {accept_above:g}"
+        f"{', which the audit does not vouch for' if unproven else ''}.{known}"
+    )
 
 
-def _figure(value: object) -> str:
-    if value is None:
-        return "unknown"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+def _known_from(test: Mapping[str, Any]) -> str:
+    precision = _estimate(test["precision"])
+    return f" Of all that has at least {test['threshold']:g}, the precision is {precision}."
+
+
+def _estimate(share: Mapping[str, Any]) -> str:
+    if share["value"] is None:
+        return "not known"
+    value, low, high = (f"{100 * share[part]:.1f}" for part in ("value", "low", "high"))
+    return f"{value} % (95 % interval {low} to {high})"
+
+
+def _figure(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3f}"
 
 
 def _split_in_words(summary: Mapping[str, Any]) -> str:
     if len(summary["parts"]) == 1:
         return "Not split.\n"
     cut = summary["cut_apart"]
-    return (
-        f"Split by document ({summary['documents']} blocks of lines of the corpora). Documents "
-        "that share a sentence, or nearly one, are in the same part."
-        + (
-            f" {cut} sentences were too entangled for that: only their near-duplicates are kept "
-            "together."
-            if cut
-            else ""
+    said = [
+        f"Split by blocks of {BLOCK} lines of a corpus file (or by document, where a sentence's "
+        f"origin names one): {summary['documents']:,} in all. Blocks that share a sentence, or "
+        "nearly one, are in the same part; a formula too short to be telling is in one part, "
+        "wherever it stands."
+    ]
+    if cut:
+        said.append(
+            f"{counted(cut, 'sentence')} too entangled for that: only near-duplicates are kept "
+            "together there, not blocks."
         )
-        + "\n"
-    )
+    said += [f"Part `{part}` is empty." for part, count in summary["parts"].items() if not count]
+    return " ".join(said) + "\n"
 
 
 def aligner_card(name: str, record: Mapping[str, Any]) -> str:
@@ -280,33 +320,60 @@ def aligner_card(name: str, record: Mapping[str, Any]) -> str:
 
 def model_card(name: str, record: Mapping[str, Any]) -> str:
     """The card of a trained model, from its `training.json`."""
-    scores = record["scores"]
+    scores, base = record["scores"], record["settings"]["base"]
     rows = [
         (label, *(f"{100 * values[key]:.2f}" for key in ("precision", "recall", "f1")))
         for label, values in ([*scores["by_type"].items(), ("all", scores)] if scores else [])
     ]
-    data = record["data"]
+    data, described = record["data"], record.get("parts", {})
+    languages = sorted({lang for part in described.values() for lang in part["languages"]})
+    known = [lang for lang in languages if lang != "und"]
     parts = [
         front_matter(
             {
                 "library_name": "transformers",
                 "pipeline_tag": "token-classification",
+                **({"language": known} if known else {}),
+                **({} if base == NAME or Path(base).exists() else {"base_model": base}),
                 "license": "other",
+                "metrics": ["f1", "precision", "recall"],
                 "tags": ["spanferry", "named-entity-recognition"],
             }
         ),
         f"# {name}\n",
         f"Token classification (IOB2) over {', '.join(record['labels']) or 'no types'}, trained "
-        f"from `{record['settings']['base']}` on {data['sentences']} sentences with "
-        f"{data['entities']} entities (data `{data['fingerprint']}`).\n",
+        f"from `{base}` on {data['sentences']} sentences with {data['entities']} entities (data "
+        f"`{data['fingerprint']}`, weights `{record['weights']}`).\n",
         "## Scores\n",
         table(["type", "precision", "recall", "F1"], rows)
         if rows
         else "No evaluation data was given.",
-        "\nStrict IOB2 spans, in percent.\n" if rows else "",
+        f"\nStrict IOB2 spans, in percent{_scored_on(described)}.\n" if rows else "",
+        *_data_section(described),
         "## Settings\n",
         table(["setting", "value"], record["settings"].items()) + "\n",
         "## Licence\n",
         MODEL_LICENCE + "\n",
     ]
     return "\n".join(parts)
+
+
+def _scored_on(parts: Mapping[str, Mapping[str, Any]]) -> str:
+    scored = parts.get("eval")
+    return "" if scored is None else f", on `{scored['fingerprint']}` ({_files(scored)})"
+
+
+def _data_section(parts: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What the recipe was given, part by part; not all of it need have been drawn."""
+    if not parts:
+        return []
+    rows = (
+        (name, part["sentences"], part["entities"], _files(part), f"`{part['fingerprint']}`")
+        for name, part in parts.items()
+    )
+    head = ["part", "sentences", "entities", "files, the largest first", "hash"]
+    return ["## Data\n", table(head, rows) + "\n"]
+
+
+def _files(part: Mapping[str, Any]) -> str:
+    return ", ".join(each for each in part["corpora"] if each) or "–"

@@ -34,7 +34,7 @@ from training.adjudication import (
     moment,
 )
 from training.card import data_card
-from training.dataset import DATASET, IOB2, REVIEWED, SUMMARY, Row, dataset_of, row_of
+from training.dataset import DATASET, IOB2, SUMMARY, Row, dataset_of, row_of
 from training.folders import new_folder
 from training.iob2 import chunks, write_iob2
 from training.left_out import (
@@ -45,6 +45,7 @@ from training.left_out import (
     misfit_loss,
     table_line,
 )
+from training.reviews import REVIEWED
 from training.spacy_docbin import require_spacy, write_docbin
 from training.splits import TRAIN, Shares, Splits, document_of, split
 
@@ -77,6 +78,11 @@ class ExportSettings:
     agreement: Mapping[str, object] | None = None
     audit: Mapping[str, object] | None = None
     made_with: tuple[str, ...] = ()
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The parts there should be."""
+        return self.shares.wanted if self.shares else (TRAIN,)
 
     def check(self) -> None:
         """Refuse what would fail after all the work.
@@ -142,6 +148,11 @@ class ExportSummary:
         """Sentences for training."""
         return self.accepted + self.corrected + self.taken
 
+    @property
+    def empty_parts(self) -> tuple[str, ...]:
+        """Parts that were asked for and got nothing, though there was something."""
+        return tuple(name for name, count in self.parts.items() if self.usable and not count)
+
     def lost(self, kind: LossKind) -> int:
         """How many annotations or entities met this fate."""
         return sum(loss.kind is kind for loss in self.losses)
@@ -202,10 +213,9 @@ class _Gathered:
     def rows(self) -> list[Row]:
         return [row for _, row in self.kept]
 
-    def parts(self) -> dict[str, list[tuple[ParallelSentence, Row]]]:
-        """What is in each part that has something; an empty export has an empty `train`."""
-        parts: dict[str, list[tuple[ParallelSentence, Row]]]
-        parts = {name: [] for name in self.splits.sizes or [TRAIN]}
+    def parts(self, wanted: Iterable[str]) -> dict[str, list[tuple[ParallelSentence, Row]]]:
+        """What is in each part that was wanted, if only nothing."""
+        parts: dict[str, list[tuple[ParallelSentence, Row]]] = {name: [] for name in wanted}
         for kept, name in zip(self.kept, self.splits.of, strict=True):
             parts[name].append(kept)
         return parts
@@ -274,16 +284,18 @@ def _write_lines(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
 def _write_rows(
     gathered: _Gathered, folder: Path, labels: Sequence[str], settings: ExportSettings
 ) -> None:
-    parts = gathered.parts()
+    parts = gathered.parts(settings.wanted)
     _write_iob2(gathered.rows, folder / IOB2, settings)
-    _save(
-        {name: dataset_of([row for _, row in kept], labels) for name, kept in parts.items()}, folder
-    )
-    for name, kept in parts.items():
+    datasets = {name: dataset_of([row for _, row in kept], labels) for name, kept in parts.items()}
+    # `dataset/` tells an empty part from none. Files have only what can be loaded.
+    filled = [name for name, kept in parts.items() if kept] or [TRAIN]
+    _save(datasets, filled, folder)
+    for name in filled:
         if settings.shares is not None:
-            _write_iob2([row for _, row in kept], folder / IOB2_PARTS / f"{name}.iob2", settings)
+            rows = [row for _, row in parts[name]]
+            _write_iob2(rows, folder / IOB2_PARTS / f"{name}.iob2", settings)
         if settings.spacy:
-            write_docbin(kept, folder / SPACY / f"{name}.spacy")
+            write_docbin(parts[name], folder / SPACY / f"{name}.spacy")
 
 
 def _write_iob2(rows: Iterable[Row], path: Path, settings: ExportSettings) -> None:
@@ -291,13 +303,13 @@ def _write_iob2(rows: Iterable[Row], path: Path, settings: ExportSettings) -> No
     write_iob2((r.tagged if settings.comments else (r.tokens, r.tags) for r in rows), path)
 
 
-def _save(parts: Mapping[str, Dataset], folder: Path) -> None:
+def _save(parts: Mapping[str, Dataset], filled: Iterable[str], folder: Path) -> None:
     (folder / PARQUET).mkdir()
     with _without_bars():
         # One shard even for no rows, for which `datasets` would write none and then fail to load.
         DatasetDict(parts).save_to_disk(folder / DATASET, num_shards=dict.fromkeys(parts, 1))
-        for name, dataset in parts.items():
-            dataset.to_parquet(folder / PARQUET / f"{name}.parquet")
+        for name in filled:
+            parts[name].to_parquet(folder / PARQUET / f"{name}.parquet")
 
 
 @contextmanager
@@ -345,7 +357,7 @@ def _summarise(
         unsettled=sum(not each.settled for each in gathered.adjudicated.disagreements),
         documents=gathered.splits.documents,
         cut_apart=gathered.splits.cut_apart,
-        parts=_part_sizes(gathered.splits, settings),
+        parts=dict.fromkeys(settings.wanted, 0) | gathered.splits.sizes,
         by_label=_sorted(by_label),
         by_language=_sorted(Counter(row.lang for row in rows)),
         by_label_origin=_sorted(Counter(o for row in rows for o in row.entity_origins)),
@@ -354,12 +366,6 @@ def _summarise(
         model_versions=tuple(sorted({r.model_version for r in reviewed if r.model_version})),
         losses=gathered.losses,
     )
-
-
-def _part_sizes(splits: Splits, settings: ExportSettings) -> dict[str, int]:
-    """Sentences in each part that was asked for, if only none."""
-    wanted = settings.shares.wanted if settings.shares else (TRAIN,)
-    return dict.fromkeys(wanted, 0) | splits.sizes
 
 
 def _sorted(counts: Mapping[str, int]) -> dict[str, int]:

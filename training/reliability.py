@@ -17,10 +17,19 @@ if TYPE_CHECKING:
 
 BINS = 10
 THRESHOLDS = (0.5, 0.8, 0.9, 0.95, 0.99)
-CERTAINTY = 1.96  # standard deviations: 95 %
+CERTAINTY = 1.959964  # standard deviations: 95 %
 PLOTS = (".png", ".svg")
 FIRM = 10  # projections; bins with fewer are drawn pale, and no line leads through them
 INK = "#30363d"
+
+
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """Where the share of `n` independent cases lies with 95 % certainty (Wilson, 1927)."""
+    squared = CERTAINTY**2
+    centre = (share + squared / (2 * n)) / (1 + squared / n)
+    spread = share * (1 - share) / n + squared / (4 * n**2)
+    margin = CERTAINTY * math.sqrt(spread) / (1 + squared / n)
+    return max(0.0, centre - margin), min(1.0, centre + margin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +47,8 @@ class Bin:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Where the share of right ones lies with 95 % certainty (Wilson, 1927)."""
-        squared = CERTAINTY**2
-        centre = (self.right + squared / (2 * self.n)) / (1 + squared / self.n)
-        spread = self.right * (1 - self.right) / self.n + squared / (4 * self.n**2)
-        margin = CERTAINTY * math.sqrt(spread) / (1 + squared / self.n)
-        return max(0.0, centre - margin), min(1.0, centre + margin)
+        """Where the share of right ones lies with 95 % certainty."""
+        return wilson(self.right, self.n)
 
 
 @dataclass(frozen=True, slots=True)

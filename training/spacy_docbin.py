@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from projection.errors import TrainingError
-from projection.records import ParallelSentence
+from projection.records import Entity, ParallelSentence
 from training.dataset import Row
 from training.iob2 import decode
 
 if TYPE_CHECKING:
-    from spacy.tokens import Doc
+    from spacy.tokens import Doc, Span
     from spacy.vocab import Vocab
 
 
@@ -25,7 +25,7 @@ def write_docbin(rows: Iterable[tuple[ParallelSentence, Row]], path: Path) -> No
     `label_origin` has one item an entity.
 
     Raises:
-        TrainingError: if spaCy is not installed.
+        TrainingError: if spaCy is not installed, or an entity is not made of its words.
     """
     require_spacy()
     from spacy.tokens import DocBin  # noqa: PLC0415
@@ -47,18 +47,24 @@ def require_spacy() -> None:
         raise TrainingError("--spacy", "spaCy is not installed", "pip install 'spanferry[spacy]'")
 
 
+def _span(doc: "Doc", entity: Entity, row: Row) -> "Span":
+    """The entity in spaCy's words, which are ours."""
+    found = doc.char_span(entity.span.start, entity.span.end, entity.label)
+    if found is None:
+        what = f"{entity.label} {entity.span} does not end where words of {doc.text!r} do"
+        raise TrainingError(
+            f"{row.origin} {row.id}", what, "Report this, and export without --spacy"
+        )
+    return found
+
+
 def _doc(text: str, row: Row, vocab: "Vocab") -> "Doc":
     from spacy.tokens import Doc  # noqa: PLC0415
     from spacy.util import get_words_and_spaces  # noqa: PLC0415
 
     words, spaces = get_words_and_spaces(row.tokens, text)
     doc = Doc(vocab, words, spaces)
-    # Tags follow word borders, so every entity has its words.
-    found = (
-        doc.char_span(entity.span.start, entity.span.end, entity.label)
-        for entity in decode(text, row.tags, row.lang)
-    )
-    doc.set_ents([span for span in found if span is not None])
+    doc.set_ents([_span(doc, entity, row) for entity in decode(text, row.tags, row.lang)])
     doc.user_data |= {name: getattr(row, name) for name in _BESIDE}
     doc.user_data["label_origin"] = row.entity_origins
     return doc

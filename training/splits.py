@@ -4,16 +4,20 @@ Documents stay whole, and so do near-duplicates, wherever they stand: what conta
 is one group, and a group falls into one part. Where it falls follows from its documents' names
 alone, so sentences added later move no others, unless they join two groups.
 
-- A document is a block of `BLOCK` lines of a corpus file: corpora seldom say where one ends.
+- A document is what the origin of its sentences names. Where that is a line of a corpus file, as
+  all our readers have it, it is the block of `BLOCK` lines it stands in: corpora seldom say where a
+  document ends, so the first and last lines of a block may have neighbours in another part.
 - Near-duplicates are targets with `ALIKE` of their character sequences in common, compared without
   case, spaces and punctuation.
 - A formula, too short to be telling (`Thank you very much.`), joins no documents. Where several
-  documents have it, or nearly it, these sentences are a group of their own.
+  documents have it, or nearly it, these sentences leave them and are a group of their own.
+- Templates can tie everything to everything. Such a group is given up: its documents are cut apart,
+  its near-duplicates are not.
 """
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import ceil
@@ -27,9 +31,7 @@ TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
 BLOCK = 20  # lines
 ALIKE = 0.8  # of the character sequences of two sentences together (Jaccard)
 SEQUENCE = 4  # characters
-# Templates can tie everything to everything. Such a group is given up: its documents are cut apart,
-# its near-duplicates are not.
-GIANT = 500  # sentences, and
+GIANT = 500  # sentences a group must have to be given up, and
 GIANT_SHARE = 0.25  # of all
 
 _LINE = re.compile(r"(.*):(\d+)", re.DOTALL)
@@ -110,7 +112,7 @@ def split(sentences: Sequence[ParallelSentence], shares: Shares, seed: int = 0) 
 def document_of(sentence: ParallelSentence) -> str:
     """The block of lines (of units, for TMX) of the corpus file that a sentence stands in.
 
-    Where that is not known it is a document of its own.
+    An origin of another form names the document; without one the sentence is a document of its own.
     """
     if unit := _TMX_UNIT.fullmatch(sentence.id):
         return f"{unit[1]}:{int(unit[2]) // BLOCK}"
@@ -120,25 +122,35 @@ def document_of(sentence: ParallelSentence) -> str:
 
 
 def near_duplicates(texts: Iterable[str], alike: float = ALIKE) -> Iterator[tuple[str, str]]:
-    """All pairs of different texts that have `alike` of their character sequences in common.
+    """Pairs of different texts that have `alike` of their character sequences in common.
+
+    As many as it takes to join all that are alike, directly or by way of others: none of two texts
+    that the pairs before it have joined.
 
     Exact, and far from comparing all with all: two such texts share one of their rarest sequences,
-    and are of about one length (prefix filtering; Chaudhuri et al. 2006, Bayardo et al. 2007).
+    and are of about one length (prefix filtering; Chaudhuri et al. 2006, Bayardo et al. 2007). What
+    is joined is one candidate, and none if all of it has too few of the text's sequences: so
+    sentences made from templates are hardly slower than others.
     """
     sequences = {text: _sequences(text) for text in texts}
     frequency = Counter(sequence for found in sequences.values() for sequence in found)
-    having: defaultdict[str, list[str]] = defaultdict(list)  # by rare sequence, the shortest first
+    joined = _Joined(sequences)
+    having: defaultdict[str, set[str]] = defaultdict(set)  # by rare sequence, a text of each set
     for text, mine in sorted(sequences.items(), key=lambda item: (len(item[1]), item[0])):
         rarest = sorted(mine, key=lambda sequence: (frequency[sequence], sequence))
         least = _at_least(alike * len(mine))
-        found = {other for each in rarest[: len(mine) - least + 1] for other in having[each]}
-        for other in sorted(found):
-            theirs = sequences[other]
-            if len(theirs) >= least and _overlap(mine, theirs) >= alike:
-                yield other, text
         # Those to come are no shorter, and must share more than that.
-        for each in rarest[: len(mine) - _at_least(2 * alike / (1 + alike) * len(mine)) + 1]:
-            having[each].append(text)
+        most_telling = rarest[: len(mine) - _at_least(2 * alike / (1 + alike) * len(mine)) + 1]
+        telling = rarest[: len(mine) - least + 1]
+        joined.add(text, most_telling)
+        for group in {*map(joined.of, set[str]().union(*(having[each] for each in telling)))}:
+            for other in joined.candidates(group, mine, telling, least):
+                if _overlap(mine, sequences[other]) >= alike:
+                    joined.join(other, text)
+                    yield other, text
+                    break
+        for each in most_telling:
+            having[each].add(joined.of(text))
 
 
 def _at_least(count: float) -> int:
@@ -223,15 +235,20 @@ class _Sets:
 
     def __init__(self) -> None:
         self._set_of: dict[str, list[str]] = {}
+        self._names: dict[str, str] = {}
 
     def join(self, one: str, other: str) -> None:
         small, large = sorted((self.members(one), self.members(other)), key=len)
         if small is not large:
             large += small
             self._set_of.update(dict.fromkeys(small, large))
+            self._names.clear()
 
     def members(self, node: str) -> list[str]:
-        return self._set_of.setdefault(node, [node])
+        found = self._set_of.get(node)
+        if found is None:
+            found = self._set_of[node] = [node]
+        return found
 
     def of(self, node: str) -> str:
         """Some member, the same for all of its set."""
@@ -243,9 +260,56 @@ class _Sets:
         So a set that grows seldom gets another name.
         """
         members = self.members(node)
-        return min(filter(_is_document, members), default=None, key=_position) or min(
-            members, key=_position
-        )
+        if members[0] not in self._names:
+            named = [*filter(_is_document, members)] or members
+            self._names[members[0]] = min(named, key=_position)
+        return self._names[members[0]]
+
+
+class _Joined(_Sets):
+    """Sets of texts, with the character sequences of each and the texts that are found by them."""
+
+    def __init__(self, sequences: Mapping[str, frozenset[str]]) -> None:
+        super().__init__()
+        self._sequences = sequences
+        self._telling: dict[str, Sequence[str]] = {}
+        # Of sets of more than one text.
+        self._of_any: dict[str, set[str]] = {}
+        self._texts: dict[str, defaultdict[str, list[str]]] = {}
+
+    def add(self, text: str, telling: Sequence[str]) -> None:
+        """A text, which is to be found by some of its sequences."""
+        self._telling[text] = telling
+
+    def candidates(
+        self, group: str, mine: Set[str], telling: Iterable[str], least: int
+    ) -> Iterator[str]:
+        """Texts of a set that may have `least` sequences of `mine`, the most telling ones first."""
+        if group not in self._of_any:
+            if len(self._sequences[group]) >= least:
+                yield group
+        elif len(mine & self._of_any[group]) >= least:
+            texts, seen = self._texts[group], set[str]()
+            for each in telling:
+                new = [text for text in texts.get(each, ()) if text not in seen]
+                yield from new
+                seen.update(new)
+
+    def join(self, one: str, other: str) -> None:
+        """Join two sets that are not one."""
+        names = self.of(one), self.of(other)
+        sequences = [self._of_any.pop(name, {*self._sequences[name]}) for name in names]
+        small, large = sorted(sequences, key=len)
+        large |= small
+        texts = [self._texts.pop(name, self._found_by(name)) for name in names]
+        few, many = sorted(texts, key=len)
+        for each, found in few.items():
+            many[each] += found
+        super().join(one, other)
+        self._of_any[self.of(one)], self._texts[self.of(one)] = large, many
+
+    def _found_by(self, text: str) -> defaultdict[str, list[str]]:
+        return defaultdict(list, {each: [text] for each in self._telling[text]})
 
 
 def _position(name: str, seed: int | None = None) -> float:

@@ -8,6 +8,7 @@ from rich.table import Table
 from ml_backend.cli.console import bars, err, print_json
 from ml_backend.cli.console import out as console
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
+from projection.counting import counted
 from training.adjudication import AdjudicationPolicy
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def adjudicate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List where annotators disagree, and mark those tasks for the tab "Disagreements".
+    """Say how far annotators agree, and mark where not for the tab "Disputed".
 
     A majority or a reviewer settles a disagreement; that somebody decided later does not. Tasks on
     which nothing is open any more are cleared.
@@ -52,9 +53,16 @@ def adjudicate(
     if as_json:
         print_json({"project": project, **report.to_json()})
         return
+    console.print(_agreed(report), highlight=False, markup=False, soft_wrap=True)
     if report.disagreements:
         console.print(_table(report))
     console.print(_in_words(report), highlight=False, markup=False, soft_wrap=True)
+
+
+def _agreed(report: "DisagreementReport") -> str:
+    from ml_backend.report.words import agreed_in_words  # noqa: PLC0415  scipy takes a second
+
+    return agreed_in_words(report.agreement, report.annotators)
 
 
 def _table(report: "DisagreementReport") -> Table:
@@ -68,8 +76,8 @@ def _table(report: "DisagreementReport") -> Table:
 
 
 def _in_words(report: "DisagreementReport") -> str:
-    found = len(report.disagreements)
+    found = counted(len(report.disagreements), "disagreement")
     return (
-        f"{found} disagreements in {report.compared} sentences, {len(report.open)} of them open "
-        f"by the policy {report.policy}\n{report.marked} tasks marked, {report.cleared} cleared"
+        f"{found} in {counted(report.opened, 'sentence')}, {len(report.open):,} open by the policy "
+        f"{report.policy}\n{counted(report.marked, 'task')} marked, {report.cleared:,} cleared"
     )

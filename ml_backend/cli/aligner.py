@@ -102,7 +102,8 @@ def train(
 
     paper-pair is that of Li, He and Xu (2021): one pass for each bare name, 30,000 samples a
     language, 3 epochs, batches of 64, learning rate 5e-5. context-joint reads the whole source
-    sentence and finds all its entities in one pass.
+    sentence and finds all its entities in one pass. Of an export that was split, only the training
+    part is learned from.
 
     Example:
 
@@ -138,7 +139,9 @@ def train(
 
 @app.command()
 def body(
-    aligner: Annotated[Path, typer.Argument(help="Folder of a context-joint aligner.")],
+    aligner: Annotated[
+        str, typer.Argument(help="A context-joint aligner: a folder, a hub name, or `mini`.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the encoder.")],
 ) -> None:
     """Take the encoder out of an aligner, to fine-tune a tagger on it.
@@ -147,15 +150,17 @@ def body(
 
     Example:
 
-        spanferry aligner body models/aligner --out models/body
+        spanferry aligner body mini --out models/body
     """
-    from projection.joint import JointAligner  # noqa: PLC0415  torch takes seconds to import
+    from projection.bundled import resolve  # noqa: PLC0415
+    from projection.checkpoints import quiet  # noqa: PLC0415  torch takes seconds to import
+    from projection.joint import JointAligner  # noqa: PLC0415
     from training.folders import new_folder  # noqa: PLC0415
 
     if out.exists():
         raise TrainingError(str(out), "exists already", "Choose another folder, or delete this one")
-    with new_folder(out) as folder:
-        JointAligner.from_pretrained(aligner).save_encoder(folder)
+    with new_folder(out) as folder, quiet():
+        JointAligner.from_pretrained(resolve(aligner, "aligner")).save_encoder(folder)
     err.print(f"Encoder written to {out}", highlight=False)
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from ml_backend.cli.console import bars, err, print_json
 from ml_backend.cli.console import out as console
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
+from projection.counting import counted
 from projection.files import write_json
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def draw(
     """Mark a random sample of the tasks that would be accepted without anybody looking.
 
     Those are untouched tasks without a conflict, with a score of at least --threshold. The sample
-    is stratified by language and confidence, and stands in the tab "Audit sample". Drawing again
+    is stratified by language and confidence, and stands in the tab "Audit". Drawing again
     adds what an interruption left out, and else only says what is there.
 
     Example:
@@ -84,7 +85,6 @@ def report(
         float,
         typer.Option(min=0.01, max=0.999, help="What the labels accepted unseen should reach."),
     ] = 0.95,
-    seed: Annotated[int, typer.Option(help="Seed of the intervals.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Write the report to this JSON file.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -108,7 +108,6 @@ def report(
             server.existing_project(project),
             name,
             target_precision=target_precision,
-            seed=seed,
         )
     if out is not None:
         write_json(out, found.to_json())
@@ -146,11 +145,12 @@ def _drawn(report: "DrawReport") -> Table:
 
 def _drawn_in_words(report: "DrawReport") -> str:
     before = report.drawn - report.added
-    lines = [f"Audit {report.name!r}: {report.added} tasks drawn now, {before} were there"]
+    drawn = counted(report.added, "task")
+    lines = [f"Audit {report.name!r}: {drawn} drawn now, {before:,} there before"]
     lines += (f"Not drawn from: {count} {why}" for why, count in report.left_out.items())
     if report.other_audits:
         lines.append(f"Not drawn from: {report.other_audits} in the sample of another audit")
-    return "\n".join([*lines, "Review them in the tab “Audit sample”"])
+    return "\n".join([*lines, "Review them in the tab “Audit”"])
 
 
 def _strata(report: "AuditReport") -> Table:
@@ -165,26 +165,29 @@ def _strata(report: "AuditReport") -> Table:
 
 
 def _thresholds(report: "AuditReport") -> Table:
-    made = _table("from", "tasks", "labels", "reviewed", "precision", "at least", "")
+    made = _table("from", "tasks", "labels", "reviewed", "precision", "at least")
+    made.add_column("", overflow="fold")
     for test in report.thresholds:
         made.add_row(
             f"{test.threshold:g}",
             *map(str, (test.tasks, test.entities, test.reviewed, test.precision)),
-            f"{100 * test.lower:.1f} %",
+            "–" if test.precision.value is None else f"{100 * test.lower:.1f} %",
             f"{test.verdict}{test.reason and f': {test.reason}'}",
         )
     return made
 
 
 def _in_words(report: "AuditReport") -> str:
+    from ml_backend.audit_report import ANCHORING  # noqa: PLC0415  scipy takes a second to import
+
     lines = [
-        f"Unreviewed: {report.remaining} tasks with {report.entities} labels",
+        f"Unreviewed: {_remaining(report.remaining, report.entities)}",
         f"precision  {report.precision}",
         f"recall     {report.recall}",
-        f"unusable   {report.unusable_share} of the tasks",
+        f"unusable   {report.unusable_share}{' of the tasks' if report.reviewed else ''}",
         _advice(report.accepted, report.target_precision),
         *report.notes(),
-        "Reviewers saw the proposals before they decided, which flatters these figures",
+        ANCHORING,
     ]
     return "\n".join(lines)
 
@@ -194,6 +197,10 @@ def _advice(accepted: "ThresholdTest | None", target: float) -> str:
         return f"No threshold is shown to reach a precision of {100 * target:g} %"
     return (
         f"From {accepted.threshold:g} on precision is at least {100 * target:g} % (95 % sure): "
-        f"{accepted.tasks} tasks with {accepted.entities} labels, by "
+        f"{_remaining(accepted.tasks, accepted.entities)}, by "
         f"`spanferry export --accept-above {accepted.threshold:g}`"
     )
+
+
+def _remaining(tasks: int, labels: int) -> str:
+    return f"{counted(tasks, 'task')} with {counted(labels, 'label')}"

@@ -16,10 +16,10 @@ from ml_backend.settings import label_table
 from projection import bundled
 from projection.confidence import Calibration
 from projection.errors import ModelError, TrainingError
-from projection.files import parse_object, read_jsonl, write_json
-from projection.json_form import decode_reviewed
+from projection.files import parse_object, write_json
 from projection.records import Entity, ParallelSentence, ReviewedSentence
 from projection.scoring import read_gold
+from training.reviews import read_reviews as read_export
 
 if TYPE_CHECKING:
     from training.calibration import Example, GivesSignals, Question, Tag
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from training.silver import SilverSentence
 
 CONFIG = "config.json"
-REVIEWED = "reviewed.jsonl"
 
 
 def calibrate(
@@ -152,9 +151,7 @@ def read_reviews(paths: Iterable[Path]) -> Iterator[ReviewedSentence]:
         CorpusError: naming file and line.
     """
     for path in paths:
-        file = path / REVIEWED if path.is_dir() else path
-        for line, row in read_jsonl(file):
-            yield decode_reviewed(row, f"{file}:{line}")
+        yield from read_export(path)
 
 
 def drawn(questions: "Iterable[Question]", most: int, seed: int) -> "list[Question]":

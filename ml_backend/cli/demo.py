@@ -85,7 +85,7 @@ def welcome(demo: "Demo") -> None:
         f"{demo.summary.read} sentences, {demo.summary.flagged_sentences} with something doubtful: "
         f"{in_words(demo.summary.flagged)}",
         "",
-        "Try: open the review queue and accept a sentence with Ctrl+Enter; jump to a doubtful span",
+        "Try: open the queue and accept a sentence with Ctrl+Enter; jump to a doubtful span",
         "with Alt+. and delete it with Backspace; press 1 to 4 and drag over the right words.",
         "Press Q, W, E or R and drag over an English name: its translation is marked.",
         "Then, in another terminal:",

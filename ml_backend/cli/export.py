@@ -1,6 +1,6 @@
 """`spanferry export`: what was reviewed becomes a dataset."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +11,6 @@ from ml_backend.agreement import agreement
 from ml_backend.cli.console import err, print_json
 from ml_backend.cli.console import out as console
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
-from projection.files import parse_object
 from training.adjudication import AdjudicationPolicy
 from training.left_out import table_line
 from training.splits import Shares
@@ -41,8 +40,8 @@ def export(
     split: Annotated[
         str | None,
         typer.Option(
-            help="Shares for training, validation and test, such as 80/10/10. Documents and "
-            "near-duplicates stay together. [default: all is for training]"
+            help="Shares for training, validation and test, such as 80/10/10. Blocks of 20 lines "
+            "and near-duplicates stay together. [default: all is for training]"
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
@@ -59,7 +58,8 @@ def export(
         typer.Option(
             exists=True,
             dir_okay=False,
-            help="What `spanferry audit report --json` printed, for the data card.",
+            help="What `spanferry audit report --out` wrote, for the data card; of the model whose "
+            "predictions the project shows.",
         ),
     ] = None,
     made_with: Annotated[
@@ -84,6 +84,7 @@ def export(
     from label_config.config import labels_of  # noqa: PLC0415
     from ml_backend.label_studio import ReviewServer  # noqa: PLC0415
     from ml_backend.pull import fetch  # noqa: PLC0415
+    from ml_backend.vouched import not_vouched, read_audit, refuse_another_model  # noqa: PLC0415
     from training.export import ExportSettings, write_export  # noqa: PLC0415
 
     settings = ExportSettings(
@@ -94,13 +95,15 @@ def export(
         seed=seed,
         comments=not plain_iob2,
         spacy=spacy,
-        audit=None if audit is None else parse_object(audit.read_text("utf-8"), str(audit)),
+        audit=None if audit is None else read_audit(audit),
         made_with=tuple(made_with or ()),
     )
     settings.check()
     err.print(f"Fetching the reviews of {project!r} …", highlight=False, markup=False)
     with ReviewServer.connect(url, api_key) as server:
         found = server.existing_project(project)
+        if settings.audit is not None:
+            refuse_another_model(settings.audit, found.model_version, f"--audit {audit}")
         pulled = fetch(server, found, accept_above)
     summary = write_export(
         pulled.reviewed,
@@ -109,11 +112,22 @@ def export(
         labels=labels_of(found.label_config),
         settings=replace(settings, agreement=agreement(pulled.reviewed).to_json()),
     )
+    if settings.audit is not None and accept_above is not None:
+        _warn(not_vouched(settings.audit, accept_above))
+    _warn(
+        f"part {part!r} is empty: export more, or with another --split or --seed"
+        for part in summary.empty_parts
+    )
     if as_json:
         print_json({"out": str(out), **summary.to_json(), "left_open": pulled.left_open})
     else:
         said = [str(summary), *_left_open(pulled.left_open), f"Written to {out}"]
         console.print("\n".join(said), highlight=False, markup=False, soft_wrap=True)
+
+
+def _warn(notes: Iterable[str]) -> None:
+    for note in notes:
+        err.print(f"Warning: {note}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _left_open(counts: Mapping[str, int]) -> Iterator[str]:

@@ -50,6 +50,8 @@ def report(
     Example:
 
         spanferry report --url http://localhost:8080 --project "Europarl de" --out report
+
+        spanferry report --project "Europarl de" --run runs/de --out report
     """
     # These take seconds to import, which `--help` should not.
     from ml_backend.report.figures import Report  # noqa: PLC0415

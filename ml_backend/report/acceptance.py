@@ -37,8 +37,9 @@ def with_entries(reviewed: Iterable[ReviewedSentence]) -> list[Reviewed]:
 class Group:
     """What became of some proposals.
 
-    `accepted` are sentences left as proposed, of those that a person decided about and that came
-    with a prediction; None where the group is made of entities. `changes` counts entities.
+    `accepted` are decisions that left a sentence as proposed, of all that found it usable and came
+    with a prediction; None where the group is made of entities. `changes` counts entities. Where
+    several people decided about a sentence, each of them counts.
     """
 
     name: str
@@ -47,7 +48,7 @@ class Group:
 
     @property
     def corrected(self) -> Share | None:
-        """The sentences that were not accepted."""
+        """The decisions that changed something."""
         whole = self.accepted
         return None if whole is None else Share(whole.whole - whole.part, whole.whole)
 
@@ -72,8 +73,8 @@ class Group:
 class Acceptance:
     """What became of the proposals, over all and by groups.
 
-    A sentence with several kinds of conflict counts under each. `unaided` sentences were decided,
-    but came without a prediction, so there was nothing to accept.
+    A sentence with several kinds of conflict counts under each. `unaided` decisions are about
+    sentences that came without a prediction, so there was nothing to accept.
     """
 
     overall: Group

@@ -14,6 +14,7 @@ from ml_backend.report.source import Reviews
 from ml_backend.report.timing import IDLE_SECONDS, Drawing, Saving, Times, measure_drawing
 from projection.json_form import Json
 from projection.records import ReviewedSentence
+from training.adjudication import decisions
 from training.reliability import Reliability
 
 SCHEMA = 1
@@ -53,7 +54,8 @@ class Report:
         """Work out every figure.
 
         Args:
-            reviews: all annotations, those that decide nothing included.
+            reviews: all annotations, those that decide nothing included. Of an annotator who
+                decided about a sentence several times, the newest decision counts.
             filters: what happened before the review.
             idle_seconds: a sentence that was open for longer was left alone, and has no time.
             seconds_per_entity: how long drawing an entity takes; None: measure it.
@@ -61,9 +63,9 @@ class Report:
         Raises:
             TrainingError: if the time of an annotation is none.
         """
-        reviewed = with_entries(reviews.reviewed)
+        decided = with_entries(decisions(reviews.reviewed))
         drawing = (
-            measure_drawing(reviewed, idle_seconds)
+            measure_drawing(decided, idle_seconds)
             if seconds_per_entity is None
             else Drawing(seconds_per_entity, given=True)
         )
@@ -73,13 +75,13 @@ class Report:
             annotators=tuple(sorted({r.annotator for r in reviews.reviewed if r.annotator})),
             model_versions=_model_versions(reviews.reviewed),
             progress=Progress.of(reviews),
-            acceptance=Acceptance.of(reviewed),
-            calibration=calibration_of(reviewed),
-            times=Times.of(reviewed, idle_seconds),
-            saving=Saving.of(reviewed, drawing),
+            acceptance=Acceptance.of(decided),
+            calibration=calibration_of(decided),
+            times=Times.of(decided, idle_seconds),
+            saving=Saving.of(decided, drawing),
             agreement=agreement(reviews.reviewed),
-            corrected=most_corrected(reviewed),
-            added=most_added(reviewed),
+            corrected=most_corrected(decided),
+            added=most_added(decided),
             filters=filters,
         )
 

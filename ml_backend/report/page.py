@@ -10,6 +10,7 @@ from ml_backend.report import plots, words
 from ml_backend.report.figures import Report
 from ml_backend.report.progress import Standing
 from ml_backend.report.shares import Share
+from projection.counting import counted
 from projection.records import ReviewStatus
 
 FIGURES = "report.json"  # beside the page, like the ledger
@@ -62,7 +63,7 @@ def environment() -> Environment:
     environment.filters |= {
         "words": words.in_words,
         "percent": words.percent,
-        "counted": words.counted,
+        "counted": counted,
         "between": words.between,
         "of": words.of,
         "duration": words.duration,

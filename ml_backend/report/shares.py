@@ -2,11 +2,8 @@
 
 from dataclasses import dataclass
 
-from scipy.stats import binomtest
-
 from projection.json_form import Json
-
-LEVEL = 0.95
+from training.reliability import wilson
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +21,7 @@ class Share:
     @property
     def interval(self) -> tuple[float, float] | None:
         """Where the fraction lies with 95 % certainty (Wilson 1927), if cases are independent."""
-        if not self.whole:
-            return None
-        found = binomtest(self.part, self.whole).proportion_ci(LEVEL, method="wilson")
-        return float(found.low), float(found.high)
+        return wilson(self.part / self.whole, self.whole) if self.whole else None
 
     def to_json(self) -> Json:
         """Counts, fraction and interval."""

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from label_config.config import labels_of
 from label_config.tasks import sentence_of
 from projection.errors import CorpusError
-from projection.files import parse_object, read_jsonl
-from projection.json_form import decode_reviewed
+from projection.files import parse_object
 from projection.records import ReviewedSentence
+from training.reviews import REVIEWED, read_reviews
 
 if TYPE_CHECKING:  # label-studio-sdk takes a second to import, which an export does not need
     from ml_backend.label_studio import Project, ReviewServer
 
-REVIEWED, SUMMARY = "reviewed.jsonl", "summary.json"  # of an export
+SUMMARY = "summary.json"  # of an export
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +57,10 @@ def read_export(folder: Path) -> Reviews:
     Raises:
         CorpusError: if it is none, or a line of it is damaged.
     """
-    file, summary = folder / REVIEWED, folder / SUMMARY
-    if not (file.is_file() and summary.is_file()):
+    summary = folder / SUMMARY
+    if not ((folder / REVIEWED).is_file() and summary.is_file()):
         raise CorpusError(
             str(folder), "is not an export folder", "Name one that `spanferry export` wrote"
         )
     title = parse_object(summary.read_text("utf-8"), str(summary)).get("title")
-    return Reviews(
-        str(title or folder.name),
-        [decode_reviewed(row, f"{file}:{line}") for line, row in read_jsonl(file)],
-    )
+    return Reviews(str(title or folder.name), read_reviews(folder))

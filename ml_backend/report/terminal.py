@@ -9,23 +9,23 @@ from ml_backend.report.acceptance import Group
 from ml_backend.report.figures import Report
 from ml_backend.report.progress import Progress
 from ml_backend.report.words import (
-    NOTHING,
+    agreed_in_words,
     between,
-    counted,
     duration,
     in_words,
     of,
     percent,
-    why_no_agreement,
 )
 from projection.records import ReviewStatus
+
+DOUBT = "doubt"  # the groups that are kinds of conflict
 
 
 def tables(report: Report) -> Iterator[Table]:
     """Progress, then acceptance by doubt, language, type and confidence, where there is any."""
     yield _progress(report.progress)
     acceptance = report.acceptance
-    for name, groups in (("doubt", acceptance.by_conflict), ("language", acceptance.by_language)):
+    for name, groups in ((DOUBT, acceptance.by_conflict), ("language", acceptance.by_language)):
         if groups:
             yield _by_sentence(name, groups)
     for name, groups in (("type", acceptance.by_type), ("confidence", acceptance.by_confidence)):
@@ -41,16 +41,12 @@ def closing_lines(report: Report) -> Iterator[str]:
         yield f"confidence is off by {error:.1f} points on average"
     if times is not None:
         middle = f"middle half {duration(times.lower)} to {duration(times.upper)}"
-        yield f"time for a sentence: {duration(times.median)}, {middle}"
+        yield f"time for a decision: {duration(times.median)}, {middle}"
     if saving.seconds is not None:
         known = "assumed" if saving.drawing.given else "measured"
         each = f"{duration(saving.drawing.seconds)} for each entity drawn, as {known}"
         yield f"time saved, an estimate: {duration(saving.seconds)} at {each}"
-    if agreed.pairs:
-        f1 = NOTHING if agreed.f1 is None else f"{agreed.f1:.2f}"
-        yield f"agreement of annotators: F1 {f1} on {counted(agreed.sentences, 'sentence')}"
-    else:
-        yield why_no_agreement(len(report.annotators))
+    yield agreed_in_words(agreed, len(report.annotators))
 
 
 def _progress(progress: Progress) -> Table:
@@ -66,11 +62,12 @@ def _progress(progress: Progress) -> Table:
 
 
 def _by_sentence(name: str, groups: Sequence[Group]) -> Table:
-    table = _figures(name, "accepted", "95 %", "sentences", "kept", "95 %", "entities")
+    table = _figures(name, "accepted", "95 %", "decisions", "kept", "95 %", "entities")
     for group in groups:
         shares = [share for share in (group.accepted, group.kept) if share is not None]
         cells = [(percent(s.value), between(s.interval), of(s)) for s in shares]
-        table.add_row(in_words(group.name), *(cell for three in cells for cell in three))
+        shown = in_words(group.name) if name == DOUBT else group.name
+        table.add_row(shown, *(cell for three in cells for cell in three))
     return table
 
 

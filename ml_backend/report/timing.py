@@ -10,12 +10,12 @@ from scipy.stats import quantile_test
 
 from ml_backend.ledger import Change
 from ml_backend.report.acceptance import Reviewed, conflicts_of, in_order
-from ml_backend.report.shares import LEVEL
-from ml_backend.report.words import counted
+from projection.counting import counted
 from projection.json_form import Json
 from projection.records import ReviewedSentence, ReviewStatus
 
 IDLE_SECONDS = 600.0  # longer than anybody reads a sentence: it was left open
+LEVEL = 0.95
 FEWEST = 10  # sentences that a median is taken of, before anything is concluded from it
 
 DECIDED = (ReviewStatus.ACCEPTED, ReviewStatus.CORRECTED, ReviewStatus.UNUSABLE)
@@ -105,11 +105,11 @@ def _timed(
 class Drawing:
     """How many seconds it takes to draw one entity, and how that is known.
 
-    Measured: sentences accepted as proposed take `accepted_seconds` (median); a sentence in which
-    entities were drawn, and nothing else changed, takes longer; what it takes longer, by the number
-    of entities drawn, is one measurement. `seconds` is the median of `sentences` measurements, with
-    95 % certainty in `interval`. If a person gave the number, there is nothing but it; and where it
-    could not be measured, it is None and `reason` says why.
+    Measured: the `accepted` decisions that left a sentence as proposed take `accepted_seconds`
+    (median); one that drew entities, and changed nothing else, takes longer; what it takes longer,
+    by the number of entities drawn, is one measurement. `seconds` is the median of the `sentences`
+    measurements, with 95 % certainty in `interval`. If a person gave the number, there is nothing
+    but it; and where it could not be measured, it is None and `reason` says why.
     """
 
     seconds: float | None
@@ -132,10 +132,10 @@ def measure_drawing(reviewed: Iterable[Reviewed], idle_seconds: float = IDLE_SEC
             elif entities := _only_drawn(each):
                 drawn.append((seconds, entities))
     if len(accepted) < FEWEST or len(drawn) < FEWEST:
-        right = counted(len(accepted), "timed sentence was", "timed sentences were")
+        right = counted(len(accepted), "timed decision")
         reason = (
-            f"{right} accepted as proposed, and in {len(drawn)} entities were drawn and nothing "
-            f"else changed; {FEWEST} of each are needed"
+            f"{right} accepted what was proposed, and {len(drawn)} only drew entities; {FEWEST} of "
+            "each are needed"
         )
         return Drawing(None, accepted=len(accepted), sentences=len(drawn), reason=reason)
     return _drawing(accepted, drawn)

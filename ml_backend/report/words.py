@@ -1,8 +1,10 @@
 """Figures as people read them, in the page, the plots and the terminal alike."""
 
+from ml_backend.agreement import Agreement
 from ml_backend.ledger import Change
 from ml_backend.report.acceptance import NO_CONFLICT
 from ml_backend.report.shares import Share
+from projection.counting import counted
 from projection.records import ConflictKind
 
 NOTHING = "–"
@@ -24,11 +26,6 @@ MEANINGS = {
 def in_words(name: str) -> str:
     """`no conflict` for `none`, `one to many` for `one_to_many`."""
     return "no conflict" if name == NO_CONFLICT else name.replace("_", " ")
-
-
-def counted(count: int, one: str, many: str = "") -> str:
-    """`1 sentence`, `2,000 sentences`; `many` is needed where an s does not do."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def percent(fraction: float | None) -> str:
@@ -62,6 +59,22 @@ def duration(seconds: float | None) -> str:
     if size < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if size < 7200 else f"{seconds / 3600:,.1f} h"
+
+
+def agreed_in_words(agreed: Agreement, annotators: int) -> str:
+    """How far annotators agree, and on how much of what they both decided; or why nobody can say.
+
+    `annotators` counts all.
+    """
+    if not agreed.pairs:
+        return why_no_agreement(annotators)
+    if not agreed.compared:
+        return "No sentence was usable for two annotators: no agreement to state."
+    f1 = NOTHING if agreed.f1 is None else f"{agreed.f1:.2f}"
+    return (
+        f"agreement of annotators: F1 {f1} on {counted(agreed.compared, 'sentence')} that two "
+        f"found usable, of {agreed.sentences:,} that two decided"
+    )
 
 
 def why_no_agreement(annotators: int) -> str:

@@ -1,15 +1,15 @@
 """An audit and an adjudication on a real Label Studio, from the command line."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from label_config.reviews import annotation_of
 from ml_backend.audit import audit_of, draw
@@ -18,9 +18,12 @@ from ml_backend.cli import app
 from ml_backend.label_studio import Project, ReviewServer
 from ml_backend.label_studio_server import LabelStudioServer
 from ml_backend.push import push
+from ml_backend.repredict import repredict
 from ml_backend.review_tabs import AUDIT_SAMPLE, DISAGREEMENTS, review_tabs
-from projection.records import Entity, ReviewStatus
-from tests.label_studio.examples import many, place
+from projection.errors import ReviewError
+from projection.records import Entity, ParallelSentence, ProjectedSentence, ReviewStatus
+from tests.label_studio.conftest import invited
+from tests.label_studio.examples import FIRST, LABELS, SECOND, many, place
 
 pytestmark = pytest.mark.label_studio
 
@@ -34,19 +37,38 @@ def filled(server: ReviewServer, project: Project) -> Project:
     return server.existing_project(project.title)
 
 
-def spanferry(studio: LabelStudioServer, project: Project, *command: str) -> dict[str, Any]:
+class SameAgain:
+    """A newer model that finds what the old one found: the real interface, no torch."""
+
+    labels = LABELS
+
+    def __init__(self, model_version: str) -> None:
+        self.model_version = model_version
+        self._known = {each.sentence.id: each for each in many(TASKS)}
+
+    def fits(self, sentence: ParallelSentence) -> bool:
+        return sentence.id in self._known
+
+    def project(self, sentences: Sequence[ParallelSentence]) -> list[ProjectedSentence]:
+        return [replace(self._known[s.id], model_version=self.model_version) for s in sentences]
+
+
+def run(studio: LabelStudioServer, project: Project, *command: str) -> Result:
     access = ("--url", studio.url, "--api-key", studio.account.token, "--project", project.title)
-    result = CliRunner().invoke(app, [*command, *access, "--json"])
+    result = CliRunner().invoke(app, [*command, *access], env={"COLUMNS": "160"})
+    if isinstance(result.exception, ReviewError):
+        raise result.exception
     assert result.exit_code == 0, result.output
-    answer: dict[str, Any] = json.loads(result.stdout)
+    return result
+
+
+def spanferry(studio: LabelStudioServer, project: Project, *command: str) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(run(studio, project, *command, "--json").stdout)
     return answer
 
 
 def in_words(studio: LabelStudioServer, project: Project, *command: str) -> str:
-    access = ("--url", studio.url, "--api-key", studio.account.token, "--project", project.title)
-    result = CliRunner().invoke(app, [*command, *access], env={"COLUMNS": "160"})
-    assert result.exit_code == 0, result.output
-    return result.stdout
+    return run(studio, project, *command).stdout
 
 
 def decide(server: ReviewServer, task: dict[str, Any], label: str = "LOC", more: str = "") -> None:
@@ -69,19 +91,7 @@ def shown_in(studio: LabelStudioServer, project: Project, tab: int) -> set[int]:
 @contextmanager
 def second_person(studio: LabelStudioServer) -> Iterator[ReviewServer]:
     """Somebody else of the same organization."""
-    with httpx.Client(base_url=studio.url, follow_redirects=True) as browser:
-        link = httpx.get(
-            f"{studio.url}/api/invite", headers={"Authorization": f"Token {studio.account.token}"}
-        ).json()["invite_url"]
-        browser.get(link)
-        form = {
-            "email": f"second-{uuid4().hex[:8]}@example.org",
-            "password": uuid4().hex,
-            "csrfmiddlewaretoken": browser.cookies["csrftoken"],
-        }
-        browser.post(link, data=form, headers={"Referer": studio.url}).raise_for_status()
-        token = browser.get("/api/current-user/token").raise_for_status().json()["token"]
-    with ReviewServer.connect(studio.url, token) as server:
+    with ReviewServer.connect(studio.url, invited(studio)) as server:
         yield server
 
 
@@ -119,11 +129,39 @@ def test_an_audit_is_drawn_reviewed_and_reported(
     assert found["recall"]["value"] < 1
     assert found["threshold"] is None, "19 sentences cannot show 95 %"
 
+    export = ("export", "--audit", str(out), "--accept-above", "0.8")
+    told = run(label_studio, filled, *export, "--out", str(tmp_path / "export")).stderr
+    assert "Warning: audit 'Mai 😀' shows no confidence with a precision of 95 %" in told
+    card = (tmp_path / "export" / "README.md").read_text("utf-8")
+    assert "Audit “Mai 😀” of the project" in card
+    assert "1 of the sample skipped, and counted as not reviewed" in card
+
     words = in_words(label_studio, filled, "audit", "report", "--target-precision", "0.5")
     assert "From 0.8 on precision is at least 50 % (95 % sure): 60 tasks with 60 labels" in words
     assert "spanferry export --accept-above 0.8" in words
-    assert "1 of the sample were skipped" in words
+    assert "1 of the sample skipped" in words
     assert "which flatters these figures" in words
+
+
+def test_what_is_drawn_for_one_model_and_reviewed_for_another_is_told_and_vouches_for_nothing(
+    label_studio: LabelStudioServer, server: ReviewServer, filled: Project, tmp_path: Path
+) -> None:
+    draw(server, filled, "a", size=SIZE)
+    repredict(server, filled, SameAgain(SECOND))
+    for task in server.tasks(filled):
+        if audit_of(task):
+            decide(server, task)
+
+    out = tmp_path / "audit.json"
+    found = spanferry(label_studio, filled, "audit", "report", "--out", str(out))
+
+    assert (found["model_version"], found["current"]) == (FIRST, False)
+    assert (found["drawn"], found["reviewed"], found["foreign"]) == (SIZE, 0, SIZE)
+    assert f"{SIZE} of the sample left out: not reviewed against" in " ".join(found["notes"])
+    with pytest.raises(ReviewError, match=f"the project shows those of {SECOND}"):
+        spanferry(label_studio, filled, "export", "--audit", str(out), "--out", str(tmp_path / "e"))
+    with pytest.raises(ReviewError, match=f"was drawn for the model version {FIRST}, not {SECOND}"):
+        draw(server, server.project(filled.id), "a", size=2 * SIZE)
 
 
 def test_an_interrupted_draw_goes_on_to_the_same_sample(
@@ -161,7 +199,9 @@ def test_a_project_nobody_reviewed_has_no_disagreements(
     label_studio: LabelStudioServer, project: Project
 ) -> None:
     found = spanferry(label_studio, project, "adjudicate")
-    assert (found["compared"], found["disagreements"], found["marked"]) == (0, [], 0)
+    assert (found["opened"], found["disagreements"], found["marked"]) == (0, [], 0)
+    words = in_words(label_studio, project, "adjudicate")
+    assert words.startswith("Nobody has decided anything yet.\n0 disagreements in 0 sentences")
 
 
 def test_disagreements_are_marked_and_cleared(
@@ -178,7 +218,9 @@ def test_disagreements_are_marked_and_cleared(
         first = spanferry(label_studio, filled, "adjudicate")
         second = spanferry(label_studio, filled, "adjudicate")
 
-        assert (first["compared"], first["open"], first["marked"], first["cleared"]) == (3, 1, 1, 0)
+        assert (first["opened"], first["open"], first["marked"], first["cleared"]) == (3, 1, 1, 0)
+        assert first["agreement"]["f1"] == 0.5
+        assert (first["agreement"]["sentences"], first["agreement"]["compared"]) == (2, 2)
         assert (second["open"], second["marked"], second["cleared"]) == (1, 0, 0)
         [told] = first["disagreements"]
         assert told["task_id"] == disputed["id"]
@@ -187,7 +229,10 @@ def test_disagreements_are_marked_and_cleared(
         tab = tabs[DISAGREEMENTS.title]
         assert shown_in(label_studio, filled, tab) == {disputed["id"]}
         assert server.tasks(filled)[0]["data"]["disagreement"] == told["differs"]
-        assert "who has what" in in_words(label_studio, filled, "adjudicate")
+        words = in_words(label_studio, filled, "adjudicate")
+        assert words.startswith("agreement of annotators: F1 0.50 on 2 sentences that two found")
+        assert "who has what" in words
+        assert "1 disagreement in 3 sentences, 1 open by the policy latest" in words
 
         reviewer = ("--policy", "reviewer", "--reviewer", str(mine))
         settled = spanferry(label_studio, filled, "adjudicate", *reviewer)

@@ -26,7 +26,7 @@ from projection.records import (
 )
 from tests.label_studio.examples import BY_ID, EXAMPLES, FIRST, LABELS, place, projected
 from training.export import ExportSettings, write_export
-from training.reviewed_pairs import read_reviews
+from training.reviews import read_reviews
 from training.splits import Shares
 
 pytestmark = pytest.mark.label_studio
@@ -90,9 +90,9 @@ def decided(server: ReviewServer, project: Project) -> Project:
     return server.project(project.id)
 
 
-def reviewed_lines(folder: Path) -> list[dict[str, Any]]:
-    lines = (folder / "reviewed.jsonl").read_text("utf-8").splitlines()
-    rows = [json.loads(line) for line in lines]
+def lines_of(folder: Path, name: str) -> list[dict[str, Any]]:
+    """A file in JSON Lines, without what the server decides."""
+    rows = map(json.loads, (folder / name).read_text("utf-8").splitlines())
     return [{key: row[key] for key in row if key not in OF_THE_SERVER} for row in rows]
 
 
@@ -122,8 +122,12 @@ def test_it_comes_back_byte_for_byte(
 
     assert (report.added, report.reviews, report.model_version) == (len(EXAMPLES), 6, FIRST)
     assert report.current
-    assert reviewed_lines(second) == reviewed_lines(first)
-    statuses = {row["sentence"]["id"]: row["status"] for row in reviewed_lines(first)}
+    assert lines_of(second, "reviewed.jsonl") == lines_of(first, "reviewed.jsonl")
+    losses = lines_of(first, "losses.jsonl")
+    assert lines_of(second, "losses.jsonl") == losses
+    kinds = {"superseded", "outvoted", "unusable", "skipped", "widened"}
+    assert {loss["kind"] for loss in losses} == kinds
+    statuses = {row["sentence"]["id"]: row["status"] for row in lines_of(first, "reviewed.jsonl")}
     assert statuses == {
         "plain": "unseen",
         "emoji": "corrected",

@@ -39,7 +39,7 @@ def review(
 def test_without_two_decisions_there_is_nothing_to_agree_on(
     reviews: list[ReviewedSentence],
 ) -> None:
-    assert agreement(reviews) == Agreement((), 0, None, None)
+    assert agreement(reviews) == Agreement((), 0, 0, None, None)
 
 
 def test_figures_of_a_pair_by_hand() -> None:
@@ -124,4 +124,17 @@ def test_unusable_for_one_of_them_is_counted_and_not_compared() -> None:
     )
     [pair] = found.pairs
     assert (pair.sentences, pair.disputed, pair.f1) == (0, 1, None)
-    assert (found.sentences, found.f1, found.kappa) == (2, None, None)
+    assert (found.sentences, found.compared, found.f1, found.kappa) == (2, 0, None, None)
+
+
+def test_figures_are_of_what_two_found_usable() -> None:
+    found = agreement(
+        [
+            *(review(who, ANNA) for who in "12"),
+            review("1", ANNA, number=2),
+            *(review(who, number=2, status=ReviewStatus.UNUSABLE) for who in "23"),
+            *(review(who, ANNA, number=3) for who in "12"),
+            review("3", number=3, status=ReviewStatus.UNUSABLE),
+        ]
+    )
+    assert (found.sentences, found.compared, found.f1) == (3, 2, 1.0)

@@ -66,7 +66,7 @@ def reviewed(
 ) -> Task:
     """The task after somebody decided, as proposed unless said otherwise."""
     if entities is None:
-        proposed = [region["value"] for region in original["predictions"][0]["result"]]
+        proposed = [region["value"] for region in original["predictions"][-1]["result"]]
         entities = [
             Entity(Span(value["start"], value["end"]), value["labels"][0]) for value in proposed
         ]
@@ -76,11 +76,27 @@ def reviewed(
         "completed_by": by,
         "result": annotation_of(entities, TEXT, status),
         "was_cancelled": status is ReviewStatus.SKIPPED,
-        "parent_prediction": original["predictions"][0]["id"],
+        "parent_prediction": original["predictions"][-1]["id"],
         "lead_time": 2.0,
         "updated_at": f"2026-01-02T00:00:{made:02}Z",
     }
     return {**original, "annotations": [*original["annotations"], annotation]}
+
+
+def predicted_again(original: Task, version: str = "v2") -> Task:
+    """The task with the same prediction of a newer model beside the old one."""
+    old = original["predictions"][-1]
+    newer = {**old, "id": 5000 + original["id"], "model_version": version}
+    return {**original, "predictions": [*original["predictions"], newer]}
+
+
+def carried_over(original: Task) -> Task:
+    """The task after `spanferry propagate` gave Bonn another type."""
+    [anna, bonn] = original["predictions"][-1]["result"]
+    changed = {**bonn, "value": {**bonn["value"], "labels": ["PER"]}}
+    prediction = {**original["predictions"][-1], "result": [anna, changed]}
+    said = {**original["data"], "propagated": "“Bonn”: LOC → PER"}
+    return {**original, "data": said, "predictions": [prediction]}
 
 
 def draw(tasks: Sequence[Task], size: int, *, name: str = "a", **options: Any) -> list[Task]:
@@ -120,6 +136,8 @@ def corpus() -> list[Task]:
         pytest.param(task(1, 0.7999), Obstacle.UNSURE, id="unsure"),
         pytest.param(task(1, conflict=True), Obstacle.CONFLICT, id="a conflict"),
         pytest.param(task(1, version="v0"), Obstacle.NO_PREDICTION, id="an old prediction"),
+        pytest.param(carried_over(task(1)), Obstacle.PROPAGATED, id="changed by a correction"),
+        pytest.param(carried_over(task(1, 0.5)), Obstacle.UNSURE, id="changed, and unsure anyway"),
         pytest.param({**task(1), "predictions": []}, Obstacle.NO_PREDICTION, id="no prediction"),
         pytest.param(task(1, drafts=[3]), Obstacle.TOUCHED, id="begun"),
         pytest.param(reviewed(task(1)), Obstacle.TOUCHED, id="reviewed"),
@@ -230,6 +248,8 @@ def test_a_draw_marks_a_sample_and_says_what_it_could_not_draw_from(corpus: list
             "audit": "May",
             "audit_stratum": f"{before['lang']} {band}",
             "audit_stratum_size": 15,
+            "audit_model_version": VERSION,
+            "audit_threshold": 0.8,
         }
     json.dumps(planned.report.to_json())
 
@@ -304,9 +324,16 @@ def test_nothing_to_draw_says_why(tasks: list[Task], message: str) -> None:
 
 def test_an_audit_has_one_threshold(corpus: list[Task]) -> None:
     drawn = draw(corpus, 30)
-    for threshold in (0.85, 0.9, 0.99):
-        with pytest.raises(ReviewError, match=r"was not drawn with the threshold.*--name"):
-            plan(drawn, VERSION, "a", size=30, threshold=threshold)
+    for threshold in (0.5, 0.7999, 0.85, 0.9, 0.99):
+        what = rf"was drawn for the threshold 0\.8, not {threshold}\. .*--name"
+        with pytest.raises(ReviewError, match=what):
+            plan(drawn, VERSION, "a", size=40, threshold=threshold)
+
+
+def test_an_audit_is_of_one_model(corpus: list[Task]) -> None:
+    drawn = [predicted_again(each) for each in draw(corpus, 30)]
+    with pytest.raises(ReviewError, match=r"was drawn for the model version v1, not v2\. .*--name"):
+        plan(drawn, "v2", "a", size=40, threshold=0.8)
 
 
 def test_an_audit_has_one_population(corpus: list[Task]) -> None:
@@ -319,7 +346,7 @@ def test_an_audit_has_one_population(corpus: list[Task]) -> None:
 
 def test_tasks_of_an_older_spanferry_have_no_audit() -> None:
     old = task(1)
-    for key in ("audit", "audit_stratum", "audit_stratum_size"):
+    for key in [key for key in old["data"] if key.startswith("audit")]:
         del old["data"][key]
     assert sample(draw([old], 1)) == {1}
 
@@ -388,7 +415,7 @@ def test_a_half_reviewed_sample_says_so_and_which_strata_are_thin(corpus: list[T
 
     assert (found.reviewed, found.waiting) == (10, 20)
     notes = "\n".join(found.notes())
-    assert "20 of the sample are not reviewed yet: the figures are preliminary" in notes
+    assert "20 of the sample not reviewed yet: the figures are preliminary" in notes
     assert "nl 0.8–0.9" in notes
     assert "takes at least 59 reviewed sentences" in notes
     assert [test.verdict for test in found.thresholds] == [Verdict.NOT_TESTED] * 2
@@ -419,7 +446,7 @@ def test_skipped_and_unusable_are_counted_apart() -> None:
     assert (found.drawn, found.reviewed, found.skipped, found.unusable) == (10, 9, 1, 1)
     assert found.unusable_share.value == pytest.approx(1 / 9)
     assert found.precision.value == 1.0, "an unusable sentence counts no entities"
-    assert "1 of the sample were skipped, and count as not reviewed" in found.notes()
+    assert "1 of the sample skipped, and counted as not reviewed" in found.notes()
 
 
 def test_false_and_missed_entities_are_told_apart() -> None:
@@ -446,20 +473,51 @@ def test_several_annotators_are_one_decision_and_a_dispute_is_noted() -> None:
 
     assert (found.reviewed, found.waiting, found.disagreements) == (2, 1, 1)
     assert sum(s.right for s in found.strata) == 3, "the latest left one of two"
-    assert "1 of the sample are disputed; the latest decision counts" in found.notes()
+    assert "1 of the sample disputed: the latest decision counts" in found.notes()
 
 
 def test_a_newer_model_makes_an_audit_old() -> None:
-    tasks = review_all(draw([task(n) for n in range(100)], 20))
-    for each in tasks:
-        if not each["annotations"]:
-            newer = {**each["predictions"][0], "id": 5000 + each["id"], "model_version": "v2"}
-            each["predictions"].append(newer)
+    reviewed_first = review_all(draw([task(n) for n in range(100)], 20))
+    tasks = [each if each["annotations"] else predicted_again(each) for each in reviewed_first]
 
     found = report(tasks, version="v2")
 
     assert (found.model_version, found.current, found.remaining) == (VERSION, False, 80)
     assert any("no longer shows predictions of v1" in note for note in found.notes())
+
+
+def test_what_was_drawn_for_one_model_and_reviewed_for_another_tells_of_neither() -> None:
+    """The strata are those of the first one's scores, and the sample was random for it alone."""
+    drawn = draw([task(n) for n in range(100)], 20)
+    again = review_all([predicted_again(each) for each in drawn])
+
+    found = report(again, version="v2")
+
+    assert (found.model_version, found.current) == (VERSION, False)
+    assert (found.reviewed, found.foreign, found.remaining) == (0, 20, 80)
+    assert (found.precision, found.accepted) == (NOT_KNOWN, None)
+    notes = "\n".join(found.notes())
+    assert "20 of the sample left out: not reviewed against predictions of v1" in notes
+    assert "no longer shows predictions of v1" in notes
+
+
+def test_what_was_propagated_after_the_draw_is_left_out_and_told() -> None:
+    drawn = draw([task(n) for n in range(100)], 20)
+    sampled = [each for each in drawn if audit_of(each)]
+    others = [each for each in drawn if not audit_of(each)]
+    tasks = [
+        reviewed(carried_over(sampled[0])),
+        carried_over(sampled[1]),
+        *map(reviewed, sampled[2:]),
+        *map(carried_over, others[:5]),
+        *others[5:],
+    ]
+
+    found = report(tasks)
+
+    assert (found.drawn, found.reviewed, found.propagated, found.waiting) == (20, 18, 2, 0)
+    assert (found.remaining, found.propagated_others) == (75, 5)
+    assert any("changed 2 of the sample and 5 other tasks: left out" in n for n in found.notes())
 
 
 def test_reviews_of_two_models_are_not_mixed() -> None:
@@ -478,7 +536,7 @@ def test_reviews_of_two_models_are_not_mixed() -> None:
     found = report(tasks)
 
     assert (found.model_version, found.reviewed, found.foreign) == (VERSION, 7, 5)
-    assert any("5 of the sample were reviewed against" in note for note in found.notes())
+    assert any("5 of the sample left out: not reviewed" in note for note in found.notes())
 
 
 def test_when_everything_is_reviewed_nothing_remains_to_be_told_about() -> None:

@@ -206,6 +206,28 @@ def test_every_origin_of_a_label_comes_back(origin: LabelOrigin) -> None:
         assert again.provenance == review.provenance
 
 
+def test_annotations_are_given_to_users_of_the_same_number_only_if_these_are_the_people() -> None:
+    for keep, shown in ((False, IMPORTER), (True, PERSON)):
+        server = FixedServer()
+        reviewed = [CORRECTED, of(2, replace(CORRECTED, annotator="4711"))]
+        push_reviews(server, server.project, reviewed, keep_annotators=keep)  # type: ignore[arg-type]
+        by = [task["annotations"][0]["completed_by"] for task in server.held]
+        assert by == [shown, IMPORTER]
+        again = fetch(server, server.project).reviewed  # type: ignore[arg-type]
+        assert [review.annotator for review in again] == [str(PERSON), "4711"]
+
+
+def test_what_a_correction_elsewhere_changed_is_not_accepted_unseen() -> None:
+    server = FixedServer()
+    push_reviews(server, server.project, [of(1, UNSEEN), of(2, UNSEEN)])  # type: ignore[arg-type]
+    server.held[0]["data"]["propagated"] = "“Bonn”: LOC → no entity"
+
+    found = fetch(server, server.project, 0.9)  # type: ignore[arg-type]
+
+    assert [review.sentence.id for review in found.reviewed] == ["s2"]
+    assert found.left_open == {"changed by `spanferry propagate`, and not confirmed": 1}
+
+
 def test_sentences_nobody_saw_are_unseen_again() -> None:
     reviewed = [of(1, UNSEEN), of(2, CORRECTED)]
     again = there_and_back(reviewed, above=0.9)

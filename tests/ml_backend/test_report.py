@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from ml_backend.report.acceptance import Acceptance, Group, calibration_of, with_entries
 from ml_backend.report.corrections import most_added, most_corrected
@@ -58,6 +59,12 @@ def test_the_interval_is_around_the_share(counts: tuple[int, int]) -> None:
     assert share.value is not None
     assert 0 <= low <= share.value + 1e-12
     assert share.value - 1e-12 <= high <= 1
+
+
+@given(st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_is_that_of_scipy(counts: tuple[int, int]) -> None:
+    expected = binomtest(*counts).proportion_ci(0.95, method="wilson")
+    assert Share(*counts).interval == pytest.approx((expected.low, expected.high), abs=1e-6)
 
 
 # Progress
@@ -265,7 +272,7 @@ def test_sentences_without_a_prediction_do() -> None:
 def test_too_few_measurements_are_none() -> None:
     drawing = measure_drawing(with_entries(timed(FEWEST - 1, 6, 3.5)))
     assert drawing.seconds is None
-    assert f"in {FEWEST - 1} entities were drawn" in drawing.reason
+    assert f"and {FEWEST - 1} only drew entities; {FEWEST} of each" in drawing.reason
 
 
 def test_drawing_that_takes_no_time_is_not_believed() -> None:
@@ -386,6 +393,25 @@ def test_a_report_names_annotators_and_versions() -> None:
     [pair] = found.agreement.pairs
     assert (pair.annotators, pair.sentences) == (("1", "2"), 1)
     assert pair.f1 == pytest.approx(2 / 3)
+
+
+def test_a_decision_that_was_changed_afterwards_counts_as_it_is_now() -> None:
+    """Each person has one voice a sentence: figures are of decisions, not of annotations."""
+    first = review(ALL, [ANNA], at="2026-03-02T09:00:00Z", seconds=30)
+    found = Report.of(reviews(first, review(ALL, ALL), review(ALL, RIGHT, annotator="2")))
+    assert found.progress.annotations == 3
+    assert found.acceptance.overall.accepted == Share(1, 2)
+    assert found.acceptance.overall.changes == {"kept": 5, "relabelled": 1}
+    assert found.calibration is not None
+    assert found.calibration.n == 6
+    assert (found.saving.kept, found.saving.deleted) == (5, 0)
+    assert found.times.overall is not None
+    assert found.times.overall.n == 2
+
+
+def test_skipping_afterwards_takes_no_decision_back() -> None:
+    later = review(ALL, (), status=ReviewStatus.SKIPPED, at="2026-03-03T10:00:00Z")
+    assert Report.of(reviews(review(ALL, ALL), later)).acceptance.overall.accepted == Share(1, 1)
 
 
 def write_export(folder: Path, *reviewed: ReviewedSentence, title: str = "News de") -> Path:

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,11 +17,12 @@ from ml_backend.report.page import page
 from ml_backend.report.shares import Share
 from ml_backend.report.source import Reviews
 from ml_backend.report.timing import IDLE_SECONDS
-from ml_backend.report.words import between, counted, duration, in_words, of, percent
+from ml_backend.report.words import between, duration, in_words, of, percent
+from projection.counting import counted
 from projection.errors import CorpusError
-from projection.records import ReviewStatus
+from projection.records import Entity, ReviewStatus, Span
 from tests.ml_backend.reviews import ALL, RIGHT, UGLY, review, reviews
-from tests.ml_backend.test_report import timed, write_export
+from tests.ml_backend.test_report import LOW, timed, write_export
 
 
 @pytest.fixture
@@ -146,7 +148,7 @@ def test_without_matplotlib_the_page_has_tables_and_says_what_is_missing() -> No
 def test_the_estimate_shows_its_formula_and_inputs() -> None:
     text = shown(reviews(*timed(12, 6, 3.5))).text
     assert "3.5 s for each entity drawn × (24 kept − 0 deleted − 0 borders moved) = 84 s" in text
-    assert "12 sentences accepted as proposed took 6.0 s (median)" in text
+    assert "12 decisions that accepted what was proposed took 6.0 s (median)" in text
 
 
 def test_an_assumption_is_called_one() -> None:
@@ -155,7 +157,7 @@ def test_an_assumption_is_called_one() -> None:
 
 
 def test_where_there_is_no_estimate_the_page_says_why() -> None:
-    assert "No estimate: 1 timed sentence was accepted" in shown(reviews(review(ALL, ALL))).text
+    assert "No estimate: 1 timed decision accepted what" in shown(reviews(review(ALL, ALL))).text
 
 
 @pytest.mark.parametrize(
@@ -179,6 +181,47 @@ def test_where_there_is_no_estimate_the_page_says_why() -> None:
 )
 def test_agreement_in_words(these: Reviews, said: str) -> None:
     assert said in shown(these).text
+
+
+def test_figures_of_agreement_say_what_they_are_of() -> None:
+    unusable = review(ALL, ALL, number=2, annotator="2", status=ReviewStatus.UNUSABLE)
+    decided = (review(ALL, ALL), review(ALL, RIGHT, annotator="2"))
+    text = shown(reviews(*decided, review(ALL, ALL, number=2), unusable)).text
+    assert re.search(r"1 and 2 0\.67 0\.\d\d 1 1 ", text)
+    assert "decided 2 sentences; the figures are of the 1 that two found usable" in text
+
+
+def test_names_of_the_user_are_left_as_they_are() -> None:
+    """Only what we named ourselves is put into words."""
+    work = Entity(Span(0, 10), "WORK_OF_ART", 0.9)
+    named = replace(
+        review([work], [work], lang="none", conflicts=(LOW,)), model_version="my_model_1"
+    )
+    other = replace(review([work], [work], number=2), model_version="none")
+    text = shown(reviews(named, other)).text
+    assert "WORK OF ART" not in text
+    assert text.count("WORK_OF_ART") == 1
+    assert "my_model_1 100 %" in text
+    assert "none 100 %" in text, "a language and a model"
+    assert "low confidence the model was not sure of an entity" in text
+    assert "no conflict nothing was in doubt" in text
+
+
+def test_the_head_accounts_for_every_sentence() -> None:
+    these = reviews(
+        review(ALL, ALL),
+        review(ALL, (), number=2, status=ReviewStatus.SKIPPED),
+        review(ALL, ALL, number=3, status=ReviewStatus.UNUSABLE),
+        review(ALL, ALL, number=4, status=ReviewStatus.UNSEEN, annotator="", at=None),
+        waiting={"de": 3},
+    )
+    said = "1 of 7: 1 unusable, 1 skipped, 1 taken unseen, 3 waiting"
+    assert f"sentences labelled {said}" in shown(these).text
+    assert "sentences labelled 1 of 1 accepted" in shown(reviews(review(ALL, ALL))).text
+
+
+def test_without_a_run_the_page_says_how_to_see_what_was_dropped() -> None:
+    assert "spanferry report --run FOLDER" in shown(reviews(review(ALL, ALL))).text
 
 
 # Words
@@ -290,5 +333,6 @@ def test_the_help_has_an_example() -> None:
     code, told = run("--help")
     assert code == 0
     assert "spanferry report --url http://localhost:8080" in told
+    assert "--run runs/de" in told
     assert "LABEL_STUDIO_API_KEY" in told
     assert f"[default: {IDLE_SECONDS:.0f}" in told

@@ -1,5 +1,6 @@
 """Where words begin and end."""
 
+import sys
 from itertools import pairwise
 
 import pytest
@@ -60,6 +61,8 @@ texts = st.one_of(
         pytest.param("zh", "用Python写", ["用", "Python", "写"], id="characters, but Latin whole"),
         pytest.param("ar", "مرحبا بالعالم", ["مرحبا", "بالعالم"], id="right to left"),
         pytest.param("de", " \r\n\t", [], id="only white space"),
+        pytest.param("ar", "۝ ١٢ ۝١٢", ["۝", "١٢", "۝", "١٢"], id="a sign before a number"),
+        pytest.param("de", "a\x1cb", ["a", "b"], id="a separator is white space"),
     ],
 )
 def test_words(lang: str, text: str, words: list[str]) -> None:
@@ -73,6 +76,18 @@ def test_words_are_in_order_apart_and_cover_every_visible_character(text: str, l
     covered = {i for word in words for i in range(word.start, word.end)}
     missing = "".join(char for i, char in enumerate(text) if i not in covered)
     assert not missing.strip()
+
+
+@pytest.mark.parametrize("lang", ["de", "zh"])
+def test_no_word_holds_white_space_whatever_stands_beside_it(lang: str) -> None:
+    """Every character there is, before and after each kind of white space."""
+    spaces = "".join(filter(str.isspace, map(chr, range(sys.maxunicode))))
+    for first in range(0, sys.maxunicode + 1, 4096):
+        characters = [chr(number) for number in range(first, first + 4096)]
+        text = "".join(f"{c}{spaces[n % len(spaces)]}" for n, c in enumerate(characters))
+        words = [span.of(text) for span in word_spans(text, lang)]
+        assert "".join(words) == "".join(text.split()), "and what is visible is in a word"
+        assert not [word for word in words if any(map(str.isspace, word))]
 
 
 @given(texts, st.sampled_from(LANGS), st.data())

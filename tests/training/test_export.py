@@ -24,7 +24,7 @@ from projection.records import (
     Span,
 )
 from training.adjudication import AdjudicationPolicy, newest_decisions
-from training.dataset import Row, fingerprint, load_export, rows_of, tag_names_of
+from training.dataset import Row, fingerprint, load_export, row_of, rows_of, tag_names_of
 from training.export import ExportSettings, ExportSummary, write_export
 from training.iob2 import read_iob2
 from training.left_out import LossKind
@@ -322,7 +322,7 @@ class TestUnseen:
         }
         [_, read] = [row for _, row in read_jsonl(out / "reviewed.jsonl")]
         assert [each["origin"] for each in read["provenance"]] == ["projected", "projected"]
-        assert "1 sentences nobody looked at are included" in (out / "README.md").read_text()
+        assert "1 sentence that nobody looked at included" in (out / "README.md").read_text()
         assert "no label has a confidence below 0.93" in (out / "README.md").read_text()
         assert f"{'… taken unseen':34}{1:8}" in str(summary).splitlines()
 
@@ -361,13 +361,26 @@ class TestParts:
         assert not (out / "iob2").exists()
         assert "Not split." in (out / "README.md").read_text()
 
-    def test_a_part_that_got_nothing_is_told_and_left_out(self, tmp_path: Path) -> None:
+    def test_a_part_that_got_nothing_is_told_and_not_what_else_there_is(
+        self, tmp_path: Path
+    ) -> None:
         out = tmp_path / "out"
         settings = ExportSettings(shares=Shares.parse("98/1/1"))
         summary = write_export([review(1)], out, title="Test", settings=settings)
         assert summary.parts == {"train": 1, "validation": 0, "test": 0}
-        assert [path.name for path in (out / "parquet").iterdir()] == ["train.parquet"]
+        assert summary.empty_parts == ("validation", "test")
+        for form in ("parquet", "iob2"):
+            assert [path.stem for path in (out / form).iterdir()] == ["train"]
         assert load_dataset(str(out), cache_dir=str(tmp_path / "cache")).keys() == {"train"}
+        assert [len(load_export(out, part)) for part in (None, "train")] == [1, 1]
+        with pytest.raises(TrainingError, match=r"part 'test' is empty\. Export more"):
+            load_export(out, "test")
+
+    def test_an_export_without_a_sentence_lacks_no_part(self, tmp_path: Path) -> None:
+        settings = ExportSettings(shares=Shares.parse("80/10/10"))
+        summary = write_export([], tmp_path / "out", title="Test", settings=settings)
+        assert summary.empty_parts == ()
+        assert len(load_export(tmp_path / "out")) == 0
 
 
 class TestForms:
@@ -397,6 +410,7 @@ class TestForms:
         ("text", "lang"),
         [
             pytest.param("Anna\r\nwohnt  in Bonn\u2028", "de", id="white space"),
+            pytest.param("An\x1cna\x1f ۝ wohnt ۝١٢", "ar", id="separators, a sign before a number"),
             pytest.param("Anna 😀👩‍👩‍👧🇩🇪 Sa\u0303o", "pt", id="emoji, combining marks"),
             pytest.param("安娜住在北京Bonn。", "zh", id="Chinese"),
             pytest.param("אנה גרה בבון.", "he", id="right to left"),
@@ -422,6 +436,15 @@ class TestForms:
         assert entity.text == "".join(row.tokens[: len(entity)])
         assert doc.user_data["label_origin"] == ("person",)
         assert doc.user_data["id"] == "s1"
+
+    def test_spacy_gets_every_entity_or_it_is_an_error(self, tmp_path: Path) -> None:
+        pytest.importorskip("spacy", reason="pip install 'spanferry[spacy]'")
+        from training.spacy_docbin import write_docbin  # noqa: PLC0415
+
+        row, _ = row_of(review(1))
+        other_words = replace(row, tokens=("Anna", "wohnt", "in", "Bonn."))
+        with pytest.raises(TrainingError, match=r"a\.jsonl:1 s1: LOC \[14, 18\) does not end"):
+            write_docbin([(review(1).sentence, other_words)], tmp_path / "x.spacy")
 
     def test_without_spacy_it_is_said_before_any_work(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -452,6 +475,13 @@ class TestForms:
         assert tag_names_of(load_export(out)) == ["O", "B-PER", "I-PER"]
         assert "configs" not in (out / "README.md").read_text()
 
+    def test_the_card_says_what_stays_together_and_what_is_empty(self, tmp_path: Path) -> None:
+        settings = ExportSettings(shares=Shares.parse("98/1/1"))
+        write_export([review(1)], tmp_path / "out", title="Test", settings=settings)
+        card = (tmp_path / "out" / "README.md").read_text()
+        assert "Split by blocks of 20 lines of a corpus file" in card
+        assert "Part `validation` is empty. Part `test` is empty." in card
+
 
 class TestCard:
     def card(self, tmp_path: Path, *reviewed: ReviewedSentence, **settings: Any) -> str:
@@ -469,31 +499,20 @@ class TestCard:
             made_with=("teacher-x", "aligner-y"),
         )
         assert "By 2 annotators." in card
+        assert "By 1 annotator." in self.card(tmp_path, review(1))
         assert "the decision of annotator 2 holds (adjudication policy `reviewer`)" in card
         assert "Made with teacher-x, aligner-y." in card
         assert "| a.jsonl | 1 |" in card
         assert "| annotations superseded by another decision | 1 |" in card
         assert "| their entities that are not in the decision | 1 |" in card
 
-    def test_agreement_and_audit_are_there_if_known(self, tmp_path: Path) -> None:
-        card = self.card(
-            tmp_path,
-            review(1),
-            agreement={"sentences": 12, "f1": 0.91234, "kappa": None, "pairs": []},
-            audit={
-                "schema": 1,
-                "threshold": 0.9,
-                "precision": {"estimate": 0.987, "interval": [0.97, 1]},
-            },
-        )
-        assert "Agreement on 12 sentences" in card
-        assert "F1 of exact spans 0.912, κ of tokens unknown" in card
-        assert "| precision, estimate | 0.987 |" in card
-        assert "| precision, interval | 0.970 to 1 |" in card
-        assert "schema" not in card
+    def test_agreement_is_there_if_known_and_of_how_many(self, tmp_path: Path) -> None:
+        found = {"sentences": 1200, "compared": 1100, "f1": 0.91234, "kappa": None, "pairs": []}
+        card = self.card(tmp_path, review(1), agreement=found)
+        assert "F1 of exact spans 0.912, κ of tokens unknown, on the 1,100 of 1,200 sente" in card
 
     def test_nothing_is_said_of_what_nobody_measured(self, tmp_path: Path) -> None:
-        none = {"sentences": 0, "f1": None, "kappa": None, "pairs": []}
+        none = {"sentences": 0, "compared": 0, "f1": None, "kappa": None, "pairs": []}
         card = self.card(tmp_path, review(1), agreement=none)
         assert "Agreement" not in card
         assert "Audit" not in card

@@ -22,7 +22,7 @@ from training.iob2 import (
 )
 
 TEXTS = st.text(
-    st.sampled_from("aBç é-.,'’中文ー の👩‍🚀🇩🇪שלوم\u0301\u200d\u2028\r\n\t01½"),
+    st.sampled_from("aBç é-.,'’中文ー の👩‍🚀🇩🇪שלوم۝\u0301\u200d\u2028\x1c\r\n\t01½"),
     min_size=0,
     max_size=30,
 )
