@@ -42,7 +42,8 @@ SAVE_EVERY = 500  # optimiser steps between checkpoints, at least one an epoch
 TARGETS = ("weights", "doubts", "soft_labels")  # what a loss reads of a batch, and no model
 
 OnProgress = Callable[[str, int, int], None]
-"""Called with what is being done (such as `STEPS`), how much is done, and of how much."""
+"""Called with what is being done (such as `STEPS`), how much is done, and of how much (0 if that is
+not known)."""
 
 STEPS = "training steps"
 PROJECT = "spanferry"  # where remote trackers keep runs

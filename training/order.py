@@ -135,6 +135,9 @@ def read_data(
 
     A projected sentence that somebody has decided about is left out: what is reviewed holds. So is
     every sentence of the dev part and of `held_out`, wherever it stands.
+
+    Raises:
+        TrainingError: if nothing is left of the data that was named, or it cannot be read.
     """
     from training.dataset import in_language, load_all, map_labels  # noqa: PLC0415
     from training.pseudo import (  # noqa: PLC0415
@@ -157,14 +160,19 @@ def read_data(
     reviewed, dev = _dev(order, labels, reviewed)
     scored = [part for part in (dev, held_out) if part is not None]
     texts = {tuple(tokens) for part in scored for tokens in part["tokens"]}
+    pseudo = together(
+        _without(projected, decided_in(others), texts), _without(unseen, frozenset(), texts)
+    )
+    trusted = _without(reviewed, frozenset(), texts)
+    if order.data and pseudo is None and trusted is None:
+        mend = "Score on other sentences than those that are learned from"
+        raise TrainingError(", ".join(map(str, order.data)), "nothing is left to learn from", mend)
     return TrainingData(
         english=map_labels(in_language(load_all(order.english), "en"), labels)
         if order.english
         else None,
-        pseudo=together(
-            _without(projected, decided_in(others), texts), _without(unseen, frozenset(), texts)
-        ),
-        reviewed=_without(reviewed, frozenset(), texts),
+        pseudo=pseudo,
+        reviewed=trusted,
         unlabelled=_unlabelled(order, reviewed, projected) if order.unlabelled else None,
         dev=dev,
         translations=read_translations(order.lexicon) if order.lexicon else None,

@@ -42,7 +42,8 @@ def progress(what: str, total: int | None = None) -> Iterator[Advance]:
 def bars() -> Iterator[Callable[[str, int, int], None]]:
     """One bar after the other for a work of several parts, each opened when it begins.
 
-    Yields a function that takes what is being done, how much of it is done, and of how much.
+    Yields a function that takes what is being done, how much of it is done, and of how much (0 if
+    that is not known).
     """
     with ExitStack() as open_bar:
         seen: dict[str, tuple[Advance, int]] = {}
@@ -50,7 +51,7 @@ def bars() -> Iterator[Callable[[str, int, int], None]]:
         def on_progress(what: str, done: int, total: int) -> None:
             if what not in seen:
                 open_bar.close()  # what came before is over
-                seen[what] = open_bar.enter_context(progress(what, total)), 0
+                seen[what] = open_bar.enter_context(progress(what, total or None)), 0
             advance, before = seen[what]
             advance(done - before)
             seen[what] = advance, done

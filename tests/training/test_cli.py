@@ -39,6 +39,14 @@ def corpus(made_data: Callable[[int, int], Dataset], tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def held_out(made_data: Callable[[int, int], Dataset], tmp_path: Path) -> Path:
+    """Another one."""
+    path = tmp_path / "test.iob2"
+    write_iob2(((row.tokens, row.tags) for row in rows_of(made_data(24, 2))), path)
+    return path
+
+
 def test_train_then_evaluate(
     run: Callable[..., str], corpus: Path, base: Callable[[str], Path], tmp_path: Path
 ) -> None:
@@ -59,10 +67,14 @@ def test_train_then_evaluate(
 
 
 def test_what_is_printed_for_people(
-    run: Callable[..., str], corpus: Path, base: Callable[[str], Path], tmp_path: Path
+    run: Callable[..., str],
+    corpus: Path,
+    held_out: Path,
+    base: Callable[[str], Path],
+    tmp_path: Path,
 ) -> None:
     out = tmp_path / "model"
-    options = ["--base", base("bert"), "--epochs", 1, "--eval", corpus, "--map-labels", "ORG=LOC"]
+    options = ["--base", base("bert"), "--epochs", 1, "--eval", held_out, "--map-labels", "ORG=LOC"]
     options += ["--batch-size", 16]
     printed = run("train", corpus, "--out", out, *options)
     assert f"{out}: 2 steps on 24 sentences" in printed

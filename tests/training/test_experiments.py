@@ -210,7 +210,7 @@ class TestConfig:
         with pytest.raises(TrainingError, match="english: there is no variable GOLD"):
             config_of(tmp_path, "english = '$GOLD/en.iob2'\n[languages.de]")
 
-    @pytest.mark.parametrize("name", ["de", "nl", "reviews"])
+    @pytest.mark.parametrize("name", ["de", "de-large", "nl", "nl-large", "reviews"])
     def test_those_of_the_documentation(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("DATA", "data")
         config = read_config(EXAMPLES / f"{name}.toml")
@@ -573,9 +573,8 @@ class TestRunning:
         assert {what for what in english if not what.startswith("spanferry")} == {
             f"sequential RW, de, seed {seed}: english: training steps" for seed in (0, 1)
         }
-        assert {path.name.partition("-")[0] for path in (tmp_path / "stages").iterdir()} == {
-            "english"
-        }
+        kept = [path.name for path in (tmp_path / "stages").iterdir() if path.is_dir()]
+        assert {name.partition("-")[0] for name in kept} == {"english"}
         assert {path.suffix for path in (tmp_path / "cells").iterdir()} == {".json"}
         drawn = [
             sum(parts.values())

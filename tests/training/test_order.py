@@ -24,7 +24,7 @@ from projection.run import project_corpus
 from tests.training.test_pseudo import SamePlaces, projected
 from training import order as orders
 from training.__main__ import main, read_order
-from training.dataset import AS_IS, Row, dataset_of, rows_of
+from training.dataset import AS_IS, Row, dataset_of, load_export, rows_of
 from training.export import write_export
 from training.iob2 import write_iob2
 from training.order import Order, parted, read_data
@@ -154,6 +154,11 @@ class TestReadData:
         less = read_data(order, AS_IS, held_out)
         assert size(less.reviewed) == size(whole.reviewed) - 5
         assert "5 of" in caplog.text
+
+    def test_nothing_left_to_learn_from_is_an_error(self, english: Path) -> None:
+        scored = load_export(english)
+        with pytest.raises(TrainingError, match="nothing is left to learn from"):
+            read_data(Order((english,), Path("out")), AS_IS, scored)
 
     def test_a_share_of_nothing_reviewed_is_an_error(self, tmp_path: Path) -> None:
         sentences = [numbered(number) for number in range(2)]

@@ -39,6 +39,14 @@ def corpus(made_data: Callable[[int, int], Dataset], tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def held_out(made_data: Callable[[int, int], Dataset], tmp_path: Path) -> Path:
+    """Another one."""
+    path = tmp_path / "test.iob2"
+    write_iob2((row.tagged for row in rows_of(made_data(24, 2))), path)
+    return path
+
+
 TINY = ["--learning-rate", "3e-3", "--batch-size", "8", "--max-length", "64", "--freeze", "1"]
 
 
@@ -70,11 +78,15 @@ def words(folder: Path) -> Path:
 
 
 def test_seeds_are_summed_up(
-    run: Callable[..., str], corpus: Path, base: Callable[[str], Path], tmp_path: Path
+    run: Callable[..., str],
+    corpus: Path,
+    held_out: Path,
+    base: Callable[[str], Path],
+    tmp_path: Path,
 ) -> None:
     out = tmp_path / "models"
     command = [corpus, "--out", out, "--base", base("bert"), *TINY, "--epochs", 1, "--seeds", 2]
-    command += ["--eval", corpus, "--log", "none"]
+    command += ["--eval", held_out, "--log", "none"]
     printed = run(*command)
     assert "2 seeds of spanferry" in printed
     assert " ± " in printed

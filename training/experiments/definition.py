@@ -108,7 +108,7 @@ OURS = (
     Row("spanferry", DEFAULT),
     Row("without translated English", DEFAULT, {"translated.sentences": 0}),
     Row("without confidence", DEFAULT, {"pseudo.confidence": False}),
-    Row("cross entropy", DEFAULT, {"target.loss": "ce"}),
+    Row("generalised cross entropy", DEFAULT, {"target.loss": "gce"}),
     Row("one epoch", DEFAULT, {"target.epochs": 1}),
     Row("li2021", "li2021"),
     Row("li2021, four epochs", "li2021", {"target.epochs": 4}),

@@ -119,7 +119,7 @@ def project_once(
     def advance(more: int) -> None:
         nonlocal done
         done += more
-        on_progress(what, done, corpus.limit or done)
+        on_progress(what, done, corpus.limit or 0)
 
     project_corpus(
         sentences,
