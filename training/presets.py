@@ -186,6 +186,7 @@ _PLAIN = FineTune(
     loss=LossName.CE, epochs=3, batch_size=16, learning_rate=5e-5, warmup=0.1, max_length=256
 )
 _PROJECTED = Use(Part.PSEUDO, draw=Draw(nameless=0.21), confidence=True, optional=True)
+# Doubts count where another loss is set: cross entropy has none.
 _TRANSLATED = Use(Part.TRANSLATED, doubt=0.0, optional=True)
 _TRUSTED = Use(Part.REVIEWED, weight=2.0, doubt=0.0, optional=True)
 

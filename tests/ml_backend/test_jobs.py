@@ -40,6 +40,26 @@ def killed(_: Job, __: Path) -> Outcome:
     raise SystemExit
 
 
+@contextmanager
+def at_work(queue: JobQueue) -> Iterator[None]:
+    """Somebody else runs the jobs, and is done with them at the end."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work(job: Job, folder: Path) -> Outcome:
+        begun.set()
+        assert go_on.wait(10)
+        return served(job, folder)
+
+    runner = threading.Thread(target=queue.run, args=(work,))
+    runner.start()
+    assert begun.wait(10)
+    try:
+        yield
+    finally:
+        go_on.set()
+        runner.join()
+
+
 class TestQueue:
     def test_jobs_are_done_in_order_and_remember_what_came_of_them(self, queue: JobQueue) -> None:
         first, second = queue.add(5, "asked for"), queue.add(6, "asked for")
@@ -135,21 +155,10 @@ class TestQueue:
         assert queue.job(2).state is State.SERVED
 
     def test_a_second_runner_leaves_at_once(self, queue: JobQueue) -> None:
-        begun, go_on = threading.Event(), threading.Event()
-
-        def work(job: Job, folder: Path) -> Outcome:
-            begun.set()
-            assert go_on.wait(10)
-            return served(job, folder)
-
         queue.add(5, "asked for")
-        first = threading.Thread(target=queue.run, args=(work,))
-        first.start()
-        assert begun.wait(10)
-        assert queue.has_runner
-        assert queue.run(served) == 0
-        go_on.set()
-        first.join()
+        with at_work(queue):
+            assert queue.has_runner
+            assert queue.run(served) == 0
         assert queue.job(1).state is State.SERVED
 
     def test_one_whose_process_died_is_taken_up_again(self, queue: JobQueue) -> None:
@@ -302,22 +311,10 @@ class TestRunnerKeeper:
                 started[-1].status = -9
 
     def test_where_somebody_else_runs_them_none_is_started(self, queue: JobQueue) -> None:
-        begun, go_on = threading.Event(), threading.Event()
-
-        def work(job: Job, folder: Path) -> Outcome:
-            begun.set()
-            assert go_on.wait(10)
-            return served(job, folder)
-
         queue.add(5, "asked for")
-        by_hand = threading.Thread(target=queue.run, args=(work,))
-        by_hand.start()
-        assert begun.wait(10)
-        with kept(queue) as started:
+        with at_work(queue), kept(queue) as started:
             assert not threading.Event().wait(0.2)
         assert started == []
-        go_on.set()
-        by_hand.join()
 
     def test_what_goes_wrong_there_is_tried_again(self, queue: JobQueue) -> None:
         """A full disk, for instance."""

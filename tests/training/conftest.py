@@ -20,7 +20,8 @@ from transformers import (
     RobertaModel,
 )
 
-from training.dataset import Row, dataset_of
+from training.dataset import Row, dataset_of, rows_of
+from training.iob2 import write_iob2
 
 FIRST = {"PER": ("Ba", "Do", "Fi"), "LOC": ("Ku", "Le", "Mo"), "ORG": ("Ra", "Si", "Ta")}
 SYLLABLES = ("ba", "do", "fi", "ku", "le", "mo", "ra", "si", "ta")
@@ -52,6 +53,23 @@ def made_data() -> Callable[[int, int], Dataset]:
         return dataset_of([made_sentence(rng, i) for i in range(sentences)])
 
     return make
+
+
+@pytest.fixture
+def corpus(made_data: Callable[[int, int], Dataset], tmp_path: Path) -> Path:
+    """An IOB2 file of the small language."""
+    return written(made_data(24, 1), tmp_path / "data.iob2")
+
+
+@pytest.fixture
+def held_out(made_data: Callable[[int, int], Dataset], tmp_path: Path) -> Path:
+    """Another one, with other sentences."""
+    return written(made_data(24, 2), tmp_path / "test.iob2")
+
+
+def written(dataset: Dataset, path: Path) -> Path:
+    write_iob2((row.tagged for row in rows_of(dataset)), path)
+    return path
 
 
 @pytest.fixture(scope="session")

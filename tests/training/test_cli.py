@@ -6,14 +6,11 @@ from pathlib import Path
 
 import pytest
 import typer
-from datasets import Dataset
 from typer.testing import CliRunner
 
 from ml_backend.cli.evaluate import evaluate
 from ml_backend.cli.train import train
 from projection.errors import TrainingError
-from training.dataset import rows_of
-from training.iob2 import write_iob2
 
 
 @pytest.fixture
@@ -29,22 +26,6 @@ def run() -> Callable[..., str]:
         return result.stdout
 
     return call
-
-
-@pytest.fixture
-def corpus(made_data: Callable[[int, int], Dataset], tmp_path: Path) -> Path:
-    """An IOB2 file of the small language."""
-    path = tmp_path / "data.iob2"
-    write_iob2(((row.tokens, row.tags) for row in rows_of(made_data(24, 1))), path)
-    return path
-
-
-@pytest.fixture
-def held_out(made_data: Callable[[int, int], Dataset], tmp_path: Path) -> Path:
-    """Another one."""
-    path = tmp_path / "test.iob2"
-    write_iob2(((row.tokens, row.tags) for row in rows_of(made_data(24, 2))), path)
-    return path
 
 
 def test_train_then_evaluate(

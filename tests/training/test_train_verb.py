@@ -6,13 +6,10 @@ from pathlib import Path
 
 import pytest
 import typer
-from datasets import Dataset
 from typer.testing import CliRunner
 
 from ml_backend.cli.train import changes_of, train
 from projection.errors import TrainingError
-from training.dataset import rows_of
-from training.iob2 import write_iob2
 from training.presets import PRESETS
 
 
@@ -29,22 +26,6 @@ def run() -> Callable[..., str]:
         return result.stdout
 
     return call
-
-
-@pytest.fixture
-def corpus(made_data: Callable[[int, int], Dataset], tmp_path: Path) -> Path:
-    """An IOB2 file of the small language."""
-    path = tmp_path / "data.iob2"
-    write_iob2((row.tagged for row in rows_of(made_data(24, 1))), path)
-    return path
-
-
-@pytest.fixture
-def held_out(made_data: Callable[[int, int], Dataset], tmp_path: Path) -> Path:
-    """Another one."""
-    path = tmp_path / "test.iob2"
-    write_iob2((row.tagged for row in rows_of(made_data(24, 2))), path)
-    return path
 
 
 TINY = ["--learning-rate", "3e-3", "--batch-size", "8", "--max-length", "64", "--freeze", "1"]
