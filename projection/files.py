@@ -4,15 +4,18 @@ import fcntl
 import gzip
 import io
 import json
+import logging
 import os
 import secrets
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import IO, Any, TextIO, cast
 
 from projection.errors import CorpusError
+
+log = logging.getLogger(__name__)
 
 GZIP_MAGIC = b"\x1f\x8b"
 BOM = b"\xef\xbb\xbf"
@@ -158,11 +161,17 @@ def write_json(path: Path, row: Mapping[str, object]) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Wait until no other process has locked the file `path`, and keep others out meanwhile."""
+def locked(path: Path, held_by: str = "") -> Iterator[None]:
+    """Wait until no other process has locked the file `path`, and keep others out meanwhile.
+
+    That we have to wait is logged if there is a word for who may hold the lock.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _taken(lock):
+            if held_by:
+                log.warning("waiting for %s", held_by)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
@@ -171,13 +180,16 @@ def alone(path: Path) -> Iterator[bool]:
     """Lock the file `path` unless another process has; yields whether it is ours meanwhile."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            ours = False
-        else:
-            ours = True
-        yield ours
+        yield _taken(lock)
+
+
+def _taken(lock: IO[str]) -> bool:
+    """Lock an open file, unless somebody else has."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def sync_folder(folder: Path) -> None:

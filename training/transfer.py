@@ -397,8 +397,8 @@ class _Course:
     @contextmanager
     def _alone(self, model: Path) -> Iterator[None]:
         """Wait for other trainings that share the folder and begin in the same way."""
-        lock = locked(self.folder / f".{model.name}.lock") if is_main_process() else nullcontext()
-        with lock:
+        path, others = self.folder / f".{model.name}.lock", f"another process that trains {model}"
+        with locked(path, others) if is_main_process() else nullcontext():
             loop.wait_for_everyone()
             yield
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from projection.files import (
     alone,
     atomic_write,
     json_line,
+    locked,
     open_text,
     parse_object,
     read_jsonl,
@@ -198,3 +200,26 @@ def test_what_goes_wrong_under_a_lock_is_told_and_lets_go_of_it(tmp_path: Path) 
         raise ZeroDivisionError
     with alone(tmp_path / ".lock") as again:
         assert again
+
+
+def test_whoever_has_to_wait_for_a_lock_is_told_for_whom(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "lock"
+    with locked(path, "somebody"):
+        pass
+    assert not caplog.messages
+    entered = threading.Event()
+
+    def wait() -> None:
+        with locked(path, "somebody"):
+            entered.set()
+
+    other = threading.Thread(target=wait)
+    with alone(path) as ours:
+        assert ours
+        other.start()
+        assert not entered.wait(0.1)
+    other.join(10)
+    assert entered.is_set()
+    assert caplog.messages == ["waiting for somebody"]

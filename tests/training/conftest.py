@@ -1,7 +1,7 @@
 """A small language whose names tell their type by how they begin, and tiny models to learn it."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,15 @@ FIRST = {"PER": ("Ba", "Do", "Fi"), "LOC": ("Ku", "Le", "Mo"), "ORG": ("Ra", "Si
 SYLLABLES = ("ba", "do", "fi", "ku", "le", "mo", "ra", "si", "ta")
 FILLERS = ("heute", "kam", "und", "sah", "das", "haus", ",", "dort", "lange", ".")
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Matrices this small only wait for a second thread; on a busy machine for very long."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def made_sentence(rng: random.Random, number: int) -> Row:
