@@ -4,6 +4,7 @@ The models are real checkpoints, in folders, whose answers can be told by lookin
 """
 
 import os
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,9 @@ from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from transformers import BertForTokenClassification, PreTrainedTokenizerFast
+
+# In the background, shells have a command ignore Ctrl-C, and so would what the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is no reason to fail: properties are about what, not how fast.
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])

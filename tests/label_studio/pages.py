@@ -275,9 +275,26 @@ class ReviewPage:
 
         self.page.route(_ASKING, hold)
         yield asked
+        self._await_held(asked, 1)
         for route in asked:
             route.continue_()
         self.page.unroute(_ASKING)
+        self.await_answer()
+
+    def await_questions(self, asked: list[Route], count: int) -> None:
+        """Wait until so many are held back, and the page says that it waits for an answer."""
+        self.page.locator(".sf-wait").wait_for()
+        self._await_held(asked, count)
+
+    def _await_held(self, asked: list[Route], count: int) -> None:
+        for _ in range(SECONDS // _SETTLE):
+            if len(asked) >= count:
+                return
+            self.page.wait_for_timeout(_SETTLE)
+        raise AssertionError(f"{len(asked)} questions, not {count}")
+
+    def await_answer(self) -> None:
+        """Wait until the page has taken up the answer to its last question."""
         self.page.wait_for_function(_ANSWERED)
         self.page.wait_for_timeout(_SETTLE)
 

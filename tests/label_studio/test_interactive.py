@@ -80,8 +80,8 @@ def wait_for_calls(page: ReviewPage, bundled: BundledBackend, more_than: int) ->
             break
         page.page.wait_for_timeout(100)
     assert len(bundled.drawn) > more_than
-    page.page.wait_for_load_state("networkidle")
     page.page.wait_for_timeout(300)
+    page.await_answer()
 
 
 def draw(page: ReviewPage, key: str, span: Span, box: str = TARGET) -> None:
@@ -253,8 +253,7 @@ def test_of_two_marks_in_a_hurry_with_different_labels_the_first_is_answered_lat
     with drawing.answers_held() as asked:
         draw(drawing, source_key(LABEL), place(SENTENCE.source, MISSED), SOURCE)
         draw(drawing, source_key("MISC"), place(SENTENCE.source, "mayor"), SOURCE)
-        assert drawing.is_waiting()
-        assert len(asked) == 2
+        drawing.await_questions(asked, 2)
     drawing.await_draft()
     calls = len(bundled.drawn)
     draw(drawing, target_key("PER"), place(SENTENCE.target, "Urkunde"))
@@ -268,9 +267,9 @@ def test_of_two_marks_in_a_hurry_with_different_labels_the_first_is_answered_lat
 def test_a_mark_that_was_submitted_before_its_answer_is_exported_as_not_projected(
     drawing: ReviewPage, server: ReviewServer, project: Project
 ) -> None:
-    with drawing.answers_held():
+    with drawing.answers_held() as asked:
         draw(drawing, source_key(LABEL), place(SENTENCE.source, MISSED), SOURCE)
-        assert drawing.is_waiting(), "the page says that there is something to wait for"
+        drawing.await_questions(asked, 1)
         drawing.submit()
 
     left = submitted(server, project)
