@@ -137,7 +137,7 @@ def read_data(
     every sentence of the dev part and of `held_out`, wherever it stands.
 
     Raises:
-        TrainingError: if nothing is left of the data that was named, or it cannot be read.
+        TrainingError: if all of the data is left out, or it cannot be read.
     """
     from training.dataset import in_language, load_all, map_labels  # noqa: PLC0415
     from training.pseudo import (  # noqa: PLC0415
@@ -164,8 +164,9 @@ def read_data(
         _without(projected, decided_in(others), texts), _without(unseen, frozenset(), texts)
     )
     trusted = _without(reviewed, frozenset(), texts)
-    if order.data and pseudo is None and trusted is None:
-        mend = "Score on other sentences than those that are learned from"
+    given = any(part is not None for part in (projected, unseen, reviewed))
+    if given and pseudo is None and trusted is None:
+        mend = "Name sentences that are neither decided otherwise nor in what is scored"
         raise TrainingError(", ".join(map(str, order.data)), "nothing is left to learn from", mend)
     return TrainingData(
         english=map_labels(in_language(load_all(order.english), "en"), labels)

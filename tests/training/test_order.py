@@ -160,6 +160,15 @@ class TestReadData:
         with pytest.raises(TrainingError, match="nothing is left to learn from"):
             read_data(Order((english,), Path("out")), AS_IS, scored)
 
+    def test_an_export_with_nothing_to_learn_from_is_for_the_recipe_to_refuse(
+        self, tmp_path: Path
+    ) -> None:
+        sentence, status = numbered(0).sentence, ReviewStatus.UNUSABLE
+        review = ReviewedSentence(sentence, (), status, "1", None, None, (), None)
+        write_export([review], tmp_path / "export", title="first")
+        data = read_data(Order((tmp_path / "export",), Path("out")), AS_IS)
+        assert (data.pseudo, data.reviewed) == (None, None)
+
     def test_a_share_of_nothing_reviewed_is_an_error(self, tmp_path: Path) -> None:
         sentences = [numbered(number) for number in range(2)]
         project_corpus(
