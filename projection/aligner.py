@@ -17,7 +17,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from projection.checkpoints import fingerprint_of, load_checkpoint, longest_input, on_gpu
+from projection.checkpoints import load_checkpoint, longest_input, on_gpu, version_of
 from projection.decode import (
     DEFAULT,
     Decoding,
@@ -103,9 +103,9 @@ class PairAligner:
         self.tokenizer.push_to_hub(repository)
 
     @property
-    def fingerprint(self) -> str:
-        """Changes whenever an answer could."""
-        return fingerprint_of(self.model, self.tokenizer, asdict(self.decoding))
+    def version(self) -> str:
+        """A hash of weights, settings and labels: changes whenever an answer could."""
+        return version_of(self.model, self.tokenizer, asdict(self.decoding))
 
     def fits(self, sentence: ParallelSentence) -> bool:
         """Whether the target sentence can be read whole, with room for an entity."""

@@ -31,7 +31,7 @@ class ExactMatch:
     k-th place. Longer names choose first, so that `Darwin` leaves `Charles Darwin` alone.
     """
 
-    fingerprint = "exact-match"
+    version = "exact-match"
 
     def fits(self, sentence: ParallelSentence) -> bool:  # noqa: ARG002  the interface's
         """Always: nothing is too long to be searched."""
@@ -122,8 +122,8 @@ class PharaohAligner:
         return cls(linked, bridge)
 
     @property
-    def fingerprint(self) -> str:
-        """Changes whenever an answer could."""
+    def version(self) -> str:
+        """A hash of weights, settings and labels: changes whenever an answer could."""
         digest = hashlib.sha256(str(self.bridge).encode())
         for key, words in sorted(self.linked.items()):
             spans = [[(s.start, s.end) for s in side] for side in (words.source, words.target)]

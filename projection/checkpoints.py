@@ -198,9 +198,7 @@ def _load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def fingerprint_of(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: object
-) -> str:
+def version_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: object) -> str:
     """Twelve hex digits of weights, vocabulary and everything else that shapes an answer."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
     digest.update(json.dumps(tokenizer.get_vocab(), sort_keys=True).encode())

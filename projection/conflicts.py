@@ -5,12 +5,13 @@ doubts that an aligner has settled by itself, too: `Projection.alternatives`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import combinations
 
 from projection.records import Conflict, ConflictKind, Entity, ParallelSentence, Projection, Span
 
-Check = Callable[[ParallelSentence, Sequence[Projection]], Iterator[Conflict]]
+Find = Callable[[ParallelSentence, Sequence[Projection]], Iterator[Conflict]]
 
 # Of the bundled aligner's phrases from this on, 98 % were right on the bundled sample, in
 # cross-validation (`spanferry aligner calibrate`).
@@ -22,6 +23,24 @@ class Policy(StrEnum):
 
     DROP = "drop"  # as in the paper
     FLAG = "flag"  # a person looks at it
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A rule that finds conflicts.
+
+    `name`, with the settings of the rule, is part of the model version: it changes whenever the
+    answers of the rule can, and never because code is moved.
+    """
+
+    name: str
+    find: Find
+
+    def __call__(
+        self, sentence: ParallelSentence, projections: Sequence[Projection]
+    ) -> Iterator[Conflict]:
+        """The conflicts this rule finds in one sentence."""
+        return self.find(sentence, projections)
 
 
 def failed_mapping(
@@ -82,7 +101,7 @@ def one_to_many(
 def low_confidence(threshold: float) -> Check:
     """A check that reports phrases whose probability is below `threshold`."""
 
-    def check(sentence: ParallelSentence, projections: Sequence[Projection]) -> Iterator[Conflict]:
+    def find(sentence: ParallelSentence, projections: Sequence[Projection]) -> Iterator[Conflict]:
         for projection in projections:
             if projection.target is not None and projection.score < threshold:
                 phrase = _quoted(projection.target, sentence.target)
@@ -92,10 +111,14 @@ def low_confidence(threshold: float) -> Check:
                     ConflictKind.LOW_CONFIDENCE, reason, (projection,), (projection.target,)
                 )
 
-    return check
+    return Check(f"low_confidence({threshold:g})", find)
 
 
-PAPER_CHECKS: tuple[Check, ...] = (failed_mapping, overlapping, one_to_many)
+PAPER_CHECKS: tuple[Check, ...] = (
+    Check("failed_mapping", failed_mapping),
+    Check("overlapping", overlapping),
+    Check("one_to_many", one_to_many),
+)
 CHECKS: tuple[Check, ...] = (*PAPER_CHECKS, low_confidence(LOW_CONFIDENCE))
 
 

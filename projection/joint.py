@@ -13,7 +13,7 @@ import torch
 from transformers import AutoModel, PreTrainedTokenizerBase
 
 from projection.answers import Answer, Beliefs, answers_of, word_by_word
-from projection.checkpoints import fingerprint_of, load_checkpoint, longest_input, on_gpu
+from projection.checkpoints import load_checkpoint, longest_input, on_gpu, version_of
 from projection.confidence import UNCALIBRATED, Calibration
 from projection.decode import JOINT, Decoding, saved_decoding
 from projection.errors import ModelError
@@ -102,10 +102,10 @@ class JointAligner:
         )
 
     @property
-    def fingerprint(self) -> str:
-        """Changes whenever an answer could."""
+    def version(self) -> str:
+        """A hash of weights, settings and labels: changes whenever an answer could."""
         settings = [asdict(self.decoding), self.calibration.to_json()]
-        return fingerprint_of(self.model, self.tokenizer, settings)
+        return version_of(self.model, self.tokenizer, settings)
 
     @property
     def longest(self) -> int:

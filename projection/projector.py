@@ -35,8 +35,8 @@ class Aligns(Protocol):
     """Finds source entities in target sentences."""
 
     @property
-    def fingerprint(self) -> str:
-        """Changes whenever an answer could."""
+    def version(self) -> str:
+        """A hash of weights, settings and labels: changes whenever an answer could."""
 
     def fits(self, sentence: ParallelSentence) -> bool:
         """Whether the sentence can be read whole."""
@@ -49,8 +49,8 @@ class Tags(Protocol):
     """Labels entities in text of one language."""
 
     @property
-    def fingerprint(self) -> str:
-        """Changes whenever an answer could."""
+    def version(self) -> str:
+        """A hash of weights, settings and labels: changes whenever an answer could."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -108,7 +108,7 @@ class Projector:
         self.aligner = aligner
         self.checks = checks
         self.target_model = target_model
-        self.model_version = version_of(teacher, aligner, checks, target_model)
+        self.model_version = model_version_of(teacher, aligner, checks, target_model)
 
     @classmethod
     def load(
@@ -261,21 +261,20 @@ def lowest_score(projections: Sequence[Projection], added: Sequence[Entity]) -> 
     return min(scores, default=1.0)
 
 
-def version_of(
+def model_version_of(
     teacher: Tags, aligner: Aligns, checks: Sequence[Check], target_model: Tags | None
 ) -> str:
-    """One string for weights, settings, checks and labels: `spanferry-` and twelve hex digits."""
-    parts = {
-        "teacher": teacher.fingerprint,
-        "aligner": aligner.fingerprint,
-        "checks": [check_name(check) for check in checks],
-        "target_model": [target_model.fingerprint, SECOND_OPINION] if target_model else None,
-    }
-    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-    return f"spanferry-{digest[:12]}"
+    """The identity of a projector: `spanferry-` and a hash of weights, settings, checks and labels.
+
+    With a target model, the version of that model follows: `spanferry-1f0c36a2b9d4-77ab01c5e2f3`.
+    So the same target model is recognised beside another teacher or aligner.
+    """
+    parts = [teacher.version, aligner.version, [check.name for check in checks]]
+    if target_model is None:
+        return f"spanferry-{digest_of(parts)}"
+    return f"spanferry-{digest_of([*parts, SECOND_OPINION])}-{target_model.version}"
 
 
-def check_name(check: Check) -> str:
-    """A check's name with the settings it closes over."""
-    settings = [str(cell.cell_contents) for cell in getattr(check, "__closure__", None) or ()]
-    return f"{check.__module__}.{check.__qualname__}({', '.join(settings)})"
+def digest_of(parts: object) -> str:
+    """Twelve hex digits for anything JSON can hold."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]

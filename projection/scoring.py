@@ -435,7 +435,7 @@ class Mistake:
 class ProjectionReport:
     """What `evaluate_aligner` found.
 
-    `aligner` is its fingerprint. `mistakes` are in the order of the gold. `seconds` are those spent
+    `aligner` is its version. `mistakes` are in the order of the gold. `seconds` are those spent
     in the aligner. `too_long` sentences it could not read whole; they were aligned all the same.
     """
 
@@ -500,7 +500,7 @@ def evaluate_aligner(
         for g, found in zip(gold, projections, strict=True)
     ]
     return ProjectionReport(
-        aligner=aligner.fingerprint,
+        aligner=aligner.version,
         scores=_scores_of(judged),
         interval=bootstrap(np.array([each.counts() for each in judged], dtype=np.int64)),
         mistakes=tuple(

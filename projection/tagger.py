@@ -12,7 +12,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from projection.checkpoints import fingerprint_of, load_checkpoint, longest_input, on_gpu
+from projection.checkpoints import load_checkpoint, longest_input, on_gpu, version_of
 from projection.errors import ModelError
 from projection.records import Entity
 from projection.windows import Piece, pieces
@@ -85,9 +85,11 @@ class Tagger:
         return tuple(sorted(set(self.renamed.values())))
 
     @property
-    def fingerprint(self) -> str:
-        """Changes whenever an answer could."""
-        return fingerprint_of(self.model, self.tokenizer, self.renamed)
+    def version(self) -> str:
+        """A hash of weights, settings and labels: changes whenever an answer could."""
+        as_saved = label_table(self.tags, None, (), "")
+        table = None if self.renamed == as_saved else self.renamed
+        return version_of(self.model, self.tokenizer, table)
 
     def tag(self, texts: Sequence[str], lang: str) -> list[tuple[Entity, ...]]:
         """The entities of each text, in reading order, one tuple a text."""

@@ -343,7 +343,7 @@ def model_card(name: str, record: Mapping[str, Any]) -> str:
         f"# {name}\n",
         f"Token classification (IOB2) over {', '.join(record['labels']) or 'no types'}, trained "
         f"from `{base}` on {data['sentences']} sentences with {data['entities']} entities (data "
-        f"`{data['fingerprint']}`, weights `{record['weights']}`).\n",
+        f"`{data['fingerprint']}`, version `{record['model_version']}`).\n",
         "## Scores\n",
         table(["type", "precision", "recall", "F1"], rows)
         if rows

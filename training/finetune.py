@@ -17,8 +17,7 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from projection.bundled import resolve
-from projection.checkpoints import fingerprint_of as weights_of
-from projection.checkpoints import longest_input, quiet
+from projection.checkpoints import longest_input, quiet, version_of
 from projection.errors import ModelError, TrainingError
 from projection.files import write_json
 from projection.windows import Piece, pieces
@@ -61,7 +60,7 @@ class TrainingResult:
     loss: float
     dev: tuple[tuple[int, float], ...]
     kept: int
-    weights: str
+    model_version: str
     scores: Scores | None
 
     @property
@@ -89,7 +88,7 @@ class TrainingResult:
             "loss": self.loss,
             "dev": [{"step": step, "f1": f1} for step, f1 in self.dev],
             "kept": self.kept,
-            "weights": self.weights,
+            "model_version": self.model_version,
             "scores": None if self.scores is None else self.scores.to_json(),
             "made_with": made_with(),
         }
@@ -182,7 +181,7 @@ def learn(
         loss=outcome.loss,
         dev=tuple(outcome.dev),
         kept=outcome.kept,
-        weights=weights_of(model, tokenizer, None),
+        model_version=version_of(model, tokenizer, None),
         scores=None,
     )
     if is_main_process():

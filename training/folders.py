@@ -69,7 +69,7 @@ def move_into_place(made: Path, out: Path, *, replace: bool = False) -> None:
         made.replace(out)
 
 
-def identity_of(folder: Path) -> str:
+def content_hash(folder: Path) -> str:
     """Twelve hex digits that change with any file of a model's folder."""
     files = sorted(path for path in folder.iterdir() if path.is_file())
     digest = hashlib.sha256()

@@ -81,7 +81,7 @@ class Seeds:
             "seeds": [*self.records],
             "scores": {name: spread.to_json() for name, spread in self.spreads.items()},
             "by_type": {kind: spread.to_json() for kind, spread in self.by_type.items()},
-            "models": {f"seed-{s}": record["weights"] for s, record in self.records.items()},
+            "models": {f"seed-{s}": record["model_version"] for s, record in self.records.items()},
         }
 
     def __str__(self) -> str:

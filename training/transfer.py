@@ -37,7 +37,7 @@ from training.drawing import drawn
 from training.evaluate import Scores, evaluate
 from training.examples import Example, example_of
 from training.finetune import SCORING, Material, learn
-from training.folders import identity_of, is_main_process, new_folder, wait_for
+from training.folders import content_hash, is_main_process, new_folder, wait_for
 from training.iob2 import labels_of, tag_names
 from training.loop import OnProgress
 from training.presets import BASE, Part, Preset, Stage, Use, preset_named
@@ -101,7 +101,7 @@ class StageRecord:
 
     def to_json(self) -> dict[str, Any]:
         """The stage, without what is the same for all."""
-        kept = ("settings", "data", "steps", "loss", "dev", "kept", "weights")
+        kept = ("settings", "data", "steps", "loss", "dev", "kept", "model_version")
         return {
             "name": self.name,
             "start": self.start,
@@ -211,7 +211,7 @@ def plan_of(preset: Preset, data: TrainingData) -> dict[str, Any]:
         "preset": asdict(preset) | {"base": _identity(preset.base)},
         "data": {p: None if each is None else fingerprint(each) for p, each in data.parts.items()},
         "lang": data.lang,
-        "translations": identity_of(bundled.path("aligner"))
+        "translations": content_hash(bundled.path("aligner"))
         if words is None
         else hashlib.sha256(repr(sorted(words.items())).encode()).hexdigest(),
         "processes": loop.processes(),
@@ -251,11 +251,11 @@ def stages_section(record: Mapping[str, Any]) -> str:
             ", ".join(f"{n} {part}" for part, n in stage["learned_from"].items()),
             stage["settings"]["loss"],
             stage["steps"],
-            f"`{stage['weights']}`",
+            f"`{stage['model_version']}`",
         )
         for stage in record["stages"]
     ]
-    head = ["stage", "starts from", "sentences", "loss", "steps", "weights"]
+    head = ["stage", "starts from", "sentences", "loss", "steps", "model version"]
     return f"\n## Recipe `{record['preset']}`\n\n{table(head, rows)}\n"
 
 
@@ -481,4 +481,4 @@ def _example(row: Row, use: Use) -> Example:
 def _identity(base: str) -> str:
     """A model's name on the hub, or what tells the content of its folder from others'."""
     folder = Path(bundled.resolve(base, "tagger"))
-    return identity_of(folder) if folder.is_dir() else base
+    return content_hash(folder) if folder.is_dir() else base

@@ -17,7 +17,7 @@ import typer
 from ml_backend.cli import app, main
 from ml_backend.cli.project import CHECKS_UNDER, columns_of, in_words, open_corpus
 from projection import sample
-from projection.conflicts import Policy, failed_mapping, one_to_many, overlapping
+from projection.conflicts import PAPER_CHECKS, Policy
 from projection.errors import CorpusError
 from projection.run import load_run
 
@@ -232,7 +232,7 @@ class TestProject:
         assert summary["dropped"] == {"failed_mapping": 1, "empty": 1}
 
     def test_what_the_paper_does_not_doubt_is_not_dropped(self) -> None:
-        assert CHECKS_UNDER[Policy.DROP] == (failed_mapping, overlapping, one_to_many)
+        assert CHECKS_UNDER[Policy.DROP] == PAPER_CHECKS
         assert set(CHECKS_UNDER[Policy.FLAG]) > set(CHECKS_UNDER[Policy.DROP])
 
     def test_labels_are_mapped_and_suppressed(

@@ -213,7 +213,7 @@ def test_every_entity_needs_its_beliefs() -> None:
 class FixedAligner:
     """Answers with what it was given: the real interface, no model."""
 
-    fingerprint = "fixed"
+    version = "fixed"
 
     def __init__(self, found: tuple[Projection, ...]) -> None:
         self.found = found

@@ -111,7 +111,7 @@ class TestExactMatch:
     def test_it_is_an_aligner(self) -> None:
         aligner: Aligns = ExactMatch()
         assert aligner.fits(sentence("a" * 100_000, "b"))
-        assert aligner.fingerprint == ExactMatch().fingerprint
+        assert aligner.version == ExactMatch().version
         assert aligner.align([]) == []
 
 
@@ -281,19 +281,19 @@ class TestPharaohAligner:
         with pytest.raises(CorpusError, match=r"a\.jsonl:2: nobody aligned sentence '2'"):
             aligner.align([stranger])
 
-    def test_its_fingerprint_changes_with_every_answer(self, tmp_path: Path) -> None:
-        def fingerprint(lines: str, one: GoldSentence, bridge: int = 0) -> str:
+    def test_its_version_changes_with_every_answer(self, tmp_path: Path) -> None:
+        def version(lines: str, one: GoldSentence, bridge: int = 0) -> str:
             aligner: Aligns = self.read(tmp_path / "links", lines, one, bridge=bridge)
-            return aligner.fingerprint
+            return aligner.version
 
-        same = fingerprint("0-0 1-1", gold())
-        assert same == fingerprint("1-1 0-0", gold())
+        same = version("0-0 1-1", gold())
+        assert same == version("1-1 0-0", gold())
         shifted = replace(gold(), target_tokens=(Span(0, 3), Span(4, 8)))
         others = [
-            fingerprint("0-0 1-1", gold(), bridge=1),
-            fingerprint("0-0", gold()),
-            fingerprint("0-0 1-1", gold(number=2)),
-            fingerprint("0-0 1-1", shifted),
+            version("0-0 1-1", gold(), bridge=1),
+            version("0-0", gold()),
+            version("0-0 1-1", gold(number=2)),
+            version("0-0 1-1", shifted),
         ]
         assert len({same, *others}) == 5
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from transformers import AutoModelForTokenClassification, PreTrainedTokenizerFast
 
-from projection.checkpoints import fingerprint_of, load_checkpoint, load_config
+from projection.checkpoints import load_checkpoint, load_config, version_of
 from projection.errors import ModelError
 
 
@@ -83,13 +83,13 @@ class TestFingerprint:
         """Half precision would take these two for one."""
         model, _ = load_checkpoint(AutoModelForTokenClassification, copying_aligner)
         model.register_buffer("counts", torch.tensor([2**40]))
-        before = fingerprint_of(model, word_tokenizer, None)
+        before = version_of(model, word_tokenizer, None)
         model.counts += 1
-        assert fingerprint_of(model, word_tokenizer, None) != before
+        assert version_of(model, word_tokenizer, None) != before
 
     def test_the_precision_of_computing_does_not(
         self, copying_aligner: Path, word_tokenizer: PreTrainedTokenizerFast
     ) -> None:
         model, _ = load_checkpoint(AutoModelForTokenClassification, copying_aligner)
-        before = fingerprint_of(model, word_tokenizer, None)
-        assert fingerprint_of(model.half(), word_tokenizer, None) == before
+        before = version_of(model, word_tokenizer, None)
+        assert version_of(model.half(), word_tokenizer, None) == before

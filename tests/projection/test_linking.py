@@ -35,7 +35,7 @@ def marks(text: str, *phrases: str, label: str = "LOC") -> list[Entity]:
 class Dictionary:
     """Knows phrases; several target phrases are several projections, as a pair aligner gives."""
 
-    fingerprint = "dictionary"
+    version = "dictionary"
 
     def __init__(self, phrases: Mapping[str, Sequence[str]], score: float = 0.8) -> None:
         self.phrases, self.score = phrases, score

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projection.conflicts import CHECKS, PAPER_CHECKS, low_confidence
+from projection.conflicts import CHECKS, PAPER_CHECKS, Check, low_confidence
 from projection.decode import PUBLISHED
 from projection.errors import ModelError
 from projection.projector import (
@@ -17,7 +17,6 @@ from projection.projector import (
     Projector,
     ProjectsSentences,
     Tags,
-    check_name,
     pair,
 )
 from projection.records import ConflictKind, Entity, ParallelSentence, Projection, Span
@@ -26,10 +25,8 @@ from projection.records import ConflictKind, Entity, ParallelSentence, Projectio
 class FixedTagger:
     """Finds the names in a table, wherever they stand: the real interface, no torch."""
 
-    def __init__(
-        self, names: Mapping[str, str], fingerprint: str = "t1", score: float = 0.9
-    ) -> None:
-        self.names, self.fingerprint, self.score = names, fingerprint, score
+    def __init__(self, names: Mapping[str, str], version: str = "t1", score: float = 0.9) -> None:
+        self.names, self.version, self.score = names, version, score
         self.asked: list[tuple[str, list[str]]] = []
 
     @property
@@ -54,10 +51,10 @@ class FixedAligner:
     def __init__(
         self,
         translations: Mapping[str, str],
-        fingerprint: str = "a1",
+        version: str = "a1",
         scores: Mapping[str, float] | None = None,
     ) -> None:
-        self.translations, self.fingerprint, self.scores = translations, fingerprint, scores or {}
+        self.translations, self.version, self.scores = translations, version, scores or {}
 
     def fits(self, sentence: ParallelSentence) -> bool:
         return len(sentence.target) <= 40
@@ -300,12 +297,25 @@ class TestModelVersion:
         assert len(set(versions.values())) == len(versions)
 
     def test_a_check_is_named_with_its_threshold(self) -> None:
-        assert [check_name(check).rpartition(".")[2] for check in PAPER_CHECKS] == [
-            "failed_mapping()",
-            "overlapping()",
-            "one_to_many()",
+        assert [check.name for check in PAPER_CHECKS] == [
+            "failed_mapping",
+            "overlapping",
+            "one_to_many",
         ]
-        assert check_name(low_confidence(0.25)).endswith("low_confidence.<locals>.check(0.25)")
+        assert low_confidence(0.25).name == "low_confidence(0.25)"
+
+    def test_it_depends_on_names_and_not_on_where_code_stands(self) -> None:
+        """Moved or renamed functions leave every stored prediction current."""
+        moved = tuple(Check(check.name, lambda _s, _p: iter(())) for check in CHECKS)
+        teacher, aligner = FixedTagger(TEACHER), FixedAligner(TRANSLATIONS)
+        here, there = (Projector(teacher, aligner, checks) for checks in (CHECKS, moved))
+        assert here.model_version == there.model_version
+
+    def test_a_target_model_is_named_in_it(self) -> None:
+        """So one target model is recognised beside whatever teacher and aligner it serves."""
+        target = FixedTagger({}, "77ab01c5e2f3")
+        projector = Projector(FixedTagger(TEACHER), FixedAligner({}), CHECKS, target)
+        assert projector.model_version.endswith("-77ab01c5e2f3")
 
 
 class TestWhileAnnotating:

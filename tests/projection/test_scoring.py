@@ -381,7 +381,7 @@ class TestBootstrap:
 class FixedAligner:
     """Answers from a table, by id: where each source entity went."""
 
-    fingerprint = "fixed"
+    version = "fixed"
 
     def __init__(self, places: dict[str, list[Span | None]]) -> None:
         self.places = places

@@ -276,15 +276,15 @@ class TestCheckpoints:
         again = Tagger.from_pretrained(tmp_path)
         texts = ["Anna Weber saw Berlin"]
         assert again.tag(texts, "en") == tagger.tag(texts, "en")
-        assert again.fingerprint == tagger.fingerprint
+        assert again.version == tagger.version
 
-    def test_the_fingerprint_depends_on_tags_and_table(self, word_tagger: WordTagger) -> None:
+    def test_the_version_depends_on_tags_and_table(self, word_tagger: WordTagger) -> None:
         folder = word_tagger({"Anna": "B-PER", "Berlin": "B-LOC"})
         found = {
-            Tagger.from_pretrained(folder, labels, suppress).fingerprint
+            Tagger.from_pretrained(folder, labels, suppress).version
             for labels, suppress in [(None, ()), ({"PER": "P", "LOC": "L"}, ()), (None, ["LOC"])]
         }
-        same = Tagger.from_pretrained(folder, {"PER": "PER", "LOC": "LOC"}).fingerprint
+        same = Tagger.from_pretrained(folder, {"PER": "PER", "LOC": "LOC"}).version
         assert len(found) == 3
         assert same in found
 

@@ -77,11 +77,11 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return model.state_dict()
 
 
-def fingerprint_elsewhere(name_or_path: str | Path, environment: dict[str, str]) -> str:
+def version_elsewhere(name_or_path: str | Path, environment: dict[str, str]) -> str:
     """What another process says of a tagger."""
     code = (
         "import sys; from projection.tagger import Tagger; "
-        "print(Tagger.from_pretrained(sys.argv[1]).fingerprint)"
+        "print(Tagger.from_pretrained(sys.argv[1]).version)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, name_or_path],
@@ -152,8 +152,8 @@ class TestLoading:
         one, other = (Tagger.from_pretrained(f).tag_words(sentence)[0] for f in (tagger, packed))
         assert [word.score for word in other] == pytest.approx([w.score for w in one], abs=2e-3)
 
-    def test_the_fingerprint_is_the_same_in_every_process(self, packed: Path) -> None:
-        assert fingerprint_elsewhere(packed, {}) == Tagger.from_pretrained(packed).fingerprint
+    def test_the_version_is_the_same_in_every_process(self, packed: Path) -> None:
+        assert version_elsewhere(packed, {}) == Tagger.from_pretrained(packed).version
 
     def test_from_the_hub(self, packed: Path, tmp_path: Path) -> None:
         """As it lies in the hub's cache once it was downloaded."""
@@ -163,8 +163,8 @@ class TestLoading:
         (model / "refs").mkdir()
         (model / "refs" / "main").write_text(commit)
         hub = {"HF_HUB_CACHE": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"}
-        here = Tagger.from_pretrained(packed).fingerprint
-        assert fingerprint_elsewhere("someone/packed", hub) == here
+        here = Tagger.from_pretrained(packed).version
+        assert version_elsewhere("someone/packed", hub) == here
 
     def test_packing_again_changes_nothing(self, packed: Path, tmp_path: Path) -> None:
         pack(packed, tmp_path / "again")

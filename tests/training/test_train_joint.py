@@ -143,7 +143,7 @@ class TestTraining:
         assert len(trained.lexicon) > len(WORDS)
         assert right(trained, UNSEEN) > 0.95
         loaded = JointAligner.from_pretrained(tmp_path / "aligner")
-        assert loaded.fingerprint == trained.fingerprint
+        assert loaded.version == trained.version
         assert loaded.align([pair("a", "b", "de")]) == [()]
         loaded.lexicon = NO_LEXICON
         assert right(loaded, UNSEEN) > 0.8
@@ -152,7 +152,7 @@ class TestTraining:
     def test_one_seed_gives_one_model(self, base: Path, tmp_path: Path) -> None:
         silver = [made(number) for number in range(40)]
         first, again, other = (
-            train_joint(silver, recipe(base, 5, seed), tmp_path / str(number)).fingerprint
+            train_joint(silver, recipe(base, 5, seed), tmp_path / str(number)).version
             for number, seed in enumerate((0, 0, 1))
         )
         assert first == again
@@ -178,7 +178,7 @@ class TestTraining:
             lambda _what, done, _total: steps.append(done),
         )
         assert steps[0] == 7
-        assert resumed.fingerprint == whole.fingerprint
+        assert resumed.version == whole.version
 
     def test_an_aligner_is_trained_further_with_the_lexicon_it_has(
         self, base: Path, tmp_path: Path
@@ -190,7 +190,7 @@ class TestTraining:
         further = train_joint(other, recipe(tmp_path / "first", 3), tmp_path / "further")
         assert len(first.lexicon) > 0
         assert further.lexicon.keys.tolist() == first.lexicon.keys.tolist()
-        assert further.fingerprint != first.fingerprint
+        assert further.version != first.version
         assert further.calibration == UNCALIBRATED  # the old one was fitted to other weights
         card = (tmp_path / "further" / "README.md").read_text("utf-8")
         assert "3 steps" in card

@@ -105,10 +105,10 @@ def test_every_preset_runs_from_beginning_to_end(  # noqa: PLR0917  fixtures
     assert (record["preset"], record["seed"]) == (name, 0)
     assert record["settings"]["base"] == str(start)
     assert [stage["name"] for stage in record["stages"]] == STAGES[name]
-    assert record["stages"][-1]["weights"] == record["weights"]
+    assert record["stages"][-1]["model_version"] == record["model_version"]
     card = (out / "README.md").read_text()
     assert f"## Recipe `{name}`" in card
-    assert record["weights"] in card
+    assert record["model_version"] in card
     assert record["data"]["fingerprint"] in card
     given = {part: each for part, each in data.parts.items() if each is not None}
     assert {*record["parts"]} == {*given, "eval"}

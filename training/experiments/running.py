@@ -251,7 +251,7 @@ class _Bench:
             self.stages.glob(f"{last.name}-*") if last.name not in self.beginnings else ()
         ):
             record = parse_object((folder / RECORD).read_text("utf-8"), str(folder / RECORD))
-            if record["weights"] == last.record["weights"]:
+            if record["model_version"] == last.record["model_version"]:
                 yield folder
 
 

@@ -25,7 +25,7 @@ from projection.records import ParallelSentence
 from projection.run import project_corpus
 from training.dataset import LabelMap, Row, dataset_of, in_language, map_labels
 from training.experiments.config import HUB, OPUS, Corpus
-from training.folders import identity_of
+from training.folders import content_hash
 from training.iob2 import OUTSIDE, tag_fault
 from training.loop import OnProgress
 from training.pseudo import load_projected, load_tagged, read_text, together
@@ -100,7 +100,7 @@ def run_of(corpus: Corpus, lang: str, kept: Path) -> Path:
     models = (resolve(corpus.teacher, "teacher"), resolve(corpus.aligner, "aligner"))
     made_of = [
         [sha256(file.read_bytes()).hexdigest() if file.is_file() else str(file) for file in files],
-        [identity_of(Path(each)) if Path(each).is_dir() else str(each) for each in models],
+        [content_hash(Path(each)) if Path(each).is_dir() else str(each) for each in models],
         corpus.limit,
     ]
     stamp = sha256(json.dumps(made_of).encode()).hexdigest()[:8]
