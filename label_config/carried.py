@@ -9,14 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from label_config.chips import doubts_html, numbered_sources, place_of, source_html
-from label_config.config import ENTITIES
-from label_config.marks import Mark
+from label_config.labeling_config import ENTITIES
 from label_config.regions import CARRIED, kind_of, meta_of, region_at
+from label_config.source_html import doubts_html, numbered_sources, place_of, source_html
+from label_config.target_css import Mark
 from label_config.tasks import conflict_fields, disputed, projection_fields, sentence_of
-from projection.conflicts import PAPER_CHECKS, find_conflicts
 from projection.errors import ReviewError
-from projection.fields import Fields
+from projection.io.json_fields import Fields
+from projection.pipeline.conflicts import PAPER_CHECKS, find_conflicts
 from projection.records import (
     Conflict,
     ConflictKind,

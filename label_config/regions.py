@@ -9,9 +9,17 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
-from label_config.config import ENTITIES, OK, REVIEW, SOURCE, SOURCE_ENTITIES, TARGET, UNUSABLE
+from label_config.labeling_config import (
+    ENTITIES,
+    OK,
+    REVIEW,
+    SOURCE,
+    SOURCE_ENTITIES,
+    TARGET,
+    UNUSABLE,
+)
 from projection.errors import SpanError, SpanferryError
-from projection.fields import Fields
+from projection.io.json_fields import Fields
 from projection.records import Entity, LabelOrigin, ParallelSentence, Provenance, Span
 
 _MEND = "Open the task in Label Studio, delete what is named here, and submit again"

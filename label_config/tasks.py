@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from label_config.chips import (
+from label_config.regions import entity_at, region_id, region_of
+from label_config.source_html import (
     PLAIN,
     confidence,
     doubts_html,
@@ -17,10 +18,9 @@ from label_config.chips import (
     possible,
     source_html,
 )
-from label_config.marks import Mark
-from label_config.regions import entity_at, region_id, region_of
+from label_config.target_css import Mark
 from projection.errors import ReviewError
-from projection.fields import Fields
+from projection.io.json_fields import Fields
 from projection.records import (
     Conflict,
     ConflictKind,

@@ -239,7 +239,7 @@ class Settings:
     loader: str = field(
         metadata=_described(
             PREFIX + "LOADER",
-            default="ml_backend.loading:projector_loader",
+            default="ml_backend.serving.loading:projector_loader",
             doc="`module:function` that takes the settings and returns the function that loads "
             "a projector.",
         )

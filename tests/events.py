@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from ml_backend.webhook import SCHEMA, Event
+from ml_backend.api.webhook import SCHEMA
+from ml_backend.jobs.events import Event
 
 
 def read_events(path: Path) -> Iterator[Event]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from ml_backend.engine import Load
+from ml_backend.serving.engine import Load
 from ml_backend.settings import Settings
 from projection.records import (
     Entity,

@@ -21,10 +21,10 @@ import typer
 import yaml
 from packaging.requirements import Requirement
 
+from ml_backend.api.server import GRACEFUL_SECONDS, Backend
 from ml_backend.cli import app
-from ml_backend.label_studio import TESTED_VERSION, webhook_url
-from ml_backend.label_studio_server import STILL_BANNED
-from ml_backend.server import GRACEFUL_SECONDS, Backend
+from ml_backend.demo.label_studio_server import STILL_BANNED
+from ml_backend.label_studio.client import TESTED_VERSION, webhook_url
 from ml_backend.settings import Settings
 from tests.compose import ROOT, SECRETS, TEXT, compose, variables
 

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from ml_backend.label_studio import ReviewServer
-from ml_backend.label_studio_server import is_free
+from ml_backend.demo.label_studio_server import is_free
+from ml_backend.label_studio.client import ReviewServer
 from projection.records import ConflictKind
 
 DEMO = [sys.executable, "-m", "ml_backend", "demo"]

@@ -1,6 +1,6 @@
 """One training in several processes: `accelerate launch --num_processes 2 -m training ORDER`.
 
-ORDER is a JSON file with the fields of `training.order.Order`:
+ORDER is a JSON file with the fields of `training.tagger.request.Order`:
 
     {"data": ["reviewed"], "out": "models/de", "preset": "li2021", "english": ["conll.iob2"]}
 
@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from projection.errors import SpanferryError, TrainingError
-from projection.files import parse_object
-from training.folders import is_main_process
-from training.order import Order, carry_out
-from training.recipe import Tracker
+from projection.io.files import parse_object
+from projection.io.folders import is_main_process
+from training.tagger.request import Order, carry_out
+from training.trainer.settings import Tracker
 
 EVERY_SECONDS = 5.0
 PATHS = frozenset({"data", "english", "unlabelled", "lexicon", "dev", "held_out"})

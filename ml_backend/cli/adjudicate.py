@@ -8,11 +8,11 @@ from rich.table import Table
 from ml_backend.cli.console import bars, err, print_json
 from ml_backend.cli.console import out as console
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
-from projection.counting import counted
-from training.adjudication import AdjudicationPolicy
+from projection.text.plural import counted
+from training.data.adjudication import AdjudicationPolicy
 
 if TYPE_CHECKING:
-    from ml_backend.adjudicate import DisagreementReport
+    from ml_backend.review.disagreements import DisagreementReport
 
 
 def adjudicate(
@@ -38,8 +38,8 @@ def adjudicate(
         spanferry adjudicate --url http://localhost:8080 --project "News de" --policy majority
     """
     # The client of Label Studio takes seconds to import, which `--help` should not.
-    from ml_backend.adjudicate import mark_disagreements  # noqa: PLC0415
-    from ml_backend.label_studio import ReviewServer  # noqa: PLC0415
+    from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415
+    from ml_backend.review.disagreements import mark_disagreements  # noqa: PLC0415
 
     err.print(f"Fetching the reviews of {project!r} …", highlight=False, markup=False)
     with ReviewServer.connect(url, api_key) as server, bars() as on_progress:

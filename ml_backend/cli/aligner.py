@@ -12,7 +12,13 @@ from ml_backend.cli.calibrate import calibrate
 from ml_backend.cli.console import bars, err, progress
 from ml_backend.cli.english import english
 from projection.errors import TrainingError
-from training.recipe import ALIGNER_SCHEDULES, AlignerPreset, Hardening, JointRecipe, PairRecipe
+from training.trainer.settings import (
+    ALIGNER_SCHEDULES,
+    AlignerPreset,
+    Hardening,
+    JointRecipe,
+    PairRecipe,
+)
 
 app = typer.Typer(help="Make an aligner of your own.", no_args_is_help=True, rich_markup_mode=None)
 for verb in (data, english, calibrate):
@@ -42,8 +48,8 @@ def encoder(
 
         spanferry aligner encoder silver/*.jsonl --out models/encoder
     """
-    from training.mini import MiniShape, default_english, make_mini  # noqa: PLC0415
-    from training.silver import read_silver  # noqa: PLC0415
+    from training.aligner.silver import read_silver  # noqa: PLC0415
+    from training.bundled.encoder import MiniShape, default_english, make_mini  # noqa: PLC0415
 
     with progress("encoders made", 1) as advance:
         explained = make_mini(
@@ -111,9 +117,9 @@ def train(
 
         spanferry aligner train silver/*.jsonl reviewed --base models/body --out models/aligner
     """
-    from training.aligner import train_aligner  # noqa: PLC0415
-    from training.joint import train_joint  # noqa: PLC0415
-    from training.reviewed_pairs import read_examples  # noqa: PLC0415
+    from training.aligner.from_reviews import read_examples  # noqa: PLC0415
+    from training.aligner.joint import train_joint  # noqa: PLC0415
+    from training.aligner.pair import train_aligner  # noqa: PLC0415
 
     pairs = list(chain.from_iterable(map(read_examples, silver)))
     given: dict[str, Any] = {
@@ -152,10 +158,10 @@ def body(
 
         spanferry aligner body mini --out models/body
     """
-    from projection.bundled import resolve  # noqa: PLC0415
-    from projection.checkpoints import quiet  # noqa: PLC0415  torch takes seconds to import
-    from projection.joint import JointAligner  # noqa: PLC0415
-    from training.folders import new_folder  # noqa: PLC0415
+    from projection.aligners.joint import JointAligner  # noqa: PLC0415
+    from projection.io.folders import new_folder  # noqa: PLC0415
+    from projection.models.bundled import resolve  # noqa: PLC0415
+    from projection.models.checkpoints import quiet  # noqa: PLC0415  torch takes seconds to import
 
     if out.exists():
         raise TrainingError(str(out), "exists already", "Choose another folder, or delete this one")
@@ -181,7 +187,7 @@ def average(
 
         spanferry aligner average models/broad models/chinese --share 0.7 --out models/aligner
     """
-    from training.averaging import average as average_models  # noqa: PLC0415
+    from training.bundled.averaging import average as average_models  # noqa: PLC0415
 
     average_models(first, second, share, out)
     err.print(f"Model written to {out}", highlight=False)
@@ -198,6 +204,6 @@ def pack(
 
         spanferry aligner pack models/aligner projection/models/aligner
     """
-    from training.packing import pack as pack_model  # noqa: PLC0415
+    from training.bundled.int8 import pack as pack_model  # noqa: PLC0415
 
     err.print(f"{pack_model(model, out) / 1e6:.1f} MB written to {out}", highlight=False)

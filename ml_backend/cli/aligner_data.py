@@ -13,14 +13,14 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ml_backend.cli.console import Advance, err, progress
-from projection.corpus import read_moses
 from projection.errors import TrainingError
-from projection.files import atomic_write, json_line
+from projection.io.corpus import read_moses
+from projection.io.files import atomic_write, json_line
 from projection.records import ParallelSentence
 
 if TYPE_CHECKING:
-    from training.alignments import GivenLinks
-    from training.silver import SilverSentence
+    from training.aligner.pharaoh import GivenLinks
+    from training.aligner.silver import SilverSentence
 
 VERB = "aligner data"
 EVERY_SECONDS = 10.0  # between signs of life where there is no terminal
@@ -108,7 +108,7 @@ def data(
     path = checked(out, corpora or [], files, something_else=bool(names or reviews))
     if drop_contaminated and not gold:
         raise TrainingError("--drop-contaminated", "there is no gold", "Name it: --gold FILE")
-    from training.silver import read_names  # noqa: PLC0415
+    from training.aligner.silver import read_names  # noqa: PLC0415
 
     rng = random.Random(seed)  # noqa: S311  a sample is no secret
     linked = list(read_corpora(corpora or [], target_lang, rng, links_of(corpora or [], *files)))
@@ -158,7 +158,7 @@ def tokens_written(path: Path, corpora: Sequence[str], target_lang: str) -> None
         TrainingError: if there is no corpus.
         CorpusError: if a file cannot be read or written.
     """
-    from training.alignments import write_tokens  # noqa: PLC0415
+    from training.aligner.pharaoh import write_tokens  # noqa: PLC0415
 
     if not corpora:
         raise TrainingError("--write-tokens", "there is no corpus", "Name those to align")
@@ -192,7 +192,7 @@ def links_of(
     corpora: Sequence[str], forward: Sequence[Path], reverse: Sequence[Path]
 ) -> list[Iterator["GivenLinks"]]:
     """The alignments for each corpus: all the same iterator if there is one file for all."""
-    from training.alignments import read_alignments  # noqa: PLC0415
+    from training.aligner.pharaoh import read_alignments  # noqa: PLC0415
 
     files = zip(forward, reverse or repeat(None), strict=False)
     links = [read_alignments(one, other) for one, other in files]
@@ -210,7 +210,7 @@ def read_corpora(
     Raises:
         CorpusError: if a file cannot be read, or corpora and links differ in lines.
     """
-    from training.alignments import at_end  # noqa: PLC0415
+    from training.aligner.pharaoh import at_end  # noqa: PLC0415
 
     for corpus, lines in zip(corpora, links or repeat(None), strict=False):
         yield from sampled(corpus, target_lang, rng, lines)
@@ -226,7 +226,7 @@ def sampled(
     Raises:
         CorpusError: if its files cannot be read, or its links end first.
     """
-    from training.alignments import with_links  # noqa: PLC0415
+    from training.aligner.pharaoh import with_links  # noqa: PLC0415
 
     pairs = read_pairs(corpus, target_lang)
     lines: Iterable[Linked] = (
@@ -247,7 +247,7 @@ def reviewed_silver(paths: Sequence[Path], target_lang: str, weight: float) -> l
     if not paths:
         return []
     # Takes seconds to import, for which only reviews should have to wait.
-    from training.reviewed_pairs import reviews_to_learn_from, silver_of_reviews  # noqa: PLC0415
+    from training.aligner.from_reviews import reviews_to_learn_from, silver_of_reviews  # noqa: PLC0415
 
     reviews = [review for path in paths for review in reviews_to_learn_from(path)]
     silver, counts = silver_of_reviews(reviews, target_lang, weight)
@@ -264,7 +264,7 @@ def screen(
         TrainingError: if anything is, unless it is to be dropped.
         CorpusError: if a gold file cannot be read.
     """
-    from training.contamination import Gold, Match, counted, refuse, screened  # noqa: PLC0415
+    from training.data.contamination import Gold, Match, counted, refuse, screened  # noqa: PLC0415
 
     known, matches = Gold.read(gold), list[Match]()
     with progress("sentences compared with gold", len(linked) + len(reviewed)) as advance:
@@ -284,7 +284,7 @@ def aligned(linked: Sequence[Linked], seed: int) -> Iterator["SilverSentence"]:
         CorpusError: if their own link words that are not there.
         TrainingError: if eflomal is needed, and not installed.
     """
-    from training.silver import Tokenised, run_eflomal, silver_of  # noqa: PLC0415
+    from training.aligner.silver import Tokenised, run_eflomal, silver_of  # noqa: PLC0415
 
     if not linked:
         return iter(())

@@ -9,13 +9,13 @@ from rich.table import Table
 from ml_backend.cli.console import bars, err, print_json
 from ml_backend.cli.console import out as console
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
-from projection.counting import counted
-from projection.files import write_json
+from projection.io.files import write_json
+from projection.text.plural import counted
 
 if TYPE_CHECKING:
-    from ml_backend.audit import DrawReport
-    from ml_backend.audit_report import AuditReport
-    from ml_backend.estimates import ThresholdTest
+    from ml_backend.audit.estimates import ThresholdTest
+    from ml_backend.audit.report import AuditReport
+    from ml_backend.audit.sample import DrawReport
 
 app = typer.Typer(
     help="Review a random sample to know how good the tasks are that nobody reviews.",
@@ -50,8 +50,8 @@ def draw(
         spanferry audit draw --url http://localhost:8080 --project "News de" --size 200
     """
     # The client of Label Studio takes seconds to import, which `--help` should not.
-    from ml_backend.audit import draw as draw_sample  # noqa: PLC0415
-    from ml_backend.label_studio import ReviewServer  # noqa: PLC0415
+    from ml_backend.audit.sample import draw as draw_sample  # noqa: PLC0415
+    from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415
 
     name = _named(name)
     err.print(f"Fetching the tasks of {project!r} …", highlight=False, markup=False)
@@ -98,8 +98,8 @@ def report(
         spanferry audit report --url http://localhost:8080 --project "News de" --out audit.json
     """
     # Label Studio's client and scipy take seconds to import, which `--help` should not.
-    from ml_backend.audit_report import audit_report  # noqa: PLC0415
-    from ml_backend.label_studio import ReviewServer  # noqa: PLC0415
+    from ml_backend.audit.report import audit_report  # noqa: PLC0415
+    from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415
 
     err.print(f"Fetching the reviews of {project!r} …", highlight=False, markup=False)
     with ReviewServer.connect(url, api_key) as server:
@@ -178,7 +178,7 @@ def _thresholds(report: "AuditReport") -> Table:
 
 
 def _in_words(report: "AuditReport") -> str:
-    from ml_backend.audit_report import ANCHORING  # noqa: PLC0415  scipy takes a second to import
+    from ml_backend.audit.report import ANCHORING  # noqa: PLC0415  scipy takes a second to import
 
     lines = [
         f"Unreviewed: {_remaining(report.remaining, report.entities)}",

@@ -13,18 +13,18 @@ from ml_backend.cli.console import out as console
 from ml_backend.cli.console import print_json, progress
 from ml_backend.cli.options import AsJson, LabelMap, Suppress, Teacher
 from ml_backend.settings import label_table
-from projection import bundled
-from projection.confidence import Calibration
+from projection.aligners.confidence import Calibration
 from projection.errors import ModelError, TrainingError
-from projection.files import parse_object, write_json
+from projection.io.files import parse_object, write_json
+from projection.io.gold import read_gold
+from projection.models import bundled
 from projection.records import Entity, ParallelSentence, ReviewedSentence
-from projection.scoring import read_gold
-from training.reviews import read_reviews as read_export
+from training.data.reviewed import read_reviews as read_export
 
 if TYPE_CHECKING:
-    from training.calibration import Example, GivesSignals, Question, Tag
-    from training.reliability import Assessment, Bin
-    from training.silver import SilverSentence
+    from training.aligner.calibration import Example, GivesSignals, Question, Tag
+    from training.aligner.silver import SilverSentence
+    from training.evaluation.reliability import Assessment, Bin
 
 CONFIG = "config.json"
 
@@ -71,12 +71,12 @@ def calibrate(
             --plot reliability.png
     """
     # Takes seconds to import, which `--help` should not.
-    from training.calibration import (  # noqa: PLC0415
+    from training.aligner.calibration import (  # noqa: PLC0415
         gold_questions,
         review_questions,
         silver_questions,
     )
-    from training.reliability import check_plot  # noqa: PLC0415
+    from training.evaluation.reliability import check_plot  # noqa: PLC0415
 
     if plot is not None:
         check_plot(plot)
@@ -103,8 +103,8 @@ def calibrate_on(
     Raises:
         TrainingError: if the data cannot make a calibration. Nothing is written then.
     """
-    from training.calibration import assess, fit  # noqa: PLC0415
-    from training.reliability import reliability_plot  # noqa: PLC0415
+    from training.aligner.calibration import assess, fit  # noqa: PLC0415
+    from training.evaluation.reliability import reliability_plot  # noqa: PLC0415
 
     examples, too_long = ask(aligner, questions)
     calibration = fit(examples)
@@ -138,7 +138,7 @@ def check_out(model: str, out: Path | None) -> None:
 
 def read_all_silver(paths: Iterable[Path]) -> "Iterator[SilverSentence]":
     """The sentences of several silver files."""
-    from training.silver import read_silver  # noqa: PLC0415
+    from training.aligner.silver import read_silver  # noqa: PLC0415
 
     for path in paths:
         yield from read_silver(path)
@@ -168,8 +168,8 @@ def tag_with(
     """Finds source entities with the teacher, which is only loaded when it is asked."""
 
     def tag(sentences: Sequence[ParallelSentence]) -> list[tuple[Entity, ...]]:
-        from projection.projector import by_language  # noqa: PLC0415  torch takes seconds
-        from projection.tagger import Tagger  # noqa: PLC0415
+        from projection.models.tagger import Tagger  # noqa: PLC0415
+        from projection.pipeline.projector import by_language  # noqa: PLC0415  torch takes seconds
 
         tagger = Tagger.from_pretrained(
             bundled.resolve(teacher, "teacher"), label_table(labels or ()), suppress or ()
@@ -185,8 +185,8 @@ def load(model: str) -> "GivesSignals":
     Raises:
         ModelError: if there is none, or it is of the other kind.
     """
-    from projection.aligners import load_aligner  # noqa: PLC0415  torch takes seconds
-    from training.calibration import GivesSignals  # noqa: PLC0415
+    from projection.aligners.loading import load_aligner  # noqa: PLC0415  torch takes seconds
+    from training.aligner.calibration import GivesSignals  # noqa: PLC0415
 
     aligner = load_aligner(bundled.resolve(model, "aligner"))
     if not isinstance(aligner, GivesSignals):
@@ -198,7 +198,7 @@ def load(model: str) -> "GivesSignals":
 
 def ask(aligner: "GivesSignals", questions: "Sequence[Question]") -> "tuple[list[Example], int]":
     """What the aligner answers, and how many sentences it could not read whole."""
-    from training.calibration import examples_of  # noqa: PLC0415
+    from training.aligner.calibration import examples_of  # noqa: PLC0415
 
     readable = [question for question in questions if aligner.fits(question.sentence)]
     with progress("sentences aligned", len(readable)) as advance:
@@ -211,7 +211,7 @@ def save(aligner: "GivesSignals", calibration: Calibration, model: str, out: Pat
     Returns:
         Where it is.
     """
-    from training.folders import new_folder  # noqa: PLC0415
+    from projection.io.folders import new_folder  # noqa: PLC0415
 
     source = Path(bundled.resolve(model, "aligner"))
     if out is None:

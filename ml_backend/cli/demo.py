@@ -17,7 +17,7 @@ from ml_backend.cli.project import in_words
 from projection.errors import TrainingError
 
 if TYPE_CHECKING:
-    from ml_backend.demo import Demo, Figures
+    from ml_backend.demo.demo import Demo, Figures
 
 
 def demo(
@@ -41,7 +41,7 @@ def demo(
 
         spanferry demo --headless
     """
-    from ml_backend.demo import running, walk_the_loop  # noqa: PLC0415  torch takes seconds
+    from ml_backend.demo.demo import running, walk_the_loop  # noqa: PLC0415  torch takes seconds
 
     # A closed terminal should stop the servers as well as Ctrl-C does.
     for ending in (signal.SIGTERM, signal.SIGHUP):

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ml_backend.access import credentials_of
+from ml_backend.auth import credentials_of
 from ml_backend.cli.console import out, print_json
 from ml_backend.cli.options import ApiKey, AsJson, Url
 from ml_backend.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
-    from ml_backend.doctor import Check
+    from ml_backend.label_studio.doctor import Check
 
 _SIGNS = {"ok": "✓", "note": "·", "problem": "✗"}
 
@@ -37,7 +37,7 @@ def doctor(
         spanferry doctor --url http://localhost:8080 --project "Europarl de"
     """
     # The client of Label Studio takes seconds to import, which `--help` should not.
-    from ml_backend.doctor import Verdict, diagnose  # noqa: PLC0415
+    from ml_backend.label_studio.doctor import Verdict, diagnose  # noqa: PLC0415
 
     checks = []
     for check in diagnose(url, api_key, project, backend_url, expected=expected_header()):

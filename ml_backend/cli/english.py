@@ -28,8 +28,8 @@ def english(
 
         spanferry aligner english corpora/*.en --out models/english
     """
-    from training.english import lines, make_cased_english  # noqa: PLC0415
-    from training.mini import default_english  # noqa: PLC0415
+    from training.bundled.cased_english import lines, make_cased_english  # noqa: PLC0415
+    from training.bundled.encoder import default_english  # noqa: PLC0415
 
     pieces = make_cased_english(lines(texts), base or default_english(), out, vocabulary)
     err.print(f"{pieces} pieces kept; {out}", highlight=False, soft_wrap=True)

@@ -17,7 +17,7 @@ from projection.errors import TrainingError
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from training.assessment import Assessment, Difference
+    from training.evaluation.error_analysis import Assessment, Difference
 
 SCHEMA = 2
 LANG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")  # a tag of BCP 47
@@ -70,12 +70,12 @@ def evaluate(
     Example: spanferry evaluate models/de models/base dev.iob2 --map-labels OTH=MISC
     """
     # Takes seconds to import, which `--help` should not.
-    from training.assessment import assess, better_by, names_in  # noqa: PLC0415
-    from training.dataset import map_labels, parse_label_map, rows_of  # noqa: PLC0415
-    from training.evaluate import source_side as load_source_side  # noqa: PLC0415
-    from training.evaluate import tag_data  # noqa: PLC0415
-    from training.pseudo import load_tagged  # noqa: PLC0415
-    from training.splits import TRAIN  # noqa: PLC0415
+    from training.data.dataset import map_labels, parse_label_map, rows_of  # noqa: PLC0415
+    from training.data.pseudo_labels import load_tagged  # noqa: PLC0415
+    from training.data.splits import TRAIN  # noqa: PLC0415
+    from training.evaluation.error_analysis import assess, better_by, names_in  # noqa: PLC0415
+    from training.evaluation.tagging_scores import source_side as load_source_side  # noqa: PLC0415
+    from training.evaluation.tagging_scores import tag_data  # noqa: PLC0415
 
     models, data = models_and_data(words)
     labels = parse_label_map(rename or (), ignore or ())
@@ -100,7 +100,7 @@ def evaluate(
     }
     answer = to_json(assessments, differences)
     if out is not None:
-        from ml_backend.evaluation_page import write_evaluation  # noqa: PLC0415
+        from ml_backend.report.evaluation_page import write_evaluation  # noqa: PLC0415
 
         write_evaluation(out, answer, assessments)
     if as_json:
@@ -126,9 +126,9 @@ class Data(NamedTuple):
 
 def load_test(data: Sequence[Data]) -> "Dataset":
     """All of it as one dataset; of what was split, the test part."""
-    from training.dataset import in_language, load_export  # noqa: PLC0415
-    from training.pseudo import together  # noqa: PLC0415
-    from training.splits import TEST  # noqa: PLC0415
+    from training.data.dataset import in_language, load_export  # noqa: PLC0415
+    from training.data.pseudo_labels import together  # noqa: PLC0415
+    from training.data.splits import TEST  # noqa: PLC0415
 
     loaded = ((load_export(each.path, TEST), each.lang) for each in data)
     whole = together(
@@ -186,7 +186,7 @@ def _print(
 
 
 def _print_one(assessment: "Assessment") -> None:
-    from training.assessment import KINDS  # noqa: PLC0415
+    from training.evaluation.error_analysis import KINDS  # noqa: PLC0415
 
     low, high = assessment.interval.low, assessment.interval.high
     lines = [

@@ -12,11 +12,11 @@ from ml_backend.cli.console import bars, print_json
 from ml_backend.cli.console import out as console
 from ml_backend.cli.options import AsJson
 from ml_backend.cli.train import changes_of
-from projection.files import atomic_write, write_json
+from projection.io.files import atomic_write, write_json
 from training.experiments.definition import EXPERIMENTS, Experiment
 
 if TYPE_CHECKING:
-    from training.aligner_experiment import Comparison
+    from training.experiments.aligner_experiment import Comparison
     from training.experiments.results import Results
 
 app = typer.Typer(
@@ -86,10 +86,10 @@ def aligners(
             --gold gold.en-de.jsonl --gold gold.en-zh.jsonl --out experiments/aligners
     """
     # torch takes seconds to import, which `--help` should not.
-    from training.aligner_experiment import Gold, compare_aligners  # noqa: PLC0415
-    from training.reliability import check_plot  # noqa: PLC0415
-    from training.side_by_side import Settings  # noqa: PLC0415
-    from training.silver import read_silver  # noqa: PLC0415
+    from training.aligner.silver import read_silver  # noqa: PLC0415
+    from training.evaluation.reliability import check_plot  # noqa: PLC0415
+    from training.experiments.aligner_experiment import Gold, compare_aligners  # noqa: PLC0415
+    from training.experiments.side_by_side import Settings  # noqa: PLC0415
 
     check_plot(out / PLOTS[0])
     settings = Settings(
@@ -124,7 +124,7 @@ def aligners(
 
 def write(comparison: "Comparison", out: Path, files: Sequence[Path]) -> None:
     """Write the results, each file whole or not at all; `files` were read for them."""
-    from training.aligner_table import aligner_plot, markdown  # noqa: PLC0415
+    from training.experiments.aligner_table import aligner_plot, markdown  # noqa: PLC0415
 
     write_json(out / "results.json", {**comparison.to_json(), "files": [str(f) for f in files]})
     with atomic_write(out / "table.md") as text:
@@ -135,7 +135,7 @@ def write(comparison: "Comparison", out: Path, files: Sequence[Path]) -> None:
 
 def f1_table(comparison: "Comparison") -> Table:
     """F1 of every row on every gold file, and how fast it is."""
-    from training.aligner_table import percent, speed  # noqa: PLC0415
+    from training.experiments.aligner_table import percent, speed  # noqa: PLC0415
 
     made = Table(box=None, pad_edge=False)
     made.add_column("F1, %", vertical="bottom", no_wrap=True)
@@ -229,10 +229,10 @@ def verb_of(experiment: Experiment) -> Callable[..., None]:
         as_json: AsJson = False,
     ) -> None:
         # torch takes seconds to import, which `--help` should not.
+        from training.evaluation.reliability import check_plot  # noqa: PLC0415
         from training.experiments.config import read_config  # noqa: PLC0415
         from training.experiments.results import Settings  # noqa: PLC0415
         from training.experiments.running import run_experiment  # noqa: PLC0415
-        from training.reliability import check_plot  # noqa: PLC0415
 
         check_plot(out / PLOTS[0])
         settings = Settings(

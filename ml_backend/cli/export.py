@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from ml_backend.agreement import agreement
 from ml_backend.cli.console import err, print_json
 from ml_backend.cli.console import out as console
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
-from training.adjudication import AdjudicationPolicy
-from training.left_out import table_line
-from training.splits import Shares
+from ml_backend.review.agreement import agreement
+from training.data.adjudication import AdjudicationPolicy
+from training.data.splits import Shares
+from training.export.omissions import table_line
 
 
 def export(
@@ -81,11 +81,11 @@ def export(
         spanferry export --project "Europarl de" --out data/de --split 80/10/10 --accept-above 0.93
     """
     # These take seconds to import, which `--help` should not.
-    from label_config.config import labels_of  # noqa: PLC0415
-    from ml_backend.label_studio import ReviewServer  # noqa: PLC0415
-    from ml_backend.pull import fetch  # noqa: PLC0415
-    from ml_backend.vouched import not_vouched, read_audit, refuse_another_model  # noqa: PLC0415
-    from training.export import ExportSettings, write_export  # noqa: PLC0415
+    from label_config.labeling_config import labels_of  # noqa: PLC0415
+    from ml_backend.audit.threshold_check import not_vouched, read_audit, refuse_another_model  # noqa: PLC0415
+    from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415
+    from ml_backend.review.pull import fetch  # noqa: PLC0415
+    from training.export.export import ExportSettings, write_export  # noqa: PLC0415
 
     settings = ExportSettings(
         policy=adjudicate,

@@ -14,14 +14,14 @@ from ml_backend.cli.console import bars, print_json
 from ml_backend.cli.console import out as console
 from ml_backend.cli.options import AsJson
 from ml_backend.cli.serve import activate as activate_model
-from ml_backend.jobs import LOG_LINES, Job, JobQueue, Outcome, Work
+from ml_backend.jobs.queue import LOG_LINES, Job, JobQueue, Outcome, Work
+from ml_backend.serving.model_store import BUNDLED, ModelStore
 from ml_backend.settings import Settings
-from ml_backend.store import BUNDLED, ModelStore
 from projection.errors import ServerError
-from training.presets import DEFAULT, preset_named
+from training.tagger.presets import DEFAULT, preset_named
 
 if TYPE_CHECKING:
-    from training.loop import OnProgress
+    from training.trainer.trainer import OnProgress
 
 app = typer.Typer(help="Trainings asked for in Label Studio, or due after so many reviews.")
 
@@ -91,9 +91,9 @@ def run(
             if not value:
                 raise ServerError(name, "is not set", "Set it where `spanferry serve` is started")
         # Half a gigabyte, which a runner that finds another one at work should not need.
-        from ml_backend.engine import load_function  # noqa: PLC0415
-        from ml_backend.label_studio import ReviewServer  # noqa: PLC0415
-        from ml_backend.retraining import Retraining  # noqa: PLC0415
+        from ml_backend.jobs.retrain import Retraining  # noqa: PLC0415
+        from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415
+        from ml_backend.serving.engine import load_function  # noqa: PLC0415
 
         retraining = Retraining(
             lambda: ReviewServer.connect(url, api_key),

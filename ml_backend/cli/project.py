@@ -12,11 +12,11 @@ from ml_backend.cli.console import out as console
 from ml_backend.cli.console import print_json, progress
 from ml_backend.cli.options import Aligner, AsJson, LabelMap, Suppress, Teacher
 from ml_backend.settings import label_table
-from projection.conflicts import CHECKS, PAPER_CHECKS, Check, Policy
-from projection.corpus import Columns, read_jsonl_corpus, read_moses, read_tmx, read_tsv
 from projection.errors import CorpusError
+from projection.io.corpus import Columns, read_jsonl_corpus, read_moses, read_tmx, read_tsv
+from projection.pipeline.conflicts import CHECKS, PAPER_CHECKS, Check, Policy
+from projection.pipeline.run import RunSummary, project_corpus
 from projection.records import ParallelSentence
-from projection.run import RunSummary, project_corpus
 
 Corpus = Iterator[ParallelSentence]
 
@@ -66,7 +66,7 @@ def project(
         spanferry project --source news.en --target news.de --target-lang de --out runs/news-de
     """
     # torch takes seconds to import, which `--help` should not.
-    from projection.projector import Projector  # noqa: PLC0415
+    from projection.pipeline.projector import Projector  # noqa: PLC0415
 
     sentences, where = open_corpus(
         source, target, tmx, tsv, columns, jsonl, source_lang=source_lang, target_lang=target_lang

@@ -10,11 +10,11 @@ from rich.text import Text
 
 from ml_backend.cli.console import err, out, print_json, progress
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
-from ml_backend.review_tabs import PROPAGATED, review_tabs
+from ml_backend.label_studio.tabs import PROPAGATED, review_tabs
 
 if TYPE_CHECKING:
-    from ml_backend.carry import TaskChange
-    from ml_backend.propagate import Finding, Plan, Propagated
+    from ml_backend.propagation.apply import TaskChange
+    from ml_backend.propagation.propagate import Finding, Plan, Propagated
 
 EXAMPLES = 5  # tasks to show of those that would change
 NOTHING = "–"
@@ -63,8 +63,8 @@ def propagate(
         spanferry propagate --url http://localhost:8080 --project "Europarl de" --apply
     """
     # The client of Label Studio takes seconds to import, which `--help` should not.
-    from ml_backend.label_studio import ReviewServer  # noqa: PLC0415
-    from ml_backend.propagate import Selection, carry_out, plan  # noqa: PLC0415
+    from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415
+    from ml_backend.propagation.propagate import Selection, carry_out, plan  # noqa: PLC0415
 
     if overrule and phrase is None:
         raise typer.BadParameter("name the --phrase it is about", param_hint="--overrule")

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from label_config.config import build_config
-from ml_backend.access import credentials_of
-from ml_backend.alone import alone
+from label_config.labeling_config import build_config
+from ml_backend.auth import credentials_of
 from ml_backend.cli.console import out, print_json, progress
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
-from ml_backend.review_tabs import REVIEW_QUEUE, review_tabs
+from ml_backend.label_studio.project_lock import alone
+from ml_backend.label_studio.tabs import REVIEW_QUEUE, review_tabs
 from ml_backend.settings import Settings
-from projection.counting import counted
 from projection.errors import RunError
-from projection.files import parse_object
+from projection.io.files import parse_object
+from projection.pipeline.run import load_run
 from projection.records import ProjectedSentence
-from projection.run import load_run
+from projection.text.plural import counted
 
 if TYPE_CHECKING:
-    from ml_backend.label_studio import Project, ReviewServer
-    from ml_backend.push import PushReport
+    from ml_backend.label_studio.client import Project, ReviewServer
+    from ml_backend.review.push import PushReport
     from projection.records import ReviewedSentence
 
 USUAL_LABELS = ("PER", "ORG", "LOC", "MISC")
@@ -66,7 +66,7 @@ def push(
         spanferry push runs/de --url http://localhost:8080 --project "Europarl de"
     """
     # The client of Label Studio takes seconds to import, which `--help` should not.
-    from ml_backend.label_studio import ReviewServer  # noqa: PLC0415
+    from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415
 
     offered = labels.split(",") if labels else labels_of_run(run)
     config = build_config([label.strip() for label in offered])
@@ -89,8 +89,8 @@ def push(
 def _push(
     server: "ReviewServer", project: "Project", folder: Path, *, keep_annotators: bool
 ) -> "PushReport":
-    from ml_backend.push import push as push_sentences  # noqa: PLC0415
-    from ml_backend.push import push_reviews  # noqa: PLC0415
+    from ml_backend.review.push import push as push_sentences  # noqa: PLC0415
+    from ml_backend.review.push import push_reviews  # noqa: PLC0415
 
     if is_export(folder):
         reviewed = _reviews(folder)
@@ -106,14 +106,14 @@ def is_export(folder: Path) -> bool:
     """Whether `spanferry export` wrote the folder."""
     if (folder / "run.json").is_file():
         return False
-    from training.dataset import SUMMARY  # noqa: PLC0415
-    from training.reviews import REVIEWED  # noqa: PLC0415
+    from training.data.dataset import SUMMARY  # noqa: PLC0415
+    from training.data.reviewed import REVIEWED  # noqa: PLC0415
 
     return (folder / REVIEWED).is_file() and (folder / SUMMARY).is_file()
 
 
 def _reviews(export: Path) -> "list[ReviewedSentence]":
-    from training.reviews import read_reviews  # noqa: PLC0415
+    from training.data.reviewed import read_reviews  # noqa: PLC0415
 
     return read_reviews(export)
 
@@ -141,7 +141,7 @@ def labels_of_run(run: Path) -> tuple[str, ...]:
 
 def _labels_of_export(export: Path) -> tuple[str, ...]:
     """Those of the project, and any that are only on sentences that were left out."""
-    from training.dataset import SUMMARY  # noqa: PLC0415
+    from training.data.dataset import SUMMARY  # noqa: PLC0415
 
     known = _object(export / SUMMARY).get("labels", [])
     marked = {

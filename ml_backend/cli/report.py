@@ -100,7 +100,7 @@ def check_source(url: str, api_key: str, project: str, export: Path | None) -> N
 
 def fetch(url: str, api_key: str, project: str) -> "Reviews":
     """Everything in a project of a server."""
-    from ml_backend.label_studio import ReviewServer  # noqa: PLC0415  takes a second to import
+    from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415  takes a second to import
     from ml_backend.report.source import read_project  # noqa: PLC0415
 
     err.print(f"Fetching the reviews of {project!r} …", highlight=False, markup=False)

@@ -3,14 +3,14 @@
 import os
 from typing import TYPE_CHECKING
 
-from ml_backend.alone import alone
 from ml_backend.cli.console import out, print_json, progress
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
+from ml_backend.label_studio.project_lock import alone
+from ml_backend.serving.model_store import ModelStore
 from ml_backend.settings import Settings
-from ml_backend.store import ModelStore
 
 if TYPE_CHECKING:
-    from ml_backend.repredict import RepredictReport
+    from ml_backend.review.repredict import RepredictReport
 
 
 def repredict(*, url: Url, api_key: ApiKey, project: Title, as_json: AsJson = False) -> None:
@@ -25,9 +25,9 @@ def repredict(*, url: Url, api_key: ApiKey, project: Title, as_json: AsJson = Fa
         spanferry repredict --url http://localhost:8080 --project "Europarl de"
     """
     # Models and the client of Label Studio take seconds to import, which `--help` should not.
-    from ml_backend.engine import load_function  # noqa: PLC0415
-    from ml_backend.label_studio import ReviewServer  # noqa: PLC0415
-    from ml_backend.repredict import repredict as repredict_tasks  # noqa: PLC0415
+    from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415
+    from ml_backend.review.repredict import repredict as repredict_tasks  # noqa: PLC0415
+    from ml_backend.serving.engine import load_function  # noqa: PLC0415
 
     settings = Settings.from_env(os.environ)
     with ReviewServer.connect(url, api_key) as server:

@@ -12,25 +12,18 @@ from rich.text import Text
 from ml_backend.cli.console import out as console
 from ml_backend.cli.console import print_json, progress
 from ml_backend.cli.options import Aligner, AsJson
-from projection import baselines, bundled
-from projection.decode import PUBLISHED
+from projection.aligners import baselines
+from projection.aligners.decoding import PUBLISHED
 from projection.errors import CorpusError, ModelError
+from projection.evaluation.matching import MISTAKES, Outcome
+from projection.evaluation.report import EXAMPLES, Mistake, ProjectionReport, evaluate_aligner
+from projection.evaluation.scores import DRAWS, LEVEL, ProjectionScores
+from projection.io.gold import read_every_gold
+from projection.models import bundled
 from projection.records import Span
-from projection.scoring import (
-    DRAWS,
-    EXAMPLES,
-    LEVEL,
-    MISTAKES,
-    Mistake,
-    Outcome,
-    ProjectionReport,
-    ProjectionScores,
-    evaluate_aligner,
-    read_every_gold,
-)
 
 if TYPE_CHECKING:
-    from projection.projector import Aligns
+    from projection.protocols import Aligns
 
 
 class Preset(StrEnum):
@@ -163,8 +156,8 @@ def load(aligner: str | None, preset: Preset | None) -> "Aligns":
     if preset is Preset.EXACT_MATCH:
         return baselines.ExactMatch()
     # torch takes seconds to import, which the others need not wait for.
-    from projection.aligner import PairAligner  # noqa: PLC0415
-    from projection.aligners import load_aligner  # noqa: PLC0415
+    from projection.aligners.loading import load_aligner  # noqa: PLC0415
+    from projection.aligners.pair import PairAligner  # noqa: PLC0415
 
     paper = preset is Preset.PAPER_PAIR
     where = bundled.resolve(aligner, "aligner")

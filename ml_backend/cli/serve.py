@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from ml_backend.access import ensure_credentials
+from ml_backend.auth import ensure_credentials
 from ml_backend.cli.console import err
+from ml_backend.serving.model_store import BUNDLED, ModelStore
 from ml_backend.settings import Settings
-from ml_backend.store import BUNDLED, ModelStore
 
 
 def serve(
@@ -39,7 +39,7 @@ def serve(
 
         spanferry serve --port 9090 --model runs/de/best
     """
-    from ml_backend.server import (  # noqa: PLC0415  # no other verb needs gunicorn
+    from ml_backend.api.server import (  # noqa: PLC0415  # no other verb needs gunicorn
         serve as serve_until_stopped,
     )
 

@@ -10,14 +10,14 @@ from ml_backend.cli.console import bars, print_json
 from ml_backend.cli.console import out as console
 from ml_backend.cli.options import AsJson
 from projection.errors import TrainingError
-from training.folders import is_main_process
-from training.order import Order, carry_out
-from training.presets import DEFAULT, PRESETS
-from training.recipe import LossName, Tracker
+from projection.io.folders import is_main_process
+from training.tagger.presets import DEFAULT, PRESETS
+from training.tagger.request import Order, carry_out
+from training.trainer.settings import LossName, Tracker
 
 if TYPE_CHECKING:
-    from training.seeds import Seeds
-    from training.transfer import Trained
+    from training.tagger.recipe_runner import Trained
+    from training.tagger.seeds import Seeds
 
 
 def train(

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple, Self
 
-from ml_backend.ledger import PROPOSED, Change, Entry, entries_of
+from ml_backend.report.ledger import PROPOSED, Change, Entry, entries_of
 from ml_backend.report.shares import Share
-from projection.json_form import Json
+from projection.io.records_json import Json
 from projection.records import ConflictKind, ReviewedSentence, ReviewStatus
-from training.reliability import THRESHOLDS, Reliability, reliability
+from training.evaluation.reliability import THRESHOLDS, Reliability, reliability
 
 NO_CONFLICT = "none"
 NO_CONFIDENCE = "no confidence given"

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ml_backend.corrections import composed
-from ml_backend.ledger import Change, Entry
 from ml_backend.report.acceptance import Reviewed
-from projection.json_form import Json
+from ml_backend.report.ledger import Change, Entry
+from ml_backend.review.corrections import composed
+from projection.io.records_json import Json
 from projection.records import Entity
 
 MOST = 20

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 
-from ml_backend.agreement import Agreement, agreement
 from ml_backend.report.acceptance import Acceptance, calibration_of, with_entries
 from ml_backend.report.corrections import Added, Corrected, most_added, most_corrected
 from ml_backend.report.filters import Filters
 from ml_backend.report.progress import Progress
 from ml_backend.report.source import Reviews
 from ml_backend.report.timing import IDLE_SECONDS, Drawing, Saving, Times, measure_drawing
-from projection.json_form import Json
+from ml_backend.review.agreement import Agreement, agreement
+from projection.io.records_json import Json
 from projection.records import ReviewedSentence
-from training.adjudication import decisions
-from training.reliability import Reliability
+from training.data.adjudication import decisions
+from training.evaluation.reliability import Reliability
 
 SCHEMA = 1
 

@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from projection.fields import Fields
-from projection.files import read_jsonl
-from projection.json_form import Json
-from projection.run import load_summary
+from projection.io.files import read_jsonl
+from projection.io.json_fields import Fields
+from projection.io.records_json import Json
+from projection.pipeline.run import load_summary
 
 
 @dataclass(frozen=True, slots=True)

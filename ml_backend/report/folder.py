@@ -2,18 +2,18 @@
 
 index.html     the page
 report.json    every figure of it
-ledger.jsonl   what the figures were counted from: see `ml_backend.ledger`
+ledger.jsonl   what the figures were counted from: see `ml_backend.report.ledger`
 ledger.csv     the same for spreadsheets
 """
 
 from pathlib import Path
 
-from ml_backend.ledger import ledger_of, write_ledger
 from ml_backend.report.figures import Report
+from ml_backend.report.ledger import ledger_of, write_ledger
 from ml_backend.report.page import FIGURES, page
 from ml_backend.report.source import Reviews
 from projection.errors import CorpusError
-from projection.files import atomic_write, write_json
+from projection.io.files import atomic_write, write_json
 
 PAGE = "index.html"
 

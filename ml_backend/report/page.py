@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ml_backend.ledger import LEDGER, PROPOSED, TABLE, Change
 from ml_backend.report import plots, words
 from ml_backend.report.figures import Report
+from ml_backend.report.ledger import LEDGER, PROPOSED, TABLE, Change
 from ml_backend.report.progress import Standing
 from ml_backend.report.shares import Share
-from projection.counting import counted
 from projection.records import ReviewStatus
+from projection.text.plural import counted
 
 FIGURES = "report.json"  # beside the page, like the ledger
 

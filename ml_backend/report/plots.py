@@ -12,7 +12,7 @@ from ml_backend.report.figures import Report
 from ml_backend.report.timing import Spread
 from ml_backend.report.words import in_words
 from projection.records import ReviewStatus
-from training.reliability import FIRM, Bin, Reliability
+from training.evaluation.reliability import FIRM, Bin, Reliability
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,9 +7,9 @@ from datetime import UTC, date
 from typing import Self
 
 from ml_backend.report.source import Reviews
-from projection.json_form import Json
+from projection.io.records_json import Json
 from projection.records import ReviewedSentence, ReviewStatus
-from training.adjudication import moment, newest_decisions
+from training.data.adjudication import moment, newest_decisions
 
 ByStatus = Mapping[ReviewStatus, int]
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from projection.json_form import Json
-from training.reliability import wilson
+from projection.io.records_json import Json
+from training.evaluation.reliability import wilson
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from label_config.config import labels_of
+from label_config.labeling_config import labels_of
 from label_config.tasks import sentence_of
 from projection.errors import CorpusError
-from projection.files import parse_object
+from projection.io.files import parse_object
 from projection.records import ReviewedSentence
-from training.reviews import REVIEWED, read_reviews
+from training.data.reviewed import REVIEWED, read_reviews
 
 if TYPE_CHECKING:  # label-studio-sdk takes a second to import, which an export does not need
-    from ml_backend.label_studio import Project, ReviewServer
+    from ml_backend.label_studio.client import Project, ReviewServer
 
 SUMMARY = "summary.json"  # of an export
 
@@ -38,7 +38,7 @@ def read_project(server: "ReviewServer", project: "Project") -> Reviews:
         ReviewError: naming task and annotation, if one contradicts what was pushed.
         ServerError: if Label Studio cannot be reached.
     """
-    from ml_backend.pull import reviews_of  # noqa: PLC0415  label-studio-sdk takes a second
+    from ml_backend.review.pull import reviews_of  # noqa: PLC0415  label-studio-sdk takes a second
 
     where = f"project {project.title!r}"
     labels = labels_of(project.label_config, where)

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
-from ml_backend.ledger import PROPOSED
 from ml_backend.report.acceptance import Group
 from ml_backend.report.figures import Report
+from ml_backend.report.ledger import PROPOSED
 from ml_backend.report.progress import Progress
 from ml_backend.report.words import (
     agreed_in_words,

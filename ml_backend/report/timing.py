@@ -8,11 +8,11 @@ from typing import Self
 
 from scipy.stats import quantile_test
 
-from ml_backend.ledger import Change
 from ml_backend.report.acceptance import Reviewed, conflicts_of, in_order
-from projection.counting import counted
-from projection.json_form import Json
+from ml_backend.report.ledger import Change
+from projection.io.records_json import Json
 from projection.records import ReviewedSentence, ReviewStatus
+from projection.text.plural import counted
 
 IDLE_SECONDS = 600.0  # longer than anybody reads a sentence: it was left open
 LEVEL = 0.95

@@ -1,11 +1,11 @@
 """Figures as people read them, in the page, the plots and the terminal alike."""
 
-from ml_backend.agreement import Agreement
-from ml_backend.ledger import Change
 from ml_backend.report.acceptance import NO_CONFLICT
+from ml_backend.report.ledger import Change
 from ml_backend.report.shares import Share
-from projection.counting import counted
+from ml_backend.review.agreement import Agreement
 from projection.records import ConflictKind
+from projection.text.plural import counted
 
 NOTHING = "–"
 

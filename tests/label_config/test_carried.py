@@ -10,12 +10,12 @@ from hypothesis import given, settings
 
 from label_config.carried import told_anew
 from label_config.tasks import conflicts_of, to_prediction, to_task
-from projection.conflicts import PAPER_CHECKS, find_conflicts, low_confidence
 from projection.errors import ReviewError
-from projection.projector import unprojected
+from projection.pipeline.conflicts import PAPER_CHECKS, find_conflicts, low_confidence
+from projection.pipeline.projector import unprojected
 from projection.records import ConflictKind, Entity, ProjectedSentence, Span
-from tests.label_config.test_chips import Page
 from tests.label_config.test_round_trip import projected_sentences
+from tests.label_config.test_source_html import Page
 
 BANCO, PORTUGAL, EXTRA = 0, 1, 2  # the regions of `doubtful`, in their order
 

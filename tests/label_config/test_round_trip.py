@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from label_studio_sdk.label_interface.interface import LabelInterface
 
-from label_config.config import build_config
-from label_config.reviews import annotation_of, reviewed_of
+from label_config.annotations import annotation_of, reviewed_of
+from label_config.labeling_config import build_config
 from label_config.tasks import conflicts_of, sentence_of, to_prediction, to_task
 from projection.records import (
     Conflict,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from label_studio_sdk.label_interface.interface import LabelInterface
 
-from label_config.config import build_config
+from label_config.labeling_config import build_config
 from label_config.tasks import conflicts_of, sentence_of, to_prediction, to_task
 from projection.errors import ReviewError
 from projection.records import (

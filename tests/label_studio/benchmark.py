@@ -26,9 +26,9 @@ from typing import Any
 
 import httpx
 
-from label_config.config import build_config
+from label_config.labeling_config import build_config
 from label_config.tasks import to_task
-from projection.projector import pair
+from projection.pipeline.projector import pair
 from projection.records import ParallelSentence, ProjectedSentence
 from tests.label_studio.bundled_backend import CREDENTIALS, bundled_backend
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from flask import request
 from werkzeug.serving import make_server
 
-from ml_backend.access import Credentials
-from ml_backend.app import create_app
-from ml_backend.engine import Engine, load_function
+from ml_backend.api.app import create_app
+from ml_backend.api.webhook import EventLog
+from ml_backend.api.wire import Json
+from ml_backend.auth import Credentials
+from ml_backend.serving.engine import Engine, load_function
+from ml_backend.serving.model_store import ModelStore
 from ml_backend.settings import Settings
-from ml_backend.store import ModelStore
-from ml_backend.webhook import EventLog
-from ml_backend.wire import Json
 
 CREDENTIALS = Credentials("label-studio", "öffne dich: Sesam")
 

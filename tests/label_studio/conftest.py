@@ -16,17 +16,18 @@ import httpx
 import pytest
 from werkzeug.serving import make_server
 
-from label_config.config import build_config
-from ml_backend.app import create_app
-from ml_backend.engine import Engine, Load
-from ml_backend.jobs import JobQueue
-from ml_backend.label_studio import Project, ReviewServer
-from ml_backend.label_studio_server import LabelStudioServer
+from label_config.labeling_config import build_config
+from ml_backend.api.app import create_app
+from ml_backend.api.webhook import EventLog
+from ml_backend.demo.label_studio_server import LabelStudioServer
+from ml_backend.jobs.events import Event
+from ml_backend.jobs.queue import JobQueue
+from ml_backend.label_studio.client import Project, ReviewServer
+from ml_backend.serving.engine import Engine, Load
+from ml_backend.serving.model_store import ModelStore
 from ml_backend.settings import Settings
-from ml_backend.store import ModelStore
-from ml_backend.webhook import Event, EventLog
-from projection.conflicts import Policy
-from projection.run import project_corpus
+from projection.pipeline.conflicts import Policy
+from projection.pipeline.run import project_corpus
 from tests.events import read_events
 from tests.label_studio.bundled_backend import CREDENTIALS
 from tests.label_studio.examples import EXAMPLES, LABELS, SECOND, FixedProjector

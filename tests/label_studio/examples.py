@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from projection.conflicts import PAPER_CHECKS, find_conflicts, low_confidence
+from projection.pipeline.conflicts import PAPER_CHECKS, find_conflicts, low_confidence
 from projection.records import (
     Conflict,
     ConflictKind,

@@ -7,10 +7,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from label_config.config import SOURCE_LABEL_HOTKEYS, build_config
-from ml_backend.label_studio import Project, ReviewServer
-from ml_backend.push import push
-from projection.projector import Projector, pair
+from label_config.labeling_config import SOURCE_LABEL_HOTKEYS, build_config
+from ml_backend.label_studio.client import Project, ReviewServer
+from ml_backend.review.push import push
+from projection.pipeline.projector import Projector, pair
 from tests.label_studio.bundled_backend import CREDENTIALS, BundledBackend, bundled_backend
 from tests.label_studio.examples import LABELS, place
 from tests.label_studio.pages import SOURCE, ReviewPage

@@ -10,7 +10,7 @@ from pathlib import Path
 from playwright.sync_api import Page, Response, Route, sync_playwright
 
 from label_config.colors import contrast, luminance
-from ml_backend.label_studio_server import LabelStudioServer
+from ml_backend.demo.label_studio_server import LabelStudioServer
 from projection.records import Span
 
 SWITCHES = (

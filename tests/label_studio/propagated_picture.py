@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from label_config.config import build_config
-from label_config.reviews import annotation_of
-from ml_backend.label_studio import ReviewServer
-from ml_backend.propagate import Selection, carry_out, plan
-from ml_backend.push import push
+from label_config.annotations import annotation_of
+from label_config.labeling_config import build_config
+from ml_backend.label_studio.client import ReviewServer
+from ml_backend.propagation.propagate import Selection, carry_out, plan
+from ml_backend.review.push import push
 from projection.records import Entity, ReviewStatus
 from tests.label_studio.examples import LABELS, Example, FixedProjector, place
 from tests.label_studio.pages import ReviewPage

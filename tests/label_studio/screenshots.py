@@ -13,15 +13,15 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from label_config.config import build_config
+from label_config.labeling_config import build_config
 from ml_backend.cli.push import labels_of_run
-from ml_backend.label_studio import ReviewServer
-from ml_backend.label_studio_server import LabelStudioServer
-from ml_backend.push import push
-from ml_backend.review_tabs import REVIEW_QUEUE, review_tabs
+from ml_backend.demo.label_studio_server import LabelStudioServer
+from ml_backend.label_studio.client import ReviewServer
+from ml_backend.label_studio.tabs import REVIEW_QUEUE, review_tabs
+from ml_backend.review.push import push
+from projection.pipeline.run import load_run
 from projection.records import ProjectedSentence
-from projection.run import load_run
-from projection.words import is_character_language
+from projection.text.words import is_character_language
 from tests.label_studio.interactive_pictures import interactive_pictures
 from tests.label_studio.pages import NEXT_SPAN, reviewing
 from tests.label_studio.propagated_picture import propagated_picture

@@ -11,15 +11,15 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
-from label_config.reviews import annotation_of
-from ml_backend.audit import audit_of, draw
-from ml_backend.audit_report import audit_report
+from label_config.annotations import annotation_of
+from ml_backend.audit.report import audit_report
+from ml_backend.audit.sample import audit_of, draw
 from ml_backend.cli import app
-from ml_backend.label_studio import Project, ReviewServer
-from ml_backend.label_studio_server import LabelStudioServer
-from ml_backend.push import push
-from ml_backend.repredict import repredict
-from ml_backend.review_tabs import AUDIT_SAMPLE, DISAGREEMENTS, review_tabs
+from ml_backend.demo.label_studio_server import LabelStudioServer
+from ml_backend.label_studio.client import Project, ReviewServer
+from ml_backend.label_studio.tabs import AUDIT_SAMPLE, DISAGREEMENTS, review_tabs
+from ml_backend.review.push import push
+from ml_backend.review.repredict import repredict
 from projection.errors import ReviewError
 from projection.records import Entity, ParallelSentence, ProjectedSentence, ReviewStatus
 from tests.label_studio.conftest import invited

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from label_config.chips import WHAT_TO_DO, with_propagated
-from label_config.config import build_config
+from label_config.labeling_config import build_config
+from label_config.source_html import WHAT_TO_DO, with_propagated
 from ml_backend.cli import app
-from ml_backend.label_studio import Project, ReviewServer
-from ml_backend.pull import fetch_reviewed
-from ml_backend.push import push
-from ml_backend.review_tabs import REVIEW_QUEUE
+from ml_backend.label_studio.client import Project, ReviewServer
+from ml_backend.label_studio.tabs import REVIEW_QUEUE
+from ml_backend.review.pull import fetch_reviewed
+from ml_backend.review.push import push
 from projection.records import LabelOrigin, ProjectedSentence, ReviewedSentence, ReviewStatus, Span
 from tests.label_studio.examples import (
     BY_ID,

@@ -8,13 +8,13 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from label_config.config import build_config
+from label_config.labeling_config import build_config
 from ml_backend.cli import app
 from ml_backend.cli.doctor import expected_header
-from ml_backend.doctor import Check, Verdict, diagnose
-from ml_backend.label_studio import Project, ReviewServer
-from ml_backend.label_studio_server import LabelStudioServer
-from ml_backend.push import push
+from ml_backend.demo.label_studio_server import LabelStudioServer
+from ml_backend.label_studio.client import Project, ReviewServer
+from ml_backend.label_studio.doctor import Check, Verdict, diagnose
+from ml_backend.review.push import push
 from tests.label_studio.conftest import CREDENTIALS, RunningBackend
 from tests.label_studio.examples import LABELS, SECOND, projected
 

@@ -10,13 +10,13 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from label_config.config import build_config
-from label_config.reviews import annotation_of
+from label_config.annotations import annotation_of
+from label_config.labeling_config import build_config
 from ml_backend.cli import app
-from ml_backend.label_studio import Project, ReviewServer
-from ml_backend.label_studio_server import LabelStudioServer
-from ml_backend.pull import fetch
-from ml_backend.push import push, push_reviews
+from ml_backend.demo.label_studio_server import LabelStudioServer
+from ml_backend.label_studio.client import Project, ReviewServer
+from ml_backend.review.pull import fetch
+from ml_backend.review.push import push, push_reviews
 from projection.records import (
     Entity,
     LabelOrigin,
@@ -25,9 +25,9 @@ from projection.records import (
     Span,
 )
 from tests.label_studio.examples import BY_ID, EXAMPLES, FIRST, LABELS, place, projected
-from training.export import ExportSettings, write_export
-from training.reviews import read_reviews
-from training.splits import Shares
+from training.data.reviewed import read_reviews
+from training.data.splits import Shares
+from training.export.export import ExportSettings, write_export
 
 pytestmark = pytest.mark.label_studio
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from label_config.config import LABEL_HOTKEYS, SOURCE_ENTITIES
-from ml_backend.label_studio import Project, ReviewServer
-from ml_backend.pull import fetch_reviewed
+from label_config.labeling_config import LABEL_HOTKEYS, SOURCE_ENTITIES
+from ml_backend.label_studio.client import Project, ReviewServer
+from ml_backend.review.pull import fetch_reviewed
 from projection.records import LabelOrigin, ReviewedSentence, ReviewStatus, Span
 
 playwright = pytest.importorskip("playwright", reason="playwright is not installed: the dev extra")

@@ -26,15 +26,15 @@ from typing import Any
 import httpx
 import pytest
 
-from label_config.config import build_config
-from label_config.reviews import annotation_of
-from ml_backend.access import Credentials, credentials_of
-from ml_backend.doctor import Verdict, diagnose
-from ml_backend.label_studio import Project, ReviewServer, TokenKind
-from ml_backend.label_studio_server import LabelStudioServer, free_port
-from ml_backend.pull import fetch_reviewed
-from ml_backend.push import push
-from ml_backend.review_tabs import review_tabs
+from label_config.annotations import annotation_of
+from label_config.labeling_config import build_config
+from ml_backend.auth import Credentials, credentials_of
+from ml_backend.demo.label_studio_server import LabelStudioServer, free_port
+from ml_backend.label_studio.client import Project, ReviewServer, TokenKind
+from ml_backend.label_studio.doctor import Verdict, diagnose
+from ml_backend.label_studio.tabs import review_tabs
+from ml_backend.review.pull import fetch_reviewed
+from ml_backend.review.push import push
 from ml_backend.settings import Settings
 from projection.records import Entity, ReviewStatus
 from tests.compose import ROOT, SECRETS, compose

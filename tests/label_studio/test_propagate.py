@@ -8,15 +8,15 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from label_config.reviews import annotation_of
+from label_config.annotations import annotation_of
 from ml_backend.cli import app
-from ml_backend.label_studio import Json, Project, ReviewServer
-from ml_backend.label_studio_server import LabelStudioServer
-from ml_backend.propagate import LeftOut, Propagated, Selection, carry_out, plan
-from ml_backend.pull import fetch_reviewed
-from ml_backend.push import push
-from ml_backend.repredict import repredict
-from ml_backend.review_tabs import PROPAGATED, review_tabs
+from ml_backend.demo.label_studio_server import LabelStudioServer
+from ml_backend.label_studio.client import Json, Project, ReviewServer
+from ml_backend.label_studio.tabs import PROPAGATED, review_tabs
+from ml_backend.propagation.propagate import LeftOut, Propagated, Selection, carry_out, plan
+from ml_backend.review.pull import fetch_reviewed
+from ml_backend.review.push import push
+from ml_backend.review.repredict import repredict
 from projection.records import Entity, LabelOrigin, ReviewStatus
 from tests.label_studio.conftest import invited
 from tests.label_studio.examples import SECOND, Example, FixedProjector, place

@@ -7,11 +7,11 @@ import pytest
 from playwright.sync_api import sync_playwright
 from typer.testing import CliRunner
 
-from label_config.reviews import annotation_of
+from label_config.annotations import annotation_of
 from ml_backend.cli import app
-from ml_backend.label_studio import Project, ReviewServer
-from ml_backend.label_studio_server import LabelStudioServer
-from ml_backend.push import push
+from ml_backend.demo.label_studio_server import LabelStudioServer
+from ml_backend.label_studio.client import Project, ReviewServer
+from ml_backend.review.push import push
 from projection.records import Entity, ReviewStatus
 from tests.label_studio.examples import BY_ID, EXAMPLES, projected
 from tests.label_studio.pages import SWITCHES, chromium

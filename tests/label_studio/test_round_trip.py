@@ -10,16 +10,16 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from label_config.config import build_config
-from label_config.reviews import annotation_of
+from label_config.annotations import annotation_of
+from label_config.labeling_config import build_config
 from label_config.tasks import NOT_YET, to_task
 from ml_backend.cli import app
-from ml_backend.label_studio import Project, ReviewServer, TokenKind
-from ml_backend.label_studio_server import LabelStudioServer
-from ml_backend.pull import fetch_reviewed
-from ml_backend.push import push
-from ml_backend.repredict import RepredictReport, repredict
-from ml_backend.review_tabs import review_tabs
+from ml_backend.demo.label_studio_server import LabelStudioServer
+from ml_backend.label_studio.client import Project, ReviewServer, TokenKind
+from ml_backend.label_studio.tabs import review_tabs
+from ml_backend.review.pull import fetch_reviewed
+from ml_backend.review.push import push
+from ml_backend.review.repredict import RepredictReport, repredict
 from projection.errors import RunError, ServerError
 from projection.records import Entity, ReviewStatus, Span
 from tests.label_studio.conftest import CREDENTIALS, RunningBackend

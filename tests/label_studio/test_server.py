@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ml_backend.label_studio import ReviewServer
-from ml_backend.label_studio_server import LabelStudioServer, free_port
+from ml_backend.demo.label_studio_server import LabelStudioServer, free_port
+from ml_backend.label_studio.client import ReviewServer
 from projection.errors import ServerError
 
 

@@ -6,17 +6,17 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from label_config.reviews import annotation_of
-from ml_backend.access import Credentials
+from label_config.annotations import annotation_of
+from ml_backend.auth import Credentials
 from ml_backend.cli import app
-from ml_backend.jobs import State
-from ml_backend.label_studio import Project, ReviewServer
-from ml_backend.label_studio_server import LabelStudioServer
-from ml_backend.push import push
+from ml_backend.demo.label_studio_server import LabelStudioServer
+from ml_backend.jobs.queue import State
+from ml_backend.label_studio.client import Project, ReviewServer
+from ml_backend.review.push import push
 from tests.label_studio.conftest import CREDENTIALS, RunningBackend
 from tests.lakes import COUNT, POOR, FixedProjector, reviewed, sentence
+from tests.ml_backend.cli.test_serve import listening, start
 from tests.ml_backend.conftest import wait_until
-from tests.ml_backend.test_serve import listening, start
 
 pytestmark = pytest.mark.label_studio
 

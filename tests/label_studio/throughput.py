@@ -22,15 +22,15 @@ from typing import Any, TypeVar
 
 from typer.testing import CliRunner
 
-from label_config.config import build_config
-from label_config.reviews import annotation_of
+from label_config.annotations import annotation_of
+from label_config.labeling_config import build_config
 from label_config.tasks import to_prediction, to_task
 from ml_backend.cli import app
-from ml_backend.label_studio import Project, ReviewServer
-from ml_backend.label_studio_server import LabelStudioServer
-from ml_backend.propagate import Selection, carry_out, plan
-from ml_backend.push import CHUNK, push
-from ml_backend.repredict import repredict
+from ml_backend.demo.label_studio_server import LabelStudioServer
+from ml_backend.label_studio.client import Project, ReviewServer
+from ml_backend.propagation.propagate import Selection, carry_out, plan
+from ml_backend.review.push import CHUNK, push
+from ml_backend.review.repredict import repredict
 from projection.records import Entity, ProjectedSentence, ReviewStatus
 from tests.label_studio.examples import FIRST, LABELS, Example, FixedProjector
 

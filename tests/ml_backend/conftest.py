@@ -17,13 +17,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from label_config.tasks import to_task
-from ml_backend.app import create_app
-from ml_backend.engine import Engine, Load
+from ml_backend.api.app import create_app
+from ml_backend.api.webhook import EventLog
+from ml_backend.serving.engine import Engine, Load
+from ml_backend.serving.model_store import ModelStore
 from ml_backend.settings import Settings
-from ml_backend.store import ModelStore
-from ml_backend.webhook import EventLog
 from projection.errors import ModelError
-from projection.linking import Link
+from projection.protocols import Link
 from projection.records import Entity, ParallelSentence, ProjectedSentence, Projection, Span
 
 BUNDLED_VERSION = "fixed-bundled"

@@ -20,8 +20,8 @@ from transformers import (
     RobertaModel,
 )
 
-from training.dataset import Row, dataset_of, rows_of
-from training.iob2 import write_iob2
+from training.data.dataset import Row, dataset_of, rows_of
+from training.data.iob2 import write_iob2
 
 FIRST = {"PER": ("Ba", "Do", "Fi"), "LOC": ("Ku", "Le", "Mo"), "ORG": ("Ra", "Si", "Ta")}
 SYLLABLES = ("ba", "do", "fi", "ku", "le", "mo", "ra", "si", "ta")

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from projection.errors import TrainingError
-from training.presets import DEFAULT
+from training.tagger.presets import DEFAULT
 
 
 class Reads(StrEnum):
@@ -36,7 +36,7 @@ class Reviewed(NamedTuple):
 class Row:
     """A recipe and what it is given.
 
-    `changes` are those of `training.presets.changed`. `pseudo` is the name of the one corpus (or
+    `changes` are those of `presets.changed`. `pseudo` is the name of the one corpus (or
     teacher) to learn from, None stands for all corpora together. `sentences` is how many
     pseudo-labelled sentences are drawn, None for as many as in all rows. In a figure `x` is the
     row's place on the axis, and rows of one `series` are joined.

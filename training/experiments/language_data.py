@@ -6,16 +6,16 @@ from functools import cached_property
 from datasets import Dataset
 
 from projection.errors import TrainingError
-from training.dataset import rows_of
-from training.drawing import drawn
+from training.data.dataset import rows_of
+from training.data.pseudo_labels import together
 from training.experiments.config import Corpus, DataConfig, Language
 from training.experiments.definition import Reads, Row
 from training.experiments.reviewing import Pool, Reviews, read_pool
 from training.experiments.sources import read_labelled, read_pseudo, read_unlabelled
-from training.loop import OnProgress
-from training.presets import Draw, Part, Preset
-from training.pseudo import together
-from training.transfer import TrainingData
+from training.tagger.presets import Draw, Part, Preset
+from training.tagger.recipe_runner import TrainingData
+from training.tagger.sampling import drawn
+from training.trainer.trainer import OnProgress
 
 
 class LanguageData:

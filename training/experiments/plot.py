@@ -5,8 +5,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.evaluation.reliability import INK, check_plot
 from training.experiments.results import Cell, Results
-from training.reliability import INK, check_plot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,7 @@ from typing import Any
 
 from training.experiments.definition import Experiment, Row
 from training.experiments.published import Published, published_for
-from training.seeds import MEASURES, Spread
+from training.tagger.seeds import MEASURES, Spread
 
 SCHEMA = 1
 
@@ -18,7 +18,7 @@ class Settings:
 
     `base` None leaves every recipe its own. At most `sentences` of the English and of the
     pseudo-labelled ones are drawn, each recipe drawing its own way, and the first `scored` of the
-    test data are scored. `changes` are those of `training.presets.changed`; one of a stage that a
+    test data are scored. `changes` are those of `presets.changed`; one of a stage that a
     row does not have leaves the row as it is. `preset` and `at` are for `Experiment.rows`. `langs`
     and `rows` (names) empty stand for all.
     """

@@ -12,17 +12,17 @@ from pathlib import Path
 from datasets import Dataset
 
 from projection.errors import TrainingError
+from projection.io.gold import GoldSentence, read_gold
+from projection.pipeline.run import load_run
 from projection.records import ProjectedSentence, ReviewStatus
-from projection.run import load_run
-from projection.scoring import GoldSentence, read_gold
-from training.dataset import LabelMap, Row, dataset_of, map_labels, rows_of
+from training.data.dataset import LabelMap, Row, dataset_of, map_labels, rows_of
+from training.data.iob2 import chunks, encode
+from training.data.pseudo_labels import projected_dataset
 from training.experiments.config import Corpus, Language
 from training.experiments.definition import Order, Reviewed
 from training.experiments.sources import project_once, run_of
-from training.iob2 import chunks, encode
-from training.loop import OnProgress
-from training.order import parted
-from training.pseudo import projected_dataset
+from training.tagger.request import parted
+from training.trainer.trainer import OnProgress
 
 
 @dataclass(frozen=True, slots=True)

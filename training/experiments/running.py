@@ -15,17 +15,16 @@ from typing import Any
 
 from datasets import Dataset
 
-from projection.checkpoints import device_name
 from projection.errors import TrainingError
-from projection.files import parse_object, write_json
-from training.dataset import fingerprint
+from projection.io.files import parse_object, write_json
+from projection.models.checkpoints import device_name
+from training.data.dataset import fingerprint
 from training.experiments.config import DataConfig, Language
 from training.experiments.definition import Experiment, Reads, Row
 from training.experiments.language_data import LanguageData
 from training.experiments.results import Cell, Results, Settings
 from training.experiments.reviewing import Reviews
-from training.loop import OnProgress
-from training.presets import (
+from training.tagger.presets import (
     OF_THE_LAST_STAGE,
     Draw,
     Part,
@@ -34,7 +33,8 @@ from training.presets import (
     concerns,
     preset_named,
 )
-from training.transfer import RECORD, Trained, TrainingData, plan_of, train_preset
+from training.tagger.recipe_runner import RECORD, Trained, TrainingData, plan_of, train_preset
+from training.trainer.trainer import OnProgress
 
 CELLS, STAGES = "cells", "stages"
 

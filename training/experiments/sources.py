@@ -16,19 +16,19 @@ from typing import Any
 from datasets import Dataset, IterableDataset, load_dataset
 from datasets.exceptions import DatasetsError
 
-from projection.bundled import resolve
-from projection.conflicts import CHECKS, Policy
-from projection.corpus import covers, read_moses
 from projection.errors import TrainingError
-from projection.projector import Projector
+from projection.io.corpus import covers, read_moses
+from projection.io.folders import content_hash
+from projection.models.bundled import resolve
+from projection.pipeline.conflicts import CHECKS, Policy
+from projection.pipeline.projector import Projector
+from projection.pipeline.run import project_corpus
 from projection.records import ParallelSentence
-from projection.run import project_corpus
-from training.dataset import LabelMap, Row, dataset_of, in_language, map_labels
+from training.data.dataset import LabelMap, Row, dataset_of, in_language, map_labels
+from training.data.iob2 import OUTSIDE, tag_fault
+from training.data.pseudo_labels import load_projected, load_tagged, read_text, together
 from training.experiments.config import HUB, OPUS, Corpus
-from training.folders import content_hash
-from training.iob2 import OUTSIDE, tag_fault
-from training.loop import OnProgress
-from training.pseudo import load_projected, load_tagged, read_text, together
+from training.trainer.trainer import OnProgress
 
 PUBLISHER = "Helsinki-NLP"
 TAGS = ("ner_tags", "tags")

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from training.card import table
 from training.experiments.results import Cell, Results, Verdict
-from training.seeds import Spread
+from training.tagger.seeds import Spread
+from training.trainer.card import table
 
 MISSING = "–"
 

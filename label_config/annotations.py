@@ -1,0 +1,197 @@
+"""What people decided, read back from Label Studio's export; and decisions as annotations."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from label_config.labeling_config import UNUSABLE
+from label_config.regions import (
+    Region,
+    Result,
+    choice_of,
+    read_result,
+    region_id,
+    region_of,
+    with_provenance,
+)
+from label_config.tasks import Json, conflicts_of, sentence_of
+from projection.errors import ReviewError
+from projection.io.json_fields import Fields
+from projection.records import (
+    Entity,
+    LabelOrigin,
+    ParallelSentence,
+    Provenance,
+    ReviewedSentence,
+    ReviewStatus,
+)
+
+_MEND = "Export the project as JSON, with full annotations and predictions"
+NOBODY = "unknown"  # the annotator, when Label Studio no longer knows
+
+
+def reviewed_of(
+    exported_task: Json, labels: Collection[str], where: str = "export"
+) -> list[ReviewedSentence]:
+    """One record for every annotation of an exported task, in Label Studio's order.
+
+    The entities are what the person left, sorted by span, without scores. Overlapping ones are all
+    kept, and named in `notes`. Without a prediction to compare with, what was submitted counts as
+    corrected. `provenance` is what each region says of itself; one drawn anew in the place of a
+    deleted prediction, with the same label, takes the source from that.
+
+    Raises:
+        ReviewError: naming task and annotation, if anything in it is missing, unknown, or
+            contradicts the sentence that was sent.
+    """
+    export = Fields(exported_task, where, ReviewError, _MEND)
+    task = replace(export, where=f"{where} task {export.integer_or_none('id')}")
+    task.child("data")  # `sentence_of` would take a task without it for the data themselves
+    sentence = sentence_of(task.row, task.where)
+    return [
+        _reviewed(task, sentence, annotation, labels) for annotation in task.children("annotations")
+    ]
+
+
+def annotation_of(
+    entities: Iterable[Entity],
+    target_text: str,
+    status: ReviewStatus,
+    provenance: Sequence[Provenance] = (),
+) -> list[dict[str, Any]]:
+    """The `result` list a person would submit who leaves these entities and decides `status`.
+
+    `provenance` goes with `entities`, one for one, and comes back from `reviewed_of` unchanged.
+    Scores are not written: a person said so. A skipped task is one submitted with
+    `was_cancelled`, which is beside the result, not in it.
+
+    Raises:
+        SpanError: if an entity reaches past `target_text`.
+    """
+    entities = list(entities)
+    result = [
+        region_of(
+            region_id("", None, entity.span, entity.label, n),
+            Entity(entity.span, entity.label),
+            target_text,
+        )
+        for n, entity in enumerate(entities)
+    ]
+    if provenance:
+        result = [with_provenance(*each) for each in zip(result, provenance, strict=True)]
+    if status is ReviewStatus.UNUSABLE:
+        result.append(choice_of("review-unusable", UNUSABLE))
+    return result
+
+
+def _reviewed(
+    task: Fields, sentence: ParallelSentence, submitted: Fields, labels: Collection[str]
+) -> ReviewedSentence:
+    annotation_id = submitted.integer_or_none("id")
+    annotation = replace(submitted, where=f"{task.where} annotation {annotation_id}")
+    result = read_result(annotation, sentence, labels)
+    prediction, note = _prediction(task, annotation)
+    predicted = None if prediction is None else read_result(prediction, sentence, labels).regions
+    return ReviewedSentence(
+        sentence=sentence,
+        entities=tuple(Entity(entity.span, entity.label) for entity in result.entities),
+        status=_status(annotation, result, predicted),
+        annotator=_annotator(annotation),
+        lead_time=annotation.number_or_none("lead_time"),
+        predicted=None if predicted is None else tuple(region.entity for region in predicted),
+        conflicts=conflicts_of(task.row, task.where),
+        model_version=None if prediction is None else prediction.text_or_none("model_version"),
+        task_id=task.integer_or_none("id"),
+        annotation_id=annotation_id,
+        updated_at=annotation.text_or_none("updated_at"),
+        notes=(*note, *result.notes),
+        provenance=_provenance(result.regions, predicted or ()),
+    )
+
+
+def _provenance(left: Sequence[Region], predicted: Sequence[Region]) -> tuple[Provenance, ...]:
+    """Where each region comes from, as it says itself, or as its forerunner does."""
+    kept = {region.identity for region in left}
+    gone = [region for region in predicted if region.identity not in kept]
+    return tuple(_provenance_of(region, gone) for region in left)
+
+
+def _provenance_of(region: Region, gone: Sequence[Region]) -> Provenance:
+    if region.origin is not None:
+        return Provenance(region.origin, region.source)
+    forerunner = _forerunner(region.entity, gone)
+    if forerunner is None:
+        return Provenance(LabelOrigin.PERSON, region.source)
+    same = forerunner.entity.span == region.entity.span
+    origin = LabelOrigin.PROJECTED if same else LabelOrigin.CHANGED
+    return Provenance(origin, region.source or forerunner.source)
+
+
+def _forerunner(entity: Entity, gone: Sequence[Region]) -> Region | None:
+    """The predicted region that was deleted to draw this one: the same, or the only one with its
+    label that it overlaps. Borders are often corrected that way.
+    """
+    alike = [r for r in gone if r.entity.label == entity.label]
+    same = [r for r in alike if r.entity.span == entity.span]
+    near = same[:1] or [r for r in alike if r.entity.span.overlaps(entity.span)]
+    return near[0] if len(near) == 1 else None
+
+
+def _status(annotation: Fields, result: Result, predicted: Sequence[Region] | None) -> ReviewStatus:
+    cancelled = annotation.row.get("was_cancelled", False)
+    if not isinstance(cancelled, bool):
+        raise annotation.error("was_cancelled", f"{cancelled!r} is neither true nor false")
+    if cancelled:
+        return ReviewStatus.SKIPPED
+    if result.answer == UNUSABLE:
+        return ReviewStatus.UNUSABLE
+    same = predicted is not None and _marks(predicted) == _marks(result.regions)
+    return ReviewStatus.ACCEPTED if same else ReviewStatus.CORRECTED
+
+
+def _marks(regions: Iterable[Region]) -> list[tuple[object, str]]:
+    # Read results are sorted, so equal lists are equal multisets.
+    return [(region.entity.span, region.entity.label) for region in regions]
+
+
+def _prediction(task: Fields, annotation: Fields) -> tuple[Fields | None, tuple[str, ...]]:
+    """What the annotator started from, and a note where that is a guess."""
+    found, note = _seen(task.row, annotation.row, annotation.integer_or_none("parent_prediction"))
+    if found is None:
+        return None, note
+    return replace(task, row=found, where=f"{task.where} prediction {found.get('id')}"), note
+
+
+def _seen(task: Json, annotation: Json, seen: int | None) -> tuple[Json | None, tuple[str, ...]]:
+    # Label Studio lists bare ids unless asked for full predictions, but keeps a copy of the one
+    # that was submitted from in the annotation itself.
+    full = [p for p in task.get("predictions") or () if isinstance(p, dict) and "result" in p]
+    if seen is not None:
+        copy = annotation.get("prediction")
+        candidates = [*full, copy] if isinstance(copy, dict) and "result" in copy else full
+        for prediction in candidates:
+            if prediction.get("id") == seen:
+                return prediction, ()
+    if not full:
+        return None, ()
+    last = newest(full)
+    if seen is None:
+        return last, ()
+    return last, (f"prediction {seen}, which the annotator saw, is gone: compared to the newest",)
+
+
+def newest(predictions: Iterable[Json]) -> Json | None:
+    """The one made last; of those made at the same moment, the one with the highest id."""
+    return max(
+        predictions,
+        key=lambda made: (str(made.get("created_at") or ""), made.get("id") or 0),
+        default=None,
+    )
+
+
+def _annotator(annotation: Fields) -> str:
+    if isinstance(annotation.row.get("completed_by"), dict):
+        person = annotation.child("completed_by").integer_or_none("id")
+    else:
+        person = annotation.integer_or_none("completed_by")
+    return NOBODY if person is None else str(person)

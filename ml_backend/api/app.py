@@ -1,0 +1,222 @@
+"""The Flask application Label Studio talks to."""
+
+import logging
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from flask import Flask, Response, jsonify, request
+from flask.typing import ResponseReturnValue
+from prometheus_client import CONTENT_TYPE_LATEST
+from werkzeug.datastructures import Headers, WWWAuthenticate
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, Unauthorized
+
+from ml_backend.api.interactive import Drawn, Found, find_with, respond
+from ml_backend.api.metrics import Metrics
+from ml_backend.api.predict import Answers, answer
+from ml_backend.api.webhook import EventLog, read_event
+from ml_backend.api.wire import (
+    ErrorResponse,
+    HealthResponse,
+    PredictRequest,
+    PredictResponse,
+    RequestError,
+    SetupResponse,
+    StatusResponse,
+    VersionsResponse,
+    WebhookResponse,
+    read_object,
+    read_predict,
+)
+from ml_backend.auth import Credentials, credentials_of
+from ml_backend.jobs.events import START_TRAINING
+from ml_backend.jobs.queue import LOG_LINES, JobQueue
+from ml_backend.serving.engine import Engine, NotReadyError
+from ml_backend.serving.model_store import BUNDLED
+from ml_backend.settings import Settings
+from projection.errors import ModelError
+from projection.records import ParallelSentence
+
+if TYPE_CHECKING:
+    # For the type alone: importing it would import torch.
+    from projection.protocols import ProjectsSentences
+
+log = logging.getLogger(__name__)
+
+# Label Studio gives /setup 3 s; a version that comes too late is as good as none.
+SETUP_WAIT = 2.0
+
+OPEN_ENDPOINTS = frozenset({"root", "health"})
+
+CHALLENGE = WWWAuthenticate("basic", {"realm": "spanferry"})
+ASK_FOR = "no or wrong credentials. Send HTTP basic ones, or Authorization: Token <password>"
+
+
+def create_app(settings: Settings, engine: Engine, events: EventLog | None = None) -> Flask:
+    """The application. The caller starts `engine`, and closes it and the `events` passed in.
+
+    Without `events`, they go to the data folder.
+
+    Raises:
+        SettingsError: if authentication is on and there is no password.
+    """
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_mb * 2**20
+    events = events or EventLog(settings.events_file, settings.event_queue)
+    service = Service(settings, engine, events)
+    app.add_url_rule("/", "root", service.health)
+    app.add_url_rule("/health", "health", service.health)
+    app.add_url_rule("/setup", "setup", service.setup, methods=["POST"])
+    app.add_url_rule("/predict", "predict", service.predict, methods=["POST"])
+    app.add_url_rule("/webhook", "webhook", service.webhook, methods=["POST"])
+    app.add_url_rule("/versions", "versions", service.versions)
+    app.add_url_rule("/metrics", "metrics", service.scrape)
+    app.add_url_rule("/status", "status", service.status)
+    app.after_request(service.count)
+    _guard(app, credentials_of(settings))
+    _answer_errors_in_json(app)
+    return app
+
+
+class Service:
+    """The endpoints. None but /predict ever waits for a model longer than `SETUP_WAIT`."""
+
+    def __init__(self, settings: Settings, engine: Engine, events: EventLog) -> None:
+        self._settings, self._engine, self._events = settings, engine, events
+        self._queue = JobQueue(settings.jobs_folder)
+        self._metrics = Metrics(engine, events)
+
+    def health(self) -> HealthResponse:
+        """That the process answers, and with which model. Label Studio gives this 1 s."""
+        body = HealthResponse(status="UP", model_version=self._engine.model_version)
+        if self._engine.degraded is not None:
+            body["degraded"] = self._engine.degraded
+        return body
+
+    def setup(self) -> SetupResponse:
+        """The version Label Studio will look for. The body, an access token in it, stays unread."""
+        return SetupResponse(model_version=self._engine.projector(SETUP_WAIT).model_version)
+
+    def predict(self) -> PredictResponse:
+        """Pre-annotate tasks, or answer someone who is annotating: one result each, in order."""
+        started = time.monotonic()
+        with self._metrics.predict_seconds.time():
+            asked = read_predict(request.get_data())
+            projector = self._engine.projector(self._settings.load_wait)
+            answers = self._answers(asked, projector, started + self._settings.predict_seconds)
+        self._metrics.projected.inc(answers.projected)
+        for refused in answers.refused:
+            self._metrics.refused.labels(refused.reason).inc()
+        if answers.refused:
+            kinds = dict(Counter(str(refused.reason) for refused in answers.refused))
+            example = answers.refused[0].what
+            log.warning("No answer for %s of %d: %s", kinds, len(asked.tasks), example)
+        return PredictResponse(results=answers.results)
+
+    def _answers(
+        self, asked: PredictRequest, projector: "ProjectsSentences", deadline: float
+    ) -> Answers:
+        def left() -> float:
+            return deadline - time.monotonic()
+
+        def find(sentence: ParallelSentence, drawn: Drawn) -> Found | None:
+            return self._engine.ask(partial(find_with, projector, sentence, drawn), left())
+
+        if asked.drawn is None:
+            return answer(asked, lambda found: self._engine.project(projector, found, left()))
+        return respond(asked, projector.model_version, find)
+
+    def webhook(self) -> tuple[WebhookResponse, HTTPStatus]:
+        """Write an event down later, and say so now; a training asked for is queued by then."""
+        event = read_event(read_object(request.get_data(), "/webhook"), datetime.now(UTC))
+        self._metrics.events.labels(event.counted_as).inc()
+        if event.action == START_TRAINING and event.project is not None:
+            self._queue.add(event.project, "asked for in Label Studio")
+        if self._events.put(event):
+            return WebhookResponse(status="queued"), HTTPStatus.OK
+        return WebhookResponse(status="lost"), HTTPStatus.SERVICE_UNAVAILABLE
+
+    def versions(self) -> VersionsResponse:
+        """The models one can activate."""
+        known = [BUNDLED, *self._engine.stored_versions]
+        return VersionsResponse(versions=known, model_version=self._engine.model_version)
+
+    def status(self) -> StatusResponse:
+        """What answers, what could, and the trainings that were asked for."""
+        health, active = self.health(), None
+        try:
+            active = self._engine.active_version
+        except ModelError as error:
+            health.setdefault("degraded", str(error))
+        return StatusResponse(
+            **health,
+            active=active,
+            versions=[BUNDLED, *self._engine.stored_versions],
+            jobs=[
+                {**job.to_json(), "log": self._queue.log(job, LOG_LINES)}
+                for job in self._queue.shown()
+            ],
+        )
+
+    def scrape(self) -> Response:
+        """The metrics."""
+        return Response(self._metrics.text(), content_type=CONTENT_TYPE_LATEST)
+
+    def count(self, response: Response) -> Response:
+        """Count a request once it is answered."""
+        endpoint = request.endpoint or "unknown"
+        self._metrics.requests.labels(endpoint, str(response.status_code)).inc()
+        return response
+
+
+def _guard(app: Flask, credentials: Credentials | None) -> None:
+    """Let only those in who know the secret, and no body that is too large."""
+
+    @app.before_request
+    def check() -> None:
+        guarded = request.endpoint is not None and request.endpoint not in OPEN_ENDPOINTS
+        sent = request.headers.get("Authorization")
+        if guarded and credentials is not None and not credentials.allow(sent):
+            raise Unauthorized(ASK_FOR, www_authenticate=CHALLENGE)
+        limit = app.config["MAX_CONTENT_LENGTH"]
+        if request.content_length is not None and request.content_length > limit:
+            raise RequestEntityTooLarge
+
+
+def _answer_errors_in_json(app: Flask) -> None:
+    """Every error is `{"error": …}`; what went wrong inside goes to the log alone."""
+
+    @app.errorhandler(RequestError)
+    def malformed(error: RequestError) -> ResponseReturnValue:
+        log.warning("%s", error)
+        return _said(str(error)), HTTPStatus.BAD_REQUEST
+
+    @app.errorhandler(NotReadyError)
+    def not_ready(error: NotReadyError) -> ResponseReturnValue:
+        log.warning("%s: %s", request.path, error)
+        return _said(str(error)), HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"}
+
+    @app.errorhandler(HTTPException)
+    def refused(error: HTTPException) -> ResponseReturnValue:
+        # Its headers matter: which methods are allowed, how to authenticate.
+        answered = error.get_response()
+        said = _said(f"{request.path}: {error.description}")
+        return said, error.code or HTTPStatus.INTERNAL_SERVER_ERROR, _but_content(answered.headers)
+
+    @app.errorhandler(Exception)
+    def unexpected(error: Exception) -> ResponseReturnValue:
+        log.error("%s failed", request.path, exc_info=error)
+        said = _said(f"{request.path}: internal error. The backend's log says more")
+        return said, HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _said(error: str) -> Response:
+    body: ErrorResponse = {"error": error}
+    return jsonify(body)
+
+
+def _but_content(headers: Headers) -> list[tuple[str, str]]:
+    return [(key, value) for key, value in headers if not key.lower().startswith("content-")]

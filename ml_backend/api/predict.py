@@ -1,0 +1,80 @@
+"""From Label Studio's tasks to its predictions: one answer per task, in order, whatever the task.
+
+Label Studio pairs answers with tasks by position and throws all of them away on an error, so a
+task that is not ours, or cannot be projected, is answered with nothing, and counted.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import cast
+
+from label_config.tasks import sentence_of, to_prediction
+from ml_backend.api.wire import Json, Prediction, PredictRequest
+from projection.errors import SpanferryError
+from projection.records import ParallelSentence, ProjectedSentence
+
+Project = Callable[[Sequence[ParallelSentence]], Sequence[ProjectedSentence | None]]
+
+
+class Reason(StrEnum):
+    """Why a task, or what was drawn in it, got no answer."""
+
+    NOT_OURS = "not_ours"  # its data has no sentence pair we can read
+    EMPTY = "empty"  # a side without text
+    TOO_LONG = "too_long"  # more than the models read at once
+    BAD_REGION = "bad_region"  # drawn, but not of our labeling config or not where it says
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A task, or a region of it, that cannot be answered: `what` says which and why."""
+
+    reason: Reason
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What goes back, one entry per task, and what could not be answered."""
+
+    results: list[Prediction | list[Prediction]]
+    refused: tuple[Refused, ...]
+    projected: int
+
+
+def answer(request: PredictRequest, project: Project) -> Answers:
+    """Project every task that can be; `project` gives None for a sentence that is too long."""
+    read = [read_sentence(task) for task in request.tasks]
+    sentences = [each for each in read if isinstance(each, ParallelSentence)]
+    projected = iter(project(sentences))
+    results: list[Prediction | list[Prediction]] = []
+    refused: list[Refused] = []
+    for task, each in zip(request.tasks, read, strict=True):
+        outcome = each if isinstance(each, Refused) else next(projected) or _too_long(task)
+        if isinstance(outcome, Refused):
+            refused.append(outcome)
+            results.append([])
+        else:
+            results.append(cast(Prediction, to_prediction(outcome)))
+    return Answers(results, tuple(refused), projected=len(read) - len(refused))
+
+
+def read_sentence(task: Json) -> ParallelSentence | Refused:
+    """The sentence pair of a task, or why it cannot be projected."""
+    where = f"task {task.get('id')}"
+    try:
+        sentence = sentence_of(task, where)
+        (sentence.source + sentence.target).encode()
+    except SpanferryError as error:
+        return Refused(Reason.NOT_OURS, str(error))
+    except UnicodeEncodeError as error:
+        # JSON can spell half a surrogate pair, which is no character and breaks tokenizers.
+        return Refused(Reason.NOT_OURS, f"{where}: {error.reason}")
+    if not sentence.source.strip() or not sentence.target.strip():
+        return Refused(Reason.EMPTY, f"{where}: a side of the sentence pair is empty")
+    return sentence
+
+
+def _too_long(task: Json) -> Refused:
+    return Refused(Reason.TOO_LONG, f"task {task.get('id')}: longer than the models can read")

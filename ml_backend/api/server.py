@@ -1,0 +1,112 @@
+"""Serves the application with gunicorn: threads for requests, one process unless told otherwise."""
+
+import logging
+import socket
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import (  # type: ignore[import-untyped]  # published without types
+    BaseApplication,
+)
+
+from ml_backend.api.app import create_app
+from ml_backend.api.webhook import EventLog
+from ml_backend.auth import credentials_of
+from ml_backend.jobs.queue import JobQueue, RunnerKeeper, Trigger, start_runner
+from ml_backend.serving.engine import Engine, load_function
+from ml_backend.serving.model_store import ModelStore
+from ml_backend.settings import PREFIX, Settings, SettingsError
+
+# What requests that have begun may take after SIGTERM.
+GRACEFUL_SECONDS = 30
+# The main thread of a worker reports at least this often; importing torch keeps it from that.
+SILENT_SECONDS = 120
+
+
+class Backend(BaseApplication):  # type: ignore[misc]  # its base is untyped
+    """gunicorn with our settings alone: no config file, no GUNICORN_CMD_ARGS, no sys.argv."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._close: list[Callable[[], None]] = []
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Hand our settings to gunicorn."""
+        for name, value in gunicorn_options(self.settings).items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+        self.cfg.set("worker_exit", lambda _arbiter, _worker: self.close())
+
+    def load(self) -> Flask:
+        """Compose the application. Called in each worker: threads would not survive the fork."""
+        settings = self.settings
+        engine = Engine(
+            load_function(settings),
+            ModelStore(settings.model_store),
+            poll_seconds=settings.poll_seconds,
+            turn=settings.sentences_per_turn,
+        )
+        queue = JobQueue(settings.jobs_folder)
+        keeper = RunnerKeeper(queue, partial(start_runner, settings.data_dir, queue.root))
+        trigger = Trigger(queue, settings.train_each)
+        events = EventLog(settings.events_file, settings.event_queue, trigger)
+        app = create_app(settings, engine.start(), events)
+        keeper.start()
+        self._close = [keeper.close, engine.close, events.close]
+        return app
+
+    def close(self) -> None:
+        """Stop following the store and the jobs, and write the events that wait."""
+        for close in self._close:
+            close()
+
+
+def gunicorn_options(settings: Settings) -> dict[str, Any]:
+    """gunicorn's settings. Ones the installed version does not know are left out."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return {
+        "bind": f"{host}:{settings.port}",
+        "workers": settings.workers,
+        "worker_class": "gthread",
+        "threads": settings.threads,
+        "preload_app": False,
+        "timeout": SILENT_SECONDS,
+        "graceful_timeout": GRACEFUL_SECONDS,
+        "keepalive": 5,
+        # Since gunicorn 25 a socket to control it is opened in the home folder.
+        "control_socket_disable": True,
+    }
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then finish the requests that have begun.
+
+    Raises:
+        SettingsError: if the address is taken or not ours, the password is unreadable, or the
+            loader does not exist.
+    """
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    # A worker that cannot start would be started again and again: look before.
+    _check_address(settings)
+    credentials_of(settings)
+    load_function(settings)
+    Backend(settings).run()
+
+
+def _check_address(settings: Settings) -> None:
+    """gunicorn would try five times and leave with a traceback."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            what = f"cannot listen there ({error.strerror or error})"
+            where = f"{settings.host}:{settings.port}"
+            raise SettingsError(where, what, f"Pass --port or set {PREFIX}PORT") from None

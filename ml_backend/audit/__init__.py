@@ -1,0 +1,1 @@
+"""Estimate the quality of what nobody reviews from a random sample."""

@@ -1,0 +1,62 @@
+"""Whether an audit vouches for what an export takes unseen."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ml_backend.audit.report import SCHEMA
+from projection.errors import ReviewError
+from projection.io.files import parse_object
+from projection.io.json_fields import Fields
+
+_MEND = "Give what `spanferry audit report --out` wrote"
+
+
+def read_audit(path: Path) -> dict[str, Any]:
+    """The JSON of an `AuditReport`.
+
+    Raises:
+        ReviewError: if it is something else.
+        CorpusError: if it is no JSON object.
+    """
+    audit = parse_object(path.read_text("utf-8"), str(path))
+    fields = Fields(audit, str(path), ReviewError, _MEND)
+    if (schema := fields.integer("schema")) != SCHEMA:
+        raise fields.error("schema", f"{schema}, but this version reads {SCHEMA}")
+    for name in ("project", "name", "model_version"):
+        fields.text(name)
+    for name in ("target_precision", "threshold"):
+        fields.number_or_none(name)
+    for name in ("precision", "recall", "unusable_share"):
+        for end in ("low", "high"):
+            fields.child(name).number_or_none(end)
+    fields.children("thresholds")
+    fields.texts("notes")
+    return audit
+
+
+def refuse_another_model(audit: Mapping[str, Any], version: str, where: str) -> None:
+    """Refuse an audit that is not about the predictions a project shows.
+
+    Raises:
+        ReviewError: then.
+    """
+    if audit["model_version"] != version or not audit.get("current"):
+        raise ReviewError(
+            where,
+            f"audit {audit['name']!r} is about predictions of {audit['model_version']}, and the "
+            f"project shows those of {version or 'all models'}",
+            "Draw and review a new audit, and report on it",
+        )
+
+
+def not_vouched(audit: Mapping[str, Any], accept_above: float) -> Iterator[str]:
+    """What an audit does not show of the sentences from a confidence on, in plain words."""
+    target, threshold = f"{100 * audit['target_precision']:g} %", audit["threshold"]
+    if threshold is None:
+        yield f"audit {audit['name']!r} shows no confidence with a precision of {target}"
+    elif accept_above < threshold:
+        yield (
+            f"audit {audit['name']!r} shows a precision of {target} from {threshold:g} on, "
+            f"and not from {accept_above:g} on"
+        )

@@ -1,0 +1,1 @@
+"""`spanferry demo`: the whole loop on the bundled sample."""

@@ -1,0 +1,1 @@
+"""The training queue, and what a training job does."""

@@ -1,0 +1,1 @@
+"""Apply one correction to every open sentence with the same entity."""

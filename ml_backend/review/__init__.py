@@ -1,0 +1,1 @@
+"""Push sentences for review, pull what was decided, predict again, compare annotators."""

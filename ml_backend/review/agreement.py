@@ -1,0 +1,130 @@
+"""How far annotators agree who decided the same sentences.
+
+The figure to go by is F1 of exact spans with labels, one annotator taken for the other's key, which
+it does not matter. Kappa corrects for chance, and for that it needs to know how many cases both
+left alone; for spans that number is not defined, and the larger it is taken, the nearer kappa comes
+to F1 (Hripcsak & Rothschild, 2005, "Agreement, the F-measure, and reliability in information
+retrieval", JAMIA 12(3)). Cohen's kappa over tokens is given beside it because it is often asked
+for: it counts the many words outside every entity, and a border that is one word off costs little.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+
+from projection.records import ReviewedSentence
+from training.data.adjudication import by_sentence, marks_of, opinions
+from training.data.iob2 import encode
+
+Pair = tuple[str, str]
+Both = tuple[ReviewedSentence, ReviewedSentence]
+
+
+@dataclass(frozen=True, slots=True)
+class PairAgreement:
+    """How far two annotators agree on the `sentences` both found usable.
+
+    `kappa` (−1 to 1) is over IOB2 tags of tokens, None if no token ever differs from all others, so
+    that chance explains everything. `f1` (0 to 1) is over exact spans with labels, None if neither
+    marked anything. `disputed` sentences more were unusable for one and usable for the other.
+    """
+
+    annotators: Pair
+    sentences: int
+    kappa: float | None
+    f1: float | None
+    disputed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """All pairs of annotators with sentences in common, and what they come to.
+
+    `sentences` were decided by two or more; at least two found `compared` of them usable, and of
+    these the figures are. `kappa` and `f1` are means over pairs, each weighted by its sentences;
+    pairs for which a figure is None take no part in it.
+    """
+
+    pairs: tuple[PairAgreement, ...]
+    sentences: int
+    compared: int
+    kappa: float | None
+    f1: float | None
+
+    def to_json(self) -> dict[str, object]:
+        """A plain object."""
+        return asdict(self)
+
+
+def agreement(reviewed: Sequence[ReviewedSentence]) -> Agreement:
+    """Compare every two annotators on the sentences both decided.
+
+    The newest decision of each counts; skipped sentences do not.
+
+    Raises:
+        TrainingError: if the time of an annotation cannot be read.
+    """
+    shared: defaultdict[Pair, list[Both]] = defaultdict(list)
+    disputed: Counter[Pair] = Counter()
+    sentences = compared = 0
+    for group in by_sentence(reviewed):
+        voices = sorted(opinions(group), key=lambda voice: voice.annotator)
+        sentences += len(voices) > 1
+        compared += sum(voice.usable for voice in voices) > 1
+        for one, other in combinations(voices, 2):
+            pair = (one.annotator, other.annotator)
+            if one.usable and other.usable:
+                shared[pair].append((one, other))
+            else:
+                disputed[pair] += one.usable is not other.usable
+    pairs = tuple(
+        _pair(pair, shared[pair], disputed[pair]) for pair in sorted({*shared, *disputed})
+    )
+    return Agreement(
+        pairs=pairs,
+        sentences=sentences,
+        compared=compared,
+        kappa=_mean((pair.kappa, pair.sentences) for pair in pairs),
+        f1=_mean((pair.f1, pair.sentences) for pair in pairs),
+    )
+
+
+def _pair(annotators: Pair, shared: Sequence[Both], disputed: int) -> PairAgreement:
+    return PairAgreement(annotators, len(shared), _kappa(shared), _f1(shared), disputed)
+
+
+def _kappa(shared: Sequence[Both]) -> float | None:
+    # scikit-learn takes a second to import, which a report without two annotators should not.
+    from sklearn.metrics import cohen_kappa_score  # noqa: PLC0415
+
+    one, other = ([tag for both in shared for tag in _tags(both[i])] for i in (0, 1))
+    if len({*one, *other}) < 2:
+        return None
+    return float(cohen_kappa_score(one, other))
+
+
+def _tags(review: ReviewedSentence) -> tuple[str, ...]:
+    pair = review.sentence
+    return encode(pair.target, review.entities, pair.target_lang).tags
+
+
+def _f1(shared: Sequence[Both]) -> float | None:
+    same = marked = 0
+    for one, other in shared:
+        mine, theirs = marks_of(one.entities), marks_of(other.entities)
+        same += len(mine & theirs)
+        marked += len(mine) + len(theirs)
+    return 2 * same / marked if marked else None
+
+
+def _mean(figures: Iterable[tuple[float | None, int]]) -> float | None:
+    known = list(_known(figures))
+    weight = sum(weight for _, weight in known)
+    return sum(value * weight for value, weight in known) / weight if weight else None
+
+
+def _known(figures: Iterable[tuple[float | None, int]]) -> Iterator[tuple[float, int]]:
+    for value, weight in figures:
+        if value is not None:
+            yield value, weight

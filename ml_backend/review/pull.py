@@ -1,0 +1,111 @@
+"""Brings home what people decided in a Label Studio project."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from label_config.annotations import reviewed_of
+from label_config.labeling_config import labels_of
+from label_config.regions import Region, read_result
+from label_config.tasks import sentence_of
+from ml_backend.label_studio.client import Project, ReviewServer
+from ml_backend.label_studio.imported import as_decided, carried_by, restored
+from ml_backend.label_studio.tasks import obstacle, prediction_of
+from projection.errors import ReviewError
+from projection.io.json_fields import Fields
+from projection.records import (
+    LabelOrigin,
+    Provenance,
+    ReviewedSentence,
+    ReviewStatus,
+)
+
+Task = Mapping[str, Any]
+
+_MEND = "Export the project as JSON, with full annotations and predictions"
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """Reviews in the order of the tasks; sentences nobody looked at among them, if sure enough.
+
+    `left_open` says why the other tasks that nobody decided are not here, and how many they are.
+    """
+
+    reviewed: list[ReviewedSentence]
+    left_open: Mapping[str, int]
+
+
+def fetch_reviewed(server: ReviewServer, project: Project) -> list[ReviewedSentence]:
+    """Every annotation of the project, skipped ones included, in the order of the tasks.
+
+    Raises:
+        ReviewError: naming the task and annotation, if one contradicts what was pushed.
+        ServerError: if Label Studio cannot be reached.
+    """
+    where = f"project {project.title!r}"
+    tasks = server.tasks(project, with_predictions=True, only_annotated=True)
+    return list(reviews_of(tasks, labels_of(project.label_config, where), where))
+
+
+def fetch(server: ReviewServer, project: Project, accept_above: float | None = None) -> Pulled:
+    """As `fetch_reviewed`; with `accept_above` also what `spanferry audit` vouches for.
+
+    Those are tasks nobody has begun, without a conflict, whose prediction of the current model
+    version has at least that score: no entity is less sure. One in which nothing was found counts
+    as sure.
+
+    Raises:
+        ReviewError, ServerError: as `fetch_reviewed`.
+    """
+    if accept_above is None:
+        return Pulled(fetch_reviewed(server, project), {})
+    where = f"project {project.title!r}"
+    labels, version = labels_of(project.label_config, where), project.model_version
+    reviewed: list[ReviewedSentence] = []
+    left_open: Counter[str] = Counter()
+    for task in server.tasks(project, with_predictions=True):
+        if task["annotations"]:
+            reviewed += reviews_of([task], labels, where)
+        elif why := obstacle(task, version, accept_above):
+            left_open[why.value] += 1
+        else:
+            reviewed.append(_unseen(task, version, labels, where))
+    return Pulled(reviewed, dict(left_open))
+
+
+def reviews_of(
+    tasks: Iterable[Task], labels: Collection[str], where: str
+) -> Iterator[ReviewedSentence]:
+    """The reviews of exported tasks; those that were pushed with an export, as they were then.
+
+    Raises:
+        ReviewError: as `fetch_reviewed`.
+    """
+    for task in tasks:
+        carried = carried_by(task, f"{where} task {task['id']}")
+        reviews = reviewed_of(restored(task, carried), labels, where)
+        yield from as_decided(reviews, task, carried)
+
+
+def _unseen(task: Task, version: str, labels: Collection[str], where: str) -> ReviewedSentence:
+    place = f"{where} task {task['id']}"
+    sentence = sentence_of(task, place)
+    fields = Fields(prediction_of(task, version) or {}, f"{place} prediction", ReviewError, _MEND)
+    regions = read_result(fields, sentence, labels).regions
+    entities = tuple(region.entity for region in regions)
+    return ReviewedSentence(
+        sentence=sentence,
+        entities=entities,
+        status=ReviewStatus.UNSEEN,
+        annotator="",
+        predicted=entities,
+        model_version=version,
+        task_id=task["id"],
+        provenance=tuple(map(_provenance, regions)),
+    )
+
+
+def _provenance(region: Region) -> Provenance:
+    return Provenance(region.origin or LabelOrigin.PROJECTED, region.source)

@@ -1,0 +1,114 @@
+"""What was reviewed as the task it was decided on: with its predictions and annotations."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from label_config.annotations import annotation_of
+from label_config.regions import with_provenance
+from label_config.tasks import to_prediction, to_task
+from ml_backend.label_studio.imported import Carried, meta_of
+from projection.records import (
+    Conflict,
+    ConflictKind,
+    Entity,
+    LabelOrigin,
+    ProjectedSentence,
+    Projection,
+    Provenance,
+    ReviewedSentence,
+    ReviewStatus,
+    Span,
+)
+from training.data.adjudication import Mark
+
+REASON = "doubtful when this was exported"  # an export has the kinds of conflict, not the reasons
+
+Proposal = tuple[str, tuple[Entity, ...]]  # a model version, and what it proposed
+
+
+def task_of_reviews(
+    reviews: Sequence[ReviewedSentence], users: Collection[int] = ()
+) -> dict[str, Any]:
+    """The task that all reviews of one sentence are of, as Label Studio imports it.
+
+    Annotations are numbered from 0, and shown as those of their annotators where `users` has their
+    numbers. Who decided and when is in the task's `meta` in any case.
+    """
+    decided = [review for review in reviews if review.status is not ReviewStatus.UNSEEN]
+    proposals = [*dict.fromkeys(filter(None, map(_proposal, reviews)))]
+    shown = [_projected(reviews, proposal) for proposal in proposals]
+    unseen = _provenance_of(r for r in reviews if r.status is ReviewStatus.UNSEEN)
+    return {
+        **to_task(shown[-1] if shown else _projected(reviews, ("", ()))),
+        "meta": meta_of(Carried.of(review, _place(review, proposals)) for review in decided),
+        "predictions": [_prediction(projected, unseen) for projected in shown],
+        "annotations": [_annotation(n, review, users) for n, review in enumerate(decided)],
+    }
+
+
+def _proposal(review: ReviewedSentence) -> Proposal | None:
+    return None if review.predicted is None else (review.model_version or "", review.predicted)
+
+
+def _place(review: ReviewedSentence, proposals: Sequence[Proposal]) -> int | None:
+    proposal = _proposal(review)
+    return None if proposal is None else proposals.index(proposal)
+
+
+def _projected(reviews: Sequence[ReviewedSentence], proposal: Proposal) -> ProjectedSentence:
+    """A proposal as a projection, with the source entities the reviews know of."""
+    version, entities = proposal
+    known = _provenance_of(reviews)
+    projections = []
+    for entity in entities:
+        provenance = known.get((entity.span, entity.label))
+        if provenance and provenance.source:
+            source = Entity(provenance.source, entity.label)
+            projections.append(Projection(source, entity.span, entity.score or 0.0))
+    kinds = reviews[0].conflicts
+    scores = [entity.score for entity in entities if entity.score is not None]
+    return ProjectedSentence(
+        sentence=reviews[0].sentence,
+        entities=entities,
+        projections=tuple(projections),
+        conflicts=tuple(Conflict(kind, REASON) for kind in kinds),
+        score=0.0 if ConflictKind.FAILED_MAPPING in kinds else min(scores, default=1.0),
+        model_version=version,
+    )
+
+
+def _provenance_of(reviews: Iterable[ReviewedSentence]) -> dict[Mark, Provenance]:
+    # Reviews of older exports have none.
+    return {
+        (entity.span, entity.label): provenance
+        for review in reviews
+        for entity, provenance in zip(review.entities, review.provenance, strict=False)
+    }
+
+
+def _prediction(projected: ProjectedSentence, unseen: dict[Mark, Provenance]) -> dict[str, Any]:
+    """The prediction, which alone says where the labels of an unseen sentence come from."""
+    prediction = to_prediction(projected)
+    for region in prediction["result"]:
+        value = region["value"]
+        mark = Span(value["start"], value["end"]), value["labels"][0]
+        provenance = unseen.get(mark)
+        if provenance and provenance.origin is not LabelOrigin.PROJECTED:
+            meta = region["meta"]
+            region.update(with_provenance(region, provenance))
+            region["meta"] = {**meta, **region["meta"]}
+    return prediction
+
+
+def _annotation(number: int, review: ReviewedSentence, users: Collection[int]) -> dict[str, Any]:
+    annotation = {
+        "id": number,
+        "result": annotation_of(
+            review.entities, review.sentence.target, review.status, review.provenance
+        ),
+        "was_cancelled": review.status is ReviewStatus.SKIPPED,
+        "lead_time": review.lead_time,
+        "ground_truth": False,
+    }
+    known = review.annotator.isdecimal() and int(review.annotator) in users
+    return {**annotation, "completed_by": int(review.annotator)} if known else annotation

@@ -1,0 +1,1 @@
+"""The model store, and the engine that answers with the active model."""

@@ -1,0 +1,1 @@
+"""Entity aligners: joint, pair and baselines, with their decoding and confidence."""

@@ -1,0 +1,213 @@
+"""From a probability per target word to the phrases of an entity."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from projection.errors import ModelError
+from projection.records import Span
+from projection.text.words import span_of_words
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A stretch of the target sentence with the mean probability of its words."""
+
+    span: Span
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How words become phrases.
+
+    Word by word, as published: a word belongs to the entity from `threshold` on, and runs of such
+    words at most `bridge` words apart are one phrase, unless they read the same: `Wales and Wales`
+    is two. 0 takes the labels as they are.
+
+    With `whole_spans` an entity has one place: the run of words whose log-odds above the threshold
+    have the largest sum, which reaches over a doubtful word between two sure ones by itself. With
+    `exclusive` no word is given to two entities: the surest chooses first, the others look for
+    their best place in what is left. `both_directions` takes the mean of both directions'
+    probabilities, where the aligner has two.
+    """
+
+    threshold: float = 0.5
+    bridge: int = 1
+    whole_spans: bool = False
+    exclusive: bool = False
+    both_directions: bool = False
+
+    @property
+    def in_places(self) -> bool:
+        """Whether each entity gets one place at most, instead of labels word by word."""
+        return self.whole_spans or self.exclusive
+
+
+PUBLISHED = Decoding(threshold=0.5, bridge=0)
+DEFAULT = Decoding()
+JOINT = Decoding(whole_spans=True, exclusive=True)
+
+
+def saved_decoding(saved: dict[str, Any] | None, default: Decoding, where: str) -> Decoding:
+    """The decoding in a checkpoint's configuration, which is `where`, or the default.
+
+    Raises:
+        ModelError: if what stands there is none.
+    """
+    try:
+        return default if saved is None else Decoding(**saved)
+    except TypeError as error:
+        raise ModelError(
+            f"{where} decoding", str(error), 'Such as {"threshold": 0.5, "bridge": 1}'
+        ) from error
+
+
+SUREST = 6.0  # log-odds beyond which a word is no surer
+TAKEN = -1e6  # log-odds of a word that another entity has
+
+Run = tuple[int, int]  # half-open range of words
+
+
+def phrases(
+    probabilities: Sequence[float],
+    words: Sequence[Span],
+    text: str,
+    decoding: Decoding = DEFAULT,
+) -> list[Phrase]:
+    """The phrases of one entity, left to right.
+
+    Args:
+        probabilities: one per word, that it belongs to the entity.
+        words: of the target sentence.
+        text: the target sentence.
+        decoding: threshold and bridging.
+    """
+    runs: list[Run] = []
+    for run in likely_runs(probabilities, decoding.threshold):
+        near = runs and run[0] - runs[-1][1] <= decoding.bridge
+        if near and read(runs[-1], words, text) != read(run, words, text):
+            runs[-1] = (runs[-1][0], run[1])
+        else:
+            runs.append(run)
+    return [
+        Phrase(span_of_words(words, start, end), sum(probabilities[start:end]) / (end - start))
+        for start, end in runs
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A run of words that could translate an entity, with the sum of its words' log-odds."""
+
+    run: Run
+    strength: float
+
+
+def place_all(beliefs: Sequence[Sequence[float]], decoding: Decoding) -> list[Place | None]:
+    """One place at most for each entity of a sentence.
+
+    Args:
+        beliefs: for each entity, the probability of each word that it belongs to it.
+        decoding: `exclusive` and `threshold` count.
+    """
+    odds = [_odds_above(row, decoding.threshold) for row in beliefs]
+    places = [best_place(row) for row in odds]
+    if not decoding.exclusive:
+        return places
+    waiting = {i for i, place in enumerate(places) if place is not None}
+    while waiting:
+        surest = max(waiting, key=lambda i: (_strength(places[i]), -i))
+        waiting.discard(surest)
+        if (chosen := places[surest]) is None:
+            continue
+        for i in waiting:
+            _take(odds[i], chosen)
+            places[i] = best_place(odds[i])
+    return places
+
+
+def best_place(odds: Sequence[float]) -> Place | None:
+    """The run with the largest positive sum, the earliest and shortest of equals."""
+    best, total, start = None, 0.0, 0
+    for position, value in enumerate(odds):
+        if total <= 0:
+            total, start = 0.0, position
+        total += value
+        if total > _strength(best):
+            best = Place((start, position + 1), total)
+    return best
+
+
+def other_places(
+    probabilities: Sequence[float], place: Place | None, decoding: Decoding
+) -> Iterator[Place]:
+    """Where else an entity could stand: what `place` was chosen over, strongest first.
+
+    Each is the entity's best place apart from `place` and those before, whoever has the words: its
+    first choice if another entity took that, or a second translation. No two share a word, and what
+    holds for a place holds for them: the log-odds above the threshold have a positive sum.
+
+    Args:
+        probabilities: for each word, that it belongs to the entity.
+        place: what `place_all` gave it.
+        decoding: `threshold` counts.
+    """
+    odds = _odds_above(probabilities, decoding.threshold)
+    _take(odds, place)
+    while (other := best_place(odds)) is not None:
+        yield other
+        _take(odds, other)
+
+
+def _take(odds: list[float], place: Place | None) -> None:
+    """The words of `place` are no longer to be had."""
+    if place is not None:
+        start, end = place.run
+        odds[start:end] = [TAKEN] * (end - start)
+
+
+def _odds_above(probabilities: Sequence[float], threshold: float) -> list[float]:
+    """Log-odds of each word, above those of the threshold."""
+    least = _log_odds(threshold)
+    return [_log_odds(p) - least for p in probabilities]
+
+
+def _strength(place: Place | None) -> float:
+    return 0.0 if place is None else place.strength
+
+
+def _log_odds(probability: float) -> float:
+    """Within ±`SUREST`: one word alone never outweighs many."""
+    p = min(max(probability, 1e-9), 1 - 1e-9)
+    return min(max(math.log(p / (1 - p)), -SUREST), SUREST)
+
+
+def likely_runs(probabilities: Sequence[float], threshold: float) -> Iterator[Run]:
+    """Longest runs of words that reach the threshold."""
+    position = 0
+    for likely, group in groupby(probabilities, key=lambda p: p >= threshold):
+        length = sum(1 for _ in group)
+        if likely:
+            yield position, position + length
+        position += length
+
+
+def read(run: Run, words: Sequence[Span], text: str) -> str:
+    """The text of a run of words."""
+    return span_of_words(words, *run).of(text)
+
+
+def share_out(found: Sequence[Phrase], mentions: int) -> list[tuple[Phrase, ...]]:
+    """Hand the phrases of one name to its `mentions` in the source sentence, in reading order.
+
+    A pair aligner sees the bare name, so every mention of it gets the same answer: one entity
+    mentioned twice and found twice is two entities, not one mapped to two phrases. Phrases left
+    over stay with the last mention, mentions left over get none.
+    """
+    shares = [tuple(found[i : i + 1]) for i in range(mentions)]
+    if len(found) > mentions:
+        shares[-1] = tuple(found[mentions - 1 :])
+    return shares

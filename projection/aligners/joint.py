@@ -1,0 +1,202 @@
+"""The context-joint aligner: every entity of a sentence pair found in one pass of the encoder.
+
+Beside Li, He and Xu (2021), who ask for one bare name at a time, the model sees the entity where
+it stands: which of two mentions is meant, and what else lays claim to a word.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from transformers import AutoModel, PreTrainedTokenizerBase
+
+from projection.aligners.confidence import UNCALIBRATED, Calibration
+from projection.aligners.decoding import JOINT, Decoding, saved_decoding
+from projection.aligners.joint_decoding import Answer, Beliefs, answers_of, word_by_word
+from projection.aligners.joint_inputs import (
+    PairInputs,
+    batch_of,
+    evidence_of,
+    pair_inputs,
+    readable,
+)
+from projection.aligners.joint_network import JointConfig, JointModel
+from projection.aligners.lexical_evidence import Lexicon
+from projection.errors import ModelError
+from projection.models.checkpoints import load_checkpoint, longest_input, on_gpu, version_of
+from projection.records import ParallelSentence, Projection
+from projection.text.words import word_spans, words_touched
+
+
+class JointAligner:
+    """Finds all source entities of a sentence in its translation at once."""
+
+    def __init__(
+        self,
+        model: JointModel,
+        tokenizer: PreTrainedTokenizerBase,
+        decoding: Decoding = JOINT,
+        calibration: Calibration = UNCALIBRATED,
+        batch_size: int = 32,
+    ) -> None:
+        self.model: JointModel = model.eval()  # type: ignore[no-untyped-call]
+        self.tokenizer = tokenizer
+        self.decoding = decoding
+        self.calibration = calibration
+        self.batch_size = batch_size
+        self.lexicon = model.lexicon
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path, decoding: Decoding | None = None) -> Self:
+        """Load a trained aligner from a folder or by its name on the hub.
+
+        Raises:
+            ModelError: if there is none, or it is another kind of model.
+        """
+        model, tokenizer = load_checkpoint(AutoModel, name_or_path)
+        if not isinstance(model, JointModel):
+            raise ModelError(
+                str(name_or_path),
+                f"is a {model.config.model_type}, not a joint aligner",
+                "Train one on it first: spanferry aligner train --preset context-joint",
+            )
+        where = f"{name_or_path}/config.json"
+        saved = model.config.calibration
+        return cls(
+            on_gpu(model),
+            tokenizer,
+            decoding or saved_decoding(model.config.decoding, JOINT, where),
+            UNCALIBRATED if saved is None else Calibration.from_json(saved, where),
+        )
+
+    @classmethod
+    def from_encoder(cls, name_or_path: str | Path, lexicon: Lexicon) -> Self:
+        """An untrained aligner on any encoder: where training starts."""
+        encoder, tokenizer = load_checkpoint(AutoModel, name_or_path)
+        config = JointConfig(encoder.config.to_dict(), lexicon_size=len(lexicon))
+        model = JointModel(config)
+        model.encoder.load_state_dict(encoder.state_dict(), strict=False)
+        model.lexicon = lexicon
+        return cls(model, tokenizer)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write weights with the lexicon (safetensors), configuration and tokenizer."""
+        self._note_settings()
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+    def save_encoder(self, folder: str | Path) -> None:
+        """Write encoder and tokenizer as an ordinary checkpoint: a base to train taggers from."""
+        text = self.tokenizer("a")
+        parts = zip(text["input_ids"], text.sequence_ids(), strict=True)
+        around = [token for token, of_text in parts if of_text is None]
+        self.model.plain_encoder(around).save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+    def push_to_hub(self, repository: str) -> None:
+        """Upload weights with the lexicon, configuration and tokenizer to the hub."""
+        self._note_settings()
+        self.model.push_to_hub(repository)  # type: ignore[arg-type]  # decorated without self
+        self.tokenizer.push_to_hub(repository)
+
+    def _note_settings(self) -> None:
+        self.model.config.decoding = asdict(self.decoding)
+        self.model.config.calibration = (
+            None if self.calibration == UNCALIBRATED else self.calibration.to_json()
+        )
+
+    @property
+    def version(self) -> str:
+        """A hash of weights, settings and labels: changes whenever an answer could."""
+        settings = [asdict(self.decoding), self.calibration.to_json()]
+        return version_of(self.model, self.tokenizer, settings)
+
+    @property
+    def longest(self) -> int:
+        """The subwords of both sentences together that can be read at once."""
+        return longest_input(self.model.encoder, self.tokenizer)
+
+    def fits(self, sentence: ParallelSentence) -> bool:
+        """Whether both sentences can be read whole."""
+        both = self.tokenizer(
+            readable(sentence.source, sentence.source_lang),
+            readable(sentence.target, sentence.target_lang),
+            verbose=False,
+        )
+        return len(both["input_ids"]) <= self.longest
+
+    def align(self, sentences: Sequence[ParallelSentence]) -> list[tuple[Projection, ...]]:
+        """Find every source entity of every sentence.
+
+        Args:
+            sentences: with their `entities` known (not None).
+
+        Returns:
+            One tuple a sentence, in order; in it one projection an entity, in the order of the
+            entities, with the places it was chosen over. An entity that was not found has `target`
+            None. Where the decoding goes word by word, an entity may have several.
+        """
+        if self.decoding.in_places:
+            return [tuple(p for p, _ in answers) for answers in self.signals(sentences)]
+        return [
+            tuple(word_by_word(sentence, beliefs, self.decoding))
+            for sentence, beliefs in zip(sentences, self.beliefs(sentences), strict=True)
+        ]
+
+    def signals(self, sentences: Sequence[ParallelSentence]) -> list[list[Answer]]:
+        """The projections of every sentence with what their confidence is made of.
+
+        An entity that was not found has no signals.
+        """
+        return [
+            answers_of(sentence, beliefs, self.decoding, self.calibration)
+            for sentence, beliefs in zip(sentences, self.beliefs(sentences), strict=True)
+        ]
+
+    def beliefs(self, sentences: Sequence[ParallelSentence]) -> list[list[Beliefs]]:
+        """For each sentence, what the model believes of each of its entities."""
+        found: list[list[Beliefs]] = [[] for _ in sentences]
+        order = sorted(
+            (i for i, sentence in enumerate(sentences) if sentence.entities),
+            key=lambda i: len(sentences[i].source) + len(sentences[i].target),
+        )
+        for start in range(0, len(order), self.batch_size):
+            chosen = order[start : start + self.batch_size]
+            pairs = [self._inputs(sentences[i]) for i in chosen]
+            for i, beliefs in zip(chosen, self._beliefs(pairs), strict=True):
+                found[i] = beliefs
+        return found
+
+    def _inputs(self, sentence: ParallelSentence) -> PairInputs:
+        source = word_spans(sentence.source, sentence.source_lang)
+        touched = [words_touched(source, entity.span) for entity in sentence.entities or ()]
+        return pair_inputs(
+            sentence.source,
+            sentence.target,
+            sentence.target_lang,
+            [found or (0, 0) for found in touched],
+            tokenizer=self.tokenizer,
+            max_length=self.longest,
+            source_lang=sentence.source_lang,
+        )
+
+    @torch.inference_mode()
+    def _beliefs(self, pairs: Sequence[PairInputs]) -> Iterator[list[Beliefs]]:
+        grids = [evidence_of(pair, self.lexicon) for pair in pairs]
+        batch = batch_of(pairs, grids, int(self.tokenizer.pad_token_id or 0))
+        inputs: Any = {name: tensor.to(self.model.device) for name, tensor in batch.items()}
+        output = self.model(**inputs)
+        inside, agreed = output.logits.float().sigmoid(), output.agreement.float()
+        first = 0
+        for pair in pairs:
+            count, words = len(pair.entities), len(pair.target_words)
+            rows = slice(first, first + count)
+            first += count
+            yield [
+                Beliefs(*belief)
+                for belief in zip(
+                    inside[rows, :words].tolist(), agreed[rows, :words].tolist(), strict=True
+                )
+            ]

@@ -1,0 +1,320 @@
+"""The network of the context-joint aligner: all entities of a sentence pair in one pass.
+
+    source words, entities marked ┐
+                                  ├─ encoder ─ words ─ word × word scores ─ entity × word scores
+    target words ─────────────────┘     ↑                     ↑
+                            evidence grids, read by a small convolution
+
+Every target word spreads its belief over the source words and a null word; what falls inside an
+entity speaks for the entity, so entities compete for each word. The source words spread theirs
+over the target in the same way, and where both directions agree the answer can be trusted.
+"""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers.utils.generic import ModelOutput
+
+from projection.aligners.lexical_evidence import CHANNELS, Lexicon
+
+MODEL_TYPE = "spanferry-joint"
+
+PAD_MARK, SOURCE, TARGET, ENTITY_BEGINS, ENTITY_GOES_ON = range(5)
+"""What a token is: its mark tells the encoder, whatever the encoder knows of segments."""
+
+# Encoders whose attention takes an additive bias for every head and pair of tokens.
+BIASED_ATTENTION = frozenset({"bert", "electra", "roberta", "xlm-roberta", "camembert"})
+IMPOSSIBLE = -1e4
+SPAN_WEIGHT, LINK_WEIGHT = 0.25, 1.0
+
+
+class JointConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
+    """Configuration: the encoder's own, and the sizes of what is around it.
+
+    `decoding` and `calibration` are the JSON forms of what the aligner was saved with.
+    """
+
+    model_type = MODEL_TYPE
+
+    def __init__(
+        self,
+        encoder: dict[str, Any] | None = None,
+        *,
+        head_size: int = 192,
+        grid_size: int = 16,
+        lexicon_size: int = 0,
+        decoding: dict[str, Any] | None = None,
+        calibration: dict[str, Any] | None = None,
+        **rest: Any,
+    ) -> None:
+        self.encoder = encoder or {"model_type": "bert"}
+        self.head_size = head_size
+        self.grid_size = grid_size
+        self.lexicon_size = lexicon_size
+        self.decoding = decoding
+        self.calibration = calibration
+        super().__init__(**rest)
+
+    @property
+    def encoder_config(self) -> PreTrainedConfig:
+        """The encoder's configuration."""
+        known = {k: v for k, v in self.encoder.items() if k != "model_type"}
+        config: PreTrainedConfig = AutoConfig.for_model(self.encoder["model_type"], **known)
+        return config
+
+
+@dataclass
+class JointOutput(ModelOutput):
+    """What the network says of a batch.
+
+    `logits` (entities × target words): log-odds that the word belongs to the entity.
+    `agreement` (same shape): the belief both directions share, in [0, 1].
+    """
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    agreement: Tensor | None = None
+
+
+class GridReader(nn.Module):
+    """A small convolution over the evidence: a word's neighbours being linked speaks for its own.
+
+    Gives (batch, 1 + heads, source words, target words): a score for the pair, and for each
+    attention head how much more the two should look at each other.
+    """
+
+    def __init__(self, size: int, heads: int) -> None:
+        super().__init__()
+        self.spread = nn.Conv2d(len(CHANNELS), size, 5, padding=2)
+        self.join = nn.Conv2d(size, 1 + heads, 5, padding=2)
+        self.direct = nn.Conv2d(len(CHANNELS), 1 + heads, 1, bias=False)
+
+    def forward(self, grids: Tensor, pairs: Tensor) -> Tensor:
+        """Read grids of (batch, channels, source words, target words).
+
+        `pairs` (batch, 1, source words, target words) is True at words: padding must not speak for
+        its neighbours, or a pair would be read differently beside longer ones.
+        """
+        spread = functional.gelu(self.spread(grids)) * pairs
+        found: Tensor = self.direct(grids) + self.join(spread)
+        return found
+
+
+class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
+    """Any encoder with the evidence, the marks and the two directions of word scores."""
+
+    config_class = JointConfig
+    base_model_prefix = "encoder"
+    supports_gradient_checkpointing = True
+
+    def __init__(self, config: JointConfig) -> None:
+        super().__init__(config)
+        inner = config.encoder_config
+        auto: Any = AutoModel  # whose methods have no types
+        self.encoder = auto.from_config(inner, **without_pooling(inner))
+        hidden, width = inner.hidden_size, config.head_size
+        heads = inner.num_attention_heads if inner.model_type in BIASED_ATTENTION else 0
+        embedded = self.encoder.get_input_embeddings().embedding_dim
+        self.marks = nn.Embedding(5, embedded)
+        self.grid = GridReader(config.grid_size, heads)
+        self.as_target = nn.Linear(hidden, width)
+        self.as_source = nn.Linear(hidden, width)
+        self.nulls = nn.Linear(width, 1)  # a target word's score for having no source word
+        self.reverse_nulls = nn.Linear(width, 1)
+        self.member = nn.Linear(hidden, width)
+        self.entity = nn.Linear(hidden, width)
+        self.balance = nn.Parameter(torch.tensor([1.0, 0.0]))  # of word scores, and in general
+        size = config.lexicon_size
+        self.register_buffer("lexicon_keys", torch.zeros(size, dtype=torch.int32))
+        self.register_buffer("lexicon_checks", torch.zeros(size, dtype=torch.uint8))
+        self.register_buffer("lexicon_ties", torch.zeros(size, dtype=torch.uint8))
+        self.post_init()  # type: ignore[no-untyped-call]
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        if isinstance(module, nn.Embedding) and module is getattr(self, "marks", None):
+            nn.init.zeros_(module.weight)
+        # Leaves, by name: transformers passes over modules that own no weights themselves.
+        elif module is self.grid.join:
+            nn.init.zeros_(module.weight)
+            nn.init.zeros_(self.grid.join.bias)  # type: ignore[arg-type]  # it has one
+        elif module is self.grid.direct:
+            # Ties and spelling count from the first step on; heads listen to them unevenly.
+            nn.init.zeros_(module.weight)
+            module.weight[0, :3] = 4.0
+            module.weight[0, 3] = 1.0
+            module.weight[1::3, :4] = 4.0
+
+    @property
+    def lexicon(self) -> Lexicon:
+        """The lexicon in its buffers."""
+        buffers = (self.lexicon_keys, self.lexicon_checks, self.lexicon_ties)
+        return Lexicon(*(buffer.cpu().numpy() for buffer in buffers))
+
+    @lexicon.setter
+    def lexicon(self, lexicon: Lexicon) -> None:
+        self.config.lexicon_size = len(lexicon)
+        self.lexicon_keys = torch.from_numpy(lexicon.keys)
+        self.lexicon_checks = torch.from_numpy(lexicon.checks)
+        self.lexicon_ties = torch.from_numpy(lexicon.ties)
+
+    @torch.no_grad()
+    def plain_encoder(self, special: Sequence[int]) -> PreTrainedModel:
+        """A copy of the encoder that needs no marks: it reads any text as this reads a translation.
+
+        Args:
+            special: the tokens put around a text, whose mark is another.
+        """
+        encoder: PreTrainedModel = deepcopy(self.encoder)
+        table: Any = encoder.get_input_embeddings().weight
+        marks = torch.full((len(table), 1), TARGET, device=table.device)
+        marks[list(special)] = PAD_MARK
+        table += self.marks(marks[:, 0])
+        return encoder
+
+    def forward(  # noqa: PLR0917  the Trainer passes a batch by name
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        marks: Tensor,
+        source_pool: Tensor,
+        target_pool: Tensor,
+        evidence: Tensor,
+        entity_rows: Tensor,
+        entity_words: Tensor,
+        labels: Tensor | None = None,
+        links: Tensor | None = None,
+        weights: Tensor | None = None,
+    ) -> JointOutput:
+        """Score every target word against every entity of its sentence.
+
+        With B sentence pairs, T tokens, S source words, W target words, E entities in all:
+
+        Args:
+            input_ids: B × T.
+            attention_mask: B × T.
+            marks: B × T, what each token is.
+            source_pool: B × S × T, rows that average the tokens of a word; zero rows are no words.
+            target_pool: B × W × T.
+            evidence: B × channels × S × W.
+            entity_rows: E, the pair each entity belongs to.
+            entity_words: E × S, 1 at the entity's words.
+            labels: E × W, 1 at the words that translate the entity, 0 elsewhere, -100 no word.
+            links: B × (S + 1) × (W + 1), 1 at linked words; row and column 0 are the null words.
+            weights: B, how much each pair counts in the loss.
+        """
+        is_source, is_target = source_pool.sum(-1) > 0, target_pool.sum(-1) > 0
+        grid = self.grid(evidence, (is_source[:, :, None] & is_target[:, None])[:, None])
+        embedded = self.encoder.get_input_embeddings()(input_ids) + self.marks(marks)
+        hidden = self.encoder(
+            inputs_embeds=embedded,
+            attention_mask=_attention_bias(grid[:, 1:], source_pool, target_pool, attention_mask),
+        ).last_hidden_state.float()
+        source, target = source_pool @ hidden, target_pool @ hidden
+        scores = self._word_scores(source, target, grid[:, 0].float(), is_source, is_target)
+        forward, backward = scores
+        logits = self._entity_logits(forward, source, target, entity_rows, entity_words)
+        agreement = _agreement(forward, backward, entity_rows, entity_words)
+        loss = None
+        if labels is not None:
+            trust = forward.new_ones(len(input_ids)) if weights is None else weights
+            loss = SPAN_WEIGHT * _span_loss(logits, labels, trust[entity_rows])
+            if links is not None:
+                loss = loss + LINK_WEIGHT * _link_loss(forward, backward, links, trust)
+        return JointOutput(loss=loss, logits=logits, agreement=agreement)
+
+    def _word_scores(
+        self, source: Tensor, target: Tensor, grid: Tensor, is_source: Tensor, is_target: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Log-probabilities: B × W × (1 + S) over source words, B × S × (1 + W) over target words.
+
+        Index 0 is the null word.
+        """
+        queries, keys = self.as_target(target), self.as_source(source)
+        pairs = keys @ queries.transpose(1, 2) / keys.shape[-1] ** 0.5 + grid
+        forward = pairs.transpose(1, 2).masked_fill(~is_source[:, None], IMPOSSIBLE)
+        backward = pairs.masked_fill(~is_target[:, None], IMPOSSIBLE)
+        return (
+            torch.cat((self.nulls(queries), forward), -1).log_softmax(-1),
+            torch.cat((self.reverse_nulls(keys), backward), -1).log_softmax(-1),
+        )
+
+    def _entity_logits(
+        self, forward: Tensor, source: Tensor, target: Tensor, rows: Tensor, words: Tensor
+    ) -> Tensor:
+        """E × W: log-odds of word scores inside the entity, and what entity and word say whole."""
+        inside = functional.pad(words, (1, 0)).bool()[:, None]  # E × 1 × (1 + S)
+        beliefs = forward[rows]
+        mine = beliefs.masked_fill(~inside, IMPOSSIBLE).logsumexp(-1)
+        others = beliefs.masked_fill(inside, IMPOSSIBLE).logsumexp(-1)
+        sizes = words.sum(-1).clamp(min=1)  # an entity of nothing but white space has no words
+        entities = words[:, None] @ source[rows] / sizes[:, None, None]
+        joined = self.member(target[rows]) @ self.entity(entities).transpose(1, 2)
+        whole = joined[..., 0] / self.config.head_size**0.5
+        logits: Tensor = self.balance[0] * (mine - others) + whole + self.balance[1]
+        return logits
+
+
+def without_pooling(config: PreTrainedConfig) -> dict[str, bool]:
+    """The setting that leaves out BERT's pooler, of which nothing here makes use."""
+    return (
+        {"add_pooling_layer": False} if config.model_type in BIASED_ATTENTION - {"electra"} else {}
+    )
+
+
+def _attention_bias(
+    grid: Tensor, source_pool: Tensor, target_pool: Tensor, attention_mask: Tensor
+) -> Tensor:
+    """B × heads × T × T to add to the attention scores, or the plain mask where there are no heads.
+
+    `grid` (B × heads × S × W) is laid out over the tokens of the words, both ways round.
+    """
+    if grid.shape[1] == 0:
+        return attention_mask
+    of_source, of_target = (
+        (pool > 0).to(grid.dtype)[:, None] for pool in (source_pool, target_pool)
+    )
+    across = of_source.transpose(2, 3) @ grid @ of_target
+    hidden = (1 - attention_mask[:, None, None].to(grid.dtype)) * IMPOSSIBLE
+    return across + across.transpose(2, 3) + hidden
+
+
+def _agreement(forward: Tensor, backward: Tensor, rows: Tensor, words: Tensor) -> Tensor:
+    """E × W: √(p(source|target) · p(target|source)) summed over the entity's words, at most 1."""
+    both = (forward[:, :, 1:] + backward[:, :, 1:].transpose(1, 2)).div(2).exp()
+    return (both[rows] @ words[..., None])[..., 0].clamp(max=1)
+
+
+def _span_loss(logits: Tensor, labels: Tensor, trust: Tensor) -> Tensor:
+    """Binary cross-entropy, summed over the words of an entity, averaged over entities."""
+    if not len(labels):
+        return logits.sum()
+    known = labels >= 0
+    loss = functional.binary_cross_entropy_with_logits(
+        logits, labels.clamp(min=0).float(), reduction="none"
+    )
+    mean: Tensor = ((loss * known).sum(-1) * trust).sum() / trust.sum().clamp(min=1e-6)
+    return mean
+
+
+def _link_loss(forward: Tensor, backward: Tensor, links: Tensor, trust: Tensor) -> Tensor:
+    """Cross-entropy of linked words in both directions; a word may have several links."""
+
+    def missing(beliefs: Tensor, linked: Tensor) -> Tensor:
+        given = beliefs.masked_fill(~linked, IMPOSSIBLE).logsumexp(-1)
+        known = linked.any(-1) * trust[:, None]
+        mean: Tensor = -(given * known).sum() / known.sum().clamp(min=1)
+        return mean
+
+    linked = links.bool()
+    return missing(forward, linked.transpose(1, 2)[:, 1:]) + missing(backward, linked[:, 1:])
+
+
+AutoConfig.register(MODEL_TYPE, JointConfig)
+AutoModel.register(JointConfig, JointModel)

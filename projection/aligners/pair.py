@@ -1,0 +1,269 @@
+"""The pair aligner of Li, He and Xu (2021, §3.1): where in the target sentence is this entity?
+
+Segment A is the English entity, segment B the target sentence; every token of B is labelled 1
+inside the translated entity and 0 outside. Any encoder with a token-classification head serves.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from itertools import zip_longest
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import torch
+from transformers import (
+    AutoModelForTokenClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from projection.aligners.decoding import (
+    DEFAULT,
+    Decoding,
+    Phrase,
+    phrases,
+    place_all,
+    saved_decoding,
+    share_out,
+)
+from projection.errors import ModelError
+from projection.models.checkpoints import load_checkpoint, longest_input, on_gpu, version_of
+from projection.records import ParallelSentence, Projection, Span
+from projection.text.words import span_of_words, word_spans
+
+LABELS = {0: "O", 1: "ENTITY"}
+MAX_ENTITY_TOKENS = 64
+
+
+class Query(NamedTuple):
+    """Where in `target` is `name`?"""
+
+    name: str
+    target: str
+    target_lang: str
+
+
+class PairAligner:
+    """Finds source entities in target sentences, one pass of the encoder per distinct entity."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        decoding: Decoding = DEFAULT,
+        batch_size: int = 32,
+    ) -> None:
+        self.model: PreTrainedModel = model.eval()  # type: ignore[no-untyped-call]
+        self.tokenizer = tokenizer
+        self.decoding = decoding
+        self.batch_size = batch_size
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path, decoding: Decoding | None = None) -> Self:
+        """Load a trained aligner from a folder or by its name on the hub.
+
+        Raises:
+            ModelError: if there is none, or it was trained for something else.
+        """
+        model, tokenizer = load_checkpoint(AutoModelForTokenClassification, name_or_path)
+        labels = dict(model.config.id2label or {})
+        if labels != LABELS:
+            raise ModelError(
+                str(name_or_path),
+                f"has labels {list(labels.values())}, an aligner has {list(LABELS.values())}",
+                "Train one on this encoder first: spanferry aligner train --help",
+            )
+        saved = getattr(model.config, "decoding", None)
+        where = f"{name_or_path}/config.json"
+        return cls(on_gpu(model), tokenizer, decoding or saved_decoding(saved, DEFAULT, where))
+
+    @classmethod
+    def from_encoder(cls, name_or_path: str | Path) -> Self:
+        """An untrained aligner on any encoder, with a fresh head: where training starts."""
+        model, tokenizer = load_checkpoint(
+            AutoModelForTokenClassification,
+            name_or_path,
+            num_labels=len(LABELS),
+            id2label=LABELS,
+            label2id={label: i for i, label in LABELS.items()},
+            ignore_mismatched_sizes=True,
+        )
+        return cls(model, tokenizer)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write weights (safetensors), configuration with the decoding, and tokenizer."""
+        self.model.config.decoding = asdict(self.decoding)
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+    def push_to_hub(self, repository: str) -> None:
+        """Upload weights, configuration with the decoding, and tokenizer to the hub."""
+        self.model.config.decoding = asdict(self.decoding)
+        self.model.push_to_hub(repository)  # type: ignore[arg-type]  # decorated without self
+        self.tokenizer.push_to_hub(repository)
+
+    @property
+    def version(self) -> str:
+        """A hash of weights, settings and labels: changes whenever an answer could."""
+        return version_of(self.model, self.tokenizer, asdict(self.decoding))
+
+    def fits(self, sentence: ParallelSentence) -> bool:
+        """Whether the target sentence can be read whole, with room for an entity."""
+        limit = longest_input(self.model, self.tokenizer) - MAX_ENTITY_TOKENS
+        target = self.tokenizer(sentence.target, add_special_tokens=False, verbose=False)
+        return len(target["input_ids"]) <= limit
+
+    def align(self, sentences: Sequence[ParallelSentence]) -> list[tuple[Projection, ...]]:
+        """Find every source entity of every sentence.
+
+        Args:
+            sentences: with their `entities` known (not None).
+
+        Returns:
+            One tuple a sentence, in order; in it at least one projection an entity, in the order
+            of the entities. An entity that was not found has `target` None.
+        """
+        queries = list(dict.fromkeys(query for s in sentences for query in queries_of(s)))
+        inside = dict(zip(queries, self.probabilities(queries), strict=True))
+        return [tuple(projections_of(s, inside, self.decoding)) for s in sentences]
+
+    def probabilities(self, queries: Sequence[Query]) -> list[list[float]]:
+        """For each query, the probability of each word of its target that it is of the name."""
+        found: list[list[float]] = [[] for _ in queries]
+        order = sorted(range(len(queries)), key=lambda i: len(queries[i].target))
+        for start in range(0, len(order), self.batch_size):
+            chosen = order[start : start + self.batch_size]
+            batch = [queries[i] for i in chosen]
+            for i, query, tokens in zip(
+                chosen, batch, self._token_probabilities(batch), strict=True
+            ):
+                found[i] = word_probabilities(word_spans(query.target, query.target_lang), tokens)
+        return found
+
+    @torch.inference_mode()
+    def _token_probabilities(self, batch: Sequence[Query]) -> list[list[tuple[Span, float]]]:
+        """For each query, the target tokens with the probability of lying inside the entity."""
+        encoded = self.tokenizer(
+            [query.name for query in batch],
+            [query.target for query in batch],
+            truncation="longest_first",
+            max_length=longest_input(self.model, self.tokenizer),
+            padding=True,
+            return_offsets_mapping=True,
+            return_tensors="pt",
+        )
+        offsets = encoded.pop("offset_mapping").tolist()
+        logits = self.model(**encoded.to(self.model.device)).logits
+        inside = logits.float().softmax(-1)[..., 1].tolist()
+        return [
+            [
+                (Span(a, b), p)
+                for segment, (a, b), p in zip(encoded.sequence_ids(row), spans, scores, strict=True)
+                if segment == 1 and a < b
+            ]
+            for row, (spans, scores) in enumerate(zip(offsets, inside, strict=True))
+        ]
+
+
+Mentions = Mapping[str, Sequence[Span]]
+Shares = dict[Span, tuple[Phrase, ...]]  # of each mention, where it stands in the source
+
+
+def mentions_of(sentence: ParallelSentence) -> dict[str, list[Span]]:
+    """Where each name stands in the source sentence, in reading order."""
+    mentions: dict[str, list[Span]] = {}
+    for span in sorted({entity.span for entity in sentence.entities or ()}):
+        mentions.setdefault(span.of(sentence.source), []).append(span)
+    return mentions
+
+
+def queries_of(sentence: ParallelSentence) -> list[Query]:
+    """What to ask about a sentence: each name once."""
+    return [Query(name, sentence.target, sentence.target_lang) for name in mentions_of(sentence)]
+
+
+def projections_of(
+    sentence: ParallelSentence, inside: Mapping[Query, Sequence[float]], decoding: Decoding
+) -> Iterator[Projection]:
+    """The projections of all entities, in their order; mentions of a name share what it found.
+
+    Args:
+        sentence: with its `entities` known (not None).
+        inside: for each of its queries, the probability of each target word.
+        decoding: in places (`whole_spans` or `exclusive`), or else word by word.
+    """
+    mentions = mentions_of(sentence)
+    rows = {query.name: inside[query] for query in queries_of(sentence)}
+    share = shares_in_places if decoding.in_places else shares_word_by_word
+    shares = share(mentions, rows, sentence, decoding)
+    for entity in sentence.entities or ():
+        if not shares[entity.span]:
+            yield Projection(entity, None, 0.0)
+        for phrase in shares[entity.span]:
+            yield Projection(entity, phrase.span, phrase.score)
+
+
+def shares_word_by_word(
+    mentions: Mentions,
+    rows: Mapping[str, Sequence[float]],
+    sentence: ParallelSentence,
+    decoding: Decoding,
+) -> Shares:
+    """All phrases of a name, handed to its mentions in reading order."""
+    words = word_spans(sentence.target, sentence.target_lang)
+    shares: Shares = {}
+    for name, spans in mentions.items():
+        found = phrases(rows[name], words, sentence.target, decoding)
+        shares |= zip(spans, share_out(found, len(spans)), strict=True)
+    return shares
+
+
+def shares_in_places(
+    mentions: Mentions,
+    rows: Mapping[str, Sequence[float]],
+    sentence: ParallelSentence,
+    decoding: Decoding,
+) -> Shares:
+    """One place at most for each mention.
+
+    The mentions of a name were one question: its best places that do not overlap are theirs, in
+    reading order. With `exclusive` other names are rivals for the words as well.
+    """
+    words = word_spans(sentence.target, sentence.target_lang)
+    rivals = [list(mentions)] if decoding.exclusive else [[name] for name in mentions]
+    shares: Shares = {}
+    for names in rivals:
+        asking = [name for name in names for _ in mentions[name]]
+        places = place_all([rows[name] for name in asking], replace(decoding, exclusive=True))
+        for name in names:
+            runs = sorted(
+                place.run
+                for asked, place in zip(asking, places, strict=True)
+                if asked == name and place is not None
+            )
+            for span, run in zip_longest(mentions[name], runs):
+                shares[span] = () if run is None else (phrase_at(run, rows[name], words),)
+    return shares
+
+
+def phrase_at(run: tuple[int, int], row: Sequence[float], words: Sequence[Span]) -> Phrase:
+    """The phrase of a run of words, with their mean probability."""
+    inside = row[slice(*run)]
+    return Phrase(span_of_words(words, *run), sum(inside) / len(inside))
+
+
+def word_probabilities(words: Sequence[Span], tokens: Sequence[tuple[Span, float]]) -> list[float]:
+    """Mean probability of the tokens that share characters with each word; 0 where there is none.
+
+    Both are in reading order, so one walk suffices.
+    """
+    probabilities, first = [], 0
+    for word in words:
+        while first < len(tokens) and tokens[first][0].end <= word.start:
+            first += 1
+        last = first
+        while last < len(tokens) and tokens[last][0].start < word.end:
+            last += 1
+        inside = [p for _, p in tokens[first:last]]
+        probabilities.append(sum(inside) / len(inside) if inside else 0.0)
+    return probabilities

@@ -1,0 +1,1 @@
+"""Projected entities scored against gold on both sides."""

@@ -1,0 +1,138 @@
+"""An aligner run on gold sentences: its scores, its mistakes, its speed."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from projection.evaluation.matching import EXACT, MISTAKES, Outcome
+from projection.evaluation.scores import Interval, Judged, ProjectionScores, bootstrap, scores_of
+from projection.io.gold import GoldSentence
+from projection.io.records_json import Json, encode_entity
+from projection.protocols import Aligns
+from projection.records import Entity, ParallelSentence, Projection
+
+BATCH = 64  # sentences handed to an aligner at a time
+EXAMPLES = 3  # of each kind of mistake
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A gold entity that was not found as it is, a projection that is not right, or both at once.
+
+    `gold` is None for what is spurious, `predicted` for what is missing.
+    """
+
+    outcome: Outcome
+    sentence: ParallelSentence
+    gold: Entity | None
+    predicted: Projection | None
+
+    def to_json(self) -> Json:
+        """Both texts, and the phrases: gold, predicted, and what that was projected from."""
+        source, target, found = self.sentence.source, self.sentence.target, self.predicted
+        entity = found.entity if found is not None else None
+        return {
+            "id": self.sentence.id,
+            "origin": self.sentence.origin,
+            "source": source,
+            "target": target,
+            "gold": None if self.gold is None else encode_entity(self.gold, target),
+            "predicted": None if entity is None else encode_entity(entity, target),
+            "projected_from": None if found is None else encode_entity(found.source, source),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectionReport:
+    """What `evaluate_aligner` found.
+
+    `aligner` is its version. `mistakes` are in the order of the gold. `seconds` are those spent
+    in the aligner. `too_long` sentences it could not read whole; they were aligned all the same.
+    """
+
+    aligner: str
+    scores: ProjectionScores
+    interval: Interval
+    mistakes: tuple[Mistake, ...]
+    seconds: float
+    too_long: int
+
+    @property
+    def sentences_per_second(self) -> float:
+        """How many were aligned in a second; 0 where no time passed."""
+        return self.scores.sentences / self.seconds if self.seconds else 0.0
+
+    def mistakes_of(self, outcome: Outcome) -> list[Mistake]:
+        """Those of one kind, in the order of the gold."""
+        return [mistake for mistake in self.mistakes if mistake.outcome is outcome]
+
+    def to_json(self, examples: int = EXAMPLES) -> Json:
+        """All of it, with the first `examples` of each kind of mistake."""
+        found = {outcome.value: self.mistakes_of(outcome) for outcome in MISTAKES}
+        return {
+            **self.scores.to_json(),
+            "f1_interval": self.interval.to_json(),
+            "mistakes": {
+                kind: {"count": len(all_), "examples": [m.to_json() for m in all_[:examples]]}
+                for kind, all_ in found.items()
+            },
+            "aligner": self.aligner,
+            "too_long": self.too_long,
+            "seconds": self.seconds,
+            "sentences_per_second": self.sentences_per_second,
+        }
+
+
+def evaluate_aligner(
+    aligner: Aligns,
+    gold: Sequence[GoldSentence],
+    batch: int = BATCH,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> ProjectionReport:
+    """Project the gold source entities and compare them with the gold of the target.
+
+    Args:
+        aligner: any aligner, with a model or without.
+        gold: on both sides; the aligner sees only the source's.
+        batch: sentences handed over at a time.
+        on_progress: told how many more sentences are aligned.
+    """
+    projections: list[list[Projection]] = []
+    seconds = 0.0
+    for start in range(0, len(gold), batch):
+        sentences = [g.sentence for g in gold[start : start + batch]]
+        began = time.perf_counter()
+        answers = aligner.align(sentences)
+        seconds += time.perf_counter() - began
+        projections += [[p for p in answer if p.target is not None] for answer in answers]
+        on_progress(len(sentences))
+    judged = [
+        Judged.of(g, [e for p in found if (e := p.entity) is not None])
+        for g, found in zip(gold, projections, strict=True)
+    ]
+    return ProjectionReport(
+        aligner=aligner.version,
+        scores=scores_of(judged),
+        interval=bootstrap(np.array([each.counts() for each in judged], dtype=np.int64)),
+        mistakes=tuple(
+            mistake
+            for each, found in zip(judged, projections, strict=True)
+            for mistake in _mistakes(each, found)
+        ),
+        seconds=seconds,
+        too_long=sum(not aligner.fits(g.sentence) for g in gold),
+    )
+
+
+def _mistakes(judged: Judged, projections: Sequence[Projection]) -> Iterator[Mistake]:
+    gold = judged.gold
+    for match in judged.matches:
+        if match.outcome not in EXACT:
+            yield Mistake(
+                match.outcome,
+                gold.sentence,
+                None if match.gold is None else gold.target_entities[match.gold],
+                None if match.predicted is None else projections[match.predicted],
+            )

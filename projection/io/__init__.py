@@ -1,0 +1,1 @@
+"""Corpus readers, records as JSON, files and folders that appear whole or not at all."""

@@ -1,0 +1,230 @@
+"""Parallel corpora in four formats, read as a stream of sentence pairs.
+
+Every pair is yielded as it stands in the file, an empty side included: dropping is the run's
+business, which says why. Ids are unique within a file and the same at every reading.
+"""
+
+from collections.abc import Iterator
+from itertools import zip_longest
+from pathlib import Path
+
+from projection.errors import CorpusError
+from projection.io.files import read_jsonl, read_lines
+from projection.io.json_fields import Fields
+from projection.io.records_json import decode_entities_or_none, decode_parallel
+from projection.io.tmx import Unit, read_units
+from projection.records import Entity, ParallelSentence
+
+Columns = tuple[int, ...] | tuple[str, ...]
+"""Of a tab-separated file: source, target and, if there is one, the margin score."""
+
+
+def read_moses(
+    source: Path, target: Path, source_lang: str, target_lang: str
+) -> Iterator[ParallelSentence]:
+    """Stream two files whose lines correspond.
+
+    Raises:
+        CorpusError: naming file and line, if a line is not UTF-8 or one file ends before the other.
+    """
+    pairs = zip_longest(read_lines(source), read_lines(target))
+    for number, (left, right) in enumerate(pairs, start=1):
+        if left is None or right is None:
+            short, long = (source, target) if left is None else (target, source)
+            raise CorpusError(
+                f"{short}:{number}",
+                f"the file has ended, but {long} goes on",
+                "Both need the same number of lines: look for one that was lost or split",
+            )
+        place = f"{source.name}:{number}"
+        yield ParallelSentence(place, left[1], right[1], source_lang, target_lang, place)
+
+
+def read_tsv(
+    path: Path, source_lang: str, target_lang: str, *, columns: Columns = (1, 2)
+) -> Iterator[ParallelSentence]:
+    """Stream columns of a tab-separated file.
+
+    `columns` are numbers from 1, as `cut -f` counts, or names, which are then looked up in the
+    first line. WikiMatrix has 2, 3, 1. Quotation marks are text like any other: what looks like
+    CSV quoting in a corpus is usually direct speech.
+
+    Raises:
+        CorpusError: naming file and line, if a line is not UTF-8, has more or fewer columns than
+            the first, or a margin that is no number.
+    """
+    width, wanted = 0, tuple[int, ...]()
+    for number, line in read_lines(path):
+        cells = line.split("\t")
+        if not width:
+            width, wanted = len(cells), _column_indices(columns, cells, f"{path}:{number}")
+            if isinstance(columns[0], str):
+                continue
+        if len(cells) != width:
+            raise CorpusError(
+                f"{path}:{number}",
+                f"{_columns(len(cells))}, but the first line has {width}",
+                "Look for a tab or a line break inside a sentence",
+            )
+        place = f"{path.name}:{number}"
+        source, target, *margin = (cells[index] for index in wanted)
+        yield ParallelSentence(
+            place,
+            source,
+            target,
+            source_lang,
+            target_lang,
+            place,
+            margin=_margin(margin[0], f"{path}:{number}") if margin else None,
+        )
+
+
+def _margin(cell: str, where: str) -> float:
+    try:
+        return float(cell)
+    except ValueError as error:
+        raise CorpusError(where, f"the margin {cell!r} is no number", "Name its column") from error
+
+
+def _column_indices(columns: Columns, first: list[str], where: str) -> tuple[int, ...]:
+    return tuple(_column_index(column, first, where) for column in columns)
+
+
+def _column_index(column: int | str, first: list[str], where: str) -> int:
+    if isinstance(column, str):
+        if column not in first:
+            raise CorpusError(
+                where, f"no column {column!r} among {', '.join(first)}", "Name one of these"
+            )
+        return first.index(column)
+    if not 1 <= column <= len(first):
+        raise CorpusError(
+            where, f"no column {column} in {_columns(len(first))}", "Columns count from 1"
+        )
+    return column - 1
+
+
+def _columns(count: int) -> str:
+    return "1 column" if count == 1 else f"{count} columns"
+
+
+def read_tmx(path: Path, source_lang: str, target_lang: str) -> Iterator[ParallelSentence]:
+    """Stream the units of a TMX file (versions 1.1 to 1.4b).
+
+    `en` also takes `en-US`, and `EN`; if several variants fit, the one that is exactly as asked,
+    else the first. A unit without one of the languages has an empty side.
+
+    Raises:
+        CorpusError: naming file and line, if the XML is broken, a `<tuv>` names no language, or
+            no unit at all has both languages.
+    """
+    both, seen = False, dict[str, None]()
+    number = 0
+    for number, unit in enumerate(read_units(path), start=1):
+        source, target = (_variant(unit, lang) for lang in (source_lang, target_lang))
+        both = both or (source is not None and target is not None)
+        seen.update(dict.fromkeys(lang for lang, _ in unit.variants))
+        yield ParallelSentence(
+            id=f"{path.name}:tu{number}",  # a TMX file may be one long line
+            source=source or "",
+            target=target or "",
+            source_lang=source_lang,
+            target_lang=target_lang,
+            origin=f"{path.name}:{unit.line}",
+        )
+    if number and not both:
+        raise CorpusError(
+            str(path),
+            f"no <tu> has both {source_lang} and {target_lang}; there are {', '.join(seen)}",
+            "Pass the languages of this file",
+        )
+
+
+def _variant(unit: Unit, lang: str) -> str | None:
+    fitting = [variant for variant in unit.variants if covers(lang, variant[0])]
+    exact = [variant for variant in fitting if variant[0].lower() == lang.lower()]
+    return (exact or fitting)[0][1] if fitting else None
+
+
+def covers(wanted: str, found: str) -> bool:
+    """Whether the language tag `found` is `wanted` or a variety of it: `en` covers `en-US`."""
+    prefix, tag = (lang.lower().replace("_", "-") for lang in (wanted, found))
+    return tag == prefix or tag.startswith(f"{prefix}-")
+
+
+def read_jsonl_corpus(
+    path: Path, source_lang: str | None = None, target_lang: str | None = None
+) -> Iterator[ParallelSentence]:
+    """Stream a JSON Lines file of sentence pairs, source entities included where there are any.
+
+    A line is one of: our own JSON form; a gold record, `{"source": {"text", "entities"}, "target":
+    {"text"}}`; or plain `{"source": "…", "target": "…"}`, optionally with `entities` of the source.
+    The latter two may bring `id`, `source_lang`, `lang` and `margin`. Languages passed here are for
+    lines that bring none, and must agree with those that do. Other keys are ignored.
+
+    Raises:
+        CorpusError: naming file, line and field, if a line is not JSON, lacks text or language,
+            has an entity that contradicts its text, or repeats an id.
+    """
+    first_use: dict[str, int] = {}
+    for number, row in read_jsonl(path):
+        fields = Fields(row, f"{path}:{number}")
+        sentence = sentence_of(fields, f"{path.name}:{number}", source_lang, target_lang)
+        if sentence.id in first_use:
+            raise fields.error(
+                "id",
+                f"{sentence.id!r} is also on line {first_use[sentence.id]}",
+                "Give every sentence an id of its own, or none",
+            )
+        first_use[sentence.id] = number
+        yield sentence
+
+
+def sentence_of(
+    fields: Fields, origin: str, source_lang: str | None = None, target_lang: str | None = None
+) -> ParallelSentence:
+    """One line of a JSON Lines corpus; see `read_jsonl_corpus` for what it may look like."""
+    if fields.has("schema"):
+        sentence = decode_parallel(fields.row, fields.where)
+        _agree(fields, "source_lang", sentence.source_lang, source_lang)
+        _agree(fields, "target_lang", sentence.target_lang, target_lang)
+        return sentence
+    source, entities = _side(fields, "source")
+    target, _ = _side(fields, "target")
+    return ParallelSentence(
+        id=fields.text_or_none("id") or origin,
+        source=source,
+        target=target,
+        source_lang=_language(fields, ("source_lang",), source_lang),
+        target_lang=_language(fields, ("target_lang", "lang"), target_lang),
+        origin=origin,
+        entities=entities,
+        margin=fields.number_or_none("margin"),
+    )
+
+
+def _side(fields: Fields, key: str) -> tuple[str, tuple[Entity, ...] | None]:
+    """Text and entities of one side; plain lines keep the source's entities beside the text."""
+    if isinstance(fields.row.get(key), dict):
+        side = fields.child(key)
+        text = side.text("text")
+        return text, decode_entities_or_none(side, "entities", text)
+    text = fields.text(key)
+    return text, decode_entities_or_none(fields, "entities", text) if key == "source" else None
+
+
+def _language(fields: Fields, keys: tuple[str, ...], passed: str | None) -> str:
+    for key in keys:
+        if fields.has(key):
+            _agree(fields, key, fields.text(key), passed)
+            return fields.text(key)
+    if passed is None:
+        raise fields.error(keys[0], "missing", f"Add it, or pass the {keys[0]} of the whole file")
+    return passed
+
+
+def _agree(fields: Fields, key: str, found: str, passed: str | None) -> None:
+    if passed is not None and not covers(passed, found):
+        raise fields.error(
+            key, f"{found!r}, but {passed!r} was asked for", "Pass what the file has"
+        )

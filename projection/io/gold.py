@@ -1,0 +1,113 @@
+"""Gold files: sentence pairs with entities on both sides, to score projections against."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from projection.io.corpus import sentence_of
+from projection.io.files import read_jsonl
+from projection.io.json_fields import Fields
+from projection.io.records_json import decode_entities
+from projection.records import Entity, ParallelSentence, Span
+from projection.text.words import word_spans
+
+
+@dataclass(frozen=True, slots=True)
+class GoldSentence:
+    """A sentence pair with gold entities on both sides; the source's are `sentence.entities`.
+
+    The tokens are the gold's own, where it has any. `consistent` is False where the two sides were
+    annotated independently and disagree.
+    """
+
+    sentence: ParallelSentence
+    target_entities: tuple[Entity, ...]
+    source_tokens: tuple[Span, ...] | None = None
+    target_tokens: tuple[Span, ...] | None = None
+    consistent: bool = True
+
+    @property
+    def source_words(self) -> tuple[Span, ...]:
+        """What word aligners count in the source: its tokens, or else our words."""
+        if self.source_tokens is not None:
+            return self.source_tokens
+        return word_spans(self.sentence.source, self.sentence.source_lang)
+
+    @property
+    def target_words(self) -> tuple[Span, ...]:
+        """The same in the target."""
+        if self.target_tokens is not None:
+            return self.target_tokens
+        return word_spans(self.sentence.target, self.sentence.target_lang)
+
+
+def read_gold(path: Path, on_skip: Callable[[str], None] | None = None) -> list[GoldSentence]:
+    """Read the consistent sentences of a gold file; `on_skip` is told the place of each other.
+
+    Raises:
+        CorpusError: as `read_every_gold`.
+    """
+    gold = []
+    for sentence in read_every_gold(path):
+        if sentence.consistent:
+            gold.append(sentence)
+        elif on_skip is not None:
+            on_skip(sentence.sentence.origin)
+    return gold
+
+
+def read_every_gold(path: Path) -> Iterator[GoldSentence]:
+    """Stream sentence pairs with gold entities on both sides, inconsistent ones as well.
+
+    A line is `{"id", "source": {"text", "entities"}, "target": {"text", "entities"}, "source_lang",
+    "lang"}`. Both sides may bring `tokens`: their text but for white space; tokens of nothing but
+    white space do not count. A line that says `"consistent_labels": false` is not `consistent`.
+
+    Raises:
+        CorpusError: naming file, line and field.
+    """
+    for number, row in read_jsonl(path):
+        yield _gold_sentence(Fields(row, f"{path}:{number}"), f"{path.name}:{number}")
+
+
+def _gold_sentence(fields: Fields, origin: str) -> GoldSentence:
+    sentence = sentence_of(fields, origin)
+    if sentence.entities is None:
+        raise fields.error_here("no gold source entities", "Add source.entities, even if []")
+    target = fields.child("target")
+    nested = isinstance(fields.row["source"], Mapping)
+    return GoldSentence(
+        sentence,
+        decode_entities(target, "entities", sentence.target),
+        _tokens(fields.child("source"), sentence.source) if nested else None,
+        _tokens(target, sentence.target),
+        consistent=fields.row.get("consistent_labels") is not False,
+    )
+
+
+def _tokens(side: Fields, text: str) -> tuple[Span, ...] | None:
+    """Where each token stands: one walk over the text, which must be spelt by the tokens."""
+    if not side.has("tokens"):
+        return None
+    spans: list[Span] = []
+    end = 0
+    for index, token in enumerate(side.texts("tokens")):
+        if not token.strip():  # no aligner would count it: between spaces it is not there
+            continue
+        start = _visible_from(text, end)
+        end = start + len(token)
+        if text[start:end] != token:
+            raise side.error(
+                f"tokens[{index}]",
+                f"{token!r:.40} where the text has {text[start:end]!r:.40}",
+                "Make tokens and text agree, or leave the tokens out",
+            )
+        spans.append(Span(start, end))
+    if (rest := text[end:].strip()) != "":
+        raise side.error("tokens", f"end before {rest!r:.40}", "Add the tokens that are missing")
+    return tuple(spans)
+
+
+def _visible_from(text: str, start: int) -> int:
+    """The first character from `start` on that is no white space, or the end of the text."""
+    return next((i for i in range(start, len(text)) if not text[i].isspace()), len(text))

@@ -1,0 +1,280 @@
+"""The one JSON form of every record, read and written here, with a `schema` number.
+
+Spans are written with the text they cover, and are only believed on the way in if it agrees.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from projection.errors import SpanError
+from projection.io.json_fields import Fields
+from projection.records import (
+    Conflict,
+    ConflictKind,
+    Entity,
+    LabelOrigin,
+    ParallelSentence,
+    ProjectedSentence,
+    Projection,
+    Provenance,
+    ReviewedSentence,
+    ReviewStatus,
+    Span,
+)
+
+SCHEMA = 1
+
+Json = dict[str, object]
+Record = ParallelSentence | ProjectedSentence | ReviewedSentence
+
+_CODE_POINTS = "Offsets are Unicode code points, from 0, end exclusive: export this sentence again"
+
+
+def encode(record: Record) -> Json:
+    """The JSON form of a record: what `json.dumps` takes, `schema` first."""
+    match record:
+        case ParallelSentence():
+            body = _encode_parallel(record)
+        case ProjectedSentence():
+            body = _encode_projected(record)
+        case ReviewedSentence():
+            body = _encode_reviewed(record)
+    return {"schema": SCHEMA, **body}
+
+
+def encode_entity(entity: Entity, text: str) -> Json:
+    """An entity of `text`; `score` is left out when there is none."""
+    return {
+        **_encode_span(entity.span, text),
+        "label": entity.label,
+        **({} if entity.score is None else {"score": entity.score}),
+    }
+
+
+def _encode_span(span: Span, text: str) -> Json:
+    return {"start": span.start, "end": span.end, "text": span.of(text)}
+
+
+def _encode_provenance(provenance: Provenance, source: str) -> Json:
+    span = provenance.source
+    return {
+        "origin": provenance.origin.value,
+        **({} if span is None else {"source": _encode_span(span, source)}),
+    }
+
+
+def _encode_entities(entities: Iterable[Entity] | None, text: str) -> list[Json] | None:
+    return None if entities is None else [encode_entity(entity, text) for entity in entities]
+
+
+def _encode_parallel(sentence: ParallelSentence) -> Json:
+    return {
+        "id": sentence.id,
+        "source": sentence.source,
+        "target": sentence.target,
+        "source_lang": sentence.source_lang,
+        "target_lang": sentence.target_lang,
+        "origin": sentence.origin,
+        "entities": _encode_entities(sentence.entities, sentence.source),
+        **({} if sentence.margin is None else {"margin": sentence.margin}),
+    }
+
+
+def _encode_projection(projection: Projection, sentence: ParallelSentence) -> Json:
+    target = projection.target
+    return {
+        "source": encode_entity(projection.source, sentence.source),
+        "target": None if target is None else _encode_span(target, sentence.target),
+        "score": projection.score,
+        **_encode_alternatives(projection.alternatives, sentence.target),
+    }
+
+
+def _encode_alternatives(alternatives: Iterable[Span], text: str) -> Json:
+    """Nothing where there are none: most projections have none, and older files say nothing."""
+    spans = [_encode_span(span, text) for span in alternatives]
+    return {"alternatives": spans} if spans else {}
+
+
+def _encode_conflict(conflict: Conflict, sentence: ParallelSentence) -> Json:
+    return {
+        "kind": conflict.kind.value,
+        "reason": conflict.reason,
+        "projections": [_encode_projection(p, sentence) for p in conflict.projections],
+        "spans": [_encode_span(span, sentence.target) for span in conflict.spans],
+    }
+
+
+def _encode_projected(projected: ProjectedSentence) -> Json:
+    sentence = projected.sentence
+    return {
+        "sentence": _encode_parallel(sentence),
+        "entities": _encode_entities(projected.entities, sentence.target),
+        "projections": [_encode_projection(p, sentence) for p in projected.projections],
+        "conflicts": [_encode_conflict(c, sentence) for c in projected.conflicts],
+        "score": projected.score,
+        "model_version": projected.model_version,
+    }
+
+
+def _encode_reviewed(reviewed: ReviewedSentence) -> Json:
+    source, target = reviewed.sentence.source, reviewed.sentence.target
+    return {
+        "sentence": _encode_parallel(reviewed.sentence),
+        "entities": _encode_entities(reviewed.entities, target),
+        "status": reviewed.status.value,
+        "annotator": reviewed.annotator,
+        "lead_time": reviewed.lead_time,
+        "predicted": _encode_entities(reviewed.predicted, target),
+        "conflicts": [kind.value for kind in reviewed.conflicts],
+        "model_version": reviewed.model_version,
+        "task_id": reviewed.task_id,
+        "annotation_id": reviewed.annotation_id,
+        "updated_at": reviewed.updated_at,
+        "notes": list(reviewed.notes),
+        "provenance": [_encode_provenance(each, source) for each in reviewed.provenance],
+    }
+
+
+def decode_parallel(row: Mapping[str, object], where: str) -> ParallelSentence:
+    """Read back what `encode` made of a ParallelSentence. `where` names the row in errors.
+
+    Raises:
+        CorpusError: naming `where` and the field that is missing, mistyped or contradicts the text.
+    """
+    return _decode_sentence(_checked(row, where))
+
+
+def decode_projected(row: Mapping[str, object], where: str) -> ProjectedSentence:
+    """Read back what `encode` made of a ProjectedSentence; raises as `decode_parallel`."""
+    fields = _checked(row, where)
+    sentence = _decode_sentence(fields.child("sentence"))
+    return ProjectedSentence(
+        sentence=sentence,
+        entities=decode_entities(fields, "entities", sentence.target),
+        projections=_decode_projections(fields, sentence),
+        conflicts=tuple(_decode_conflict(c, sentence) for c in fields.children("conflicts")),
+        score=fields.number("score"),
+        model_version=fields.text("model_version"),
+    )
+
+
+def decode_reviewed(row: Mapping[str, object], where: str) -> ReviewedSentence:
+    """Read back what `encode` made of a ReviewedSentence; raises as `decode_parallel`."""
+    fields = _checked(row, where)
+    sentence = _decode_sentence(fields.child("sentence"))
+    entities = decode_entities(fields, "entities", sentence.target)
+    return ReviewedSentence(
+        sentence=sentence,
+        entities=entities,
+        status=fields.choice("status", ReviewStatus),
+        annotator=fields.text("annotator"),
+        lead_time=fields.number_or_none("lead_time"),
+        predicted=decode_entities_or_none(fields, "predicted", sentence.target),
+        conflicts=fields.choices("conflicts", ConflictKind),
+        model_version=fields.text_or_none("model_version"),
+        task_id=fields.integer_or_none("task_id"),
+        annotation_id=fields.integer_or_none("annotation_id"),
+        updated_at=fields.text_or_none("updated_at"),
+        notes=fields.texts("notes"),
+        provenance=_decode_provenance(fields, sentence.source, len(entities)),
+    )
+
+
+def decode_entities(fields: Fields, key: str, text: str) -> tuple[Entity, ...]:
+    """The entities listed under `key`, checked against `text`.
+
+    Raises:
+        CorpusError: if a span is not inside `text`, or covers something else than its own `text`
+            field says (the field may be absent).
+    """
+    return tuple(_decode_entity(entity, text) for entity in fields.children(key))
+
+
+def decode_entities_or_none(fields: Fields, key: str, text: str) -> tuple[Entity, ...] | None:
+    """As `decode_entities`, or None when `key` is absent or null."""
+    return decode_entities(fields, key, text) if fields.has(key) else None
+
+
+def _checked(row: Mapping[str, object], where: str) -> Fields:
+    fields = Fields(row, where)
+    found = fields.integer("schema")
+    if found != SCHEMA:
+        raise fields.error(
+            "schema", f"{found}, but this version reads {SCHEMA}", "Use the version that wrote it"
+        )
+    return fields
+
+
+def _decode_sentence(fields: Fields) -> ParallelSentence:
+    source = fields.text("source")
+    return ParallelSentence(
+        id=fields.text("id"),
+        source=source,
+        target=fields.text("target"),
+        source_lang=fields.text("source_lang"),
+        target_lang=fields.text("target_lang"),
+        origin=fields.text("origin"),
+        entities=decode_entities_or_none(fields, "entities", source),
+        margin=fields.number_or_none("margin"),
+    )
+
+
+def _decode_entity(fields: Fields, text: str) -> Entity:
+    span = _decode_span(fields, text)
+    try:
+        return Entity(span, fields.text("label"), fields.number_or_none("score"))
+    except SpanError as error:
+        raise fields.error_here(error.what) from error
+
+
+def _decode_span(fields: Fields, text: str) -> Span:
+    try:
+        span = Span(fields.integer("start"), fields.integer("end"))
+        covered = span.of(text)
+    except SpanError as error:
+        raise fields.error_here(f"{error.where} {error.what}", _CODE_POINTS) from error
+    shown = fields.text_or_none("text")
+    if shown is not None and shown != covered:
+        raise fields.error_here(
+            f"{span} covers {covered!r}, the record says {shown!r}", _CODE_POINTS
+        )
+    return span
+
+
+def _decode_projections(fields: Fields, sentence: ParallelSentence) -> tuple[Projection, ...]:
+    return tuple(_decode_projection(each, sentence) for each in fields.children("projections"))
+
+
+def _decode_projection(fields: Fields, sentence: ParallelSentence) -> Projection:
+    source, text = _decode_entity(fields.child("source"), sentence.source), sentence.target
+    target = _decode_span(fields.child("target"), text) if fields.has("target") else None
+    others = fields.children("alternatives") if fields.has("alternatives") else ()
+    alternatives = tuple(_decode_span(span, text) for span in others)
+    try:
+        return Projection(source, target, fields.number("score"), alternatives)
+    except SpanError as error:
+        raise fields.error_here(f"{error.where} {error.what}") from error
+
+
+def _decode_provenance(fields: Fields, source: str, entities: int) -> tuple[Provenance, ...]:
+    if not fields.has("provenance"):  # written by an earlier version
+        return ()
+    given = tuple(fields.children("provenance"))
+    if len(given) not in (0, entities):
+        raise fields.error("provenance", f"{len(given)} provenances for {entities} entities")
+    return tuple(
+        Provenance(
+            each.choice("origin", LabelOrigin),
+            _decode_span(each.child("source"), source) if each.has("source") else None,
+        )
+        for each in given
+    )
+
+
+def _decode_conflict(fields: Fields, sentence: ParallelSentence) -> Conflict:
+    return Conflict(
+        kind=fields.choice("kind", ConflictKind),
+        reason=fields.text("reason"),
+        projections=_decode_projections(fields, sentence),
+        spans=tuple(_decode_span(span, sentence.target) for span in fields.children("spans")),
+    )

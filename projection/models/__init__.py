@@ -1,0 +1,1 @@
+"""Checkpoints, the tagger, windows for long text, the bundled models and the sample."""

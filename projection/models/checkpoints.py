@@ -1,0 +1,226 @@
+"""Loading checkpoints from a folder or the hub, and naming what was loaded.
+
+A packed checkpoint (`bundled.int8` writes them) holds its large matrices in eight bits, in a
+file that only this module reads: transformers would take the integers for the weights.
+
+    config.json             … "spanferry_storage": {"version": 1, "matrices": ["NAME", …]}
+    model.int8.safetensors  NAME        int8, rows × columns
+                            NAME.scale  float32, rows × blocks: what 1 is worth in each block
+                            and every other tensor as it is
+
+A row has blocks of equal length; their number is in the shape of the scales.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from tokenizers.pre_tokenizers import ByteLevel
+from torch import Tensor
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging
+from transformers.utils.hub import cached_file
+
+from projection.errors import ModelError
+
+Model = TypeVar("Model", bound=PreTrainedModel)
+
+STORAGE = "spanferry_storage"
+STORAGE_VERSION = 1
+PACKED_WEIGHTS = "model.int8.safetensors"
+SCALE = ".scale"
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers from reporting what our own reports say better."""
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def load_checkpoint(
+    auto_class: Any,  # one of transformers' AutoModel classes, which share no typed base
+    name_or_path: str | Path,
+    **settings: Any,
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a model in single precision, however it is stored, and its fast tokenizer.
+
+    Args:
+        auto_class: such as `AutoModelForTokenClassification`.
+        name_or_path: a folder, or a model's name on the hub.
+        settings: of the configuration, or passed on to `from_pretrained`.
+
+    Raises:
+        ModelError: if it cannot be had or its tokenizer keeps no offsets.
+    """
+    with _errors_named(str(name_or_path)):
+        tokenizer = _load_tokenizer(name_or_path)
+        model = _load_model(auto_class, str(name_or_path), settings)
+    if not tokenizer.is_fast:
+        raise ModelError(
+            str(name_or_path), "its tokenizer keeps no offsets", "Use one with a fast tokenizer"
+        )
+    return model, tokenizer
+
+
+def on_gpu(model: Model) -> Model:
+    """The model on the GPU, if there is one; `CUDA_VISIBLE_DEVICES=` hides it."""
+    if torch.cuda.is_available():
+        model.to("cuda")  # type: ignore[arg-type]  # decorated without self
+    return model
+
+
+def device_name() -> str:
+    """What models are computed on, as people call it."""
+    return str(torch.cuda.get_device_name()) if torch.cuda.is_available() else "CPU"
+
+
+def load_config(name_or_path: str | Path) -> PreTrainedConfig:
+    """The configuration of a checkpoint, which says what kind of model it is.
+
+    Raises:
+        ModelError: if it cannot be had.
+    """
+    with _errors_named(str(name_or_path)):
+        config: PreTrainedConfig = AutoConfig.from_pretrained(name_or_path)
+    return config
+
+
+@contextmanager
+def _errors_named(where: str) -> Iterator[None]:
+    """Load quietly, and say of which checkpoint and with what mend when it fails."""
+    try:
+        with quiet():
+            _be_sure_of(where)
+            yield
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise ModelError(
+            where,
+            f"no checkpoint could be loaded ({str(error).splitlines()[0]})",
+            "Give a folder written by save_pretrained, or a model's name on the hub",
+        ) from error
+
+
+def _be_sure_of(name_or_path: str) -> None:
+    """Ask the hub once for a model that is not here; transformers asks for most of a minute."""
+    if Path(name_or_path).is_dir() or try_to_load_from_cache(name_or_path, "config.json"):
+        return
+    try:
+        get_hf_file_metadata(hf_hub_url(name_or_path, "config.json"))
+    except Exception as error:  # which ones the connection raises is the hub client's affair
+        raise OSError(f"no folder, and from the hub: {error}") from error
+
+
+def _load_model(auto_class: Any, where: str, settings: Mapping[str, Any]) -> PreTrainedModel:
+    config, others = AutoConfig.from_pretrained(where, return_unused_kwargs=True, **settings)
+    # Taken off, so that the model is an ordinary one when it is saved again.
+    storage = vars(config).pop(STORAGE, None)
+    if storage is None:
+        plain: PreTrainedModel = auto_class.from_pretrained(
+            where, config=config, dtype=torch.float32, **others
+        )
+        return plain
+    weights = read_packed(Path(str(cached_file(where, PACKED_WEIGHTS))), storage)
+    model = _class_behind(auto_class, config).from_pretrained(
+        None, config=config, state_dict=weights, dtype=torch.float32, **others
+    )
+    model.config.name_or_path = where
+    return model
+
+
+def _class_behind(auto_class: Any, config: PreTrainedConfig) -> type[PreTrainedModel]:
+    """The class an Auto class would choose; unlike that, it takes weights from memory."""
+    chosen: type[PreTrainedModel] = auto_class
+    if not issubclass(auto_class, PreTrainedModel):
+        with torch.device("meta"):  # a model without weights, made in no time
+            chosen = type(auto_class.from_config(config))
+    return chosen
+
+
+def read_packed(file: Path, storage: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The weights of a packed checkpoint, its matrices in single precision.
+
+    Args:
+        file: its `model.int8.safetensors`.
+        storage: what its configuration says of them.
+
+    Raises:
+        ModelError: if the file is damaged, of another model, or of a later version.
+    """
+    if storage.get("version") != STORAGE_VERSION:
+        what = f"version {storage.get('version')}, this spanferry reads {STORAGE_VERSION}"
+        raise ModelError(f"{file.parent}/config.json {STORAGE}", what, "Install a newer spanferry")
+    mend = "Copy or download the whole folder again"
+    try:
+        weights = load_file(file)
+    except SafetensorError as error:
+        raise ModelError(str(file), f"damaged ({error})", mend) from error
+    for name in storage["matrices"]:
+        try:
+            integers, scale = weights[name], weights.pop(name + SCALE)
+        except KeyError as error:
+            raise ModelError(str(file), f"has no tensor {error}", mend) from error
+        weights[name] = (in_blocks(integers, scale.shape[1]) * scale[..., None]).flatten(1)
+    return weights
+
+
+def in_blocks(matrix: Tensor, count: int) -> Tensor:
+    """The rows of a matrix cut into `count` equal blocks: rows × blocks × columns of a block."""
+    return matrix.reshape(len(matrix), count, -1)
+
+
+def _load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name_or_path)
+    backend: Any = getattr(tokenizer, "backend_tokenizer", None)
+    if isinstance(getattr(backend, "pre_tokenizer", None), ByteLevel):
+        # Byte-level BPE must see every word as it stands in running text: after a space.
+        tokenizer = AutoTokenizer.from_pretrained(name_or_path, add_prefix_space=True)
+    return tokenizer
+
+
+def version_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: object) -> str:
+    """Twelve hex digits of weights, vocabulary and everything else that shapes an answer."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
+    digest.update(json.dumps(tokenizer.get_vocab(), sort_keys=True).encode())
+    digest.update(json.dumps(model.config.id2label, sort_keys=True).encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        values = tensor.detach().cpu().contiguous()
+        # Half precision, so that a model computed in it is named like the one it is.
+        digest.update((values.half() if values.is_floating_point() else values).numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+def longest_input(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, wanted: int | None = None
+) -> int:
+    """The subwords a model can read at once, special ones included, and at most `wanted`."""
+    limits = [tokenizer.model_max_length]
+    if wanted is not None:
+        limits.append(wanted)
+    if (positions := getattr(model.config, "max_position_embeddings", None)) is not None:
+        table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
+        # RoBERTa counts positions from after its padding index.
+        padding = getattr(table, "padding_idx", None)
+        limits.append(positions if padding is None else positions - padding - 1)
+    return int(min(limits))

@@ -1,0 +1,138 @@
+"""The files of a run: what was done is found again, checked against the corpus, and added to.
+
+Two files share the sentences, so that a crash may come between them. A batch counts as done when
+all its sentences are in one or the other.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from projection.errors import RunError
+from projection.io.files import json_line, parse_object, sync_folder
+from projection.records import ParallelSentence
+
+ANOTHER_FOLDER = "Use another --out folder, or remove this one"
+
+Row = Mapping[str, Any]
+
+
+class Journal:
+    """One of a run's two files: reads what an earlier call left, then cuts and appends."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.position = 0  # bytes of the records taken so far
+        path.touch()
+        self._rows = self._read()
+        self._next = next(self._rows, None)
+
+    def _read(self) -> Iterator[tuple[int, Row]]:
+        """(bytes, row) of every whole line; a torn last line was never finished, so never read."""
+        with self.path.open("rb") as stream:
+            for number, line in enumerate(stream, start=1):
+                if line.endswith(b"\n"):
+                    # A damaged byte becomes U+FFFD, and then differs from the corpus: see take().
+                    text = line.decode("utf-8", errors="replace")
+                    yield len(line), parse_object(text, f"{self.path}:{number}")
+
+    def take(self, sentence: ParallelSentence) -> Row | None:
+        """The next row, if it is about this sentence.
+
+        Raises:
+            RunError: if it has the sentence's id but another text.
+        """
+        if self._next is None:
+            return None
+        size, row = self._next
+        found = row.get("sentence", row)
+        if found.get("id") != sentence.id:
+            return None
+        if (found.get("source"), found.get("target")) != (sentence.source, sentence.target):
+            raise RunError(
+                str(self.path), f"{sentence.id} has another text in the corpus", ANOTHER_FOLDER
+            )
+        self.position += size
+        self._next = next(self._rows, None)
+        return row
+
+    def leftover(self) -> list[str]:
+        """The ids of the rows that have not been taken. Nothing is left to take afterwards."""
+        rows = [] if self._next is None else [self._next, *self._rows]
+        self._next = None
+        return [str(row.get("sentence", row).get("id")) for _, row in rows]
+
+    def cut(self, position: int) -> None:
+        """End the file after so many bytes."""
+        os.truncate(self.path, position)
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Add rows and wait until they are on the disk."""
+        if rows:
+            with self.path.open("ab") as stream:
+                stream.write("".join(json_line(row) for row in rows).encode("utf-8"))
+                stream.flush()
+                os.fsync(stream.fileno())
+
+
+class RunFiles:
+    """projected.jsonl and dropped.jsonl, whose rows together are the corpus so far."""
+
+    def __init__(self, folder: Path) -> None:
+        self._projected = Journal(folder / "projected.jsonl")
+        self._dropped = Journal(folder / "dropped.jsonl")
+        self._journals = (self._projected, self._dropped)
+        sync_folder(folder)
+
+    def resume(
+        self,
+        batches: Iterator[list[ParallelSentence]],
+        on_found: Callable[[Sequence[Row]], None],
+    ) -> Iterator[list[ParallelSentence]]:
+        """The batches still to do; `on_found` gets the rows of each batch that is already there.
+
+        A batch that is only partly in the files is cut off them and done again.
+
+        Raises:
+            RunError: if the files hold sentences that the corpus does not have in this place.
+        """
+        for batch in batches:
+            before = self._positions()
+            rows = list(self._taken(batch))
+            if len(rows) < len(batch):
+                self._cut(before, {sentence.id for sentence in batch})
+                return chain([batch], batches)
+            on_found(rows)
+        self._cut(self._positions(), set())
+        return iter(())
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Put the rows of a batch on the disk, each in its file."""
+        self._projected.append([row for row in rows if "dropped" not in row])
+        self._dropped.append([row for row in rows if "dropped" in row])
+
+    def _taken(self, batch: Sequence[ParallelSentence]) -> Iterator[Row]:
+        """The rows of the batch, up to the first sentence that has none."""
+        for sentence in batch:
+            row = self._projected.take(sentence) or self._dropped.take(sentence)
+            if row is None:
+                return
+            yield row
+
+    def _positions(self) -> list[int]:
+        return [journal.position for journal in self._journals]
+
+    def _cut(self, positions: Sequence[int], expected: Set[str]) -> None:
+        """End the files there, unless that would lose more than these expected sentences."""
+        for journal in self._journals:
+            strangers = [found for found in journal.leftover() if found not in expected]
+            if strangers:
+                raise RunError(
+                    str(journal.path),
+                    f"has {strangers[0]} (and {len(strangers) - 1} more), the corpus has not",
+                    f"Was the corpus changed, or the limit lowered? {ANOTHER_FOLDER}",
+                )
+        for journal, position in zip(self._journals, positions, strict=True):
+            journal.cut(position)

@@ -1,0 +1,710 @@
+"""What comes back from Label Studio: bodies shaped as its JSON export shapes them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from label_config.annotations import annotation_of, reviewed_of
+from label_config.tasks import to_prediction, to_task
+from projection.errors import ReviewError, SpanError
+from projection.records import (
+    ConflictKind,
+    Entity,
+    LabelOrigin,
+    ProjectedSentence,
+    Provenance,
+    ReviewedSentence,
+    ReviewStatus,
+    Span,
+)
+
+LABELS = ("PER", "ORG", "LOC", "MISC")
+BANCO, PORTUGAL = Entity(Span(3, 20), "ORG"), Entity(Span(12, 20), "LOC")
+CAPTURED = Path(__file__).parents[3] / "shared" / "label-studio"
+
+
+@pytest.fixture
+def exported(overlapping: ProjectedSentence) -> dict[str, Any]:
+    """One task, one full prediction, one annotation that accepts it unchanged."""
+    prediction = {
+        "id": 26,
+        **to_prediction(overlapping),
+        "created_at": "2026-03-02T10:00:00.000000Z",
+        "task": 24,
+    }
+    annotation = {
+        "id": 14,
+        "result": [{**region, "origin": "prediction"} for region in prediction["result"]],
+        "completed_by": {"id": 3, "first_name": "", "last_name": "", "email": "r@example.com"},
+        "was_cancelled": False,
+        "created_at": "2026-03-02T11:00:00.000000Z",
+        "updated_at": "2026-03-02T11:05:00.000000Z",
+        "lead_time": 2.057,
+        "task": 24,
+        "parent_prediction": 26,
+        "parent_annotation": None,
+    }
+    task = {
+        "id": 24,
+        **to_task(overlapping),
+        "annotations": [annotation],
+        "predictions": [prediction],
+        "inner_id": 4,
+    }
+    return json.loads(json.dumps(task))
+
+
+def review(task: dict[str, Any]) -> ReviewedSentence:
+    (reviewed,) = reviewed_of(task, LABELS, "export.json")
+    return reviewed
+
+
+def answer(choice: str) -> dict[str, Any]:
+    return {
+        "id": "aB3-x",
+        "from_name": "review",
+        "to_name": "target",
+        "type": "choices",
+        "value": {"choices": [choice]},
+        "origin": "manual",
+    }
+
+
+def test_everything_worth_knowing_is_kept(
+    exported: dict[str, Any], overlapping: ProjectedSentence
+) -> None:
+    assert review(exported) == ReviewedSentence(
+        sentence=overlapping.sentence,
+        entities=(BANCO, PORTUGAL),
+        status=ReviewStatus.ACCEPTED,
+        annotator="3",
+        lead_time=2.057,
+        predicted=overlapping.entities,
+        conflicts=(ConflictKind.FAILED_MAPPING, ConflictKind.OVERLAP),
+        model_version="a1b2c3",
+        task_id=24,
+        annotation_id=14,
+        updated_at="2026-03-02T11:05:00.000000Z",
+        notes=(
+            "ORG “Banco de Portugal” [3, 20) and LOC “Portugal” [12, 20) overlap: "
+            "IOB2 can hold only one of them",
+        ),
+        provenance=(
+            Provenance(LabelOrigin.PROJECTED, Span(4, 20)),
+            Provenance(LabelOrigin.PROJECTED, Span(26, 34)),
+        ),
+    )
+
+
+def left_alone(annotation: dict[str, Any]) -> None:
+    pass
+
+
+def approved(annotation: dict[str, Any]) -> None:
+    annotation["result"].append(answer("ok"))
+
+
+def deleted_one(annotation: dict[str, Any]) -> None:
+    del annotation["result"][1]
+
+
+def deleted_all(annotation: dict[str, Any]) -> None:
+    annotation["result"].clear()
+
+
+def relabelled(annotation: dict[str, Any]) -> None:
+    annotation["result"][0]["value"]["labels"] = ["MISC"]
+    annotation["result"][0]["origin"] = "prediction-changed"
+
+
+def redrawn(annotation: dict[str, Any]) -> None:
+    region = annotation["result"][0]
+    region.update(id="uLHko3ImEv", origin="manual")
+    region["value"].update(end=8, text="Banco")
+
+
+def drawn_again_the_same(annotation: dict[str, Any]) -> None:
+    region = annotation["result"][0]
+    region.update(id="uLHko3ImEv", origin="manual")
+    del region["score"], region["meta"]
+
+
+def marked_unusable(annotation: dict[str, Any]) -> None:
+    annotation["result"].append(answer("unusable"))
+
+
+def skipped(annotation: dict[str, Any]) -> None:
+    annotation.update(was_cancelled=True)
+
+
+def skipped_after_marking(annotation: dict[str, Any]) -> None:
+    marked_unusable(annotation)
+    skipped(annotation)
+
+
+@pytest.mark.parametrize(
+    ("what_happened", "status"),
+    [
+        (left_alone, ReviewStatus.ACCEPTED),
+        (approved, ReviewStatus.ACCEPTED),
+        (drawn_again_the_same, ReviewStatus.ACCEPTED),
+        (deleted_one, ReviewStatus.CORRECTED),
+        (deleted_all, ReviewStatus.CORRECTED),
+        (relabelled, ReviewStatus.CORRECTED),
+        (redrawn, ReviewStatus.CORRECTED),
+        (marked_unusable, ReviewStatus.UNUSABLE),
+        (skipped, ReviewStatus.SKIPPED),
+        (skipped_after_marking, ReviewStatus.SKIPPED),
+    ],
+    ids=lambda value: getattr(value, "__name__", str(value)),
+)
+def test_what_a_person_did_decides_the_status(
+    exported: dict[str, Any], what_happened: Any, status: ReviewStatus
+) -> None:
+    what_happened(exported["annotations"][0])
+    assert review(exported).status is status
+
+
+BANK = Span(4, 20)  # what the first prediction was projected from
+
+
+def border_dragged(result: list[dict[str, Any]]) -> None:
+    result[0]["origin"] = "prediction-changed"
+    result[0]["value"].update(end=8, text="Banco")
+
+
+def relabelled_in_place(result: list[dict[str, Any]]) -> None:
+    result[0]["origin"] = "prediction-changed"
+    result[0]["value"]["labels"] = ["MISC"]
+
+
+def carried_over(result: list[dict[str, Any]]) -> None:
+    result[0]["meta"]["propagated"] = "Banco: LOC → ORG"
+
+
+def carried_over_and_changed(result: list[dict[str, Any]]) -> None:
+    carried_over(result)
+    relabelled_in_place(result)
+
+
+def drawn(result: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
+    """A region drawn by hand in the place of the first."""
+    value = {"start": 3, "end": 8, "text": "Banco", "labels": ["ORG"], **changes}
+    result[0] = {
+        "id": "uLHko3ImEv",
+        "from_name": "entities",
+        "to_name": "target",
+        "type": "labels",
+        "origin": "manual",
+        "value": value,
+    }
+    return result[0]
+
+
+def drawn_shorter(result: list[dict[str, Any]]) -> None:
+    drawn(result)
+
+
+def drawn_the_same(result: list[dict[str, Any]]) -> None:
+    drawn(result, end=20, text="Banco de Portugal")
+
+
+def drawn_with_another_label(result: list[dict[str, Any]]) -> None:
+    drawn(result, labels=["MISC"])
+
+
+def drawn_elsewhere(result: list[dict[str, Any]]) -> None:
+    drawn(result, start=21, end=23, text="se")
+
+
+def drawn_as_suggested(result: list[dict[str, Any]]) -> None:
+    drawn(result)["meta"] = {"text": ["from 3"], "source": [39, 44], "suggested": True}
+
+
+def drawn_as_suggested_and_changed(result: list[dict[str, Any]]) -> None:
+    drawn_as_suggested(result)
+    result[0]["origin"] = "prediction-changed"
+
+
+def drawn_and_linked(result: list[dict[str, Any]]) -> None:
+    meta = {"source": [39, 44], "asked": "ORG", "origin": "person"}
+    drawn(result).update(origin="prediction", meta=meta)
+
+
+def drawn_linked_and_changed(result: list[dict[str, Any]]) -> None:
+    drawn_and_linked(result)
+    result[0]["origin"] = "prediction-changed"
+
+
+def written_by_a_program(result: list[dict[str, Any]]) -> None:
+    del drawn(result, start=21, end=23, text="se")["origin"]
+
+
+@pytest.mark.parametrize(
+    ("what_happened", "origin", "source"),
+    [
+        (border_dragged, LabelOrigin.CHANGED, BANK),
+        (relabelled_in_place, LabelOrigin.CHANGED, BANK),
+        (carried_over, LabelOrigin.PROPAGATED, BANK),
+        (carried_over_and_changed, LabelOrigin.CHANGED, BANK),
+        (drawn_shorter, LabelOrigin.CHANGED, BANK),
+        (drawn_the_same, LabelOrigin.PROJECTED, BANK),
+        (drawn_with_another_label, LabelOrigin.PERSON, None),
+        (drawn_elsewhere, LabelOrigin.PERSON, None),
+        (drawn_as_suggested, LabelOrigin.SUGGESTED, Span(39, 44)),
+        (drawn_as_suggested_and_changed, LabelOrigin.CHANGED, Span(39, 44)),
+        (drawn_and_linked, LabelOrigin.PERSON, Span(39, 44)),
+        (drawn_linked_and_changed, LabelOrigin.PERSON, Span(39, 44)),
+        (written_by_a_program, LabelOrigin.PERSON, None),
+    ],
+    ids=lambda value: getattr(value, "__name__", str(value)),
+)
+def test_a_label_knows_where_it_comes_from(
+    exported: dict[str, Any], what_happened: Any, origin: LabelOrigin, source: Span | None
+) -> None:
+    result = exported["annotations"][0]["result"]
+    del result[1]  # so that no other region could be meant
+    exported["predictions"][0]["result"].pop()
+    what_happened(result)
+    assert review(exported).provenance == (Provenance(origin, source),)
+
+
+def test_a_region_drawn_over_two_deleted_ones_comes_from_neither(exported: dict[str, Any]) -> None:
+    for region in exported["predictions"][0]["result"]:
+        region["value"]["labels"] = ["ORG"]
+    result = exported["annotations"][0]["result"]
+    del result[1]
+    drawn(result, start=9, end=20, text="de Portugal")
+    assert review(exported).provenance == (Provenance(LabelOrigin.PERSON),)
+
+
+def test_a_region_drawn_beside_one_that_was_kept_does_not_come_from_it(
+    exported: dict[str, Any],
+) -> None:
+    result = exported["annotations"][0]["result"]
+    kept = json.loads(json.dumps(result[0]))
+    drawn(result)
+    result[1] = kept
+    assert review(exported).provenance == (
+        Provenance(LabelOrigin.PERSON),
+        Provenance(LabelOrigin.PROJECTED, BANK),
+    )
+
+
+@pytest.mark.parametrize(
+    ("origin", "asked", "label"),
+    [
+        pytest.param("prediction", "PER", "PER", id="nobody changed it: the page gave it a label"),
+        pytest.param("prediction-changed", "PER", "ORG", id="a person did"),
+        pytest.param("manual", "PER", "ORG", id="it is no answer"),
+        pytest.param("prediction", "ORG", "ORG", id="as it was asked"),
+        pytest.param("prediction", "GPE", "ORG", id="unknown"),
+        pytest.param("prediction", ["PER"], "ORG", id="no label"),
+    ],
+)
+def test_an_answer_has_the_label_that_was_asked_for_unless_a_person_changed_it(
+    exported: dict[str, Any], origin: str, asked: object, label: str
+) -> None:
+    region = exported["annotations"][0]["result"][0]
+    region.update(origin=origin, meta={"asked": asked})
+    after = review(exported)
+    assert [entity.label for entity in after.entities] == [label, "LOC"]
+    said = "PER “Banco de Portugal” [3, 20) was shown as ORG, which nobody asked for"
+    assert (said in after.notes) is (label == "PER")
+
+
+@pytest.mark.parametrize("source", [[4], [4, 900], [8, 4], "4", [4, "20"], {"start": 4}, 4])
+def test_a_source_that_is_no_span_is_refused(exported: dict[str, Any], source: object) -> None:
+    exported["annotations"][0]["result"][0]["meta"]["source"] = source
+    with pytest.raises(ReviewError, match=r"meta source: .* is not a span of the source"):
+        reviewed_of(exported, LABELS)
+
+
+def marked_in_source(**changes: Any) -> dict[str, Any]:
+    value = {
+        "start": "/div[1]/span[3]/bdi[1]/text()[1]",
+        "startOffset": 0,
+        "end": "/div[1]/span[3]/bdi[1]/text()[1]",
+        "endOffset": 5,
+        "globalOffsets": {"start": 39, "end": 44},
+        "text": "Porto",
+        "labels": ["LOC"],
+    }
+    return {
+        "id": "s0urce",
+        "from_name": "source_entities",
+        "to_name": "source",
+        "type": "labels",
+        "origin": "manual",
+        "value": {**value, **changes},
+    }
+
+
+def test_what_was_marked_in_the_source_is_noted_and_never_a_target_entity(
+    exported: dict[str, Any],
+) -> None:
+    before = review(exported)
+    exported["annotations"][0]["result"].append(marked_in_source())
+    after = review(exported)
+    assert (after.entities, after.provenance) == (before.entities, before.provenance)
+    assert after.status is ReviewStatus.ACCEPTED
+    said = "marked in the source: LOC “Porto” [39, 44)"
+    assert after.notes == (*before.notes, f"{said}, not projected")
+    exported["annotations"][0]["result"][-1]["meta"] = {"targets": [[3, 8]]}
+    assert review(exported).notes == (*before.notes, said)
+
+
+def test_line_ends_may_look_different_in_the_source(exported: dict[str, Any]) -> None:
+    """HTML has one character for them, Label Studio writes it as two, and the offsets hold."""
+    exported["data"]["source"] = "The Bank of Portugal left Portugal\r\nto Porto."
+    exported["data"]["source_entities"] = None
+    crossing = {"globalOffsets": {"start": 26, "end": 38}, "text": r"Portugal \nto"}
+    exported["annotations"][0]["result"].append(marked_in_source(**crossing))
+    assert review(exported).notes[-1].startswith("marked in the source: LOC “Portugal")
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"text": "Lisbon"}, "covers 'Porto', but was shown as 'Lisbon'"),
+        ({"globalOffsets": {"start": 38, "end": 43}}, "but was shown as 'Porto'"),
+        ({"globalOffsets": {"start": 39, "end": 99}}, "past the text"),
+        ({"globalOffsets": None}, "globalOffsets: None where an object"),
+        ({"labels": ["GPE"]}, "unknown label 'GPE'"),
+    ],
+    ids=["text", "moved", "out of range", "no offsets", "label"],
+)
+def test_marks_in_the_source_that_contradict_it_are_refused(
+    exported: dict[str, Any], changes: dict[str, Any], what: str
+) -> None:
+    exported["annotations"][0]["result"].append(marked_in_source(**changes))
+    with pytest.raises(ReviewError) as caught:
+        reviewed_of(exported, LABELS)
+    assert "region s0urce" in caught.value.where
+    assert what in f"{caught.value.where}: {caught.value.what}"
+
+
+def test_every_annotation_is_a_record_of_its_own(exported: dict[str, Any]) -> None:
+    second = json.loads(json.dumps(exported["annotations"][0]))
+    second.update(id=15, completed_by=8)
+    deleted_one(second)
+    exported["annotations"].append(second)
+    found = [(r.annotation_id, r.annotator, r.status) for r in reviewed_of(exported, LABELS)]
+    assert found == [(14, "3", ReviewStatus.ACCEPTED), (15, "8", ReviewStatus.CORRECTED)]
+
+
+def test_a_task_nobody_opened_has_no_reviews(exported: dict[str, Any]) -> None:
+    exported["annotations"] = []
+    assert reviewed_of(exported, LABELS) == []
+
+
+@pytest.mark.parametrize(
+    ("completed_by", "annotator"),
+    [
+        pytest.param(3, "3", id="an id"),
+        pytest.param({"id": 3, "email": "r@example.com"}, "3", id="a user"),
+        pytest.param(None, "unknown", id="a deleted user"),
+    ],
+)
+def test_annotators_are_ids_never_names(
+    exported: dict[str, Any], completed_by: object, annotator: str
+) -> None:
+    exported["annotations"][0]["completed_by"] = completed_by
+    assert review(exported).annotator == annotator
+
+
+def older_and_newer(task: dict[str, Any]) -> None:
+    newer = {"id": 31, "result": [], "model_version": "d4e5f6", "created_at": "2026-03-09"}
+    task["predictions"].insert(0, newer)
+
+
+class TestWhatTheAnnotatorSaw:
+    def test_is_the_prediction_the_annotation_began_from(self, exported: dict[str, Any]) -> None:
+        older_and_newer(exported)
+        assert review(exported).model_version == "a1b2c3"
+
+    def test_is_the_copy_in_the_annotation_if_predictions_are_bare_ids(
+        self, exported: dict[str, Any]
+    ) -> None:
+        (exported["annotations"][0]["prediction"],) = exported["predictions"]
+        exported["predictions"] = [26]
+        assert review(exported).status is ReviewStatus.ACCEPTED
+
+    def test_is_taken_to_be_the_newest_if_the_annotation_does_not_say(
+        self, exported: dict[str, Any]
+    ) -> None:
+        older_and_newer(exported)
+        exported["annotations"][0].update(parent_prediction=None, prediction={})
+        reviewed = review(exported)
+        assert (reviewed.model_version, reviewed.status) == ("d4e5f6", ReviewStatus.CORRECTED)
+        assert not any("newest" in note for note in reviewed.notes)
+
+    def test_is_the_newest_with_a_note_if_it_was_deleted(self, exported: dict[str, Any]) -> None:
+        older_and_newer(exported)
+        exported["annotations"][0]["parent_prediction"] = 9
+        reviewed = review(exported)
+        assert reviewed.model_version == "d4e5f6"
+        assert reviewed.notes[0].startswith("prediction 9, which the annotator saw, is gone")
+
+    @pytest.mark.parametrize("predictions", [[26], [], None], ids=["ids", "none", "null"])
+    def test_is_unknown_without_predictions(
+        self, exported: dict[str, Any], predictions: object
+    ) -> None:
+        exported["predictions"] = predictions
+        reviewed = review(exported)
+        assert (reviewed.predicted, reviewed.model_version) == (None, None)
+        assert reviewed.status is ReviewStatus.CORRECTED
+
+    def test_can_be_nothing(self, exported: dict[str, Any]) -> None:
+        exported["predictions"][0]["result"] = []
+        exported["annotations"][0]["result"] = []
+        reviewed = review(exported)
+        assert (reviewed.predicted, reviewed.status) == ((), ReviewStatus.ACCEPTED)
+
+
+def test_a_drag_across_lines_is_believed_as_label_studio_writes_it(
+    exported: dict[str, Any],
+) -> None:
+    exported["data"]["target"] = "El Banco\r\nde Portugal se fue a otra parte."
+    value = {"start": 3, "end": 21, "text": r"Banco\n\nde Portugal", "labels": ["ORG"]}
+    value["end"] = exported["data"]["target"].index(" se")
+    exported["predictions"] = []
+    region = {**exported["annotations"][0]["result"][0], "value": value}
+    exported["annotations"][0]["result"] = [region]
+    (entity,) = review(exported).entities
+    assert entity.span.of(exported["data"]["target"]) == "Banco\r\nde Portugal"
+
+
+def test_relations_are_left_aside_and_mentioned(exported: dict[str, Any]) -> None:
+    relation = {"type": "relation", "from_id": "a", "to_id": "b", "direction": "right"}
+    exported["annotations"][0]["result"].append(relation)
+    reviewed = review(exported)
+    assert len(reviewed.entities) == 2
+    assert "1 relation(s) between regions were not read" in reviewed.notes
+
+
+def _in(*path: Any, value: object) -> Any:
+    """A change of the export: sets what lies at the end of `path`."""
+
+    def change(task: dict[str, Any]) -> None:
+        place: Any = task
+        for step in path[:-1]:
+            place = place[step]
+        place[path[-1]] = value
+
+    return change
+
+
+def _without(*path: Any) -> Any:
+    def change(task: dict[str, Any]) -> None:
+        place: Any = task
+        for step in path[:-1]:
+            place = place[step]
+        del place[path[-1]]
+
+    return change
+
+
+def _more(item: dict[str, Any]) -> Any:
+    def change(task: dict[str, Any]) -> None:
+        task["annotations"][0]["result"].append(item)
+
+    return change
+
+
+def twice_the_same_id(task: dict[str, Any]) -> None:
+    result = task["annotations"][0]["result"]
+    result[1]["id"] = result[0]["id"]
+
+
+def reviewed_twice(task: dict[str, Any]) -> None:
+    task["annotations"][0]["result"] += [answer("ok"), {**answer("unusable"), "id": "other"}]
+
+
+ANNOTATION = ("annotations", 0)
+REGION = (*ANNOTATION, "result", 0)
+VALUE = (*REGION, "value")
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        pytest.param(_in(*VALUE, "text", value="Banca"), "was shown as 'Banca'", id="text"),
+        pytest.param(_without(*VALUE, "text"), ".value text: missing", id="no text to check"),
+        pytest.param(_in(*VALUE, "start", value=4), "covers 'anco de", id="offsets moved"),
+        pytest.param(_in(*VALUE, "start", value=-3), "before the text", id="negative offset"),
+        pytest.param(_in(*VALUE, "end", value=500), "past the text", id="out of range"),
+        pytest.param(
+            _in(*VALUE, "end", value="20"), "end: '20' where a whole number", id="offset as text"
+        ),
+        pytest.param(_without(*VALUE, "end"), ".value end: missing", id="no offset"),
+        pytest.param(_in(*VALUE, "labels", value=["GPE"]), "unknown label 'GPE'", id="label"),
+        pytest.param(_in(*VALUE, "labels", value=[]), "exactly one label", id="no label"),
+        pytest.param(_without(*VALUE, "labels"), ".value labels: missing", id="labels missing"),
+        pytest.param(
+            _in(*VALUE, "labels", value=["ORG", "LOC"]), "exactly one label", id="two labels"
+        ),
+        pytest.param(_in(*REGION, "from_name", value="ner"), "'ner'", id="unknown from_name"),
+        pytest.param(_in(*REGION, "to_name", value="source"), "'source'", id="another's to_name"),
+        pytest.param(_in(*REGION, "type", value="hypertextlabels"), "not of our", id="type"),
+        pytest.param(_without(*REGION, "id"), "result[0] id: missing", id="no id"),
+        pytest.param(_without(*VALUE), " value: missing", id="no value"),
+        pytest.param(_in(*REGION, value=[1]), "result[0]: [1] where an object", id="not a region"),
+        pytest.param(twice_the_same_id, "this id comes twice", id="region ids twice"),
+        pytest.param(reviewed_twice, "reviewed twice: ok, unusable", id="reviewed twice"),
+        pytest.param(_more(answer("conflict")), "neither 'ok' nor", id="unknown answer"),
+        pytest.param(_without(*ANNOTATION, "result"), " result: missing", id="no result"),
+        pytest.param(
+            _in(*ANNOTATION, "result", value=None), "result: None where a list", id="result is null"
+        ),
+        pytest.param(
+            _in(*ANNOTATION, "was_cancelled", value=0),
+            "was_cancelled: 0 is neither true",
+            id="cancelled",
+        ),
+        pytest.param(
+            _in(*ANNOTATION, "lead_time", value="2 s"),
+            "lead_time: '2 s' where a number",
+            id="lead time",
+        ),
+        pytest.param(
+            _in(*ANNOTATION, "completed_by", value="Ana"),
+            "completed_by: 'Ana' where a whole",
+            id="a name",
+        ),
+    ],
+)
+def test_annotations_that_cannot_be_believed_are_refused(
+    exported: dict[str, Any], change: Any, what: str
+) -> None:
+    change(exported)
+    with pytest.raises(ReviewError) as caught:
+        reviewed_of(exported, LABELS, "export.json")
+    assert caught.value.where.startswith("export.json task 24 annotation 14")
+    assert what in f"{caught.value.where}: {caught.value.what}"
+    assert caught.value.mend
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "what"),
+    [
+        pytest.param(
+            _in("predictions", 0, "result", 0, "value", "end", value=9),
+            "export.json task 24 prediction 26 region",
+            "was shown as",
+            id="a prediction that contradicts its text",
+        ),
+        pytest.param(_without("data"), "export.json task 24 data", "missing", id="no data"),
+        pytest.param(
+            _without("data", "target"), "export.json task 24 data target", "missing", id="no target"
+        ),
+        pytest.param(
+            _without("annotations"), "export.json task 24 annotations", "missing", id="none"
+        ),
+        pytest.param(
+            _in("annotations", 0, value=14),
+            "export.json task 24 annotations[0]",
+            "14 where an object should be",
+            id="id",
+        ),
+        pytest.param(
+            _in("id", value="24"),
+            "export.json id",
+            "'24' where a whole number should be",
+            id="task",
+        ),
+    ],
+)
+def test_tasks_that_cannot_be_believed_are_refused(
+    exported: dict[str, Any], change: Any, where: str, what: str
+) -> None:
+    change(exported)
+    with pytest.raises(ReviewError) as caught:
+        reviewed_of(exported, LABELS, "export.json")
+    assert caught.value.where.startswith(where)
+    assert what in caught.value.what
+
+
+def test_another_label_set_is_named_with_the_one_that_is_known(exported: dict[str, Any]) -> None:
+    with pytest.raises(ReviewError, match=r"unknown label 'ORG'. Known are PER, DATE: relabel"):
+        reviewed_of(exported, ["PER", "DATE"])
+
+
+class TestAnnotationOf:
+    def test_carries_regions_and_the_answer(self) -> None:
+        text = "El Banco de Portugal se fue a otra parte."
+        region, choice = annotation_of([BANCO], text, ReviewStatus.UNUSABLE)
+        assert region["value"]["text"] == "Banco de Portugal"
+        assert choice["value"] == {"choices": ["unusable"]}
+
+    def test_carries_where_each_label_comes_from(self) -> None:
+        text = "El Banco de Portugal se fue a otra parte."
+        provenance = [Provenance(LabelOrigin.CHANGED, BANK), Provenance(LabelOrigin.PERSON)]
+        regions = annotation_of([BANCO, PORTUGAL], text, ReviewStatus.CORRECTED, provenance)
+        assert [(region["origin"], region["meta"]) for region in regions] == [
+            ("prediction-changed", {"origin": "changed", "source": [4, 20]}),
+            ("manual", {"origin": "person"}),
+        ]
+
+    def test_refuses_provenances_that_do_not_go_with_the_entities(self) -> None:
+        by_hand = Provenance(LabelOrigin.PERSON)
+        with pytest.raises(ValueError, match="shorter"):
+            annotation_of([BANCO, PORTUGAL], "x" * 20, ReviewStatus.CORRECTED, [by_hand])
+
+    def test_says_unusable(self) -> None:
+        (choice,) = annotation_of([], "x", ReviewStatus.UNUSABLE)
+        assert choice["value"] == {"choices": ["unusable"]}
+
+    def test_decides_nothing_for_a_skipped_task(self) -> None:
+        assert annotation_of([], "x", ReviewStatus.SKIPPED) == []
+
+    def test_refuses_entities_past_the_text(self) -> None:
+        with pytest.raises(SpanError, match="past the text"):
+            annotation_of([BANCO], "El Banco", ReviewStatus.CORRECTED)
+
+
+def _renamed(captured: dict[str, Any]) -> dict[str, Any]:
+    """A captured body of an earlier layout, under the names of this one."""
+    old = captured["data"]
+    data = {
+        **old,
+        "source": old["src"],
+        "target": old["tgt"],
+        "source_lang": "en",
+        "origin": "captured:1",
+        "source_entities": old["src_entities"],
+    }
+    text = json.dumps({**captured, "data": data})
+    return json.loads(text.replace('"tgt_ner"', '"entities"').replace('"tgt_text"', '"target"'))
+
+
+@pytest.mark.shared
+class TestCapturedBodies:
+    @pytest.fixture
+    def corrected(self) -> dict[str, Any]:
+        file = CAPTURED / "task_corrected_full.json"
+        if not file.exists():
+            pytest.skip(f"{file.name} is not part of the repository")
+        return _renamed(json.loads(file.read_text(encoding="utf-8")))
+
+    def test_a_choice_about_one_region_is_not_of_our_layout(
+        self, corrected: dict[str, Any]
+    ) -> None:
+        with pytest.raises(ReviewError, match="region t1"):
+            reviewed_of(corrected, LABELS)
+
+    def test_a_correction_in_the_browser_is_read(self, corrected: dict[str, Any]) -> None:
+        annotation = corrected["annotations"][0]
+        annotation["result"] = [r for r in annotation["result"] if r["from_name"] != "reason"]
+        reviewed = review(corrected)
+        assert reviewed.status is ReviewStatus.CORRECTED
+        assert (reviewed.annotator, reviewed.lead_time, reviewed.model_version) == (
+            "1",
+            2.057,
+            "proj-v1",
+        )
+        assert [entity.label for entity in reviewed.entities] == ["PER", "ORG", "ORG"]
+        assert reviewed.predicted is not None
+        assert [entity.label for entity in reviewed.predicted] == ["PER", "LOC", "ORG"]

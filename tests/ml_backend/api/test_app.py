@@ -1,0 +1,542 @@
+"""The HTTP contract: what Label Studio 1.23 sends, and what it must get."""
+
+import json
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from label_config.labeling_config import build_config
+from ml_backend.api.app import create_app
+from ml_backend.api.webhook import EventLog
+from ml_backend.jobs.queue import JobQueue, State
+from ml_backend.serving.engine import Engine
+from ml_backend.serving.model_store import ModelStore
+from ml_backend.settings import Settings, SettingsError
+from projection.records import ParallelSentence, ProjectedSentence
+from tests.events import read_events
+from tests.ml_backend.conftest import (
+    BUNDLED_VERSION,
+    FixedProjector,
+    fixed_loader,
+    make_task,
+    model_folder,
+    predict_body,
+    source_region,
+    wait_until,
+)
+
+TOKEN = "an-access-token-of-label-studio"
+SETUP = {
+    "project": "5.1767607200",
+    "schema": "<View/>",
+    "hostname": "http://localhost:8080",
+    "access_token": TOKEN,
+    "extra_params": {"threshold": 0.5},
+}
+TRAIN = {"action": "START_TRAINING", "project": {"id": 5, "token": TOKEN}}
+GUARDED = [
+    ("POST", "/setup"),
+    ("POST", "/predict"),
+    ("POST", "/webhook"),
+    ("GET", "/versions"),
+    ("GET", "/metrics"),
+    ("GET", "/status"),
+]
+
+
+def metric(client: FlaskClient, sample: str) -> float:
+    """The value of one sample in /metrics."""
+    lines = client.get("/metrics").get_data(as_text=True).splitlines()
+    found = [line.rsplit(" ", 1)[1] for line in lines if line.rsplit(" ", 1)[0] == sample]
+    assert len(found) == 1, f"{sample} in {lines}"
+    return float(found[0])
+
+
+@pytest.fixture
+def gate() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture
+def loading(store: ModelStore, gate: threading.Event) -> Engine:
+    """An engine whose first load goes on until `gate` is set."""
+
+    def load(_: Path | None) -> FixedProjector:
+        assert gate.wait(10)
+        return FixedProjector()
+
+    return Engine(load, store, poll_seconds=0.01)
+
+
+# --- health, setup, versions ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/health?"])
+def test_health_says_which_model_answers(client: FlaskClient, engine: Engine, path: str) -> None:
+    engine.projector(10)
+    response = client.get(path)
+    assert (response.status_code, response.json) == (
+        200,
+        {"status": "UP", "model_version": BUNDLED_VERSION},
+    )
+
+
+def test_health_never_waits_for_a_model(
+    settings: Settings, loading: Engine, events: EventLog, gate: threading.Event
+) -> None:
+    with loading:
+        response = create_app(settings, loading, events).test_client().get("/health")
+        assert response.json == {"status": "UP", "model_version": None}
+        gate.set()
+
+
+def test_health_says_why_the_active_model_does_not_answer(
+    client: FlaskClient, engine: Engine, store: ModelStore, tmp_path: Path
+) -> None:
+    engine.projector(10)
+    store.activate(store.add(model_folder(tmp_path / "broken", broken=True)))
+    wait_until(lambda: engine.degraded)
+    body = client.get("/health").json
+    assert body is not None
+    assert body["status"] == "UP"
+    assert body["model_version"] == BUNDLED_VERSION
+    assert "made" not in body
+    assert "the weights are for another task. Train it again" in body["degraded"]
+    assert metric(client, "spanferry_model_degraded") == 1
+
+
+def test_setup_and_predictions_give_one_version(client: FlaskClient) -> None:
+    """Label Studio skips a task only if it has a prediction of the version /setup returned."""
+    assert client.post("/setup", json=SETUP).json == {"model_version": BUNDLED_VERSION}
+    response = client.post("/predict", json=predict_body(make_task(1), make_task(2)))
+    assert response.json is not None
+    versions = {result["model_version"] for result in response.json["results"]}
+    assert versions == {BUNDLED_VERSION}
+
+
+@pytest.mark.parametrize("body", [b"", b"?", b"[]", b"{}"])
+def test_setup_reads_nothing(client: FlaskClient, body: bytes) -> None:
+    assert client.post("/setup", data=body).status_code == 200
+
+
+def test_the_access_token_is_neither_logged_nor_kept(
+    client: FlaskClient, settings: Settings, events: EventLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    client.post("/setup", json=SETUP)
+    client.post("/webhook", json=TRAIN)
+    client.post("/predict", json={"access_token": TOKEN})
+    events.close()
+    kept = "".join(path.read_text("utf-8") for path in settings.data_dir.rglob("*.*"))
+    assert "START_TRAINING" in kept
+    assert TOKEN not in kept + caplog.text
+
+
+def test_versions_are_those_of_the_store_and_the_bundled_one(
+    client: FlaskClient, engine: Engine, store: ModelStore, tmp_path: Path
+) -> None:
+    engine.projector(10)
+    added = store.add(model_folder(tmp_path / "mine"))
+    response = client.get("/versions", json={"project": "5.1767607200"})
+    assert response.json == {"versions": ["bundled", added], "model_version": BUNDLED_VERSION}
+
+
+def test_the_status_tells_of_models_and_trainings(
+    client: FlaskClient, engine: Engine, store: ModelStore, settings: Settings, tmp_path: Path
+) -> None:
+    engine.projector(10)
+    store.activate(store.add(model_folder(tmp_path / "mine")))
+    job = JobQueue(settings.jobs_folder).add(5, "asked for")
+
+    told = client.get("/status").json
+    assert told is not None
+    assert (told["status"], told["active"]) == ("UP", store.active_version())
+    assert told["versions"] == ["bundled", store.active_version()]
+    assert told["jobs"] == [{**job.to_json(), "log": ""}]
+
+
+def test_the_status_tells_of_what_is_damaged(
+    client: FlaskClient, engine: Engine, store: ModelStore, settings: Settings
+) -> None:
+    engine.projector(10)
+    queue = JobQueue(settings.jobs_folder)
+    queue.add(5, "asked for")
+    for path in (store.root / "active.json", queue.root / "1" / "job.json"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("?", "utf-8")
+
+    response = client.get("/status")
+    assert response.status_code == 200
+    told = response.json
+    assert told is not None
+    assert told["active"] is None
+    assert "Remove the file to go back to the bundled model" in told["degraded"]
+    [job] = told["jobs"]
+    assert job["state"] == State.FAILED
+    assert "not a job" in job["said"]
+    assert client.post("/predict", json=predict_body(make_task())).status_code == 200
+
+
+def test_an_activated_model_answers_without_a_restart(
+    client: FlaskClient, engine: Engine, store: ModelStore, tmp_path: Path
+) -> None:
+    engine.projector(10)
+    store.activate(store.add(model_folder(tmp_path / "mine", version="fine-tuned")))
+    wait_until(lambda: engine.model_version == "fine-tuned")
+    assert client.post("/setup", json=SETUP).json == {"model_version": "fine-tuned"}
+    (result,) = client.post("/predict", json=predict_body(make_task())).json["results"]  # type: ignore[index]  # fails the test
+    assert result["model_version"] == "fine-tuned"
+
+
+# --- predict -------------------------------------------------------------------------------------
+
+
+def test_predict_answers_a_batch(client: FlaskClient) -> None:
+    response = client.post("/predict", json=predict_body(*map(make_task, range(10))))
+    assert response.status_code == 200
+    assert response.json is not None
+    assert [len(each["result"]) for each in response.json["results"]] == [2] * 10
+    assert metric(client, "spanferry_sentences_projected_total") == 10
+    assert metric(client, "spanferry_predict_seconds_count") == 1
+
+
+CONFIG = build_config(("PER", "ORG", "LOC"))
+
+
+def annotating(*drawn: Any) -> dict[str, Any]:
+    task = {**make_task(), "drafts": [], "annotations": [{"id": 18, "result": []}]}
+    return {**predict_body(task, drawn=list(drawn)), "label_config": CONFIG}
+
+
+def test_predict_answers_an_annotator_byte_for_byte_alike(client: FlaskClient) -> None:
+    body = annotating(source_region("Berlin", "LOC"))
+    first, second = (client.post("/predict", json=body) for _ in range(2))
+    assert first.json is not None
+    (result,) = first.json["results"]
+    assert [each["from_name"] for each in result["result"]] == ["entities", "source_entities"]
+    assert result["result"][0]["value"]["text"] == "Berlin"
+    assert first.data == second.data
+    assert metric(client, "spanferry_sentences_projected_total") == 0
+
+
+def test_predict_answers_an_empty_context_with_nothing_to_add(client: FlaskClient) -> None:
+    response = client.post("/predict", json=annotating())
+    assert response.json is not None
+    assert [each["result"] for each in response.json["results"]] == [[]]
+
+
+def test_a_region_that_cannot_be_understood_is_logged_and_counted(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = source_region("Berlin", "LOC")
+    del broken["value"]["globalOffsets"]
+    response = client.post("/predict", json=annotating(broken))
+    assert response.status_code == 200
+    assert response.json is not None
+    assert [each["result"] for each in response.json["results"]] == [[]]
+    assert metric(client, 'spanferry_tasks_refused_total{reason="bad_region"}') == 1
+    assert "No answer for {'bad_region': 1} of 1: task 101 region 'drawn'" in caplog.text
+
+
+def test_a_task_that_is_not_ours_is_logged_and_counted(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = {"id": 7, "data": {"text": "something else"}}
+    response = client.post("/predict", json=predict_body(other, make_task(), other))
+    assert response.json is not None
+    assert [bool(result) for result in response.json["results"]] == [False, True, False]
+    assert metric(client, 'spanferry_tasks_refused_total{reason="not_ours"}') == 2
+    assert "No answer for {'not_ours': 2} of 3: task 7" in caplog.text
+
+
+def test_predict_waits_for_the_first_load(
+    settings: Settings, loading: Engine, events: EventLog, gate: threading.Event
+) -> None:
+    client = create_app(replace(settings, auth=False), loading, events).test_client()
+    with loading:
+        threading.Timer(0.1, gate.set).start()
+        response = client.post("/predict", json=predict_body(make_task()))
+    assert response.status_code == 200
+
+
+def test_a_load_that_takes_too_long_is_said(
+    settings: Settings, loading: Engine, events: EventLog, gate: threading.Event
+) -> None:
+    hurried = replace(settings, auth=False, load_wait=0.01)
+    client = create_app(hurried, loading, events).test_client()
+    with loading:
+        response = client.post("/predict", json=predict_body(make_task()))
+        gate.set()
+    assert response.status_code == 503
+    assert response.json == {"error": "model: still loading. Try again shortly"}
+    assert response.headers["Retry-After"] == "5"
+
+
+def test_a_prediction_label_studio_has_given_up_is_given_up(
+    settings: Settings, store: ModelStore, events: EventLog
+) -> None:
+    settings.data_dir.mkdir()
+    (settings.data_dir / "bundled.json").write_text('{"seconds": 0.05}', "utf-8")
+    hurried = replace(settings, auth=False, predict_seconds=0.12)
+    with Engine(fixed_loader(settings), store, turn=1) as engine:
+        engine.projector(10)
+        client = create_app(hurried, engine, events).test_client()
+        response = client.post("/predict", json=predict_body(*map(make_task, range(50))))
+    assert response.status_code == 503
+    assert response.json is not None
+    assert "of 50 sentences in 0 s. Ask for fewer tasks at once" in response.json["error"]
+
+
+# --- webhook -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "counted_as"),
+    [
+        pytest.param(TRAIN, "START_TRAINING", id="start training"),
+        pytest.param({"action": "REVIEW_CREATED"}, "other", id="unknown"),
+    ],
+)
+def test_a_webhook_is_acknowledged_counted_and_written_down(
+    client: FlaskClient, events: EventLog, settings: Settings, body: Any, counted_as: str
+) -> None:
+    response = client.post("/webhook", json=body)
+    assert (response.status_code, response.json) == (200, {"status": "queued"})
+    assert metric(client, f'spanferry_webhook_events_total{{action="{counted_as}"}}') == 1
+    events.close()
+    assert [each.action for each in read_events(settings.events_file)] == [body["action"]]
+
+
+def test_a_training_asked_for_is_queued_before_that_is_acknowledged(
+    client: FlaskClient, settings: Settings
+) -> None:
+    """A crash right after the answer must not lose it."""
+    for project in (5, 5, 6):
+        asked = {"action": "START_TRAINING", "project": {"id": project}}
+        assert client.post("/webhook", json=asked).status_code == 200
+        jobs = JobQueue(settings.jobs_folder).jobs()
+        assert (jobs[0].project, jobs[0].why) == (project, "asked for in Label Studio")
+    assert len(jobs) == 2
+
+
+def test_a_training_that_cannot_be_queued_is_not_acknowledged(
+    client: FlaskClient, settings: Settings
+) -> None:
+    settings.data_dir.mkdir(exist_ok=True)
+    settings.jobs_folder.touch()  # as good as a full disk
+    assert client.post("/webhook", json=TRAIN).status_code == 500
+
+
+def test_a_webhook_does_not_wait_for_a_model(
+    settings: Settings, loading: Engine, events: EventLog, gate: threading.Event
+) -> None:
+    client = create_app(replace(settings, auth=False), loading, events).test_client()
+    with loading:
+        assert client.post("/webhook", json=TRAIN).status_code == 200
+        gate.set()
+
+
+def test_events_go_to_the_data_folder_by_default(settings: Settings, engine: Engine) -> None:
+    client = create_app(replace(settings, auth=False), engine).test_client()
+    client.post("/webhook", json=TRAIN)
+    wait_until(lambda: len(list(read_events(settings.events_file))) == 1)
+
+
+# --- who may call --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("method", "path"), GUARDED)
+@pytest.mark.parametrize("header", [None, "Basic bGFiZWwtc3R1ZGlvOndyb25n", "Token wrong"])
+def test_without_the_password_nothing_is_said(
+    app: Flask, method: str, path: str, header: str | None
+) -> None:
+    headers = {} if header is None else {"Authorization": header}
+    response = app.test_client().open(path, method=method, headers=headers, data=b"?" * 10)
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"] == "Basic realm=spanferry"
+    assert response.json is not None
+    assert "Send HTTP basic ones, or Authorization: Token <password>" in response.json["error"]
+
+
+@pytest.mark.parametrize(("method", "path"), GUARDED)
+def test_without_authentication_everyone_may_call(
+    settings: Settings, engine: Engine, events: EventLog, method: str, path: str
+) -> None:
+    client = create_app(replace(settings, auth=False), engine, events).test_client()
+    body = {"tasks": [], "action": "X"}
+    assert client.open(path, method=method, json=body).status_code == 200
+
+
+@pytest.mark.parametrize("scheme", ["Token", "Bearer"])
+def test_a_webhook_gets_in_with_its_own_header(app: Flask, scheme: str) -> None:
+    headers = {"Authorization": f"{scheme} open sesame"}
+    response = app.test_client().post("/webhook", json=TRAIN, headers=headers)
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/health"])
+def test_health_is_open(app: Flask, path: str) -> None:
+    assert app.test_client().get(path).status_code == 200
+
+
+def test_there_is_no_application_without_a_password(settings: Settings, engine: Engine) -> None:
+    with pytest.raises(SettingsError, match="no password was generated yet"):
+        create_app(replace(settings, user=None, password=None), engine)
+
+
+# --- what goes wrong -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "raw", "error"),
+    [
+        pytest.param("/predict", b"", "/predict body: not JSON", id="empty"),
+        pytest.param("/predict", b'{"tasks": [', "/predict body: not JSON", id="cut short"),
+        pytest.param("/predict", b"\xff\xfe\xfa", "/predict body: not JSON", id="not UTF-8"),
+        pytest.param("/predict", b"[" * 100_000, "/predict body: not JSON", id="too deep"),
+        pytest.param("/predict", b"[]", "/predict body: a list, not an object", id="a list"),
+        pytest.param("/predict", b"{}", "/predict body: there are no tasks", id="no tasks"),
+        pytest.param(
+            "/predict", b'{"tasks": {}}', "/predict tasks: a dict, not a list", id="tasks"
+        ),
+        pytest.param(
+            "/predict", b'{"tasks": [{}, 7]}', "/predict tasks[1]: a int, not an object", id="task"
+        ),
+        pytest.param(
+            "/predict", b'{"tasks": [], "params": 1}', "/predict params: a int", id="params"
+        ),
+        pytest.param(
+            "/predict",
+            b'{"tasks": [], "params": {"context": []}}',
+            "/predict params.context: a list, not an object",
+            id="context",
+        ),
+        pytest.param(
+            "/predict",
+            b'{"tasks": [], "params": {"context": {"result": [1]}}}',
+            "/predict params.context.result[0]: a int, not an object",
+            id="context result",
+        ),
+        pytest.param("/webhook", b"?", "/webhook body: not JSON", id="webhook"),
+        pytest.param("/webhook", b"{}", "/webhook body: there is no action", id="no action"),
+    ],
+)
+def test_a_malformed_body_is_refused_with_where_what_and_the_mend(
+    client: FlaskClient, path: str, raw: bytes, error: str
+) -> None:
+    response = client.post(path, data=raw, content_type="application/json")
+    assert response.status_code == 400
+    assert response.json is not None
+    assert response.json["error"].startswith(error)
+    assert ". " in response.json["error"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        pytest.param("GET", "/nowhere", 404, id="no such endpoint"),
+        pytest.param("POST", "/train", 404, id="train is never called"),
+        pytest.param("GET", "/predict", 405, id="wrong method"),
+        pytest.param("POST", "/health", 405, id="wrong method on an open endpoint"),
+    ],
+)
+def test_http_errors_are_json(client: FlaskClient, method: str, path: str, status: int) -> None:
+    response = client.open(path, method=method)
+    assert response.status_code == status
+    assert response.json is not None
+    assert response.json["error"].startswith(f"{path}: ")
+    assert ("Allow" in response.headers) == (status == 405)
+
+
+@pytest.mark.parametrize("path", ["/predict", "/webhook", "/setup"])
+def test_a_body_over_the_limit_is_refused(client: FlaskClient, path: str) -> None:
+    response = client.post(path, data=b" " * (2**20 + 1))
+    assert response.status_code == 413
+    assert response.json is not None
+    assert "error" in response.json
+
+
+def test_what_goes_wrong_inside_stays_in_the_log(
+    settings: Settings, store: ModelStore, events: EventLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(FixedProjector):
+        def project(self, sentences: Any) -> list[ProjectedSentence]:
+            raise RuntimeError(f"the weights of {sentences[0].id} are NaN")
+
+        def fits(self, sentence: ParallelSentence) -> bool:
+            return True
+
+    with Engine(lambda _: Broken(), store) as engine:
+        client = create_app(replace(settings, auth=False), engine, events).test_client()
+        response = client.post("/predict", json=predict_body(make_task()))
+        assert metric(client, 'spanferry_requests_total{endpoint="predict",status="500"}') == 1
+    assert response.status_code == 500
+    assert response.json == {"error": "/predict: internal error. The backend's log says more"}
+    assert "the weights of news-1 are NaN" in caplog.text
+    assert "Traceback" in caplog.text
+
+
+# --- metrics -------------------------------------------------------------------------------------
+
+
+def test_metrics_count_requests_and_name_the_model(client: FlaskClient, engine: Engine) -> None:
+    engine.projector(10)
+    for path in ("/health", "/health", "/nowhere", "/elsewhere"):
+        client.get(path)
+    client.post("/predict", data=b"?")
+    assert metric(client, 'spanferry_requests_total{endpoint="health",status="200"}') == 2
+    assert metric(client, 'spanferry_requests_total{endpoint="unknown",status="404"}') == 2
+    assert metric(client, 'spanferry_requests_total{endpoint="predict",status="400"}') == 1
+    assert metric(client, f'spanferry_model_info{{version="{BUNDLED_VERSION}"}}') == 1
+    assert metric(client, "spanferry_webhook_queue_depth") == 0
+    assert metric(client, "spanferry_webhook_events_lost_total") == 0
+
+
+def test_applications_do_not_share_counters(
+    client: FlaskClient, settings: Settings, engine: Engine, events: EventLog
+) -> None:
+    client.get("/health")
+    other = create_app(replace(settings, auth=False), engine, events).test_client()
+    assert "endpoint=" not in other.get("/metrics").get_data(as_text=True)
+
+
+# --- recorded requests ---------------------------------------------------------------------------
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("name", "nothing"),
+    [
+        pytest.param("req_ml_create_health_setup.json", None, id="a backend is added"),
+        pytest.param("req_predict_batch.json", [], id="batch"),
+        pytest.param(
+            "req_predict_interactive_ui.json",
+            {"model_version": BUNDLED_VERSION, "score": 0.0, "result": []},
+            id="interactive",
+        ),
+        pytest.param("req_start_training.json", None, id="start training"),
+        pytest.param("req_webhooks.json", None, id="webhooks"),
+    ],
+)
+def test_recorded_requests_are_answered(
+    client: FlaskClient,
+    captured: Callable[[str], list[dict[str, Any]]],
+    name: str,
+    nothing: object,
+) -> None:
+    """The recorded tasks have other data keys than ours, so there is one empty answer for each."""
+    for sent in captured(name):
+        raw = b"" if sent["json"] is None else json.dumps(sent["json"]).encode()
+        kind = sent["headers"].get("Content-Type")
+        response = client.open(sent["path"], method=sent["method"], data=raw, content_type=kind)
+        assert response.status_code == 200, response.text
+        assert response.json is not None
+        if sent["path"].startswith("/predict"):
+            assert response.json["results"] == [nothing] * len(sent["json"]["tasks"])

@@ -1,0 +1,239 @@
+"""`spanferry aligner calibrate`: what it reads, prints and writes."""
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ml_backend.cli.calibrate import (
+    ask,
+    calibrate,
+    calibrate_on,
+    drawn,
+    load,
+    read_reviews,
+    save,
+    tables,
+    tag_with,
+)
+from projection.aligners.confidence import UNCALIBRATED, Calibration, Signals
+from projection.errors import CorpusError, ModelError, TrainingError
+from projection.io.records_json import encode
+from projection.records import (
+    Entity,
+    ParallelSentence,
+    Projection,
+    ReviewedSentence,
+    ReviewStatus,
+    Span,
+)
+from training.aligner.calibration import Question, assess, fit
+
+ANNA = Entity(Span(0, 4), "PER")
+CALIBRATION = Calibration((1.0, 2.0, 3.0, 4.0, 5.0), 6.0)
+
+
+def sentence(number: int, entities: tuple[Entity, ...] | None = (ANNA,)) -> ParallelSentence:
+    name = f"s{number}"
+    return ParallelSentence(name, "Anna left", "Anna ging", "en", "de", name, entities)
+
+
+class SureAligner:
+    """Finds every entity at the same place and is always nearly sure: the real interface."""
+
+    def __init__(self) -> None:
+        self.calibration = UNCALIBRATED
+
+    def fits(self, sentence: ParallelSentence) -> bool:
+        return sentence.id != "s0"
+
+    def signals(
+        self, sentences: Sequence[ParallelSentence]
+    ) -> list[list[tuple[Projection, Signals | None]]]:
+        return [[self.answer(s)] for s in sentences]
+
+    def answer(self, sentence: ParallelSentence) -> tuple[Projection, Signals]:
+        rng = random.Random(sentence.id)
+        inside = rng.uniform(0.9, 1)
+        signals = Signals(inside, inside - 0.1, rng.random(), 1.0, rng.random())
+        return Projection(ANNA, ANNA.span, self.calibration.probability(signals)), signals
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        config = {"calibration": self.calibration.to_json()}
+        (Path(folder) / "config.json").write_text(json.dumps(config))
+
+
+@pytest.fixture
+def questions() -> list[Question]:
+    """Two of three projections are right, and nothing shows which; the first is too long."""
+    return [
+        Question(sentence(n), {ANNA: frozenset([ANNA.span] if n % 3 else [])}) for n in range(151)
+    ]
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """What a folder with a model may hold."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"calibration": null, "model_type": "é", "size": 3}')
+    (folder / "model.safetensors").write_bytes(b"\0weights")
+    (folder / "README.md").write_text("# The card")
+    return folder
+
+
+def calibration_in(folder: Path) -> Calibration:
+    config = json.loads((folder / "config.json").read_text())
+    return Calibration.from_json(config["calibration"], str(folder))
+
+
+class TestCalibrateOn:
+    def test_in_place(
+        self,
+        questions: list[Question],
+        model: Path,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        plot = tmp_path / "plot.svg"
+        pytest.importorskip("matplotlib")
+        calibrate_on(questions, SureAligner(), str(model), out=None, plot=plot, as_json=False)
+        printed = capsys.readouterr().out
+        assert "150 projections" in printed
+        assert "too long to be read whole: 1" in printed
+        rows = {line.split()[0]: line.split()[1:] for line in printed.splitlines() if line.strip()}
+        assert rows["0.80"][:2] == ["100.0", "66.7"]
+        assert float(rows["0.80"][2]) < 10
+        assert plot.stat().st_size > 1000
+        config = json.loads((model / "config.json").read_text())
+        assert (config["model_type"], config["size"]) == ("é", 3)
+        signals = SureAligner().answer(sentence(4))[1]
+        assert calibration_in(model).probability(signals) == pytest.approx(2 / 3, abs=0.15)
+        assert (model / "model.safetensors").read_bytes() == b"\0weights"
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "plot.svg"]
+
+    def test_as_json(
+        self, questions: list[Question], model: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        calibrate_on(questions, SureAligner(), str(model), out=None, plot=None, as_json=True)
+        (line,) = capsys.readouterr().out.splitlines()
+        told: dict[str, Any] = json.loads(line)
+        assert told["model"] == str(model)
+        assert told["too_long"] == 1
+        assert Calibration.from_json(told["calibration"], "told") == calibration_in(model)
+        assert told["before"]["ece"] > 0.2
+        assert told["after"]["ece"] < 0.1
+        assert [kept["threshold"] for kept in told["before"]["kept"]] == [0.5, 0.8, 0.9, 0.95, 0.99]
+
+    def test_too_few_examples_change_nothing(self, questions: list[Question], model: Path) -> None:
+        before = (model / "config.json").read_bytes()
+        with pytest.raises(TrainingError, match="6 right and 3 wrong projections are too few"):
+            calibrate_on(
+                questions[:10],
+                SureAligner(),
+                str(model),
+                out=None,
+                plot=model / "plot.png",
+                as_json=True,
+            )
+        assert (model / "config.json").read_bytes() == before
+        assert len([*model.iterdir()]) == 3
+
+
+class TestSave:
+    def test_a_copy_keeps_everything_and_leaves_the_model_alone(
+        self, model: Path, tmp_path: Path
+    ) -> None:
+        before = (model / "config.json").read_bytes()
+        out = tmp_path / "new" / "copy"
+        assert save(SureAligner(), CALIBRATION, str(model), out) == out
+        assert calibration_in(out) == CALIBRATION
+        assert (out / "README.md").read_text() == "# The card"
+        assert (out / "model.safetensors").read_bytes() == b"\0weights"
+        assert (model / "config.json").read_bytes() == before
+        assert [path.name for path in out.parent.iterdir()] == ["copy"]
+
+    def test_a_model_of_the_hub_is_written_by_the_aligner(self, tmp_path: Path) -> None:
+        out = tmp_path / "copy"
+        save(SureAligner(), CALIBRATION, "someone/aligner", out)
+        assert calibration_in(out) == CALIBRATION
+
+    def test_a_failure_leaves_no_half_of_it(self, model: Path, tmp_path: Path) -> None:
+        (model / "config.json").write_text("{")
+        with pytest.raises(CorpusError, match=r"config\.json: not JSON"):
+            save(SureAligner(), CALIBRATION, str(model), tmp_path / "copy")
+        assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+    def test_it_can_be_calibrated_again(self, model: Path) -> None:
+        for calibration in (CALIBRATION, UNCALIBRATED):
+            save(SureAligner(), calibration, str(model), None)
+            assert calibration_in(model) == calibration
+
+
+class TestRefusals:
+    """Before any data is read or any model is loaded."""
+
+    def test_nothing_to_change_in_place(self, tmp_path: Path) -> None:
+        for model in ("someone/aligner", "mini", str(tmp_path)):
+            with pytest.raises(TrainingError, match="Give --out FOLDER"):
+                calibrate(model)
+
+    def test_a_folder_that_is_taken(self, model: Path, tmp_path: Path) -> None:
+        with pytest.raises(TrainingError, match="exists already"):
+            calibrate(str(model), out=tmp_path)
+
+    def test_a_plot_nobody_can_draw(self, model: Path) -> None:
+        with pytest.raises(TrainingError, match=r"\.png or \.svg"):
+            calibrate(str(model), plot=Path("plot.gif"))
+
+    def test_a_pair_aligner(self, copying_aligner: Path) -> None:
+        with pytest.raises(ModelError, match="is a pair aligner"):
+            load(str(copying_aligner))
+
+
+def test_sentences_too_long_to_read_are_counted(questions: list[Question]) -> None:
+    examples, too_long = ask(SureAligner(), questions[:4])
+    assert [is_right for _, is_right in examples] == [True, True, False]
+    assert too_long == 1
+
+
+def test_reviews_are_read_from_folders_and_files(tmp_path: Path) -> None:
+    reviewed = ReviewedSentence(sentence(1), (ANNA,), ReviewStatus.ACCEPTED, "7")
+    file = tmp_path / "reviewed.jsonl"
+    file.write_text(json.dumps(encode(reviewed)) + "\n")
+    assert [*read_reviews([tmp_path, file])] == [reviewed, reviewed]
+    file.write_text("\n{}\n")
+    with pytest.raises(CorpusError, match=r"reviewed\.jsonl:2 schema: missing"):
+        [*read_reviews([tmp_path])]
+    with pytest.raises(CorpusError, match="no such file"):
+        [*read_reviews([tmp_path / "nothing"])]
+
+
+def test_a_draw_keeps_the_order_and_depends_on_the_seed(questions: list[Question]) -> None:
+    names = [q.sentence.id for q in drawn(iter(questions), 20, seed=1)]
+    assert names == sorted(names, key=lambda name: int(name[1:]))
+    assert len(set(names)) == 20
+    assert names == [q.sentence.id for q in drawn(questions, 20, seed=1)]
+    assert names != [q.sentence.id for q in drawn(questions, 20, seed=2)]
+    assert drawn(questions, 10_000, seed=1) == questions
+
+
+def test_the_teacher_is_only_loaded_when_it_is_asked(
+    word_tagger: Callable[..., Path], tmp_path: Path
+) -> None:
+    tag_with(str(tmp_path / "nothing"), None, None)
+    tag = tag_with(str(word_tagger({"Anna": "B-PERSON"})), ["PERSON=PER"], None)
+    found = tag([sentence(1, None), sentence(2, None)])
+    assert [[(e.span, e.label) for e in entities] for entities in found] == [
+        [(ANNA.span, "PER")]
+    ] * 2
+
+
+def test_tables_leave_empty_cells_where_nothing_fell(questions: list[Question]) -> None:
+    examples, _ = ask(SureAligner(), questions)
+    for table in tables(assess(examples, UNCALIBRATED)):
+        assert len({len([*column.cells]) for column in table.columns}) == 1
+    assert fit(examples) != UNCALIBRATED

@@ -1,0 +1,135 @@
+"""`spanferry evaluate` as a shell would call it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ml_backend.cli import app
+from ml_backend.cli.evaluate import Data, models_and_data
+from projection.errors import TrainingError
+from projection.models import bundled
+
+TAGGER = str(bundled.path("tagger"))
+TEACHER = str(bundled.path("teacher"))
+
+
+@pytest.fixture
+def gold(tmp_path: Path) -> Path:
+    path = tmp_path / "gold.iob2"
+    path.write_text(
+        "Angela\tB-PER\nMerkel\tI-PER\nvisited\tO\nLondon\tB-LOC\n.\tO\n\nIt\tO\nrained\tO\n.\tO\n",
+        encoding="utf-8",
+    )
+    return path
+
+
+@pytest.fixture
+def evaluate() -> Callable[..., str]:
+    def call(*words: object) -> str:
+        result = CliRunner().invoke(
+            app, ["evaluate", *map(str, words)], catch_exceptions=False, env={"COLUMNS": "200"}
+        )
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    return call
+
+
+def test_two_models_are_judged_and_compared(evaluate: Callable[..., str], gold: Path) -> None:
+    answer = json.loads(evaluate(TEACHER, TAGGER, gold, "--trained-on", gold, "--json"))
+
+    assert answer["schema"] == 2
+    assert [found["model"] for found in answer["models"]] == [TEACHER, TAGGER]
+    teacher = answer["models"][0]
+    assert (teacher["f1"], teacher["support"], teacher["sentences"]) == (1, 2, 2)
+    assert teacher["seen"] == {"found": 2, "of": 2, "share": 1}
+    assert set(teacher["mistakes"]) == {"wrong_border", "wrong_label", "missing", "spurious"}
+    [difference] = answer["differences"]
+    assert (difference["first"], difference["second"]) == (TEACHER, TAGGER)
+
+
+def test_what_is_printed_for_people(evaluate: Callable[..., str], gold: Path) -> None:
+    printed = evaluate(TEACHER, gold, "--trained-on", gold)
+    assert "F1 with 95 % certainty from" in printed
+    assert "mistakes: 0 wrong border, 0 wrong label, 0 missing, 0 spurious" in printed
+    assert "recall of names met in training: 100.00 (2 of 2)" in printed
+    assert "Paired bootstrap" not in printed
+    assert "Paired bootstrap" in evaluate(TEACHER, TAGGER, gold)
+
+
+def test_the_folder_has_the_page_the_figures_and_every_mistake(
+    evaluate: Callable[..., str], tmp_path: Path
+) -> None:
+    """Words of the data are text on the page, whatever they look like."""
+    path, out = tmp_path / "gold.iob2", tmp_path / "evaluation"
+    path.write_text("<script>\tB-ORG\nvisited\tO\nLondon\tB-PER\n\n", encoding="utf-8")
+
+    answer = json.loads(evaluate(TEACHER, path, "--out", out, "--json"))
+
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert json.loads((out / "evaluation.json").read_text()) == answer
+    mistakes = [json.loads(line) for line in (out / "mistakes.jsonl").read_text().splitlines()]
+    by_kind = answer["models"][0]["mistakes"]
+    assert len(mistakes) == sum(kind["count"] for kind in by_kind.values()) > 0
+    assert {mistake["model"] for mistake in mistakes} == {TEACHER}
+    for kind in ("wrong border", "wrong label", "missing", "spurious"):
+        assert f">{kind}</text>" in page  # the legend of a plot
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert "<mark><u><bdi>London</bdi></u></mark>" in page
+    assert "<svg" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "models", "data"),
+    [
+        pytest.param(["hub/a", "x.iob2"], ["hub/a"], ["x.iob2"], id="one on the hub"),
+        pytest.param(["a", "hub/b", "x.iob2"], ["a", "hub/b"], ["x.iob2"], id="two on the hub"),
+        pytest.param(["a", "x.iob2", "typo"], ["a"], ["x.iob2", "typo"], id="after data come data"),
+        pytest.param(["a", "a", "x.iob2"], ["a"], ["x.iob2"], id="the same twice"),
+        pytest.param(["a", "x.iob2", TAGGER], ["a", TAGGER], ["x.iob2"], id="a folder anywhere"),
+    ],
+)
+def test_models_are_told_from_data(words: list[str], models: list[str], data: list[str]) -> None:
+    assert models_and_data(words) == (models, [Data(Path(name)) for name in data])
+
+
+def test_data_may_say_their_language(evaluate: Callable[..., str], gold: Path) -> None:
+    other = gold.with_name("other.iob2")
+    other.write_text("Bonn\tB-LOC\nschlief\tO\n\n", encoding="utf-8")
+    answer = json.loads(evaluate(TEACHER, f"en={gold}", f"de-AT={other}", "--json"))
+    [found] = answer["models"]
+    assert {lang: each["support"] for lang, each in found["by_language"].items()} == {
+        "en": 2,
+        "de-AT": 1,
+    }
+
+
+def test_a_file_whose_name_looks_like_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "de=x.iob2").write_text("")
+    word = str(tmp_path / "de=x.iob2")
+    assert models_and_data([TAGGER, word, "de=y.iob2"])[1] == [
+        Data(Path(word)),
+        Data(Path("y.iob2"), "de"),
+    ]
+
+
+def test_names_met_in_projected_sentences_are_known(
+    evaluate: Callable[..., str], gold: Path, tmp_path: Path
+) -> None:
+    pair = {"source": "She left London.", "target": "Sie verließ London.", "target_lang": "de",
+            "source_lang": "en", "entities": [{"start": 9, "end": 15, "label": "LOC"}]}  # fmt: skip
+    (tmp_path / "pairs.jsonl").write_text(json.dumps(pair), "utf-8")
+    run = ["project", "--jsonl", str(tmp_path / "pairs.jsonl"), "--out", str(tmp_path / "run")]
+    assert CliRunner().invoke(app, run, catch_exceptions=False).exit_code == 0
+    answer = json.loads(evaluate(TEACHER, gold, "--trained-on", tmp_path / "run", "--json"))
+    assert answer["models"][0]["seen"]["of"] == 1
+    assert answer["models"][0]["unseen"]["of"] == 1
+
+
+def test_a_model_alone_is_not_enough() -> None:
+    with pytest.raises(TrainingError, match="evaluation data: there are none"):
+        models_and_data([TAGGER])

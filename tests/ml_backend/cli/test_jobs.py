@@ -1,0 +1,146 @@
+"""`spanferry jobs` as a shell would call it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from ml_backend.cli import app
+from ml_backend.cli.jobs import with_bars
+from ml_backend.jobs.queue import RUNNER, RUNNER_LOG, Job, JobQueue, Outcome, State, start_runner
+from ml_backend.serving.model_store import BUNDLED, ModelStore
+from ml_backend.settings import Settings
+from projection.errors import ModelError, TrainingError
+from projection.io.files import alone
+from tests.ml_backend.conftest import model_folder
+
+if TYPE_CHECKING:
+    from training.trainer.trainer import OnProgress
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings.from_env({"SPANFERRY_DATA_DIR": str(tmp_path)})
+
+
+@pytest.fixture
+def queue(settings: Settings) -> JobQueue:
+    return JobQueue(settings.jobs_folder)
+
+
+def jobs(settings: Settings, *words: str, **env: str) -> Result:
+    told = {"SPANFERRY_DATA_DIR": str(settings.data_dir), "COLUMNS": "200", **env}
+    result = CliRunner().invoke(app, ["jobs", *words], env=told, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def work(job: Job, _: Path) -> Outcome:
+    print("\n".join(f"step {n}" for n in range(50)))  # noqa: T201  what work prints is its log
+    return Outcome(State.SERVED, f"{job.why}: done", {"version": "abc"})
+
+
+def test_the_list_and_one_job_with_the_end_of_its_log(settings: Settings, queue: JobQueue) -> None:
+    assert "No training has been asked for" in jobs(settings).stdout
+    queue.add(5, "asked for in Label Studio")
+    queue.run(work)
+    queue.add(6, "50 reviews since the last one")
+
+    listed = jobs(settings).stdout
+    assert "served" in listed
+    assert "50 reviews since the last one" in listed
+    shown = jobs(settings, "show", "1").stdout
+    assert "step 49" in shown
+    assert "step 10" not in shown
+    answer = json.loads(jobs(settings, "--json").stdout)
+    assert [job["state"] for job in answer["jobs"]] == ["queued", "served"]
+    assert json.loads(jobs(settings, "show", "1", "--json").stdout)["log"].startswith("step 0\n")
+
+
+def test_what_an_error_quotes_is_no_markup(settings: Settings, queue: JobQueue) -> None:
+    def failing(_: Job, __: Path) -> Outcome:
+        raise TrainingError("export", "has no [/red] and no [bold]part[/bold]")
+
+    queue.add(5, "asked for")
+    queue.run(failing)
+    assert "has no [/red] and no [bold]part[/bold]" in jobs(settings).stdout
+
+
+def test_a_job_that_lost_its_runner_is_shown_as_interrupted(
+    settings: Settings, queue: JobQueue
+) -> None:
+    def killed(_: Job, __: Path) -> Outcome:
+        raise SystemExit
+
+    queue.add(5, "asked for")
+    with pytest.raises(SystemExit):
+        queue.run(killed)
+    assert json.loads(jobs(settings, "--json").stdout)["jobs"][0]["state"] == "interrupted"
+    assert "interrupted" in jobs(settings, "show", "1").stdout
+
+
+def test_where_another_runner_is_at_work_nothing_large_is_loaded(
+    settings: Settings, queue: JobQueue
+) -> None:
+    """The web server may start one for nothing."""
+    queue.add(5, "asked for")
+    code = (
+        "import sys; from typer.testing import CliRunner; from ml_backend.cli import app;"
+        "print(CliRunner().invoke(app, sys.argv[1:]).stdout.strip(), "
+        "*{'torch', 'label_studio_sdk'} & sys.modules.keys())"
+    )
+    words = ["jobs", "run", "--json", "--data-dir", str(settings.data_dir)]
+    with alone(queue.root / RUNNER) as ours:
+        assert ours
+        ran = subprocess.run(
+            [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
+        )
+    assert ran.stdout.split() == ['{"done":', "0}"]
+    assert queue.job(1).state is State.QUEUED
+
+
+def test_each_job_shows_in_its_own_log_how_it_gets_on(queue: JobQueue) -> None:
+    def learning(_: Job, __: Path, on_progress: "OnProgress") -> Outcome:
+        on_progress("learn", 10, 10)
+        return Outcome(State.KEPT, "", {})
+
+    for project in (5, 6):
+        queue.add(project, "asked for")
+    assert queue.run(with_bars(learning)) == 2
+    for job in queue.jobs():
+        assert "learn …\nlearn: 10 of 10" in queue.log(job)
+
+
+def test_what_a_runner_says_beside_its_jobs_is_kept(
+    settings: Settings, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPANFERRY_BACKEND_PORT", "http")
+    queue.add(5, "asked for")
+    runner = start_runner(settings.data_dir, queue.root)
+    assert runner.wait(60) == 2
+    said = (queue.root / RUNNER_LOG).read_text("utf-8")
+    assert said.startswith("SPANFERRY_BACKEND_PORT: invalid literal")
+
+
+def test_without_a_key_the_job_says_what_is_missing(settings: Settings, queue: JobQueue) -> None:
+    """It must not wait for ever, with nobody told why."""
+    queue.add(5, "asked for")
+    told = jobs(settings, "run", "--json", LABEL_STUDIO_URL="http://x", LABEL_STUDIO_API_KEY="")
+    assert json.loads(told.stdout) == {"done": 1}
+    assert queue.job(1).state is State.FAILED
+    assert queue.job(1).said.startswith("LABEL_STUDIO_API_KEY: is not set")
+
+
+def test_activating_and_rolling_back(settings: Settings, tmp_path: Path) -> None:
+    store = ModelStore(settings.model_store)
+    with pytest.raises(ModelError, match="nothing was active before"):
+        jobs(settings, "rollback")
+    folder = str(model_folder(tmp_path / "mine"))
+    activated = json.loads(jobs(settings, "activate", folder, "--json").stdout)
+    assert activated == {"active": store.active_version()} != {"active": BUNDLED}
+    assert json.loads(jobs(settings, "rollback", "--json").stdout) == {"active": BUNDLED}
+    assert store.active_version() == BUNDLED

@@ -1,0 +1,332 @@
+"""The queue of training jobs, without any training."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ml_backend.jobs.events import Event
+from ml_backend.jobs.queue import (
+    ATTEMPTS,
+    RECORD,
+    REVIEWS,
+    Job,
+    JobQueue,
+    Outcome,
+    RunnerKeeper,
+    State,
+    Trigger,
+)
+from projection.errors import ServerError, TrainingError
+from tests.ml_backend.conftest import wait_until
+
+NOW = "2026-01-05T10:00:00+00:00"
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> JobQueue:
+    return JobQueue(tmp_path / "jobs")
+
+
+def served(job: Job, _: Path) -> Outcome:
+    print(f"training {job.id}")  # noqa: T201  what work prints is its log
+    return Outcome(State.SERVED, "better", {"f1": 0.9})
+
+
+def killed(_: Job, __: Path) -> Outcome:
+    """As far as the record goes, what a kill -9 amid the work is."""
+    raise SystemExit
+
+
+@contextmanager
+def at_work(queue: JobQueue) -> Iterator[None]:
+    """Somebody else runs the jobs, and is done with them at the end."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work(job: Job, folder: Path) -> Outcome:
+        begun.set()
+        assert go_on.wait(10)
+        return served(job, folder)
+
+    runner = threading.Thread(target=queue.run, args=(work,))
+    runner.start()
+    assert begun.wait(10)
+    try:
+        yield
+    finally:
+        go_on.set()
+        runner.join()
+
+
+class TestQueue:
+    def test_jobs_are_done_in_order_and_remember_what_came_of_them(self, queue: JobQueue) -> None:
+        first, second = queue.add(5, "asked for"), queue.add(6, "asked for")
+        order = []
+
+        def work(job: Job, folder: Path) -> Outcome:
+            order.append((job.id, folder, queue.job(job.id).state))
+            return served(job, folder)
+
+        assert queue.run(work) == 2
+        assert order == [
+            (first.id, queue.folder(first), State.RUNNING),
+            (second.id, queue.folder(second), State.RUNNING),
+        ]
+        newest, _ = queue.jobs()
+        assert (newest.id, newest.state, newest.said) == (second.id, State.SERVED, "better")
+        assert newest.result == {"f1": 0.9}
+        assert newest.ended is not None
+        assert queue.log(newest) == f"training {second.id}\n"
+
+    def test_a_project_waits_for_one_job_only(self, queue: JobQueue) -> None:
+        assert queue.add(5, "asked for") == queue.add(5, "50 reviews")
+        queue.run(served)
+        assert queue.add(5, "asked for").id == 2
+
+    def test_reviews_are_counted_anew_whether_a_job_was_made_or_one_waited(
+        self, queue: JobQueue
+    ) -> None:
+        for _ in range(2):
+            assert queue.count_reviews(5, 3) == 3
+            queue.add(5, "3 reviews")
+        assert len(queue.jobs()) == 1
+
+    def test_while_one_runs_another_may_wait(self, queue: JobQueue) -> None:
+        """The one that runs has not seen the reviews that came since it began."""
+        asked = []
+
+        def work(job: Job, folder: Path) -> Outcome:
+            if not asked:
+                asked.append(queue.add(5, "more reviews"))
+            return served(job, folder)
+
+        queue.add(5, "asked for")
+        assert queue.run(work) == 2
+
+    @pytest.mark.parametrize(
+        ("error", "said"),
+        [
+            pytest.param(TrainingError("export", "is empty", "Review"), "export: is empty. Review",
+                         id="one a person can mend"),
+            pytest.param(ZeroDivisionError("oh"), "ZeroDivisionError('oh'): the log says more",
+                         id="a bug"),
+            pytest.param(TrainingError("task \ud83d", "is half"), "task \\ud83d: is half",
+                         id="one that quotes half a surrogate pair"),
+        ],
+    )  # fmt: skip
+    def test_one_that_fails_says_why_and_the_next_is_done(
+        self, queue: JobQueue, error: Exception, said: str
+    ) -> None:
+        def work(job: Job, folder: Path) -> Outcome:
+            if job.id == 1:
+                raise error
+            return served(job, folder)
+
+        queue.add(5, "asked for")
+        queue.add(6, "asked for")
+        assert queue.run(work) == 2
+        assert (queue.job(1).state, queue.job(1).said) == (State.FAILED, said)
+        assert queue.job(2).state is State.SERVED
+        if isinstance(error, ZeroDivisionError):
+            assert "Traceback" in queue.log(queue.job(1))
+
+    @pytest.mark.parametrize(
+        ("outcome", "said"),
+        [
+            pytest.param(Outcome(State.SERVED, "", {"f1": float("nan")}), "ValueError", id="NaN"),
+            pytest.param(Outcome(State.SERVED, "\ud83d", {}), "UnicodeEncodeError", id="no text"),
+        ],
+    )
+    def test_what_cannot_be_written_down_fails_its_job_alone(
+        self, queue: JobQueue, outcome: Outcome, said: str
+    ) -> None:
+        def work(job: Job, folder: Path) -> Outcome:
+            print("half of 😀: \ud83d")  # noqa: T201  what work prints is its log
+            return outcome if job.id == 1 else served(job, folder)
+
+        queue.add(5, "asked for")
+        queue.add(6, "asked for")
+        assert queue.run(work) == 2
+        assert queue.job(1).state is State.FAILED
+        assert queue.job(1).said.startswith(said)
+        assert queue.log(queue.job(1)).startswith("half of 😀: \\ud83d\n")
+        assert queue.job(2).state is State.SERVED
+
+    def test_a_second_runner_leaves_at_once(self, queue: JobQueue) -> None:
+        queue.add(5, "asked for")
+        with at_work(queue):
+            assert queue.has_runner
+            assert queue.run(served) == 0
+        assert queue.job(1).state is State.SERVED
+
+    def test_one_whose_process_died_is_taken_up_again(self, queue: JobQueue) -> None:
+        queue.add(5, "asked for")
+        assert queue.waits
+        for attempt in range(1, ATTEMPTS + 1):
+            with pytest.raises(SystemExit):
+                queue.run(killed)
+            assert (queue.job(1).state, queue.job(1).attempts) == (State.INTERRUPTED, attempt)
+            assert queue.waits
+            assert not queue.has_runner
+        assert queue.run(served) == 0
+        assert queue.job(1).state is State.FAILED
+        assert "died 3 times" in queue.job(1).said
+        assert not queue.waits
+
+    def test_one_that_somebody_stopped_may_be_stopped_as_often_as_they_like(
+        self, queue: JobQueue
+    ) -> None:
+        def stopped(_: Job, __: Path) -> Outcome:
+            raise KeyboardInterrupt
+
+        queue.add(5, "asked for")
+        for _ in range(ATTEMPTS + 1):
+            with pytest.raises(KeyboardInterrupt):
+                queue.run(stopped)
+            assert (queue.job(1).state, queue.job(1).attempts) == (State.QUEUED, 0)
+        assert queue.run(served) == 1
+
+    def test_only_the_end_of_a_long_log_is_shown(self, queue: JobQueue) -> None:
+        job = queue.add(5, "asked for")
+        assert queue.log(job) == ""
+        (queue.folder(job) / "log.txt").write_text("\n".join(map(str, range(100))))
+        assert queue.log(job, lines=2) == "98\n99"
+
+    def test_an_unknown_job_is_named(self, queue: JobQueue) -> None:
+        with pytest.raises(ServerError, match="job 3: there is none"):
+            queue.job(3)
+
+    @pytest.mark.parametrize(
+        "record", ["", "[]", "{}", "\udcff", '{"schema": 99}', '{"schema": 1, "state": "odd"}']
+    )
+    def test_a_record_that_cannot_be_read_has_failed_and_stops_nothing(
+        self, queue: JobQueue, record: str
+    ) -> None:
+        queue.add(5, "asked for")
+        path = queue.root / "1" / RECORD
+        path.write_bytes(record.encode(errors="surrogateescape"))
+        assert queue.add(6, "asked for").id == 2
+        assert queue.run(served) == 1
+        assert [job.state for job in queue.shown()] == [State.SERVED, State.FAILED]
+        assert queue.job(1).said.startswith(f"{path}: not a job")
+        assert path.read_bytes() == record.encode(errors="surrogateescape")
+
+    def test_a_folder_whose_record_was_never_written_keeps_its_number(
+        self, queue: JobQueue
+    ) -> None:
+        (queue.root / "1").mkdir(parents=True)
+        assert queue.jobs() == []
+        assert queue.add(5, "asked for").id == 2
+        assert queue.run(served) == 1
+
+    def test_a_damaged_count_of_reviews_begins_anew(self, queue: JobQueue) -> None:
+        queue.count_reviews(5, 3)
+        (queue.root / REVIEWS).write_text("?")
+        assert queue.count_reviews(5, 1) == 1
+
+
+class TestTrigger:
+    @staticmethod
+    def event(action: str, project: int | None = 5, annotations: int = 1) -> Event:
+        return Event(action, NOW, project, (1,), tuple(range(annotations)))
+
+    def test_every_so_many_reviews_there_is_a_job(self, queue: JobQueue) -> None:
+        trigger = Trigger(queue, 3)
+        trigger([self.event("ANNOTATION_CREATED"), self.event("ANNOTATION_UPDATED")])
+        trigger([self.event("ANNOTATION_CREATED", project=6)])
+        assert queue.jobs() == []
+        trigger([self.event("ANNOTATIONS_CREATED", annotations=4)])
+        [job] = queue.jobs()
+        assert (job.project, job.why) == (5, "6 reviews since the last one")
+        assert queue.count_reviews(5, 1) == 1, "the count begins anew"
+
+    @pytest.mark.parametrize(
+        ("action", "project"),
+        [("ANNOTATIONS_DELETED", 5), ("TASKS_CREATED", 5), ("ANNOTATION_CREATED", None)],
+    )
+    def test_what_is_no_review_of_a_project_does_not_count(
+        self, queue: JobQueue, action: str, project: int | None
+    ) -> None:
+        Trigger(queue, 1)([self.event(action, project)])
+        assert queue.jobs() == []
+
+    def test_nobody_is_disturbed_who_did_not_ask_for_it(self, queue: JobQueue) -> None:
+        Trigger(queue, 0)([self.event("ANNOTATION_CREATED")] * 100)
+        assert not queue.root.exists()
+
+
+class Runner:
+    """A process that runs until it is told its exit status."""
+
+    def __init__(self) -> None:
+        self.status: int | None = None
+
+    def poll(self) -> int | None:
+        return self.status
+
+
+@contextmanager
+def kept(queue: JobQueue) -> Iterator[list[Runner]]:
+    """The runners a keeper in a hurry has started so far."""
+    started: list[Runner] = []
+
+    def start() -> Runner:
+        started.append(Runner())
+        return started[-1]
+
+    keeper = RunnerKeeper(queue, start, look_seconds=0.01).start()
+    try:
+        yield started
+    finally:
+        keeper.close()
+
+
+class TestRunnerKeeper:
+    def test_a_runner_is_started_once_a_job_waits_and_only_one(self, queue: JobQueue) -> None:
+        trigger = Trigger(queue, 1)
+        review = TestTrigger.event("ANNOTATION_CREATED")
+        with kept(queue) as started:
+            trigger([review])
+            wait_until(lambda: started)
+            for _ in range(20):
+                trigger([review])
+            queue.add(6, "asked for")
+            assert not threading.Event().wait(0.2)
+            assert len(started) == 1
+
+    def test_one_that_waits_since_a_restart_is_found(self, queue: JobQueue) -> None:
+        queue.add(5, "asked for")
+        with pytest.raises(SystemExit):
+            queue.run(killed)
+        with kept(queue) as started:
+            wait_until(lambda: started)
+
+    def test_a_runner_that_died_is_followed_by_another(self, queue: JobQueue) -> None:
+        queue.add(5, "asked for")
+        with kept(queue) as started:
+            for number in (1, 2, 3):
+                wait_until(lambda: len(started) == number)  # noqa: B023  waited for here
+                started[-1].status = -9
+
+    def test_where_somebody_else_runs_them_none_is_started(self, queue: JobQueue) -> None:
+        queue.add(5, "asked for")
+        with at_work(queue), kept(queue) as started:
+            assert not threading.Event().wait(0.2)
+        assert started == []
+
+    def test_what_goes_wrong_there_is_tried_again(self, queue: JobQueue) -> None:
+        """A full disk, for instance."""
+        tries = []
+
+        def start() -> Runner:
+            tries.append(1)
+            if len(tries) < 3:
+                raise OSError("no space left on device")
+            return Runner()
+
+        queue.add(5, "asked for")
+        keeper = RunnerKeeper(queue, start, look_seconds=0.01).start()
+        wait_until(lambda: len(tries) == 3)
+        keeper.close()

@@ -1,0 +1,49 @@
+"""The Data Manager tabs, as data."""
+
+from label_config.tasks import to_task
+from ml_backend.label_studio.tabs import (
+    AUDIT_SAMPLE,
+    DISAGREEMENTS,
+    PROPAGATED,
+    REVIEW_QUEUE,
+    review_tabs,
+)
+from projection.records import ConflictKind, ProjectedSentence
+from tests.ml_backend.conftest import SENTENCE
+
+
+def test_every_conflict_kind_has_a_tab_between_the_queue_and_what_is_to_be_looked_at_again() -> (
+    None
+):
+    kinds = ["Not found", "Overlap", "Ambiguous", "Unsure", "Target only"]
+    again = [tab.title for tab in (PROPAGATED, AUDIT_SAMPLE, DISAGREEMENTS)]
+
+    titles = [tab.title for tab in review_tabs()]
+
+    assert titles == [REVIEW_QUEUE.title, *kinds, *again, "Done", "Unusable", "Skipped"]
+    assert len(set(titles)) == len(titles), "tabs are told apart by their titles"
+    assert max(map(len, titles)) <= 11, "Label Studio cuts off what is longer"
+
+
+def test_every_field_of_a_task_is_either_shown_or_hidden() -> None:
+    data = to_task(ProjectedSentence(SENTENCE, (), (), (), 1.0, "v"))["data"]
+
+    for tab in review_tabs():
+        hidden = tab.as_json()["hiddenColumns"]
+        assert isinstance(hidden, dict)
+        for key in data:
+            shown = f"data.{key}" in tab.shown
+            assert (f"tasks:data.{key}" in hidden["explore"]) is not shown
+
+
+def test_no_kind_of_conflict_is_part_of_another() -> None:
+    # The tabs look for a kind within the text "overlap, failed_mapping".
+    assert not [(a, b) for a in ConflictKind for b in ConflictKind if a is not b and a in b]
+
+
+def test_a_tab_that_goes_by_a_field_shows_it() -> None:
+    by_field = {PROPAGATED: "propagated", AUDIT_SAMPLE: "audit", DISAGREEMENTS: "disagreement"}
+
+    for tab, field in by_field.items():
+        assert f"data.{field}" in tab.shown
+        assert f"data.{field}" in [condition.column for condition in tab.filters]

@@ -1,0 +1,234 @@
+"""What became of each proposed entity, and both files that say so."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ml_backend.report.ledger import (
+    COLUMNS,
+    LEDGER,
+    PROPOSED,
+    TABLE,
+    entries_of,
+    ledger_of,
+    read_ledger,
+    write_ledger,
+)
+from ml_backend.report.source import Reviews
+from projection.errors import CorpusError
+from projection.records import (
+    ConflictKind,
+    Entity,
+    LabelOrigin,
+    Provenance,
+    ReviewedSentence,
+    ReviewStatus,
+    Span,
+)
+from tests.ml_backend.reviews import (
+    ALL,
+    ANNA,
+    BERN,
+    DAY,
+    RIGHT,
+    SIEMENS,
+    SIEMENS_ORG,
+    TARGET,
+    UGLY,
+    WEBER,
+    by_person,
+    review,
+)
+
+
+@pytest.mark.parametrize(
+    ("predicted", "corrected", "changes"),
+    [
+        pytest.param([ANNA], [ANNA], ["kept"], id="left alone"),
+        pytest.param([SIEMENS], [SIEMENS_ORG], ["relabelled"], id="another type"),
+        pytest.param([WEBER], [ANNA], ["border_moved"], id="longer"),
+        pytest.param([BERN], [], ["deleted"], id="removed"),
+        pytest.param([], [BERN], ["added"], id="nothing was proposed there"),
+        pytest.param(
+            [WEBER], [replace(ANNA, label="ORG")], ["relabelled"], id="another type and longer"
+        ),
+        pytest.param(
+            [SIEMENS], [BERN], ["deleted", "added"], id="the same type elsewhere is another entity"
+        ),
+        pytest.param(
+            [ANNA], [Entity(Span(0, 4), "PER"), WEBER], ["border_moved", "added"], id="split in two"
+        ),
+        pytest.param([ANNA, WEBER], [ANNA], ["kept", "deleted"], id="one of two that overlap"),
+        pytest.param(
+            [ANNA, SIEMENS, BERN],
+            [WEBER, SIEMENS_ORG],
+            ["border_moved", "relabelled", "deleted"],
+            id="from left to right",
+        ),
+        pytest.param(None, [ANNA, BERN], ["unaided", "unaided"], id="no prediction"),
+    ],
+)
+def test_what_became_of_each_entity(
+    predicted: list[Entity] | None, corrected: list[Entity], changes: list[str]
+) -> None:
+    assert [e.change for e in entries_of(review(predicted, corrected))] == changes
+
+
+def test_an_entry_says_who_when_how_fast_and_of_what_model() -> None:
+    decided = review(
+        [SIEMENS],
+        [SIEMENS_ORG],
+        annotator="7",
+        seconds=12.5,
+        conflicts=(ConflictKind.LOW_CONFIDENCE,),
+        provenance=(Provenance(LabelOrigin.CHANGED, Span(16, 23)),),
+    )
+    [entry] = entries_of(decided)
+    assert (entry.annotator, entry.when, entry.seconds) == ("7", DAY, 12.5)
+    assert (entry.model_version, entry.lang, entry.decision) == ("spanferry-1", "de", "corrected")
+    assert entry.conflicts == (ConflictKind.LOW_CONFIDENCE,)
+    assert (entry.predicted, entry.corrected) == (SIEMENS, SIEMENS_ORG)
+    assert entry.how is LabelOrigin.CHANGED
+
+
+def test_each_label_keeps_its_own_origin() -> None:
+    decided = review(
+        [ANNA, BERN],
+        [ANNA, SIEMENS_ORG],
+        provenance=(Provenance(LabelOrigin.PROJECTED), Provenance(LabelOrigin.SUGGESTED)),
+    )
+    found = [(entry.change, entry.how) for entry in entries_of(decided)]
+    assert found == [("kept", "projected"), ("added", "suggested"), ("deleted", None)]
+
+
+@pytest.mark.parametrize(
+    "status", [ReviewStatus.SKIPPED, ReviewStatus.UNUSABLE, ReviewStatus.UNSEEN]
+)
+def test_where_nobody_decided_about_entities_the_sentence_is_one_entry(
+    status: ReviewStatus,
+) -> None:
+    [entry] = entries_of(review(ALL, ALL, status=status))
+    assert (entry.decision, entry.change, entry.predicted) == (status, None, None)
+
+
+def test_so_is_an_accepted_sentence_without_entities() -> None:
+    [entry] = entries_of(review((), ()))
+    assert (entry.decision, entry.change) == ("accepted", None)
+
+
+spans = st.tuples(st.integers(0, 33), st.integers(1, 12)).map(
+    lambda pair: Span(pair[0], min(pair[0] + pair[1], len(TARGET)))
+)
+entities = st.builds(Entity, spans, st.sampled_from(["PER", "LOC"]), st.none() | st.floats(0, 1))
+marked = st.lists(entities, max_size=5)
+
+
+@given(st.none() | marked, marked)
+def test_every_entity_is_in_exactly_one_entry(
+    predicted: list[Entity] | None, corrected: list[Entity]
+) -> None:
+    entries = entries_of(review(predicted, corrected))
+    before = [e.predicted for e in entries if e.predicted is not None]
+    after = [e.corrected for e in entries if e.corrected is not None]
+    assert sorted(before, key=str) == sorted(predicted or [], key=str)
+    assert sorted(after, key=str) == sorted(by_person(*corrected), key=str)
+    assert all((e.predicted is not None) == (e.change in PROPOSED) for e in entries)
+
+
+def write(folder: Path, *reviewed: ReviewedSentence) -> list[dict[str, str]]:
+    """The rows of the table, by column."""
+    write_ledger(list(ledger_of(reviewed)), folder)
+    with (folder / TABLE).open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("these", UGLY.values(), ids=UGLY)
+def test_the_ledger_is_read_as_it_was_written(these: Reviews, tmp_path: Path) -> None:
+    entries = list(ledger_of(these.reviewed))
+    rows = write(tmp_path, *these.reviewed)
+    assert list(read_ledger(tmp_path / LEDGER)) == entries
+    assert len(rows) == len(entries)
+
+
+@given(predicted=st.none() | marked, corrected=marked)
+def test_whatever_was_marked(
+    predicted: list[Entity] | None,
+    corrected: list[Entity],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("ledger")
+    decided = review(predicted, corrected)
+    write(folder, decided)
+    assert tuple(read_ledger(folder / LEDGER)) == entries_of(decided)
+
+
+def test_a_line_of_the_ledger_names_the_phrases(tmp_path: Path) -> None:
+    write(tmp_path, review([SIEMENS], [SIEMENS_ORG]))
+    line = json.loads((tmp_path / LEDGER).read_text("utf-8"))
+    assert line["schema"] == 1
+    assert line["predicted"] == {
+        "start": 19, "end": 26, "text": "Siemens", "label": "LOC", "score": 0.55,
+    }  # fmt: skip
+    assert line["corrected"] == {"start": 19, "end": 26, "text": "Siemens", "label": "ORG"}
+    assert line["change"] == "relabelled"
+
+
+def test_the_table_has_a_row_an_entity(tmp_path: Path) -> None:
+    first, second = write(tmp_path, review([SIEMENS], [SIEMENS_ORG, BERN]))
+    assert list(first) == list(COLUMNS)
+    assert (first["predicted_label"], first["predicted_text"]) == ("LOC", "Siemens")
+    assert (first["confidence"], first["corrected_label"]) == ("0.55", "ORG")
+    assert (second["change"], second["predicted_text"], second["confidence"]) == ("added", "", "")
+    assert (second["corrected_text"], second["corrected_start"]) == ("Bern", "30")
+
+
+def test_a_border_at_the_beginning_is_a_zero_not_nothing(tmp_path: Path) -> None:
+    [row] = write(tmp_path, review([replace(ANNA, score=0.0)], [ANNA]))
+    assert (row["predicted_start"], row["confidence"]) == ("0", "0.0")
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+49 30", "-5", "@home", "\tx"])
+def test_no_text_is_computed_by_a_spreadsheet(text: str, tmp_path: Path) -> None:
+    entity = Entity(Span(0, len(text)), "MISC", 0.5)
+    [row] = write(tmp_path, review([entity], [], target=text))
+    assert row["predicted_text"] == row["target"] == f"'{text}"
+    [entry] = read_ledger(tmp_path / LEDGER)
+    assert entry.target == text
+
+
+def test_spreadsheets_are_told_the_encoding(tmp_path: Path) -> None:
+    write(tmp_path, review(ALL, ALL))
+    assert (tmp_path / TABLE).read_bytes().startswith(b"\xef\xbb\xbfwhen,")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        pytest.param({"schema": 2}, "schema: 2, but this version reads 1", id="another schema"),
+        pytest.param({"change": "eaten"}, "'eaten' is none of kept", id="an unknown change"),
+        pytest.param(
+            {"predicted": {"start": 19, "end": 26, "text": "Bern", "label": "LOC"}},
+            "covers 'Siemens', the record says 'Bern'",
+            id="an offset that contradicts the text",
+        ),
+    ],
+)
+def test_a_damaged_ledger_is_refused(change: dict[str, object], said: str, tmp_path: Path) -> None:
+    write(tmp_path, review([SIEMENS], [SIEMENS_ORG]))
+    file = tmp_path / LEDGER
+    file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | change), "utf-8")
+    with pytest.raises(CorpusError, match=f"{LEDGER}:1.*") as error:
+        list(read_ledger(file))
+    assert said in str(error.value)
+
+
+def test_an_older_ledger_is_replaced(tmp_path: Path) -> None:
+    write(tmp_path, review(ALL, RIGHT), review(ALL, ALL, number=2))
+    write(tmp_path)
+    assert list(read_ledger(tmp_path / LEDGER)) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == [TABLE, LEDGER]

@@ -1,0 +1,368 @@
+"""The network of the joint aligner, on tiny encoders of every kind, against values by hand."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import AutoModel
+
+from projection.aligners.joint_inputs import PairInputs, batch_of
+from projection.aligners.joint_network import (
+    BIASED_ATTENTION,
+    ENTITY_BEGINS,
+    ENTITY_GOES_ON,
+    IMPOSSIBLE,
+    LINK_WEIGHT,
+    PAD_MARK,
+    SOURCE,
+    SPAN_WEIGHT,
+    TARGET,
+    JointModel,
+)
+from projection.aligners.lexical_evidence import CHANNELS, Grid, Lexicon
+from projection.models.checkpoints import quiet
+from tests.projection.aligners.joint_models import (
+    HEADS,
+    KINDS,
+    LEXICON,
+    plain_model,
+    shaken,
+    tiny_model,
+)
+
+VOCABULARY = 50
+PADDING, BEGIN, SEPARATOR = 0, 1, 2
+TIES = Lexicon.of({("a", "b"): 1.0, ("c", "d"): 0.25})
+kinds = pytest.mark.parametrize("kind", KINDS)
+
+
+def made_pair(
+    rng: np.random.Generator, sources: int, targets: int, entities: Sequence[tuple[int, int]]
+) -> tuple[PairInputs, Grid]:
+    """A pair of words of one to three tokens, with evidence at random."""
+    ids, marks, sides = [BEGIN], [PAD_MARK], []
+    for count, mark in ((sources, SOURCE), (targets, TARGET)):
+        words = []
+        for _ in range(count):
+            size = int(rng.integers(1, 4))
+            words.append(list(range(len(ids), len(ids) + size)))
+            ids += rng.integers(5, VOCABULARY, size).tolist()
+            marks += [mark] * size
+        sides.append(words)
+        ids.append(SEPARATOR)
+        marks.append(PAD_MARK)
+    for start, end in entities:
+        tokens = [token for word in sides[0][start:end] for token in word]
+        for token in tokens:
+            marks[token] = ENTITY_GOES_ON
+        marks[tokens[0]] = ENTITY_BEGINS
+    texts = ("x",) * sources, ("x",) * targets
+    grid = rng.random((len(CHANNELS), sources, targets)).astype(np.float32)
+    return PairInputs(ids, marks, *sides, tuple(entities), *texts), grid
+
+
+def made_pairs() -> tuple[list[PairInputs], list[Grid]]:
+    """Pairs of different lengths; the second has no entity, the third has two."""
+    rng = np.random.default_rng(0)
+    shapes = [(3, 4, [(1, 3)]), (5, 2, []), (9, 12, [(0, 1), (4, 7)]), (1, 1, [(0, 1)])]
+    pairs, grids = zip(*(made_pair(rng, *shape) for shape in shapes), strict=True)
+    return list(pairs), list(grids)
+
+
+def training_batch() -> dict[str, Tensor]:
+    """The pairs with labels, links and weights at random."""
+    batch = batch_of(*made_pairs(), PADDING)
+    torch.manual_seed(2)
+    is_source, is_target = (batch[side].sum(-1) > 0 for side in ("source_pool", "target_pool"))
+    labels = torch.randint(0, 2, (len(batch["entity_rows"]), is_target.shape[1]))
+    words = functional.pad(is_source[:, :, None] & is_target[:, None], (1, 0, 1, 0), value=True)
+    return {
+        **batch,
+        "labels": labels.masked_fill(~is_target[batch["entity_rows"]], -100),
+        "links": torch.randint(0, 2, words.shape) * words,
+        "weights": torch.rand(len(words)),
+    }
+
+
+class TestPadding:
+    @kinds
+    @pytest.mark.parametrize("order", [(0, 1, 2, 3), (2, 0, 3, 1)], ids=str)
+    def test_a_pair_is_read_alike_alone_and_beside_longer_ones(
+        self, kind: str, order: tuple[int, ...]
+    ) -> None:
+        model = shaken(tiny_model(kind, VOCABULARY, TIES))
+        pairs, grids = ([some[i] for i in order] for some in made_pairs())
+        together = model(**batch_of(pairs, grids, PADDING))
+        first = 0
+        for pair, grid in zip(pairs, grids, strict=True):
+            alone = model(**batch_of([pair], [grid], PADDING))
+            rows = slice(first, first := first + len(pair.entities))
+            words = len(pair.target_words)
+            for name in ("logits", "agreement"):
+                assert torch.allclose(together[name][rows, :words], alone[name], atol=1e-4), name
+
+    def test_what_is_compared_there_differs_from_pair_to_pair(self) -> None:
+        model = shaken(tiny_model("bert", VOCABULARY, TIES))
+        logits = model(**batch_of(*made_pairs(), PADDING)).logits
+        assert logits[:, 0].std() > 0.05
+
+    def test_the_loss_of_a_pair_is_that_of_its_words_alone(self) -> None:
+        model = shaken(tiny_model("bert", VOCABULARY, TIES))
+        (pair, *_, longer), (grid, *_, other) = (some[:3] for some in made_pairs())
+        labels = torch.tensor([[0, 1, 1, 0]])
+        alone = batch_of([pair], [grid], PADDING)
+        padded = batch_of([pair, longer], [grid, other], PADDING)
+        wide = torch.full((3, 12), -100)
+        wide[0, :4] = labels
+        links, few = torch.zeros(2, 10, 13), torch.zeros(1, 4, 5)
+        links[0, 1, 2] = links[0, 3, 0] = few[0, 1, 2] = few[0, 3, 0] = 1
+        padded["weights"] = torch.tensor([1.0, 0.0])  # the longer pair does not count
+        expected = model(**alone, labels=labels, links=few).loss
+        found = model(**padded, labels=wide, links=links).loss
+        assert found.item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+class TestGradients:
+    @kinds
+    def test_everything_learns(self, kind: str) -> None:
+        """All that is around the encoder, every mark in use, and every head of its attention."""
+        model = shaken(tiny_model(kind, VOCABULARY, TIES))
+        model(**training_batch()).loss.backward()
+        around = {n: p.grad for n, p in model.named_parameters() if not n.startswith("encoder.")}
+        for name, gradient in around.items():
+            assert gradient is not None, name
+            assert gradient.isfinite().all(), name
+        assert all((row != 0).any() for row in around["marks.weight"])
+        heads = HEADS if kind in BIASED_ATTENTION else 0
+        for name in ("grid.direct.weight", "grid.join.weight", "grid.join.bias"):
+            assert len(around[name]) == 1 + heads
+            assert all((row != 0).any() for row in around[name]), name
+        assert not {name for name, gradient in around.items() if not (gradient != 0).any()}
+
+    def test_the_reader_of_grids_learns_from_its_initial_values_on(self) -> None:
+        model = tiny_model("bert", VOCABULARY, TIES)
+        model(**training_batch()).loss.backward()
+        assert (model.grid.join.weight.grad != 0).any()
+        assert (model.grid.direct.weight.grad != 0).any()
+        assert (model.marks.weight.grad != 0).any()
+
+    def test_a_batch_without_entities_or_links_has_a_loss(self) -> None:
+        model = tiny_model("bert", VOCABULARY, TIES)
+        pairs, grids = (some[1:2] for some in made_pairs())
+        loss = model(
+            **batch_of(pairs, grids, PADDING), labels=torch.zeros(0, 2), links=torch.zeros(1, 6, 3)
+        ).loss
+        loss.backward()
+        assert loss.item() == 0
+
+    def test_half_precision_is_finite(self) -> None:
+        model = shaken(tiny_model("bert", VOCABULARY, TIES))
+        with torch.autocast("cpu", torch.bfloat16):
+            output = model(**training_batch())
+        output.loss.backward()
+        assert output.loss.isfinite()
+        assert output.logits.isfinite().all()
+        assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
+# Two source words and two target words; scores of the pairs, of no source and of no target word.
+SCORES = ((2.0, -1.0), (0.5, 1.5))
+NULL, REVERSE_NULL = 0.25, -0.5
+
+
+def model_of_scores() -> JointModel:
+    """Its word scores are the first channel of the evidence."""
+    model = plain_model(VOCABULARY, TIES)
+    with torch.no_grad():
+        model.grid.direct.weight[0, LEXICON] = 1.0
+        model.nulls.bias.fill_(NULL)
+        model.reverse_nulls.bias.fill_(REVERSE_NULL)
+    return model
+
+
+def batch_of_scores(entities: Sequence[tuple[int, int]]) -> dict[str, Tensor]:
+    pair, grid = made_pair(np.random.default_rng(0), 2, 2, entities)
+    grid[:] = 0
+    grid[LEXICON] = SCORES
+    return batch_of([pair], [grid], PADDING)
+
+
+def shares(null: float, scores: Sequence[float]) -> list[float]:
+    """The probabilities of a word: of none first, then of each on the other side."""
+    whole = sum(map(math.exp, (null, *scores)))
+    return [math.exp(score) / whole for score in (null, *scores)]
+
+
+FORWARD = [shares(NULL, column) for column in zip(*SCORES, strict=True)]  # of each target word
+BACKWARD = [shares(REVERSE_NULL, row) for row in SCORES]  # of each source word
+
+
+class TestByHand:
+    def test_a_word_is_the_entitys_as_far_as_its_source_words_are(self) -> None:
+        found = model_of_scores()(**batch_of_scores([(0, 1), (1, 2), (0, 2)])).logits
+        expected = [
+            [math.log(p[1] / (p[0] + p[2])) for p in FORWARD],
+            [math.log(p[2] / (p[0] + p[1])) for p in FORWARD],
+            [math.log((p[1] + p[2]) / p[0]) for p in FORWARD],
+        ]
+        assert found.tolist() == [pytest.approx(row, rel=1e-5) for row in expected]
+
+    def test_balance_and_what_entity_and_word_say_whole(self) -> None:
+        """The latter: the product of 12 values 0.5 and 12 values 2, over √12."""
+        model, batch = model_of_scores(), batch_of_scores([(0, 1)])
+        with torch.no_grad():
+            model.balance.copy_(torch.tensor([2.0, 0.75]))
+            model.member.bias.fill_(0.5)
+            model.entity.bias.fill_(2.0)
+        words = [math.log(p[1] / (p[0] + p[2])) for p in FORWARD]
+        expected = [2 * word + 12 / math.sqrt(12) + 0.75 for word in words]
+        assert model(**batch).logits[0].tolist() == pytest.approx(expected, rel=1e-5)
+
+    def test_agreement_is_the_belief_both_directions_share(self) -> None:
+        found = model_of_scores()(**batch_of_scores([(0, 1), (0, 2)])).agreement
+        both = [[math.sqrt(FORWARD[w][1 + s] * BACKWARD[s][1 + w]) for w in (0, 1)] for s in (0, 1)]
+        expected = [both[0], [min(1, a + b) for a, b in zip(*both, strict=True)]]
+        assert found.tolist() == [pytest.approx(row, rel=1e-5) for row in expected]
+
+    def test_agreement_is_at_most_1(self) -> None:
+        """Two source words that share a target word would give √½ each."""
+        batch = batch_of_scores([(0, 1), (0, 2)])
+        batch["evidence"][0, LEXICON] = torch.tensor([[20.0, 0.0], [20.0, 0.0]])
+        found = model_of_scores()(**batch).agreement
+        assert found[:, 0].tolist() == pytest.approx([math.sqrt(0.5), 1.0], abs=1e-4)
+
+    def test_heads_look_from_both_sides_at_words_that_the_evidence_ties(self) -> None:
+        """As much more as the reader of grids says, between all tokens of the two words."""
+        model, seen = model_of_scores(), []
+        with torch.no_grad():
+            model.grid.direct.weight[1 + 2, LEXICON] = 0.5  # of the third head
+        model.encoder.register_forward_pre_hook(
+            lambda _model, _arguments, named: seen.append(named["attention_mask"]),
+            with_kwargs=True,
+        )
+        pair = PairInputs(
+            [BEGIN, 7, 8, SEPARATOR, 9, SEPARATOR],
+            [PAD_MARK, SOURCE, SOURCE, PAD_MARK, TARGET, PAD_MARK],
+            [[1, 2]],
+            [[4]],
+            (),
+            ("x",),
+            ("x",),
+        )
+        grid = np.zeros((len(CHANNELS), 1, 1), dtype=np.float32)
+        grid[LEXICON] = 1.0
+        batch = batch_of([pair], [grid], PADDING)
+        batch["attention_mask"][0, 5] = 0
+        model(**batch)
+        expected = torch.zeros(1, HEADS, 6, 6)
+        for token in (1, 2):
+            expected[0, 2, token, 4] = expected[0, 2, 4, token] = 0.5
+        expected[..., 5] = IMPOSSIBLE
+        assert torch.equal(seen[0], expected)
+
+    def test_an_entity_without_words_is_nowhere(self) -> None:
+        output = model_of_scores()(**batch_of_scores([(0, 2), (0, 2)])).logits
+        batch = batch_of_scores([(0, 2), (0, 2)])
+        batch["entity_words"][1] = 0
+        found = model_of_scores()(**batch)
+        assert torch.equal(found.logits[0], output[0])
+        assert (found.logits[1] < -1000).all()
+        assert found.agreement[1].tolist() == [0, 0]
+
+    def test_the_loss_of_spans(self) -> None:
+        """Summed over words, averaged over entities; -100 is no word."""
+        batch = batch_of_scores([(0, 1), (1, 2)])
+        labels = torch.tensor([[1, 0], [-100, 1]])
+        inside = [[p[1] for p in FORWARD], [p[2] for p in FORWARD]]
+        of_first = -math.log(inside[0][0]) - math.log(1 - inside[0][1])
+        of_second = -math.log(inside[1][1])
+        found = model_of_scores()(**batch, labels=labels).loss.item()
+        assert found == pytest.approx(SPAN_WEIGHT * (of_first + of_second) / 2, rel=1e-5)
+
+    def test_the_loss_of_links(self) -> None:
+        """In both directions, averaged over the words that have any; row and column 0 are null."""
+        batch, labels = batch_of_scores([]), torch.zeros(0, 2)
+        links = torch.zeros(1, 3, 3)
+        links[0, 1, 1] = links[0, 2, 1] = 1  # both source words to target word 0
+        links[0, 0, 2] = 1  # target word 1 to nothing
+        forward = -math.log(FORWARD[0][1] + FORWARD[0][2]) - math.log(FORWARD[1][0])
+        backward = -math.log(BACKWARD[0][1]) - math.log(BACKWARD[1][1])
+        found = model_of_scores()(**batch, labels=labels, links=links).loss.item()
+        assert found == pytest.approx(LINK_WEIGHT * (forward + backward) / 2, rel=1e-4)
+
+    def test_a_word_without_links_does_not_count(self) -> None:
+        batch, labels = batch_of_scores([]), torch.zeros(0, 2)
+        links = torch.zeros(1, 3, 3)
+        links[0, 1, 1] = 1
+        expected = -math.log(FORWARD[0][1]) - math.log(BACKWARD[0][1])
+        found = model_of_scores()(**batch, labels=labels, links=links).loss.item()
+        assert found == pytest.approx(LINK_WEIGHT * expected, rel=1e-4)
+
+    def test_pairs_count_by_their_weights(self) -> None:
+        pair, grid = made_pair(np.random.default_rng(0), 2, 2, [(0, 1)])
+        grid[:] = 0
+        other = grid.copy()
+        grid[LEXICON] = SCORES
+        batch = batch_of([pair, pair], [grid, other], PADDING)
+        labels = torch.tensor([[1, -100], [1, -100]])
+        trust = torch.tensor([0.25, 0.75])
+        even = shares(NULL, (0, 0))
+        expected = -0.25 * math.log(FORWARD[0][1]) - 0.75 * math.log(even[1])
+        found = model_of_scores()(**batch, labels=labels, weights=trust).loss.item()
+        assert found == pytest.approx(SPAN_WEIGHT * expected, rel=1e-5)
+
+
+class TestInitialValues:
+    @kinds
+    def test_ties_and_spelling_count_from_the_first_step_on(self, kind: str) -> None:
+        model = tiny_model(kind, VOCABULARY, TIES)
+        grids = torch.rand(1, len(CHANNELS), 3, 4)
+        found = model.grid(grids, torch.ones(1, 1, 3, 4))[0]
+        lexicon, stems, spelling, contained, *_ = grids[0]
+        scores = 4 * (lexicon + stems + spelling)
+        assert torch.allclose(found[0], scores + contained, atol=1e-5)
+        for head, bias in enumerate(found[1:]):
+            listens = head % 3 == 0
+            assert torch.allclose(bias, (scores + 4 * contained) * listens, atol=1e-5)
+        assert not model.marks.weight.any()
+
+    def test_the_rest_starts_at_random(self) -> None:
+        model = tiny_model("bert", VOCABULARY, TIES)
+        for layer in (model.as_target, model.as_source, model.member, model.entity):
+            assert layer.weight.std() > 0
+        assert model.grid.spread.weight.std() > 0
+
+
+@kinds
+def test_what_is_saved_is_what_is_loaded(kind: str, tmp_path: Path) -> None:
+    model = shaken(tiny_model(kind, VOCABULARY, TIES))
+    batch = training_batch()
+    before = model(**batch)
+    with quiet():
+        model.save_pretrained(tmp_path)
+        loaded = AutoModel.from_pretrained(tmp_path)
+    assert isinstance(loaded, JointModel)
+    after = loaded.eval()(**batch)
+    for name in ("loss", "logits", "agreement"):
+        assert torch.equal(before[name], after[name]), name
+    for name in ("keys", "checks", "ties"):
+        assert np.array_equal(getattr(loaded.lexicon, name), getattr(TIES, name)), name
+
+
+@kinds
+def test_the_plain_encoder_reads_a_text_as_the_model_reads_a_translation(kind: str) -> None:
+    model = shaken(tiny_model(kind, VOCABULARY, TIES))
+    before = {name: weights.clone() for name, weights in model.state_dict().items()}
+    ids = torch.tensor([[BEGIN, 7, 9, 31, SEPARATOR]])
+    marks = torch.tensor([[PAD_MARK, TARGET, TARGET, TARGET, PAD_MARK]])
+    embedded = model.encoder.get_input_embeddings()(ids) + model.marks(marks)
+    expected = model.encoder(inputs_embeds=embedded).last_hidden_state
+    plain = model.plain_encoder([BEGIN, SEPARATOR])
+    assert torch.allclose(plain(input_ids=ids).last_hidden_state, expected, atol=1e-5)
+    after = model.state_dict()
+    assert all(torch.equal(after[name], weights) for name, weights in before.items())

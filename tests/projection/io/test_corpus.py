@@ -1,0 +1,545 @@
+"""Parallel corpora are read as they stand, as a stream, and refused with file and line."""
+
+import gzip
+import json
+import tracemalloc
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from xml.sax.saxutils import escape, quoteattr
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from projection.errors import CorpusError
+from projection.io.corpus import Columns, covers, read_jsonl_corpus, read_moses, read_tmx, read_tsv
+from projection.io.files import json_line
+from projection.io.records_json import encode
+from projection.records import Entity, ParallelSentence, Span
+
+# What texts really hold, so that hypothesis need not find it by chance.
+PIECES = (
+    "Köln",
+    "e\u0301",
+    "👨‍👩‍👧",
+    "𠮷野",
+    "大西洋",
+    "שלום",
+    "x\u2028y",
+    '"',
+    "&lt;",
+    "<b>",
+    "a\rb",
+)
+cells = st.one_of(
+    st.lists(st.sampled_from(PIECES), max_size=5).map(" ".join),
+    st.text(
+        st.characters(exclude_characters="\n\r\t\ufeff", exclude_categories=["Cs"]), max_size=12
+    ),
+).filter(lambda text: not text.endswith("\r"))
+pairs = st.lists(st.tuples(cells, cells), max_size=6)
+
+
+def texts(sentences: Iterator[ParallelSentence]) -> list[tuple[str, str]]:
+    return [(sentence.source, sentence.target) for sentence in sentences]
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For properties, which write the same files over and over."""
+    return tmp_path_factory.mktemp("corpus")
+
+
+class TestMoses:
+    """Two files, line by line."""
+
+    def test_a_sentence_knows_where_it_stood(self, tmp_path: Path) -> None:
+        en = write(tmp_path / "news.en", "One.\nTwo.\n")
+        de = write(tmp_path / "news.de", "Eins.\nZwei.\n")
+        assert list(read_moses(en, de, "en", "de")) == [
+            ParallelSentence("news.en:1", "One.", "Eins.", "en", "de", "news.en:1"),
+            ParallelSentence("news.en:2", "Two.", "Zwei.", "en", "de", "news.en:2"),
+        ]
+
+    @given(pairs, st.sampled_from(["\n", "\r\n"]), st.sampled_from([bytes, gzip.compress]))
+    def test_what_was_written_is_read(
+        self, folder: Path, pairs: list[tuple[str, str]], end: str, pack: Callable[[bytes], bytes]
+    ) -> None:
+        source, target = (
+            write(folder / name, pack("".join(f"{pair[i]}{end}" for pair in pairs).encode()))
+            for i, name in enumerate(("a.en", "a.de"))
+        )
+        assert texts(read_moses(source, target, "en", "de")) == pairs
+
+    @pytest.mark.parametrize(
+        ("source", "target", "expected"),
+        [
+            pytest.param("", "", [], id="empty files"),
+            pytest.param("\ufeffA\n", "\ufeffB\n", [("A", "B")], id="BOM"),
+            pytest.param("A\r\n", "B\n", [("A", "B")], id="CRLF on one side"),
+            pytest.param("A\u2028B\n", "C\n", [("A\u2028B", "C")], id="U+2028 ends no line"),
+            pytest.param("A\n", "\n", [("A", "")], id="an empty side is still a pair"),
+            pytest.param("A", "B\n", [("A", "B")], id="last line without an end"),
+        ],
+    )
+    def test_ugly_files(
+        self, tmp_path: Path, source: str, target: str, expected: list[tuple[str, str]]
+    ) -> None:
+        en, de = write(tmp_path / "a.en", source), write(tmp_path / "a.de", target)
+        assert texts(read_moses(en, de, "en", "de")) == expected
+
+    @pytest.mark.parametrize(
+        ("source", "target", "message"),
+        [
+            pytest.param(
+                "A\nB\n", "C\n", r"a\.de:2: the file has ended, but .*a\.en goes on", id="target"
+            ),
+            pytest.param(
+                "A\n", "C\nD\n", r"a\.en:2: the file has ended, but .*a\.de goes on", id="source"
+            ),
+            pytest.param("A\n", "", r"a\.de:1: the file has ended", id="one is empty"),
+            pytest.param("A\n", b"\xff\n", r"a\.de:1: not UTF-8", id="not UTF-8"),
+        ],
+    )
+    def test_files_that_do_not_belong_together(
+        self, tmp_path: Path, source: str, target: str | bytes, message: str
+    ) -> None:
+        en, de = write(tmp_path / "a.en", source), write(tmp_path / "a.de", target)
+        with pytest.raises(CorpusError, match=message):
+            list(read_moses(en, de, "en", "de"))
+
+
+class TestTsv:
+    """Two columns of a tab-separated file."""
+
+    @given(pairs.filter(bool))
+    def test_what_was_written_is_read(self, folder: Path, pairs: list[tuple[str, str]]) -> None:
+        path = write(folder / "a.tsv", "".join(f"{a}\t{b}\n" for a, b in pairs))
+        assert texts(read_tsv(path, "en", "de")) == pairs
+
+    @pytest.mark.parametrize(
+        ("content", "columns", "expected"),
+        [
+            pytest.param("", (1, 2), [], id="empty file"),
+            pytest.param("A\tB\r\nC\tD\r\n", (1, 2), [("A", "B"), ("C", "D")], id="CRLF"),
+            pytest.param("7\tB\tA\n", (3, 2), [("A", "B")], id="numbers count from 1"),
+            pytest.param(
+                "\ufeffen\tde\nA\tB\n", ("en", "de"), [("A", "B")], id="header after a BOM"
+            ),
+            pytest.param("de\tid\ten\nB\t1\tA\n", ("en", "de"), [("A", "B")], id="header by name"),
+            pytest.param(
+                '"A" he said\t"B\n', (1, 2), [('"A" he said', '"B')], id="quotes are text"
+            ),
+            pytest.param("A\t\n", (1, 2), [("A", "")], id="an empty cell is still a pair"),
+        ],
+    )
+    def test_columns(
+        self,
+        tmp_path: Path,
+        content: str,
+        columns: Columns,
+        expected: list[tuple[str, str]],
+    ) -> None:
+        path = write(tmp_path / "a.tsv", content)
+        assert texts(read_tsv(path, "en", "de", columns=columns)) == expected
+
+    def test_a_third_column_says_how_parallel_the_two_are(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.tsv", "1.21\tA\tB\n1.04\tC\tD\n")
+        found = [*read_tsv(path, "en", "de", columns=(2, 3, 1))]
+        assert texts(found) == [("A", "B"), ("C", "D")]
+        assert [each.margin for each in found] == [1.21, 1.04]
+
+    @pytest.mark.parametrize(
+        ("content", "columns", "message"),
+        [
+            pytest.param(
+                "A\tB\nC\n", (1, 2), r"a\.tsv:2: 1 column, but the first line has 2", id="few"
+            ),
+            pytest.param("A\tB\nC\tD\tE\n", (1, 2), "a.tsv:2: 3 columns, but the first", id="many"),
+            pytest.param("A\tB\n\nC\tD\n", (1, 2), r"a\.tsv:2: 1 column", id="blank line"),
+            pytest.param(
+                "A B\n", (1, 2), r"a\.tsv:1: no column 2 in 1 column", id="no tabs at all"
+            ),
+            pytest.param(
+                "A\tB\n", (0, 1), r"no column 0 in 2 columns. Columns count from 1", id="zero"
+            ),
+            pytest.param(
+                "en\tnl\n", ("en", "de"), "no column 'de' among en, nl", id="unknown name"
+            ),
+            pytest.param(
+                "1.1\tA\tB\nC\tD\tE\n",
+                (2, 3, 1),
+                r"a\.tsv:2: the margin 'C' is no number",
+                id="no margin",
+            ),
+        ],
+    )
+    def test_other_shapes_are_refused(
+        self,
+        tmp_path: Path,
+        content: str,
+        columns: Columns,
+        message: str,
+    ) -> None:
+        path = write(tmp_path / "a.tsv", content)
+        with pytest.raises(CorpusError, match=message):
+            list(read_tsv(path, "en", "de", columns=columns))
+
+
+def tmx(*units: str, head: str = '<?xml version="1.0" encoding="UTF-8"?>') -> str:
+    """A TMX file with one unit a line, the first on line 4."""
+    start = f'{head}\n<tmx version="1.4">\n<header srclang="en"/><body>\n'
+    return start + "\n".join(f"<tu>{unit}</tu>" for unit in units) + "\n</body></tmx>\n"
+
+
+def tuv(lang: str, seg: str) -> str:
+    return f"<tuv xml:lang={quoteattr(lang)}><seg>{seg}</seg></tuv>"
+
+
+# XML cannot carry control characters, and reads a bare CR as LF.
+xml_texts = st.one_of(
+    st.lists(st.sampled_from(PIECES[:-1]), max_size=5).map(" ".join),
+    st.text(st.characters(min_codepoint=32, exclude_categories=["Cs", "Cn", "Cc"]), max_size=12),
+)
+
+
+class TestTmx:
+    """Translation memories."""
+
+    def test_a_unit_knows_where_it_stood(self, tmp_path: Path) -> None:
+        path = write(
+            tmp_path / "a.tmx", tmx(tuv("en", "One") + tuv("de", "Eins"), tuv("en", "Two"))
+        )
+        assert list(read_tmx(path, "en", "de")) == [
+            ParallelSentence("a.tmx:tu1", "One", "Eins", "en", "de", "a.tmx:4"),
+            ParallelSentence("a.tmx:tu2", "Two", "", "en", "de", "a.tmx:5"),
+        ]
+
+    @given(st.lists(st.tuples(xml_texts, xml_texts), min_size=1, max_size=4))
+    def test_what_was_written_is_read(self, folder: Path, pairs: list[tuple[str, str]]) -> None:
+        units = (tuv("en", escape(a)) + tuv("de", escape(b)) for a, b in pairs)
+        path = write(folder / "a.tmx", tmx(*units))
+        assert texts(read_tmx(path, "en", "de")) == pairs
+
+    @pytest.mark.parametrize(
+        ("seg", "text"),
+        [
+            pytest.param(
+                'a <bpt i="1">&lt;b&gt;</bpt>b<ept i="1">&lt;/b&gt;</ept>', "a b", id="bpt"
+            ),
+            pytest.param(
+                'a<ph x="1"><sub>no<it>i</it>te</sub>{0}</ph> b', "a b", id="ph and what it holds"
+            ),
+            pytest.param('<it pos="begin">{</it>a<ut>}</ut>', "a", id="it, ut"),
+            pytest.param('a <hi type="x">b</hi> c', "a b c", id="hi holds text"),
+            pytest.param("a &amp; b&#8232;c", "a & b\u2028c", id="character references"),
+            pytest.param("<![CDATA[a <b>]]>", "a <b>", id="CDATA"),
+            pytest.param("a<!-- no -->b", "ab", id="comment"),
+            pytest.param("", "", id="empty"),
+            pytest.param(" a\n b ", " a\n b ", id="white space is text"),
+        ],
+    )
+    def test_only_text_is_kept_of_inline_tags(self, tmp_path: Path, seg: str, text: str) -> None:
+        path = write(tmp_path / "a.tmx", tmx(tuv("en", seg) + tuv("de", "x")))
+        assert texts(read_tmx(path, "en", "de")) == [(text, "x")]
+
+    @pytest.mark.parametrize(
+        ("variants", "expected"),
+        [
+            pytest.param(tuv("EN-us", "A") + tuv("de_AT", "B"), ("A", "B"), id="varieties fit"),
+            pytest.param(
+                tuv("de", "B") + tuv("fr", "C") + tuv("en", "A"), ("A", "B"), id="any order"
+            ),
+            pytest.param(
+                tuv("en-GB", "x") + tuv("en", "A") + tuv("de", "B"),
+                ("A", "B"),
+                id="exact is better",
+            ),
+            pytest.param(
+                tuv("en-GB", "A") + tuv("en-US", "x") + tuv("de", "B"),
+                ("A", "B"),
+                id="else the first",
+            ),
+            pytest.param(
+                '<tuv lang="en"><seg>A</seg></tuv>' + tuv("de", "B"), ("A", "B"), id="TMX 1.1"
+            ),
+        ],
+    )
+    def test_languages(self, tmp_path: Path, variants: str, expected: tuple[str, str]) -> None:
+        path = write(tmp_path / "a.tmx", tmx(variants))
+        assert texts(read_tmx(path, "en", "de")) == [expected]
+
+    @pytest.mark.parametrize(
+        "head",
+        [
+            pytest.param('<!DOCTYPE tmx SYSTEM "tmx14.dtd">', id="the DTD is named, never fetched"),
+            pytest.param("\ufeff<?xml version='1.0'?>", id="BOM"),
+        ],
+    )
+    def test_heads(self, tmp_path: Path, head: str) -> None:
+        path = write(tmp_path / "a.tmx", tmx(tuv("en", "A") + tuv("de", "ü"), head=head))
+        assert texts(read_tmx(path, "en", "de")) == [("A", "ü")]
+
+    def test_utf_16_as_many_tools_write_it(self, tmp_path: Path) -> None:
+        content = tmx(
+            tuv("en", "A") + tuv("zh", "大西洋"), head='<?xml version="1.0" encoding="UTF-16"?>'
+        )
+        path = write(tmp_path / "a.tmx", content.encode("utf-16"))
+        assert texts(read_tmx(path, "en", "zh")) == [("A", "大西洋")]
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            pytest.param(
+                "", r"a\.tmx:1: not well-formed XML \(no element found\)", id="empty file"
+            ),
+            pytest.param(
+                tmx(tuv("en", "A"), "<tuv><seg>B</seg></tuv>"),
+                r"a\.tmx:5: <tuv>: no xml:lang. Add xml:lang",
+                id="no language",
+            ),
+            pytest.param(
+                tmx(tuv("en", "A</tuv>")),
+                r"a\.tmx:4: not well-formed XML \(mismatched",
+                id="malformed",
+            ),
+            pytest.param(tmx(tuv("en", "A"))[:-20], r"not well-formed", id="cut short"),
+            pytest.param(
+                tmx(tuv("en", "A\x01")), r"a\.tmx:4: not well-formed", id="control character"
+            ),
+            pytest.param(
+                tmx(tuv("en", "caf\xe9")).encode("latin-1"),
+                r"a\.tmx:4: not well-formed",
+                id="not UTF-8",
+            ),
+            pytest.param(
+                "<xliff></xliff>", r"a\.tmx:1: <xliff> where <tmx> should be", id="not TMX"
+            ),
+            pytest.param(
+                tmx(tuv("fr", "A") + tuv("nl", "B")),
+                r"a\.tmx: no <tu> has both en and de; there are fr, nl. Pass the languages",
+                id="other languages",
+            ),
+            pytest.param(
+                tmx(tuv("en", "&x;"), head='<!DOCTYPE tmx [<!ENTITY x "boom">]>'),
+                "refused: EntitiesForbidden",
+                id="entity declared",
+            ),
+            pytest.param(
+                tmx(
+                    tuv("en", "&x;"), head='<!DOCTYPE tmx [<!ENTITY x SYSTEM "file:///etc/hosts">]>'
+                ),
+                "refused: EntitiesForbidden",
+                id="file asked for",
+            ),
+            pytest.param(
+                tmx(tuv("en", "a&nbsp;b"), head='<!DOCTYPE tmx SYSTEM "tmx14.dtd">'),
+                r"a\.tmx:4: &nbsp; is not defined",
+                id="a character would be lost",
+            ),
+        ],
+    )
+    def test_broken_files(self, tmp_path: Path, content: str | bytes, message: str) -> None:
+        path = write(tmp_path / "a.tmx", content)
+        with pytest.raises(CorpusError, match=message):
+            list(read_tmx(path, "en", "de"))
+
+    def test_what_stands_before_a_mistake_is_read(self, tmp_path: Path) -> None:
+        good = tuv("en", "A") + tuv("de", "B")
+        path = write(tmp_path / "a.tmx", tmx(good, good, "<tuv>"))
+        assert texts(islice(read_tmx(path, "en", "de"), 2)) == [("A", "B")] * 2
+
+    def test_memory_does_not_grow_with_the_file(self, tmp_path: Path) -> None:
+        path = write(
+            tmp_path / "a.tmx", tmx(*[tuv("en", "A" * 200) + tuv("de", "B" * 200)] * 20_000)
+        )
+        tracemalloc.start()
+        assert sum(1 for _ in read_tmx(path, "en", "de")) == 20_000
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert path.stat().st_size > 9_000_000
+        assert peak < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "fits"),
+    [
+        ("en", "en", True),
+        ("en", "EN-us", True),
+        ("en", "en_US", True),
+        ("zh-Hans", "zh-hans-CN", True),
+        ("zh-Hans", "zh", False),
+        ("en", "enm", False),
+    ],
+)
+def test_a_language_covers_its_varieties(wanted: str, found: str, fits: bool) -> None:
+    assert covers(wanted, found) is fits
+
+
+GOLD = {
+    "id": "g1",
+    "source": {
+        "text": "👨‍👩‍👧 Anna left.",
+        "entities": [{"start": 6, "end": 10, "label": "PER", "text": "Anna"}],
+    },
+    "target": {"text": "Anna ging.", "entities": []},
+    "source_lang": "en",
+    "lang": "de",
+    "features": ["ignored"],
+}
+ANNA = Entity(Span(6, 10), "PER")
+
+
+def gold(path: str, value: object) -> str:
+    """GOLD with one field set to something else, such as `source.text`."""
+    row = json.loads(json.dumps(GOLD))
+    *way, last = path.split(".")
+    place = row
+    for key in way:
+        place = place[int(key) if key.isdigit() else key]
+    place[last] = value
+    return json.dumps(row)
+
+
+class TestJsonl:
+    """JSON Lines in three shapes."""
+
+    @pytest.mark.parametrize(
+        ("row", "expected"),
+        [
+            pytest.param(
+                GOLD,
+                ParallelSentence(
+                    "g1", "👨‍👩‍👧 Anna left.", "Anna ging.", "en", "de", "a.jsonl:1", (ANNA,)
+                ),
+                id="gold",
+            ),
+            pytest.param(
+                {"source": "Hi", "target": "Hallo"},
+                ParallelSentence("a.jsonl:1", "Hi", "Hallo", "en", "de", "a.jsonl:1", None),
+                id="plain: nobody has looked for entities",
+            ),
+            pytest.param(
+                {"source": "Hi", "target": "", "entities": [], "target_lang": "de-AT"},
+                ParallelSentence("a.jsonl:1", "Hi", "", "en", "de-AT", "a.jsonl:1", ()),
+                id="plain: somebody has, and found none",
+            ),
+            pytest.param(
+                {"source": {"text": "Hi"}, "target": {"text": "Hallo"}},
+                ParallelSentence("a.jsonl:1", "Hi", "Hallo", "en", "de", "a.jsonl:1", None),
+                id="gold without entities",
+            ),
+        ],
+    )
+    def test_shapes(
+        self, tmp_path: Path, row: dict[str, object], expected: ParallelSentence
+    ) -> None:
+        path = write(tmp_path / "a.jsonl", json.dumps(row))
+        assert list(read_jsonl_corpus(path, "en", "de")) == [expected]
+
+    @given(pairs)
+    def test_our_own_form_comes_back(self, folder: Path, pairs: list[tuple[str, str]]) -> None:
+        sentences = [
+            ParallelSentence(str(i), a, b, "en", "zh", f"news.en:{i}")
+            for i, (a, b) in enumerate(pairs)
+        ]
+        path = write(folder / "own.jsonl", "".join(json_line(encode(s)) for s in sentences))
+        assert list(read_jsonl_corpus(path)) == sentences
+
+    def test_ugly_but_fine(self, tmp_path: Path) -> None:
+        content = '\ufeff{"source": "a\u2028b", "target": "\\u00e9\\r\\n"}\r\n\r\n'
+        path = write(tmp_path / "a.jsonl.gz", gzip.compress(content.encode()))
+        assert texts(read_jsonl_corpus(path, "en", "fr")) == [("a\u2028b", "é\r\n")]
+
+    def test_an_empty_file_has_no_sentences(self, tmp_path: Path) -> None:
+        assert list(read_jsonl_corpus(write(tmp_path / "a.jsonl", ""))) == []
+
+    @pytest.mark.parametrize(
+        ("line", "message"),
+        [
+            pytest.param('{"source": ', r"a\.jsonl:1: not JSON", id="broken JSON"),
+            pytest.param('{"target": "x"}', r"a\.jsonl:1 source: missing", id="no source"),
+            pytest.param(gold("target", 7), r"a\.jsonl:1 target: 7 where text", id="a number"),
+            pytest.param(
+                gold("source.entities.0.end", 99),
+                r"a\.jsonl:1 source.entities\[0\]: \[6, 99\) reaches past the text \(16 code",
+                id="entity out of range",
+            ),
+            pytest.param(
+                gold("source.entities.0.start", 5),
+                r"\[5, 10\) covers ' Anna', the record says 'Anna'. Offsets are Unicode",
+                id="entity contradicts the text",
+            ),
+            pytest.param(
+                '{"source": "a", "target": "b"}',
+                r"source_lang: missing. Add it, or pass the source_lang of the whole file",
+                id="no language",
+            ),
+            pytest.param(
+                json.dumps(GOLD) + "\n\n" + json.dumps(GOLD),
+                r"a\.jsonl:3 id: 'g1' is also on line 1",
+                id="an id used twice",
+            ),
+        ],
+    )
+    def test_bad_lines(self, tmp_path: Path, line: str, message: str) -> None:
+        path = write(tmp_path / "a.jsonl", line)
+        with pytest.raises(CorpusError, match=message):
+            list(read_jsonl_corpus(path))
+
+    @pytest.mark.parametrize(
+        "line",
+        [json.dumps(GOLD), json_line(encode(ParallelSentence("1", "a", "b", "en", "de", "x")))],
+        ids=["gold", "own"],
+    )
+    def test_a_file_in_another_language_than_asked_is_refused(
+        self, tmp_path: Path, line: str
+    ) -> None:
+        path = write(tmp_path / "a.jsonl", line)
+        with pytest.raises(CorpusError, match="lang: 'de', but 'es' was asked for"):
+            list(read_jsonl_corpus(path, "en", "es"))
+
+
+FIRST_LINES = {
+    "moses": ("A\n", lambda path: read_moses(path, path, "en", "de")),
+    "tsv": ("A\tA\n", lambda path: read_tsv(path, "en", "de")),
+    "jsonl": ('{"source": "A", "target": "A"}\n', lambda path: read_jsonl_corpus(path, "en", "de")),
+    "tmx": (tmx(tuv("en", "A") + tuv("de", "A"))[:-15], lambda path: read_tmx(path, "en", "de")),
+}
+
+
+@pytest.mark.parametrize("kind", FIRST_LINES)
+def test_the_first_pair_comes_without_reading_the_file(tmp_path: Path, kind: str) -> None:
+    """What follows is a quarter of a gigabyte of nothing, which takes no room on the disk."""
+    content, read = FIRST_LINES[kind]
+    path = write(tmp_path / kind, content)
+    with path.open("r+b") as stream:
+        stream.truncate(1 << 28)
+    tracemalloc.start()
+    assert texts(islice(read(path), 1)) == [("A", "A")]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+@pytest.mark.shared
+def test_real_corpora_are_read_to_the_end(shared_data: Path) -> None:
+    parallel = shared_data / "parallel"
+    source, target = parallel / "tatoeba-2021.en-zh.en", parallel / "tatoeba-2021.en-zh.zh"
+    sentences = list(read_moses(source, target, "en", "zh"))
+    assert len(sentences) > 20_000
+    assert len({sentence.id for sentence in sentences}) == len(sentences)
+
+
+@pytest.mark.shared
+def test_real_gold_is_read_with_its_source_entities(shared_data: Path) -> None:
+    path = shared_data / "projection" / "europarl-ner.en-de.jsonl"
+    sentences = list(read_jsonl_corpus(path))
+    assert len(sentences) == 799
+    assert all(sentence.entities is not None for sentence in sentences)

@@ -1,0 +1,95 @@
+"""Loading a checkpoint, or saying which one it is not and why."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForTokenClassification, PreTrainedTokenizerFast
+
+from projection.errors import ModelError
+from projection.models.checkpoints import load_checkpoint, load_config, version_of
+
+
+def test_half_precision_is_computed_in_single(copying_aligner: Path, tmp_path: Path) -> None:
+    model, tokenizer = load_checkpoint(AutoModelForTokenClassification, copying_aligner)
+    model.half().save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    again, _ = load_checkpoint(AutoModelForTokenClassification, tmp_path)
+    assert {tensor.dtype for tensor in again.state_dict().values()} == {torch.float32}
+    assert again.config.dtype == torch.float32
+
+
+def test_a_model_knows_where_it_came_from(copying_aligner: Path) -> None:
+    model, _ = load_checkpoint(AutoModelForTokenClassification, copying_aligner)
+    assert model.config.name_or_path == str(copying_aligner)
+    assert load_config(copying_aligner).model_type == "bert"
+
+
+def test_weights_that_do_not_fit_the_configuration(copying_aligner: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(copying_aligner, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    config["intermediate_size"] *= 2
+    (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    with pytest.raises(ModelError, match="model: no checkpoint could be loaded") as caught:
+        load_checkpoint(AutoModelForTokenClassification, folder)
+    assert "size mismatch" in str(caught.value) or "ignore_mismatched_sizes" in str(caught.value)
+
+
+def test_a_name_the_hub_cannot_be_asked_about_fails_at_once(tmp_path: Path) -> None:
+    """Without the hub, transformers tries again and again, for 46 seconds."""
+    code = """
+import time
+from projection.models.checkpoints import load_config
+from projection.errors import ModelError
+began = time.monotonic()
+try:
+    load_config("models/techer")
+except ModelError as error:
+    print(error)
+print(time.monotonic() - began)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={
+            **os.environ,
+            "HF_ENDPOINT": "http://127.0.0.1:9",  # a port where nobody listens
+            "HF_HUB_CACHE": str(tmp_path),
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    message, seconds = done.stdout.splitlines()
+    assert message.startswith("models/techer: no checkpoint could be loaded (no folder, and from")
+    assert float(seconds) < 20
+    assert done.stderr == ""
+
+
+def test_a_folder_that_is_empty(tmp_path: Path) -> None:
+    for load in (load_config, lambda f: load_checkpoint(AutoModelForTokenClassification, f)):
+        with pytest.raises(ModelError, match="Give a folder written by save_pretrained"):
+            load(tmp_path)
+
+
+class TestFingerprint:
+    def test_integers_count_in_full(
+        self, copying_aligner: Path, word_tokenizer: PreTrainedTokenizerFast
+    ) -> None:
+        """Half precision would take these two for one."""
+        model, _ = load_checkpoint(AutoModelForTokenClassification, copying_aligner)
+        model.register_buffer("counts", torch.tensor([2**40]))
+        before = version_of(model, word_tokenizer, None)
+        model.counts += 1
+        assert version_of(model, word_tokenizer, None) != before
+
+    def test_the_precision_of_computing_does_not(
+        self, copying_aligner: Path, word_tokenizer: PreTrainedTokenizerFast
+    ) -> None:
+        model, _ = load_checkpoint(AutoModelForTokenClassification, copying_aligner)
+        before = version_of(model, word_tokenizer, None)
+        assert version_of(model.half(), word_tokenizer, None) == before

@@ -1,0 +1,25 @@
+"""What the bundled models cost, measured in a process of their own."""
+
+import re
+import subprocess
+import sys
+
+
+def test_the_bundled_models_are_small() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "projection.pipeline.footprint"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = [re.fullmatch(r"(.+?) +([\d.]+) s +(\d+) MB", x) for x in done.stdout.splitlines()]
+    steps = {line[1]: (float(line[2]), int(line[3])) for line in lines if line}
+    assert list(steps) == [
+        "libraries imported",
+        "teacher and aligner loaded",
+        "first sentence projected",
+    ]
+    peaks = [peak for _, peak in steps.values()]
+    assert peaks == sorted(peaks)
+    assert 100 < peaks[0] < peaks[-1] <= 700
+    assert all(seconds > 0 for seconds, _ in steps.values())

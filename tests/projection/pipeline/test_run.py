@@ -1,0 +1,471 @@
+"""A run says what became of every sentence, and survives whatever stops it."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from projection.errors import CorpusError, RunError
+from projection.pipeline.conflicts import Policy, find_conflicts
+from projection.pipeline.run import RunSummary, load_run, load_summary, project_corpus
+from projection.records import Entity, ParallelSentence, ProjectedSentence, Projection, Span
+
+CORPUS = "parallel.en"
+ANNA = Entity(Span(0, 4), "PER", 0.9)
+
+
+def sentence(
+    number: int, source: str = "Anna left.", target: str = "Anna ging."
+) -> ParallelSentence:
+    return ParallelSentence(str(number), source, target, "en", "de", f"{CORPUS}:{number}")
+
+
+class FixedProjector:
+    """Says where Anna went: the real interface, no torch.
+
+    `nowhere` are the ids for which it finds nothing. Like a real model's, its scores depend in
+    their last digits on what else is in the batch. It is interrupted in the batch `stop_in`.
+    """
+
+    labels = ("PER",)
+
+    def __init__(
+        self, nowhere: Sequence[str] = (), version: str = "v1", stop_in: int | None = None
+    ) -> None:
+        self.nowhere, self.model_version, self.stop_in = nowhere, version, stop_in
+        self.asked: list[list[str]] = []
+
+    def fits(self, sentence: ParallelSentence) -> bool:
+        return len(sentence.source) < 100
+
+    def project(self, sentences: Sequence[ParallelSentence]) -> list[ProjectedSentence]:
+        if len(self.asked) == self.stop_in:
+            raise KeyboardInterrupt
+        self.asked.append([sentence.id for sentence in sentences])
+        return [self._one(sentence, 0.9 + 1e-7 * len(sentences)) for sentence in sentences]
+
+    def _one(self, sentence: ParallelSentence, score: float) -> ProjectedSentence:
+        placed = sentence.id not in self.nowhere
+        found = Projection(ANNA, Span(0, 4) if placed else None, score if placed else 0.0)
+        return ProjectedSentence(
+            sentence=sentence,
+            entities=(Entity(Span(0, 4), "PER", score),) if placed else (),
+            projections=(found,),
+            conflicts=find_conflicts(sentence, [found]),
+            score=found.score,
+            model_version=self.model_version,
+        )
+
+
+def mixed(count: int) -> list[ParallelSentence]:
+    """Sentences of every fate: number 3 of 10 is empty, 5 is too long; see also `NOWHERE`."""
+    fates = {3: sentence(3, target=" \u00a0"), 5: sentence(5, source="A" * 100)}
+    return [
+        ParallelSentence(
+            str(n), fate.source, fate.target, fate.source_lang, fate.target_lang, f"{CORPUS}:{n}"
+        )
+        for n, fate in ((n, fates.get(n % 10, sentence(n))) for n in range(count))
+    ]
+
+
+NOWHERE = [str(n) for n in range(500) if n % 10 in (7, 8)]
+
+
+def project(
+    sentences: Iterator[ParallelSentence] | Sequence[ParallelSentence],
+    out: Path,
+    projector: FixedProjector | None = None,
+    **changes: Any,
+) -> RunSummary:
+    defaults: dict[str, Any] = {
+        "policy": Policy.FLAG,
+        "settings": {"corpus": CORPUS},
+        "on_progress": lambda _: None,
+        "batch_size": 4,
+    }
+    return project_corpus(
+        sentences, projector or FixedProjector(NOWHERE), out, **defaults | changes
+    )
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    """Everything but the time it took."""
+    files = {path.name: path.read_bytes() for path in out.iterdir()}
+    summary = json.loads(files.pop("summary.json"))
+    return files | {"counts": json.dumps(summary | {"seconds": 0}).encode()}
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "new" / "run"
+
+
+def test_a_run_accounts_for_every_sentence(out: Path) -> None:
+    summary = project(mixed(20), out)
+    assert summary.read == summary.kept + summary.flagged_sentences + summary.dropped_sentences
+    assert summary == RunSummary(
+        read=20,
+        kept=12,
+        flagged={"failed_mapping": 4},
+        dropped={"empty": 2, "too_long": 2},
+        flagged_sentences=4,
+        dropped_sentences=4,
+        entities=12,
+        seconds=summary.seconds,
+    )
+    assert json.loads((out / "summary.json").read_text()) == {"schema": 1} | {
+        "read": 20,
+        "kept": 12,
+        "flagged": {"failed_mapping": 4},
+        "dropped": {"empty": 2, "too_long": 2},
+        "flagged_sentences": 4,
+        "dropped_sentences": 4,
+        "entities": 12,
+        "seconds": summary.seconds,
+    }
+
+
+def test_a_summary_is_read_back(out: Path) -> None:
+    with pytest.raises(RunError, match=r"not a run folder \(no run\.json\)"):
+        load_summary(out)
+    summary = project(mixed(20), out)
+    assert load_summary(out) == summary
+    (out / "summary.json").unlink()
+    with pytest.raises(RunError, match=r"not done \(no summary\.json\)"):
+        load_summary(out)
+
+
+@pytest.mark.parametrize(
+    ("policy", "kept_ids", "dropped_ids"),
+    [
+        pytest.param(Policy.FLAG, "0 1 2 4 6 7 8 9", "3 5", id="flag: doubtful ones stay"),
+        pytest.param(Policy.DROP, "0 1 2 4 6 9", "3 5 7 8", id="drop: as in the paper"),
+    ],
+)
+def test_the_policy_decides(out: Path, policy: Policy, kept_ids: str, dropped_ids: str) -> None:
+    project(mixed(10), out, policy=policy)
+    assert [projected.sentence.id for projected in load_run(out)] == kept_ids.split()
+    assert [row["id"] for row in rows(out / "dropped.jsonl")] == dropped_ids.split()
+
+
+@pytest.mark.parametrize(
+    ("dropped", "kind", "reason"),
+    [
+        pytest.param(sentence(1, source=""), "empty", "no source text", id="no source"),
+        pytest.param(
+            sentence(1, target="Anna\0"), "nul", "a NUL character in target", id="no text at all"
+        ),
+        pytest.param(sentence(1, target="\u3000\n"), "empty", "no target text", id="no target"),
+        pytest.param(
+            sentence(1, source="", target=""), "empty", "no source and no target text", id="neither"
+        ),
+        pytest.param(
+            sentence(1, source="A" * 100),
+            "too_long",
+            "longer than the model can read (100 and 10 characters)",
+            id="too long",
+        ),
+        pytest.param(
+            sentence(7),
+            "failed_mapping",
+            "“Anna” (PER) was not found in the translation",
+            id="conflict",
+        ),
+    ],
+)
+def test_nothing_is_dropped_silently(
+    out: Path, dropped: ParallelSentence, kind: str, reason: str
+) -> None:
+    project([dropped], out, policy=Policy.DROP)
+    [row] = rows(out / "dropped.jsonl")
+    assert row["dropped"] == [{"kind": kind, "reason": reason}]
+    assert (row["source"], row["target"]) == (dropped.source, dropped.target)
+
+
+def test_an_empty_corpus_is_a_run_too(out: Path) -> None:
+    assert project([], out).read == 0
+    assert list(load_run(out)) == []
+
+
+def test_the_run_says_what_shaped_it(out: Path) -> None:
+    project(mixed(1), out)
+    assert json.loads((out / "run.json").read_text()) == {
+        "schema": 1,
+        "model_version": "v1",
+        "policy": "flag",
+        "settings": {"corpus": CORPUS},
+    }
+
+
+def test_what_was_projected_is_loaded_again(out: Path) -> None:
+    ugly = sentence(1, "Anna\r\n👨‍👩‍👧 שלום\u2028", "Anna 大西洋 e\u0301\r\n")
+    project([ugly], out)
+    assert list(load_run(out)) == FixedProjector().project([ugly])
+
+
+@pytest.mark.parametrize("size", [0, -1, 65])
+def test_the_batch_size_is_limited(out: Path, size: int) -> None:
+    with pytest.raises(ValueError, match="not within 1 to 64"):
+        project([], out, batch_size=size)
+
+
+def test_memory_and_loss_are_limited_to_a_batch(out: Path) -> None:
+    """The corpus is asked for no more than one batch beyond what is on the disk."""
+    path = out / "projected.jsonl"
+    on_disk: list[int] = []
+
+    def corpus() -> Iterator[ParallelSentence]:
+        for number in range(40):
+            on_disk.append(len(rows(path)) if path.exists() else 0)
+            yield sentence(number)
+
+    project(corpus(), out)
+    assert all(number - done <= 4 for number, done in enumerate(on_disk))
+
+
+def test_progress_counts_every_sentence_whatever_its_fate(out: Path) -> None:
+    seen: list[int] = []
+    project(mixed(10), out, on_progress=seen.append)
+    assert seen == [4, 4, 2]
+    seen.clear()
+    project(mixed(13), out, on_progress=seen.append)
+    assert sum(seen) == 13, "what is found done counts as progress"
+
+
+def test_the_limit_stops_reading(out: Path) -> None:
+    def corpus() -> Iterator[ParallelSentence]:
+        yield from mixed(6)
+        pytest.fail("asked for more than the limit")
+
+    assert project(corpus(), out, limit=6).read == 6
+
+
+def interrupted_in_batch(k: int) -> Callable[[Path], None]:
+    def stop(out: Path) -> None:
+        with pytest.raises(KeyboardInterrupt):
+            project(mixed(23), out, FixedProjector(NOWHERE, stop_in=k))
+
+    return stop
+
+
+def whole_then(damage: Callable[[Path], None]) -> Callable[[Path], None]:
+    def stop(out: Path) -> None:
+        project(mixed(23), out)
+        (out / "summary.json").unlink()
+        damage(out)
+
+    return stop
+
+
+def cut(name: str, size: int) -> Callable[[Path], None]:
+    """Take bytes off the end of a file, as a power cut does."""
+
+    def damage(out: Path) -> None:
+        path = out / name
+        path.write_bytes(path.read_bytes()[:-size])
+
+    return damage
+
+
+def lose_last(name: str, count: int) -> Callable[[Path], None]:
+    def damage(out: Path) -> None:
+        lines = (out / name).read_bytes().splitlines(keepends=True)
+        (out / name).write_bytes(b"".join(lines[:-count]))
+
+    return damage
+
+
+def add(name: str, content: bytes) -> Callable[[Path], None]:
+    def damage(out: Path) -> None:
+        (out / name).write_bytes((out / name).read_bytes() + content)
+
+    return damage
+
+
+def between_the_two_files(out: Path) -> None:
+    """Sentence 15, dropped, is the last of its batch."""
+    project(mixed(16), out)
+    lose_last("dropped.jsonl", 1)(out)
+
+
+def after_a_smaller_limit(out: Path) -> None:
+    project(mixed(23), out, limit=10)
+
+
+def failing_corpus(out: Path) -> None:
+    def corpus() -> Iterator[ParallelSentence]:
+        yield from mixed(13)
+        raise CorpusError("parallel.en:14", "not UTF-8")
+
+    with pytest.raises(CorpusError):
+        project(corpus(), out)
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [
+        *[pytest.param(interrupted_in_batch(k), id=f"Ctrl-C in batch {k}") for k in range(6)],
+        pytest.param(whole_then(cut("projected.jsonl", 1)), id="last line without its end"),
+        pytest.param(whole_then(cut("projected.jsonl", 30)), id="last line torn"),
+        pytest.param(whole_then(lose_last("projected.jsonl", 2)), id="last lines missing"),
+        pytest.param(whole_then(add("projected.jsonl", b'{"sch')), id="a line begun"),
+        pytest.param(whole_then(add("dropped.jsonl", b"{")), id="a dropped line begun"),
+        pytest.param(between_the_two_files, id="stopped between the two files"),
+        pytest.param(after_a_smaller_limit, id="a limit that was raised"),
+        pytest.param(failing_corpus, id="a corpus that was mended"),
+        pytest.param(whole_then(lambda _: None), id="nothing left to do"),
+    ],
+)
+def test_a_stopped_run_goes_on_and_ends_as_if_never_stopped(
+    tmp_path: Path, stop: Callable[[Path], None]
+) -> None:
+    stop(tmp_path / "stopped")
+    project(mixed(23), tmp_path / "stopped")
+    project(mixed(23), tmp_path / "straight")
+    assert contents(tmp_path / "stopped") == contents(tmp_path / "straight")
+
+
+def test_ctrl_c_keeps_whole_batches_and_does_them_only_once(out: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        project(mixed(23), out, FixedProjector(NOWHERE, stop_in=2))
+    kept = [projected.sentence.id for projected in load_run(out)]
+    assert kept == ["0", "1", "2", "4", "6", "7"]
+    assert not (out / "summary.json").exists(), "no table before the end"
+    projector = FixedProjector(NOWHERE)
+    project(mixed(23), out, projector)
+    assert projector.asked[0] == ["8", "9", "10", "11"]
+
+
+def test_the_table_of_a_shorter_run_does_not_outlive_an_interrupted_longer_one(out: Path) -> None:
+    project(mixed(23), out, limit=8)
+    with pytest.raises(KeyboardInterrupt):
+        project(mixed(23), out, FixedProjector(NOWHERE, stop_in=1))
+    assert not (out / "summary.json").exists()
+
+
+def test_a_finished_run_is_not_projected_again(out: Path) -> None:
+    project(mixed(23), out)
+    again = FixedProjector(NOWHERE)
+    project(mixed(23), out, again)
+    assert again.asked == []
+
+
+@settings(max_examples=25)  # every example waits for the disk
+@given(st.lists(st.integers(0, 6), max_size=4), st.integers(1, 30), st.integers(1, 9))
+def test_any_series_of_interruptions_ends_the_same(
+    tmp_path_factory: pytest.TempPathFactory, stops: list[int], count: int, batch_size: int
+) -> None:
+    folder = tmp_path_factory.mktemp("runs")
+    for stop in stops:
+        try:
+            projector = FixedProjector(NOWHERE, stop_in=stop)
+            project(mixed(count), folder / "a", projector, batch_size=batch_size)
+        except KeyboardInterrupt:
+            pass
+    project(mixed(count), folder / "a", batch_size=batch_size)
+    project(mixed(count), folder / "b", batch_size=batch_size)
+    assert contents(folder / "a") == contents(folder / "b")
+
+
+@pytest.mark.parametrize(
+    ("again", "message"),
+    [
+        pytest.param(
+            lambda out: project(mixed(9), out, FixedProjector(version="v2")),
+            "made with model_version 'v1', now 'v2'. Use another --out folder",
+            id="another model",
+        ),
+        pytest.param(
+            lambda out: project(mixed(9), out, policy=Policy.DROP),
+            "made with policy 'flag', now 'drop'",
+            id="another policy",
+        ),
+        pytest.param(
+            lambda out: project(mixed(9), out, settings={"corpus": "x.en", "lang": "de"}),
+            "made with corpus 'parallel.en', now 'x.en'; lang None, now 'de'",
+            id="other settings",
+        ),
+        pytest.param(
+            lambda out: project([sentence(n, "Anna won.") for n in range(9)], out),
+            "0 has another text in the corpus",
+            id="the same ids with other texts",
+        ),
+        pytest.param(
+            lambda out: project([sentence(n + 100) for n in range(9)], out),
+            r"projected.jsonl: has 0 \(and 6 more\), the corpus has not. Was the corpus changed",
+            id="another corpus",
+        ),
+        pytest.param(
+            lambda out: project(mixed(9), out, limit=4),
+            r"has 4 \(and 3 more\), the corpus has not. Was .* or the limit lowered",
+            id="a lower limit",
+        ),
+    ],
+)
+def test_a_folder_is_only_continued_with_what_it_was_made_with(
+    out: Path, again: Callable[[Path], object], message: str
+) -> None:
+    project(mixed(9), out)
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(RunError, match=message):
+        again(out)
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_results_of_unknown_origin_are_left_alone(out: Path) -> None:
+    project(mixed(9), out)
+    (out / "run.json").unlink()
+    with pytest.raises(RunError, match=r"holds results but no run\.json"):
+        project(mixed(9), out)
+
+
+def test_two_at_once_do_not_destroy_each_other(out: Path) -> None:
+    """The second would cut off what the first is adding."""
+    refused = []
+
+    def corpus() -> Iterator[ParallelSentence]:
+        for number in range(9):
+            if number == 5:
+                with pytest.raises(RunError, match=r"another process is .* Wait for its end"):
+                    project(mixed(9), out)
+                refused.append(number)
+            yield from mixed(9)[number : number + 1]
+
+    summary = project(corpus(), out)
+    assert (summary.read, refused) == (9, [5])
+    assert project(mixed(9), out).read == 9, "and afterwards it may"
+
+
+def test_a_file_in_the_way_is_not_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("mine")
+    with pytest.raises(RunError, match="cannot be made a folder"):
+        project([], tmp_path / "run")
+
+
+def test_a_projector_that_leaves_a_sentence_out_is_a_bug_not_a_shift(out: Path) -> None:
+    class Forgetful(FixedProjector):
+        def project(self, sentences: Sequence[ParallelSentence]) -> list[ProjectedSentence]:
+            return super().project(sentences)[1:]
+
+    with pytest.raises(ValueError, match="shorter"):
+        project(mixed(9), out, Forgetful())
+
+
+def test_a_folder_that_is_no_run_cannot_be_loaded(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"not a run folder \(no run.json\)"):
+        list(load_run(tmp_path))
+
+
+def test_a_torn_record_is_not_loaded(out: Path) -> None:
+    project(mixed(9), out)
+    cut("projected.jsonl", 30)(out)
+    with pytest.raises(CorpusError, match=r"projected.jsonl:7: not JSON"):
+        list(load_run(out))

@@ -1,0 +1,313 @@
+"""Fitting confidence to what proved right, with a truth that is known because it was made up."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from projection.aligners.confidence import FEATURES, UNCALIBRATED, Calibration, Signals
+from projection.errors import TrainingError
+from projection.io.gold import GoldSentence
+from projection.records import (
+    Entity,
+    ParallelSentence,
+    Projection,
+    ReviewedSentence,
+    ReviewStatus,
+    Span,
+)
+from training.aligner.calibration import (
+    Example,
+    GivesSignals,
+    Question,
+    assess,
+    cross_validated,
+    examples_of,
+    fit,
+    gold_questions,
+    review_questions,
+    silver_questions,
+)
+from training.aligner.silver import SilverSentence
+
+TRUTH = Calibration((0.5, 0.8, -0.4, 2.0, -0.3), -1.5)
+
+
+def seen(rng: random.Random) -> Signals:
+    inside = rng.uniform(0.3, 1)
+    return Signals(inside, rng.uniform(0.1, inside), *(rng.random() for _ in range(3)))
+
+
+def made(n: int, seed: int, truth: Callable[[Signals], float] = TRUTH.probability) -> list[Example]:
+    """Examples that are right as often as `truth` says."""
+    rng = random.Random(seed)
+    return [(signals, rng.random() < truth(signals)) for signals in (seen(rng) for _ in range(n))]
+
+
+class TestFit:
+    def test_it_finds_the_truth_again(self) -> None:
+        calibration = fit(made(5000, 1))
+        unseen = [signals for signals, _ in made(500, 2)]
+        errors = [abs(calibration.probability(s) - TRUTH.probability(s)) for s in unseen]
+        assert sum(errors) / len(errors) < 0.02
+        assert max(errors) < 0.08
+        assert calibration.weights == pytest.approx(TRUTH.weights, abs=0.2)
+
+    def test_it_mends_scores_that_are_too_sure(self) -> None:
+        """The mean says 0.65 on average where a third is right."""
+        examples = made(2000, 3, lambda signals: signals.inside**3)
+        assessment = assess(examples, UNCALIBRATED)
+        before, after = assessment.before, assessment.after
+        assert before.expected_calibration_error > 0.15
+        assert after.expected_calibration_error < 0.04
+        assert after.brier < before.brier - 0.02
+        assert before.n == after.n == 2000
+
+    def test_it_leaves_good_scores_alone(self) -> None:
+        assessment = assess(made(3000, 4), TRUTH)
+        assert assessment.before.expected_calibration_error < 0.03
+        assert assessment.after.expected_calibration_error < 0.03
+
+    def test_a_signal_that_never_changes_weighs_nothing(self) -> None:
+        rng = random.Random(5)
+        signals = [Signals(rng.random(), rng.random(), 0.0, 1.0, rng.random()) for _ in range(200)]
+        examples = [(s, rng.random() < s.inside) for s in signals]
+        weights = dict(zip(FEATURES, fit(examples).weights, strict=True))
+        assert weights["outside"] == pytest.approx(0, abs=1e-9)
+        assert weights["agreement"] == pytest.approx(0, abs=1e-9)
+        assert weights["inside"] > 0.3
+
+    def test_signals_that_tell_everything_stay_finite(self) -> None:
+        examples = [
+            (Signals(p, p, 1 - p, p, 1 - p), p == 1.0) for p in (0.0, 1.0) for _ in range(50)
+        ]
+        calibration = fit(examples)
+        assert calibration.probability(examples[0][0]) < 0.05
+        assert calibration.probability(examples[-1][0]) > 0.95
+
+    def test_it_is_the_same_every_time(self) -> None:
+        examples = made(300, 6)
+        assert fit(examples) == fit(examples)
+        assert assess(examples, UNCALIBRATED) == assess(examples, UNCALIBRATED)
+
+    @pytest.mark.parametrize(
+        ("right", "wrong"),
+        [
+            pytest.param(0, 0, id="none"),
+            pytest.param(500, 0, id="no wrong one"),
+            pytest.param(0, 500, id="no right one"),
+            pytest.param(500, 9, id="few wrong ones"),
+            pytest.param(25, 24, id="few"),
+        ],
+    )
+    def test_too_little_to_learn_from(self, right: int, wrong: int) -> None:
+        signals = Signals(0.9, 0.9, 0.1, 1.0, 0.1)
+        examples = [(signals, True)] * right + [(signals, False)] * wrong
+        with pytest.raises(TrainingError, match=f"{right} right and {wrong} wrong .* too few"):
+            fit(examples)
+
+    def test_the_smallest_data_can_be_cross_validated(self) -> None:
+        signals = Signals(0.9, 0.9, 0.1, 1.0, 0.1)
+        examples = [(signals, True)] * 40 + [(signals, False)] * 10
+        assert fit(examples).probability(signals) == pytest.approx(0.8, abs=0.01)
+        assert cross_validated(examples) == pytest.approx([0.8] * 50, abs=0.01)
+
+
+def test_cross_validation_does_not_learn_noise() -> None:
+    """On coin tosses a fit looks better than chance; on what it has not seen it is no better."""
+    examples = made(60, 7, lambda _signals: 0.5)
+    calibration = fit(examples)
+    right = [is_right for _, is_right in examples]
+    fitted = [calibration.probability(signals) for signals, _ in examples]
+    held_back = cross_validated(examples)
+
+    def brier(confidences: Sequence[float]) -> float:
+        return sum((c - r) ** 2 for c, r in zip(confidences, right, strict=True)) / len(right)
+
+    assert brier(fitted) < 0.25 <= brier(held_back)
+
+
+ANNA, BONN = Entity(Span(0, 4), "PER"), Entity(Span(14, 18), "LOC")
+PAIR = ParallelSentence("s1", "Anna lives in Bonn.", "Anna wohnt in Bonn.", "en", "de", "a:1")
+THERE, BONN_THERE = Span(0, 4), Span(14, 18)
+
+
+class TestSilver:
+    def test_names_are_entities(self) -> None:
+        silver = SilverSentence(
+            PAIR.source, PAIR.target, "de", ((ANNA.span, THERE), (Span(5, 10), Span(5, 10)))
+        )
+        (question,) = silver_questions([silver])
+        assert question.right == {Entity(ANNA.span, "NAME"): frozenset({THERE})}
+        assert question.sentence.entities == tuple(question.right)
+        assert (question.sentence.source, question.sentence.target) == (PAIR.source, PAIR.target)
+        assert (question.sentence.source_lang, question.sentence.target_lang) == ("en", "de")
+
+    def test_a_phrase_found_twice_may_go_to_both_places(self) -> None:
+        phrases = ((ANNA.span, THERE), (ANNA.span, BONN_THERE))
+        (question,) = silver_questions([SilverSentence(PAIR.source, PAIR.target, "de", phrases)])
+        assert [*question.right.values()] == [{THERE, BONN_THERE}]
+
+    @pytest.mark.parametrize(
+        "silver",
+        [
+            pytest.param(
+                SilverSentence("Bonn", "Bonn", "de", ((Span(0, 4), Span(0, 4)),)), id="name of list"
+            ),
+            pytest.param(
+                SilverSentence("a b", "a b", "de", ((Span(0, 1), Span(0, 1)),)), id="no name"
+            ),
+            pytest.param(SilverSentence("A b", "A b", "de", ()), id="no phrase"),
+        ],
+    )
+    def test_what_is_like_no_entity_is_left_out(self, silver: SilverSentence) -> None:
+        assert [*silver_questions([silver])] == []
+
+    def test_sentences_have_names_of_their_own(self) -> None:
+        silver = SilverSentence(PAIR.source, PAIR.target, "de", ((ANNA.span, THERE),))
+        assert len({q.sentence.id for q in silver_questions([silver] * 3)}) == 3
+
+
+def with_entities(*entities: Entity) -> ParallelSentence:
+    return ParallelSentence("s1", PAIR.source, PAIR.target, "en", "de", "a:1", entities)
+
+
+def test_gold_is_right_anywhere_under_the_same_label() -> None:
+    answers = (Entity(THERE, "PER"), Entity(Span(5, 10), "PER"), Entity(BONN_THERE, "ORG"))
+    (question,) = gold_questions(
+        [
+            GoldSentence(with_entities(ANNA, BONN), answers),
+            GoldSentence(with_entities(), answers),
+        ]
+    )
+    assert question.right == {ANNA: {THERE, Span(5, 10)}, BONN: frozenset()}
+
+
+def review(
+    sentence: ParallelSentence,
+    *entities: Entity,
+    status: ReviewStatus = ReviewStatus.CORRECTED,
+    at: str | None = None,
+) -> ReviewedSentence:
+    return ReviewedSentence(
+        sentence, entities, status, "7", updated_at=at, predicted=(Entity(THERE, "PER", 0.9),)
+    )
+
+
+def no_teacher(_sentences: Sequence[ParallelSentence]) -> list[tuple[Entity, ...]]:
+    raise AssertionError("nobody asked for a teacher")
+
+
+class TestReviews:
+    def test_what_the_annotator_left_is_right(self) -> None:
+        """A predicted entity that was removed, or relabelled, is wrong."""
+        left = review(with_entities(ANNA, BONN), Entity(BONN_THERE, "LOC"))
+        (question,) = review_questions([left], no_teacher)
+        assert question.right == {ANNA: frozenset(), BONN: {BONN_THERE}}
+        relabelled = review(with_entities(ANNA), Entity(THERE, "ORG"))
+        (question,) = review_questions([relabelled], no_teacher)
+        assert question.right == {ANNA: frozenset()}
+
+    @pytest.mark.parametrize("status", [ReviewStatus.SKIPPED, ReviewStatus.UNUSABLE])
+    def test_undecided_reviews_say_nothing(self, status: ReviewStatus) -> None:
+        assert [*review_questions([review(with_entities(ANNA), status=status)], no_teacher)] == []
+
+    def test_the_newest_decision_counts(self) -> None:
+        sentence = with_entities(ANNA)
+        reviews = [
+            review(sentence, Entity(THERE, "PER"), at="2025-03-02T00:00:00Z"),
+            review(sentence, Entity(BONN_THERE, "PER"), at="2025-03-01T00:00:00Z"),
+        ]
+        (question,) = review_questions(reviews, no_teacher)
+        assert question.right == {ANNA: {THERE}}
+
+    def test_the_teacher_finds_source_entities_again_where_they_were_not_kept(self) -> None:
+        asked: list[str] = []
+
+        def teacher(sentences: Sequence[ParallelSentence]) -> list[tuple[Entity, ...]]:
+            asked.extend(sentence.id for sentence in sentences)
+            return [(ANNA,), (), (BONN,)]
+
+        def numbered(name: str, entities: tuple[Entity, ...] | None) -> ReviewedSentence:
+            sentence = ParallelSentence(
+                name, PAIR.source, PAIR.target, "en", "de", name, entities=entities
+            )
+            return review(sentence, Entity(THERE, "PER"), Entity(BONN_THERE, "LOC"))
+
+        reviews = [
+            numbered("a", None),
+            numbered("b", (ANNA, BONN)),
+            numbered("c", None),
+            numbered("d", ()),
+            numbered("e", None),
+        ]
+        found = {q.sentence.id: q.sentence.entities for q in review_questions(reviews, teacher)}
+        assert asked == ["a", "c", "e"]
+        assert found == {"a": (ANNA,), "b": (ANNA, BONN), "e": (BONN,)}
+
+
+class FixedAligner:
+    """Answers from a table: the real interface, no torch."""
+
+    def __init__(
+        self, answers: Mapping[str, list[tuple[Projection, Signals | None]]], lost: int = 0
+    ) -> None:
+        self.calibration = UNCALIBRATED
+        self.answers = answers
+        self.lost = lost
+        self.batches: list[int] = []
+
+    def fits(self, sentence: ParallelSentence) -> bool:
+        return True
+
+    def signals(
+        self, sentences: Sequence[ParallelSentence]
+    ) -> list[list[tuple[Projection, Signals | None]]]:
+        self.batches.append(len(sentences))
+        return [self.answers[s.id] for s in sentences][self.lost :]
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        raise AssertionError("asking writes nothing")
+
+
+class TestAsking:
+    SURE, UNSURE = Signals(0.9, 0.9, 0, 1, 0), Signals(0.5, 0.4, 0.3, 1, 0.4)
+
+    def test_right_is_exactly_right(self) -> None:
+        near = Span(0, 10)
+        answers = {
+            "s1": [
+                (Projection(ANNA, near, 0.9), self.SURE),
+                (Projection(BONN, BONN_THERE, 0.5), self.UNSURE),
+            ],
+            "s2": [(Projection(ANNA, None, 0.0), None), (Projection(BONN, THERE, 0.9), self.SURE)],
+        }
+        right = {ANNA: frozenset({THERE}), BONN: frozenset({BONN_THERE})}
+        questions = [
+            Question(ParallelSentence(name, *PAIR_TEXTS, name, (ANNA, BONN)), right)
+            for name in ("s1", "s2")
+        ]
+        aligner = FixedAligner(answers)
+        told: list[int] = []
+        assert examples_of(aligner, questions, batch_size=1, on_progress=told.append) == [
+            (self.SURE, False),
+            (self.UNSURE, True),
+            (self.SURE, False),
+        ]
+        assert aligner.batches == told == [1, 1]
+
+    def test_no_question_no_example(self) -> None:
+        assert examples_of(FixedAligner({}), []) == []
+
+    def test_an_answer_too_few_is_not_overlooked(self) -> None:
+        question = Question(with_entities(ANNA), {ANNA: frozenset({THERE})})
+        with pytest.raises(ValueError, match="zip"):
+            examples_of(FixedAligner({"s1": []}, lost=1), [question])
+
+    def test_the_interface_can_be_told_from_others(self) -> None:
+        assert isinstance(FixedAligner({}), GivesSignals)
+        assert not isinstance(object(), GivesSignals)
+
+
+PAIR_TEXTS = (PAIR.source, PAIR.target, "en", "de")

@@ -1,0 +1,204 @@
+"""What a pair aligner is trained on: names, sentences, and a label for every token."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from transformers import PreTrainedTokenizerFast
+
+from projection.records import Span
+from training.aligner.pair import IGNORED, AlignerExample, encode, examples_of
+from training.aligner.silver import SilverSentence
+from training.trainer.settings import Hardening
+
+
+def silver(number: int) -> SilverSentence:
+    """A sentence whose one name no other has."""
+    name = f"Anna{number:03}"
+    return SilverSentence(f"{name} left", f"dann ging {name}", "de", ((Span(0, 7), Span(10, 17)),))
+
+
+class TestExamples:
+    def test_every_name_with_all_its_places(self) -> None:
+        text = "Anna saw Anna in Bern"
+        spans = (Span(0, 4), Span(9, 13), Span(17, 21))
+        sentence = SilverSentence(text, text, "de", tuple((span, span) for span in spans))
+        assert list(examples_of([sentence], negatives=0, seed=0)) == [
+            AlignerExample("Anna", text, (spans[0], spans[1])),
+            AlignerExample("Bern", text, (spans[2],)),
+        ]
+
+    def test_no_negatives_if_none_are_wanted(self) -> None:
+        examples = list(examples_of(map(silver, range(50)), negatives=0, seed=0))
+        assert len(examples) == 50
+        assert all(example.spans for example in examples)
+
+    def test_as_many_negatives_as_asked_for(self) -> None:
+        """The paper's 25 per cent are of all examples."""
+        examples = list(examples_of(map(silver, range(900)), negatives=0.25, seed=0))
+        absent = sum(not example.spans for example in examples)
+        assert absent / len(examples) == pytest.approx(0.25, abs=0.03)
+
+    def test_a_negative_is_a_name_of_an_earlier_sentence_that_is_not_in_this_one(self) -> None:
+        seen = Counter[str]()
+        for example in examples_of(map(silver, range(200)), negatives=0.5, seed=1):
+            if example.spans:
+                seen[example.name] += 1
+            else:
+                assert seen[example.name]
+                assert example.name not in example.target
+
+    def test_a_name_that_is_part_of_the_source_is_no_negative(self) -> None:
+        """However it is written: the translation may well hold it."""
+        shouted = SilverSentence("ANNA left", "ANNA ging", "de", ((Span(0, 4), Span(0, 4)),))
+        quiet = SilverSentence("Anna left", "Anna ging", "de", ((Span(0, 4), Span(0, 4)),))
+        examples = list(examples_of([quiet, shouted] * 50, negatives=0.9, seed=0))
+        assert all(example.spans for example in examples)
+
+    def test_the_same_seed_asks_the_same(self) -> None:
+        first, again, other = (
+            list(examples_of(map(silver, range(100)), 0.25, seed)) for seed in (1, 1, 2)
+        )
+        assert first == again != other
+
+    def test_another_entity_of_the_same_sentence_is_no_negative(self) -> None:
+        """Its translation is in the sentence: there is something to find."""
+        text = "Anna saw Bern"
+        spans = (Span(0, 4), Span(9, 13))
+        sentence = SilverSentence(text, text, "de", tuple((span, span) for span in spans))
+        examples = list(examples_of([sentence] * 50, negatives=0.9, seed=0))
+        assert all(example.spans for example in examples)
+
+    def test_so_many_samples_of_each_language_negatives_included(self) -> None:
+        mixed = [replace(silver(i), lang=("de", "es")[i % 2]) for i in range(400)]
+        examples = list(examples_of(mixed, negatives=0.25, seed=0, per_language=60))
+        assert len(examples) == 120
+        assert 0.1 < sum(not example.spans for example in examples) / 120 < 0.4
+        few = [*map(silver, range(10)), replace(silver(11), lang="es")]
+        assert len(list(examples_of(few, 0, 0, per_language=60))) == 11
+
+    def test_a_trusted_sentence_is_read_as_often_as_it_counts(self) -> None:
+        trusted = replace(silver(1), weight=5.0)
+        assert len(list(examples_of([trusted, silver(2)], negatives=0, seed=0))) == 6
+        doubtful = replace(silver(1), weight=0.2)
+        assert len(list(examples_of([doubtful], negatives=0, seed=0))) == 1
+
+
+class TestHarder:
+    """Changes of the target that leave a name without a translation."""
+
+    NOTHING = Hardening(emptied=0, cut=0, mismatched=0)
+    PAIR = SilverSentence(
+        "Anna saw Bern", "Anna sah gestern Bern", "de",
+        ((Span(0, 4), Span(0, 4)), (Span(9, 13), Span(17, 21))),
+    )  # fmt: skip
+
+    def test_none_is_as_published(self) -> None:
+        sentences = [silver(i) for i in range(100)]
+        published = list(examples_of(sentences, 0.25, 0))
+        assert list(examples_of(sentences, 0.25, 0, hardening=self.NOTHING)) == published
+
+    def test_a_translation_taken_out(self) -> None:
+        hardening = replace(self.NOTHING, emptied=1.0)
+        examples = list(examples_of([self.PAIR] * 20, 0, 0, hardening=hardening))
+        asked = {example.name: example for example in examples if not example.spans}
+        assert asked.keys() == {"Anna", "Bern"}
+        assert all(name not in example.target for name, example in asked.items())
+        found = [example for example in examples if example.spans]
+        assert len(found) == 20
+        assert all(e.spans[0].of(e.target) == e.name for e in found)
+
+    def test_a_target_that_ends_early(self) -> None:
+        hardening = replace(self.NOTHING, cut=1.0)
+        examples = list(examples_of([self.PAIR] * 20, 0, 0, hardening=hardening))
+        assert {e.name for e in examples if not e.spans} == {"Bern"}
+        assert all("Bern" not in e.target for e in examples)
+        assert all(e.spans == (Span(0, 4),) for e in examples if e.name == "Anna")
+
+    def test_the_target_of_another_sentence(self) -> None:
+        hardening = replace(self.NOTHING, mismatched=1.0)
+        other = SilverSentence("Zoë left", "Zoë ging", "de", ((Span(0, 3), Span(0, 3)),))
+        examples = list(examples_of([other, self.PAIR], 0.9, 0, hardening=hardening))
+        assert examples == [
+            AlignerExample("Zoë", "Zoë ging", (Span(0, 3),)),  # there was no other yet
+            AlignerExample("Anna", "Zoë ging", ()),
+            AlignerExample("Bern", "Zoë ging", ()),
+        ]
+
+    def test_the_other_sentence_is_of_the_same_language(self) -> None:
+        hardening = replace(self.NOTHING, mismatched=1.0)
+        spanish = SilverSentence("Zoë left", "Zoë fue", "es", ((Span(0, 3), Span(0, 3)),))
+        examples = list(examples_of([spanish, self.PAIR], 0, 0, hardening=hardening))
+        assert all(example.spans for example in examples)
+
+    def test_what_still_stands_there_is_not_asked_for_in_vain(self) -> None:
+        """A second mention nobody linked, or the same name in the other sentence."""
+        twice = SilverSentence("Cologne", "Köln, ja Köln", "de", ((Span(0, 7), Span(0, 4)),))
+        same = SilverSentence("in Cologne", "in Köln", "de", ((Span(3, 10), Span(3, 7)),))
+        for hardening in (
+            replace(self.NOTHING, emptied=1.0),
+            replace(self.NOTHING, mismatched=1.0),
+        ):
+            examples = list(examples_of([same, twice] * 5, 0, 0, hardening=hardening))
+            assert not [e for e in examples if not e.spans and "Köln" in e.target]
+
+    def test_a_name_of_two_phrases_that_loses_one_keeps_the_other(self) -> None:
+        both = SilverSentence(
+            "Cologne", "Köln und Kölle", "de", ((Span(0, 7), Span(0, 4)), (Span(0, 7), Span(9, 14)))
+        )
+        hardening = replace(self.NOTHING, emptied=1.0)
+        assert all(e.spans for e in examples_of([both] * 9, 0, 0, hardening=hardening))
+
+
+class TestEncode:
+    def labelled(
+        self, tokenizer: PreTrainedTokenizerFast, example: AlignerExample, limit: int = 160
+    ) -> list[tuple[str, int]]:
+        encoded = encode(example, tokenizer, limit)
+        tokens = tokenizer.convert_ids_to_tokens(encoded["input_ids"])
+        return list(zip(tokens, encoded["labels"], strict=True))
+
+    def test_only_the_target_sentence_is_labelled(
+        self, word_tokenizer: PreTrainedTokenizerFast
+    ) -> None:
+        example = AlignerExample("Anna Weber", "das sah Anna Weber", (Span(8, 18),))
+        assert self.labelled(word_tokenizer, example) == [
+            ("[CLS]", IGNORED),
+            ("Anna", IGNORED),
+            ("Weber", IGNORED),
+            ("[SEP]", IGNORED),
+            ("das", 0),
+            ("sah", 0),
+            ("Anna", 1),
+            ("Weber", 1),
+            ("[SEP]", IGNORED),
+        ]
+
+    @pytest.mark.parametrize(
+        ("target", "spans", "inside"),
+        [
+            pytest.param("Anna sah Anna", (Span(0, 4), Span(9, 13)), ["Anna", "Anna"], id="twice"),
+            pytest.param("sah das", (), [], id="nowhere"),
+            pytest.param("🎉 Anna", (Span(2, 6),), ["Anna"], id="after an emoji"),
+            pytest.param("Zoe\u0308 sah", (Span(0, 4),), ["Zoë"], id="decomposed letters"),
+            pytest.param("去柏林了", (Span(1, 3),), ["柏", "林"], id="Chinese"),
+            pytest.param(
+                "Europaparlament", (Span(0, 6),), ["Europa"], id="part of a word: its pieces"
+            ),
+        ],
+    )
+    def test_tokens_inside_a_span(
+        self,
+        word_tokenizer: PreTrainedTokenizerFast,
+        target: str,
+        spans: tuple[Span, ...],
+        inside: list[str],
+    ) -> None:
+        labelled = self.labelled(word_tokenizer, AlignerExample("Anna", target, spans))
+        assert [token for token, label in labelled if label == 1] == inside
+
+    def test_what_is_too_long_is_cut(self, word_tokenizer: PreTrainedTokenizerFast) -> None:
+        example = AlignerExample("Anna", "sah " * 50 + "Anna", (Span(200, 204),))
+        labelled = self.labelled(word_tokenizer, example, limit=20)
+        assert len(labelled) == 20
+        assert {label for _, label in labelled} == {IGNORED, 0}

@@ -1,0 +1,305 @@
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from projection.errors import CorpusError, TrainingError
+from projection.records import Entity, Span
+from projection.text.words import span_of_words, word_spans
+from training.data.iob2 import (
+    MisfitKind,
+    TaggedSentence,
+    chunks,
+    decode,
+    encode,
+    in_words,
+    labels_of,
+    read_iob2,
+    tag_names,
+    write_iob2,
+)
+
+TEXTS = st.text(
+    st.sampled_from("aBç é-.,'’中文ー の👩‍🚀🇩🇪שלوم۝\u0301\u200d\u2028\x1c\r\n\t01½"),
+    min_size=0,
+    max_size=30,
+)
+LABELS = st.sampled_from(["PER", "ORG", "B-side", "作品"])
+
+
+@st.composite
+def sentences(draw: st.DrawFn) -> tuple[str, str, tuple[Entity, ...]]:
+    """A text, its language, and entities that cover whole words and do not overlap."""
+    text, lang = draw(TEXTS), draw(st.sampled_from(["de", "zh", "he"]))
+    words = word_spans(text, lang)
+    cuts = sorted(draw(st.sets(st.integers(0, len(words)))))
+    taken = zip(cuts[::2], cuts[1::2], strict=False)
+    entities = (Entity(span_of_words(words, a, b), draw(LABELS)) for a, b in taken)
+    return text, lang, tuple(entities)
+
+
+def entity(text: str, phrase: str, label: str = "PER", score: float | None = None) -> Entity:
+    start = text.index(phrase)
+    return Entity(Span(start, start + len(phrase)), label, score)
+
+
+class TestEncode:
+    @given(sentences())
+    def test_decoding_gives_the_entities_back(
+        self, sentence: tuple[str, str, tuple[Entity, ...]]
+    ) -> None:
+        text, lang, entities = sentence
+        encoded = encode(text, entities, lang)
+        assert encoded.misfits == ()
+        assert decode(text, encoded.tags, lang) == entities
+
+    @given(TEXTS, st.lists(st.tuples(st.integers(0, 29), st.integers(1, 30), LABELS), max_size=6))
+    def test_every_entity_is_either_in_the_tags_or_reported_lost(
+        self, text: str, drawn: list[tuple[int, int, str]]
+    ) -> None:
+        spans = (
+            (Span(a, min(b, len(text))), label) for a, b, label in drawn if a < min(b, len(text))
+        )
+        entities = [Entity(span, label) for span, label in spans]
+        encoded = encode(text, entities, "de")
+        lost = [m for m in encoded.misfits if m.kind is not MisfitKind.WIDENED]
+        assert len(chunks(encoded.tags)) == len(entities) - len(lost)
+
+    def test_words_are_those_of_the_language(self) -> None:
+        assert encode("在北京。", [], "zh").tokens == ("在", "北", "京", "。")
+        assert encode("Die EU-Kommission, ja.", [], "de").tokens == (
+            "Die",
+            "EU-Kommission",
+            ",",
+            "ja",
+            ".",
+        )
+
+    def test_touching_entities_stay_two(self) -> None:
+        text = "北京大学"
+        found = [entity(text, "北京", "LOC"), entity(text, "大学", "LOC")]
+        assert encode(text, found, "zh").tags == ("B-LOC", "I-LOC", "B-LOC", "I-LOC")
+
+    def test_a_span_that_cuts_a_word_is_widened_and_reported(self) -> None:
+        text = "Die Merkels kamen"
+        encoded = encode(text, [entity(text, "Merkel")], "de")
+        assert encoded.tags == ("O", "B-PER", "O")
+        assert [m.kind for m in encoded.misfits] == [MisfitKind.WIDENED]
+        assert "“Merkel”" in encoded.misfits[0].reason
+        assert "“Merkels”" in encoded.misfits[0].reason
+
+    def test_a_span_of_white_space_is_lost_and_reported(self) -> None:
+        encoded = encode("a   b", [Entity(Span(2, 4), "PER")], "de")
+        assert encoded.tags == ("O", "O")
+        assert [m.kind for m in encoded.misfits] == [MisfitKind.BLANK]
+
+    @pytest.mark.parametrize(
+        ("first", "second", "tags"),
+        [
+            pytest.param(
+                ("Bank von Spanien", "ORG", 0.2), ("Spanien", "LOC", 0.9), "ORG", id="the longer"
+            ),
+            pytest.param(
+                ("Spanien", "LOC", 0.4), ("Spanien", "ORG", 0.9), "ORG", id="alike: the surer"
+            ),
+            pytest.param(
+                ("Spanien", "LOC", 0.4), ("Spanien", "ORG", None), "ORG", id="alike: a person's"
+            ),
+        ],
+    )
+    def test_of_overlapping_entities_one_stays(
+        self,
+        first: tuple[str, str, float | None],
+        second: tuple[str, str, float | None],
+        tags: str,
+    ) -> None:
+        text = "Die Bank von Spanien"
+        for order in ((first, second), (second, first)):
+            encoded = encode(text, [entity(text, *given) for given in order], "es")
+            assert labels_of(encoded.tags) == {tags}
+            assert [m.kind for m in encoded.misfits] == [MisfitKind.OVERLAP]
+
+    def test_spans_that_only_meet_in_a_widened_word_are_reported(self) -> None:
+        text = "New-York"
+        found = [entity(text, "New", "LOC"), entity(text, "York", "LOC")]
+        kinds = {misfit.kind for misfit in encode(text, found, "de").misfits}
+        assert kinds == {MisfitKind.WIDENED, MisfitKind.OVERLAP}
+
+
+class TestDecode:
+    def test_needs_a_tag_a_word(self) -> None:
+        with pytest.raises(TrainingError, match="1 tags for 2 words"):
+            decode("a b", ["O"], "de")
+
+    def test_refuses_a_stray_i(self) -> None:
+        with pytest.raises(TrainingError, match=r"token 2: I-PER after O .*begins with B-"):
+            decode("a b", ["O", "I-PER"], "de")
+
+
+class TestInWords:
+    def test_a_name_is_parted_as_it_will_be_read(self) -> None:
+        """Initials and their full stops are words of running text, and belong to the name."""
+        tokens, tags = (
+            ["Mr.", "J.", "Weber's", "EU-Büro", "U.S."],
+            ["O", "B-PER", "I-PER", "O", "O"],
+        )
+        assert in_words(tokens, tags, "en") == [
+            *[("Mr", "O"), (".", "O"), ("J", "B-PER"), (".", "I-PER"), ("Weber", "I-PER")],
+            *[("'", "I-PER"), ("s", "I-PER"), ("EU-Büro", "O"), ("U.S.", "O")],
+        ]
+
+    def test_in_the_words_of_the_language(self) -> None:
+        assert in_words(["柏林"], ["B-LOC"], "zh") == [("柏", "B-LOC"), ("林", "I-LOC")]
+
+    def test_a_token_without_a_word_stays(self) -> None:
+        assert in_words(["\u2028", "Anna"], ["O", "B-PER"], "en") == [
+            ("\u2028", "O"),
+            ("Anna", "B-PER"),
+        ]
+
+    @given(sentences())
+    def test_words_are_left_as_they_are(
+        self, sentence: tuple[str, str, tuple[Entity, ...]]
+    ) -> None:
+        text, lang, entities = sentence
+        encoded = encode(text, entities, lang)
+        assume(all(len(word_spans(token, lang)) == 1 for token in encoded.tokens))
+        parted = in_words(encoded.tokens, encoded.tags, lang)
+        assert parted == list(zip(encoded.tokens, encoded.tags, strict=True))
+
+    @given(st.lists(st.tuples(TEXTS, st.booleans()), max_size=5), st.sampled_from(["de", "zh"]))
+    def test_neither_letters_nor_entities_are_lost(
+        self, drawn: list[tuple[str, bool]], lang: str
+    ) -> None:
+        tokens = [text for text, _ in drawn]
+        tags = ["B-PER" if named else "O" for _, named in drawn]
+        parted = in_words(tokens, tags, lang)
+        letters = "".join("".join(tokens).split())
+        assert "".join("".join(word for word, _ in parted).split()) == letters
+        assert len(chunks([tag for _, tag in parted])) == tags.count("B-PER")
+
+
+def test_a_stray_i_is_no_entity() -> None:
+    assert chunks(["I-PER", "B-LOC", "I-PER", "B-LOC", "I-LOC"]) == [(1, 2, "LOC"), (3, 5, "LOC")]
+
+
+def test_tag_names_do_not_depend_on_the_order_of_the_types() -> None:
+    names = ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]
+    assert tag_names(["PER", "LOC"]) == tag_names(["LOC", "PER", "LOC"]) == names
+
+
+class TestFiles:
+    @given(st.lists(sentences(), max_size=4))
+    def test_reading_gives_back_what_was_written(
+        self,
+        tmp_path_factory: pytest.TempPathFactory,
+        drawn: list[tuple[str, str, tuple[Entity, ...]]],
+    ) -> None:
+        encoded = [encode(text, entities, lang) for text, lang, entities in drawn]
+        pairs = [(e.tokens, e.tags) for e in encoded if e.tokens]
+        path = tmp_path_factory.mktemp("iob2") / "data.iob2"
+        assert write_iob2(pairs, path) == len(pairs)
+        assert [(s.tokens, s.tags) for s in read_iob2(path)] == pairs
+
+    def test_spaces_crlf_a_mark_of_byte_order_and_a_missing_last_line_end_are_read(
+        self, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "a.iob2"
+        path.write_bytes("\ufeffIn O\r\nRom B-LOC\r\n\r\n\r\nJa\tO".encode())
+        assert list(read_iob2(path)) == [
+            TaggedSentence(("In", "Rom"), ("O", "B-LOC"), 1),
+            TaggedSentence(("Ja",), ("O",), 5),
+        ]
+
+    def test_comments_are_kept_and_tokens_that_look_like_some_as_well(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.iob2"
+        path.write_text("# sent_id = 7\n# text = # a\tb = c\n#\tO\n=\tB-LOC\n")
+        assert list(read_iob2(path)) == [
+            TaggedSentence(("#", "="), ("O", "B-LOC"), 3, {"sent_id": "7", "text": "# a\tb = c"})
+        ]
+
+    @pytest.mark.parametrize(
+        "text", ["# O\n", "#\tO\n\n# newdoc id = 4\n", "# global = x\n\n#\tO\n"]
+    )
+    def test_comments_without_a_sentence_are_passed_over(self, tmp_path: Path, text: str) -> None:
+        path = tmp_path / "a.iob2"
+        path.write_text(text)
+        assert [(s.tokens, s.comments) for s in read_iob2(path)] == [(("#",), {})]
+
+    @given(st.lists(sentences(), max_size=3), st.text(max_size=20))
+    def test_comments_come_back_in_one_line(
+        self,
+        tmp_path_factory: pytest.TempPathFactory,
+        drawn: list[tuple[str, str, tuple[Entity, ...]]],
+        said: str,
+    ) -> None:
+        encoded = [encode(text, entities, lang) for text, lang, entities in drawn]
+        written = [
+            TaggedSentence(e.tokens, e.tags, comments={"id": said}) for e in encoded if e.tokens
+        ]
+        path = tmp_path_factory.mktemp("iob2") / "data.iob2"
+        write_iob2(written, path)
+        read = list(read_iob2(path))
+        assert [(s.tokens, s.tags) for s in read] == [(s.tokens, s.tags) for s in written]
+        assert all(s.comments == {"id": re.sub(r"[\r\n]+", " ", said)} for s in read)
+
+    def test_document_marks_are_passed_over(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.iob2"
+        path.write_text("-DOCSTART-\tO\n\nRom\tB-LOC\n")
+        assert [s.tokens for s in read_iob2(path)] == [("Rom",)]
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            pytest.param("a\tO\nb\tI-LOC\n", "a.iob2:2: I-LOC after O .* convert", id="stray I-"),
+            pytest.param("a\tB-LOC\nb\tI-PER\n", "a.iob2:2: I-PER after B-LOC", id="other type"),
+            pytest.param("a\tB-LOC\n\nb\tI-LOC\n", "a.iob2:3: I-LOC", id="across sentences"),
+            pytest.param("a\n", "a.iob2:1: no tab: 'a'. Write the token, a tab", id="no tab"),
+            pytest.param("a\tLOC\n", "a.iob2:1: unknown tag 'LOC'. Tags are", id="bare type"),
+            pytest.param("a\tS-LOC\n", "a.iob2:1: unknown tag 'S-LOC'", id="BIOES"),
+            pytest.param("a\tB-\n", "a.iob2:1: unknown tag 'B-'", id="no type"),
+            pytest.param("EU NNP B-NP B-ORG\n", "a.iob2:1: 4 columns. Keep only", id="CoNLL-2003"),
+        ],
+    )
+    def test_what_is_not_strict_iob2_is_named_by_line(
+        self, tmp_path: Path, text: str, message: str
+    ) -> None:
+        path = tmp_path / "a.iob2"
+        path.write_text(text)
+        with pytest.raises(CorpusError, match=message):
+            list(read_iob2(path))
+
+    @pytest.mark.parametrize(
+        ("tokens", "tags", "message"),
+        [
+            pytest.param([], [], "0 tokens", id="empty sentence"),
+            pytest.param(["a"], ["O", "O"], "1 tokens and 2 tags", id="lengths differ"),
+            pytest.param(["a b"], ["O"], "white space", id="a space in a token"),
+            pytest.param(["a"], ["I-PER"], "continues nothing", id="not IOB2"),
+            pytest.param(["a"], ["B-x\ty"], "Rename the label", id="a tab in a label"),
+        ],
+    )
+    def test_a_sentence_that_cannot_be_written_leaves_the_file_as_it_was(
+        self, tmp_path: Path, tokens: list[str], tags: list[str], message: str
+    ) -> None:
+        path = tmp_path / "a.iob2"
+        path.write_text("old")
+        with pytest.raises(TrainingError, match=re.escape(message)):
+            write_iob2([(["fine"], ["O"]), (tokens, tags)], path)
+        assert path.read_text() == "old"
+        assert [*tmp_path.iterdir()] == [path]
+
+
+@pytest.mark.shared
+def test_published_corpora_are_read_and_written_back_line_by_line(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    files = sorted((shared_data / "ner").glob("*/*.iob2"))
+    assert files
+    for path in files:
+        copy = tmp_path / "copy.iob2"
+        write_iob2(((s.tokens, s.tags) for s in read_iob2(path)), copy)
+        before, after = (file.read_text("utf-8").split("\n") for file in (path, copy))
+        assert [line for line in before if line] == [line for line in after if line], path

@@ -1,0 +1,573 @@
+"""An export folder: every form holds the same, and what is not in it is named with a reason."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from datasets import load_dataset, load_from_disk
+
+from projection.errors import TrainingError
+from projection.io.files import json_line, read_jsonl
+from projection.io.records_json import encode as to_json_form
+from projection.records import (
+    Entity,
+    LabelOrigin,
+    ParallelSentence,
+    Provenance,
+    ReviewedSentence,
+    ReviewStatus,
+    Span,
+)
+from training.data.adjudication import AdjudicationPolicy, newest_decisions
+from training.data.dataset import Row, fingerprint, load_export, row_of, rows_of, tag_names_of
+from training.data.iob2 import read_iob2
+from training.data.splits import Shares
+from training.export.export import ExportSettings, ExportSummary, write_export
+from training.export.omissions import LossKind
+
+TEXT = "Anna wohnt in Bonn."
+ANNA, BONN = Entity(Span(0, 4), "PER"), Entity(Span(14, 18), "LOC")
+
+
+def review(
+    number: int = 1,
+    entities: Sequence[Entity] = (ANNA, BONN),
+    status: ReviewStatus = ReviewStatus.ACCEPTED,
+    *,
+    text: str = TEXT,
+    lang: str = "de",
+    annotator: str = "1",
+    at: str | None = "2024-05-01T10:00:00Z",
+    annotation: int | None = None,
+    file: str = "a.jsonl",
+) -> ReviewedSentence:
+    pair = ParallelSentence(
+        f"s{number}", "Anna lives in Bonn.", text, "en", lang, f"{file}:{number}"
+    )
+    return ReviewedSentence(
+        pair,
+        tuple(entities),
+        status,
+        annotator,
+        model_version="m1",
+        updated_at=at,
+        annotation_id=annotation,
+    )
+
+
+def unseen(number: int, text: str = TEXT) -> ReviewedSentence:
+    """Nobody looked at it, and the model is sure."""
+    entities = (replace(ANNA, score=0.97), replace(BONN, score=0.95))
+    return replace(
+        review(number, entities, ReviewStatus.UNSEEN, text=text, annotator="", at=None),
+        predicted=entities,
+        provenance=(Provenance(LabelOrigin.PROJECTED, Span(0, 4)),) * 2,
+    )
+
+
+def losses(folder: Path) -> list[dict[str, Any]]:
+    return [row for _, row in read_jsonl(folder / "losses.jsonl")]
+
+
+def balanced(summary: ExportSummary) -> bool:
+    """Every annotation is accounted for."""
+    fates = (summary.unusable, summary.skipped, summary.empty, summary.usable)
+    read = summary.annotations + summary.unseen
+    return read == summary.sentences + summary.superseded == sum(fates) + summary.superseded
+
+
+class TestWriteExport:
+    def test_usable_sentences_become_rows_with_their_provenance(self, tmp_path: Path) -> None:
+        write_export([review(annotator="7")], tmp_path / "out", title="Test")
+        assert rows_of(load_export(tmp_path / "out")) == [
+            Row(
+                id="s1",
+                tokens=("Anna", "wohnt", "in", "Bonn", "."),
+                tags=("B-PER", "O", "O", "B-LOC", "O"),
+                lang="de",
+                status="accepted",
+                annotator="7",
+                model_version="m1",
+                origin="a.jsonl:1",
+                label_origin=("unknown", "", "", "unknown", ""),
+            )
+        ]
+
+    def test_all_three_forms_hold_the_same_sentences(self, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        reviewed = [review(1), review(2, [BONN], ReviewStatus.CORRECTED)]
+        write_export(reviewed, out, title="Test")
+        saved, again = load_export(out), load_export(out / "reviewed.jsonl")
+        plain = load_export(out / "data.iob2")
+        assert rows_of(saved) == rows_of(again)
+        assert [(r.tokens, r.tags) for r in rows_of(plain)] == [
+            (r.tokens, r.tags) for r in rows_of(saved)
+        ]
+        assert fingerprint(saved) == fingerprint(again) == fingerprint(plain)
+
+    def test_what_is_left_out_is_counted(self, tmp_path: Path) -> None:
+        text = "Die Merkels"
+        reviewed = [
+            review(1),
+            review(1, [BONN], ReviewStatus.CORRECTED, annotator="2", at="2024-05-02T10:00:00Z"),
+            review(2, status=ReviewStatus.UNUSABLE),
+            review(3, status=ReviewStatus.SKIPPED),
+            review(4, [], text=" "),
+            review(5, [Entity(Span(4, 10), "PER"), Entity(Span(4, 11), "ORG")], text=text),
+            review(6, [Entity(Span(4, 10), "PER"), Entity(Span(3, 4), "ORG")], text=text),
+        ]
+        summary = write_export(reviewed, tmp_path / "out", title="Test")
+        assert summary.annotations == 7
+        assert summary.sentences == 6
+        assert summary.superseded == 1
+        assert balanced(summary)
+        saved = json.loads((tmp_path / "out" / "summary.json").read_text())
+        assert saved == json.loads(json.dumps(summary.to_json()))
+        assert {key: saved[key] for key in ("accepted", "corrected", "unusable", "skipped")} == {
+            "accepted": 2,
+            "corrected": 1,
+            "unusable": 1,
+            "skipped": 1,
+        }
+        assert (saved["empty"], saved["widened"]) == (1, 1)
+        assert (saved["overlap_lost"], saved["blank_lost"]) == (1, 1)
+        assert saved["by_label"] == {"LOC": 1, "ORG": 1, "PER": 1}
+        assert str(summary).splitlines()[1] == f"{'… superseded by another decision':34}{1:8}"
+        assert sum(1 for _ in read_iob2(tmp_path / "out" / "data.iob2")) == 3
+
+    def test_every_annotation_stays_in_reviewed_jsonl(self, tmp_path: Path) -> None:
+        reviewed = [review(1), review(1, annotator="2"), review(2, status=ReviewStatus.SKIPPED)]
+        write_export(reviewed, tmp_path / "out", title="Test")
+        lines = (tmp_path / "out" / "reviewed.jsonl").read_text().splitlines()
+        assert [json.loads(line) for line in lines] == [
+            json.loads(json_line(to_json_form(r))) for r in reviewed
+        ]
+
+    def test_labels_nobody_used_are_in_the_schema(self, tmp_path: Path) -> None:
+        summary = write_export([review()], tmp_path / "out", title="Test", labels=["PER", "MISC"])
+        assert summary.labels == ("LOC", "MISC", "PER")
+        assert "B-MISC" in tag_names_of(load_export(tmp_path / "out"))
+
+    def test_the_card_dates_the_data_not_the_export(self, tmp_path: Path) -> None:
+        reviewed = [
+            review(1, at="2024-05-01T23:30:00+02:00"),
+            review(2, at="2024-05-01T22:00:00Z"),
+            review(3, at=None),
+        ]
+        summary = write_export(reviewed, tmp_path / "out", title="Höhe & Tiefe")
+        card = (tmp_path / "out" / "README.md").read_text()
+        assert summary.newest == "2024-05-01T22:00:00Z"
+        assert "Last changed: 2024-05-01T22:00:00Z. 3 sentences" in card
+        assert 'pretty_name: "Höhe & Tiefe"\nlanguage: ["de"]\nlicense: "other"' in card
+        assert "The licence of the corpora it was made from" in card
+        assert "Proposed by: `m1`" in card
+
+    def test_the_same_reviews_make_the_same_files(self, tmp_path: Path) -> None:
+        for name in "ab":
+            write_export([review(1), review(2)], tmp_path / name, title="Test")
+        first = sorted(path for path in (tmp_path / "a").rglob("*") if path.is_file())
+        assert len(first) > 8
+        for path in first:
+            again = tmp_path / "b" / path.relative_to(tmp_path / "a")
+            assert again.read_bytes() == path.read_bytes(), path
+
+    def test_an_older_export_is_replaced_whole(self, tmp_path: Path) -> None:
+        out = tmp_path / "deep" / "out"
+        write_export([review(1), review(2)], out, title="Test")
+        write_export([review(3)], out, title="Test")
+        assert [row.id for row in rows_of(load_export(out))] == ["s3"]
+        assert [*out.parent.iterdir()] == [out]
+
+    def test_another_folder_is_not_touched(self, tmp_path: Path) -> None:
+        (tmp_path / "letter.txt").write_text("dear")
+        with pytest.raises(TrainingError, match="is not an export"):
+            write_export([review()], tmp_path, title="Test")
+        assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+    def test_an_export_of_nothing_can_be_read(self, tmp_path: Path) -> None:
+        summary = write_export([], tmp_path / "out", title="Test", labels=["PER"])
+        assert (summary.annotations, summary.newest) == (0, None)
+        assert len(load_export(tmp_path / "out")) == 0
+        assert len(load_export(tmp_path / "out" / "data.iob2")) == 0
+
+    def test_a_time_that_is_none_is_refused(self) -> None:
+        with pytest.raises(TrainingError, match=r"a\.jsonl:1 updated_at: 'May' is not an ISO 8601"):
+            newest_decisions([review(at="May")])
+
+
+class TestLosses:
+    """Each annotation and entity that is not in the data as it was left has a line."""
+
+    def test_sentences(self, tmp_path: Path) -> None:
+        reviewed = [
+            review(1, status=ReviewStatus.UNUSABLE, annotation=11),
+            review(2, status=ReviewStatus.SKIPPED),
+            review(3, [], text=" \r\n"),
+        ]
+        summary = write_export(reviewed, tmp_path / "out", title="Test")
+        assert balanced(summary)
+        assert [
+            (loss["kind"], loss["id"], loss["entity"]) for loss in losses(tmp_path / "out")
+        ] == [
+            ("unusable", "s1", None),
+            ("skipped", "s2", None),
+            ("empty", "s3", None),
+        ]
+        assert losses(tmp_path / "out")[0] == {
+            "kind": "unusable",
+            "id": "s1",
+            "origin": "a.jsonl:1",
+            "annotator": "1",
+            "annotation_id": 11,
+            "entity": None,
+            "reason": "marked as not fit for training",
+        }
+
+    def test_spans_with_their_text(self, tmp_path: Path) -> None:
+        text = "👩‍👩‍👧 שלום Merkels"
+        part, blank = Entity(Span(11, 17), "PER"), Entity(Span(5, 6), "LOC")
+        whole = Entity(Span(6, 18), "ORG")
+        write_export([review(1, [part, whole, blank], text=text)], tmp_path / "out", title="Test")
+        found = {loss["kind"]: loss for loss in losses(tmp_path / "out")}
+        assert found.keys() == {"overlap", "blank"}
+        assert found["overlap"]["entity"] == {
+            "start": 11,
+            "end": 17,
+            "text": "Merkel",
+            "label": "PER",
+        }
+        assert "ORG “שלום Merkels”" in found["overlap"]["reason"]
+        assert found["blank"]["entity"]["text"] == " "
+
+    def test_what_others_marked_that_does_not_hold(self, tmp_path: Path) -> None:
+        reviewed = [
+            review(1, [ANNA, BONN], annotator="1", annotation=1),
+            review(1, [BONN], annotator="2", at="2024-05-02T10:00:00Z", annotation=2),
+            review(1, [ANNA], annotator="1", at="2024-04-02T10:00:00Z", annotation=3),
+        ]
+        summary = write_export(reviewed, tmp_path / "out", title="Test")
+        assert balanced(summary)
+        assert (summary.disagreements, summary.unsettled) == (1, 1)
+        found = [(x["kind"], x["annotation_id"], x["entity"]) for x in losses(tmp_path / "out")]
+        anna = {"start": 0, "end": 4, "text": "Anna", "label": "PER"}
+        assert found == [
+            ("superseded", 1, None),
+            ("outvoted", 1, anna),
+            ("superseded", 3, None),
+            ("outvoted", 3, anna),
+        ]
+        assert "the decision of annotator 2 holds" in losses(tmp_path / "out")[0]["reason"]
+
+    def test_a_majority_and_a_reviewer_may_decide(self, tmp_path: Path) -> None:
+        reviewed = [
+            review(1, marks, annotator=who, annotation=int(who), at=f"2024-05-0{who}T10:00:00Z")
+            for who, marks in (("1", [ANNA, BONN]), ("2", [ANNA, BONN]), ("3", []))
+        ]
+
+        def tags(**how: Any) -> tuple[str, ...]:
+            out = tmp_path / "out"
+            summary = write_export(reviewed, out, title="Test", settings=ExportSettings(**how))
+            assert balanced(summary)
+            assert (summary.superseded, summary.unsettled) == (2, 0 if how else 1)
+            return rows_of(load_export(out))[0].tags
+
+        assert set(tags()) == {"O"}
+        assert set(tags(policy=AdjudicationPolicy.MAJORITY)) == {"B-PER", "B-LOC", "O"}
+        assert set(tags(policy=AdjudicationPolicy.REVIEWER, reviewer="3")) == {"O"}
+
+    def test_a_decision_put_together_of_several_supersedes_all_but_one(
+        self, tmp_path: Path
+    ) -> None:
+        marks = ([ANNA], [BONN], [ANNA, BONN])
+        reviewed = [
+            review(1, [*entities, Entity(Span(n, n + 1), "ORG")], annotator=str(n), annotation=n)
+            for n, entities in enumerate(marks, start=6)
+        ]
+        settings = ExportSettings(policy=AdjudicationPolicy.MAJORITY)
+        summary = write_export(reviewed, tmp_path / "out", title="Test", settings=settings)
+        assert balanced(summary)
+        kinds = [(loss.kind, loss.review.annotator) for loss in summary.losses]
+        assert kinds.count((LossKind.SUPERSEDED, "8")) == 0
+        assert sum(kind is LossKind.SUPERSEDED for kind, _ in kinds) == 2
+        assert sum(kind is LossKind.OUTVOTED for kind, _ in kinds) == 3
+
+    def test_the_reviewer_must_be_named_before_any_work(self, tmp_path: Path) -> None:
+        settings = ExportSettings(policy=AdjudicationPolicy.REVIEWER)
+        with pytest.raises(TrainingError, match="needs a reviewer"):
+            write_export([], tmp_path / "out", title="Test", settings=settings)
+        assert not (tmp_path / "out").exists()
+
+
+class TestUnseen:
+    def test_they_are_marked_in_every_form(self, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        settings = ExportSettings(accept_above=0.93)
+        summary = write_export([review(1), unseen(2)], out, title="Test", settings=settings)
+        assert (summary.annotations, summary.unseen, summary.taken, summary.usable) == (1, 1, 1, 2)
+        assert balanced(summary)
+        [_, row] = rows_of(load_export(out))
+        assert (row.status, row.annotator) == ("unseen", "")
+        assert row.entity_origins == ["projected", "projected"]
+        [_, sentence] = read_iob2(out / "data.iob2")
+        assert sentence.comments == {
+            "sent_id": "s2",
+            "lang": "de",
+            "status": "unseen",
+            "label_origin": "projected projected",
+        }
+        [_, read] = [row for _, row in read_jsonl(out / "reviewed.jsonl")]
+        assert [each["origin"] for each in read["provenance"]] == ["projected", "projected"]
+        assert "1 sentence that nobody looked at included" in (out / "README.md").read_text()
+        assert "no label has a confidence below 0.93" in (out / "README.md").read_text()
+        assert f"{'… taken unseen':34}{1:8}" in str(summary).splitlines()
+
+    def test_tables_do_not_speak_of_them_unasked(self, tmp_path: Path) -> None:
+        assert "unseen" not in str(write_export([review(1)], tmp_path / "out", title="Test"))
+
+    def test_no_annotator_is_none_of_the_annotators(self, tmp_path: Path) -> None:
+        assert write_export([unseen(1)], tmp_path / "out", title="Test").annotators == 0
+
+
+class TestParts:
+    def many(self) -> list[ReviewedSentence]:
+        texts = (f"Anna {sha256(bytes([n // 256, n % 256])).hexdigest()}" for n in range(300))
+        return [review(n, text=text, file=f"{n // 5}.en") for n, text in enumerate(texts)]
+
+    def test_every_form_has_the_same_parts(self, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        settings = ExportSettings(shares=Shares.parse("60/20/20"))
+        summary = write_export(self.many(), out, title="Test", settings=settings)
+        assert summary.parts.keys() == {"train", "validation", "test"}
+        assert sum(summary.parts.values()) == summary.usable == 300
+        loaded = load_dataset(str(out), cache_dir=str(tmp_path / "cache"))
+        disk = load_from_disk(str(out / "dataset"))
+        for part, count in summary.parts.items():
+            rows = rows_of(load_export(out, part))
+            assert len(rows) == count
+            assert rows_of(loaded[part]) == rows_of(disk[part]) == rows
+            tagged = [(s.tokens, s.tags) for s in read_iob2(out / "iob2" / f"{part}.iob2")]
+            assert tagged == [(row.tokens, row.tags) for row in rows]
+            assert f"… for {part}" in str(summary)
+
+    def test_without_asking_all_is_for_training(self, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        summary = write_export(self.many(), out, title="Test")
+        assert summary.parts == {"train": 300}
+        assert not (out / "iob2").exists()
+        assert "Not split." in (out / "README.md").read_text()
+
+    def test_a_part_that_got_nothing_is_told_and_not_what_else_there_is(
+        self, tmp_path: Path
+    ) -> None:
+        out = tmp_path / "out"
+        settings = ExportSettings(shares=Shares.parse("98/1/1"))
+        summary = write_export([review(1)], out, title="Test", settings=settings)
+        assert summary.parts == {"train": 1, "validation": 0, "test": 0}
+        assert summary.empty_parts == ("validation", "test")
+        for form in ("parquet", "iob2"):
+            assert [path.stem for path in (out / form).iterdir()] == ["train"]
+        assert load_dataset(str(out), cache_dir=str(tmp_path / "cache")).keys() == {"train"}
+        assert [len(load_export(out, part)) for part in (None, "train")] == [1, 1]
+        with pytest.raises(TrainingError, match=r"part 'test' is empty\. Export more"):
+            load_export(out, "test")
+
+    def test_an_export_without_a_sentence_lacks_no_part(self, tmp_path: Path) -> None:
+        settings = ExportSettings(shares=Shares.parse("80/10/10"))
+        summary = write_export([], tmp_path / "out", title="Test", settings=settings)
+        assert summary.empty_parts == ()
+        assert len(load_export(tmp_path / "out")) == 0
+
+
+class TestForms:
+    def test_the_folder_is_a_dataset_with_its_types(self, tmp_path: Path) -> None:
+        write_export([review(1)], tmp_path / "out", title="Test", labels=["MISC", "PER"])
+        loaded = load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
+        names = ["O", "B-LOC", "I-LOC", "B-MISC", "I-MISC", "B-PER", "I-PER"]
+        assert tag_names_of(loaded["train"]) == names
+        parquet = str(tmp_path / "out" / "parquet" / "train.parquet")
+        alone = load_dataset("parquet", data_files=parquet, cache_dir=str(tmp_path / "cache"))
+        assert alone["train"].features == loaded["train"].features
+
+    def test_iob2_without_comments(self, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        write_export([review(1)], out, title="Test", settings=ExportSettings(comments=False))
+        lines = (out / "data.iob2").read_text().splitlines()
+        assert lines == ["Anna\tB-PER", "wohnt\tO", "in\tO", "Bonn\tB-LOC", ".\tO", ""]
+
+    def test_an_id_of_several_lines_stays_in_one(self, tmp_path: Path) -> None:
+        odd = review(1)
+        odd = replace(odd, sentence=replace(odd.sentence, id="a\r\nb\tB-LOC"))
+        write_export([odd], tmp_path / "out", title="Test")
+        [sentence] = read_iob2(tmp_path / "out" / "data.iob2")
+        assert sentence.tokens == ("Anna", "wohnt", "in", "Bonn", ".")
+
+    @pytest.mark.parametrize(
+        ("text", "lang"),
+        [
+            pytest.param("Anna\r\nwohnt  in Bonn\u2028", "de", id="white space"),
+            pytest.param("An\x1cna\x1f ۝ wohnt ۝١٢", "ar", id="separators, a sign before a number"),
+            pytest.param("Anna 😀👩‍👩‍👧🇩🇪 Sa\u0303o", "pt", id="emoji, combining marks"),
+            pytest.param("安娜住在北京Bonn。", "zh", id="Chinese"),
+            pytest.param("אנה גרה בבון.", "he", id="right to left"),
+        ],
+    )
+    def test_spacy_reads_it(self, tmp_path: Path, text: str, lang: str) -> None:
+        pytest.importorskip("spacy", reason="pip install 'spanferry[spacy]'")
+        from spacy.tokens import DocBin  # noqa: PLC0415
+        from spacy.vocab import Vocab  # noqa: PLC0415
+
+        first = replace(
+            review(1, [Entity(Span(0, 2), "PER")], text=text, lang=lang),
+            provenance=(Provenance(LabelOrigin.PERSON),),
+        )
+        settings = ExportSettings(spacy=True)
+        write_export([first], tmp_path / "out", title="Test", settings=settings)
+        [doc] = DocBin().from_disk(tmp_path / "out/spacy/train.spacy").get_docs(Vocab())
+        [row] = rows_of(load_export(tmp_path / "out"))
+        assert doc.text == text
+        assert tuple(token.text for token in doc if not token.text.isspace()) == row.tokens
+        [entity] = doc.ents
+        assert entity.label_ == "PER"
+        assert entity.text == "".join(row.tokens[: len(entity)])
+        assert doc.user_data["label_origin"] == ("person",)
+        assert doc.user_data["id"] == "s1"
+
+    def test_spacy_gets_every_entity_or_it_is_an_error(self, tmp_path: Path) -> None:
+        pytest.importorskip("spacy", reason="pip install 'spanferry[spacy]'")
+        from training.export.spacy import write_docbin  # noqa: PLC0415
+
+        row, _ = row_of(review(1))
+        other_words = replace(row, tokens=("Anna", "wohnt", "in", "Bonn."))
+        with pytest.raises(TrainingError, match=r"a\.jsonl:1 s1: LOC \[14, 18\) does not end"):
+            write_docbin([(review(1).sentence, other_words)], tmp_path / "x.spacy")
+
+    def test_without_spacy_it_is_said_before_any_work(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def without_spacy(name: str) -> object:
+            return None if name == "spacy" else find_spec(name)
+
+        monkeypatch.setattr("training.export.spacy.find_spec", without_spacy)
+        with pytest.raises(TrainingError, match=r"pip install 'spanferry\[spacy\]'"):
+            write_export([], tmp_path / "out", title="Test", settings=ExportSettings(spacy=True))
+        assert not (tmp_path / "out").exists()
+
+    def test_ids_that_clash_between_corpora_are_two_sentences(self, tmp_path: Path) -> None:
+        reviewed = [review(1, file="a.en"), review(1, [BONN], file="b.en")]
+        summary = write_export(reviewed, tmp_path / "out", title="Test")
+        assert (summary.sentences, summary.superseded) == (2, 0)
+        assert summary.sources == {"a.en": 1, "b.en": 1}
+
+    def test_unusable_only_is_an_empty_dataset(self, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        settings = ExportSettings(
+            shares=Shares.parse("80/10/10"), spacy=find_spec("spacy") is not None
+        )
+        reviewed = [review(1, status=ReviewStatus.UNUSABLE)]
+        summary = write_export(reviewed, out, title="Test", labels=["PER"], settings=settings)
+        assert (summary.usable, summary.unusable) == (0, 1)
+        assert len(load_export(out)) == 0
+        assert tag_names_of(load_export(out)) == ["O", "B-PER", "I-PER"]
+        assert "configs" not in (out / "README.md").read_text()
+
+    def test_the_card_says_what_stays_together_and_what_is_empty(self, tmp_path: Path) -> None:
+        settings = ExportSettings(shares=Shares.parse("98/1/1"))
+        write_export([review(1)], tmp_path / "out", title="Test", settings=settings)
+        card = (tmp_path / "out" / "README.md").read_text()
+        assert "Split by blocks of 20 lines of a corpus file" in card
+        assert "Part `validation` is empty. Part `test` is empty." in card
+
+
+class TestCard:
+    def card(self, tmp_path: Path, *reviewed: ReviewedSentence, **settings: Any) -> str:
+        out = tmp_path / "out"
+        write_export(reviewed, out, title="Test", settings=ExportSettings(**settings))
+        return (out / "README.md").read_text()
+
+    def test_it_says_what_was_decided_and_how(self, tmp_path: Path) -> None:
+        card = self.card(
+            tmp_path,
+            review(1),
+            review(1, [BONN], annotator="2", at="2024-05-02T10:00:00Z"),
+            policy=AdjudicationPolicy.REVIEWER,
+            reviewer="2",
+            made_with=("teacher-x", "aligner-y"),
+        )
+        assert "By 2 annotators." in card
+        assert "By 1 annotator." in self.card(tmp_path, review(1))
+        assert "the decision of annotator 2 holds (adjudication policy `reviewer`)" in card
+        assert "Made with teacher-x, aligner-y." in card
+        assert "| a.jsonl | 1 |" in card
+        assert "| annotations superseded by another decision | 1 |" in card
+        assert "| their entities that are not in the decision | 1 |" in card
+
+    def test_agreement_is_there_if_known_and_of_how_many(self, tmp_path: Path) -> None:
+        found = {"sentences": 1200, "compared": 1100, "f1": 0.91234, "kappa": None, "pairs": []}
+        card = self.card(tmp_path, review(1), agreement=found)
+        assert "F1 of exact spans 0.912, κ of tokens unknown, on the 1,100 of 1,200 sente" in card
+
+    def test_nothing_is_said_of_what_nobody_measured(self, tmp_path: Path) -> None:
+        none = {"sentences": 0, "compared": 0, "f1": None, "kappa": None, "pairs": []}
+        card = self.card(tmp_path, review(1), agreement=none)
+        assert "Agreement" not in card
+        assert "Audit" not in card
+
+    def test_of_nothing(self, tmp_path: Path) -> None:
+        assert "By 0 annotators." in self.card(tmp_path)
+
+
+class TestNewestDecision:
+    @pytest.mark.parametrize(
+        ("first", "second", "kept"),
+        [
+            pytest.param(
+                review(annotator="1", at="2024-05-02T00:00:00Z"),
+                review(annotator="2", at="2024-05-01T00:00:00Z"),
+                "1",
+                id="the newer one",
+            ),
+            pytest.param(
+                review(annotator="1", at="2024-05-01T01:00:00+02:00"),
+                review(annotator="2", at="2024-05-01T00:00:00Z"),
+                "2",
+                id="newer in another time zone",
+            ),
+            pytest.param(
+                review(annotator="1", at=None),
+                review(annotator="2", at="2020-01-01T00:00:00Z"),
+                "2",
+                id="any time is newer than none",
+            ),
+            pytest.param(
+                review(annotator="1", annotation=4),
+                review(annotator="2", annotation=5),
+                "2",
+                id="at one time, the later annotation",
+            ),
+            pytest.param(
+                review(annotator="1"),
+                review(annotator="2", status=ReviewStatus.SKIPPED, at="2025-01-01T00:00:00Z"),
+                "1",
+                id="skipping decides nothing",
+            ),
+            pytest.param(
+                review(annotator="1"),
+                review(annotator="2", status=ReviewStatus.UNUSABLE, at="2025-01-01T00:00:00Z"),
+                "2",
+                id="unusable is a decision",
+            ),
+        ],
+    )
+    def test_one_annotation_a_sentence_stands(
+        self, first: ReviewedSentence, second: ReviewedSentence, kept: str
+    ) -> None:
+        for order in ([first, second], [second, first]):
+            assert [r.annotator for r in newest_decisions(order)] == [kept]
+
+    def test_sentences_that_share_an_id_by_chance_stay_two(self) -> None:
+        assert len(newest_decisions([review(1), review(1, text="Anna wohnt in Rom.")])) == 2

@@ -1,0 +1,334 @@
+"""Orders: from paths and plain words to a training, also in several processes."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from datasets import Dataset, DatasetDict
+
+from projection.errors import CorpusError, TrainingError
+from projection.pipeline.conflicts import Policy
+from projection.pipeline.run import project_corpus
+from projection.records import (
+    Entity,
+    ParallelSentence,
+    ProjectedSentence,
+    ReviewedSentence,
+    ReviewStatus,
+    Span,
+)
+from tests.training.data.test_pseudo_labels import SamePlaces, projected
+from training.__main__ import main, read_order
+from training.data.dataset import AS_IS, Row, dataset_of, load_export, rows_of
+from training.data.iob2 import write_iob2
+from training.export.export import write_export
+from training.tagger import request as orders
+from training.tagger.request import Order, parted, read_data
+from training.trainer.settings import Tracker
+
+Data = Callable[[int, int], Dataset]
+
+
+@pytest.fixture
+def export(made_data: Data, tmp_path: Path) -> Path:
+    """A saved dataset as `spanferry export` writes one, some sentences of it never looked at."""
+    rows = [
+        Row(r.id, r.tokens, r.tags, "de", status="unseen" if i % 4 == 0 else "corrected")
+        for i, r in enumerate(rows_of(made_data(40, 1)))
+    ]
+    dataset_of(rows).save_to_disk(tmp_path / "export" / "dataset")
+    return tmp_path / "export"
+
+
+@pytest.fixture
+def english(made_data: Data, tmp_path: Path) -> Path:
+    path = tmp_path / "english.iob2"
+    write_iob2((row.tagged for row in rows_of(made_data(24, 2))), path)
+    return path
+
+
+def numbered(number: int) -> ProjectedSentence:
+    """A sentence of its own text."""
+    pair = ParallelSentence(
+        f"{number}", "Anna won", f"Anna won {number}", "en", "nl", f"a.en:{number}"
+    )
+    entity = Entity(Span(0, 4), "PER", 0.9)
+    return ProjectedSentence(pair, (entity,), (), (), 0.9, "v1")
+
+
+def tagged(projected: ProjectedSentence) -> Row:
+    """The same as gold has it, from another file."""
+    words = tuple(projected.sentence.target.split())
+    return Row(f"gold-{projected.sentence.id}", words, ("B-PER", "O", "O"), origin="gold.iob2:1")
+
+
+class Echo:
+    """Projects the sentences it knows."""
+
+    model_version = "v1"
+    labels = ("PER",)
+
+    def __init__(self, known: list[ProjectedSentence]) -> None:
+        self.known = {each.sentence.id: each for each in known}
+
+    def fits(self, sentence: ParallelSentence) -> bool:
+        return True
+
+    def project(self, sentences: list[ParallelSentence]) -> list[ProjectedSentence]:
+        return [self.known[each.id] for each in sentences]
+
+
+def size(dataset: Dataset | None) -> int:
+    assert dataset is not None
+    return len(dataset)
+
+
+class TestReadData:
+    def test_status_tells_what_was_reviewed(self, export: Path, english: Path) -> None:
+        order = Order((export, english), Path("out"), english=(english,))
+        data = read_data(order, AS_IS)
+        assert (size(data.reviewed), size(data.pseudo), size(data.english)) == (30 + 24, 10, 24)
+        assert data.dev is None
+        assert data.unlabelled is None
+
+    def test_run_folders_are_pseudo_labels_beside_unseen_ones(
+        self, export: Path, tmp_path: Path
+    ) -> None:
+        run = tmp_path / "run"
+        sentences = [projected(number).sentence for number in (1, 2, 3)]
+        project_corpus(
+            sentences,
+            SamePlaces(),
+            run,
+            policy=Policy.FLAG,
+            settings={},
+            on_progress=lambda _: None,
+        )
+        data = read_data(Order((export, run), Path("out")), AS_IS)
+        assert size(data.pseudo) == 13
+
+    def test_what_is_decided_or_scored_is_not_learned_from_as_it_was_projected(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Of six sentences one is corrected and one unusable; two more are in what is scored."""
+        run, export = tmp_path / "run", tmp_path / "export"
+        sentences = [numbered(number) for number in range(6)]
+        project_corpus(
+            [each.sentence for each in sentences],
+            Echo(sentences),
+            run,
+            policy=Policy.FLAG,
+            settings={},
+            on_progress=lambda _: None,
+        )
+        statuses = (ReviewStatus.CORRECTED, ReviewStatus.UNUSABLE)
+        write_export(
+            [
+                ReviewedSentence(each.sentence, (), status, "1", None, None, (), None)
+                for each, status in zip(sentences, statuses, strict=False)
+            ],
+            export,
+            title="first",
+        )
+        scored = dataset_of([tagged(each) for each in sentences[2:4]])
+        data = read_data(Order((export, run), Path("out")), AS_IS, scored)
+        assert size(data.reviewed) == 1
+        assert data.pseudo is not None
+        assert data.pseudo["id"][:] == ["4", "5"]
+        assert "4 of 6 projected sentences are left out" in caplog.text
+
+    def test_what_is_scored_is_not_learned_from_as_gold_either(
+        self, english: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        order = Order((english,), Path("out"), dev_share=0.3)
+        whole = read_data(order, AS_IS)
+        assert whole.dev is not None
+        assert whole.reviewed is not None
+        tokens = {tuple(t) for t in whole.dev["tokens"]}
+        assert not tokens & {tuple(t) for t in whole.reviewed["tokens"]}
+        held_out = whole.reviewed.select(range(5))
+        less = read_data(order, AS_IS, held_out)
+        assert size(less.reviewed) == size(whole.reviewed) - 5
+        assert "5 of" in caplog.text
+
+    def test_nothing_left_to_learn_from_is_an_error(self, english: Path) -> None:
+        scored = load_export(english)
+        with pytest.raises(TrainingError, match="nothing is left to learn from"):
+            read_data(Order((english,), Path("out")), AS_IS, scored)
+
+    def test_an_export_with_nothing_to_learn_from_is_for_the_recipe_to_refuse(
+        self, tmp_path: Path
+    ) -> None:
+        sentence, status = numbered(0).sentence, ReviewStatus.UNUSABLE
+        review = ReviewedSentence(sentence, (), status, "1", None, None, (), None)
+        write_export([review], tmp_path / "export", title="first")
+        data = read_data(Order((tmp_path / "export",), Path("out")), AS_IS)
+        assert (data.pseudo, data.reviewed) == (None, None)
+
+    def test_a_share_of_nothing_reviewed_is_an_error(self, tmp_path: Path) -> None:
+        sentences = [numbered(number) for number in range(2)]
+        project_corpus(
+            [each.sentence for each in sentences],
+            Echo(sentences),
+            tmp_path / "run",
+            policy=Policy.FLAG,
+            settings={},
+            on_progress=lambda _: None,
+        )
+        with pytest.raises(TrainingError, match="--dev-share: nothing is reviewed"):
+            read_data(Order((tmp_path / "run",), Path("out"), dev_share=0.2), AS_IS)
+
+    def test_english_files_are_english(self, english: Path, tmp_path: Path) -> None:
+        plain = tmp_path / "plain.iob2"
+        plain.write_text("Anna\tB-PER\nwon\tO\n", "utf-8")
+        data = read_data(Order((english,), Path("out"), english=(plain, english)), AS_IS)
+        assert data.english is not None
+        assert [*dict.fromkeys(data.english["lang"])] == ["en", "de"]  # the other one says so
+
+    def test_text_is_unlabelled(self, export: Path, english: Path, tmp_path: Path) -> None:
+        text = tmp_path / "text.txt"
+        text.write_text("heute kam Babado\nund\n")
+        order = Order((export,), Path("out"), unlabelled=(text, english))
+        data = read_data(order, AS_IS)
+        assert data.unlabelled is not None
+        assert [row.lang for row in rows_of(data.unlabelled)][-2:] == ["de", "de"]
+        assert len(data.unlabelled) == 26
+
+    def test_a_split_export_brings_its_dev_part(self, made_data: Data, tmp_path: Path) -> None:
+        parts = {"train": made_data(20, 1), "validation": made_data(7, 2), "test": made_data(3, 3)}
+        DatasetDict(parts).save_to_disk(tmp_path / "export" / "dataset")
+        data = read_data(Order((tmp_path / "export",), Path("out")), AS_IS)
+        assert (size(data.reviewed), size(data.dev)) == (20, 7)
+        other = Order((tmp_path / "export",), Path("out"), dev_share=0.5)
+        data = read_data(other, AS_IS)
+        assert size(data.reviewed) + size(data.dev) == 20
+
+
+class TestParted:
+    def test_a_sentence_stays_on_its_side(self, made_data: Data) -> None:
+        few, many = made_data(60, 1), made_data(200, 1)
+        sides = [
+            {tuple(t) for t in part["tokens"]} for part in (*parted(few, 0.3), *parted(many, 0.3))
+        ]
+        assert sides[0] <= sides[2]
+        assert sides[1] <= sides[3]
+        assert not sides[2] & sides[3]
+        assert 0.15 < len(parted(many, 0.3)[1]) / 200 < 0.45
+
+    def test_one_side_may_not_be_empty(self, made_data: Data) -> None:
+        with pytest.raises(TrainingError, match=r"--dev-share 0.5: of 1 sentences . are held out"):
+            parted(made_data(1, 1), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("seeds", 0, "--seeds: 0 is below 1"),
+        ("dev_share", 1.0, "--dev-share: 1.0 is not a share"),
+        ("dev_share", -0.1, "--dev-share: -0.1 is not a share"),
+    ],
+)
+def test_orders_that_make_no_sense(field: str, value: float, message: str) -> None:
+    with pytest.raises(TrainingError, match=message):
+        Order((), Path("out"), **{field: value})
+
+
+def test_several_models_are_not_pushed_as_one() -> None:
+    with pytest.raises(TrainingError, match="several seeds make several models"):
+        Order((), Path("out"), seeds=2, push_to="me/model")
+
+
+class Hub:
+    """Stands in for the hub: remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.given: list[tuple[str, Path]] = []
+
+    def create_repo(self, repository: str, *, exist_ok: bool) -> None:
+        assert exist_ok
+
+    def upload_folder(self, *, repo_id: str, folder_path: Path) -> None:
+        self.given.append((repo_id, folder_path))
+
+
+def test_a_model_is_pushed_with_its_card(tmp_path: Path) -> None:
+    hub = Hub()
+    orders.push_to_hub(tmp_path, "me/model", hub)
+    assert hub.given == [("me/model", tmp_path)]
+
+
+class TestOrderFiles:
+    def test_paths_and_numbers(self, tmp_path: Path) -> None:
+        file = tmp_path / "order.json"
+        given = {
+            "data": ["a", "b"], "out": "m", "preset": "li2021", "changes": {"gamma": 3},
+            "english": ["c"], "tracker": "none", "stages": "s", "seeds": 2,
+        }  # fmt: skip
+        file.write_text(json.dumps(given))
+        assert read_order(file) == Order(
+            data=(Path("a"), Path("b")), out=Path("m"), preset="li2021", changes={"gamma": 3},
+            english=(Path("c"),), tracker=Tracker.NONE, stages=Path("s"), seeds=2,
+        )  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ('{"data": [], "out": "m", "lost": 1}', "unknown: lost"),
+            ('{"data": []}', "without out"),
+            ('{"data": "a", "out": "m"}', "'a' is no list"),
+            ("[]", "a JSON list, not an object"),
+        ],
+    )
+    def test_mistakes(self, text: str, message: str, tmp_path: Path) -> None:
+        (tmp_path / "order.json").write_text(text)
+        with pytest.raises((TrainingError, CorpusError), match=message):
+            read_order(tmp_path / "order.json")
+
+    def test_a_mistake_is_a_line_and_a_status(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main([str(tmp_path / "order.json")]) == 2
+        assert "no such file. Write the order there, as JSON" in capsys.readouterr().err
+        assert main([]) == 2
+        assert "accelerate launch" in capsys.readouterr().err
+
+
+def test_two_processes_train_one_model(
+    export: Path, english: Path, base: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Two CPU processes (gloo) under accelerate: every stage, scoring and a dev part."""
+    order = {
+        "data": [str(export)], "english": [str(english)], "preset": "wu2020",
+        "changes": {
+            "base": str(base("bert")), "freeze": 1, "learning_rate": 3e-3, "batch_size": 4,
+            "max_length": 64, "english.epochs": 1, "student.epochs": 1,
+        },
+        "out": str(tmp_path / "model"), "held_out": [str(english)], "dev_share": 0.3,
+        "tracker": "none",
+    }  # fmt: skip
+    (tmp_path / "order.json").write_text(json.dumps(order))
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
+    environment = {k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE")}
+    done = subprocess.run(
+        [*launch, "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no",
+         "--dynamo_backend", "no", "--main_process_port", "0",
+         "-m", "training", str(tmp_path / "order.json")],
+        env=environment | {"OMP_NUM_THREADS": "1"},
+        cwd=Path(__file__).resolve().parents[3],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "model" / "training.json").read_text())
+    # 24 English sentences in two processes by 4: three steps, where one process makes six.
+    assert record["stages"][0]["steps"] == 3
+    assert record["stages"][1]["dev"]
+    assert record["scores"]["sentences"] == 24
+    assert done.stdout.count("precision") == 1
+    assert not [*tmp_path.glob(".model*")]

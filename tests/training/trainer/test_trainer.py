@@ -1,0 +1,94 @@
+"""In which order a training sees its sentences, and where its course is written."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from accelerate.data_loader import BatchSamplerShard
+from datasets import Dataset
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.utils.data import BatchSampler
+
+from training.data.dataset import rows_of, tag_names_of
+from training.tagger.features import example_of
+from training.tagger.finetune import Material, learn
+from training.trainer.settings import FineTune, LossName, Tracker, Tracking
+from training.trainer.trainer import ByLength
+
+LENGTHS = [7, 3, 9, 12, 5, 5, 8, 2, 11, 4, 6, 10]
+
+
+class TestOrder:
+    @given(st.integers(0, 5), st.integers(0, 5), st.integers(0, 2**32))
+    def test_an_epoch_has_every_sentence_once_in_an_order_of_its_own(
+        self, seed: int, epoch: int, drawn_meanwhile: int
+    ) -> None:
+        sampler = ByLength(LENGTHS, 4, seed)
+        sampler.set_epoch(epoch)
+        first = [*sampler]
+        torch.manual_seed(drawn_meanwhile)  # dropout draws, too
+        assert [*sampler] == first
+        assert sorted(first) == [*range(len(LENGTHS))]
+
+    def test_epochs_and_seeds_differ(self) -> None:
+        orders = []
+        for seed, epoch in ((0, 0), (0, 1), (7, 0)):
+            sampler = ByLength(LENGTHS, 2, seed)
+            sampler.set_epoch(epoch)
+            orders.append(tuple(sampler))
+        assert len({*orders}) == 3
+
+    @pytest.mark.parametrize("epoch", [0, 1, 2])
+    def test_processes_share_an_epoch_out(self, epoch: int) -> None:
+        """Each process has a sampler of its own, and other numbers drawn by its dropout."""
+        seen: list[int] = []
+        for process in range(3):
+            torch.manual_seed(process)
+            sampler = ByLength(LENGTHS, 4, seed=1)
+            sampler.set_epoch(epoch)
+            shard = BatchSamplerShard(BatchSampler(sampler, 4, False), 3, process)
+            seen += [place for batch in shard for place in batch]
+        assert sorted(seen) == [*range(len(LENGTHS))]
+
+
+def material_of(dataset: Dataset) -> Material:
+    return Material(
+        [example_of(row) for row in rows_of(dataset)], tuple(tag_names_of(dataset)), "all"
+    )
+
+
+@pytest.fixture
+def settings(base: Callable[[str], Path]) -> FineTune:
+    return FineTune(
+        str(base("bert")), LossName.CE, epochs=1, batch_size=8, learning_rate=3e-3, max_length=64
+    )
+
+
+class TestRemoteTrackers:
+    def test_every_training_is_a_run_of_its_own(
+        self,
+        settings: FineTune,
+        made_data: Callable[[int, int], Dataset],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Weights & Biases itself, offline."""
+        wandb = pytest.importorskip("wandb", reason="pip install wandb")
+        monkeypatch.setenv("WANDB_MODE", "offline")
+        monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+        monkeypatch.setenv("WANDB_SILENT", "true")
+        for stage in ("english", "target"):
+            learn(
+                material_of(made_data(16, 1)),
+                settings,
+                tmp_path / stage,
+                tracking=Tracking(Tracker.WANDB, run=f"model/{stage}"),
+            )
+            assert wandb.run is None
+        runs = sorted((tmp_path / "wandb").glob("offline-run-*/*.wandb"))
+        written = [run.read_bytes() for run in runs]
+        assert [b"model/english" in each for each in written] == [True, False]
+        assert [b"model/target" in each for each in written] == [False, True]
+        assert all(b"spanferry" in each for each in written)

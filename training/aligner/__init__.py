@@ -1,0 +1,1 @@
+"""Aligners: silver data, training, calibration."""

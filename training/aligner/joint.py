@@ -1,0 +1,236 @@
+"""Trains the context-joint aligner on silver sentences."""
+
+import logging
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from projection.aligners.confidence import UNCALIBRATED
+from projection.aligners.joint import JointAligner
+from projection.aligners.joint_inputs import (
+    PairInputs,
+    batch_of,
+    evidence_of,
+    pair_inputs,
+    readable,
+)
+from projection.aligners.joint_network import MODEL_TYPE
+from projection.aligners.lexical_evidence import Grid, Lexicon, plain_form, stem, ties_of
+from projection.errors import TrainingError
+from projection.io.folders import work_folder
+from projection.models.bundled import resolve
+from projection.models.checkpoints import load_config, longest_input
+from projection.text.words import word_spans
+from training.aligner.augment import JointExample, is_name_pair, joint_examples
+from training.aligner.save import finish
+from training.aligner.silver import SilverSentence, drawn
+from training.trainer import trainer as loop
+from training.trainer.losses import IGNORED
+from training.trainer.settings import JointRecipe
+from training.trainer.trainer import OnProgress
+
+log = logging.getLogger(__name__)
+
+LINK_SHARE = 0.3  # what a link of one direction counts in the lexicon beside one of both
+
+
+@dataclass(frozen=True, slots=True)
+class JointFeature:
+    """An example as model inputs: `spans` are the target words of each entity (None: nowhere)."""
+
+    pair: PairInputs
+    spans: tuple[tuple[int, int] | None, ...]
+    links: frozenset[tuple[int, int]]
+    weight: float
+
+
+def lexicon_of(silver: Iterable[SilverSentence], least: float, weakest: float) -> Lexicon:
+    """The ties between words, and between their stems, that the links of `silver` show."""
+    words: defaultdict[tuple[str, str], float] = defaultdict(float)
+    stems: defaultdict[tuple[str, str], float] = defaultdict(float)
+    for sentence in silver:
+        sides = [
+            [plain_form(span.of(text)) for span in word_spans(text, lang)]
+            for text, lang in (
+                (sentence.source, "en"),
+                (readable(sentence.target, sentence.lang), sentence.lang),
+            )
+        ]
+        for links, weight in ((sentence.sure, 1.0), (sentence.possible, LINK_SHARE)):
+            for i, j in links:
+                source, target = sides[0][i], sides[1][j]
+                words[source, target] += weight
+                stems[stem(source), stem(target)] += weight
+    return Lexicon.of({**ties_of(words, least, weakest), **ties_of(stems, least, weakest)})
+
+
+def features_of(
+    examples: Iterable[JointExample], tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> Iterator[JointFeature]:
+    """Tokenised examples, without those that do not fit in to the last word."""
+    left_out = 0
+    for example in examples:
+        entities = [english for english, _ in example.entities]
+        pair = pair_inputs(
+            example.source,
+            example.target,
+            example.lang,
+            entities,
+            tokenizer=tokenizer,
+            max_length=max_length,
+        )
+        if all(pair.source_words) and all(pair.target_words):
+            spans = tuple(found for _, found in example.entities)
+            yield JointFeature(pair, spans, example.links, example.weight)
+        else:
+            left_out += 1
+    if left_out:
+        log.info("%d examples are left out: longer than %d subwords", left_out, max_length)
+
+
+@dataclass(frozen=True, slots=True)
+class Collator:
+    """Features as one batch, with parts of the lexicon withheld.
+
+    The lexicon was counted on the very sentences trained on. To learn what to do about a word it
+    does not hold, whole sentences (`blind`) and single source words (`gaps`) go without.
+    """
+
+    lexicon: Lexicon
+    pad_token_id: int
+    blind: float
+    gaps: float
+
+    def __call__(self, features: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
+        """Batch the `feature` of each row."""
+        rows: list[JointFeature] = [row["feature"] for row in features]
+        pairs = [row.pair for row in rows]
+        grids = [self.withheld(evidence_of(pair, self.lexicon)) for pair in pairs]
+        batch = batch_of(pairs, grids, self.pad_token_id)
+        sources, targets = batch["evidence"].shape[2:]
+        return {
+            **batch,
+            "labels": _labels(rows, targets),
+            "links": _links(rows, sources, targets),
+            "weights": torch.tensor([row.weight for row in rows]),
+        }
+
+    def withheld(self, grid: Grid) -> Grid:
+        """The evidence without some of the lexicon's."""
+        chance = torch.rand(1 + grid.shape[1]).numpy()
+        seen = (chance[1:] >= self.gaps) & (chance[0] >= self.blind)
+        grid[:2] *= seen[None, :, None]
+        return grid
+
+
+def _labels(rows: Sequence[JointFeature], targets: int) -> Tensor:
+    labels = []
+    for row in rows:
+        for span in row.spans:
+            label = np.full(targets, IGNORED)
+            label[: len(row.pair.target_words)] = 0
+            if span is not None:
+                label[slice(*span)] = 1
+            labels.append(label)
+    return torch.from_numpy(np.array(labels, dtype=np.int64).reshape(-1, targets))
+
+
+def _links(rows: Sequence[JointFeature], sources: int, targets: int) -> Tensor:
+    links = torch.zeros(len(rows), sources + 1, targets + 1)
+    for number, row in enumerate(rows):
+        for i, j in row.links:
+            links[number, i, j] = 1
+    return links
+
+
+def train_joint(
+    silver: Sequence[SilverSentence],
+    recipe: JointRecipe,
+    out: Path,
+    on_progress: OnProgress = lambda _what, _done, _total: None,
+) -> JointAligner:
+    """Train an encoder, or a joint aligner further, and write it to `out`, which appears whole.
+
+    An interrupted training goes on from its last checkpoint when called again with the same
+    `recipe` and `silver`.
+
+    Args:
+        silver: sentences and listed names; a new lexicon is made of all of them.
+        recipe: the numbers.
+        out: folder for `save_pretrained`.
+        on_progress: hears every step.
+
+    Raises:
+        TrainingError: if `out` exists, or there is nothing to train on.
+        ModelError: if the base cannot be loaded.
+    """
+    if out.exists():
+        raise TrainingError(str(out), "exists already", "Choose another folder, or delete this one")
+    torch.manual_seed(recipe.schedule.seed)
+    aligner = start_from(silver, recipe)
+    lexicon = aligner.lexicon
+    limit = longest_input(aligner.model.encoder, aligner.tokenizer)
+    seed = recipe.schedule.seed
+    chosen = chosen_from(silver, recipe)
+    examples = joint_examples(chosen, recipe.hardening, seed)
+    features = list(features_of(examples, aligner.tokenizer, limit))
+    if not features:
+        raise TrainingError("silver data", "no phrase pairs", "Make them: spanferry aligner data")
+    work = work_folder(out, [asdict(recipe), len(features), len(lexicon), repr(features[-1])])
+    aligner.model.train()
+    trained = loop.run(
+        aligner.model,
+        aligner.tokenizer,
+        [{"input_ids": feature.pair.input_ids, "feature": feature} for feature in features],
+        recipe.schedule,
+        work / "checkpoints",
+        collate=Collator(
+            lexicon, int(aligner.tokenizer.pad_token_id or 0), recipe.blind, recipe.gaps
+        ),
+        on_progress=on_progress,
+    )
+    finish(aligner, recipe, chosen, examples=len(features), trained=trained, work=work, out=out)
+    return aligner
+
+
+def start_from(silver: Sequence[SilverSentence], recipe: JointRecipe) -> JointAligner:
+    """A joint aligner to train further, with the lexicon it has, or an encoder with a new one."""
+    base = resolve(recipe.base, "aligner")
+    if load_config(base).model_type == MODEL_TYPE:
+        aligner = JointAligner.from_pretrained(base)
+        aligner.calibration = UNCALIBRATED  # it was fitted to other weights
+        return aligner
+    lexicon = lexicon_of(silver, recipe.least_links, recipe.weakest_tie)
+    return JointAligner.from_encoder(base, lexicon)
+
+
+def chosen_from(silver: Iterable[SilverSentence], recipe: JointRecipe) -> list[SilverSentence]:
+    """What to make examples of: every listed name, and of each language so many sentences.
+
+    Names are what is asked for, so of the sentences without one only a share is in the draw; what
+    people corrected always is.
+    """
+    rng = random.Random(recipe.schedule.seed)  # noqa: S311  a sample is no secret
+    names, sentences = [], []
+    for sentence in silver:
+        if is_name_pair(sentence):
+            names.append(sentence)
+        elif sentence.weight > 1 or has_name(sentence) or rng.random() < recipe.nameless:
+            sentences.append(sentence)
+    return names + drawn(sentences, recipe.per_language, recipe.schedule.seed)
+
+
+def has_name(sentence: SilverSentence) -> bool:
+    """Whether a phrase is a name as far as capitals tell: one behind the sentence's first word, or
+    several words.
+    """
+    texts = [(source.start, source.of(sentence.source)) for source, _ in sentence.phrases]
+    return any(text[0].isupper() and (start > 0 or " " in text) for start, text in texts)

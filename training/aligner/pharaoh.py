@@ -1,0 +1,137 @@
+"""Word alignments that another tool has made: what it reads, and what it writes.
+
+It reads a corpus in fast_align's format, `two words ||| zwei Wörter`, a line for every line of the
+corpus, and answers in Pharaoh format, `0-0 1-1`, a line for every line: source word, target word,
+counted from 0. The words are those of `training.aligner.silver.Tokenised`.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+from projection.aligners.baselines import tokenised, write_sides
+from projection.errors import CorpusError
+from projection.io.files import read_lines
+from projection.records import ParallelSentence
+from training.aligner.silver import Links, Tokenised, read_pharaoh
+
+NOTHING = "_"  # stands for a side without words, at which fast_align would stop
+
+
+@dataclass(frozen=True, slots=True)
+class GivenLinks:
+    """The links of one sentence pair in both directions, and the file and line of each."""
+
+    forward: Links
+    reverse: Links
+    places: tuple[str, str]
+
+    def of(self, pair: Tokenised) -> tuple[Links, Links]:
+        """Forward and reverse links, if `pair` has the words they link.
+
+        Raises:
+            CorpusError: naming the file and line of the alignment.
+        """
+        for links, place in zip((self.forward, self.reverse), self.places, strict=True):
+            for source, target in sorted(links):
+                if source >= len(pair.source) or target >= len(pair.target):
+                    raise CorpusError(
+                        place,
+                        f"{source}-{target}, but {pair.sentence.origin} has {len(pair.source)} "
+                        f"source and {len(pair.target)} target words",
+                        "Words count from 0; align what --write-tokens writes",
+                    )
+        return self.forward, self.reverse
+
+
+def read_alignments(forward: Path, reverse: Path | None = None) -> Iterator[GivenLinks]:
+    """Read alignments line by line.
+
+    Args:
+        forward: of one direction, or symmetrised; both directions then agree, except on links
+            written as possible (`3p2`), which count as found by one of them.
+        reverse: of the other direction, written source-target nevertheless, as fast_align and
+            eflomal do.
+
+    Raises:
+        CorpusError: naming file and line, if one is not in Pharaoh format or one file ends first.
+    """
+    if reverse is None:
+        for number, line in read_lines(forward):
+            place = f"{forward}:{number}"
+            sure, possible = _links(line, place)
+            yield GivenLinks(sure | possible, sure, (place, place))
+        return
+    lines = zip_longest(read_lines(forward), read_lines(reverse))
+    for number, (one, other) in enumerate(lines, start=1):
+        places = (f"{forward}:{number}", f"{reverse}:{number}")
+        if one is None or other is None:
+            raise CorpusError(
+                places[one is not None],
+                f"the file has ended, but {reverse if one is None else forward} goes on",
+                "Both directions need a line for every line of the corpora",
+            )
+        first, second = (
+            frozenset.union(*_links(line, place))
+            for (_, line), place in zip((one, other), places, strict=True)
+        )
+        yield GivenLinks(first, second, places)
+
+
+def _links(line: str, place: str) -> tuple[Links, Links]:
+    try:
+        return read_pharaoh(line)
+    except ValueError as error:
+        raise CorpusError(
+            place, str(error), "Pharaoh format is source-target, words counted from 0: 0-0 1-2 3p2"
+        ) from error
+
+
+def with_links(
+    sentences: Iterable[ParallelSentence], links: Iterator[GivenLinks]
+) -> Iterator[tuple[ParallelSentence, GivenLinks]]:
+    """Every sentence with its line; `links` may go on with those of the next corpus.
+
+    Raises:
+        CorpusError: if the lines end first.
+    """
+    last = None
+    for sentence in sentences:
+        given = next(links, None)
+        if given is None:
+            raise CorpusError(
+                "--alignments" if last is None else last.places[0],
+                f"ends here, but the corpus goes on with {sentence.origin}",
+                "Write a line for every line of the corpus, an empty one where nothing aligns",
+            )
+        last = given
+        yield sentence, given
+
+
+def at_end(links: Iterator[GivenLinks]) -> None:
+    """Refuse lines that no sentence has.
+
+    Raises:
+        CorpusError: naming the first.
+    """
+    if (left := next(links, None)) is not None:
+        raise CorpusError(
+            left.places[0],
+            "the corpus has ended, but the file goes on",
+            "Align what --write-tokens writes, and nothing else",
+        )
+
+
+def write_tokens(path: Path, sentences: Iterable[ParallelSentence]) -> int:
+    """Write what word aligners read, a line for every sentence, and give their number.
+
+    Raises:
+        CorpusError: if the file cannot be written.
+    """
+    return write_sides(path, map(_sides, sentences))
+
+
+def _sides(sentence: ParallelSentence) -> tuple[str, str]:
+    source, target = (tokenised(words) or NOTHING for words in Tokenised.of(sentence).texts())
+    return source, target

@@ -1,0 +1,420 @@
+"""Silver training data for aligners: phrase pairs read off word alignments.
+
+Any word aligner serves, as long as it writes Pharaoh format (`0-0 1-2 …`, see
+training.aligner.pharaoh). eflomal, when it is installed, is run for you; it is GPL-3 and stays an
+external tool.
+"""
+
+import csv
+import math
+import random
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from projection.errors import CorpusError, SpanError, TrainingError
+from projection.io.files import open_text, read_jsonl
+from projection.records import ParallelSentence, Span
+from projection.text.chinese import simplified
+from projection.text.words import (
+    is_character_language,
+    merge_touching,
+    span_of_words,
+    word_spans,
+    words_touched,
+)
+
+Link = tuple[int, int]
+Links = frozenset[Link]
+WordAligner = Callable[[Sequence[tuple[list[str], list[str]]]], list[tuple[Links, Links]]]
+
+MAX_WORDS = 80  # longer sentences align badly and would be truncated anyway
+MAX_GAP = 2  # unaligned target words bridged inside one phrase
+CONNECTORS = frozenset({"of", "the", "for", "and", "de", "on"})
+CLOSED_CLASS = frozenset(
+    "the a an of in on at to for and or but is are was were be been that this it with as by from "  # noqa: SIM905
+    "not he she they we you i his her its their there which who what".split()
+)
+
+_LINK = re.compile(r"([0-9]{1,9})([-p])([0-9]{1,9})")
+_BRACKETS = re.compile(r"\s*[(（].*?[)）]")
+
+
+@dataclass(frozen=True, slots=True)
+class SilverSentence:
+    """A sentence pair with phrase pairs and word links.
+
+    `phrases` are pairs (English span, target span) of code points. `sure` links were found by both
+    directions of the word aligner, `possible` ones by a single direction; both pair words of
+    `words.word_spans` (characters in Chinese), counted from 0. `weight` says how much
+    the pair is to be trusted beside others. `absent` are English spans that nothing in the target
+    translates, as somebody made sure.
+
+    Raises:
+        SpanError: if a phrase reaches past its text or is absent as well, or the weight is none.
+    """
+
+    source: str
+    target: str
+    lang: str
+    phrases: tuple[tuple[Span, Span], ...]
+    sure: Links = frozenset()
+    possible: Links = frozenset()
+    weight: float = 1.0
+    absent: tuple[Span, ...] = ()
+
+    def __post_init__(self) -> None:
+        for source, target in self.phrases:
+            source.of(self.source)
+            target.of(self.target)
+        for gone in self.absent:
+            gone.of(self.source)
+            if any(gone.overlaps(source) for source, _ in self.phrases):
+                raise SpanError(str(gone), "both translated and absent")
+        if not (self.weight > 0 and math.isfinite(self.weight)):
+            raise SpanError("weight", f"{self.weight} is not a number above 0")
+
+    def to_json(self) -> dict[str, object]:
+        """One line of a silver file; `absent` only where there is any."""
+        absent = {"absent": [[s.start, s.end] for s in self.absent]} if self.absent else {}
+        return {
+            "source": self.source,
+            "target": self.target,
+            "lang": self.lang,
+            "phrases": [[s.start, s.end, t.start, t.end] for s, t in self.phrases],
+            "links": write_pharaoh(self.sure, self.possible),
+            "weight": self.weight,
+            **absent,
+        }
+
+
+def read_silver(path: Path) -> Iterator[SilverSentence]:
+    """Read a silver file.
+
+    Raises:
+        CorpusError: naming file and line.
+    """
+    for line, row in read_jsonl(path):
+        try:
+            phrases = tuple((Span(a, b), Span(c, d)) for a, b, c, d in row["phrases"])
+            sure, possible = read_pharaoh(row["links"])
+            absent = tuple(Span(start, end) for start, end in row.get("absent", ()))
+            texts = (row["source"], row["target"], row["lang"])
+            yield SilverSentence(*texts, phrases, sure, possible, row["weight"], absent)
+        except (AttributeError, KeyError, TypeError, ValueError, SpanError) as error:
+            raise CorpusError(
+                f"{path}:{line}", f"not a silver sentence ({error!r})", "Make the file again"
+            ) from error
+
+
+def drawn(
+    silver: Iterable[SilverSentence], per_language: int | None, seed: int
+) -> list[SilverSentence]:
+    """At most so many sentences of each language, the languages mixed.
+
+    Those of a higher weight come first, in the draw and in the list; chance orders equals.
+    """
+    shuffled = list(silver)
+    random.Random(seed).shuffle(shuffled)  # noqa: S311  a sample is no secret
+    shuffled.sort(key=lambda sentence: -sentence.weight)
+    if per_language is None:
+        return shuffled
+    counts: Counter[str] = Counter()
+    chosen = []
+    for sentence in shuffled:
+        counts[sentence.lang] += 1
+        if counts[sentence.lang] <= per_language:
+            chosen.append(sentence)
+    return chosen
+
+
+def read_pharaoh(line: str) -> tuple[Links, Links]:
+    """`0-0 1-2 3p2` as sure and possible links (source word, target word), from 0.
+
+    Raises:
+        ValueError: if the line holds anything else.
+    """
+    links: dict[str, set[Link]] = {"-": set(), "p": set()}
+    for item in line.split():
+        match = _LINK.fullmatch(item)
+        if match is None:
+            raise ValueError(f"{item!r:.40} is not a link")
+        links[match[2]].add((int(match[1]), int(match[3])))
+    return frozenset(links["-"]), frozenset(links["p"])
+
+
+def write_pharaoh(sure: Links, possible: Links = frozenset()) -> str:
+    """Links in Pharaoh format, possible ones with a `p`."""
+    marked = [(i, j, "-") for i, j in sure] + [(i, j, "p") for i, j in possible]
+    return " ".join(f"{i}{mark}{j}" for i, j, mark in sorted(marked))
+
+
+def alignment_words(text: str, lang: str) -> tuple[Span, ...]:
+    """The units a word aligner should see.
+
+    Characters align one to one and so lose all but one character of a name: Chinese is segmented
+    into words first (jieba), and the spans lead back to characters.
+    """
+    if not is_character_language(lang):
+        return word_spans(text, lang)
+    try:
+        import jieba  # noqa: PLC0415  an extra: only needed to build models
+    except ImportError as error:
+        raise TrainingError(
+            "aligner data", "Chinese needs jieba", "pip install 'spanferry[models]'"
+        ) from error
+    jieba.setLogLevel("ERROR")
+    return tuple(
+        Span(start, end)
+        for token, start, end in jieba.tokenize(simplified(text))
+        if not token.isspace()
+    )
+
+
+def run_eflomal(pairs: Sequence[tuple[list[str], list[str]]]) -> list[tuple[Links, Links]]:
+    """Word alignments of tokenised sentence pairs by eflomal: forward and reverse links."""
+    try:
+        from eflomal import Aligner  # noqa: PLC0415  GPL-3, an external tool
+    except ImportError as error:
+        raise TrainingError(
+            "aligner data", "eflomal is not installed", "pip install 'spanferry[models]'"
+        ) from error
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / name for name in ("source", "target", "forward", "reverse")]
+        for path, side in zip(paths, (0, 1), strict=False):
+            lines = (" ".join(pair[side]).lower() for pair in pairs)
+            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        with paths[0].open(encoding="utf-8") as source, paths[1].open(encoding="utf-8") as target:
+            Aligner().align(
+                source,
+                target,
+                links_filename_fwd=str(paths[2]),
+                links_filename_rev=str(paths[3]),
+                quiet=True,
+            )
+        forward, reverse = (path.read_text().splitlines() for path in paths[2:])
+    return [(read_pharaoh(f)[0], read_pharaoh(r)[0]) for f, r in zip(forward, reverse, strict=True)]
+
+
+def name_like(words: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Word ranges that look like English names.
+
+    Capitalised runs without the function words they begin with (`The European Union`), with up to
+    two connectors between capitals (`Bank of the West`).
+    """
+    start = 0
+    while start < len(words):
+        if not words[start][0].isupper() or words[start].lower() in CLOSED_CLASS:
+            start += 1
+            continue
+        end = start + 1
+        while (step := _next_capital(words, end)) is not None:
+            end = step + 1
+        yield start, end
+        start = end
+
+
+def _next_capital(words: Sequence[str], start: int) -> int | None:
+    """The capitalised word at `start`, or behind one or two connectors there."""
+    for i, word in enumerate(words[start : start + 3], start):
+        if word[0].isupper() and word.lower() not in CLOSED_CLASS:
+            return i
+        if word not in CONNECTORS:
+            return None
+    return None
+
+
+def content_phrases(words: Sequence[str], rng: random.Random, n: int) -> Iterator[tuple[int, int]]:
+    """Up to `n` random short phrases that begin and end in a content word."""
+    for _ in range(n):
+        start = rng.randrange(len(words))
+        end = min(len(words), start + rng.choice((1, 1, 2, 3)))
+        edges = (words[start], words[end - 1])
+        if all(word.isalpha() and word.lower() not in CLOSED_CLASS for word in edges):
+            yield start, end
+
+
+def phrase_of(links: Links, start: int, end: int, max_gap: int) -> tuple[int, int] | None:
+    """Target word range that translates source words [start, end), or None when in doubt.
+
+    Consistent as in phrase-based translation: no word of the range links outside the source range.
+    """
+    inside = [Span(j, j + 1) for i, j in links if start <= i < end]
+    runs = merge_touching(inside, max_gap)
+    if len(runs) != 1:
+        return None
+    found = runs[0]
+    strays = any(found.start <= j < found.end and not start <= i < end for i, j in links)
+    return None if strays else (found.start, found.end)
+
+
+def phrases_of(
+    sentence: ParallelSentence,
+    source_words: Sequence[Span],
+    target_words: Sequence[Span],
+    links: Links,
+    rng: random.Random,
+) -> Iterator[tuple[Span, Span]]:
+    """Phrase pairs of one aligned sentence: all names, and up to two ordinary phrases."""
+    words = [span.of(sentence.source) for span in source_words]
+    taken: list[Span] = []
+    ranges = [*name_like(words), *content_phrases(words, rng, 2)]
+    for start, end in ranges:
+        source = span_of_words(source_words, start, end)
+        found = phrase_of(links, start, end, MAX_GAP)
+        if found is None or any(source.overlaps(other) for other in taken):
+            continue
+        target = span_of_words(target_words, *found)
+        if plausible(end - start, found[1] - found[0]):
+            taken.append(source)
+            yield source, target
+
+
+def plausible(source_words: int, target_words: int) -> bool:
+    """Whether a phrase of so many words can be the translation of one of so many."""
+    return target_words <= 2 * source_words + 2 and source_words <= 2 * target_words + 2
+
+
+@dataclass(frozen=True, slots=True)
+class Tokenised:
+    """A sentence pair with the units a word aligner counts on both sides."""
+
+    sentence: ParallelSentence
+    source: tuple[Span, ...]
+    target: tuple[Span, ...]
+
+    @classmethod
+    def of(cls, sentence: ParallelSentence) -> Self:
+        """The pair in words, Chinese segmented."""
+        return cls(
+            sentence,
+            word_spans(sentence.source, sentence.source_lang),
+            alignment_words(sentence.target, sentence.target_lang),
+        )
+
+    @property
+    def fits(self) -> bool:
+        """Whether there are words on both sides, and not too many."""
+        return all(0 < len(units) <= MAX_WORDS for units in (self.source, self.target))
+
+    def texts(self) -> tuple[list[str], list[str]]:
+        """The units as a word aligner should see them: Chinese in simplified characters."""
+        target = self.sentence.target
+        if is_character_language(self.sentence.target_lang):
+            target = simplified(target)  # of the same length
+        return [w.of(self.sentence.source) for w in self.source], [
+            w.of(target) for w in self.target
+        ]
+
+
+def make_silver(
+    sentences: Iterable[ParallelSentence],
+    align: WordAligner = run_eflomal,
+    seed: int = 0,
+) -> Iterator[SilverSentence]:
+    """Align a corpus and keep the sentences that give at least one phrase pair.
+
+    Args:
+        sentences: read into memory.
+        align: gives forward and reverse links of tokenised pairs, counted in their own units.
+        seed: of the phrases drawn.
+    """
+    pairs = [pair for pair in map(Tokenised.of, sentences) if pair.fits]
+    links = align([pair.texts() for pair in pairs])
+    yield from silver_of(zip(pairs, links, strict=True), seed)
+
+
+def silver_of(
+    aligned: Iterable[tuple[Tokenised, tuple[Links, Links]]], seed: int
+) -> Iterator[SilverSentence]:
+    """The aligned pairs that give at least one phrase pair, with their links.
+
+    Args:
+        aligned: with forward and reverse links between their units.
+        seed: of the phrases drawn.
+    """
+    rng = random.Random(seed)  # noqa: S311  a sample of phrases is no secret
+    for pair, (forward, reverse) in aligned:
+        sentence, sure = pair.sentence, forward & reverse
+        phrases = tuple(phrases_of(sentence, pair.source, pair.target, sure, rng))
+        if phrases:
+            yield SilverSentence(
+                sentence.source,
+                sentence.target,
+                sentence.target_lang,
+                phrases,
+                to_words(sure, sentence, pair.target),
+                to_words((forward | reverse) - sure, sentence, pair.target),
+            )
+
+
+def to_words(links: Links, sentence: ParallelSentence, units: Sequence[Span]) -> Links:
+    """Links to `units` of the target as links to its words: to every character of the unit."""
+    words = word_spans(sentence.target, sentence.target_lang)
+    if tuple(words) == tuple(units):
+        return links
+    inside = [words_touched(words, unit) or (0, 0) for unit in units]
+    return frozenset((i, word) for i, unit in links for word in range(*inside[unit]))
+
+
+def read_names(path: Path, lang: str) -> Iterator[SilverSentence]:
+    """Pairs of names as very short sentences: one phrase, linked part by part where that is clear.
+
+    Args:
+        path: tab-separated, the first line naming the columns; `en` and `foreign` are read.
+        lang: of the foreign names.
+
+    Raises:
+        CorpusError: if it has no such columns.
+    """
+    with open_text(path) as file:
+        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        if missing := {"en", "foreign"} - set(rows.fieldnames or ()):
+            raise CorpusError(
+                f"{path}:1", f"no column {', '.join(sorted(missing))}", "Name them: en TAB foreign"
+            )
+        for row in rows:
+            # `Springfield (Illinois)` tells namesakes apart; no text has the brackets.
+            english, foreign = (
+                _BRACKETS.sub("", row[key] or "").strip() for key in ("en", "foreign")
+            )
+            if english and foreign and (has_han(foreign) or not is_character_language(lang)):
+                yield name_pair(english, foreign, lang)
+
+
+def name_pair(english: str, foreign: str, lang: str) -> SilverSentence:
+    """Two forms of a name; their parts pair up in order if there are as many on both sides."""
+    source_words, target_words = word_spans(english, "en"), word_spans(foreign, lang)
+    source_parts = [range(i, i + 1) for i in range(len(source_words))]
+    target_parts = list(_parts(foreign, target_words, lang))
+    sure = frozenset(
+        (i, j)
+        for source, target in zip(source_parts, target_parts, strict=False)
+        for i in source
+        for j in target
+        if len(source_parts) == len(target_parts)
+    )
+    whole = (Span(0, len(english)), Span(0, len(foreign)))
+    return SilverSentence(english, foreign, lang, (whole,), sure)
+
+
+def _parts(name: str, words: Sequence[Span], lang: str) -> Iterator[range]:
+    """The words of a name, or in Chinese the runs of characters between its dots."""
+    if not is_character_language(lang):
+        yield from (range(i, i + 1) for i in range(len(words)))
+        return
+    start = 0
+    for i, word in enumerate([*words, None]):
+        if word is None or not word.of(name).isalnum():
+            if i > start:
+                yield range(start, i)
+            start = i + 1
+
+
+def has_han(text: str) -> bool:
+    """Whether there is a Chinese character in it."""
+    return any("\u3400" <= character <= "\u9fff" for character in text)

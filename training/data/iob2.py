@@ -1,0 +1,290 @@
+"""IOB2 (CoNLL) tags: from character spans and back, and strict files of them.
+
+One token a line, a tab, its tag; an empty line after every sentence. `B-X` opens an entity of type
+X, `I-X` continues one, `O` is outside (Tjong Kim Sang & Veenstra 1999). Words are those of
+`projection.text.words`, nothing else. Before its first token a sentence may have comment lines,
+`# key = value`, as in CoNLL-U.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import groupby
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+from projection.errors import CorpusError, TrainingError
+from projection.io.files import atomic_write, read_lines
+from projection.records import Entity, Span
+from projection.text.words import span_of_words, word_spans, words_touched
+
+OUTSIDE = "O"
+DOCUMENT_MARK = "-DOCSTART-"
+
+# Not a token `#` with its tag: that would be two columns.
+_COMMENT = re.compile(r"# (\w[\w ]*) = (.*)")
+NO_COMMENTS: Mapping[str, str] = MappingProxyType({})
+
+
+class MisfitKind(StrEnum):
+    """Why a span did not become tags as it stood."""
+
+    WIDENED = "widened"  # it cut a word, and now covers all of it
+    OVERLAP = "overlap"  # lost: a longer or surer entity has its words
+    BLANK = "blank"  # lost: it covers nothing visible
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """An entity that IOB2 could not hold exactly, and why, in words that name it."""
+
+    kind: MisfitKind
+    entity: Entity
+    reason: str
+
+
+class Encoded(NamedTuple):
+    """A sentence as parallel tokens and tags, with what was lost or changed on the way.
+
+    `owners` is parallel to both: the place in the entities given of the one that has the token.
+    """
+
+    tokens: tuple[str, ...]
+    tags: tuple[str, ...]
+    misfits: tuple[Misfit, ...]
+    owners: tuple[int | None, ...]
+
+
+class TaggedSentence(NamedTuple):
+    """A sentence: parallel tokens and tags, its comments, and the line its first token stands on.
+
+    `line` is 0 before the sentence is in a file.
+    """
+
+    tokens: tuple[str, ...]
+    tags: tuple[str, ...]
+    line: int = 0
+    comments: Mapping[str, str] = NO_COMMENTS
+
+
+class Chunk(NamedTuple):
+    """An entity in tokens: half-open `[start, end)` and a type."""
+
+    start: int
+    end: int
+    label: str
+
+
+def encode(text: str, entities: Iterable[Entity], lang: str) -> Encoded:
+    """Tags for the words of `text`.
+
+    A span that cuts a word is widened to it. Of entities that share a word the one with more words
+    stays, then the one with the higher score (a person's has none and counts as 1). Everything that
+    changed is in `misfits`, in the order of the text.
+    """
+    words, given = word_spans(text, lang), tuple(entities)
+    tags = [OUTSIDE] * len(words)
+    owners: list[int | None] = [None] * len(words)
+    misfits: list[Misfit] = []
+    placed = [(entity, words_touched(words, entity.span)) for entity in given]
+    for number in sorted(range(len(given)), key=lambda number: _precedence(placed[number])):
+        entity, touched = placed[number]
+        shown = f"{entity.label} “{entity.span.of(text)}” {entity.span}"
+        if touched is None:
+            misfits.append(Misfit(MisfitKind.BLANK, entity, f"{shown} covers only white space"))
+            continue
+        start, end = touched
+        taken_by = next((given[owner] for owner in owners[start:end] if owner is not None), None)
+        if taken_by is not None:
+            reason = f"{shown} shares words with {taken_by.label} “{taken_by.span.of(text)}”"
+            misfits.append(Misfit(MisfitKind.OVERLAP, entity, reason))
+            continue
+        span = span_of_words(words, start, end)
+        if span != entity.span:
+            reason = f"{shown} ends inside a word or in white space: now “{span.of(text)}” {span}"
+            misfits.append(Misfit(MisfitKind.WIDENED, entity, reason))
+        owners[start:end] = [number] * (end - start)
+        tags[start:end] = [f"B-{entity.label}", *[f"I-{entity.label}"] * (end - start - 1)]
+    misfits.sort(key=lambda misfit: (misfit.entity.span, misfit.entity.label))
+    tokens = tuple(word.of(text) for word in words)
+    return Encoded(tokens, tuple(tags), tuple(misfits), tuple(owners))
+
+
+def _precedence(
+    placed: tuple[Entity, tuple[int, int] | None],
+) -> tuple[int, float, int, Span, str]:
+    entity, touched = placed
+    words = touched[1] - touched[0] if touched else 0
+    score = 1.0 if entity.score is None else entity.score
+    return -words, -score, -len(entity.span), entity.span, entity.label
+
+
+def decode(text: str, tags: Sequence[str], lang: str) -> tuple[Entity, ...]:
+    """The entities that strict IOB2 `tags` of the words of `text` stand for.
+
+    Raises:
+        TrainingError: if there is not one tag a word, or they are not IOB2.
+    """
+    words = word_spans(text, lang)
+    if len(words) != len(tags):
+        raise TrainingError("IOB2", f"{len(tags)} tags for {len(words)} words of {text!r}")
+    _refuse_bad_tags(tags, "IOB2")
+    return tuple(
+        Entity(span_of_words(words, chunk.start, chunk.end), chunk.label) for chunk in chunks(tags)
+    )
+
+
+def in_words(tokens: Sequence[str], tags: Sequence[str], lang: str) -> list[tuple[str, str]]:
+    """Tokens with their tags, parted into words as running text in `lang` is when it is tagged.
+
+    Corpora count `J.` or `Yahoo!` as one token; a tagger reads two words, and must know the tag of
+    both. A token that holds no word is left as it is.
+    """
+    parted: list[tuple[str, str]] = []
+    for token, tag in zip(tokens, tags, strict=True):
+        first, *rest = [word.of(token) for word in word_spans(token, lang)] or [token]
+        inside = OUTSIDE if tag == OUTSIDE else f"I-{tag.partition('-')[2]}"
+        parted += [(first, tag), *((word, inside) for word in rest)]
+    return parted
+
+
+def chunks(tags: Sequence[str]) -> list[Chunk]:
+    """The entities in `tags`. As in strict scoring, an `I-` that continues nothing is no entity."""
+    found: list[Chunk] = []
+    for i, tag in enumerate(tags):
+        prefix, _, label = tag.partition("-")
+        if prefix == "B":
+            found.append(Chunk(i, i + 1, label))
+        elif prefix == "I" and found and found[-1].end == i and found[-1].label == label:
+            found[-1] = found[-1]._replace(end=i + 1)
+    return found
+
+
+def tag_fault(tag: str, before: str) -> str | None:
+    """What is wrong with `tag` after the tag `before`, or None."""
+    prefix, dash, label = tag.partition("-")
+    if tag == OUTSIDE:
+        return None
+    if prefix not in ("B", "I") or not dash or not label:
+        return f"unknown tag {tag!r}"
+    if prefix == "I" and before not in (f"B-{label}", f"I-{label}"):
+        return f"{tag} after {before} continues nothing"
+    return None
+
+
+def _refuse_bad_tags(tags: Sequence[str], where: str) -> None:
+    for i, (before, tag) in enumerate(zip([OUTSIDE, *tags], tags, strict=False)):
+        if fault := tag_fault(tag, before):
+            raise TrainingError(f"{where}, token {i + 1}", fault, "An entity begins with B-")
+
+
+def tag_names(labels: Iterable[str]) -> list[str]:
+    """The tags of a set of entity types: `O`, then `B-` and `I-` of each, sorted."""
+    return [OUTSIDE, *(f"{prefix}-{label}" for label in sorted(set(labels)) for prefix in "BI")]
+
+
+def labels_of(tags: Iterable[str]) -> set[str]:
+    """The entity types that `tags` speak of."""
+    return {tag.partition("-")[2] for tag in tags} - {""}
+
+
+def read_iob2(path: Path) -> Iterator[TaggedSentence]:
+    """Read a file of two columns, token and tag, parted by a tab or by spaces.
+
+    A sentence that is only the document mark `-DOCSTART-` is passed over, and so are comments that
+    no sentence follows.
+
+    Raises:
+        CorpusError: naming file and line, at the first line that is not strict IOB2.
+    """
+    for blank, block in groupby(read_lines(path), key=lambda line: not line[1].strip(" \t")):
+        if blank:
+            continue
+        comments, rows = _part(block)
+        if rows:
+            sentence = _read_sentence(path, rows, comments)
+            if sentence.tokens != (DOCUMENT_MARK,):
+                yield sentence
+
+
+def _part(block: Iterable[tuple[int, str]]) -> tuple[dict[str, str], list[tuple[int, str]]]:
+    comments: dict[str, str] = {}
+    rows = list(block)
+    while rows and (comment := _COMMENT.fullmatch(rows[0][1])):
+        comments[comment[1]] = comment[2]
+        rows = rows[1:]
+    return comments, rows
+
+
+def _read_sentence(
+    path: Path, block: Sequence[tuple[int, str]], comments: Mapping[str, str]
+) -> TaggedSentence:
+    before, rows = OUTSIDE, []
+    for number, line in block:
+        where = f"{path}:{number}"
+        token, tag = _columns(where, line)
+        if fault := tag_fault(tag, before):
+            raise CorpusError(where, fault, _MENDS[fault.startswith("unknown")])
+        rows.append((token, tag))
+        before = tag
+    tokens, tags = zip(*rows, strict=True)
+    return TaggedSentence(tokens, tags, block[0][0], comments)
+
+
+_MENDS = {
+    True: "Tags are O, B-TYPE and I-TYPE",
+    False: "IOB2 begins every entity with B-; a file in IOB1 must be converted first",
+}
+
+
+def _columns(where: str, line: str) -> tuple[str, str]:
+    # A token may itself be an odd kind of white space, so only tabs and plain spaces part columns.
+    columns = line.split("\t") if "\t" in line else line.split(" ")
+    columns = [column for column in columns if column]
+    if len(columns) == 2:
+        return columns[0], columns[1]
+    if len(columns) == 1:
+        raise CorpusError(where, f"no tab: {line!r}", "Write the token, a tab, and its tag")
+    raise CorpusError(
+        where, f"{len(columns)} columns", "Keep only the token and its tag, parted by a tab"
+    )
+
+
+def write_iob2(
+    sentences: Iterable[tuple[Sequence[str], Sequence[str]] | TaggedSentence], path: Path
+) -> int:
+    """Write sentences, or plain (tokens, tags); the file appears whole or not at all.
+
+    Returns:
+        How many it were.
+
+    Raises:
+        TrainingError: at a sentence the format cannot hold; the file is then left as it was.
+    """
+    written = 0
+    with atomic_write(path) as file:
+        for written, sentence in enumerate(sentences, start=1):
+            tokens, tags, _, comments = TaggedSentence(*sentence)
+            _refuse_unwritable(tokens, tags, f"{path} sentence {written}")
+            file.writelines(f"# {key} = {_in_a_line(comments[key])}\n" for key in comments)
+            file.writelines(f"{token}\t{tag}\n" for token, tag in zip(tokens, tags, strict=True))
+            file.write("\n")
+    return written
+
+
+def _in_a_line(value: str) -> str:
+    return re.sub(r"[\r\n]+", " ", value)
+
+
+def _refuse_unwritable(tokens: Sequence[str], tags: Sequence[str], where: str) -> None:
+    if not tokens or len(tokens) != len(tags):
+        raise TrainingError(where, f"{len(tokens)} tokens and {len(tags)} tags")
+    _refuse_bad_tags(tags, where)
+    for token in tokens:
+        if not token or any(mark in token for mark in " \t\r\n"):
+            raise TrainingError(where, f"the token {token!r} is empty or holds white space")
+    for tag in tags:
+        if any(mark in tag for mark in "\t\r\n"):
+            raise TrainingError(where, f"the tag {tag!r} holds white space", "Rename the label")

@@ -1,0 +1,1 @@
+"""Tagging scores, error analysis, reliability."""

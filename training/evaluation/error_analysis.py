@@ -1,0 +1,238 @@
+"""What a tagger gets right and wrong on gold data, how sure that is, and whether another is better.
+
+Scores are strict (exact borders and type). Every entity that is not right is a mistake of one kind:
+`wrong_border`, `wrong_label`, `missing` or `spurious` (`projection.evaluation.scores.Outcome`).
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from projection.evaluation.matching import EXACT, MISTAKES, TAGGING_STEPS, Match, Outcome, compare
+from projection.evaluation.scores import DRAWS, Interval, bootstrap, f1_of, interval_of, resampled
+from projection.io.records_json import Json
+from projection.records import Entity, Span
+from training.data.dataset import Row
+from training.data.iob2 import chunks
+from training.evaluation.tagging_scores import Scores, Tagged, score
+
+EXAMPLES = 5  # of each kind of mistake, in the JSON form
+KINDS = tuple(kind for kind in MISTAKES if kind is not Outcome.WRONG_MENTION)
+
+Name = tuple[str, str]
+"""How an entity is known: its words as written, parted by a space, and its type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A gold entity that was not found as it is, a prediction that is not right, or both at once.
+
+    Spans count tokens of `row`. `gold` is None for what is spurious, `predicted` for what is
+    missing.
+    """
+
+    outcome: Outcome
+    row: Row
+    gold: Entity | None
+    predicted: Entity | None
+
+    def to_json(self) -> Json:
+        """The sentence, and the phrases in it."""
+        return {
+            "id": self.row.id,
+            "lang": self.row.lang,
+            "sentence": " ".join(self.row.tokens),
+            "gold": _phrase(self.row, self.gold),
+            "predicted": _phrase(self.row, self.predicted),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """How many of some gold entities were found exactly."""
+
+    found: int
+    of: int
+
+    @property
+    def share(self) -> float:
+        """Between 0 and 1; 0 where there are none."""
+        return self.found / self.of if self.of else 0.0
+
+    def to_json(self) -> Json:
+        """With the share."""
+        return {**asdict(self), "share": self.share}
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """A model, judged on some data.
+
+    `counts` (sentences, 3) are the right, predicted and gold entities of each sentence: what is
+    resampled. `seen` and `unseen` part the gold entities by whether the training data hold the same
+    words with the same type; both are None where no training data were given.
+    """
+
+    scores: Scores
+    interval: Interval
+    by_language: dict[str, Scores]
+    mistakes: tuple[Mistake, ...]
+    seen: Recall | None
+    unseen: Recall | None
+    counts: NDArray[np.int64]
+
+    def mistakes_of(self, kind: Outcome) -> list[Mistake]:
+        """Those of one kind, in the order of the data."""
+        return [mistake for mistake in self.mistakes if mistake.outcome is kind]
+
+    def to_json(self, examples: int = EXAMPLES) -> Json:
+        """All of it, with the first `examples` of each kind of mistake."""
+        found = {kind.value: self.mistakes_of(kind) for kind in KINDS}
+        return {
+            **self.scores.to_json(),
+            "f1_interval": self.interval.to_json(),
+            "by_language": {lang: scores.to_json() for lang, scores in self.by_language.items()},
+            "mistakes": {
+                kind: {"count": len(all_), "examples": [m.to_json() for m in all_[:examples]]}
+                for kind, all_ in found.items()
+            },
+            "seen": None if self.seen is None else self.seen.to_json(),
+            "unseen": None if self.unseen is None else self.unseen.to_json(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How much better one model is than another on the same sentences, in F1 as a fraction.
+
+    `p` is two-sided: how often, in `DRAWS` resamplings, the difference would be gone.
+    """
+
+    f1: float
+    interval: Interval
+    p: float
+
+    def to_json(self) -> Json:
+        """With how the interval was drawn."""
+        return {"f1": self.f1, "interval": self.interval.to_json(), "p": self.p}
+
+
+def assess(tagged: Tagged, known: Collection[Name] | None = None) -> Assessment:
+    """Judge a model by what it tagged; `known` are the names of its training data."""
+    gold = [_entities(row.tags) for row in tagged.rows]
+    predicted = [_entities(tags) for tags in tagged.predicted]
+    matches = [
+        compare(truth, guess, TAGGING_STEPS) for truth, guess in zip(gold, predicted, strict=True)
+    ]
+    right = [{m.gold for m in found if m.outcome in EXACT} for found in matches]
+    counts = np.array(
+        [
+            (len(hits), len(guess), len(truth))
+            for hits, guess, truth in zip(right, predicted, gold, strict=True)
+        ],
+        dtype=np.int64,
+    )
+    seen, unseen = _by_acquaintance(tagged.rows, gold, right, known)
+    return Assessment(
+        scores=tagged.scores(),
+        interval=bootstrap(counts),
+        by_language=_by_language(tagged),
+        mistakes=tuple(
+            Mistake(
+                match.outcome,
+                row,
+                None if match.gold is None else truth[match.gold],
+                None if match.predicted is None else guess[match.predicted],
+            )
+            for row, truth, guess, found in zip(tagged.rows, gold, predicted, matches, strict=True)
+            for match in _in_order(found, truth, guess)
+        ),
+        seen=seen,
+        unseen=unseen,
+        counts=counts,
+    )
+
+
+def names_in(rows: Iterable[Row]) -> frozenset[Name]:
+    """The names of all entities of some data, to tell what a model has met before."""
+    return frozenset(_name(row, entity) for row in rows for entity in _entities(row.tags))
+
+
+def better_by(first: Assessment, second: Assessment) -> Difference:
+    """By how much the first model beats the second: the paired bootstrap (Koehn, 2004).
+
+    Both are scored on the same draw of sentences, so that a sentence that is hard for both does not
+    widen the interval.
+
+    Raises:
+        ValueError: if they were not judged on equally many sentences with the same gold.
+    """
+    if not np.array_equal(first.counts[:, 2:], second.counts[:, 2:]):
+        raise ValueError("two models can only be compared on the same sentences")
+    draws = resampled(np.hstack([first.counts, second.counts]))
+    differences = f1_of(draws[:, :3]) - f1_of(draws[:, 3:])
+    # One is added to either side: no number of draws proves that it never happens.
+    tails = (1 + np.count_nonzero(differences <= 0), 1 + np.count_nonzero(differences >= 0))
+    return Difference(
+        f1=first.scores.f1 - second.scores.f1,
+        interval=interval_of(differences),
+        p=float(min(1.0, 2 * min(tails) / (1 + DRAWS))),
+    )
+
+
+def _entities(tags: Sequence[str]) -> list[Entity]:
+    return [Entity(Span(chunk.start, chunk.end), chunk.label) for chunk in chunks(tags)]
+
+
+def _in_order(found: Sequence[Match], gold: list[Entity], guess: list[Entity]) -> Iterator[Match]:
+    """The mistakes among the matches, as one meets them in the sentence."""
+
+    def place(match: Match) -> tuple[Span, bool]:
+        if match.gold is not None:
+            return gold[match.gold].span, False
+        assert match.predicted is not None  # noqa: S101  a match has one of the two
+        return guess[match.predicted].span, True
+
+    return iter(sorted((m for m in found if m.outcome not in EXACT), key=place))
+
+
+def _by_language(tagged: Tagged) -> dict[str, Scores]:
+    languages = sorted({row.lang for row in tagged.rows})
+    pairs = list(zip(tagged.rows, tagged.predicted, strict=True))
+    return {
+        lang: score(
+            [row.tags for row, _ in pairs if row.lang == lang],
+            [tags for row, tags in pairs if row.lang == lang],
+        )
+        for lang in languages
+    }
+
+
+def _by_acquaintance(
+    rows: Sequence[Row],
+    gold: Sequence[Sequence[Entity]],
+    right: Sequence[Collection[int | None]],
+    known: Collection[Name] | None,
+) -> tuple[Recall | None, Recall | None]:
+    if known is None:
+        return None, None
+    tally = {True: [0, 0], False: [0, 0]}
+    for row, entities, hits in zip(rows, gold, right, strict=True):
+        for index, entity in enumerate(entities):
+            met = tally[_name(row, entity) in known]
+            met[0] += index in hits
+            met[1] += 1
+    return Recall(*tally[True]), Recall(*tally[False])
+
+
+def _name(row: Row, entity: Entity) -> Name:
+    return " ".join(row.tokens[entity.span.start : entity.span.end]), entity.label
+
+
+def _phrase(row: Row, entity: Entity | None) -> Json | None:
+    if entity is None:
+        return None
+    text, label = _name(row, entity)
+    return {"text": text, "label": label, "start": entity.span.start, "end": entity.span.end}

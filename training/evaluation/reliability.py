@@ -1,0 +1,245 @@
+"""How far confidences can be believed: set against what was right, as figures and as a picture."""
+
+import io
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from projection.errors import TrainingError
+from projection.io.records_json import Json
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BINS = 10
+THRESHOLDS = (0.5, 0.8, 0.9, 0.95, 0.99)
+CERTAINTY = 1.959964  # standard deviations: 95 %
+PLOTS = (".png", ".svg")
+FIRM = 10  # projections; bins with fewer are drawn pale, and no line leads through them
+INK = "#30363d"
+
+
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """Where the share of `n` independent cases lies with 95 % certainty (Wilson, 1927)."""
+    squared = CERTAINTY**2
+    centre = (share + squared / (2 * n)) / (1 + squared / n)
+    spread = share * (1 - share) / n + squared / (4 * n**2)
+    margin = CERTAINTY * math.sqrt(spread) / (1 + squared / n)
+    return max(0.0, centre - margin), min(1.0, centre + margin)
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """The projections with a confidence in [low, high); the last bin holds 1 as well.
+
+    `confidence` is their mean confidence, `right` the share of them that was right.
+    """
+
+    low: float
+    high: float
+    n: int
+    confidence: float
+    right: float
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Where the share of right ones lies with 95 % certainty."""
+        return wilson(self.right, self.n)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What remains from a confidence of `threshold` on.
+
+    `share` of the projections are kept, and `precision` of these are right; None if none is kept.
+    """
+
+    threshold: float
+    share: float
+    precision: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """How far confidences agree with what was right.
+
+    `bins` are a tenth wide, empty ones left out. `brier` is the mean squared error of the
+    confidences.
+    """
+
+    bins: tuple[Bin, ...]
+    brier: float
+    kept: tuple[Kept, ...]
+
+    @property
+    def n(self) -> int:
+        """The number of projections."""
+        return sum(group.n for group in self.bins)
+
+    @property
+    def expected_calibration_error(self) -> float:
+        """Mean distance of confidence and share of right ones, over the projections' bins."""
+        return sum(group.n * abs(group.confidence - group.right) for group in self.bins) / self.n
+
+    def to_json(self) -> Json:
+        """All of it, as fractions."""
+        return {"ece": self.expected_calibration_error, **asdict(self)}
+
+
+def reliability(confidences: Sequence[float], right: Sequence[bool]) -> Reliability:
+    """Compare probabilities with what was right.
+
+    Raises:
+        ValueError: if there are none, not as many of both, or one is not in [0, 1].
+    """
+    if not confidences or not all(0.0 <= confidence <= 1.0 for confidence in confidences):
+        raise ValueError("needs confidences, all in [0, 1]")
+    judged = list(zip(confidences, right, strict=True))
+    return Reliability(
+        bins=tuple(_bins(judged)),
+        brier=sum((confidence - is_right) ** 2 for confidence, is_right in judged) / len(judged),
+        kept=tuple(_kept(judged, threshold) for threshold in THRESHOLDS),
+    )
+
+
+Judged = Sequence[tuple[float, bool]]
+
+
+def _bins(judged: Judged) -> Iterator[Bin]:
+    for low, high in pairwise(border / BINS for border in range(BINS + 1)):
+        inside = [j for j in judged if low <= j[0] < high or j[0] == high == 1.0]
+        if inside:
+            yield Bin(
+                low,
+                high,
+                n=len(inside),
+                confidence=sum(confidence for confidence, _ in inside) / len(inside),
+                right=sum(is_right for _, is_right in inside) / len(inside),
+            )
+
+
+def _kept(judged: Judged, threshold: float) -> Kept:
+    kept = [is_right for confidence, is_right in judged if confidence >= threshold]
+    return Kept(threshold, len(kept) / len(judged), sum(kept) / len(kept) if kept else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """The confidences the aligner gave before, and those it will give, on the same projections.
+
+    The latter by cross-validation: each from a model that had not seen the example.
+    """
+
+    before: Reliability
+    after: Reliability
+
+    def to_json(self) -> Json:
+        """All of it, as fractions."""
+        return {"before": self.before.to_json(), "after": self.after.to_json()}
+
+
+def check_plot(path: Path) -> None:
+    """Refuse a plot that cannot be drawn, before the work that leads to it.
+
+    Raises:
+        TrainingError: if the suffix is unknown or matplotlib is not installed.
+    """
+    if path.suffix.lower() not in PLOTS:
+        raise TrainingError(str(path), "no picture format we draw", "Name it .png or .svg")
+    if find_spec("matplotlib") is None:
+        raise TrainingError(str(path), "plots need matplotlib", "pip install 'spanferry[plots]'")
+
+
+def reliability_plot(assessment: Assessment, path: Path) -> None:
+    """Draw the share of right ones over the confidence, and below how many there are.
+
+    Raises:
+        TrainingError: as `check_plot`.
+    """
+    check_plot(path)
+    from matplotlib import rc_context  # noqa: PLC0415  an extra
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    picture = io.BytesIO()
+    # A fixed salt and no date: the same figures give the same file.
+    with rc_context({"svg.hashsalt": "spanferry", "font.size": 10, "axes.edgecolor": INK}):
+        figure = Figure(figsize=(5.2, 6.4), layout="constrained", facecolor="white")
+        curves, counts = figure.subplots(2, sharex=True, height_ratios=(3, 1))
+        _draw_curves(curves, assessment)
+        _draw_counts(counts, assessment)
+        figure.legend(loc="outside upper left", frameon=False)
+        kind = path.suffix.lower().removeprefix(".")
+        dated = {"Date": None} if kind == "svg" else None
+        figure.savefig(picture, format=kind, dpi=200, metadata=dated)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(picture.getvalue())
+
+
+class _Look(NamedTuple):
+    """How one of the two confidences is drawn; `side` shifts its bars, in bar widths."""
+
+    name: str
+    figures: Reliability
+    color: str
+    marker: str
+    side: float
+
+
+def _looks(assessment: Assessment) -> tuple[_Look, _Look]:
+    return (
+        _Look("before", assessment.before, "#9a9fa8", "s", -0.5),
+        _Look("calibrated", assessment.after, "#1f6feb", "o", 0.5),
+    )
+
+
+def _draw_curves(axes: "Axes", assessment: Assessment) -> None:
+    axes.plot((0, 1), (0, 1), color=INK, linestyle=":", linewidth=1, zorder=1)
+    for look in _looks(assessment):
+        figures = look.figures
+        error, brier = 100 * figures.expected_calibration_error, figures.brier
+        firm = [group for group in figures.bins if group.n >= FIRM]
+        _draw_bins(axes, look, firm, "-", 1.0)
+        _draw_bins(axes, look, [group for group in figures.bins if group.n < FIRM], "", 0.35)
+        label = f"{look.name}: ECE {error:.1f} %, Brier {brier:.3f}"
+        axes.plot([], [], color=look.color, marker=look.marker, label=label)
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="share exactly right")
+    axes.set_title(f"{assessment.after.n:,} projected entities", loc="left", color=INK)
+    axes.grid(color="#e5e7eb", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_bins(
+    axes: "Axes", look: _Look, bins: Sequence[Bin], linestyle: str, alpha: float
+) -> None:
+    axes.errorbar(
+        [group.confidence for group in bins],
+        [group.right for group in bins],
+        # Rounding may put the end of an interval a hair inside the share.
+        yerr=(
+            [max(0.0, group.right - group.interval[0]) for group in bins],
+            [max(0.0, group.interval[1] - group.right) for group in bins],
+        ),
+        color=look.color,
+        marker=look.marker,
+        linestyle=linestyle,
+        alpha=alpha,
+        elinewidth=0.8,
+        capsize=2,
+    )
+
+
+def _draw_counts(axes: "Axes", assessment: Assessment) -> None:
+    width = 0.4 / BINS
+    for look in _looks(assessment):
+        bins = look.figures.bins
+        centres = [(group.low + group.high) / 2 + look.side * width for group in bins]
+        bars = axes.bar(centres, [group.n for group in bins], width, color=look.color)
+        axes.bar_label(bars, fontsize=6, color=INK, padding=1)
+    axes.set(xlabel="confidence (whiskers: 95 % certainty)", ylabel="entities")
+    axes.margins(y=0.15)
+    axes.spines[["top", "right"]].set_visible(False)

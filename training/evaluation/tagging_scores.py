@@ -1,0 +1,253 @@
+"""Scoring a token classifier: strict IOB2 spans, as the CoNLL shared tasks count them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from datasets import Dataset
+from seqeval.metrics.v1 import precision_recall_fscore_support
+from seqeval.scheme import IOB2
+
+from projection.errors import ModelError, TrainingError
+from projection.io.gold import read_every_gold
+from projection.models.checkpoints import longest_input
+from projection.models.tagger import Tagger
+from projection.models.windows import pieces
+from training.data.dataset import (
+    AS_IS,
+    LabelMap,
+    Row,
+    dataset_of,
+    load_export,
+    rows_of,
+    tag_names_of,
+)
+from training.data.iob2 import OUTSIDE, encode, labels_of, tag_fault
+
+SCHEMA = 1
+PORTION = 256  # sentences between two signs of life
+
+OnScored = Callable[[int], None]
+"""Called with how many more sentences are tagged."""
+
+
+@dataclass(frozen=True, slots=True)
+class TypeScores:
+    """Fractions for one entity type; `support` is the number of gold entities."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+    def to_json(self) -> dict[str, float | int]:
+        """A plain object."""
+        return {
+            "precision": self.precision,
+            "recall": self.recall,
+            "f1": self.f1,
+            "support": self.support,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Micro-averaged fractions over entities that agree in both borders and type.
+
+    `truncated` sentences were too long for the model; they were read in windows, all of them
+    tagged. `unread_tokens` have no subword (invisible characters) and count as O.
+    `stray_tags` are predicted I- that continue nothing: strict scoring takes them for O.
+    `only_in_data` are types the model cannot predict, which costs recall; `only_in_model` are
+    types the data does not use, which costs precision where the model predicts them.
+    """
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+    by_type: dict[str, TypeScores]
+    sentences: int
+    truncated: int = 0
+    unread_tokens: int = 0
+    stray_tags: int = 0
+    only_in_data: tuple[str, ...] = ()
+    only_in_model: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """A plain object; scores are fractions."""
+        return {
+            "schema": SCHEMA,
+            "precision": self.precision,
+            "recall": self.recall,
+            "f1": self.f1,
+            "support": self.support,
+            "by_type": {label: scores.to_json() for label, scores in self.by_type.items()},
+            "sentences": self.sentences,
+            "truncated": self.truncated,
+            "unread_tokens": self.unread_tokens,
+            "stray_tags": self.stray_tags,
+            "only_in_data": [*self.only_in_data],
+            "only_in_model": [*self.only_in_model],
+        }
+
+    def __str__(self) -> str:
+        overall = TypeScores(self.precision, self.recall, self.f1, self.support)
+        rows = [*self.by_type.items(), ("all", overall)]
+        lines = [f"{'':12}{'precision':>10}{'recall':>10}{'F1':>10}{'entities':>10}"]
+        lines += (
+            f"{label:12}{100 * s.precision:10.2f}{100 * s.recall:10.2f}{100 * s.f1:10.2f}"
+            f"{s.support:10}"
+            for label, s in rows
+        )
+        return "\n".join([*lines, *self._remarks()])
+
+    def _remarks(self) -> Iterator[str]:
+        if self.truncated:
+            yield f"{self.truncated} of {self.sentences} sentences read in windows"
+        if self.unread_tokens:
+            yield f"{self.unread_tokens} tokens the model sees nothing of, taken as O"
+        if self.stray_tags:
+            yield f"{self.stray_tags} predicted I- tags continue nothing, taken as O"
+        if self.only_in_data:
+            yield f"only in the data, never predicted: {', '.join(self.only_in_data)}"
+        if self.only_in_model:
+            yield f"only in the model, wrong wherever predicted: {', '.join(self.only_in_model)}"
+
+
+def score(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Scores:
+    """Compare tag sequences of equal lengths by seqeval in strict mode.
+
+    `gold` must be strict IOB2; `predicted` may be any mix of O, B- and I-.
+    """
+    truth, answer = [list(tags) for tags in gold], [list(tags) for tags in predicted]
+    options = {"scheme": IOB2, "zero_division": 0}
+    micro = precision_recall_fscore_support(truth, answer, average="micro", **options)
+    # seqeval answers in the order of the types' names, and cannot answer for none.
+    found = {tag for tags in [*truth, *answer] for tag in tags if tag.startswith("B-")}
+    labels = sorted(labels_of(found))
+    each = precision_recall_fscore_support(truth, answer, **options) if labels else [()] * 4
+    return Scores(
+        precision=float(micro[0]),
+        recall=float(micro[1]),
+        f1=float(micro[2]),
+        support=int(micro[3]),
+        by_type={
+            label: TypeScores(float(p), float(r), float(f), int(n))
+            for label, p, r, f, n in zip(labels, *each, strict=True)
+        },
+        sentences=len(truth),
+        stray_tags=sum(
+            tag_fault(tag, before) is not None
+            for tags in answer
+            for before, tag in zip([OUTSIDE, *tags], tags, strict=False)
+        ),
+    )
+
+
+def source_side(paths: Sequence[Path]) -> Dataset:
+    """The source sentences of projection gold, in words, with their gold entities.
+
+    This is how a teacher sees a corpus that is projected: as running text, parted by our own rules.
+
+    Raises:
+        CorpusError: naming file, line and field, if a line has no gold.
+    """
+    rows = []
+    for path in paths:
+        for gold in read_every_gold(path):
+            sentence = gold.sentence
+            found = encode(sentence.source, sentence.entities or (), sentence.source_lang)
+            rows.append(Row(sentence.id, found.tokens, found.tags, sentence.source_lang))
+    return dataset_of(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """Gold sentences beside what a model makes of them, one sequence of tags for each row.
+
+    The types of both are renamed and ignored alike. The rest is as in `Scores`.
+    """
+
+    rows: tuple[Row, ...]
+    predicted: tuple[tuple[str, ...], ...]
+    truncated: int
+    unread_tokens: int
+    only_in_data: tuple[str, ...]
+    only_in_model: tuple[str, ...]
+
+    def scores(self) -> Scores:
+        """How well they agree."""
+        return replace(
+            score([row.tags for row in self.rows], self.predicted),
+            truncated=self.truncated,
+            unread_tokens=self.unread_tokens,
+            only_in_data=self.only_in_data,
+            only_in_model=self.only_in_model,
+        )
+
+
+def evaluate(
+    model: Path | str,
+    data: Dataset | Path,
+    *,
+    labels: LabelMap = AS_IS,
+    on_progress: OnScored = lambda _more: None,
+) -> Scores:
+    """Tag `data` with the model saved at `model` and score it; see `tag_data`."""
+    return tag_data(model, data, labels=labels, on_progress=on_progress).scores()
+
+
+def tag_data(
+    model: Path | str,
+    data: Dataset | Path,
+    *,
+    labels: LabelMap = AS_IS,
+    on_progress: OnScored = lambda _more: None,
+) -> Tagged:
+    """Tag `data` with the model saved at `model`.
+
+    `labels` renames and ignores types in both the data and the predictions, so that they can be
+    compared.
+
+    Raises:
+        ModelError: if the model cannot be loaded or its tags are not IOB2.
+        CorpusError, TrainingError: if the data cannot be read.
+    """
+    dataset = load_export(data) if isinstance(data, Path) else data
+    rows = [row for row in rows_of(dataset) if row.tokens]
+    if not rows:
+        raise TrainingError("evaluation data", "has no sentence")
+    tagger = Tagger.from_pretrained(model)
+    _refuse_foreign_tags(tagger.tags, str(model))
+    predicted: list[tuple[str, ...]] = []
+    for start in range(0, len(rows), PORTION):
+        portion = [row.tokens for row in rows[start : start + PORTION]]
+        predicted += (tuple(word.tag for word in words) for words in tagger.tag_words(portion))
+        on_progress(len(portion))
+    limit = longest_input(tagger.model, tagger.tokenizer)
+    inputs = pieces([row.tokens for row in rows], tagger.tokenizer, limit)
+    read = sum(len(piece.first_subwords) for piece in inputs)
+    gold = tuple(replace(row, tags=labels.tags(row.tags)) for row in rows)
+    used, schema, in_model = (
+        labels_of(tags)
+        for tags in (
+            [tag for row in gold for tag in row.tags],
+            labels.tags(tag_names_of(dataset)),
+            labels.tags(tagger.tags),
+        )
+    )
+    return Tagged(
+        rows=gold,
+        predicted=tuple(labels.tags(tags) for tags in predicted),
+        truncated=len({p.sentence for p in inputs if p.windowed}),
+        unread_tokens=sum(len(row.tokens) for row in rows) - read,
+        only_in_data=tuple(sorted(used - in_model)),
+        only_in_model=tuple(sorted(in_model - schema)),
+    )
+
+
+def _refuse_foreign_tags(tags: Sequence[str], where: str) -> None:
+    for tag in tags:
+        # Any I- is fine after its own B-: this asks only whether the tag has a known shape.
+        if fault := tag_fault(tag, before=f"B-{tag.partition('-')[2]}"):
+            raise ModelError(where, fault, "Its tags must be O, B-TYPE and I-TYPE")

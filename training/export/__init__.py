@@ -1,0 +1,1 @@
+"""Reviewed sentences as an export folder, and what was left out of it."""

@@ -1,0 +1,372 @@
+"""Reviewed sentences as a folder anyone can train on.
+
+reviewed.jsonl   every annotation as it came from Label Studio, nothing left out
+data.iob2        the usable sentences in CoNLL form; iob2/ has the parts, if the data was split
+parquet/         the same for `datasets.load_dataset`, which takes the whole folder
+dataset/         the same for `datasets.load_from_disk`, and for `spanferry train`
+spacy/           the same as spaCy's DocBin, if asked for
+losses.jsonl     what is not in these as an annotator left it, a line each, and why
+summary.json     the same in numbers
+README.md        the data card
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from datasets import Dataset, DatasetDict
+from datasets.utils import (
+    are_progress_bars_disabled,
+    disable_progress_bars,
+    enable_progress_bars,
+)
+
+from projection.errors import TrainingError
+from projection.io.files import atomic_write, json_line, write_json
+from projection.io.folders import new_folder
+from projection.io.records_json import encode as to_json_form
+from projection.records import ParallelSentence, ReviewedSentence, ReviewStatus
+from training.data.adjudication import (
+    Adjudicated,
+    AdjudicationPolicy,
+    adjudicate,
+    moment,
+)
+from training.data.dataset import DATASET, IOB2, SUMMARY, Row, dataset_of, row_of
+from training.data.iob2 import chunks, write_iob2
+from training.data.reviewed import REVIEWED
+from training.data.splits import TRAIN, Shares, Splits, document_of, split
+from training.export.omissions import (
+    Loss,
+    LossKind,
+    decision_losses,
+    empty_loss,
+    misfit_loss,
+    table_line,
+)
+from training.export.spacy import require_spacy, write_docbin
+from training.trainer.card import data_card
+
+SCHEMA = 2  # 1 had no parts, and `dataset/` was one dataset
+LOSSES, CARD, IOB2_PARTS, PARQUET, SPACY = (
+    "losses.jsonl",
+    "README.md",
+    "iob2",
+    "parquet",
+    "spacy",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSettings:
+    """How an export is made.
+
+    `shares` None leaves all in one part, `train`. `comments` are the lines of an IOB2 file that say
+    where a sentence and its labels come from. `audit` and `agreement` are the JSON of the reports
+    of these names, `made_with` models in words: for the card.
+    """
+
+    policy: AdjudicationPolicy = AdjudicationPolicy.LATEST
+    reviewer: str | None = None
+    accept_above: float | None = None
+    shares: Shares | None = None
+    seed: int = 0
+    comments: bool = True
+    spacy: bool = False
+    agreement: Mapping[str, object] | None = None
+    audit: Mapping[str, object] | None = None
+    made_with: tuple[str, ...] = ()
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The parts there should be."""
+        return self.shares.wanted if self.shares else (TRAIN,)
+
+    def check(self) -> None:
+        """Refuse what would fail after all the work.
+
+        Raises:
+            TrainingError: if the policy lacks its reviewer, or spaCy is asked for and missing.
+        """
+        adjudicate((), self.policy, reviewer=self.reviewer)
+        if self.spacy:
+            require_spacy()
+
+
+AS_USUAL = ExportSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSummary:
+    """What became of the annotations of an export.
+
+    `annotations + unseen = sentences + superseded`: a sentence annotated twice counts once, and the
+    decision `policy` settled on holds. `unseen` sentences are those nobody looked at, taken for
+    their confidence. `sentences = accepted + corrected + taken + unusable + skipped + empty`, where
+    `taken` are the unseen ones that can be trained on. `newest` is when the data last changed.
+    `parts`: sentences for training in each; `cut_apart` as in `Splits`.
+    """
+
+    title: str
+    newest: str | None
+    policy: str
+    reviewer: str | None
+    accept_above: float | None
+    annotations: int
+    unseen: int
+    superseded: int
+    accepted: int
+    corrected: int
+    taken: int
+    unusable: int
+    skipped: int
+    empty: int
+    entities: int
+    annotators: int
+    disagreements: int
+    unsettled: int
+    documents: int
+    cut_apart: int
+    parts: Mapping[str, int]
+    by_label: Mapping[str, int]
+    by_language: Mapping[str, int]
+    by_label_origin: Mapping[str, int]
+    sources: Mapping[str, int]
+    labels: tuple[str, ...]
+    model_versions: tuple[str, ...]
+    losses: tuple[Loss, ...]
+
+    @property
+    def sentences(self) -> int:
+        """Sentences somebody opened, and those taken unseen."""
+        return self.usable + self.unusable + self.skipped + self.empty
+
+    @property
+    def usable(self) -> int:
+        """Sentences for training."""
+        return self.accepted + self.corrected + self.taken
+
+    @property
+    def empty_parts(self) -> tuple[str, ...]:
+        """Parts that were asked for and got nothing, though there was something."""
+        return tuple(name for name, count in self.parts.items() if self.usable and not count)
+
+    def lost(self, kind: LossKind) -> int:
+        """How many annotations or entities met this fate."""
+        return sum(loss.kind is kind for loss in self.losses)
+
+    def to_json(self) -> dict[str, object]:
+        """The content of `summary.json`; the losses themselves are in `losses.jsonl`."""
+        plain = {name: getattr(self, name) for name in self.__slots__ if name != "losses"}
+        for name in ("labels", "model_versions"):
+            plain[name] = [*plain[name]]
+        counts = {
+            "sentences": self.sentences,
+            "usable": self.usable,
+            "outvoted": self.lost(LossKind.OUTVOTED),
+            "widened": self.lost(LossKind.WIDENED),
+            "overlap_lost": self.lost(LossKind.OVERLAP),
+            "blank_lost": self.lost(LossKind.BLANK),
+        }
+        return {"schema": SCHEMA, **plain, **counts}
+
+    def lines(self) -> Iterator[tuple[str, int]]:
+        """What the summary table says: a line each, in order."""
+        yield "annotations", self.annotations
+        if self.accept_above is not None:
+            yield "sentences nobody saw, sure enough", self.unseen
+        yield "… superseded by another decision", self.superseded
+        yield "… skipped by the annotator", self.skipped
+        yield "… marked unusable", self.unusable
+        yield "… without a visible character", self.empty
+        yield "… accepted as proposed", self.accepted
+        yield "… corrected", self.corrected
+        if self.accept_above is not None:
+            yield "… taken unseen", self.taken
+        yield "sentences annotators disagree on", self.disagreements
+        yield f"… not settled by “{self.policy}”", self.unsettled
+        yield "sentences for training", self.usable
+        if [*self.parts] != [TRAIN]:
+            yield from ((f"… for {part}", count) for part, count in self.parts.items())
+        yield "entities", self.entities
+        yield "… widened to whole words", self.lost(LossKind.WIDENED)
+        yield "… lost to an overlapping one", self.lost(LossKind.OVERLAP)
+        yield "… lost because blank", self.lost(LossKind.BLANK)
+        yield "… not in the decision that holds", self.lost(LossKind.OUTVOTED)
+
+    def __str__(self) -> str:
+        return "\n".join(table_line(what, count) for what, count in self.lines())
+
+
+@dataclass(frozen=True, slots=True)
+class _Gathered:
+    """What goes into the files: sentences with their rows, and what got lost."""
+
+    adjudicated: Adjudicated
+    kept: tuple[tuple[ParallelSentence, Row], ...]
+    losses: tuple[Loss, ...]
+    splits: Splits
+
+    @property
+    def rows(self) -> list[Row]:
+        return [row for _, row in self.kept]
+
+    def parts(self, wanted: Iterable[str]) -> dict[str, list[tuple[ParallelSentence, Row]]]:
+        """What is in each part that was wanted, if only nothing."""
+        parts: dict[str, list[tuple[ParallelSentence, Row]]] = {name: [] for name in wanted}
+        for kept, name in zip(self.kept, self.splits.of, strict=True):
+            parts[name].append(kept)
+        return parts
+
+
+def write_export(
+    reviewed: Sequence[ReviewedSentence],
+    out: Path,
+    *,
+    title: str,
+    labels: Collection[str] = (),
+    settings: ExportSettings = AS_USUAL,
+) -> ExportSummary:
+    """Write an export folder; an older export at `out` is replaced whole.
+
+    `labels` are the types of the labeling config: they enter the schema even when nobody used them.
+
+    Raises:
+        TrainingError: if `out` holds something that is not an export, or the settings contradict
+            the reviews or themselves.
+    """
+    settings.check()
+    if out.exists() and not (out / SUMMARY).is_file():
+        raise TrainingError(str(out), "exists and is not an export", "Choose another folder")
+    gathered = _gather(reviewed, settings)
+    summary = _summarise(title, reviewed, gathered, labels, settings)
+    with new_folder(out, replace=True) as folder:
+        _write_lines(folder / REVIEWED, map(to_json_form, reviewed))
+        _write_lines(folder / LOSSES, (loss.to_json() for loss in summary.losses))
+        _write_rows(gathered, folder, summary.labels, settings)
+        write_json(folder / SUMMARY, summary.to_json())
+        card = data_card(summary.to_json(), settings.made_with, settings.agreement, settings.audit)
+        (folder / CARD).write_text(card, encoding="utf-8")
+    return summary
+
+
+def _gather(reviewed: Sequence[ReviewedSentence], settings: ExportSettings) -> _Gathered:
+    adjudicated = adjudicate(reviewed, settings.policy, reviewer=settings.reviewer)
+    losses = list(decision_losses(reviewed, adjudicated.sentences))
+    kept: list[tuple[ParallelSentence, Row]] = []
+    for decision in adjudicated.sentences:
+        if not decision.usable:
+            continue
+        row, misfits = row_of(decision)
+        losses += (misfit_loss(decision, misfit) for misfit in misfits)
+        if row.tokens:
+            kept.append((decision.sentence, row))
+        else:
+            losses.append(empty_loss(decision))
+    splits = _split([sentence for sentence, _ in kept], settings)
+    return _Gathered(adjudicated, tuple(kept), tuple(losses), splits)
+
+
+def _split(sentences: Sequence[ParallelSentence], settings: ExportSettings) -> Splits:
+    if settings.shares is not None:
+        return split(sentences, settings.shares, settings.seed)
+    documents = len({document_of(sentence) for sentence in sentences})
+    return Splits((TRAIN,) * len(sentences), documents, groups=1, cut_apart=0)
+
+
+def _write_lines(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
+    with atomic_write(path) as file:
+        file.writelines(map(json_line, rows))
+
+
+def _write_rows(
+    gathered: _Gathered, folder: Path, labels: Sequence[str], settings: ExportSettings
+) -> None:
+    parts = gathered.parts(settings.wanted)
+    _write_iob2(gathered.rows, folder / IOB2, settings)
+    datasets = {name: dataset_of([row for _, row in kept], labels) for name, kept in parts.items()}
+    # `dataset/` tells an empty part from none. Files have only what can be loaded.
+    filled = [name for name, kept in parts.items() if kept] or [TRAIN]
+    _save(datasets, filled, folder)
+    for name in filled:
+        if settings.shares is not None:
+            rows = [row for _, row in parts[name]]
+            _write_iob2(rows, folder / IOB2_PARTS / f"{name}.iob2", settings)
+        if settings.spacy:
+            write_docbin(parts[name], folder / SPACY / f"{name}.spacy")
+
+
+def _write_iob2(rows: Iterable[Row], path: Path, settings: ExportSettings) -> None:
+    path.parent.mkdir(exist_ok=True)
+    write_iob2((r.tagged if settings.comments else (r.tokens, r.tags) for r in rows), path)
+
+
+def _save(parts: Mapping[str, Dataset], filled: Iterable[str], folder: Path) -> None:
+    (folder / PARQUET).mkdir()
+    with _without_bars():
+        # One shard even for no rows, for which `datasets` would write none and then fail to load.
+        DatasetDict(parts).save_to_disk(folder / DATASET, num_shards=dict.fromkeys(parts, 1))
+        for name in filled:
+            parts[name].to_parquet(folder / PARQUET / f"{name}.parquet")
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    bars = not are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        if bars:
+            enable_progress_bars()
+
+
+def _summarise(
+    title: str,
+    reviewed: Sequence[ReviewedSentence],
+    gathered: _Gathered,
+    labels: Collection[str],
+    settings: ExportSettings,
+) -> ExportSummary:
+    rows, decisions = gathered.rows, gathered.adjudicated.sentences
+    by_status = Counter(row.status for row in rows)
+    decided = Counter(decision.status for decision in decisions)
+    unseen = sum(review.status is ReviewStatus.UNSEEN for review in reviewed)
+    newest = max((r for r in reviewed if r.updated_at), key=moment, default=None)
+    by_label = Counter(chunk.label for row in rows for chunk in chunks(row.tags))
+    return ExportSummary(
+        title=title,
+        newest=newest.updated_at if newest else None,
+        policy=settings.policy.value,
+        reviewer=settings.reviewer,
+        accept_above=settings.accept_above,
+        annotations=len(reviewed) - unseen,
+        unseen=unseen,
+        superseded=len(reviewed) - len(decisions),
+        accepted=by_status[ReviewStatus.ACCEPTED],
+        corrected=by_status[ReviewStatus.CORRECTED],
+        taken=by_status[ReviewStatus.UNSEEN],
+        unusable=decided[ReviewStatus.UNUSABLE],
+        skipped=decided[ReviewStatus.SKIPPED],
+        empty=sum(decision.usable for decision in decisions) - len(rows),
+        entities=by_label.total(),
+        annotators=len({review.annotator for review in reviewed} - {""}),
+        disagreements=len(gathered.adjudicated.disagreements),
+        unsettled=sum(not each.settled for each in gathered.adjudicated.disagreements),
+        documents=gathered.splits.documents,
+        cut_apart=gathered.splits.cut_apart,
+        parts=dict.fromkeys(settings.wanted, 0) | gathered.splits.sizes,
+        by_label=_sorted(by_label),
+        by_language=_sorted(Counter(row.lang for row in rows)),
+        by_label_origin=_sorted(Counter(o for row in rows for o in row.entity_origins)),
+        sources=_sorted(Counter(row.origin.rpartition(":")[0] or row.origin for row in rows)),
+        labels=tuple(sorted({*labels, *by_label})),
+        model_versions=tuple(sorted({r.model_version for r in reviewed if r.model_version})),
+        losses=gathered.losses,
+    )
+
+
+def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items()))

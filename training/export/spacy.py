@@ -1,0 +1,70 @@
+"""Reviewed sentences as spaCy's DocBin, in our words: what `spacy train` takes."""
+
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from projection.errors import TrainingError
+from projection.records import Entity, ParallelSentence
+from training.data.dataset import Row
+from training.data.iob2 import decode
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc, Span
+    from spacy.vocab import Vocab
+
+
+_BESIDE = ("id", "lang", "status", "annotator", "model_version", "origin")
+
+
+def write_docbin(rows: Iterable[tuple[ParallelSentence, Row]], path: Path) -> None:
+    """Write target sentences with their entities, and in `Doc.user_data` what a Row has beside.
+
+    The text of a Doc is the target as it was, so white space other than single spaces is a token.
+    `label_origin` has one item an entity.
+
+    Raises:
+        TrainingError: if spaCy is not installed, or an entity is not made of its words.
+    """
+    require_spacy()
+    from spacy.tokens import DocBin  # noqa: PLC0415
+    from spacy.vocab import Vocab  # noqa: PLC0415
+
+    vocab = Vocab()  # of no language: the words are ours
+    docs = [_doc(sentence.target, row, vocab) for sentence, row in rows]
+    path.parent.mkdir(exist_ok=True)
+    DocBin(docs=docs, store_user_data=True).to_disk(path)
+
+
+def require_spacy() -> None:
+    """Refuse to go on where spaCy is not installed.
+
+    Raises:
+        TrainingError: then.
+    """
+    if find_spec("spacy") is None:
+        raise TrainingError("--spacy", "spaCy is not installed", "pip install 'spanferry[spacy]'")
+
+
+def _span(doc: "Doc", entity: Entity, row: Row) -> "Span":
+    """The entity in spaCy's words, which are ours."""
+    found = doc.char_span(entity.span.start, entity.span.end, entity.label)
+    if found is None:
+        what = f"{entity.label} {entity.span} does not end where words of {doc.text!r} do"
+        raise TrainingError(
+            f"{row.origin} {row.id}", what, "Report this, and export without --spacy"
+        )
+    return found
+
+
+def _doc(text: str, row: Row, vocab: "Vocab") -> "Doc":
+    from spacy.tokens import Doc  # noqa: PLC0415
+    from spacy.util import get_words_and_spaces  # noqa: PLC0415
+
+    words, spaces = get_words_and_spaces(row.tokens, text)
+    doc = Doc(vocab, words, spaces)
+    doc.set_ents([_span(doc, entity, row) for entity in decode(text, row.tags, row.lang)])
+    doc.user_data |= {name: getattr(row, name) for name in _BESIDE}
+    doc.user_data["label_origin"] = row.entity_origins
+    return doc

@@ -1,0 +1,1 @@
+"""Taggers: presets, the recipe runner, fine-tuning, distillation, seeds."""

@@ -1,0 +1,148 @@
+"""What a token classifier is shown: sentences in words, with what is known of each word."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from projection.errors import TrainingError
+from projection.models.windows import Piece
+from training.data.dataset import Row
+from training.data.iob2 import OUTSIDE, chunks, in_words
+from training.trainer.losses import IGNORED
+from training.trainer.trainer import TARGETS
+
+Soft = NDArray[np.float32]
+"""The probabilities of a teacher: words × tags."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A sentence, and what to learn from each of its words.
+
+    `tags` has None for a word that teaches nothing. `weights` and `doubts` are those of
+    `trainer.losses`, 1 for every word where there are none. `soft` goes with losses that learn
+    from teachers.
+
+    Raises:
+        TrainingError: if there is not one of each for every word.
+    """
+
+    words: tuple[str, ...]
+    tags: tuple[str | None, ...]
+    weights: tuple[float, ...] | None = None
+    doubts: tuple[float, ...] | None = None
+    soft: Soft | None = None
+
+    def __post_init__(self) -> None:
+        for given in (self.tags, self.weights, self.doubts, self.soft):
+            if given is not None and len(given) != len(self.words):
+                what = f"{len(given)} of something for {len(self.words)} words"
+                raise TrainingError(f"“{' '.join(self.words)[:40]}”", what)
+
+    @property
+    def entities(self) -> list[tuple[int, int]]:
+        """Half-open ranges of words."""
+        found = chunks([tag or OUTSIDE for tag in self.tags])
+        return [(chunk.start, chunk.end) for chunk in found]
+
+
+def example_of(
+    row: Row, *, weights: Sequence[float] | None = None, doubt: float | None = None
+) -> Example:
+    """A sentence as running text in its language is read: tokens of several words are parted.
+
+    Args:
+        row: tokens and tags.
+        weights: of its tokens, and so of their words.
+        doubt: of all its words.
+    """
+    parted = [in_words([t], [tag], row.lang) for t, tag in zip(row.tokens, row.tags, strict=True)]
+    words = [*chain.from_iterable(parted)]
+    return Example(
+        words=tuple(word for word, _ in words),
+        tags=tuple(tag for _, tag in words),
+        weights=None if weights is None else _spread(weights, parted),
+        doubts=None if doubt is None else (doubt,) * len(words),
+    )
+
+
+def _spread(weights: Sequence[float], parted: Sequence[Sequence[object]]) -> tuple[float, ...]:
+    pairs = zip(weights, parted, strict=True)
+    return tuple(weight for weight, words in pairs for _ in words)
+
+
+def features_of(
+    read: Iterable[Piece], examples: Sequence[Example], tags: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Model inputs with targets: what is known of a word stands at its first subword.
+
+    `labels` holds the number of the tag, or `IGNORED`. Of the other `TARGETS` each is there if any
+    of the examples has it.
+    """
+    number = {tag: i for i, tag in enumerate(tags)}
+    fields = {"weights": "weights", "doubts": "doubts", "soft_labels": "soft"}
+    used = {
+        target: field
+        for target, field in fields.items()
+        if any(getattr(example, field) is not None for example in examples)
+    }
+    features = []
+    for piece in read:
+        example = examples[piece.sentence]
+        labels = [IGNORED] * piece.length
+        for word, position in piece.first_subwords:
+            tag = example.tags[word]
+            labels[position] = IGNORED if tag is None else number[tag]
+        targets = {
+            target: _at_first_subwords(piece, getattr(example, field), len(tags), target)
+            for target, field in used.items()
+        }
+        features.append({**piece.inputs, "labels": labels, **targets})
+    return features
+
+
+def _at_first_subwords(
+    piece: Piece, values: Sequence[float] | Soft | None, tags: int, target: str
+) -> NDArray[np.float32]:
+    shape = (piece.length, tags) if target == "soft_labels" else (piece.length,)
+    if values is None:
+        return np.ones(shape, dtype=np.float32)
+    placed = np.zeros(shape, dtype=np.float32)
+    for word, position in piece.first_subwords:
+        placed[position] = values[word]
+    return placed
+
+
+@dataclass(frozen=True, slots=True)
+class TargetCollator:
+    """Features as one batch, all padded to the longest."""
+
+    tokenizer: PreTrainedTokenizerBase
+
+    def __call__(self, features: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
+        """Inputs as the tokenizer pads them, targets beside them."""
+        targets = [name for name in ("labels", *TARGETS) if name in features[0]]
+        inputs = [
+            {name: value for name, value in feature.items() if name not in targets}
+            for feature in features
+        ]
+        batch: dict[str, Tensor] = dict(self.tokenizer.pad(inputs, return_tensors="pt"))
+        length = batch["input_ids"].shape[1]
+        for name in targets:
+            fill = IGNORED if name == "labels" else 0
+            rows = [torch.as_tensor(np.asarray(feature[name])) for feature in features]
+            batch[name] = torch.stack([*self._padded(rows, length, fill)])
+        return batch
+
+    def _padded(self, rows: Iterable[Tensor], length: int, fill: int) -> Iterator[Tensor]:
+        for row in rows:
+            padding = row.new_full((length - len(row), *row.shape[1:]), fill)
+            left = self.tokenizer.padding_side == "left"
+            yield torch.cat((padding, row) if left else (row, padding))

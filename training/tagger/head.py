@@ -1,0 +1,82 @@
+"""A token classifier over an own set of tags, from any checkpoint that can carry one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+from transformers import (
+    AutoModelForTokenClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from projection.errors import ModelError
+from projection.models.checkpoints import load_checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class HeadChange:
+    """What became of a checkpoint's tags: rows of the head kept by name, made new, or left out."""
+
+    kept: tuple[str, ...]
+    new: tuple[str, ...]
+    dropped: tuple[str, ...]
+
+
+def load_for_training(
+    base: str | Path, tags: Sequence[str], seed: int
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, HeadChange]:
+    """A token classifier whose outputs are `tags`, in this order.
+
+    Rows of the head are taken over from the checkpoint where it knows the tag by the same name;
+    the others start anew, the same for one seed.
+
+    Raises:
+        ModelError: if the checkpoint cannot be loaded or has no head we can replace.
+    """
+    torch.manual_seed(seed)
+    model, tokenizer = load_checkpoint(AutoModelForTokenClassification, base)
+    had = list(dict(model.config.id2label or {}).values()) if _has_trained_head(model) else []
+    _replace_head(model, had, tags, str(base))
+    change = HeadChange(
+        kept=tuple(tag for tag in tags if tag in had),
+        new=tuple(tag for tag in tags if tag not in had),
+        dropped=tuple(tag for tag in had if tag not in tags),
+    )
+    return model, tokenizer, change
+
+
+def _has_trained_head(model: PreTrainedModel) -> bool:
+    """Whether the checkpoint, not chance, made the head."""
+    architectures = model.config.architectures or ()
+    return any(name.endswith("ForTokenClassification") for name in architectures)
+
+
+def _replace_head(
+    model: PreTrainedModel, had: Sequence[str], tags: Sequence[str], where: str
+) -> None:
+    name, old = _head(model, where)
+    head = nn.Linear(old.in_features, len(tags), bias=old.bias is not None)
+    nn.init.normal_(head.weight, std=getattr(model.config, "initializer_range", 0.02))
+    if old.bias is not None:
+        nn.init.zeros_(head.bias)
+    with torch.no_grad():
+        for i, tag in enumerate(tags):
+            if tag in had:
+                head.weight[i] = old.weight[had.index(tag)]
+                if old.bias is not None:
+                    head.bias[i] = old.bias[had.index(tag)]
+    setattr(model, name, head)
+    for carrier in (model, model.config):
+        carrier.num_labels = len(tags)
+    model.config.id2label = dict(enumerate(tags))
+    model.config.label2id = {tag: i for i, tag in enumerate(tags)}
+
+
+def _head(model: PreTrainedModel, where: str) -> tuple[str, nn.Linear]:
+    linear = [(name, part) for name, part in model.named_children() if isinstance(part, nn.Linear)]
+    if len(linear) != 1:
+        raise ModelError(where, "no single linear layer as its head", "Choose another base")
+    return linear[0]

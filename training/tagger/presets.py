@@ -1,0 +1,397 @@
+"""Every recipe by name, with every number it has; `training.tagger.recipe_runner` carries them out.
+
+A preset is a sequence of stages. Each trains one model from the base or from the model of an
+earlier stage, on some parts of the data, or on what earlier stages' models say of unlabelled text.
+Numbers are a paper's unless a comment says "ours".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from projection.errors import TrainingError
+from projection.models import bundled
+from training.trainer.settings import FineTune, LossName
+
+BASE = "base"  # what a stage starts from if not from the model of another one
+
+
+class Part(StrEnum):
+    """The parts of the data a stage can learn from."""
+
+    ENGLISH = "english"  # gold labels of the source language
+    PSEUDO = "pseudo"  # labels that were projected, and that nobody has looked at
+    REVIEWED = "reviewed"  # target language, accepted or corrected by people, or gold
+    TRANSLATED = "translated"  # the English part, word by word through a lexicon
+    UNLABELLED = (
+        "unlabelled"  # target language; the text of the other target parts if none is given
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Which sentences of a part are used.
+
+    At most `sentences`, as many of each corpus if `equal_corpora`; a corpus that has too few gives
+    all it has. Of each corpus at most the share `nameless` (below 1) is sentences without entities,
+    None as they come. What has a margin score below `least_margin` is left out; what has none, or
+    comes from a corpus without, stays.
+    """
+
+    sentences: int | None = None
+    equal_corpora: bool = False
+    nameless: float | None = None
+    least_margin: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.sentences is not None and self.sentences < 0:
+            raise TrainingError("settings sentences", f"{self.sentences} is below 0")
+        if self.nameless is not None and not 0 <= self.nameless < 1:
+            raise TrainingError("settings nameless", f"{self.nameless} is not a share below 1")
+
+
+ALL = Draw()
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A part of the data in a stage: how much its words count, and how far they are doubted.
+
+    See `trainer.losses` for `weight` and `doubt`. With `confidence`, the weight of a word in an
+    entity is multiplied by the probability that the entity was found and placed right. What is
+    `optional` may be missing.
+    """
+
+    part: Part
+    draw: Draw = ALL
+    weight: float = 1.0
+    doubt: float = 1.0
+    confidence: bool = False
+    optional: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.weight > 0:
+            mend = "To leave a part out, draw no sentence of it: PART.sentences=0"
+            raise TrainingError("settings weight", f"{self.weight} is not above 0", mend)
+        if not 0 <= self.doubt <= 1:
+            raise TrainingError("settings doubt", f"{self.doubt} is not between 0 and 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One training: from what, on what, and how.
+
+    With `teachers` (earlier stages) the text of the parts is learned from what their models say:
+    the probabilities of the first, and the tags on which all agree. An `optional` stage is left
+    out if a part is missing; who starts from it then starts from what it would have started from.
+    `settings.base` and `settings.seed` are filled in by the training.
+    """
+
+    name: str
+    uses: tuple[Use, ...]
+    settings: FineTune
+    start: str = BASE
+    teachers: tuple[str, ...] = ()
+    optional: bool = False
+
+    def __post_init__(self) -> None:
+        if self.settings.loss.learns_from_teachers != bool(self.teachers):
+            what = f"the loss {self.settings.loss} and {len(self.teachers)} teachers"
+            raise TrainingError(f"stage {self.name}", what, "mse and mse+ce need some, others none")
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A recipe: its stages, and the model it starts from if no other is given."""
+
+    name: str
+    summary: str
+    base: str
+    stages: tuple[Stage, ...]
+
+
+# ---- Li, He & Xu (2021): pseudo-labels from a parallel corpus, arXiv 2101.11112 ----------------
+# The English model is their teacher: focal loss, 5 epochs. On the pseudo-labels 1 epoch, (1+p)^γ
+# with γ = 4 (they sweep 1 to 5) and 0, 3 or 6 frozen lower layers; XLM-R large.
+# Ours: which of the three is the default, the frozen layers in English as well, γ = 2 of the focal
+# loss (Lin et al.), batch size, learning rate, length and warm-up.
+_LI_ENGLISH = FineTune(
+    loss=LossName.FOCAL,
+    gamma=2.0,
+    freeze=3,
+    epochs=5,
+    batch_size=32,
+    learning_rate=1e-5,
+    warmup=0.1,
+    max_length=128,
+)
+_LI_TARGET = replace(_LI_ENGLISH, loss=LossName.RW, gamma=4.0, epochs=1)
+
+# About 40,000 sentences, as many of each corpus, the same share of them without entities; of
+# WikiMatrix only margin scores from 1.05 on. Ours: that share is CoNLL-2003 English's, 21 %.
+_LI_DRAW = Draw(sentences=40_000, equal_corpora=True, nameless=0.21, least_margin=1.05)
+
+_ENGLISH = Use(Part.ENGLISH)
+_LI_USE = Use(Part.PSEUDO, draw=_LI_DRAW)
+
+
+def _li_english() -> Stage:
+    return Stage("english", (_ENGLISH,), _LI_ENGLISH)
+
+
+def _li_target(loss: LossName, *uses: Use, start: str = BASE) -> Stage:
+    gamma = _LI_TARGET.gamma if loss is LossName.RW else None
+    return Stage("target", uses, replace(_LI_TARGET, loss=loss, gamma=gamma), start=start)
+
+
+_LI_SEQUENTIAL_RW = (_li_english(), _li_target(LossName.RW, _LI_USE, start="english"))
+_LI_SEQUENTIAL_CE = (_li_english(), _li_target(LossName.CE, _LI_USE, start="english"))
+_LI_SKIP_ENGLISH = (_li_target(LossName.RW, _LI_USE),)
+_LI_MIXED_RW = (_li_target(LossName.RW, _ENGLISH, _LI_USE),)
+_LI_MIXED_CE = (_li_target(LossName.CE, _ENGLISH, _LI_USE),)
+
+# ---- Wu et al. (ACL 2020) and UniTrans (Wu et al., IJCAI 2020): teachers on unlabelled text ----
+# As in the authors' code (microsoft/vert-papers): multilingual BERT, embeddings and 3 layers
+# frozen, 3 epochs of batches of 32, warm-up 0.1, weight decay 0.01; learning rate 5e-5 for
+# teachers and 1e-4 for students, who start from the base. Their inputs are cut at 128 (Wu et al.)
+# and 256 subwords (UniTrans); ours are read in windows instead.
+_WU_TEACHER = FineTune(
+    loss=LossName.CE,
+    freeze=3,
+    epochs=3,
+    batch_size=32,
+    learning_rate=5e-5,
+    warmup=0.1,
+    weight_decay=0.01,
+    max_length=128,
+)
+_WU_STUDENT = replace(_WU_TEACHER, loss=LossName.MSE, learning_rate=1e-4)
+_UNLABELLED = Use(Part.UNLABELLED)
+_UNITRANS_TEACHER = replace(_WU_TEACHER, max_length=256)
+_UNITRANS_STUDENT = replace(_WU_STUDENT, loss=LossName.MSE_CE, max_length=256)
+
+# ---- Ours: docs/training.md says why -------------------------------------------------------------
+_OURS = FineTune(
+    loss=LossName.CE,
+    epochs=4,
+    batch_size=32,
+    learning_rate=None,  # by the width of the base
+    warmup=0.1,
+    max_length=128,
+)
+_OURS_ENGLISH = replace(_OURS, loss=LossName.FOCAL, gamma=2.0, epochs=5)
+_PLAIN = FineTune(
+    loss=LossName.CE, epochs=3, batch_size=16, learning_rate=5e-5, warmup=0.1, max_length=256
+)
+_PROJECTED = Use(Part.PSEUDO, draw=Draw(nameless=0.21), confidence=True, optional=True)
+# Doubts count where another loss is set: cross entropy has none.
+_TRANSLATED = Use(Part.TRANSLATED, doubt=0.0, optional=True)
+_TRUSTED = Use(Part.REVIEWED, weight=2.0, doubt=0.0, optional=True)
+
+_PRESETS = (
+    Preset(
+        "spanferry",
+        "English; then pseudo-labels by confidence, translated words and reviews together",
+        bundled.NAME,
+        (
+            Stage("english", (_ENGLISH,), _OURS_ENGLISH, optional=True),
+            Stage("target", (_PROJECTED, _TRANSLATED, _TRUSTED), _OURS, start="english"),
+        ),
+    ),
+    Preset(
+        "plain",
+        "one training on all labels alike, cross entropy",
+        bundled.NAME,
+        (
+            Stage(
+                "target",
+                tuple(Use(p, optional=True) for p in (Part.ENGLISH, Part.PSEUDO, Part.REVIEWED)),
+                _PLAIN,
+            ),
+        ),
+    ),
+    Preset(
+        "li2021",
+        "Li, He & Xu (2021): English first, then pseudo-labels with (1+p)^γ",
+        "xlm-roberta-large",
+        _LI_SEQUENTIAL_RW,
+    ),
+    Preset(
+        "li2021-sequential-rw",
+        "ablation of Li et al.: the whole recipe, the same as li2021",
+        "xlm-roberta-large",
+        _LI_SEQUENTIAL_RW,
+    ),
+    Preset(
+        "li2021-zero-transfer",
+        "ablation of Li et al.: the English model as it is",
+        "xlm-roberta-large",
+        (_li_english(),),
+    ),
+    Preset(
+        "li2021-sequential-ce",
+        "ablation of Li et al.: English first, then pseudo-labels with cross entropy",
+        "xlm-roberta-large",
+        _LI_SEQUENTIAL_CE,
+    ),
+    Preset(
+        "li2021-skip-english",
+        "ablation of Li et al.: pseudo-labels only",
+        "xlm-roberta-large",
+        _LI_SKIP_ENGLISH,
+    ),
+    Preset(
+        "li2021-mixed-ce",
+        "ablation of Li et al.: English and pseudo-labels together, cross entropy",
+        "xlm-roberta-large",
+        _LI_MIXED_CE,
+    ),
+    Preset(
+        "li2021-mixed-rw",
+        "ablation of Li et al.: English and pseudo-labels together, (1+p)^γ",
+        "xlm-roberta-large",
+        _LI_MIXED_RW,
+    ),
+    Preset(
+        "wu2020",
+        "Wu et al. (ACL 2020): a student of the English model's probabilities",
+        "bert-base-multilingual-cased",
+        (
+            Stage("english", (_ENGLISH,), _WU_TEACHER),
+            Stage("student", (_UNLABELLED,), _WU_STUDENT, teachers=("english",)),
+        ),
+    ),
+    Preset(
+        "unitrans",
+        "Wu et al. (IJCAI 2020): three teachers, their vote and the third's probabilities",
+        "bert-base-multilingual-cased",
+        (
+            Stage("source", (_ENGLISH,), _UNITRANS_TEACHER),
+            Stage("translated", (Use(Part.TRANSLATED),), _UNITRANS_TEACHER),
+            Stage("adapted", (Use(Part.TRANSLATED),), _UNITRANS_TEACHER, start="source"),
+            Stage(
+                "student",
+                (_UNLABELLED,),
+                _UNITRANS_STUDENT,
+                teachers=("adapted", "source", "translated"),
+            ),
+        ),
+    ),
+)
+
+PRESETS: Mapping[str, Preset] = MappingProxyType({preset.name: preset for preset in _PRESETS})
+DEFAULT = "spanferry"
+
+
+def preset_named(name: str) -> Preset:
+    """A preset of `PRESETS`.
+
+    Raises:
+        TrainingError: if there is none of this name.
+    """
+    if name not in PRESETS:
+        raise TrainingError(f"--preset {name}", "no such recipe", f"There are {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+OF_THE_LAST_STAGE = frozenset({"loss", "gamma", "through_weight", "epochs"})
+"""Settings that, named without a stage, change the last one only: the others have their own."""
+
+
+def changed(preset: Preset, changes: Mapping[str, Any]) -> Preset:
+    """The preset with other numbers.
+
+    Args:
+        preset: to change.
+        changes: of `base`, of a field of `FineTune`, or of one stage's: `target.freeze`; or how a
+            part of the data is used: `reviewed.weight`, `translated.sentences`. Texts are read as
+            what the field holds. What names its stage holds over what does not.
+
+    Raises:
+        TrainingError: at a name there is not, or a value the field cannot hold.
+    """
+    settings: dict[str, dict[str, Any]] = {stage.name: {} for stage in preset.stages}
+    for key, value in sorted(changes.items(), key=lambda change: "." in change[0]):
+        named, _, field = key.rpartition(".")
+        if key == "base":
+            preset = replace(preset, base=str(value))
+        elif field in _KINDS_OF_USE:
+            preset = _used(preset, key, named, field, value)
+        else:
+            _check_change(preset, key, named, field)
+            last = preset.stages[-1].name if field in OF_THE_LAST_STAGE else None
+            for stage in settings.keys() & {named or last} or settings:
+                settings[stage][field] = _read(key, field, value)
+    stages = (replace(s, settings=_set(s.settings, settings[s.name])) for s in preset.stages)
+    return replace(preset, stages=tuple(stages))
+
+
+def concerns(preset: Preset, key: str) -> bool:
+    """Whether the preset has the stage, or the part of the data, that a change names."""
+    named, _, field = key.rpartition(".")
+    if field in _KINDS_OF_USE:
+        return named in {use.part for stage in preset.stages for use in stage.uses}
+    return not named or named in {stage.name for stage in preset.stages}
+
+
+def _set(settings: FineTune, changes: Mapping[str, Any]) -> FineTune:
+    """Another loss has its own γ, unless that is named, too."""
+    own = {"gamma": None} if "loss" in changes else {}
+    return replace(settings, **{**own, **changes})
+
+
+_KINDS: dict[str, Any] = {
+    "loss": LossName,
+    **dict.fromkeys(("gamma", "epochs", "learning_rate", "warmup", "weight_decay"), float),
+    **dict.fromkeys(("freeze", "batch_size", "accumulate", "max_length", "patience"), int),
+    **dict.fromkeys(("freeze_embeddings", "through_weight", "bf16"), bool),
+}
+_KINDS_OF_USE: dict[str, Any] = {
+    **dict.fromkeys(("weight", "doubt", "nameless", "least_margin"), float),
+    **dict.fromkeys(("sentences",), int),
+    **dict.fromkeys(("confidence", "equal_corpora"), bool),
+}
+_SWITCH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def _used(preset: Preset, key: str, part: str, field: str, value: Any) -> Preset:
+    """The preset with another use of a part of the data, in all stages that use it."""
+    parts = sorted({use.part.value for stage in preset.stages for use in stage.uses})
+    if part not in parts:
+        what = f"no part {part} is used" if part else "of which part of the data"
+        raise TrainingError(f"--set {key}", what, f"There are {', '.join(parts)}")
+    change = {field: _read(key, field, value)}
+
+    def used(use: Use) -> Use:
+        if use.part != part:
+            return use
+        if field in {each.name for each in fields(Draw)}:
+            return replace(use, draw=replace(use.draw, **change))
+        return replace(use, **change)
+
+    return replace(
+        preset,
+        stages=tuple(replace(s, uses=tuple(map(used, s.uses))) for s in preset.stages),
+    )
+
+
+def _check_change(preset: Preset, key: str, stage: str, field: str) -> None:
+    stages = [each.name for each in preset.stages]
+    if stage and stage not in stages:
+        raise TrainingError(f"--set {key}", f"no stage {stage}", f"There are {', '.join(stages)}")
+    if field not in _KINDS:
+        mend = f"One of {', '.join((*_KINDS, *_KINDS_OF_USE))}"
+        raise TrainingError(f"--set {key}", f"no setting {field}", mend)
+
+
+def _read(key: str, field: str, value: Any) -> Any:
+    """`value` as what the field holds; `none` stands for None."""
+    if not isinstance(value, str) or value == "none":
+        return None if value == "none" else value
+    kind = (_KINDS | _KINDS_OF_USE)[field]
+    try:
+        return _SWITCH[value.lower()] if kind is bool else kind(value)
+    except (KeyError, ValueError) as error:
+        raise TrainingError(f"--set {key}", f"{value!r} is no {kind.__name__}") from error

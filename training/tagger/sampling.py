@@ -1,0 +1,50 @@
+"""Which sentences of a part of the data a stage learns from."""
+
+import math
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+
+from training.data.dataset import Row
+from training.tagger.presets import Draw
+
+
+def drawn(found: Sequence[Row], draw: Draw, seed: int) -> list[Row]:
+    """The sentences that `draw` asks for, in the order they come in; chance is that of `seed`."""
+    rng = random.Random(seed)  # noqa: S311  a sample is no secret
+    fit = [
+        i
+        for i, each in enumerate(found)
+        if draw.least_margin is None or each.margin is None or each.margin >= draw.least_margin
+    ]
+    rng.shuffle(fit)
+    corpora: defaultdict[str, list[int]] = defaultdict(list)
+    for i in fit:
+        corpora[found[i].corpus if draw.equal_corpora else ""].append(i)
+    kept_of = [_with_share(found, indices, draw.nameless) for indices in corpora.values()]
+    sizes = shares([len(indices) for indices in kept_of], draw.sentences)
+    kept = [i for indices, n in zip(kept_of, sizes, strict=True) for i in indices[:n]]
+    return [found[i] for i in sorted(kept)]
+
+
+def _with_share(found: Sequence[Row], indices: Sequence[int], nameless: float | None) -> list[int]:
+    """All that have entities, and as many without as make the share, evenly mixed."""
+    if nameless is None:
+        return [*indices]
+    named = [i for i in indices if found[i].has_entity]
+    bare = [i for i in indices if not found[i].has_entity]
+    bare = bare[: round(len(named) * nameless / (1 - nameless))]
+    places = [(place / len(side), i) for side in (named, bare) for place, i in enumerate(side)]
+    return [i for _, i in sorted(places)]
+
+
+def shares(sizes: Sequence[int], wanted: int | None) -> list[int]:
+    """How many to take of each, as equally as sizes allow, `wanted` in all (None: everything)."""
+    if wanted is None:
+        return [*sizes]
+    taken = [0] * len(sizes)
+    left = wanted
+    for done, place in enumerate(sorted(range(len(sizes)), key=lambda i: sizes[i])):
+        taken[place] = min(sizes[place], math.ceil(left / (len(sizes) - done)))
+        left -= taken[place]
+    return taken

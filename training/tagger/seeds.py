@@ -1,0 +1,181 @@
+"""The same recipe with several seeds: a model each, and how far apart they are."""
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+
+from projection.errors import TrainingError
+from projection.io.files import parse_object, write_json
+from projection.io.folders import is_main_process
+from training.data.dataset import fingerprint
+from training.tagger.presets import Preset
+from training.tagger.recipe_runner import RECORD, TrainingData, plan_of, train_preset
+from training.trainer.card import table
+from training.trainer.settings import NOWHERE, Tracking
+from training.trainer.trainer import OnProgress, wait_for_everyone
+
+SCHEMA = 1
+SUMMARY = "summary.json"
+MEASURES = ("f1", "precision", "recall")
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Mean and sample deviation (n - 1) of a measure over the seeds; None below two of them."""
+
+    mean: float
+    deviation: float | None
+    values: tuple[float, ...]
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        """The spread of at least one value."""
+        deviation = statistics.stdev(values) if len(values) > 1 else None
+        return cls(statistics.fmean(values), deviation, tuple(values))
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain object."""
+        return {"mean": self.mean, "deviation": self.deviation, "values": [*self.values]}
+
+    def __str__(self) -> str:
+        around = "" if self.deviation is None else f" ± {100 * self.deviation:.2f}"
+        return f"{100 * self.mean:.2f}{around}"
+
+
+@dataclass(frozen=True, slots=True)
+class Seeds:
+    """What several seeds made: the record of each, and the spread of their scores, if scored."""
+
+    folder: Path
+    preset: str
+    records: Mapping[int, Mapping[str, Any]]  # by seed
+
+    @property
+    def spreads(self) -> dict[str, Spread]:
+        """F1, precision and recall on what was held out; empty where nothing was."""
+        scores = [record["scores"] for record in self.records.values()]
+        if not scores or None in scores:
+            return {}
+        return {name: Spread.of([score[name] for score in scores]) for name in MEASURES}
+
+    @property
+    def by_type(self) -> dict[str, Spread]:
+        """F1 of each entity type; a type that a seed never met or predicted counts 0 there."""
+        if not self.spreads:
+            return {}
+        scores = [record["scores"]["by_type"] for record in self.records.values()]
+        kinds = sorted({kind for each in scores for kind in each})
+        zero = {"f1": 0.0}
+        return {kind: Spread.of([s.get(kind, zero)["f1"] for s in scores]) for kind in kinds}
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of `summary.json`; scores are fractions."""
+        return {
+            "schema": SCHEMA,
+            "preset": self.preset,
+            "seeds": [*self.records],
+            "scores": {name: spread.to_json() for name, spread in self.spreads.items()},
+            "by_type": {kind: spread.to_json() for kind, spread in self.by_type.items()},
+            "models": {f"seed-{s}": record["model_version"] for s, record in self.records.items()},
+        }
+
+    def __str__(self) -> str:
+        lines = [f"{self.folder}: {len(self.records)} seeds of {self.preset}"]
+        lines += [f"{name:10}{spread!s:>16}" for name, spread in self.spreads.items()]
+        lines += [f"F1 {kind:7}{spread!s:>16}" for kind, spread in self.by_type.items()]
+        return "\n".join(lines)
+
+
+def train_seeds(
+    preset: Preset,
+    data: TrainingData,
+    out: Path,
+    seeds: Sequence[int],
+    *,
+    eval: Dataset | None = None,  # noqa: A002  the word everyone looks for
+    stages: Path | None = None,
+    tracking: Tracking = NOWHERE,
+    on_progress: OnProgress = lambda _what, _done, _total: None,
+) -> Seeds:
+    """Train a model for each seed in `out/seed-N`, and write `out/summary.json`.
+
+    Seeds that are done are kept, and one that was interrupted goes on where it was. More seeds may
+    be asked for later. The arguments are those of `train_preset`.
+
+    Raises:
+        TrainingError: if `out` holds models of another recipe or other data.
+    """
+    if not seeds or len({*seeds}) < len(seeds):
+        raise TrainingError("seeds", f"{[*seeds]} are none, or not all different")
+    plan = _plan(preset, data, eval)
+    _claim(out, plan)
+    records = {}
+    for place, seed in enumerate(seeds, start=1):
+        model = out / f"seed-{seed}"
+        if not model.exists():
+            train_preset(
+                preset,
+                data,
+                model,
+                seed=seed,
+                eval=eval,
+                stages=stages,
+                tracking=tracking.part(model.name),
+                on_progress=_numbered(on_progress, place, len(seeds)),
+            )
+        record = parse_object((model / RECORD).read_text("utf-8"), str(model / RECORD))
+        records[seed] = record
+    found = Seeds(out, preset.name, records)
+    if is_main_process():
+        write_json(out / SUMMARY, found.to_json())
+        (out / "README.md").write_text(_page(found), encoding="utf-8")
+    wait_for_everyone()
+    return found
+
+
+def _plan(preset: Preset, data: TrainingData, held_out: Dataset | None) -> dict[str, Any]:
+    """What all seeds have in common, as JSON gives it back."""
+    scored = None if held_out is None else fingerprint(held_out)
+    plan = plan_of(preset, data) | {"eval": scored}
+    found: dict[str, Any] = json.loads(json.dumps(plan))
+    return found
+
+
+def _claim(out: Path, plan: Mapping[str, Any]) -> None:
+    """Make the folder ours, or make sure that it already is: the main process for all."""
+    if not is_main_process():
+        return
+    file = out / "plan.json"
+    if file.is_file():
+        if parse_object(file.read_text("utf-8"), str(file)) != plan:
+            raise TrainingError(
+                str(out), "holds models of another recipe or other data", "Choose another folder"
+            )
+    elif out.exists() and any(out.iterdir()):
+        raise TrainingError(str(out), "exists already", "Choose another folder, or delete this one")
+    else:
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(file, plan)
+
+
+def _numbered(on_progress: OnProgress, place: int, of: int) -> OnProgress:
+    return lambda what, done, total: on_progress(f"{place} of {of}: {what}", done, total)
+
+
+def _page(seeds: Seeds) -> str:
+    """The README of a folder of seeds."""
+    rows = [
+        *((name, str(spread)) for name, spread in seeds.spreads.items()),
+        *((f"F1 of {kind}", str(spread)) for kind, spread in seeds.by_type.items()),
+    ]
+    return (
+        f"# {seeds.folder.name}\n\n"
+        f"{len(seeds.records)} models by the recipe `{seeds.preset}`, one a seed.\n\n"
+        + (table(["measure", "mean ± deviation, per cent"], rows) if rows else "Not scored.")
+        + "\n"
+    )

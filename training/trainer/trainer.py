@@ -1,0 +1,352 @@
+"""The one place that runs the Trainer: resumable, quiet, the same for every training.
+
+Started by `accelerate launch` or `torchrun`, it is one training in several processes.
+"""
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from accelerate import PartialState
+from transformers import (
+    DataCollatorForTokenClassification,
+    EvalPrediction,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+from transformers.integrations.integration_utils import TensorBoardCallback
+from transformers.trainer_pt_utils import LengthGroupedSampler, get_length_grouped_indices
+from transformers.trainer_utils import get_last_checkpoint
+
+from projection.errors import TrainingError
+from projection.io.folders import is_main_process
+from projection.models.checkpoints import quiet
+from training.trainer.losses import cross_entropy
+from training.trainer.settings import NOWHERE, Schedule, Tracker, Tracking
+
+SAVE_EVERY = 500  # optimiser steps between checkpoints, at least one an epoch
+TARGETS = ("weights", "doubts", "soft_labels")  # what a loss reads of a batch, and no model
+
+OnProgress = Callable[[str, int, int], None]
+"""Called with what is being done (such as `STEPS`), how much is done, and of how much (0 if that is
+not known)."""
+
+STEPS = "training steps"
+PROJECT = "spanferry"  # where remote trackers keep runs
+
+Features = Sequence[dict[str, Any]]
+Collate = Callable[[Sequence[dict[str, Any]]], dict[str, torch.Tensor]]
+Loss = Callable[..., torch.Tensor]
+
+
+class Dev(NamedTuple):
+    """What decides when a training has gone on long enough.
+
+    `f1` scores the likeliest label numbers against those of `features`, both as sentences ×
+    longest length, with `IGNORED` where there is none.
+    """
+
+    features: Features
+    f1: Callable[[Any, Any], float]
+
+
+class Outcome(NamedTuple):
+    """What became of a training: steps, the last mean loss, and (step, mean loss) on the way.
+
+    `dev` is (step, F1) of every evaluation; `kept` the step whose weights the model has.
+    """
+
+    steps: int
+    loss: float
+    curve: list[tuple[int, float]]
+    dev: list[tuple[int, float]]
+    kept: int
+
+
+def run(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    features: Features,
+    schedule: Schedule,
+    checkpoints: Path,
+    *,
+    loss: Loss | None = None,
+    collate: Collate | None = None,
+    dev: Dev | None = None,
+    tracking: Tracking = NOWHERE,
+    on_progress: OnProgress = lambda _what, _done, _total: None,
+) -> Outcome:
+    """Train `model` in place, from its last checkpoint if there is one.
+
+    Args:
+        model: a model that gives a loss for a batch with labels.
+        tokenizer: pads the batches.
+        features: each with `input_ids`, by whose length alike ones are put into one batch; for a
+            token classifier, model inputs with `labels`.
+        schedule: how long and how fast.
+        checkpoints: folder they lie in; removing it is the caller's business.
+        loss: in the form of the Trainer's `compute_loss_func`, given the `TARGETS` of the batch as
+            well; None is the model's own.
+        collate: makes a batch of features; None pads those of a token classifier.
+        dev: keeps the best checkpoint, and ends the training when it gets no better.
+        tracking: where its course can be followed.
+        on_progress: hears every optimiser step.
+
+    Returns:
+        The steps done, the last mean loss and those on the way, an interrupted beginning included.
+    """
+    with quiet(), _followed(tracking):
+        trainer = (_Trainer if loss is None else _TargetsTrainer)(
+            model=model,
+            args=_arguments(
+                len(features),
+                schedule,
+                checkpoints,
+                tracking,
+                has_dev=dev is not None,
+                plain=collate is None,
+            ),
+            data_collator=collate or DataCollatorForTokenClassification(tokenizer),
+            train_dataset=features,
+            eval_dataset=None if dev is None else dev.features,
+            compute_loss_func=loss,
+            compute_metrics=None if dev is None else partial(_metrics, dev),
+            preprocess_logits_for_metrics=_likeliest,
+            callbacks=[_Progress(on_progress), *_callbacks(schedule, tracking, dev)],
+        )
+        trainer.remove_callback(PrinterCallback)
+        output = trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
+    history = trainer.state.log_history
+    curve = [(int(entry["step"]), float(entry["loss"])) for entry in history if "loss" in entry]
+    scores = [(int(e["step"]), float(e["eval_f1"])) for e in history if "eval_f1" in e]
+    kept = trainer.state.best_global_step if scores else None
+    return Outcome(output.global_step, curve[-1][1], curve, scores, kept or output.global_step)
+
+
+def _arguments(
+    examples: int,
+    schedule: Schedule,
+    checkpoints: Path,
+    tracking: Tracking,
+    *,
+    has_dev: bool,
+    plain: bool,
+) -> TrainingArguments:
+    in_a_step = schedule.batch_size * schedule.accumulate * processes()
+    an_epoch = math.ceil(examples / in_a_step)
+    steps = schedule.max_steps or math.ceil(schedule.epochs * an_epoch)
+    # A dev part is asked twice an epoch.
+    every = min(SAVE_EVERY, math.ceil(an_epoch / 2) if has_dev else an_epoch, steps)
+    cuda = torch.cuda.is_available()
+    if cuda:
+        torch.set_float32_matmul_precision("high")  # TensorFloat-32
+    remote = tracking.tracker in (Tracker.WANDB, Tracker.TRACKIO)
+    arguments = TrainingArguments(
+        output_dir=str(checkpoints),
+        num_train_epochs=schedule.epochs,
+        max_steps=schedule.max_steps or -1,
+        per_device_train_batch_size=schedule.batch_size,
+        per_device_eval_batch_size=schedule.batch_size,
+        gradient_accumulation_steps=schedule.accumulate,
+        learning_rate=schedule.learning_rate,
+        warmup_steps=schedule.warmup,
+        weight_decay=schedule.weight_decay,
+        seed=schedule.seed,
+        bf16=cuda and torch.cuda.is_bf16_supported() if schedule.bf16 is None else schedule.bf16,
+        use_cpu=not cuda,
+        ddp_find_unused_parameters=False,
+        dataloader_pin_memory=cuda,
+        save_strategy="steps",
+        save_steps=every,
+        save_total_limit=1,
+        logging_strategy="steps",
+        logging_steps=every,  # with each checkpoint, so that the loss survives an interruption
+        eval_strategy="steps" if has_dev else "no",
+        eval_steps=every if has_dev else None,
+        load_best_model_at_end=has_dev,
+        metric_for_best_model="f1" if has_dev else None,
+        greater_is_better=True if has_dev else None,
+        report_to=[tracking.tracker.value] if remote else [],
+        run_name=tracking.run,
+        project=PROJECT,
+        disable_tqdm=True,
+        remove_unused_columns=plain,
+    )
+    if arguments.n_gpu > 1:
+        # One process takes one GPU: the Trainer would part each batch, but not the loss, over all.
+        arguments._n_gpu = 1
+    return arguments
+
+
+@contextmanager
+def _followed(tracking: Tracking) -> Iterator[None]:
+    """Give a training a run of its own: the Trainer's wandb callback would use the last one's."""
+    if tracking.tracker is not Tracker.WANDB or not is_main_process():
+        yield
+        return
+    import wandb  # noqa: PLC0415  not a dependency
+
+    project = os.environ.get("WANDB_PROJECT", PROJECT)
+    with wandb.init(project=project, name=tracking.run, reinit="finish_previous"):
+        yield
+
+
+def _callbacks(schedule: Schedule, tracking: Tracking, dev: Dev | None) -> list[TrainerCallback]:
+    found: list[TrainerCallback] = []
+    if dev is not None:
+        found.append(_StopEarly(schedule.patience))
+    if tracking.tracker is Tracker.TENSORBOARD and is_main_process():
+        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  an extra
+
+        writer = SummaryWriter(str(tracking.folder))
+        found.append(TensorBoardCallback(writer))  # type: ignore[no-untyped-call]
+    return found
+
+
+def tracker_or_none(tracker: Tracker | None) -> Tracker:
+    """What was asked for; by default TensorBoard where it is installed.
+
+    Raises:
+        TrainingError: if what was asked for is not installed.
+    """
+    if tracker is None:
+        return Tracker.TENSORBOARD if find_spec("tensorboard") else Tracker.NONE
+    if tracker is not Tracker.NONE and find_spec(tracker.value) is None:
+        raise TrainingError(
+            f"--log {tracker.value}", "is not installed", f"pip install {tracker.value}"
+        )
+    return tracker
+
+
+def wait_for_everyone() -> None:
+    """Go on when all processes of this training have come here."""
+    if processes() > 1:
+        PartialState().wait_for_everyone()
+
+
+def processes() -> int:
+    """How many processes this training runs in."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _likeliest(logits: Any, _labels: Any) -> torch.Tensor:
+    """So that an evaluation keeps a number a token instead of one a token and tag."""
+    first: torch.Tensor = logits[0] if isinstance(logits, tuple) else logits
+    return first.argmax(-1)
+
+
+def _metrics(dev: Dev, answers: EvalPrediction) -> dict[str, float]:
+    return {"f1": dev.f1(answers.predictions, answers.label_ids)}
+
+
+def _last_checkpoint(folder: Path) -> str | None:
+    """The newest whole checkpoint; one that was cut short while it was written is removed."""
+    if is_main_process():
+        for checkpoint in folder.glob("checkpoint-*"):
+            try:
+                json.loads((checkpoint / "trainer_state.json").read_text())  # written last
+            except (OSError, ValueError):
+                shutil.rmtree(checkpoint)
+    wait_for_everyone()
+    if not folder.is_dir():
+        return None
+    last: str | None = get_last_checkpoint(str(folder))  # type: ignore[no-untyped-call]
+    return last
+
+
+class _Trainer(Trainer):
+    """Draws each epoch's order from the seed and the number of the epoch alone.
+
+    The Trainer's own sampler draws it from what dropout draws from as well: a training that went on
+    in the middle of an epoch, or in several processes, would see some sentences twice and others
+    never.
+    """
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> "ByLength":
+        features: Any = self.train_dataset if train_dataset is None else train_dataset
+        return ByLength(
+            [len(feature["input_ids"]) for feature in features],
+            self.args.train_batch_size * self.args.gradient_accumulation_steps,
+            self.args.seed,
+        )
+
+
+class ByLength(LengthGroupedSampler):
+    """The places of sentences, those of like length together, in an order of the epoch's own."""
+
+    def __init__(self, lengths: list[int], batch_size: int, seed: int) -> None:
+        super().__init__(batch_size, lengths=lengths)
+        self.seed, self.epoch = seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch begins."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        """The places of all sentences, each once."""
+        generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        grouped: Any = get_length_grouped_indices  # which has no types
+        return iter(grouped(self.lengths, self.batch_size, generator=generator))
+
+
+class _TargetsTrainer(_Trainer):
+    """Hands the loss what of a batch the model does not read."""
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> torch.Tensor | tuple[torch.Tensor, Any]:
+        """As the Trainer's, which calls `compute_loss_func` with the tags alone."""
+        plain: Any = self.compute_loss_func
+        targets = {name: inputs.pop(name) for name in TARGETS if name in inputs}
+        # A dev part has tags and nothing else, whatever the training learns from.
+        self.compute_loss_func = partial(plain if model.training else cross_entropy(), **targets)
+        try:
+            return super().compute_loss(model, inputs, *args, **kwargs)
+        finally:
+            self.compute_loss_func = plain
+
+
+class _Progress(TrainerCallback):
+    def __init__(self, on_progress: OnProgress) -> None:
+        self.on_progress = on_progress
+
+    def on_step_end(
+        self,
+        args: TrainingArguments,  # noqa: ARG002  the Trainer's interface
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002
+    ) -> None:
+        self.on_progress(STEPS, state.global_step, state.max_steps)
+
+
+class _StopEarly(TrainerCallback):
+    """As the Trainer's own, but read off the history, which an interruption does not lose."""
+
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,  # noqa: ARG002  the Trainer's interface
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,  # noqa: ARG002
+    ) -> None:
+        scores = [entry["eval_f1"] for entry in state.log_history if "eval_f1" in entry]
+        if len(scores) - 1 - scores.index(max(scores)) >= self.patience:
+            control.should_training_stop = True
