@@ -26,7 +26,7 @@ from projection.records import (
     ReviewStatus,
 )
 
-_MEND = "Export the project as JSON, with full annotations and predictions"
+_FIX = "Export the project as JSON, with full annotations and predictions"
 NOBODY = "unknown"  # the annotator, when Label Studio no longer knows
 
 
@@ -44,7 +44,7 @@ def reviewed_of(
         ReviewError: naming task and annotation, if anything in it is missing, unknown, or
             contradicts the sentence that was sent.
     """
-    export = Fields(exported_task, where, ReviewError, _MEND)
+    export = Fields(exported_task, where, ReviewError, _FIX)
     task = replace(export, where=f"{where} task {export.integer_or_none('id')}")
     task.child("data")  # `sentence_of` would take a task without it for the data themselves
     sentence = sentence_of(task.row, task.where)

@@ -31,7 +31,7 @@ NO_ENTITY = "no entity"
 
 Json = Mapping[str, Any]
 
-_MEND = "Bring new predictions with `spanferry repredict`"
+_FIX = "Bring new predictions with `spanferry repredict`"
 # Said of one phrase: once that is changed, it is said of something that is not there.
 _OF_ONE_PHRASE = (ConflictKind.LOW_CONFIDENCE, ConflictKind.UNPROJECTED)
 
@@ -97,7 +97,7 @@ def told_anew(
     """
     if "projections" not in data:
         return {}
-    sentence, task = sentence_of(data, where), Fields(data, f"{where} data", ReviewError, _MEND)
+    sentence, task = sentence_of(data, where), Fields(data, f"{where} data", ReviewError, _FIX)
     sources = [*map(_source, task.children("projections"))]
     was, now = (_targets(result, sentence, where) for result in (before, after))
     if any(source.region not in was for source in sources if source.region is not None):
@@ -179,7 +179,7 @@ def _holding(
 def _targets(result: Sequence[Json], sentence: ParallelSentence, where: str) -> dict[str, _Target]:
     """The target regions of a result by their ids, in its order."""
     items = [item for item in result if kind_of(item) == ENTITIES]
-    read = (region_at(Fields(item, where, ReviewError, _MEND), sentence) for item in items)
+    read = (region_at(Fields(item, where, ReviewError, _FIX), sentence) for item in items)
     return {
         region.identity: _Target(region.entity, CARRIED in meta_of(item))
         for region, item in zip(read, items, strict=True)

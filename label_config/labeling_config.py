@@ -80,7 +80,7 @@ div[class*="detailed-region__meta-text"] { word-break: normal; overflow-wrap: an
 # symbol: a drag marks exactly what it covers. saveTextResult: offsets can be checked later.
 _EXACT = {"granularity": "symbol", "saveTextResult": "yes", "showLabels": "true"}
 
-_MEND_LAYOUT = "Give the project the labeling config that spanferry builds"
+_FIX_LAYOUT = "Give the project the labeling config that spanferry builds"
 
 
 class LabelSetError(SpanferryError):
@@ -153,7 +153,7 @@ def labels_of(xml: str, where: str = "labeling config") -> tuple[str, ...]:
     }
     missing = sorted(f"<{tag} name={name!r}>" for name, tag, _ in needed - parts)
     if missing:
-        raise ReviewError(where, f"no {', no '.join(missing)}", _MEND_LAYOUT)
+        raise ReviewError(where, f"no {', no '.join(missing)}", _FIX_LAYOUT)
     (choice,) = (control for control in interface.controls if control.name == ENTITIES)
     return tuple(choice.labels)
 
@@ -184,7 +184,7 @@ def _interface(xml: str, where: str) -> "LabelInterface":
         interface = LabelInterface(xml)
         interface.validate()  # type: ignore[no-untyped-call]  # the SDK left it unannotated
     except Exception as error:  # the SDK raises whatever its XML and schema libraries raise
-        raise ReviewError(where, f"not a labeling config: {error}", _MEND_LAYOUT) from error
+        raise ReviewError(where, f"not a labeling config: {error}", _FIX_LAYOUT) from error
     return interface
 
 

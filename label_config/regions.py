@@ -22,7 +22,7 @@ from projection.errors import SpanError, SpanferryError
 from projection.io.json_fields import Fields
 from projection.records import Entity, LabelOrigin, ParallelSentence, Provenance, Span
 
-_MEND = "Open the task in Label Studio, delete what is named here, and submit again"
+_FIX = "Open the task in Label Studio, delete what is named here, and submit again"
 
 # Label Studio 1.23 saves the text of a drag across lines with a backslash and an n for each of
 # these; the offsets stay exact.
@@ -234,8 +234,8 @@ def read_result(work: Fields, sentence: ParallelSentence, labels: Collection[str
         if item.row.get("type") == "relation":
             found["relation"].append(item)
             continue
-        identity = replace(item, mend=_MEND).text("id")
-        region = replace(item, where=f"{work.where} region {identity}", mend=_MEND)
+        identity = replace(item, fix=_FIX).text("id")
+        region = replace(item, where=f"{work.where} region {identity}", fix=_FIX)
         if identity in seen:
             raise region.error_here("this id comes twice")
         seen.add(identity)
@@ -244,7 +244,7 @@ def read_result(work: Fields, sentence: ParallelSentence, labels: Collection[str
     regions.sort(key=lambda region: (region.entity.span, region.entity.label))
     answers = [_answer(region) for region in found[REVIEW]]
     if len(answers) > 1:
-        raise work.error_here(f"the sentence is reviewed twice: {', '.join(answers)}", _MEND)
+        raise work.error_here(f"the sentence is reviewed twice: {', '.join(answers)}", _FIX)
     notes = (
         *_overlaps([region.entity for region in regions], sentence.target),
         *_mistaken(regions, sentence.target),

@@ -50,7 +50,7 @@ NOT_YET: Mapping[str, Any] = {
     "disagreement": "",
 }
 
-_MEND = "Import sentences with `spanferry push`, which writes every field"
+_FIX = "Import sentences with `spanferry push`, which writes every field"
 
 
 def to_task(projected: ProjectedSentence) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def conflicts_of(task_or_data: Json, where: str = "task") -> tuple[ConflictKind,
 
 
 def _data(task_or_data: Json, where: str) -> Fields:
-    task = Fields(task_or_data, where, ReviewError, _MEND)
+    task = Fields(task_or_data, where, ReviewError, _FIX)
     data = task.child("data") if "data" in task.row else task
     return replace(data, where=f"{where} data")
 

@@ -86,11 +86,11 @@ def credentials_of(settings: Settings) -> Credentials | None:
         kept = json.loads(path.read_text("utf-8"))
         return Credentials(kept["user"], kept["password"])
     except FileNotFoundError:
-        mend = f"Set {PREFIX}PASSWORD, or start `spanferry serve` once with the same data folder"
-        raise SettingsError(str(path), "no password was generated yet", mend) from None
+        fix = f"Set {PREFIX}PASSWORD, or start `spanferry serve` once with the same data folder"
+        raise SettingsError(str(path), "no password was generated yet", fix) from None
     except (ValueError, KeyError, TypeError, OSError) as error:
-        mend = "Remove the file to have a new password generated"
-        raise SettingsError(str(path), f"cannot be read ({error!r})", mend) from None
+        fix = "Remove the file to have a new password generated"
+        raise SettingsError(str(path), f"cannot be read ({error!r})", fix) from None
 
 
 def ensure_credentials(settings: Settings) -> Path | None:

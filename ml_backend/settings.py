@@ -325,8 +325,8 @@ def _refuse_unknown(env: Mapping[str, str]) -> None:
     for name in env:
         if name.startswith(PREFIX) and name not in known:
             near = difflib.get_close_matches(name, known, n=1)
-            mend = f"Did you mean {near[0]}?" if near else "docs/settings.md lists them all"
-            raise SettingsError(name, "there is no such setting", mend)
+            fix = f"Did you mean {near[0]}?" if near else "docs/settings.md lists them all"
+            raise SettingsError(name, "there is no such setting", fix)
 
 
 def label_table(pairs: Sequence[str]) -> dict[str, str] | None:

@@ -1,18 +1,18 @@
-"""What can go wrong, said as where, what and the mend."""
+"""What can go wrong, said as where, what and the fix."""
 
 
 class SpanferryError(Exception):
-    """A mistake in the input or the set-up that a person can mend.
+    """A mistake in the input or the set-up that a person can fix.
 
     The command line prints it as one line and exits with 2; a traceback means a bug of ours.
     """
 
-    def __init__(self, where: str, what: str, mend: str = "") -> None:
-        super().__init__(where, what, mend)
-        self.where, self.what, self.mend = where, what, mend
+    def __init__(self, where: str, what: str, fix: str = "") -> None:
+        super().__init__(where, what, fix)
+        self.where, self.what, self.fix = where, what, fix
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}" + (f". {self.mend}" if self.mend else "")
+        return f"{self.where}: {self.what}" + (f". {self.fix}" if self.fix else "")
 
 
 class SpanError(SpanferryError):

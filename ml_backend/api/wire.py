@@ -74,7 +74,7 @@ class WebhookResponse(TypedDict):
 
 
 class ErrorResponse(TypedDict):
-    """Where, what and the mend, in one line."""
+    """Where, what and the fix, in one line."""
 
     error: str
 

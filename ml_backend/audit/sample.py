@@ -24,7 +24,7 @@ FEWEST = 2  # of a stratum, where it has as many: fewer tell nothing of their sp
 # Where bands begin, if the threshold is not above it. The thresholds that an audit can recommend.
 EDGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
 
-_MEND = "Draw a new audit under another --name"
+_FIX = "Draw a new audit under another --name"
 
 Task = Mapping[str, Any]
 OnProgress = Callable[[str, int, int], None]
@@ -61,7 +61,7 @@ class Stratum:
         try:
             return cls(float(low), float(high), lang)
         except ValueError as error:
-            raise ReviewError(f"{where} audit_stratum", f"{name!r} is no stratum", _MEND) from error
+            raise ReviewError(f"{where} audit_stratum", f"{name!r} is no stratum", _FIX) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +293,7 @@ def _refuse_another_draw(
             if drawn_for != wanted:
                 what = key.removeprefix("audit_").replace("_", " ")
                 raise ReviewError(
-                    where, f"was drawn for the {what} {drawn_for}, not {wanted}", _MEND
+                    where, f"was drawn for the {what} {drawn_for}, not {wanted}", _FIX
                 )
 
 
@@ -302,7 +302,7 @@ def _refuse_a_grown_population(
 ) -> None:
     for stratum, members in marked.items():
         if members and sizes[stratum] > _size_when_drawn(members):
-            raise ReviewError(where, f"tasks have joined {stratum} since it was begun", _MEND)
+            raise ReviewError(where, f"tasks have joined {stratum} since it was begun", _FIX)
 
 
 def _nothing_to_draw(where: str, left_out: Mapping[str, int], threshold: float) -> ReviewError:

@@ -9,7 +9,7 @@ from projection.errors import ReviewError
 from projection.io.files import parse_object
 from projection.io.json_fields import Fields
 
-_MEND = "Give what `spanferry audit report --out` wrote"
+_FIX = "Give what `spanferry audit report --out` wrote"
 
 
 def read_audit(path: Path) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def read_audit(path: Path) -> dict[str, Any]:
         CorpusError: if it is no JSON object.
     """
     audit = parse_object(path.read_text("utf-8"), str(path))
-    fields = Fields(audit, str(path), ReviewError, _MEND)
+    fields = Fields(audit, str(path), ReviewError, _FIX)
     if (schema := fields.integer("schema")) != SCHEMA:
         raise fields.error("schema", f"{schema}, but this version reads {SCHEMA}")
     for name in ("project", "name", "model_version"):

@@ -49,7 +49,7 @@ app.add_typer(jobs, name="jobs")
 
 
 def main() -> None:
-    """Run a verb; a mistake a person can mend becomes one line on stderr and exit status 2."""
+    """Run a verb; a mistake a person can fix becomes one line on stderr and exit status 2."""
     # Importing torch makes objects that stay: looking for cycles among them takes 0.6 s.
     gc.set_threshold(50_000)
     try:

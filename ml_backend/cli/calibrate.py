@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ml_backend.cli.console import out as console
 from ml_backend.cli.console import print_json, progress
-from ml_backend.cli.options import AsJson, LabelMap, Suppress, Teacher
+from ml_backend.cli.options import AsJson, IgnoreLabel, LabelMap, Teacher
 from ml_backend.settings import label_table
 from projection.aligners.confidence import Calibration
 from projection.errors import ModelError, TrainingError
@@ -55,7 +55,7 @@ def calibrate(
     ] = 2000,
     teacher: Teacher = None,
     labels: LabelMap = None,
-    suppress: Suppress = None,
+    ignore_label: IgnoreLabel = None,
     seed: Annotated[int, typer.Option(help="Seed of what is drawn.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -84,7 +84,7 @@ def calibrate(
     questions = [
         *drawn(silver_questions(read_all_silver(silver or ())), sentences, seed),
         *(question for path in gold or () for question in gold_questions(read_gold(path))),
-        *review_questions(read_reviews(reviews or ()), tag_with(teacher, labels, suppress)),
+        *review_questions(read_reviews(reviews or ()), tag_with(teacher, labels, ignore_label)),
     ]
     calibrate_on(questions, load(model), model, out=out, plot=plot, as_json=as_json)
 

@@ -1,4 +1,4 @@
-"""`spanferry doctor`: what is wrong with a review set-up, and how to mend it."""
+"""`spanferry doctor`: what is wrong with a review set-up, and how to fix it."""
 
 import os
 from typing import TYPE_CHECKING, Annotated
@@ -29,7 +29,7 @@ def doctor(
 ) -> None:
     """Check Label Studio, the key, the project and the backend. Changes nothing.
 
-    Exit status 1 means that something is wrong; the mend stands below it. The backend's password
+    Exit status 1 means that something is wrong; the fix stands below it. The backend's password
     comes from the same settings as that of `spanferry serve`.
 
     Example:
@@ -66,4 +66,4 @@ def expected_header() -> str | None:
 
 def _in_words(check: "Check") -> str:
     line = f"{_SIGNS[check.verdict]} {check.name}: {check.finding}"
-    return f"{line}\n  → {check.mend}" if check.mend else line
+    return f"{line}\n  → {check.fix}" if check.fix else line

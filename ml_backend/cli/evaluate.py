@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ml_backend.cli.console import out as console
 from ml_backend.cli.console import print_json, progress
-from ml_backend.cli.options import AsJson
+from ml_backend.cli.options import AsJson, IgnoreLabel, LabelMap
 from projection.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -41,13 +41,8 @@ def evaluate(
             "models have met from new ones; repeatable.",
         ),
     ] = None,
-    rename: Annotated[
-        list[str] | None, typer.Option("--map-labels", help="OLD=NEW entity type; repeatable.")
-    ] = None,
-    ignore: Annotated[
-        list[str] | None,
-        typer.Option("--ignore-type", help="Type or pattern to read as no entity; repeatable."),
-    ] = None,
+    rename: LabelMap = None,
+    ignore: IgnoreLabel = None,
     source_side: Annotated[
         bool,
         typer.Option(
@@ -67,7 +62,7 @@ def evaluate(
     was split the test part is read. Types are renamed
     first, then ignored, in the data and in the predictions alike.
 
-    Example: spanferry evaluate models/de models/base dev.iob2 --map-labels OTH=MISC
+    Example: spanferry evaluate models/de models/base dev.iob2 --map-label OTH=MISC
     """
     # Takes seconds to import, which `--help` should not.
     from training.data.dataset import map_labels, parse_label_map, rows_of  # noqa: PLC0415

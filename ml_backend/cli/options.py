@@ -35,10 +35,9 @@ Aligner = Annotated[
 ]
 LabelMap = Annotated[
     list[str] | None,
-    typer.Option(
-        "--map-label", help="THEIRS=OURS, for each of the teacher's entity types; repeatable."
-    ),
+    typer.Option("--map-label", help="Rename an entity type: OLD=NEW; repeatable."),
 ]
-Suppress = Annotated[
-    list[str] | None, typer.Option(help="An entity type of the teacher to ignore; repeatable.")
+IgnoreLabel = Annotated[
+    list[str] | None,
+    typer.Option("--ignore-label", help="Entity type to read as no entity; repeatable."),
 ]

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from ml_backend.cli.console import out as console
 from ml_backend.cli.console import print_json, progress
-from ml_backend.cli.options import Aligner, AsJson, LabelMap, Suppress, Teacher
+from ml_backend.cli.options import Aligner, AsJson, IgnoreLabel, LabelMap, Teacher
 from ml_backend.settings import label_table
 from projection.errors import CorpusError
 from projection.io.corpus import Columns, read_jsonl_corpus, read_moses, read_tmx, read_tsv
@@ -54,7 +54,7 @@ def project(
     teacher: Teacher = None,
     aligner: Aligner = None,
     labels: LabelMap = None,
-    suppress: Suppress = None,
+    ignore_label: IgnoreLabel = None,
     as_json: AsJson = False,
 ) -> None:
     """Carry the entities of a parallel corpus's English side to the other side.
@@ -78,7 +78,7 @@ def project(
             teacher,
             aligner,
             labels=label_table(labels or ()),
-            suppress=suppress or (),
+            suppress=ignore_label or (),
             checks=CHECKS_UNDER[policy],
         )
         advance(1)

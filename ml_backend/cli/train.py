@@ -8,7 +8,7 @@ import typer
 
 from ml_backend.cli.console import bars, print_json
 from ml_backend.cli.console import out as console
-from ml_backend.cli.options import AsJson
+from ml_backend.cli.options import AsJson, IgnoreLabel, LabelMap
 from projection.errors import TrainingError
 from projection.io.folders import is_main_process
 from training.tagger.presets import DEFAULT, PRESETS
@@ -136,13 +136,8 @@ def train(
     push_to_hub: Annotated[
         str | None, typer.Option(help="Upload the model to this repository.")
     ] = None,
-    rename: Annotated[
-        list[str] | None, typer.Option("--map-labels", help="OLD=NEW entity type; repeatable.")
-    ] = None,
-    ignore: Annotated[
-        list[str] | None,
-        typer.Option("--ignore-type", help="Type or pattern to read as no entity; repeatable."),
-    ] = None,
+    rename: LabelMap = None,
+    ignore: IgnoreLabel = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a tagger on what people reviewed, and on what was projected.

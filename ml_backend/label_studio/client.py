@@ -166,8 +166,8 @@ class ReviewServer:
         """
         project = self.find_project(title)
         if project is None:
-            mend = "Check the title, or make the project with `spanferry push`"
-            raise ServerError(self.url, f"no project {title!r}", mend)
+            fix = "Check the title, or make the project with `spanferry push`"
+            raise ServerError(self.url, f"no project {title!r}", fix)
         return project
 
     def project(self, project_id: int) -> Project:
@@ -410,7 +410,7 @@ class ReviewServer:
 
         `credentials` go with every call. Webhooks are the exception: they carry only what they
         were made with, so ours is made before Label Studio would make one that is turned away.
-        Calling this again changes nothing, or mends what has been changed.
+        Calling this again changes nothing, or fixes what has been changed.
 
         Raises:
             ServerError: if Label Studio may not call `url`, or gets no good answer there.
@@ -491,8 +491,8 @@ def server_version(url: str) -> str:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise _unreachable(url, error) from error
     except (ValueError, KeyError, TypeError) as error:
-        mend = "Give the address Label Studio's start page has, without a path"
-        raise ServerError(url, "something answers, but not Label Studio", mend) from error
+        fix = "Give the address Label Studio's start page has, without a path"
+        raise ServerError(url, "something answers, but not Label Studio", fix) from error
     return str(release)
 
 

@@ -1,4 +1,4 @@
-"""Looks at a review set-up from end to end and says what is wrong, and how to mend it."""
+"""Looks at a review set-up from end to end and says what is wrong, and how to fix it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,12 +29,12 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at: what was found, and for a problem the mend."""
+    """One thing looked at: what was found, and for a problem the fix."""
 
     name: str
     verdict: Verdict
     finding: str
-    mend: str = ""
+    fix: str = ""
 
     def to_json(self) -> dict[str, str]:
         """The check as a JSON object."""
@@ -42,7 +42,7 @@ class Check:
             "check": self.name,
             "verdict": self.verdict.value,
             "finding": self.finding,
-            "mend": self.mend,
+            "fix": self.fix,
         }
 
 
@@ -154,8 +154,8 @@ def labeling_config(set_up: SetUp) -> Iterator[Check]:
         yield Check("labeling config", Verdict.OK, f"ours, with {', '.join(labels)}")
     else:
         found = f"ours in what matters ({', '.join(labels)}), but looks different"
-        mend = "Run `spanferry push` again with this spanferry"
-        yield Check("labeling config", Verdict.NOTE, found, mend)
+        fix = "Run `spanferry push` again with this spanferry"
+        yield Check("labeling config", Verdict.NOTE, found, fix)
 
 
 def predictions(set_up: SetUp) -> Iterator[Check]:
@@ -170,8 +170,8 @@ def predictions(set_up: SetUp) -> Iterator[Check]:
     if not missing:
         yield Check("predictions", Verdict.OK, finding)
     elif missing == project.task_count:
-        mend = "Run `spanferry push` or `spanferry repredict`, which also choose the version shown"
-        yield Check("predictions", Verdict.PROBLEM, finding, mend)
+        fix = "Run `spanferry push` or `spanferry repredict`, which also choose the version shown"
+        yield Check("predictions", Verdict.PROBLEM, finding, fix)
     else:
         # Repredicting leaves reviewed tasks alone, so this is how a healthy project looks after it.
         yield Check("predictions", Verdict.NOTE, finding)
@@ -185,15 +185,15 @@ def backend(set_up: SetUp) -> Iterator[Check]:
         return
     if not found.connected:
         finding = f"{found.url} does not answer Label Studio {found.error}".strip()
-        mend = "Start `spanferry serve` there, and check user and password"
-        yield Check("backend", Verdict.PROBLEM, finding, mend)
+        fix = "Start `spanferry serve` there, and check user and password"
+        yield Check("backend", Verdict.PROBLEM, finding, fix)
         return
     yield Check("backend", Verdict.OK, f"{found.url} answers")
     if found.interactive:
         yield Check("interactive", Verdict.OK, "on")
     else:
-        mend = "Run `spanferry push … --backend URL` again"
-        yield Check("interactive", Verdict.PROBLEM, "off", mend)
+        fix = "Run `spanferry push … --backend URL` again"
+        yield Check("interactive", Verdict.PROBLEM, "off", fix)
 
 
 def model_version(set_up: SetUp) -> Iterator[Check]:
@@ -205,8 +205,8 @@ def model_version(set_up: SetUp) -> Iterator[Check]:
         yield Check("model version", Verdict.OK, shown)
     else:
         finding = f"the backend serves {found.model_version!r}, the project shows {shown!r}"
-        mend = "Run `spanferry repredict` where the backend's data folder and settings are"
-        yield Check("model version", Verdict.PROBLEM, finding, mend)
+        fix = "Run `spanferry repredict` where the backend's data folder and settings are"
+        yield Check("model version", Verdict.PROBLEM, finding, fix)
 
 
 def webhook(set_up: SetUp) -> Iterator[Check]:
@@ -221,8 +221,8 @@ def webhook(set_up: SetUp) -> Iterator[Check]:
         sent = " and ".join(sorted({_described(hook) for hook in hooks}))
         yield Check("webhook", Verdict.OK, f"{url}, {sent}")
     else:
-        mend = "Run `spanferry push … --backend URL` again, with the backend's password set"
-        yield Check("webhook", Verdict.PROBLEM, wrong, mend)
+        fix = "Run `spanferry push … --backend URL` again, with the backend's password set"
+        yield Check("webhook", Verdict.PROBLEM, wrong, fix)
 
 
 def _wrong_with(hooks: Sequence[Webhook], expected: str | None) -> str | None:
@@ -254,12 +254,12 @@ def _no_backend(set_up: SetUp) -> Check:
     if set_up.backend_url is None:
         finding = "none: tasks show what was pushed, and nothing is interactive"
         return Check("backend", Verdict.NOTE, finding)
-    mend = f"Run `spanferry push … --backend {set_up.backend_url}`"
-    return Check("backend", Verdict.PROBLEM, f"{set_up.backend_url} is not connected", mend)
+    fix = f"Run `spanferry push … --backend {set_up.backend_url}`"
+    return Check("backend", Verdict.PROBLEM, f"{set_up.backend_url} is not connected", fix)
 
 
 def _problem(name: str, error: SpanferryError) -> Check:
-    return Check(name, Verdict.PROBLEM, f"{error.where}: {error.what}", error.mend)
+    return Check(name, Verdict.PROBLEM, f"{error.where}: {error.what}", error.fix)
 
 
 def _same_url(one: str, other: str) -> bool:

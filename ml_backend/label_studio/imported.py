@@ -16,7 +16,7 @@ from projection.records import ReviewedSentence
 
 KEY = "reviews"  # in `meta`
 
-_MEND = "Push the export again, to a new project"
+_FIX = "Push the export again, to a new project"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def carried_by(task: Mapping[str, Any], where: str) -> tuple[Carried, ...]:
     Raises:
         ReviewError: if somebody changed it.
     """
-    meta = Fields(task.get("meta") or {}, f"{where} meta", ReviewError, _MEND)
+    meta = Fields(task.get("meta") or {}, f"{where} meta", ReviewError, _FIX)
     return tuple(map(Carried.read, meta.children(KEY))) if meta.has(KEY) else ()
 
 

@@ -23,7 +23,7 @@ Item = tuple[Json, Entity | None]
 """An item of a prediction's result, and the target entity it stands for, if it stands for one."""
 
 _AND = "; "
-_MEND = "Bring new predictions with `spanferry repredict`"
+_FIX = "Bring new predictions with `spanferry repredict`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def read_open(task: Mapping[str, Any], model_version: str) -> OpenSentence | Non
         return None
     where = f"task {task['id']}"
     sentence = sentence_of(task, where)
-    fields = Fields(prediction, f"{where} prediction {prediction['id']}", ReviewError, _MEND)
+    fields = Fields(prediction, f"{where} prediction {prediction['id']}", ReviewError, _FIX)
     items = tuple((dict(item.row), _entity(item, sentence)) for item in fields.children("result"))
     return OpenSentence(task["id"], sentence, prediction, items)
 

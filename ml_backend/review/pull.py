@@ -23,7 +23,7 @@ from projection.records import (
 
 Task = Mapping[str, Any]
 
-_MEND = "Export the project as JSON, with full annotations and predictions"
+_FIX = "Export the project as JSON, with full annotations and predictions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def reviews_of(
 def _unseen(task: Task, version: str, labels: Collection[str], where: str) -> ReviewedSentence:
     place = f"{where} task {task['id']}"
     sentence = sentence_of(task, place)
-    fields = Fields(prediction_of(task, version) or {}, f"{place} prediction", ReviewError, _MEND)
+    fields = Fields(prediction_of(task, version) or {}, f"{place} prediction", ReviewError, _FIX)
     regions = read_result(fields, sentence, labels).regions
     entities = tuple(region.entity for region in regions)
     return ReviewedSentence(

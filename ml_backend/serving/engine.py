@@ -120,7 +120,7 @@ class Engine:
         if state.projector is not None:
             return state.projector
         if state.degraded is not None:
-            raise NotReadyError("model", state.degraded, "Activate another model or mend this one")
+            raise NotReadyError("model", state.degraded, "Activate another model or fix this one")
         raise NotReadyError("model", "still loading", "Try again shortly")
 
     def project(
@@ -147,8 +147,8 @@ class Engine:
             except TimeoutError:
                 turn.cancel()
                 what = f"{len(done)} of {len(sentences)} sentences in {seconds:.0f} s"
-                mend = "Ask for fewer tasks at once, or pre-annotate with `spanferry push`"
-                raise NotReadyError("/predict", what, mend) from None
+                fix = "Ask for fewer tasks at once, or pre-annotate with `spanferry push`"
+                raise NotReadyError("/predict", what, fix) from None
         return done
 
     def ask(self, question: Callable[[], T], seconds: float) -> T:

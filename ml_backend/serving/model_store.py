@@ -153,8 +153,8 @@ class ModelStore:
         except FileNotFoundError:
             return Pointer()
         except (ValueError, KeyError, TypeError) as error:
-            mend = "Remove the file to go back to the bundled model"
-            raise ModelError(str(path), f"not a pointer to a model ({error!r})", mend) from None
+            fix = "Remove the file to go back to the bundled model"
+            raise ModelError(str(path), f"not a pointer to a model ({error!r})", fix) from None
 
     def _point(self, pointer: Pointer) -> None:
         record = {"schema": SCHEMA, "active": pointer.active, "before": pointer.before}
@@ -187,8 +187,8 @@ def _check_checkpoint(folder: Path) -> None:
     if not (folder / "config.json").is_file():
         raise ModelError(str(folder), "there is no config.json", "Pass the folder of a saved model")
     if not any(folder.glob("*.safetensors")):
-        mend = "Save it with save_pretrained(); pickled weights are never loaded"
-        raise ModelError(str(folder), "there are no safetensors weights", mend)
+        fix = "Save it with save_pretrained(); pickled weights are never loaded"
+        raise ModelError(str(folder), "there are no safetensors weights", fix)
 
 
 def _training_state(_folder: str, names: list[str]) -> list[str]:

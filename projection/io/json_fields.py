@@ -14,22 +14,22 @@ Choice = TypeVar("Choice", bound=StrEnum)
 class Fields:
     """A JSON object that knows where it stands, so that every complaint about it can say so.
 
-    Every method raises `error_type` if the field is absent or of another type. `mend` is the advice
+    Every method raises `error_type` if the field is absent or of another type. `fix` is the advice
     of every complaint that has none of its own. The objects inside inherit both.
     """
 
     row: Mapping[str, object]
     where: str
     error_type: type[SpanferryError] = CorpusError
-    mend: str = ""
+    fix: str = ""
 
-    def error(self, key: str, what: str, mend: str = "") -> SpanferryError:
+    def error(self, key: str, what: str, fix: str = "") -> SpanferryError:
         """The complaint that `key` is `what`."""
-        return self.error_type(f"{self.where} {key}", what, mend or self.mend)
+        return self.error_type(f"{self.where} {key}", what, fix or self.fix)
 
-    def error_here(self, what: str, mend: str = "") -> SpanferryError:
+    def error_here(self, what: str, fix: str = "") -> SpanferryError:
         """The complaint that the object as a whole is `what`."""
-        return self.error_type(self.where, what, mend or self.mend)
+        return self.error_type(self.where, what, fix or self.fix)
 
     def has(self, key: str) -> bool:
         """Whether the field is there and not null."""

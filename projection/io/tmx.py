@@ -123,5 +123,5 @@ class _TmxHandler(ContentHandler):
     def skippedEntity(self, name: str) -> None:  # noqa: N802  SAX's name
         raise self._error(f"&{name}; is not defined", "Write the character itself")
 
-    def _error(self, what: str, mend: str) -> CorpusError:
-        return CorpusError(f"{self._path}:{self._line_number()}", what, mend)
+    def _error(self, what: str, fix: str) -> CorpusError:
+        return CorpusError(f"{self._path}:{self._line_number()}", what, fix)

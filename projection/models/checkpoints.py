@@ -108,7 +108,7 @@ def load_config(name_or_path: str | Path) -> PreTrainedConfig:
 
 @contextmanager
 def _errors_named(where: str) -> Iterator[None]:
-    """Load quietly, and say of which checkpoint and with what mend when it fails."""
+    """Load quietly, and say of which checkpoint and with what fix when it fails."""
     try:
         with quiet():
             _be_sure_of(where)
@@ -170,16 +170,16 @@ def read_packed(file: Path, storage: Mapping[str, Any]) -> dict[str, Tensor]:
     if storage.get("version") != STORAGE_VERSION:
         what = f"version {storage.get('version')}, this spanferry reads {STORAGE_VERSION}"
         raise ModelError(f"{file.parent}/config.json {STORAGE}", what, "Install a newer spanferry")
-    mend = "Copy or download the whole folder again"
+    fix = "Copy or download the whole folder again"
     try:
         weights = load_file(file)
     except SafetensorError as error:
-        raise ModelError(str(file), f"damaged ({error})", mend) from error
+        raise ModelError(str(file), f"damaged ({error})", fix) from error
     for name in storage["matrices"]:
         try:
             integers, scale = weights[name], weights.pop(name + SCALE)
         except KeyError as error:
-            raise ModelError(str(file), f"has no tensor {error}", mend) from error
+            raise ModelError(str(file), f"has no tensor {error}", fix) from error
         weights[name] = (in_blocks(integers, scale.shape[1]) * scale[..., None]).flatten(1)
     return weights
 

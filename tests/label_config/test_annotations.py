@@ -584,7 +584,7 @@ def test_annotations_that_cannot_be_believed_are_refused(
         reviewed_of(exported, LABELS, "export.json")
     assert caught.value.where.startswith("export.json task 24 annotation 14")
     assert what in f"{caught.value.where}: {caught.value.what}"
-    assert caught.value.mend
+    assert caught.value.fix
 
 
 @pytest.mark.parametrize(

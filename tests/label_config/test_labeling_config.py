@@ -202,7 +202,7 @@ def test_a_project_with_another_layout_is_named(config: str, message: str) -> No
     with pytest.raises(ReviewError, match=message) as caught:
         labels_of(config, "project 3")
     assert caught.value.where == "project 3"
-    assert "spanferry builds" in caught.value.mend
+    assert "spanferry builds" in caught.value.fix
 
 
 @pytest.mark.parametrize(

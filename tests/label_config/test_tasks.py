@@ -308,7 +308,7 @@ def test_a_task_that_contradicts_itself_is_refused(
         sentence_of(task, "task 24")
     assert caught.value.where == where
     assert what in caught.value.what
-    assert caught.value.mend
+    assert caught.value.fix
 
 
 @pytest.mark.parametrize("key", ["pair_id", "target", "source_entities"])

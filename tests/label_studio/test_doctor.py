@@ -113,7 +113,7 @@ def version_is_the_title(patient: Patient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("hurt", "name", "finding", "mend"),
+    ("hurt", "name", "finding", "fix"),
     [
         pytest.param(
             no_webhook_password, "webhook", "no Authorization header", "push", id="webhook open"
@@ -141,7 +141,7 @@ def version_is_the_title(patient: Patient) -> None:
     ],
 )
 def test_a_planted_fault_is_found_with_its_mend(
-    patient: Patient, hurt: Callable[[Patient], None], name: str, finding: str, mend: str
+    patient: Patient, hurt: Callable[[Patient], None], name: str, finding: str, fix: str
 ) -> None:
     hurt(patient)
 
@@ -149,7 +149,7 @@ def test_a_planted_fault_is_found_with_its_mend(
 
     assert found.verdict is Verdict.PROBLEM
     assert finding in found.finding
-    assert mend in found.mend
+    assert fix in found.fix
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_what_cannot_be_reached_is_the_last_thing_said(
     problems = [c for c in diagnose(**(known | changes)) if c.verdict is Verdict.PROBLEM]
 
     assert problems[0].name == name
-    assert problems[0].mend
+    assert problems[0].fix
 
 
 def test_something_that_is_not_label_studio_is_told_apart(backend: RunningBackend) -> None:

@@ -197,11 +197,11 @@ def test_provenance_goes_with_the_entities(provenance: list[Span | None], messag
 
 
 @pytest.mark.parametrize(
-    ("mend", "line"),
+    ("fix", "line"),
     [
-        pytest.param("Add it", "a.tmx:3: no xml:lang. Add it", id="where, what, mend"),
-        pytest.param("", "a.tmx:3: no xml:lang", id="nothing to mend"),
+        pytest.param("Add it", "a.tmx:3: no xml:lang. Add it", id="where, what, fix"),
+        pytest.param("", "a.tmx:3: no xml:lang", id="nothing to fix"),
     ],
 )
-def test_an_error_is_one_line(mend: str, line: str) -> None:
-    assert str(SpanferryError("a.tmx:3", "no xml:lang", mend)) == line
+def test_an_error_is_one_line(fix: str, line: str) -> None:
+    assert str(SpanferryError("a.tmx:3", "no xml:lang", fix)) == line

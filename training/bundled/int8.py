@@ -29,7 +29,7 @@ from projection.models.checkpoints import (
 
 BLOCK = range(16, 65)  # columns that share a scale: one too large costs the others precision
 SMALLEST = 2**14  # values: below this, as in the head of a classifier, nothing would be won
-MEND = "Give a folder written by save_pretrained, with safetensors weights and a fast tokenizer"
+FIX = "Give a folder written by save_pretrained, with safetensors weights and a fast tokenizer"
 
 
 def pack(model: Path, out: Path) -> int:
@@ -105,7 +105,7 @@ def _read_weights(model: Path, config: Mapping[str, Any]) -> dict[str, Tensor]:
         try:
             weights.update(load_file(file))
         except (OSError, SafetensorError) as error:
-            raise ModelError(str(file), f"cannot be read ({error})", MEND) from error
+            raise ModelError(str(file), f"cannot be read ({error})", FIX) from error
     return weights
 
 
@@ -120,7 +120,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelError(str(path), f"cannot be read ({error})", MEND) from error
+        raise ModelError(str(path), f"cannot be read ({error})", FIX) from error
     return content
 
 
@@ -130,7 +130,7 @@ def _copy_tokenizer(model: Path, folder: Path) -> None:
             AutoTokenizer.from_pretrained(model).save_pretrained(folder)
     except (OSError, ValueError) as error:
         what = f"has no tokenizer that could be loaded ({str(error).splitlines()[0]})"
-        raise ModelError(str(model), what, MEND) from error
+        raise ModelError(str(model), what, FIX) from error
     # Without its indentation, which is a third of a vocabulary's size.
     vocabulary = _read_json(folder / "tokenizer.json")
     compact = json.dumps(vocabulary, ensure_ascii=False, separators=(",", ":"))

@@ -224,11 +224,11 @@ def _part_of(parts: DatasetDict, part: str | None, path: Path) -> Dataset:
     if part is None:
         return concatenate_datasets([*parts.values()])
     if part not in parts:
-        mend = f"There are {', '.join(parts)}"
-        raise TrainingError(str(path), f"has no part {part!r}", mend)
+        fix = f"There are {', '.join(parts)}"
+        raise TrainingError(str(path), f"has no part {part!r}", fix)
     if not len(parts[part]):
-        mend = "Export more, or with another --split or --seed"
-        raise TrainingError(str(path), f"part {part!r} is empty", mend)
+        fix = "Export more, or with another --split or --seed"
+        raise TrainingError(str(path), f"part {part!r} is empty", fix)
     return parts[part]
 
 
@@ -314,7 +314,7 @@ def parse_label_map(renames: Iterable[str], ignore: Iterable[str]) -> LabelMap:
     for text in renames:
         old, equals, new = text.partition("=")
         if not (old and equals and new):
-            raise TrainingError(f"--map-labels {text}", "is not OLD=NEW", "Such as OTH=MISC")
+            raise TrainingError(f"--map-label {text}", "is not OLD=NEW", "Such as OTH=MISC")
         pairs[old] = new
     return LabelMap(pairs, tuple(ignore))
 

@@ -226,14 +226,14 @@ def _read_sentence(
         where = f"{path}:{number}"
         token, tag = _columns(where, line)
         if fault := tag_fault(tag, before):
-            raise CorpusError(where, fault, _MENDS[fault.startswith("unknown")])
+            raise CorpusError(where, fault, _FIXES[fault.startswith("unknown")])
         rows.append((token, tag))
         before = tag
     tokens, tags = zip(*rows, strict=True)
     return TaggedSentence(tokens, tags, block[0][0], comments)
 
 
-_MENDS = {
+_FIXES = {
     True: "Tags are O, B-TYPE and I-TYPE",
     False: "IOB2 begins every entity with B-; a file in IOB1 must be converted first",
 }

@@ -59,8 +59,8 @@ class Shares:
             if not (train > 0 and validation >= 0 and test >= 0 and total < float("inf")):
                 raise ValueError
         except ValueError as error:
-            mend = "Say how much is for training, validation and test, such as 80/10/10"
-            raise TrainingError(f"--split {text}", "not three shares", mend) from error
+            fix = "Say how much is for training, validation and test, such as 80/10/10"
+            raise TrainingError(f"--split {text}", "not three shares", fix) from error
         return cls(train / total, validation / total, test / total)
 
     @property

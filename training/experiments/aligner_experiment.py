@@ -95,12 +95,12 @@ class Gold:
         """
         sentences = read_gold(path)[:limit]
         if not sentences:
-            mend = "See `spanferry score-projection --help`"
-            raise CorpusError(str(path), "has no sentence to score", mend)
+            fix = "See `spanferry score-projection --help`"
+            raise CorpusError(str(path), "has no sentence to score", fix)
         [(key, most)] = Counter(gold.sentence.id for gold in sentences).most_common(1)
         if most > 1:
-            mend = "Give every sentence an id of its own, or none"
-            raise CorpusError(f"{path} id", f"{key!r} is used {most} times", mend)
+            fix = "Give every sentence an id of its own, or none"
+            raise CorpusError(f"{path} id", f"{key!r} is used {most} times", fix)
         return cls(path.stem, tuple(sentences))
 
     @property

@@ -87,8 +87,8 @@ class DataConfig:
         """
         for lang in langs:
             if lang not in self.languages:
-                mend = f"There are {', '.join(self.languages)}"
-                raise TrainingError(str(self.file), f"has no language {lang}", mend)
+                fix = f"There are {', '.join(self.languages)}"
+                raise TrainingError(str(self.file), f"has no language {lang}", fix)
         return tuple(self.languages[lang] for lang in langs or self.languages)
 
 
@@ -170,8 +170,8 @@ class _Table:
     where: str
     folder: Path
 
-    def error(self, key: str, what: str, mend: str = "") -> TrainingError:
-        return TrainingError(f"{self.where} {key}".rstrip(), what, mend)
+    def error(self, key: str, what: str, fix: str = "") -> TrainingError:
+        return TrainingError(f"{self.where} {key}".rstrip(), what, fix)
 
     def only(self, *known: str) -> None:
         for key in self.content:

@@ -82,9 +82,9 @@ class LanguageData:
         else:
             found = read_labelled(self.language.test, self.lang, self.labels, "test")
         if found is None:
-            mend = 'Add test = "FILE"'
+            fix = 'Add test = "FILE"'
             raise TrainingError(
-                f"{self.config.file} languages.{self.lang} test", "no test data", mend
+                f"{self.config.file} languages.{self.lang} test", "no test data", fix
             )
         return found.select(range(min(len(found), self.scored or len(found))))
 

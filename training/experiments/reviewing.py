@@ -101,8 +101,8 @@ def read_pool(
                 sentences.append(each)
                 rows.append(row)
     if not rows:
-        mend = 'Name projection gold: reviews = ["gold.jsonl"]'
-        raise TrainingError(f"languages.{language.lang} reviews", "no sentence to review", mend)
+        fix = 'Name projection gold: reviews = ["gold.jsonl"]'
+        raise TrainingError(f"languages.{language.lang} reviews", "no sentence to review", fix)
     return _parted(sentences, map_labels(dataset_of(rows), labels), labels, language)
 
 

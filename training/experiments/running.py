@@ -88,8 +88,8 @@ def _rows(
     rows = experiment.rows(names, settings.preset, settings.at)
     for name in settings.rows:
         if name not in {row.name for row in rows}:
-            mend = f"There are {', '.join(row.name for row in rows)}"
-            raise TrainingError(f"--row {name}", f"{experiment.name} has no such row", mend)
+            fix = f"There are {', '.join(row.name for row in rows)}"
+            raise TrainingError(f"--row {name}", f"{experiment.name} has no such row", fix)
     return tuple(row for row in rows if not settings.rows or row.name in settings.rows)
 
 
@@ -120,8 +120,8 @@ def recipes(rows: Sequence[Row], settings: Settings) -> dict[str, Preset]:
     presets = {row.name: preset_named(row.preset) for row in rows}
     for key in settings.changes:
         if key in OF_THE_LAST_STAGE and not _end_alike(presets.values()):
-            mend = f"Say of which stage, such as target.{key}"
-            raise TrainingError(f"--set {key}", "the rows end in different stages", mend)
+            fix = f"Say of which stage, such as target.{key}"
+            raise TrainingError(f"--set {key}", "the rows end in different stages", fix)
         if not any(concerns(preset, key) for preset in presets.values()):
             stages = {stage.name for preset in presets.values() for stage in preset.stages}
             what = f"no row has a stage or part {key.rpartition('.')[0]}"
@@ -169,8 +169,8 @@ def _names(experiment: Experiment, languages: Sequence[Language]) -> tuple[str, 
         return ()
     named = [getattr(language, experiment.reads.value) for language in languages]
     if experiment.reads is Reads.TEACHERS and not any(named):
-        mend = "Add [languages.de.teachers]: projections of one text by several teachers"
-        raise TrainingError(f"experiment {experiment.name}", "the data name no teachers", mend)
+        fix = "Add [languages.de.teachers]: projections of one text by several teachers"
+        raise TrainingError(f"experiment {experiment.name}", "the data name no teachers", fix)
     return tuple(dict.fromkeys(name for corpora in named for name in corpora))
 
 

@@ -181,8 +181,8 @@ def read_opus(place: str, lang: str, limit: int | None = None) -> Iterator[Paral
     sides = langs.split("-")
     ours = [side for side in sides if covers(lang, side)]
     if not name or len(sides) != 2 or "en" not in sides or len(ours) != 1:
-        mend = f"Such as {OPUS}opus_books/{'-'.join(sorted(('en', lang)))}"
-        raise TrainingError(place, f"is no corpus of en and {lang}", mend)
+        fix = f"Such as {OPUS}opus_books/{'-'.join(sorted(('en', lang)))}"
+        raise TrainingError(place, f"is no corpus of en and {lang}", fix)
     known = name if "/" in name else f"{PUBLISHER}/{name}"
     if Path(name).is_dir():
         rows: Iterable[dict[str, Any]] = _load(place, name, None, "train")
@@ -203,6 +203,6 @@ def _load(place: str, name: str, config: str | None, split: str, *, streaming: b
         )
     except (DatasetsError, OSError, ValueError) as error:
         reason = str(error).partition("\n")[0]
-        mend = "Check name, configuration and split; without a network, name local files"
-        raise TrainingError(place, f"cannot be loaded ({reason})", mend) from error
+        fix = "Check name, configuration and split; without a network, name local files"
+        raise TrainingError(place, f"cannot be loaded ({reason})", fix) from error
     return loaded

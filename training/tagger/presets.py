@@ -73,8 +73,8 @@ class Use:
 
     def __post_init__(self) -> None:
         if not self.weight > 0:
-            mend = "To leave a part out, draw no sentence of it: PART.sentences=0"
-            raise TrainingError("settings weight", f"{self.weight} is not above 0", mend)
+            fix = "To leave a part out, draw no sentence of it: PART.sentences=0"
+            raise TrainingError("settings weight", f"{self.weight} is not above 0", fix)
         if not 0 <= self.doubt <= 1:
             raise TrainingError("settings doubt", f"{self.doubt} is not between 0 and 1")
 
@@ -382,8 +382,8 @@ def _check_change(preset: Preset, key: str, stage: str, field: str) -> None:
     if stage and stage not in stages:
         raise TrainingError(f"--set {key}", f"no stage {stage}", f"There are {', '.join(stages)}")
     if field not in _KINDS:
-        mend = f"One of {', '.join((*_KINDS, *_KINDS_OF_USE))}"
-        raise TrainingError(f"--set {key}", f"no setting {field}", mend)
+        fix = f"One of {', '.join((*_KINDS, *_KINDS_OF_USE))}"
+        raise TrainingError(f"--set {key}", f"no setting {field}", fix)
 
 
 def _read(key: str, field: str, value: Any) -> Any:

@@ -61,8 +61,8 @@ class TrainingData:
     """What recipes learn from. Each has tokens and tags, as `training.data.dataset` makes them.
 
     `english` is gold of the source language, `pseudo` projected and looked at by nobody (see
-    `data.pseudo_labels` for its further columns), `reviewed` target language that people or gold stand
-    behind. The tags of `unlabelled` are not read. `dev` decides how long the last stage trains.
+    `data.pseudo_labels` for its further columns), `reviewed` target language that people or gold
+    stand behind. The tags of `unlabelled` are not read. `dev` decides how long the last stage trains.
     `translations` are for recipes that translate word by word; None takes them from the lexicon of
     the bundled aligner. `lang` is the target language, where the data do not say.
     """
@@ -308,7 +308,7 @@ class _Course:
         raise TrainingError(
             f"preset {self.preset.name}, stage {stage.name}",
             f"needs {parts} sentences, and there are none",
-            MENDS.get(missing[0] if missing else Part.REVIEWED, ""),
+            FIXES.get(missing[0] if missing else Part.REVIEWED, ""),
         )
 
     def _has(self, part: Part) -> bool:
@@ -452,7 +452,7 @@ class _Course:
         return on_progress
 
 
-MENDS = {
+FIXES = {
     Part.ENGLISH: "Give gold English sentences: --english FILE",
     Part.PSEUDO: "Give a folder of `spanferry project`",
     Part.UNLABELLED: "Give target-language text: --unlabelled FILE",

@@ -38,7 +38,7 @@ class Order:
     the validation part is the dev part if `dev` names no other; failing both, `dev_share` of the
     reviewed sentences are. `english`, `dev`, `held_out` are exports or IOB2 files, `unlabelled`
     these or plain text (.txt), a sentence a line, in the language `lang` (None: that of `data`).
-    `lexicon` is what `training.tagger.word_translation.read_translations` reads. `changes` are those of
+    `lexicon` is what `word_translation.read_translations` reads. `changes` are those of
     `presets.changed`. `stages` is a folder to share beginnings in. `tracker` None is
     TensorBoard, if it is installed.
     """
@@ -68,8 +68,8 @@ class Order:
         if not 0 <= self.dev_share < 1:
             raise TrainingError("--dev-share", f"{self.dev_share} is not a share of the sentences")
         if self.push_to is not None and self.seeds is not None:
-            mend = "Push one of the models afterwards"
-            raise TrainingError("--push-to-hub", "several seeds make several models", mend)
+            fix = "Push one of the models afterwards"
+            raise TrainingError("--push-to-hub", "several seeds make several models", fix)
 
 
 def carry_out(order: Order, on_progress: "OnProgress") -> "Trained | Seeds":
@@ -166,8 +166,8 @@ def read_data(
     trusted = _without(reviewed, frozenset(), texts)
     given = any(part is not None for part in (projected, unseen, reviewed))
     if given and pseudo is None and trusted is None:
-        mend = "Name sentences that are neither decided otherwise nor in what is scored"
-        raise TrainingError(", ".join(map(str, order.data)), "nothing is left to learn from", mend)
+        fix = "Name sentences that are neither decided otherwise nor in what is scored"
+        raise TrainingError(", ".join(map(str, order.data)), "nothing is left to learn from", fix)
     return TrainingData(
         english=map_labels(in_language(load_all(order.english), "en"), labels)
         if order.english
@@ -214,8 +214,8 @@ def _dev(
     if not order.dev_share:
         return reviewed, None
     if reviewed is None:
-        mend = "Give an export or IOB2 files, or --dev FILE"
-        raise TrainingError("--dev-share", "nothing is reviewed to hold out of", mend)
+        fix = "Give an export or IOB2 files, or --dev FILE"
+        raise TrainingError("--dev-share", "nothing is reviewed to hold out of", fix)
     return parted(reviewed, order.dev_share)
 
 

@@ -239,7 +239,7 @@ class TestProject:
         self, spanferry: Spanferry, moses: list[object], models: list[object], tmp_path: Path
     ) -> None:
         out = tmp_path / "run"
-        options = ["--map-label", "PER=PERSON", "--suppress", "LOC", "--out", out, "--json"]
+        options = ["--map-label", "PER=PERSON", "--ignore-label", "LOC", "--out", out, "--json"]
         spanferry("project", *moses, *models, *options)
         assert {e.label for p in load_run(out) for e in p.entities} == {"PERSON"}
 
@@ -331,7 +331,9 @@ class TestProject:
                 "the label table says nothing of LOC",
                 id="a label left out",
             ),
-            pytest.param(["--suppress", "DATE"], "has no entity type DATE", id="an unknown label"),
+            pytest.param(
+                ["--ignore-label", "DATE"], "has no entity type DATE", id="an unknown label"
+            ),
             pytest.param(
                 ["--aligner", "/nowhere"], "/nowhere: no checkpoint could be loaded", id="no model"
             ),

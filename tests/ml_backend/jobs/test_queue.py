@@ -109,7 +109,7 @@ class TestQueue:
         ("error", "said"),
         [
             pytest.param(TrainingError("export", "is empty", "Review"), "export: is empty. Review",
-                         id="one a person can mend"),
+                         id="one a person can fix"),
             pytest.param(ZeroDivisionError("oh"), "ZeroDivisionError('oh'): the log says more",
                          id="a bug"),
             pytest.param(TrainingError("task \ud83d", "is half"), "task \\ud83d: is half",

@@ -119,7 +119,7 @@ def test_a_damaged_one_is_refused_and_named(saved: object, complaint: str) -> No
     with pytest.raises(ModelError, match=complaint) as error:
         Calibration.from_json(saved, WHERE)
     assert error.value.where.startswith(WHERE)
-    assert "spanferry aligner calibrate" in error.value.mend
+    assert "spanferry aligner calibrate" in error.value.fix
 
 
 @pytest.mark.parametrize("count", [0, len(FEATURES) - 1, len(FEATURES) + 1])

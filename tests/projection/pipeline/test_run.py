@@ -320,7 +320,7 @@ def failing_corpus(out: Path) -> None:
         pytest.param(whole_then(add("dropped.jsonl", b"{")), id="a dropped line begun"),
         pytest.param(between_the_two_files, id="stopped between the two files"),
         pytest.param(after_a_smaller_limit, id="a limit that was raised"),
-        pytest.param(failing_corpus, id="a corpus that was mended"),
+        pytest.param(failing_corpus, id="a corpus that was fixed"),
         pytest.param(whole_then(lambda _: None), id="nothing left to do"),
     ],
 )

@@ -333,7 +333,7 @@ class TestWhatCannotBePacked:
             (folder / file).write_text(content)
         with pytest.raises(ModelError, match=message) as caught:
             pack(folder, tmp_path / "packed")
-        assert caught.value.mend.startswith("Give a folder written by save_pretrained")
+        assert caught.value.fix.startswith("Give a folder written by save_pretrained")
         assert not (tmp_path / "packed").exists()
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -347,7 +347,7 @@ class TestWhatCannotBePacked:
 
 
 class TestDamage:
-    """A packed checkpoint that is not whole is named with the file and the mend."""
+    """A packed checkpoint that is not whole is named with the file and the fix."""
 
     @pytest.mark.parametrize(
         ("kept", "message"),
@@ -363,7 +363,7 @@ class TestDamage:
         with pytest.raises(ModelError, match=message) as caught:
             Tagger.from_pretrained(packed)
         assert caught.value.where == str(file)
-        assert caught.value.mend == "Copy or download the whole folder again"
+        assert caught.value.fix == "Copy or download the whole folder again"
 
     def test_no_weights(self, packed: Path) -> None:
         (packed / "model.int8.safetensors").unlink()

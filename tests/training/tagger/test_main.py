@@ -42,7 +42,7 @@ def test_train_then_evaluate(
         "freeze": 1,
         "seed": 3,
     }
-    [scores] = json.loads(run("evaluate", out, corpus, "--ignore-type", "ORG", "--json"))["models"]
+    [scores] = json.loads(run("evaluate", out, corpus, "--ignore-label", "ORG", "--json"))["models"]
     assert scores["sentences"] == 24
     assert set(scores["by_type"]) <= {"LOC", "PER"}
 
@@ -55,7 +55,7 @@ def test_what_is_printed_for_people(
     tmp_path: Path,
 ) -> None:
     out = tmp_path / "model"
-    options = ["--base", base("bert"), "--epochs", 1, "--eval", held_out, "--map-labels", "ORG=LOC"]
+    options = ["--base", base("bert"), "--epochs", 1, "--eval", held_out, "--map-label", "ORG=LOC"]
     options += ["--batch-size", 16]
     printed = run("train", corpus, "--out", out, *options)
     assert f"{out}: 2 steps on 24 sentences" in printed
@@ -65,5 +65,5 @@ def test_what_is_printed_for_people(
 
 
 def test_a_mistake_is_a_domain_error(run: Callable[..., str], corpus: Path, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="--map-labels ORG: is not OLD=NEW"):
-        run("train", corpus, "--out", tmp_path / "model", "--map-labels", "ORG")
+    with pytest.raises(TrainingError, match="--map-label ORG: is not OLD=NEW"):
+        run("train", corpus, "--out", tmp_path / "model", "--map-label", "ORG")
