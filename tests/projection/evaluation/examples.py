@@ -8,8 +8,6 @@ from projection.records import Entity, ParallelSentence, Span
 """Projection is scored by exact span and label, beside what an oracle could reach."""
 
 
-
-
 TEXT = "x" * 20
 
 Mark = tuple[int, int, str]
