@@ -16,7 +16,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
@@ -41,6 +41,31 @@ STORAGE = "spanferry_storage"
 STORAGE_VERSION = 1
 PACKED_WEIGHTS = "model.int8.safetensors"
 SCALE = ".scale"
+
+
+class Checkpoint(Generic[Model]):
+    """A model with its tokenizer, in evaluation mode, saved and uploaded together."""
+
+    def __init__(self, model: Model, tokenizer: PreTrainedTokenizerBase, batch_size: int) -> None:
+        self.model: Model = model.eval()  # type: ignore[no-untyped-call]
+        self.tokenizer = tokenizer
+        self.batch_size = batch_size
+
+    def _settings(self) -> dict[str, object]:
+        """What the configuration is to hold beside the model's own."""
+        return {}
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write weights (safetensors), configuration with the settings, and tokenizer."""
+        self.model.config.update(self._settings())
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+    def push_to_hub(self, repository: str) -> None:
+        """Upload weights, configuration with the settings, and tokenizer to the hub."""
+        self.model.config.update(self._settings())
+        self.model.push_to_hub(repository)  # type: ignore[arg-type]  # decorated without self
+        self.tokenizer.push_to_hub(repository)
 
 
 @contextmanager
