@@ -17,7 +17,6 @@ from projection.io.json_fields import Fields
 from projection.io.records_json import decode_entities_or_none, decode_parallel
 from projection.io.tmx import read_units
 from projection.records import Entity, ParallelSentence
-from projection.text.plural import counted
 
 Columns = tuple[int, ...] | tuple[str, ...]
 """Of a tab-separated file: source, target and, if there is one, the margin score."""
@@ -76,7 +75,7 @@ def read_tsv(
         if len(cells) != width:
             raise CorpusError(
                 where,
-                f"{counted(len(cells), 'column')}, but the first line has {width}",
+                f"{_columns(len(cells))}, but the first line has {width}",
                 "Look for a tab or a line break inside a sentence",
             )
         place, (source, target, *rest) = f"{path.name}:{number}", (cells[i] for i in wanted)
@@ -97,9 +96,13 @@ def _column_index(column: int | str, first: Sequence[str], where: str) -> int:
             )
         return first.index(column)
     if not 1 <= column <= len(first):
-        what = f"no column {column} in {counted(len(first), 'column')}"
+        what = f"no column {column} in {_columns(len(first))}"
         raise CorpusError(where, what, "Columns count from 1")
     return column - 1
+
+
+def _columns(count: int) -> str:
+    return "1 column" if count == 1 else f"{count} columns"
 
 
 def read_tmx(path: Path, source_lang: str, target_lang: str) -> Iterator[ParallelSentence]:
