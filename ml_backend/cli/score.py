@@ -1,4 +1,4 @@
-"""`spanferry score-projection`: how well entities arrive, against gold on both sides."""
+"""`spanferry score-projection`: score an aligner against gold on both sides."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from projection.protocols import Aligns
 
 
-class Preset(StrEnum):
+class AlignerPreset(StrEnum):
     """How to align and decode."""
 
     PAPER_PAIR = "paper-pair"
@@ -39,7 +39,7 @@ def score_projection(
     *,
     aligner: Aligner = None,
     preset: Annotated[
-        Preset | None,
+        AlignerPreset | None,
         typer.Option(
             help="paper-pair: a pair aligner, labels word by word as published. context-joint: a "
             "joint aligner as it decodes by default. exact-match: the entity's own string, no "
@@ -59,15 +59,16 @@ def score_projection(
     write_pairs: Annotated[
         Path | None,
         typer.Option(
-            help="Only write every sentence pair as other aligners read it (fast_align format)."
+            help="Only write the sentence pairs in the format that word aligners read (fast_align)."
         ),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Score so many sentences.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Most sentences to score.")] = None,
     examples: Annotated[
         int | None,
         typer.Option(
             min=0,
-            help=f"Show so many of each kind of mistake. [default: {EXAMPLES} with --json, else 0]",
+            help="Most examples to show of each kind of mistake. "
+            f"[default: {EXAMPLES} with --json, else 0]",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -82,7 +83,7 @@ def score_projection(
 
         spanferry score-projection gold.en-de.jsonl --json
 
-    Any other word aligner is scored by way of two files:
+    Any other word aligner is scored by two files:
 
         spanferry score-projection gold.en-de.jsonl --write-pairs pairs.txt
 
@@ -92,7 +93,7 @@ def score_projection(
         {
             "--aligner": aligner,
             "--preset": preset,
-            "--preset exact-match": preset if preset is Preset.EXACT_MATCH else None,
+            "--preset exact-match": preset if preset is AlignerPreset.EXACT_MATCH else None,
             "--alignments": alignments,
             "--bridge": bridge,
             "--write-pairs": write_pairs,
@@ -107,7 +108,17 @@ def score_projection(
             str(gold), "has no sentence to score", "See `spanferry score-projection --help`"
         )
     if write_pairs is not None:
-        tell_pairs(write_pairs, baselines.write_pairs(write_pairs, every), as_json=as_json)
+        written = baselines.write_pairs(write_pairs, every)
+        if as_json:
+            print_json({"pairs": str(write_pairs), "sentences": written})
+        else:
+            console.print(
+                f"{written} sentence pairs written to {write_pairs}\n"
+                "Align them, then score the links in Pharaoh format: --alignments FILE",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
         return
     if alignments is None:
         model = load(aligner, preset)
@@ -133,7 +144,7 @@ CONTRADICTIONS = {
 
 
 def check_options(options: Mapping[str, object]) -> None:
-    """Refuse options of which one would be ignored; None is an option that was not given.
+    """Refuse combinations in which an option would be ignored; None was not given.
 
     Raises:
         CorpusError: naming them.
@@ -147,19 +158,19 @@ def check_options(options: Mapping[str, object]) -> None:
         raise CorpusError("--bridge", "is for --alignments", "A model brings its own decoding")
 
 
-def load(aligner: str | None, preset: Preset | None) -> "Aligns":
+def load(aligner: str | None, preset: AlignerPreset | None) -> "Aligns":
     """The aligner that was asked for.
 
     Raises:
         ModelError: if there is none, or it is not of the kind that the preset is for.
     """
-    if preset is Preset.EXACT_MATCH:
+    if preset is AlignerPreset.EXACT_MATCH:
         return baselines.ExactMatch()
-    # torch takes seconds to import, which the others need not wait for.
+    # torch takes seconds to import, which exact-match need not wait for.
     from projection.aligners.loading import load_aligner  # noqa: PLC0415
     from projection.aligners.pair import PairAligner  # noqa: PLC0415
 
-    paper = preset is Preset.PAPER_PAIR
+    paper = preset is AlignerPreset.PAPER_PAIR
     where = bundled.resolve(aligner, "aligner")
     found = load_aligner(where, PUBLISHED if paper else None)
     if preset is not None and isinstance(found, PairAligner) is not paper:
@@ -171,20 +182,6 @@ def load(aligner: str | None, preset: Preset | None) -> "Aligns":
             "Name one: --aligner FOLDER",
         )
     return found
-
-
-def tell_pairs(path: Path, written: int, *, as_json: bool) -> None:
-    """Say where the pairs are, and what to do with them."""
-    if as_json:
-        print_json({"pairs": str(path), "sentences": written})
-        return
-    console.print(
-        f"{written} sentence pairs written to {path}\n"
-        "Align them, then score the links in Pharaoh format: --alignments FILE",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
 
 
 def tell(report: ProjectionReport, examples: int) -> None:
