@@ -12,7 +12,7 @@ from ml_backend.cli.console import err
 from ml_backend.cli.demo import demo
 from ml_backend.cli.doctor import doctor
 from ml_backend.cli.evaluate import evaluate
-from ml_backend.cli.experiment import app as experiment
+from ml_backend.cli.experiment import experiment
 from ml_backend.cli.export import export
 from ml_backend.cli.jobs import app as jobs
 from ml_backend.cli.project import project
@@ -37,14 +37,13 @@ INTERRUPTED = 130  # what Typer makes of Ctrl-C
 
 VERBS = (
     demo, project, score_projection, push, serve, export,
-    train, evaluate, adjudicate, propagate, repredict, report, doctor,
+    train, evaluate, experiment, adjudicate, propagate, repredict, report, doctor,
 )  # fmt: skip
 
 for verb in VERBS:
     app.command()(verb)
 app.add_typer(aligner, name="aligner")
 app.add_typer(audit, name="audit")
-app.add_typer(experiment, name="experiment")
 app.add_typer(jobs, name="jobs")
 
 
