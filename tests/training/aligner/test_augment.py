@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from projection.records import Span
 from projection.text.words import span_of_words, word_spans
 from training.aligner.augment import (
+    Hardened,
     JointExample,
     cut,
     emptied,
     example_of,
-    hardened,
+    harden,
     is_name_pair,
     joint_examples,
-    mismatched,
     renamed,
 )
 from training.aligner.silver import Links, SilverSentence, name_pair
@@ -228,7 +228,7 @@ class TestRenamed:
 class TestShortened:
     @given(sentences, seeds)
     def test_emptied(self, sentence: SilverSentence, seed: int) -> None:
-        changed, lost = emptied(sentence, random.Random(seed))
+        changed, lost, _ = emptied(sentence, random.Random(seed))
         self.check_shortened(sentence, changed, lost)
         if lost:
             (gone,) = [b for a, b in sentence.phrases if a == lost[0]]
@@ -236,7 +236,7 @@ class TestShortened:
 
     @given(sentences, seeds)
     def test_cut(self, sentence: SilverSentence, seed: int) -> None:
-        changed, lost = cut(sentence, random.Random(seed))
+        changed, lost, _ = cut(sentence, random.Random(seed))
         self.check_shortened(sentence, changed, lost)
         assert sentence.target.startswith(changed.target)
         assert sizes(changed)[1] >= sizes(sentence)[1] // 2
@@ -269,7 +269,7 @@ class TestShortened:
             frozenset({(0, 2), (1, 1)}),
             frozenset({(1, 3)}),
         )
-        changed, lost = emptied(silver, random.Random(0))
+        changed, lost, _ = emptied(silver, random.Random(0))
         assert changed == replace(
             silver,
             target="es sah  wohl",
@@ -281,18 +281,22 @@ class TestShortened:
 
     def test_nothing_would_be_left(self) -> None:
         whole = SilverSentence("Anna", "Anna", "de", ((Span(0, 4), Span(0, 4)),))
-        assert emptied(whole, random.Random(0)) == (whole, [])
+        assert emptied(whole, random.Random(0)) == Hardened(whole)
 
     @pytest.mark.parametrize("words", [1, 2, 3])
     def test_short_sentences_are_not_cut(self, words: int) -> None:
         silver = SilverSentence("Anna", " ".join(["Anna"] * words), "de", ())
-        assert all(cut(silver, random.Random(seed)) == (silver, []) for seed in range(20))
+        assert all(cut(silver, random.Random(seed)) == Hardened(silver) for seed in range(20))
 
 
 @given(sentences, sentences)
-def test_in_a_strange_target_nothing_is_found(a: SilverSentence, b: SilverSentence) -> None:
-    example = mismatched(a, b)
-    check(replace(example, lang=b.lang))
+def test_in_the_target_of_another_sentence_nothing_is_found(
+    a: SilverSentence, b: SilverSentence
+) -> None:
+    assume(a.target != b.target)
+    always = replace(UNCHANGED, mismatched=1)
+    example = example_of(*harden(replace(a, lang=b.lang), b, always, random.Random(0)))
+    check(example)
     assert (example.source, example.target) == (a.source, b.target)
     assert [found for _, found in example.entities] == [None] * len(a.phrases)
     sources, targets = len(word_spans(a.source, "en")), len(word_spans(b.target, b.lang))
@@ -310,21 +314,13 @@ class TestHardened:
     )
     OTHER = SilverSentence("no", "nein", "de", ())
 
-    def of(self, hardening: Hardening, names: Sequence[SilverSentence] = ()) -> JointExample:
-        example = hardened(self.SENTENCE, names, self.OTHER, hardening, random.Random(0))
+    def of(self, hardening: Hardening) -> JointExample:
+        example = example_of(*harden(self.SENTENCE, self.OTHER, hardening, random.Random(0)))
         check(example)
         return example
 
     def test_left_as_it_is(self) -> None:
-        assert self.of(UNCHANGED, NAMES["de"]) == example_of(self.SENTENCE)
-
-    def test_renamed(self) -> None:
-        example = self.of(replace(UNCHANGED, renamed=1), NAMES["de"][:1])
-        assert "Rome" in example.source
-        assert "Rom" in example.target
-
-    def test_without_a_list_nothing_is_renamed(self) -> None:
-        assert self.of(replace(UNCHANGED, renamed=1)) == example_of(self.SENTENCE)
+        assert self.of(UNCHANGED) == example_of(self.SENTENCE)
 
     def test_emptied(self) -> None:
         example = self.of(replace(UNCHANGED, emptied=1))
@@ -342,8 +338,8 @@ class TestHardened:
 
     def test_a_sentence_is_no_stranger_to_itself(self) -> None:
         always = replace(UNCHANGED, mismatched=1)
-        example = hardened(self.SENTENCE, (), self.SENTENCE, always, random.Random(0))
-        assert example == example_of(self.SENTENCE)
+        unchanged = harden(self.SENTENCE, self.SENTENCE, always, random.Random(0))
+        assert unchanged == Hardened(self.SENTENCE)
 
 
 SILVER = [*NAMES["de"], *(made(lang, seed) for seed in range(60) for lang in ("de", "zh"))]
@@ -362,6 +358,17 @@ class TestJointExamples:
     def test_all_lone_names(self) -> None:
         found = list(joint_examples(SILVER, replace(UNCHANGED, lone_names=1), 0))
         assert found == [example_of(sentence) for sentence in SILVER]
+
+    def test_renamed(self) -> None:
+        always = replace(UNCHANGED, renamed=1)
+        (example,) = joint_examples([NAMES["de"][0], TestHardened.SENTENCE], always, 0)
+        assert "Rome" in example.source
+        assert "Rom" in example.target
+
+    def test_without_a_list_nothing_is_renamed(self) -> None:
+        always = replace(UNCHANGED, renamed=1)
+        (example,) = joint_examples([TestHardened.SENTENCE], always, 0)
+        assert example == example_of(TestHardened.SENTENCE)
 
     def test_the_seed_decides(self) -> None:
         first, again, other = (

@@ -1,13 +1,15 @@
 """What a pair aligner is trained on: names, sentences, and a label for every token."""
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from transformers import PreTrainedTokenizerFast
 
 from projection.records import Span
-from training.aligner.pair import IGNORED, AlignerExample, encode, examples_of
+from training.aligner.pair import IGNORED, PairExample, encode, pair_examples
 from training.aligner.silver import SilverSentence
 from training.trainer.settings import Hardening
 
@@ -18,14 +20,20 @@ def silver(number: int) -> SilverSentence:
     return SilverSentence(f"{name} left", f"dann ging {name}", "de", ((Span(0, 7), Span(10, 17)),))
 
 
+def examples_of(
+    silver: Iterable[SilverSentence], *args: Any, **settings: Any
+) -> Iterator[PairExample]:
+    return (example for _, example in pair_examples(silver, *args, **settings))
+
+
 class TestExamples:
     def test_every_name_with_all_its_places(self) -> None:
         text = "Anna saw Anna in Bern"
         spans = (Span(0, 4), Span(9, 13), Span(17, 21))
         sentence = SilverSentence(text, text, "de", tuple((span, span) for span in spans))
         assert list(examples_of([sentence], negatives=0, seed=0)) == [
-            AlignerExample("Anna", text, (spans[0], spans[1])),
-            AlignerExample("Bern", text, (spans[2],)),
+            PairExample("Anna", text, (spans[0], spans[1])),
+            PairExample("Bern", text, (spans[2],)),
         ]
 
     def test_no_negatives_if_none_are_wanted(self) -> None:
@@ -120,9 +128,9 @@ class TestHarder:
         other = SilverSentence("Zoë left", "Zoë ging", "de", ((Span(0, 3), Span(0, 3)),))
         examples = list(examples_of([other, self.PAIR], 0.9, 0, hardening=hardening))
         assert examples == [
-            AlignerExample("Zoë", "Zoë ging", (Span(0, 3),)),  # there was no other yet
-            AlignerExample("Anna", "Zoë ging", ()),
-            AlignerExample("Bern", "Zoë ging", ()),
+            PairExample("Zoë", "Zoë ging", (Span(0, 3),)),  # there was no other yet
+            PairExample("Anna", "Zoë ging", ()),
+            PairExample("Bern", "Zoë ging", ()),
         ]
 
     def test_the_other_sentence_is_of_the_same_language(self) -> None:
@@ -152,7 +160,7 @@ class TestHarder:
 
 class TestEncode:
     def labelled(
-        self, tokenizer: PreTrainedTokenizerFast, example: AlignerExample, limit: int = 160
+        self, tokenizer: PreTrainedTokenizerFast, example: PairExample, limit: int = 160
     ) -> list[tuple[str, int]]:
         encoded = encode(example, tokenizer, limit)
         tokens = tokenizer.convert_ids_to_tokens(encoded["input_ids"])
@@ -161,7 +169,7 @@ class TestEncode:
     def test_only_the_target_sentence_is_labelled(
         self, word_tokenizer: PreTrainedTokenizerFast
     ) -> None:
-        example = AlignerExample("Anna Weber", "das sah Anna Weber", (Span(8, 18),))
+        example = PairExample("Anna Weber", "das sah Anna Weber", (Span(8, 18),))
         assert self.labelled(word_tokenizer, example) == [
             ("[CLS]", IGNORED),
             ("Anna", IGNORED),
@@ -194,11 +202,11 @@ class TestEncode:
         spans: tuple[Span, ...],
         inside: list[str],
     ) -> None:
-        labelled = self.labelled(word_tokenizer, AlignerExample("Anna", target, spans))
+        labelled = self.labelled(word_tokenizer, PairExample("Anna", target, spans))
         assert [token for token, label in labelled if label == 1] == inside
 
     def test_what_is_too_long_is_cut(self, word_tokenizer: PreTrainedTokenizerFast) -> None:
-        example = AlignerExample("Anna", "sah " * 50 + "Anna", (Span(200, 204),))
+        example = PairExample("Anna", "sah " * 50 + "Anna", (Span(200, 204),))
         labelled = self.labelled(word_tokenizer, example, limit=20)
         assert len(labelled) == 20
         assert {label for _, label in labelled} == {IGNORED, 0}
