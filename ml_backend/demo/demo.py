@@ -37,7 +37,7 @@ from ml_backend.settings import Settings, without_settings
 from projection.errors import ServerError
 from projection.evaluation.scores import score
 from projection.io.gold import GoldSentence, read_gold
-from projection.models import bundled, sample
+from projection.models import bundled
 from projection.pipeline.conflicts import Policy
 from projection.pipeline.projector import Projector
 from projection.pipeline.run import RunSummary, load_run, load_summary, project_corpus
@@ -219,7 +219,9 @@ def say_now_and_then(say: Say, seconds: float) -> None:
 
 def gold_sentences() -> list[GoldSentence]:
     """The bundled sample in all its languages, with gold entities on both sides."""
-    return [gold for lang in sample.LANGUAGES for gold in read_gold(sample.path(lang))]
+    return [
+        gold for lang in bundled.SAMPLE_LANGUAGES for gold in read_gold(bundled.sample_path(lang))
+    ]
 
 
 def project_sample(run: Path, projector: Projector) -> RunSummary:
@@ -370,7 +372,8 @@ def compare(
 ) -> dict[str, tuple[float, float]]:
     """Strict F1 of both models on the held-out gold, by language and over all."""
     by_language = {
-        lang: [g for g in held_out if g.sentence.target_lang == lang] for lang in sample.LANGUAGES
+        lang: [g for g in held_out if g.sentence.target_lang == lang]
+        for lang in bundled.SAMPLE_LANGUAGES
     }
     return {
         name: (f1_on(before, sentences, folder / name), f1_on(after, sentences, folder / name))

@@ -23,12 +23,18 @@ BOM = b"\xef\xbb\xbf"
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[io.BufferedReader]:
-    """Open a file or pipe for reading; gzip is recognised by its first bytes, whatever the name.
+    """Open a file or pipe for reading, gzipped or not, whatever its name says.
 
     Raises:
         CorpusError: if it cannot be opened, or turns out to be damaged while it is read.
     """
-    with _open(path) as raw:
+    try:
+        opened = path.open("rb")
+    except FileNotFoundError as error:
+        raise CorpusError(str(path), "no such file", "Check the path") from error
+    except OSError as error:
+        raise CorpusError(str(path), f"cannot be read ({error.strerror})") from error
+    with opened as raw:
         if not raw.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC):
             yield raw
             return
@@ -42,21 +48,11 @@ def open_bytes(path: Path) -> Iterator[io.BufferedReader]:
             ) from error
 
 
-def _open(path: Path) -> io.BufferedReader:
-    try:
-        return path.open("rb")
-    except FileNotFoundError as error:
-        raise CorpusError(str(path), "no such file", "Check the path") from error
-    except OSError as error:
-        raise CorpusError(str(path), f"cannot be read ({error.strerror})") from error
-
-
 @contextmanager
 def open_text(path: Path) -> Iterator[TextIO]:
-    r"""Open UTF-8 text, packed or not, with or without a byte order mark.
+    r"""Open UTF-8 text, gzipped or not, with or without a byte order mark; only `\n` ends a line.
 
-    Only `\n` ends a line, so that a stray `\r` or U+2028 inside a sentence stays inside it; a line
-    of a CRLF file keeps its `\r`. `read_lines` is the stricter way, with line numbers in errors.
+    `read_lines` is stricter, with line numbers in errors.
     """
     with open_bytes(path) as stream, io.TextIOWrapper(stream, "utf-8-sig", newline="\n") as text:
         yield text
@@ -101,9 +97,15 @@ def parse_object(line: str, where: str) -> dict[str, Any]:
     """
     try:
         row = json.loads(line, parse_constant=_refuse_constant)
+        if "\\ud" in line.lower():  # only an escape can smuggle in half a surrogate pair
+            json.dumps(row, ensure_ascii=False).encode("utf-8")
     except json.JSONDecodeError as error:
         raise CorpusError(
             where, f"not JSON ({error.msg} at column {error.colno})", "Export this line again"
+        ) from error
+    except UnicodeEncodeError as error:
+        raise CorpusError(
+            where, "half of a surrogate pair (\\ud8xx)", "Export the text as UTF-8, not UTF-16"
         ) from error
     except (ValueError, RecursionError) as error:
         raise CorpusError(where, f"not usable JSON ({error})", "Export this line again") from error
@@ -111,22 +113,11 @@ def parse_object(line: str, where: str) -> dict[str, Any]:
         raise CorpusError(
             where, f"a JSON {type(row).__name__}, not an object", "Write one {…} per line"
         )
-    if "\\ud" in line.lower():  # only an escape can smuggle in half a surrogate pair
-        _refuse_surrogates(row, where)
     return row
 
 
 def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is not a JSON number")
-
-
-def _refuse_surrogates(row: dict[str, Any], where: str) -> None:
-    try:
-        json.dumps(row, ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise CorpusError(
-            where, "half of a surrogate pair (\\ud8xx)", "Export the text as UTF-8, not UTF-16"
-        ) from error
 
 
 def json_line(row: Mapping[str, object]) -> str:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from projection.aligners.baselines import tokenised, write_sides
 from projection.errors import CorpusError
 from projection.io.files import read_lines
+from projection.io.pharaoh import check_links, read_links, tokenised, write_token_pairs
 from projection.records import ParallelSentence
-from training.aligner.silver import Links, Tokenised, read_pharaoh
+from training.aligner.silver import Links, Tokenised
 
 NOTHING = "_"  # stands for a side without words, at which fast_align would stop
 
@@ -34,14 +34,8 @@ class GivenLinks:
             CorpusError: naming the file and line of the alignment.
         """
         for links, place in zip((self.forward, self.reverse), self.places, strict=True):
-            for source, target in sorted(links):
-                if source >= len(pair.source) or target >= len(pair.target):
-                    raise CorpusError(
-                        place,
-                        f"{source}-{target}, but {pair.sentence.origin} has {len(pair.source)} "
-                        f"source and {len(pair.target)} target words",
-                        "Words count from 0; align what --write-tokens writes",
-                    )
+            words = len(pair.source), len(pair.target)
+            check_links(links, words, place, pair.sentence.origin, "--write-tokens")
         return self.forward, self.reverse
 
 
@@ -60,7 +54,7 @@ def read_alignments(forward: Path, reverse: Path | None = None) -> Iterator[Give
     if reverse is None:
         for number, line in read_lines(forward):
             place = f"{forward}:{number}"
-            sure, possible = _links(line, place)
+            sure, possible = read_links(line, place)
             yield GivenLinks(sure | possible, sure, (place, place))
         return
     lines = zip_longest(read_lines(forward), read_lines(reverse))
@@ -73,19 +67,10 @@ def read_alignments(forward: Path, reverse: Path | None = None) -> Iterator[Give
                 "Both directions need a line for every line of the corpora",
             )
         first, second = (
-            frozenset.union(*_links(line, place))
+            frozenset.union(*read_links(line, place))
             for (_, line), place in zip((one, other), places, strict=True)
         )
         yield GivenLinks(first, second, places)
-
-
-def _links(line: str, place: str) -> tuple[Links, Links]:
-    try:
-        return read_pharaoh(line)
-    except ValueError as error:
-        raise CorpusError(
-            place, str(error), "Pharaoh format is source-target, words counted from 0: 0-0 1-2 3p2"
-        ) from error
 
 
 def with_links(
@@ -129,7 +114,7 @@ def write_tokens(path: Path, sentences: Iterable[ParallelSentence]) -> int:
     Raises:
         CorpusError: if the file cannot be written.
     """
-    return write_sides(path, map(_sides, sentences))
+    return write_token_pairs(path, map(_sides, sentences))
 
 
 def _sides(sentence: ParallelSentence) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from typing import Self
 
 from projection.errors import CorpusError, SpanError, TrainingError
 from projection.io.files import open_text, read_jsonl
+from projection.io.pharaoh import read_links, write_links
 from projection.records import ParallelSentence, Span
 from projection.text.chinese import simplified
 from projection.text.words import (
@@ -40,7 +41,6 @@ CLOSED_CLASS = frozenset(
     "not he she they we you i his her its their there which who what".split()
 )
 
-_LINK = re.compile(r"([0-9]{1,9})([-p])([0-9]{1,9})")
 _BRACKETS = re.compile(r"\s*[(（].*?[)）]")
 
 
@@ -86,7 +86,7 @@ class SilverSentence:
             "target": self.target,
             "lang": self.lang,
             "phrases": [[s.start, s.end, t.start, t.end] for s, t in self.phrases],
-            "links": write_pharaoh(self.sure, self.possible),
+            "links": write_links(self.sure, self.possible),
             "weight": self.weight,
             **absent,
         }
@@ -101,11 +101,11 @@ def read_silver(path: Path) -> Iterator[SilverSentence]:
     for line, row in read_jsonl(path):
         try:
             phrases = tuple((Span(a, b), Span(c, d)) for a, b, c, d in row["phrases"])
-            sure, possible = read_pharaoh(row["links"])
+            sure, possible = read_links(row["links"], "links")
             absent = tuple(Span(start, end) for start, end in row.get("absent", ()))
             texts = (row["source"], row["target"], row["lang"])
             yield SilverSentence(*texts, phrases, sure, possible, row["weight"], absent)
-        except (AttributeError, KeyError, TypeError, ValueError, SpanError) as error:
+        except (AttributeError, CorpusError, KeyError, TypeError, ValueError, SpanError) as error:
             raise CorpusError(
                 f"{path}:{line}", f"not a silver sentence ({error!r})", "Make the file again"
             ) from error
@@ -130,27 +130,6 @@ def drawn(
         if counts[sentence.lang] <= per_language:
             chosen.append(sentence)
     return chosen
-
-
-def read_pharaoh(line: str) -> tuple[Links, Links]:
-    """`0-0 1-2 3p2` as sure and possible links (source word, target word), from 0.
-
-    Raises:
-        ValueError: if the line holds anything else.
-    """
-    links: dict[str, set[Link]] = {"-": set(), "p": set()}
-    for item in line.split():
-        match = _LINK.fullmatch(item)
-        if match is None:
-            raise ValueError(f"{item!r:.40} is not a link")
-        links[match[2]].add((int(match[1]), int(match[3])))
-    return frozenset(links["-"]), frozenset(links["p"])
-
-
-def write_pharaoh(sure: Links, possible: Links = frozenset()) -> str:
-    """Links in Pharaoh format, possible ones with a `p`."""
-    marked = [(i, j, "-") for i, j in sure] + [(i, j, "p") for i, j in possible]
-    return " ".join(f"{i}{mark}{j}" for i, j, mark in sorted(marked))
 
 
 def alignment_words(text: str, lang: str) -> tuple[Span, ...]:
@@ -197,7 +176,10 @@ def run_eflomal(pairs: Sequence[tuple[list[str], list[str]]]) -> list[tuple[Link
                 quiet=True,
             )
         forward, reverse = (path.read_text().splitlines() for path in paths[2:])
-    return [(read_pharaoh(f)[0], read_pharaoh(r)[0]) for f, r in zip(forward, reverse, strict=True)]
+    return [
+        (read_links(f, "eflomal")[0], read_links(r, "eflomal")[0])
+        for f, r in zip(forward, reverse, strict=True)
+    ]
 
 
 def name_like(words: Sequence[str]) -> Iterator[tuple[int, int]]:

@@ -17,7 +17,7 @@ import typer
 from ml_backend.cli import app, main
 from ml_backend.cli.project import CHECKS_UNDER, columns_of, in_words, open_corpus
 from projection.errors import CorpusError
-from projection.models import sample
+from projection.models import bundled
 from projection.pipeline.conflicts import PAPER_CHECKS, Policy
 from projection.pipeline.run import load_run
 
@@ -220,7 +220,15 @@ class TestProject:
     def test_the_sample_needs_no_languages(
         self, spanferry: Spanferry, models: list[object], tmp_path: Path
     ) -> None:
-        options = ["--jsonl", sample.path("de"), "--limit", 5, "--out", tmp_path / "run", "--json"]
+        options = [
+            "--jsonl",
+            bundled.sample_path("de"),
+            "--limit",
+            5,
+            "--out",
+            tmp_path / "run",
+            "--json",
+        ]
         assert spanferry("project", *options, *models).json["read"] == 5
 
     def test_conflicts_may_be_dropped_as_published(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from projection.errors import CorpusError, SpanError
 from projection.io.files import json_line
+from projection.io.pharaoh import read_links
 from projection.records import ParallelSentence, Span
 from projection.text.words import word_spans
 from training.aligner.silver import (
@@ -30,11 +31,9 @@ from training.aligner.silver import (
     phrases_of,
     plausible,
     read_names,
-    read_pharaoh,
     read_silver,
     silver_of,
     to_words,
-    write_pharaoh,
 )
 
 Tokens = tuple[list[str], list[str]]
@@ -49,36 +48,6 @@ def diagonal(pairs: Sequence[Tokens]) -> list[tuple[Links, Links]]:
     """Word i translates word i: what an aligner says of a word-by-word translation."""
     links = [frozenset((i, i) for i in range(min(map(len, pair)))) for pair in pairs]
     return list(zip(links, links, strict=True))
-
-
-class TestPharaoh:
-    @pytest.mark.parametrize(
-        ("line", "sure", "possible"),
-        [
-            pytest.param("0-0 1-2 10-3", {(0, 0), (1, 2), (10, 3)}, set(), id="three links"),
-            pytest.param("", set(), set(), id="an empty line: nothing aligned"),
-            pytest.param("0-1 0-1\n", {(0, 1)}, set(), id="said twice, with its line end"),
-            pytest.param("0-0 3p12", {(0, 0)}, {(3, 12)}, id="a possible link"),
-            pytest.param(" \t0p0 0-0\r", {(0, 0)}, {(0, 0)}, id="both, and white space"),
-        ],
-    )
-    def test_a_line(self, line: str, sure: set[Link], possible: set[Link]) -> None:
-        assert read_pharaoh(line) == (sure, possible)
-
-    @pytest.mark.parametrize(
-        "line",
-        ["0", "0-", "0-1-2", "-1-0", "0--1", "a-b", "0:1", "1.0-2", "1_0-2", "0-1,1-1", "²-1"],
-    )
-    def test_anything_else_is_refused(self, line: str) -> None:
-        with pytest.raises(ValueError, match="is not a link"):
-            read_pharaoh(f"0-0 {line}")
-
-    @given(
-        st.frozensets(st.tuples(st.integers(0, 99), st.integers(0, 99))),
-        st.frozensets(st.tuples(st.integers(0, 99), st.integers(0, 99))),
-    )
-    def test_what_is_written_is_read(self, sure: Links, possible: Links) -> None:
-        assert read_pharaoh(write_pharaoh(sure, possible)) == (sure, possible)
 
 
 class TestNames:
@@ -143,7 +112,7 @@ class TestPhraseOf:
     def test_consistent_or_nothing(
         self, links: str, source: tuple[int, int], gap: int, expected: tuple[int, int] | None
     ) -> None:
-        assert phrase_of(read_pharaoh(links)[0], *source, gap) == expected
+        assert phrase_of(read_links(links, "links")[0], *source, gap) == expected
 
     @given(
         st.frozensets(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=15),
@@ -171,7 +140,7 @@ class TestPhrasesOf:
     def test_spans_are_of_the_texts_as_they_are(self) -> None:
         pair = sentence("🎉 yes, Anna Weber left", "🎉🎉 ja: Anna Weber ging")
         source, target = word_spans(pair.source, "en"), word_spans(pair.target, "de")
-        links, _ = read_pharaoh("3-4 4-5 5-6")
+        links, _ = read_links("3-4 4-5 5-6", "links")
         names = list(phrases_of(pair, source, target, links, random.Random(0)))
         assert (Span(7, 17), Span(7, 17)) in names
         assert all(s.end <= len(pair.source) and t.end <= len(pair.target) for s, t in names)

@@ -13,29 +13,29 @@ from projection.evaluation.scores import score
 from projection.io.corpus import read_jsonl_corpus
 from projection.io.files import read_jsonl
 from projection.io.gold import GoldSentence, read_gold
-from projection.models import bundled, sample
+from projection.models import bundled
 from projection.pipeline.conflicts import find_conflicts
 from projection.records import ConflictKind, ParallelSentence, Projection
 from projection.text.words import cuts_word, word_spans
 
 LABELS = {"PER", "ORG", "LOC", "MISC"}
 
-in_each_language = pytest.mark.parametrize("lang", sample.LANGUAGES)
+in_each_language = pytest.mark.parametrize("lang", bundled.SAMPLE_LANGUAGES)
 
 
 def gold(lang: str) -> list[GoldSentence]:
-    return read_gold(sample.path(lang))
+    return read_gold(bundled.sample_path(lang))
 
 
 def features(lang: str) -> dict[str, list[str]]:
     """What each sentence claims to show, by its id."""
-    return {row["id"]: row["features"] for _, row in read_jsonl(sample.path(lang))}
+    return {row["id"]: row["features"] for _, row in read_jsonl(bundled.sample_path(lang))}
 
 
 @in_each_language
 def test_it_is_gold_on_both_sides(lang: str) -> None:
     skipped: list[str] = []
-    sentences = read_gold(sample.path(lang), on_skip=skipped.append)
+    sentences = read_gold(bundled.sample_path(lang), on_skip=skipped.append)
     assert len(sentences) >= 40
     assert skipped == []
     assert {g.sentence.target_lang for g in sentences} == {lang}
@@ -45,19 +45,19 @@ def test_it_is_gold_on_both_sides(lang: str) -> None:
 @in_each_language
 def test_it_is_a_corpus_too(lang: str) -> None:
     """`spanferry project --jsonl` takes it as it is."""
-    assert list(read_jsonl_corpus(sample.path(lang))) == [g.sentence for g in gold(lang)]
+    assert list(read_jsonl_corpus(bundled.sample_path(lang))) == [g.sentence for g in gold(lang)]
 
 
 @in_each_language
 def test_every_entity_shows_its_text(lang: str) -> None:
     """Offsets are believed because the text agrees, so the text must be there."""
-    for _, row in read_jsonl(sample.path(lang)):
+    for _, row in read_jsonl(bundled.sample_path(lang)):
         for side in ("source", "target"):
             assert all("text" in entity for entity in row[side]["entities"]), row["id"]
 
 
 def test_ids_are_unique_in_all_languages_together() -> None:
-    ids = Counter(g.sentence.id for lang in sample.LANGUAGES for g in gold(lang))
+    ids = Counter(g.sentence.id for lang in bundled.SAMPLE_LANGUAGES for g in gold(lang))
     assert [name for name, n in ids.items() if n > 1] == []
 
 
@@ -146,7 +146,7 @@ Answer = tuple[GoldSentence, tuple[Projection, ...]]
 @pytest.fixture(scope="module")
 def found() -> list[Answer]:
     """What the bundled aligner makes of the gold source entities, in all languages."""
-    sentences = [g for lang in sample.LANGUAGES for g in gold(lang)]
+    sentences = [g for lang in bundled.SAMPLE_LANGUAGES for g in gold(lang)]
     aligner = load_aligner(bundled.path("aligner"))
     return list(zip(sentences, aligner.align([g.sentence for g in sentences]), strict=True))
 
@@ -176,5 +176,5 @@ class TestBundledAligner:
 
 
 def test_paths_are_files() -> None:
-    assert all(sample.path(lang).is_file() for lang in sample.LANGUAGES)
-    assert json.loads(sample.path("de").read_text("utf-8").splitlines()[0])["lang"] == "de"
+    assert all(bundled.sample_path(lang).is_file() for lang in bundled.SAMPLE_LANGUAGES)
+    assert json.loads(bundled.sample_path("de").read_text("utf-8").splitlines()[0])["lang"] == "de"
