@@ -14,7 +14,6 @@ from projection.io.folders import new_folder, refuse_existing
 from training.trainer.settings import (
     ALIGNER_SCHEDULES,
     AlignerPreset,
-    Hardening,
     JointRecipe,
     PairRecipe,
 )
@@ -111,10 +110,6 @@ def train(
             "context-joint.",
         ),
     ] = None,
-    harder_negatives: Annotated[
-        bool,
-        typer.Option(help="paper-pair: also targets cut short, or without the entity's words."),
-    ] = False,
     epochs: Annotated[
         float | None, typer.Option(help="Passes over the data. [default: the preset's]")
     ] = None,
@@ -162,9 +157,7 @@ def train(
     drawn: dict[str, Any] = {} if per_language is None else {"per_language": per_language}
     with bars() as on_progress:
         if preset is AlignerPreset.PAPER_PAIR:
-            hardening = Hardening() if harder_negatives else None
-            recipe = PairRecipe(base, schedule, hardening=hardening, **drawn)
-            train_aligner(pairs, recipe, out, on_progress)
+            train_aligner(pairs, PairRecipe(base, schedule, **drawn), out, on_progress)
         else:
             train_joint(pairs, JointRecipe(base, schedule, **drawn), out, on_progress)
 

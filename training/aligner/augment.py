@@ -9,7 +9,6 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from projection.aligners.joint_inputs import WordRange
 from projection.records import Span
@@ -55,42 +54,31 @@ def joint_examples(
             changed = sentence
             if listed and rng.random() < hardening.renamed:
                 changed = renamed(sentence, rng.choice(listed), rng)
-            yield example_of(*harden(changed, other, hardening, rng))
+            yield hardened(changed, other, hardening, rng)
             before[sentence.lang] = sentence
         elif rng.random() < hardening.lone_names:
             yield example_of(sentence)
 
 
-class Hardened(NamedTuple):
-    """A sentence as changed, and the source phrases that lost their translation.
-
-    `mismatched`: its target is that of another sentence.
-    """
-
-    sentence: SilverSentence
-    lost: Sequence[Span] = ()
-    mismatched: bool = False
-
-
-def harden(
+def hardened(
     sentence: SilverSentence, other: SilverSentence, hardening: Hardening, rng: random.Random
-) -> Hardened:
+) -> JointExample:
     """Take translations out of the sentence at random, or give it the target of `other`."""
     chance = rng.random()
     if (chance := chance - hardening.emptied) < 0:
-        return emptied(sentence, rng)
+        return example_of(*emptied(sentence, rng))
     if (chance := chance - hardening.cut) < 0:
-        return cut(sentence, rng)
+        return example_of(*cut(sentence, rng))
     if chance - hardening.mismatched < 0 and other.target != sentence.target:
         changed = replace(
             sentence, target=other.target, phrases=(), sure=frozenset(), possible=frozenset()
         )
-        return Hardened(changed, [source for source, _ in sentence.phrases], mismatched=True)
-    return Hardened(sentence)
+        return example_of(changed, [source for source, _ in sentence.phrases], mismatched=True)
+    return example_of(sentence)
 
 
 def example_of(
-    sentence: SilverSentence, lost: Iterable[Span] = (), mismatched: bool = False
+    sentence: SilverSentence, lost: Iterable[Span] = (), *, mismatched: bool = False
 ) -> JointExample:
     """The example of a sentence; phrases of the source in `lost` have no translation in it.
 
@@ -199,27 +187,27 @@ def _moved(links: Links, source: _Move, target: _Move) -> Links:
     return frozenset((i, j) for i, j in moved if i is not None and j is not None)
 
 
-def emptied(sentence: SilverSentence, rng: random.Random) -> Hardened:
-    """Delete the translation of one phrase, where possible."""
+def emptied(sentence: SilverSentence, rng: random.Random) -> tuple[SilverSentence, list[Span]]:
+    """Delete the translation of one phrase, where possible; return that phrase, too."""
     if not sentence.phrases:
-        return Hardened(sentence)
+        return sentence, []
     gone = rng.choice(sentence.phrases)
     return _without(sentence, gone[1])
 
 
-def cut(sentence: SilverSentence, rng: random.Random) -> Hardened:
-    """Delete the end of the target; sentences of three words or fewer stay."""
+def cut(sentence: SilverSentence, rng: random.Random) -> tuple[SilverSentence, list[Span]]:
+    """Delete the end of a target of four words or more; return the phrases that it loses, too."""
     words = word_spans(sentence.target, sentence.lang)
     keep = rng.randrange(len(words) // 2, len(words)) if len(words) > 3 else len(words)
     if keep == len(words):
-        return Hardened(sentence)
+        return sentence, []
     return _without(sentence, Span(words[keep].start, len(sentence.target)))
 
 
-def _without(sentence: SilverSentence, gone: Span) -> Hardened:
+def _without(sentence: SilverSentence, gone: Span) -> tuple[SilverSentence, list[Span]]:
     target, move = _exchanged(sentence.target, gone, "", sentence.lang)
     if move is None or not target.strip():
-        return Hardened(sentence)
+        return sentence, []
     stay = _Move(Span(0, 1), 0, 0, 0, 0)
     kept = [p for p in sentence.phrases if not p[1].overlaps(gone)]
     changed = replace(
@@ -230,4 +218,4 @@ def _without(sentence: SilverSentence, gone: Span) -> Hardened:
         possible=_moved(sentence.possible, stay, move),
     )
     lost = [english for english, found in sentence.phrases if found.overlaps(gone)]
-    return Hardened(changed, lost)
+    return changed, lost

@@ -4,7 +4,7 @@ import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -15,11 +15,10 @@ from projection.aligners.pair import PairAligner
 from projection.io.folders import refuse_existing
 from projection.models.checkpoints import longest_input
 from projection.records import Span
-from training.aligner.augment import harden
 from training.aligner.runner import train_and_save
 from training.aligner.silver import SilverSentence, drawn
 from training.trainer.losses import IGNORED
-from training.trainer.settings import Hardening, PairRecipe
+from training.trainer.settings import PairRecipe
 from training.trainer.trainer import OnProgress
 
 
@@ -36,9 +35,7 @@ def pair_examples(
     silver: Iterable[SilverSentence],
     negatives: float,
     seed: int,
-    *,
     per_language: int | None = None,
-    hardening: Hardening | None = None,
 ) -> Iterator[tuple[SilverSentence, PairExample]]:
     """Yield examples, each with its sentence; some ask for a name of an earlier sentence.
 
@@ -50,26 +47,15 @@ def pair_examples(
             this one.
         seed: of everything random.
         per_language: the maximum number of examples of each language.
-        hardening: its shares `emptied`, `cut` and `mismatched` of sentences are changed as for the
-            joint aligner; names that lost their translation are negative examples, too. None
-            changes nothing, as published.
     """
     rng = random.Random(seed)  # noqa: S311  a sample of negatives is no secret
-    changes = random.Random(seed)  # noqa: S311  separate: hardening changes no drawn negative
     pool: list[str] = []
     counts: Counter[str] = Counter()
-    before: dict[str, SilverSentence] = {}
     for sentence in chain.from_iterable(repeat(s, max(1, round(s.weight))) for s in silver):
         room = math.inf if per_language is None else per_language - counts[sentence.lang]
         if room <= 0:
             continue
-        changed = sentence
-        if hardening is not None:
-            other = before.get(sentence.lang, sentence)
-            hard = harden(sentence, other, hardening, changes)
-            changed = _with_absent(sentence, hard.sentence, hard.lost)
-            before[sentence.lang] = sentence
-        examples = list(_of_sentence(changed, pool, negatives, rng))
+        examples = list(_of_sentence(sentence, pool, negatives, rng))
         yield from ((sentence, e) for number, e in enumerate(examples) if number < room)
         counts[sentence.lang] += len(examples)
         pool = [*pool[-500:], *_places(sentence)]
@@ -97,28 +83,6 @@ def _places(sentence: SilverSentence) -> dict[str, list[Span]]:
     for source, target in sentence.phrases:
         places[source.of(sentence.source)].append(target)
     return places
-
-
-def _with_absent(
-    before: SilverSentence, after: SilverSentence, lost: Iterable[Span]
-) -> SilverSentence:
-    """`after` with the phrases in `lost` absent, if nothing of their translation is left.
-
-    A name that occurs in the target twice may have been translated twice, with one link.
-    """
-    left = after.target.lower()
-    gone = {
-        english
-        for english in lost
-        if english.of(before.source).lower() not in left
-        and not any(english.overlaps(other) for other, _ in after.phrases)
-        and not any(
-            found.of(before.target).lower() in left
-            for other, found in before.phrases
-            if other == english
-        )
-    }
-    return replace(after, absent=(*after.absent, *sorted(gone)))
 
 
 def encode(
@@ -166,15 +130,7 @@ def train_aligner(
     refuse_existing(out)
     seed = recipe.schedule.seed
     chosen = drawn(silver, recipe.per_language, seed)
-    examples = list(
-        pair_examples(
-            chosen,
-            recipe.negatives,
-            seed,
-            per_language=recipe.per_language,
-            hardening=recipe.hardening,
-        )
-    )
+    examples = list(pair_examples(chosen, recipe.negatives, seed, recipe.per_language))
     torch.manual_seed(seed)
     aligner = PairAligner.from_encoder(recipe.base)
     limit = longest_input(aligner.model, aligner.tokenizer)

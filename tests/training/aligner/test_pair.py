@@ -11,7 +11,6 @@ from transformers import PreTrainedTokenizerFast
 from projection.records import Span
 from training.aligner.pair import IGNORED, PairExample, encode, pair_examples
 from training.aligner.silver import SilverSentence
-from training.trainer.settings import Hardening
 
 
 def silver(number: int) -> SilverSentence:
@@ -90,72 +89,6 @@ class TestExamples:
         assert len(list(examples_of([trusted, silver(2)], negatives=0, seed=0))) == 6
         doubtful = replace(silver(1), weight=0.2)
         assert len(list(examples_of([doubtful], negatives=0, seed=0))) == 1
-
-
-class TestHarder:
-    """Changes of the target that leave a name without a translation."""
-
-    NOTHING = Hardening(emptied=0, cut=0, mismatched=0)
-    PAIR = SilverSentence(
-        "Anna saw Bern", "Anna sah gestern Bern", "de",
-        ((Span(0, 4), Span(0, 4)), (Span(9, 13), Span(17, 21))),
-    )  # fmt: skip
-
-    def test_none_is_as_published(self) -> None:
-        sentences = [silver(i) for i in range(100)]
-        published = list(examples_of(sentences, 0.25, 0))
-        assert list(examples_of(sentences, 0.25, 0, hardening=self.NOTHING)) == published
-
-    def test_a_translation_taken_out(self) -> None:
-        hardening = replace(self.NOTHING, emptied=1.0)
-        examples = list(examples_of([self.PAIR] * 20, 0, 0, hardening=hardening))
-        asked = {example.name: example for example in examples if not example.spans}
-        assert asked.keys() == {"Anna", "Bern"}
-        assert all(name not in example.target for name, example in asked.items())
-        found = [example for example in examples if example.spans]
-        assert len(found) == 20
-        assert all(e.spans[0].of(e.target) == e.name for e in found)
-
-    def test_a_target_that_ends_early(self) -> None:
-        hardening = replace(self.NOTHING, cut=1.0)
-        examples = list(examples_of([self.PAIR] * 20, 0, 0, hardening=hardening))
-        assert {e.name for e in examples if not e.spans} == {"Bern"}
-        assert all("Bern" not in e.target for e in examples)
-        assert all(e.spans == (Span(0, 4),) for e in examples if e.name == "Anna")
-
-    def test_the_target_of_another_sentence(self) -> None:
-        hardening = replace(self.NOTHING, mismatched=1.0)
-        other = SilverSentence("Zoë left", "Zoë ging", "de", ((Span(0, 3), Span(0, 3)),))
-        examples = list(examples_of([other, self.PAIR], 0.9, 0, hardening=hardening))
-        assert examples == [
-            PairExample("Zoë", "Zoë ging", (Span(0, 3),)),  # there was no other yet
-            PairExample("Anna", "Zoë ging", ()),
-            PairExample("Bern", "Zoë ging", ()),
-        ]
-
-    def test_the_other_sentence_is_of_the_same_language(self) -> None:
-        hardening = replace(self.NOTHING, mismatched=1.0)
-        spanish = SilverSentence("Zoë left", "Zoë fue", "es", ((Span(0, 3), Span(0, 3)),))
-        examples = list(examples_of([spanish, self.PAIR], 0, 0, hardening=hardening))
-        assert all(example.spans for example in examples)
-
-    def test_what_still_stands_there_is_not_asked_for_in_vain(self) -> None:
-        """A second mention nobody linked, or the same name in the other sentence."""
-        twice = SilverSentence("Cologne", "Köln, ja Köln", "de", ((Span(0, 7), Span(0, 4)),))
-        same = SilverSentence("in Cologne", "in Köln", "de", ((Span(3, 10), Span(3, 7)),))
-        for hardening in (
-            replace(self.NOTHING, emptied=1.0),
-            replace(self.NOTHING, mismatched=1.0),
-        ):
-            examples = list(examples_of([same, twice] * 5, 0, 0, hardening=hardening))
-            assert not [e for e in examples if not e.spans and "Köln" in e.target]
-
-    def test_a_name_of_two_phrases_that_loses_one_keeps_the_other(self) -> None:
-        both = SilverSentence(
-            "Cologne", "Köln und Kölle", "de", ((Span(0, 7), Span(0, 4)), (Span(0, 7), Span(9, 14)))
-        )
-        hardening = replace(self.NOTHING, emptied=1.0)
-        assert all(e.spans for e in examples_of([both] * 9, 0, 0, hardening=hardening))
 
 
 class TestEncode:
