@@ -21,7 +21,6 @@ from projection.io.folders import is_main_process, move_into_place, wait_for, wo
 from projection.models.bundled import resolve
 from projection.models.checkpoints import longest_input, quiet, version_of
 from projection.models.windows import Piece, pieces
-from training.aligner.save import made_with
 from training.data.iob2 import labels_of
 from training.data.rows import Rows
 from training.evaluation.tagging_scores import Scores, evaluate, score
@@ -31,7 +30,7 @@ from training.trainer import trainer as loop
 from training.trainer.card import model_card
 from training.trainer.losses import IGNORED, loss_of
 from training.trainer.settings import NOWHERE, FineTune, Schedule, Tracking, rate_for
-from training.trainer.trainer import Dev, OnProgress
+from training.trainer.trainer import Dev, OnProgress, made_with
 
 SCHEMA = 1
 SCORING = "sentences scored"

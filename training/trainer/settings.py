@@ -163,14 +163,12 @@ class PairRecipe:
 
     At most `per_language` samples of each language are made, a name asked for in a sentence;
     `negatives` is the share of them whose name is another sentence's (the paper's 25 %).
-    `hardening` is not the paper's: of its shares, `emptied`, `mismatched` and `cut` apply.
     """
 
     base: str
     schedule: Schedule = PUBLISHED_ALIGNER
     per_language: int | None = 30_000
     negatives: float = 0.25
-    hardening: "Hardening | None" = None
 
 
 JOINT_SCHEDULE = Schedule(

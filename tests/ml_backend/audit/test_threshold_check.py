@@ -129,7 +129,7 @@ class TestCard:
     def test_what_is_not_vouched_for(self, tmp_path: Path, shown: AuditReport) -> None:
         card = self.card(tmp_path, shown, 0.9)
         assert (
-            "at least 0.9, which the audit does not vouch for. Of all that has at least 0.8" in card
+            "at least 0.9, which the audit does not support. Of all that has at least 0.8" in card
         )
 
     def test_what_was_not_shown_and_every_caveat(

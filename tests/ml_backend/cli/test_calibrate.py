@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +14,15 @@ from ml_backend.cli.calibrate import (
     calibrate_on,
     drawn,
     load,
-    read_reviews,
     save,
     tables,
-    tag_with,
 )
 from projection.aligners.confidence import UNCALIBRATED, Calibration, Signals
 from projection.errors import CorpusError, ModelError, TrainingError
-from projection.io.records_json import encode
 from projection.records import (
     Entity,
     ParallelSentence,
     Projection,
-    ReviewedSentence,
-    ReviewStatus,
     Span,
 )
 from training.aligner.calibration import Question, assess, fit
@@ -200,18 +195,6 @@ def test_sentences_too_long_to_read_are_counted(questions: list[Question]) -> No
     assert too_long == 1
 
 
-def test_reviews_are_read_from_folders_and_files(tmp_path: Path) -> None:
-    reviewed = ReviewedSentence(sentence(1), (ANNA,), ReviewStatus.ACCEPTED, "7")
-    file = tmp_path / "reviewed.jsonl"
-    file.write_text(json.dumps(encode(reviewed)) + "\n")
-    assert [*read_reviews([tmp_path, file])] == [reviewed, reviewed]
-    file.write_text("\n{}\n")
-    with pytest.raises(CorpusError, match=r"reviewed\.jsonl:2 schema: missing"):
-        [*read_reviews([tmp_path])]
-    with pytest.raises(CorpusError, match="no such file"):
-        [*read_reviews([tmp_path / "nothing"])]
-
-
 def test_a_draw_keeps_the_order_and_depends_on_the_seed(questions: list[Question]) -> None:
     names = [q.sentence.id for q in drawn(iter(questions), 20, seed=1)]
     assert names == sorted(names, key=lambda name: int(name[1:]))
@@ -219,17 +202,6 @@ def test_a_draw_keeps_the_order_and_depends_on_the_seed(questions: list[Question
     assert names == [q.sentence.id for q in drawn(questions, 20, seed=1)]
     assert names != [q.sentence.id for q in drawn(questions, 20, seed=2)]
     assert drawn(questions, 10_000, seed=1) == questions
-
-
-def test_the_teacher_is_only_loaded_when_it_is_asked(
-    word_tagger: Callable[..., Path], tmp_path: Path
-) -> None:
-    tag_with(str(tmp_path / "nothing"), None, None)
-    tag = tag_with(str(word_tagger({"Anna": "B-PERSON"})), ["PERSON=PER"], None)
-    found = tag([sentence(1, None), sentence(2, None)])
-    assert [[(e.span, e.label) for e in entities] for entities in found] == [
-        [(ANNA.span, "PER")]
-    ] * 2
 
 
 def test_tables_leave_empty_cells_where_nothing_fell(questions: list[Question]) -> None:

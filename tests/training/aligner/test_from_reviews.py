@@ -29,7 +29,7 @@ from training.aligner.from_reviews import (
     reviews_to_learn_from,
     silver_of_reviews,
 )
-from training.aligner.pair import AlignerExample, examples_of
+from training.aligner.pair import PairExample, pair_examples
 from training.aligner.silver import SilverSentence, name_pair
 from training.data.dataset import read_rows
 from training.data.splits import Shares
@@ -261,9 +261,9 @@ class TestAbsent:
     )
 
     def test_the_pair_aligner_is_asked_for_it_in_vain(self) -> None:
-        assert list(examples_of([self.SILVER], negatives=0, seed=0)) == [
-            AlignerExample("Anna", "Anna ging", (Span(0, 4),)),
-            AlignerExample("Cologne", "Anna ging", ()),
+        assert [e for _, e in pair_examples([self.SILVER], negatives=0, seed=0)] == [
+            PairExample("Anna", "Anna ging", (Span(0, 4),)),
+            PairExample("Cologne", "Anna ging", ()),
         ]
 
     def test_the_joint_aligner_as_well(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from datasets import load_dataset, load_from_disk
+from huggingface_hub import DatasetCard
 
 from projection.errors import TrainingError
 from projection.io.files import json_line, read_jsonl
@@ -162,7 +163,12 @@ class TestWriteExport:
         card = (tmp_path / "out" / "README.md").read_text()
         assert summary.newest == "2024-05-01T22:00:00Z"
         assert "Last changed: 2024-05-01T22:00:00Z. 3 sentences" in card
-        assert 'pretty_name: "Höhe & Tiefe"\nlanguage: ["de"]\nlicense: "other"' in card
+        header = DatasetCard(card).data
+        assert (header.pretty_name, header.language, header.license) == (
+            "Höhe & Tiefe",
+            ["de"],
+            "other",
+        )
         assert "The licence of the corpora it was made from" in card
         assert "Proposed by: `m1`" in card
 

@@ -1,14 +1,19 @@
-"""`spanferry aligner english`, as a shell would call it, on a miniature encoder."""
+"""`spanferry aligner english` on a miniature encoder, and `body`, as a shell would call them."""
 
 import json
 from pathlib import Path
 
 import pytest
-import typer
-from transformers import AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    BertConfig,
+    BertModel,
+    PreTrainedTokenizerFast,
+)
 from typer.testing import CliRunner, Result
 
-from ml_backend.cli.english import english
+from ml_backend.cli.aligner import app
 from projection.errors import CorpusError, TrainingError
 
 
@@ -36,9 +41,8 @@ def text(tmp_path: Path) -> Path:
 
 
 def run(*arguments: object) -> Result:
-    app = typer.Typer()
-    app.command()(english)
-    return CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+    given = ["english", *map(str, arguments)]
+    return CliRunner().invoke(app, given, catch_exceptions=False)
 
 
 def test_writes_an_encoder_with_the_pieces_the_texts_use(
@@ -71,3 +75,27 @@ def test_mistakes_are_domain_errors(encoder: Path, text: Path, tmp_path: Path) -
     with pytest.raises(CorpusError, match=r"missing\.en"):
         run(tmp_path / "missing.en", "--english", encoder, "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def body(*arguments: object) -> None:
+    given = ["body", *map(str, arguments)]
+    result = CliRunner().invoke(app, given, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+
+
+def test_a_tagger_can_begin_from_the_bundled_one(tmp_path: Path) -> None:
+    out = tmp_path / "body"
+    body("mini", "--out", out)
+    _, found = AutoModelForTokenClassification.from_pretrained(
+        out, num_labels=9, output_loading_info=True
+    )
+    assert {key.partition(".")[0] for key in found["missing_keys"]} == {"classifier"}
+    assert not found["unexpected_keys"]
+    assert "[UNK]" not in AutoTokenizer.from_pretrained(out).tokenize("Zürich 柏林")
+
+
+def test_a_folder_is_never_written_over(tmp_path: Path) -> None:
+    (tmp_path / "note").touch()
+    with pytest.raises(TrainingError, match="exists already"):
+        body("mini", "--out", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["note"]

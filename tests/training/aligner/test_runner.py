@@ -122,6 +122,28 @@ def test_an_interrupted_training_goes_on(base: Path, tmp_path: Path) -> None:
     assert resumed.version == whole.version
 
 
+@pytest.mark.parametrize("changed", [True, False])
+def test_one_changed_example_in_the_middle_starts_anew(
+    base: Path, tmp_path: Path, *, changed: bool
+) -> None:
+    """A checkpoint of other data is not resumed."""
+
+    def stop(_what: str, done: int, _total: int) -> None:
+        if done == 25:
+            raise KeyboardInterrupt
+
+    silver = [made(number) for number in range(100)]
+    with pytest.raises(KeyboardInterrupt):
+        train_aligner(silver, recipe(base, 30), tmp_path / "model", stop)
+    if changed:
+        silver[50] = made(5000)
+    steps: list[int] = []
+    train_aligner(
+        silver, recipe(base, 30), tmp_path / "model", lambda _what, done, _total: steps.append(done)
+    )
+    assert (steps[0] == 1) is changed
+
+
 def test_a_model_that_is_there_is_not_overwritten(base: Path, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     with pytest.raises(TrainingError, match="exists already"):
