@@ -11,7 +11,7 @@ from label_config.labeling_config import build_config
 from ml_backend.auth import credentials_of
 from ml_backend.cli.console import out, print_json, progress
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
-from ml_backend.label_studio.project_lock import alone
+from ml_backend.label_studio.project_lock import project_lock
 from ml_backend.label_studio.tabs import REVIEW_QUEUE, review_tabs
 from ml_backend.settings import Settings
 from projection.errors import RunError
@@ -71,7 +71,7 @@ def push(
     offered = labels.split(",") if labels else labels_of_run(run)
     config = build_config([label.strip() for label in offered])
     settings = Settings.from_env(os.environ)
-    ours = alone(settings.data_dir, "push", url, project)
+    ours = project_lock(settings.data_dir, "push", url, project)
     with ReviewServer.connect(url, api_key) as server, ours:
         made = server.ensure_project(project, config)
         report = _push(server, made, run, keep_annotators=keep_annotators)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from ml_backend.cli.console import out, print_json, progress
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
-from ml_backend.label_studio.project_lock import alone
+from ml_backend.label_studio.project_lock import project_lock
 from ml_backend.serving.model_store import ModelStore
 from ml_backend.settings import Settings
 
@@ -32,7 +32,7 @@ def repredict(*, url: Url, api_key: ApiKey, project: Title, as_json: AsJson = Fa
     settings = Settings.from_env(os.environ)
     with ReviewServer.connect(url, api_key) as server:
         found = server.existing_project(project)
-        ours = alone(settings.data_dir, "repredict", url, project)
+        ours = project_lock(settings.data_dir, "repredict", url, project)
         with ours, progress("tasks predicted") as advance:
             projector = load_function(settings)(ModelStore(settings.model_store).active())
             report = repredict_tasks(server, found, projector, on_progress=advance)
