@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from projection.records import ReviewedSentence
 
 USUAL_LABELS = ("PER", "ORG", "LOC", "MISC")
+SHOWN = 5  # names of sentences to print
 
 
 def push(
@@ -83,7 +84,7 @@ def push(
         where = {"project": project, "project_id": made.id, "review_queue": queue}
         print_json({**where, **report.to_json(), "backend": backend})
     else:
-        out.print(_in_words(report, queue), highlight=False, markup=False, soft_wrap=True)
+        out.print(in_words(report, queue), highlight=False, markup=False, soft_wrap=True)
 
 
 def _push(
@@ -170,14 +171,17 @@ def _count(run: Path) -> int:
         return sum(1 for _ in lines)
 
 
-def _in_words(report: "PushReport", queue: str) -> str:
+def in_words(report: "PushReport", queue: str) -> str:
+    """Return what was pushed, what was not and why, and where to review it."""
     said = [f"{report.added} added, {report.skipped} there already"]
     if report.reviews:
         said[0] += f", with {counted(report.reviews, 'review')}"
-    if report.changed:
+    if report.collisions:
+        count = counted(len(report.collisions), "sentence")
+        first = ", ".join(report.collisions[:SHOWN])
+        more = ", …" if len(report.collisions) > SHOWN else ""
         said.append(
-            f"{report.changed} of those have another text in the project and were left as they are;"
-            " push to a new project to review the new text"
+            f"{count} pushed beside another text with the same id in the project: {first}{more}"
         )
     if report.model_version and not report.current:
         said.append(

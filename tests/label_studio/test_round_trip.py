@@ -226,7 +226,7 @@ def test_what_is_pushed_is_what_arrives(server: ReviewServer, project: Project) 
         assert marks == example.marks
 
 
-def test_another_text_under_a_known_id_is_told_and_left_alone(
+def test_another_text_under_a_known_id_is_pushed_and_named(
     server: ReviewServer, project: Project
 ) -> None:
     push(server, project, projected())
@@ -237,7 +237,8 @@ def test_another_text_under_a_known_id_is_told_and_left_alone(
 
     report = push(server, server.project(project.id), [edited])
 
-    assert (report.added, report.skipped, report.changed) == (0, 1, 1)
+    assert (report.added, report.skipped) == (1, 0)
+    assert report.collisions == (edited.sentence.origin,)
 
 
 def test_the_runs_of_two_models_are_not_mixed(server: ReviewServer, project: Project) -> None:
