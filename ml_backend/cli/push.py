@@ -1,4 +1,4 @@
-"""`spanferry push`: a run, or an export, becomes a Label Studio project to review."""
+"""`spanferry push`: make a Label Studio project of a run or an export."""
 
 import os
 from collections.abc import Iterable
@@ -40,27 +40,27 @@ def push(
     project: Title,
     labels: Annotated[
         str | None,
-        typer.Option(help="Labels to offer, with commas between. [default: those of the run]"),
+        typer.Option(help="Labels to offer, separated by commas. [default: those of the run]"),
     ] = None,
     backend: Annotated[
         str | None,
-        typer.Option(help="Also connect this backend; its URL as Label Studio reaches it."),
+        typer.Option(help="Also connect the backend at this URL, as Label Studio reaches it."),
     ] = None,
     keep_annotators: Annotated[
         bool,
         typer.Option(
             "--keep-annotators",
-            help="Of an export: let Label Studio show annotations as made by the users of the same "
-            "numbers, who are the same people only on the server it is from. [default: by you]",
+            help="Of an export: show annotations as made by the users with the same numbers, who "
+            "are the same people only on the export's own server. [default: by you]",
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a project to review, or finish making it: tasks, predictions and tabs.
 
-    Running it again adds only what is missing. An export brings its reviews along: who decided
-    what, when, and what was proposed; exporting the project again gives the same. The backend's
-    user and password come from the same settings as those of `spanferry serve`.
+    Running it again adds only what is missing. A sentence is known by its id and its texts. An
+    export brings its reviews along: exporting the project again gives the same reviews. The
+    backend's user and password come from the same settings as those of `spanferry serve`.
 
     Example:
 
@@ -71,15 +71,15 @@ def push(
 
     offered = labels.split(",") if labels else labels_of_run(run)
     config = build_config([label.strip() for label in offered])
-    settings = Settings.from_env(os.environ)
-    ours = project_lock(settings.data_dir, "push", url, project)
-    with ReviewServer.connect(url, api_key) as server, ours:
+    lock = project_lock("push", url, project)
+    with ReviewServer.connect(url, api_key) as server, lock:
         made = server.ensure_project(project, config)
         report = _push(server, made, run, keep_annotators=keep_annotators)
         tabs = server.ensure_tabs(made, list(review_tabs()))
         queue = server.tab_url(made, tabs[REVIEW_QUEUE.title])
         if backend:
-            server.connect_backend(made, backend, credentials_of(settings))
+            credentials = credentials_of(Settings.from_env(os.environ))
+            server.connect_backend(made, backend, credentials)
     if as_json:
         where = {"project": project, "project_id": made.id, "review_queue": queue}
         print_json({**where, **report.to_json(), "backend": backend})
@@ -104,7 +104,7 @@ def _push(
 
 
 def is_export(folder: Path) -> bool:
-    """Whether `spanferry export` wrote the folder."""
+    """Return whether `spanferry export` wrote the folder."""
     if (folder / "run.json").is_file():
         return False
     from training.data.dataset import SUMMARY  # noqa: PLC0415
@@ -120,10 +120,9 @@ def _reviews(export: Path) -> "list[ReviewedSentence]":
 
 
 def labels_of_run(run: Path) -> tuple[str, ...]:
-    """The labels a run was made with: those in its settings, else those of its entities.
+    """Return the labels of a run or an export: of its settings, else of its entities.
 
-    When all of the latter are of the usual four, all four are offered. Those of an export are the
-    project's.
+    If all entities have one of the usual four labels, all four are returned.
 
     Raises:
         RunError: if `run` is neither a run folder nor an export.
@@ -141,7 +140,7 @@ def labels_of_run(run: Path) -> tuple[str, ...]:
 
 
 def _labels_of_export(export: Path) -> tuple[str, ...]:
-    """Those of the project, and any that are only on sentences that were left out."""
+    # Sentences that were left out may have labels that the project does not offer.
     from training.data.dataset import SUMMARY  # noqa: PLC0415
 
     known = _object(export / SUMMARY).get("labels", [])
@@ -158,7 +157,7 @@ def _object(path: Path) -> dict[str, Any]:
 
 
 def labels_in(sentences: Iterable[ProjectedSentence]) -> set[str]:
-    """The labels of all entities on either side."""
+    """Return the labels of all entities on either side."""
     return {
         entity.label
         for projected in sentences

@@ -1,29 +1,31 @@
 """Lock a project of Label Studio: one lock for all commands that write to it."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ml_backend.settings import Settings
 from projection.errors import ServerError
 from projection.io import files
 
 
 @contextmanager
-def project_lock(folder: Path, command: str, url: str, title: str) -> Iterator[None]:
-    """Lock a project against the other commands of `spanferry` that share a folder.
+def project_lock(command: str, url: str, title: str, folder: Path | None = None) -> Iterator[None]:
+    """Lock a project against other commands of `spanferry` with the same data folder.
 
     Args:
-        folder: where the lock file lies.
         command: the one that takes the lock; the error of another names it.
         url: of Label Studio.
         title: of the project.
+        folder: where the lock file lies. [default: the data folder of the settings]
 
     Raises:
         ServerError: if another process holds the lock.
     """
     name = hashlib.blake2b(f"{url.rstrip('/')} {title}".encode(), digest_size=8).hexdigest()
-    path = folder / f".project-{name}.lock"
+    path = (folder or Settings.from_env(os.environ).data_dir) / f".project-{name}.lock"
     with files.alone(path) as ours:
         if not ours:
             what = f"`spanferry {_holder(path)}` is at work on it already"

@@ -15,10 +15,10 @@ Fields = Mapping[str, Any]
 
 def write_fields(
     server: ReviewServer,
-    before: Task,
+    task_id: int,
     fields: Fields | Callable[[Fields], Fields],
     *,
-    if_still: Callable[[Task, Task], bool],
+    if_still: Callable[[Task], bool],
 ) -> bool:
     """Change fields of a task's data, unless the task has changed. Return whether it was written.
 
@@ -26,17 +26,17 @@ def write_fields(
 
     Args:
         server: the Label Studio server.
-        before: the task that the decision was based on.
+        task_id: of the task.
         fields: the new values, or a function of the task's current data that returns them.
-        if_still: is given `before` and the task as it is now; false leaves the task alone.
+        if_still: is given the task as it is now; false leaves it alone.
     """
-    now = server.task(before["id"])
-    if not if_still(before, now):
+    now = server.task(task_id)
+    if not if_still(now):
         return False
     data = now["data"]
     new = {**data, **(fields(data) if callable(fields) else fields)}
     if new != data:
-        server.update_task_data(before["id"], new)
+        server.update_task_data(task_id, new)
     return True
 
 
