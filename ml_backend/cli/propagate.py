@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,7 @@ from rich.text import Text
 
 from ml_backend.cli.console import err, out, print_json, progress
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
+from ml_backend.label_studio.project_lock import project_lock
 from ml_backend.label_studio.tabs import PROPAGATED, review_tabs
 
 if TYPE_CHECKING:
@@ -70,7 +72,8 @@ def propagate(
         raise typer.BadParameter("name the --phrase it is about", param_hint="--overrule")
     selection = Selection(phrase, lang, min_corrections, overrule)
     err.print(f"Reading {project!r} …", highlight=False, markup=False)
-    with ReviewServer.connect(url, api_key) as server:
+    lock = project_lock("propagate", url, project) if apply else nullcontext()
+    with ReviewServer.connect(url, api_key) as server, lock:
         found = server.existing_project(project)
         planned = plan(server, found, selection)
         done = tab = None

@@ -10,10 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from label_config.labeling_config import labels_of
 from ml_backend.label_studio.client import Project, ReviewServer
+from ml_backend.label_studio.task_writer import write_fields
 from ml_backend.label_studio.tasks import is_touched
 from ml_backend.propagation.apply import OpenSentence, TaskChange, corrected, read_open
 from ml_backend.review.corrections import (
@@ -173,9 +175,8 @@ def carry_out(
     """
     changed = 0
     for change in plan.changes:
-        now = server.task(change.task_id)
-        if not is_touched(now) and _is_as_planned(now, change):
-            server.update_task_data(change.task_id, change.data(now["data"]))
+        still = partial(_is_as_planned, change)
+        if write_fields(server, change.task_id, change.data, if_still=still):
             prediction = change.prediction
             server.update_prediction(prediction["id"], change.result, prediction["score"])
             changed += 1
@@ -187,9 +188,9 @@ def _applying(rules: Rules, sentence: OpenSentence) -> set[Correction]:
     return {place.correction for place in rules.places(sentence.marked)}
 
 
-def _is_as_planned(task: Mapping[str, Any], change: TaskChange) -> bool:
+def _is_as_planned(change: TaskChange, task: Mapping[str, Any]) -> bool:
     planned = change.prediction
-    return any(
+    return not is_touched(task) and any(
         shown["id"] == planned["id"] and shown["result"] == planned["result"]
         for shown in task["predictions"]
     )

@@ -1,10 +1,7 @@
-"""Puts sentences into a Label Studio project, each once, however often it is run.
+"""Push sentences to a Label Studio project, each once: a run's predictions, an export's reviews."""
 
-They come from a run, with predictions, or from an export, with what people decided as well.
-"""
-
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -24,6 +21,7 @@ from projection.records import (
 from training.data.adjudication import by_sentence
 
 CHUNK = 1000  # tasks a request: about a second for Label Studio, and what an interruption may lose
+_KNOWN_BY = ("pair_id", "origin", "source", "target")
 
 Identity = tuple[str, str]
 Texts = tuple[str, str]
@@ -33,17 +31,16 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class PushReport:
-    """What a push did. Numbers count sentences.
+    """The result of a push. Numbers count sentences, `reviews` those of the `added`.
 
-    `skipped` were in the project already; `changed` of those stand there with another text, and
-    were left as they were. `reviews` came along with the `added`. `current` says whether the
-    project now shows predictions of `model_version` (None when nothing was pushed, or nothing was
-    predicted).
+    `skipped` were in the project already. `collisions` names each origin under which the project
+    has another text with the same id: both are tasks of their own. `current` is true if the project
+    shows predictions of `model_version`, which is None where nothing was predicted.
     """
 
     added: int
     skipped: int
-    changed: int
+    collisions: tuple[str, ...]
     model_version: str | None
     current: bool
     reviews: int = 0
@@ -62,12 +59,12 @@ def push(
 ) -> PushReport:
     """Import `sentences` with their predictions, a thousand a request.
 
-    A sentence is known by its id and origin; one that is in the project already is skipped. So an
-    interrupted push is finished by running it again, and a finished one changes nothing.
+    A sentence is skipped if the project has one with the same id, origin and texts, so running an
+    interrupted push again finishes it.
 
     Raises:
         RunError: if the sentences were projected by more than one model.
-        ServerError: if Label Studio refuses something or goes away.
+        ServerError: if Label Studio refuses a request or does not answer.
     """
     version: str | None = None
     with _Tasks(server, project, on_progress) as tasks:
@@ -85,19 +82,22 @@ def push_reviews(
     keep_annotators: bool = False,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> PushReport:
-    """Import an export: its sentences with what was proposed, decided, by whom and when.
-
-    With `keep_annotators` Label Studio shows each annotation as one of the user with the number of
-    its annotator: on another server than that of the export these are other people. Without, it
-    shows all as made by whoever pushes. `on_progress` is told how many more reviews have been dealt
-    with.
+    """Import an export: its sentences with predictions and annotations.
 
     Exporting the project again gives the same reviews, but for the ids of tasks and annotations
-    (see `label_studio.imported`). Sentences are known and skipped as by `push`. The project shows
-    the predictions its unseen sentences were accepted for, or else those of most sentences.
+    (see `label_studio.imported`). The project shows the predictions that its unseen sentences were
+    accepted from, or else those of most sentences.
+
+    Args:
+        server: the Label Studio server.
+        project: where to import.
+        reviewed: the reviews; sentences are known and skipped as by `push`.
+        keep_annotators: show each annotation as made by the user with its annotator's number, who
+            is the same person only on the export's own server; else as made by whoever pushes.
+        on_progress: is given how many more reviews are done.
 
     Raises:
-        ServerError: if Label Studio refuses something or goes away.
+        ServerError: if Label Studio refuses a request or does not answer.
     """
     users = server.user_ids() if keep_annotators else set()
     with _Tasks(server, project, on_progress) as tasks:
@@ -108,17 +108,21 @@ def push_reviews(
 
 
 class _Tasks:
-    """The tasks of a project, to which those are added that it has not got.
+    """Import the tasks that a project does not have yet.
 
-    While Label Studio imports some, the next ones are made. Leaving the block waits for the last.
+    While Label Studio imports a chunk, the next one is made. Leaving the block waits for the last.
     """
 
     def __init__(
         self, server: ReviewServer, project: Project, on_progress: Callable[[int], None]
     ) -> None:
         self._server, self._project, self._on_progress = server, project, on_progress
-        self._known = _known(server, project)
-        self._added = self._skipped = self._changed = self._reviews = 0
+        self._known: defaultdict[Identity, set[Texts]] = defaultdict(set)
+        for task in server.tasks(project) if project.task_count else ():
+            pair_id, origin, *texts = (str(task["data"].get(key)) for key in _KNOWN_BY)
+            self._known[pair_id, origin].add((texts[0], texts[1]))
+        self._collisions: dict[str, None] = {}
+        self._added = self._skipped = self._reviews = 0
         self._sender = ThreadPoolExecutor(max_workers=1)
         self._under_way: list[tuple[Future[list[int]], int]] = []
 
@@ -132,16 +136,18 @@ class _Tasks:
             self._sender.shutdown()
 
     def add(self, tasks: Iterable[tuple[ParallelSentence, MakeTask]], size: int) -> None:
-        """Import what is new of these, in one request; they are `size` steps of the progress."""
+        """Import the new ones in one request; all of them are `size` steps of progress."""
         fresh: list[dict[str, Any]] = []
         for sentence, make in tasks:
             texts = (sentence.source, sentence.target)
-            there = self._known.setdefault((sentence.id, sentence.origin), texts)
-            if there is texts:
-                fresh.append(make())
+            known = self._known[sentence.id, sentence.origin]
+            if texts in known:
+                self._skipped += 1
                 continue
-            self._skipped += 1
-            self._changed += there != texts
+            if known:
+                self._collisions[sentence.origin] = None
+            known.add(texts)
+            fresh.append(make())
         self._wait()
         self._added += len(fresh)
         self._reviews += sum(len(task.get("annotations", ())) for task in fresh)
@@ -158,10 +164,10 @@ class _Tasks:
             self._on_progress(size)
 
     def report(self, version: str | None) -> PushReport:
-        """Make `version` the one shown, and say what was done."""
+        """Show the predictions of `version`, and return the result."""
         current = version is not None and self._server.set_model_version(self._project, version)
         return PushReport(
-            self._added, self._skipped, self._changed, version, current, self._reviews
+            self._added, self._skipped, tuple(self._collisions), version, current, self._reviews
         )
 
 
@@ -170,24 +176,10 @@ def _task_of(projected: ProjectedSentence) -> dict[str, Any]:
 
 
 def _prevalent_version(reviewed: Sequence[ReviewedSentence]) -> str | None:
-    """The model whose predictions the project showed, as far as an export tells."""
+    """Return the model version whose predictions the exported project showed, most likely."""
     unseen = [each for each in reviewed if each.status is ReviewStatus.UNSEEN]
     counts = Counter(each.model_version for each in unseen or reviewed if each.model_version)
     return max(counts, key=lambda version: (counts[version], version), default=None)
-
-
-def _known(server: ReviewServer, project: Project) -> dict[Identity, Texts]:
-    if not project.task_count:
-        return {}
-    return {_identity(task["data"]): _texts(task["data"]) for task in server.tasks(project)}
-
-
-def _identity(data: Mapping[str, Any]) -> Identity:
-    return str(data.get("pair_id")), str(data.get("origin"))
-
-
-def _texts(data: Mapping[str, Any]) -> Texts:
-    return str(data.get("source")), str(data.get("target"))
 
 
 def _one_version(chunk: list[ProjectedSentence], version: str | None) -> str:

@@ -4,6 +4,7 @@ Spans are written with the text they cover, and are only believed on the way in 
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from projection.errors import SpanError
 from projection.io.json_fields import Fields
@@ -23,7 +24,7 @@ from projection.records import (
 
 SCHEMA = 1
 
-Json = dict[str, object]
+Json = dict[str, Any]
 Record = ParallelSentence | ProjectedSentence | ReviewedSentence
 
 _CODE_POINTS = "Offsets are Unicode code points, from 0, end exclusive: export this sentence again"

@@ -11,12 +11,13 @@ from typer.testing import CliRunner
 from label_config.annotations import annotation_of
 from ml_backend.cli import app
 from ml_backend.demo.label_studio_server import LabelStudioServer
-from ml_backend.label_studio.client import Json, Project, ReviewServer
+from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.tabs import PROPAGATED, review_tabs
 from ml_backend.propagation.propagate import LeftOut, Propagated, Selection, carry_out, plan
 from ml_backend.review.pull import fetch_reviewed
 from ml_backend.review.push import push
 from ml_backend.review.repredict import repredict
+from projection.io.records_json import Json
 from projection.records import Entity, LabelOrigin, ReviewStatus
 from tests.label_studio.conftest import invited
 from tests.label_studio.examples import SECOND, Example, FixedProjector, place
