@@ -8,7 +8,7 @@ from rich.table import Table
 from ml_backend.cli.console import bars, err, print_json
 from ml_backend.cli.console import out as console
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
-from projection.text.plural import counted
+from projection.text.wording import counted
 from training.data.adjudication import AdjudicationPolicy
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from ml_backend.cli.console import bars, err, print_json
 from ml_backend.cli.console import out as console
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
 from projection.io.files import write_json
-from projection.text.plural import counted
+from projection.text.wording import counted
 
 if TYPE_CHECKING:
     from ml_backend.audit.estimates import ThresholdTest

@@ -19,6 +19,7 @@ from projection.io.files import parse_object, write_json
 from projection.io.gold import read_gold
 from projection.models import bundled
 from projection.records import Entity, ParallelSentence, ReviewedSentence
+from projection.text.wording import points
 from training.data.reviewed import read_reviews as read_export
 
 if TYPE_CHECKING:
@@ -239,7 +240,7 @@ def tables(assessment: "Assessment") -> tuple[Table, Table, Table]:
     before, after = assessment.before, assessment.after
     short = figures(f"{after.n} projections", "before", "after")
     errors = (before.expected_calibration_error, after.expected_calibration_error)
-    short.add_row("calibration error (ECE), %", *map(percent, errors))
+    short.add_row("calibration error (ECE), %", *map(points, errors))
     short.add_row("Brier score", f"{before.brier:.3f}", f"{after.brier:.3f}")
 
     shares = ("\nmean, %", "\nright, %")
@@ -251,7 +252,7 @@ def tables(assessment: "Assessment") -> tuple[Table, Table, Table]:
 
     thresholds = figures("from", "before\nkept, %", "\nright, %", "after\nkept, %", "\nright, %")
     for pair in zip(before.kept, after.kept, strict=True):
-        cells = [percent(figure) for kept in pair for figure in (kept.share, kept.precision)]
+        cells = [points(figure) for kept in pair for figure in (kept.share, kept.precision)]
         thresholds.add_row(f"{pair[0].threshold:.2f}", *cells)
     return short, sizes, thresholds
 
@@ -260,12 +261,7 @@ def bin_cells(group: "Bin | None") -> tuple[str, str, str]:
     """Number, mean confidence and share of right ones; nothing for an empty bin."""
     if group is None:
         return "", "", ""
-    return str(group.n), percent(group.confidence), percent(group.right)
-
-
-def percent(fraction: float | None) -> str:
-    """One decimal, no sign."""
-    return "" if fraction is None else f"{100 * fraction:.1f}"
+    return str(group.n), points(group.confidence), points(group.right)
 
 
 def figures(first: str, *columns: str) -> Table:

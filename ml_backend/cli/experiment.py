@@ -13,6 +13,7 @@ from ml_backend.cli.console import out as console
 from ml_backend.cli.options import AsJson
 from ml_backend.cli.train import changes_of
 from projection.io.files import atomic_write, write_json
+from projection.text.wording import points
 from training.experiments.definition import EXPERIMENTS, Experiment
 
 if TYPE_CHECKING:
@@ -135,16 +136,16 @@ def write(comparison: "Comparison", out: Path, files: Sequence[Path]) -> None:
 
 def f1_table(comparison: "Comparison") -> Table:
     """F1 of every row on every gold file, and how fast it is."""
-    from training.experiments.aligner_table import percent, speed  # noqa: PLC0415
+    from training.experiments.aligner_table import speed  # noqa: PLC0415
 
     made = Table(box=None, pad_edge=False)
     made.add_column("F1, %", vertical="bottom", no_wrap=True)
     for name in (*(gold.name.replace(".", "\n") for gold in comparison.gold), "sentences\n/s"):
         made.add_column(name, justify="right", vertical="bottom", overflow="fold")
     for row in comparison.rows:
-        scores = (percent(report.scores.f1) for report in row.reports)
+        scores = (points(report.scores.f1) for report in row.reports)
         made.add_row(row.name, *scores, speed(row))
-    made.add_row("ceiling", *map(percent, comparison.ceilings), "")
+    made.add_row("ceiling", *map(points, comparison.ceilings), "")
     return made
 
 

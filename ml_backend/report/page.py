@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from projection.text.plural import counted
 
 from ml_backend.report import plots, words
 from ml_backend.report.figures import Report
@@ -11,7 +12,6 @@ from ml_backend.report.ledger import LEDGER, PROPOSED, TABLE, Change
 from ml_backend.report.progress import Standing
 from ml_backend.report.shares import Share
 from projection.records import ReviewStatus
-from projection.text.plural import counted
 
 FIGURES = "report.json"  # beside the page, like the ledger
 

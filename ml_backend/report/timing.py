@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Self
 
+from projection.text.plural import counted
 from scipy.stats import quantile_test
 
 from ml_backend.report.acceptance import Reviewed, conflicts_of, in_order
 from ml_backend.report.ledger import Change
 from projection.io.records_json import Json
 from projection.records import ReviewedSentence, ReviewStatus
-from projection.text.plural import counted
 
 IDLE_SECONDS = 600.0  # longer than anybody reads a sentence: it was left open
 LEVEL = 0.95

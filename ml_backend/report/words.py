@@ -1,11 +1,12 @@
 """Figures as people read them, in the page, the plots and the terminal alike."""
 
+from projection.text.plural import counted
+
 from ml_backend.report.acceptance import NO_CONFLICT
 from ml_backend.report.ledger import Change
 from ml_backend.report.shares import Share
 from ml_backend.review.agreement import Agreement
 from projection.records import ConflictKind
-from projection.text.plural import counted
 
 NOTHING = "–"
 

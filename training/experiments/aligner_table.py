@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from projection.text.wording import points
 from training.evaluation.reliability import INK, check_plot
 from training.experiments.aligner_experiment import Comparison, Family, Row
 
@@ -22,11 +23,6 @@ COLORS = {
 PANELS = 3  # side by side at most
 ROOM = 15  # per cent that figures beside a dot, or the word ceiling, take up
 CEILING = "what a perfect aligner could reach"
-
-
-def percent(fraction: float) -> str:
-    """One decimal, no sign."""
-    return f"{100 * fraction:.1f}"
 
 
 def speed(row: Row) -> str:
@@ -54,7 +50,7 @@ def _table(comparison: Comparison) -> Iterator[str]:
     for row in comparison.rows:
         cells = [_cell(comparison, row, column) for column in range(len(comparison.gold))]
         yield _line(row.name, *cells, speed(row))
-    yield _line(f"ceiling: {CEILING}", *map(percent, comparison.ceilings), "")
+    yield _line(f"ceiling: {CEILING}", *map(points, comparison.ceilings), "")
 
 
 def _line(*cells: str) -> str:
@@ -63,9 +59,9 @@ def _line(*cells: str) -> str:
 
 def _cell(comparison: Comparison, row: Row, column: int) -> str:
     scores = row.reports[column].scores
-    f1 = percent(scores.f1)
-    shown = f"**{f1}**" if f1 == percent(best(comparison, column)) else f1
-    return f"{shown} ({percent(scores.precision)} / {percent(scores.recall)})"
+    f1 = points(scores.f1)
+    shown = f"**{f1}**" if f1 == points(best(comparison, column)) else f1
+    return f"{shown} ({points(scores.precision)} / {points(scores.recall)})"
 
 
 def _notes(comparison: Comparison) -> Iterator[str]:
@@ -151,7 +147,7 @@ def _draw_panel(axes: "Axes", comparison: Comparison, column: int) -> None:
         )
     axes.set_title(comparison.gold[column].name, loc="left", color=INK, fontsize=10, pad=14)
     axes.annotate(
-        f"ceiling {percent(ceiling)}",
+        f"ceiling {points(ceiling)}",
         (100 * ceiling, 1),
         xycoords=("data", "axes fraction"),
         xytext=(0, 2),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from projection.models.bundled import NAME
-from projection.text.plural import counted
+from projection.text.wording import counted
 from training.data.splits import BLOCK
 
 LICENCE = "The licence of the corpora it was made from: name it here before you share this."
