@@ -13,8 +13,8 @@ from rich.table import Table
 
 from ml_backend.cli.console import err, out, print_json
 from ml_backend.cli.options import AsJson
-from ml_backend.cli.project import in_words
 from projection.errors import TrainingError
+from projection.text.wording import counts_in_words
 
 if TYPE_CHECKING:
     from ml_backend.demo.demo import Demo, Figures
@@ -83,7 +83,7 @@ def welcome(demo: "Demo") -> None:
         f"password  {account.password}",
         "",
         f"{demo.summary.read} sentences, {demo.summary.flagged_sentences} with something doubtful: "
-        f"{in_words(demo.summary.flagged)}",
+        f"{counts_in_words(demo.summary.flagged)}",
         "",
         "Try: open the queue and accept a sentence with Ctrl+Enter; jump to a doubtful span",
         "with Alt+. and delete it with Backspace; press 1 to 4 and drag over the right words.",
@@ -128,7 +128,7 @@ def report(figures: "Figures") -> dict[str, object]:
 def table(figures: "Figures") -> Table:
     """The whole loop in one table."""
     made = Table("stage", "result", title="The loop, on the bundled sample", title_justify="left")
-    flagged = in_words(figures.summary.flagged)
+    flagged = counts_in_words(figures.summary.flagged)
     made.add_row(
         "projected", f"{figures.summary.read} sentences, {figures.summary.entities} entities"
     )

@@ -27,7 +27,7 @@ from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.tabs import REVIEW_QUEUE, review_tabs
 from ml_backend.report.figures import Report
 from ml_backend.report.filters import Filters
-from ml_backend.report.folder import PAGE, write_report
+from ml_backend.report.page import PAGE, write_report
 from ml_backend.report.source import read_project
 from ml_backend.review.pull import fetch_reviewed
 from ml_backend.review.push import push
