@@ -14,6 +14,7 @@ from itertools import pairwise
 from label_config.colors import color_of
 from label_config.target_css import CAME, Mark, task_rules
 from projection.records import Conflict, ConflictKind, Entity, ProjectedSentence, Projection, Span
+from projection.text.wording import CONFLICT_NAMES
 
 # Lives in the labeling config, so that tasks stay small. Everything is named `sf-…`: the page is
 # Label Studio's, and these rules must not reach anything else on it.
@@ -32,18 +33,9 @@ CSS = """\
 
 MOST_SHOWN = 5  # more would push the target sentence off a small screen
 NO_CONFLICTS = "✓ nothing is in doubt"
-NOT_FOUND = "not found"
+NOT_FOUND = CONFLICT_NAMES[ConflictKind.FAILED_MAPPING]
 # The key for the next span cannot lead to what is not there.
 WHAT_TO_DO = " · draw it below, or leave it"
-
-# What people read instead of the name of a kind.
-PLAIN: Mapping[ConflictKind, str] = {
-    ConflictKind.FAILED_MAPPING: NOT_FOUND,
-    ConflictKind.OVERLAP: "overlap",
-    ConflictKind.ONE_TO_MANY: "ambiguous",
-    ConflictKind.LOW_CONFIDENCE: "unsure",
-    ConflictKind.UNPROJECTED: "target only",
-}
 
 Place = tuple[Span, str]
 
@@ -166,7 +158,7 @@ def _conflict_list(projected: ProjectedSentence) -> str:
 
 
 def _in_plain_words(conflict: Conflict, places: Sequence[Place]) -> str:
-    kind = PLAIN[conflict.kind]
+    kind = CONFLICT_NAMES[conflict.kind]
     numbers = sorted({places.index(place_of(p.source)) + 1 for p in conflict.projections})
     concerned = f" {', '.join(map(str, numbers))}" if numbers else ""
     # Reasons put phrases between “ and ”; each is isolated by itself.

@@ -10,7 +10,6 @@ from typing import Any
 
 from label_config.regions import entity_at, region_id, region_of
 from label_config.source_html import (
-    PLAIN,
     confidence,
     doubts_html,
     numbered_sources,
@@ -30,10 +29,10 @@ from projection.records import (
     Projection,
     Span,
 )
+from projection.text.wording import CONFLICT_NAMES, NO_CONFLICT
 
 Json = Mapping[str, Any]
 
-NO_CONFLICT = "none"
 
 # In the review queue a sentence in which something was not found comes before all others, and among
 # those the one whose rest is least sure. No threshold is as low as what this leaves of a score.
@@ -101,7 +100,7 @@ def conflict_fields(projected: ProjectedSentence) -> dict[str, Any]:
     """What a task says of the conflicts of a sentence."""
     return {
         "conflict": ", ".join(projected.conflict_kinds) or NO_CONFLICT,
-        "doubts": ", ".join(PLAIN[kind] for kind in projected.conflict_kinds),
+        "doubts": ", ".join(CONFLICT_NAMES[kind] for kind in projected.conflict_kinds),
         "n_conflicts": len(projected.conflicts),
         "conflicts": [_conflict(conflict) for conflict in projected.conflicts],
     }

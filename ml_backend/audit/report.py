@@ -41,7 +41,7 @@ from ml_backend.label_studio.tasks import Obstacle, Task, is_propagated, obstacl
 from ml_backend.review.pull import reviews_of
 from projection.errors import ReviewError
 from projection.records import ReviewedSentence, ReviewStatus
-from projection.text.plural import counted
+from projection.text.wording import counted
 from training.data.adjudication import adjudicate, marks_of
 
 SCHEMA = 1

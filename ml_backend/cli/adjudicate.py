@@ -9,7 +9,7 @@ from ml_backend.cli.console import bars, err, print_json
 from ml_backend.cli.console import out as console
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
 from ml_backend.label_studio.project_lock import project_lock
-from projection.text.plural import counted
+from projection.text.wording import counted
 from training.data.adjudication import AdjudicationPolicy
 
 if TYPE_CHECKING:

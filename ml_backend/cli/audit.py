@@ -11,7 +11,7 @@ from ml_backend.cli.console import out as console
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
 from ml_backend.label_studio.project_lock import project_lock
 from projection.io.files import write_json
-from projection.text.plural import counted
+from projection.text.wording import counted
 
 if TYPE_CHECKING:
     from ml_backend.audit.report import AuditReport

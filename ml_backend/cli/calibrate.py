@@ -19,6 +19,7 @@ from projection.io.files import parse_object, write_json
 from projection.io.folders import new_folder, refuse_existing
 from projection.io.gold import read_gold
 from projection.models import bundled
+from projection.text.wording import points
 from training.data.reviewed import read_reviews
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ def tables(assessment: "Assessment") -> tuple[Table, Table, Table]:
     halves = assessment.before, assessment.after
     summary = _table(f"{assessment.after.n} projections", "before", "after")
     errors = (half.expected_calibration_error for half in halves)
-    summary.add_row("calibration error (ECE), %", *map(_percent, errors))
+    summary.add_row("calibration error (ECE), %", *map(points, errors))
     summary.add_row("Brier score", *(f"{half.brier:.3f}" for half in halves))
 
     shares = ("\nmean, %", "\nright, %")
@@ -201,7 +202,7 @@ def tables(assessment: "Assessment") -> tuple[Table, Table, Table]:
         for half in bins:
             group = half.get(low)
             cells += (
-                (str(group.n), _percent(group.confidence), _percent(group.right))
+                (str(group.n), points(group.confidence), points(group.right))
                 if group
                 else ("", "", "")
             )
@@ -209,13 +210,9 @@ def tables(assessment: "Assessment") -> tuple[Table, Table, Table]:
 
     thresholds = _table("from", "before\nkept, %", "\nright, %", "after\nkept, %", "\nright, %")
     for pair in zip(*(half.kept for half in halves), strict=True):
-        cells = [_percent(figure) for kept in pair for figure in (kept.share, kept.precision)]
+        cells = [points(figure) for kept in pair for figure in (kept.share, kept.precision)]
         thresholds.add_row(f"{pair[0].threshold:.2f}", *cells)
     return summary, sizes, thresholds
-
-
-def _percent(fraction: float | None) -> str:
-    return "" if fraction is None else f"{100 * fraction:.1f}"
 
 
 def _table(first: str, *columns: str) -> Table:

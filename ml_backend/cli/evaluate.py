@@ -13,6 +13,7 @@ from ml_backend.cli.console import out as console
 from ml_backend.cli.console import print_json, progress
 from ml_backend.cli.options import AsJson, IgnoreLabel, LabelMap
 from projection.errors import TrainingError
+from projection.text.wording import in_words
 
 if TYPE_CHECKING:
     from training.data.rows import Rows
@@ -184,7 +185,7 @@ def _print_one(assessment: "Assessment") -> None:
             if len(assessment.by_language) > 1
         ),
         "mistakes: "
-        + ", ".join(f"{len(assessment.mistakes_of(k))} {k.replace('_', ' ')}" for k in KINDS),
+        + ", ".join(f"{len(assessment.mistakes_of(k))} {in_words(k.value)}" for k in KINDS),
     ]
     if assessment.seen is not None and assessment.unseen is not None:
         parts = (("names met in training", assessment.seen), ("new names", assessment.unseen))

@@ -18,7 +18,7 @@ from projection.errors import RunError
 from projection.io.files import parse_object
 from projection.pipeline.run import load_run
 from projection.records import ProjectedSentence
-from projection.text.plural import counted
+from projection.text.wording import counted
 
 if TYPE_CHECKING:
     from ml_backend.label_studio.client import Project, ReviewServer

@@ -85,12 +85,12 @@ def test_another_label_ends_the_doubt_whether_it_was_right(doubtful: ProjectedSe
 
     fields = told_anew(data_of(doubtful), result, after, "task 3")
 
-    assert chips(fields) == ["1 ORG 0.66", "2 LOC ↪ MISC", "3 LOC not found"]
+    assert chips(fields) == ["1 ORG 0.66", "2 LOC ↪ MISC", "3 LOC failed mapping"]
     assert doubts(fields) == [
-        "⚠ not found 3",
+        "⚠ failed mapping 3",
         "⚠ overlap 1, 2",
-        "⚠ ambiguous 1",
-        "⚠ unsure 1",
+        "⚠ one-to-many 1",
+        "⚠ low confidence 1",
         "⚠ target only",
     ]
     assert fields["conflict"].startswith("failed_mapping, overlap")
@@ -106,9 +106,12 @@ def test_other_borders_end_what_was_doubted_about_the_old_ones(doubtful: Project
 
     fields = told_anew(data_of(doubtful), result, [shorter, *result[1:]], "task 3")
 
-    assert doubts(fields) == ["⚠ not found 3", "⚠ unsure 2", "⚠ target only"]
+    assert doubts(fields) == ["⚠ failed mapping 3", "⚠ low confidence 2", "⚠ target only"]
     assert chips(fields)[0] == "1 ORG ↪"
-    assert (fields["n_conflicts"], fields["doubts"]) == (3, "not found, unsure, target only")
+    assert (fields["n_conflicts"], fields["doubts"]) == (
+        3,
+        "failed mapping, low confidence, target only",
+    )
 
 
 def test_what_is_no_entity_is_not_looked_for_in_the_translation(
@@ -119,8 +122,8 @@ def test_what_is_no_entity_is_not_looked_for_in_the_translation(
 
     fields = told_anew(data, result, [result[PORTUGAL], result[EXTRA]], "task 3")
 
-    assert chips(fields) == ["1 ORG ↪ no entity", "2 LOC 0.41", "3 LOC not found"]
-    assert doubts(fields) == ["⚠ not found 3", "⚠ unsure 2", "⚠ target only"]
+    assert chips(fields) == ["1 ORG ↪ no entity", "2 LOC 0.41", "3 LOC failed mapping"]
+    assert doubts(fields) == ["⚠ failed mapping 3", "⚠ low confidence 2", "⚠ target only"]
     assert fields["n_entities"] == 2
     again = told_anew({**data, **fields}, result[1:], result[1:], "task 3")
     assert again == fields, "what is gone stays gone"
@@ -159,7 +162,7 @@ def test_a_kind_that_comes_from_elsewhere_stays(overlapping: ProjectedSentence) 
 
     fields = told_anew(data, result, [carried(result[0], labels=["PER"]), result[1]], "task 3")
 
-    assert doubts(fields) == ["⚠ ambiguous"]
+    assert doubts(fields) == ["⚠ one-to-many"]
 
 
 @pytest.mark.parametrize("made_of", ["another prediction", "an older spanferry"])

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from label_config.source_html import (
     CSS,
     MOST_SHOWN,
-    PLAIN,
     as_html_text,
     doubts_html,
     numbered_sources,
@@ -103,7 +102,7 @@ def test_chips_are_numbered_in_reading_order_and_show_label_and_confidence(
     overlapping: ProjectedSentence,
 ) -> None:
     page = Page(source_html(overlapping))
-    assert page.chip_tags() == ["1 ORG 0.66", "2 LOC 0.41", "3 LOC not found"]
+    assert page.chip_tags() == ["1 ORG 0.66", "2 LOC 0.41", "3 LOC failed mapping"]
 
 
 def test_the_text_of_the_source_is_the_sentence_and_nothing_else(
@@ -138,7 +137,7 @@ def test_hovering_a_chip_tells_where_the_entity_went(overlapping: ProjectedSente
     assert [chip["title"] for chip in Page(source_html(overlapping)).chips()] == [
         "ORG → “Banco de Portugal” 0.66",
         "LOC → “Portugal” 0.41",
-        "LOC → not found",
+        "LOC → failed mapping",
     ]
 
 
@@ -148,7 +147,7 @@ def test_conflicts_are_told_with_kind_reason_and_confidence(overlapping: Project
         "⚠ overlap 1, 2 — “Portugal” is claimed by both “Bank of Portugal” and “Portugal” · 0.41"
         in shown
     )
-    assert "⚠ not found 3 — no place was found for “Porto”" in shown
+    assert "⚠ failed mapping 3 — no place was found for “Porto”" in shown
 
 
 def test_a_long_list_of_conflicts_ends_early_and_says_so(overlapping: ProjectedSentence) -> None:
@@ -178,12 +177,12 @@ def test_what_else_an_entity_could_be_is_told_in_reason_and_on_the_chip(
     assert [chip["title"] for chip in Page(source_html(shown)).chips()] == [
         "ORG → “Banco” 0.66 · possible: “fue”",
         "LOC → “Portugal” 0.41",
-        "LOC → not found · possible: “Portugal”",
+        "LOC → failed mapping · possible: “Portugal”",
     ]
     assert (
-        "⚠ not found 3 — “Porto” (LOC) was not found in the translation: "
+        "⚠ failed mapping 3 — “Porto” (LOC) was not found in the translation: "
         "“Portugal” is taken by “Portugal” · draw it below, or leave it"
-        "⚠ ambiguous 1 — “Bank of Portugal” was found as “Banco” but could also be “fue” · 0.66"
+        "⚠ one-to-many 1 — “Bank of Portugal” was found as “Banco” but could also be “fue” · 0.66"
     ) in doubts(shown).text
 
 
@@ -192,11 +191,6 @@ def test_what_was_not_found_comes_with_what_to_do_about_it(overlapping: Projecte
     overlap, lost = doubts(overlapping).lines("li")
     assert lost.endswith("no place was found for “Porto” · draw it below, or leave it")
     assert "draw it" not in overlap
-
-
-def test_every_kind_of_conflict_has_a_plain_name() -> None:
-    assert set(PLAIN) == set(ConflictKind)
-    assert not any("_" in name for name in PLAIN.values())
 
 
 def test_a_sentence_without_conflicts_says_so(clean: ProjectedSentence) -> None:
@@ -215,7 +209,7 @@ def test_a_chip_says_what_a_correction_of_other_sentences_made_of_it(
 ) -> None:
     place = place_of(overlapping.projections[0].source)
     page = Page(source_html(overlapping, {place: became}))
-    assert page.chip_tags() == [tag, "2 LOC 0.41", "3 LOC not found"]
+    assert page.chip_tags() == [tag, "2 LOC 0.41", "3 LOC failed mapping"]
     assert page.chips()[0]["title"] == title
 
 
@@ -248,7 +242,7 @@ def test_nothing_from_a_corpus_becomes_markup(hostile: str) -> None:
     placed = Projection(Entity(here, hostile), None, 0.0, (here,))
     page = Page(source_html(one(hostile, hostile, placed)))
     assert {tag for tag, _ in page.tags} <= OURS
-    assert page.chips()[0]["title"] == f"{hostile} → not found · possible: “{hostile}”"
+    assert page.chips()[0]["title"] == f"{hostile} → failed mapping · possible: “{hostile}”"
     placed = Projection(Entity(here, hostile), here, 0.5)
     conflict = Conflict(ConflictKind.OVERLAP, f"“{hostile}” is claimed twice", (placed,))
     projected = one(hostile, hostile, placed, conflicts=(conflict,))

@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -29,7 +30,7 @@ import pytest
 from label_config.annotations import annotation_of
 from label_config.labeling_config import build_config
 from ml_backend.auth import Credentials, credentials_of
-from ml_backend.demo.label_studio_server import LabelStudioServer, free_port
+from ml_backend.demo.label_studio_server import Account, LabelStudioServer, free_port
 from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.doctor import Verdict, diagnose
 from ml_backend.label_studio.tabs import review_tabs
@@ -253,8 +254,9 @@ def team(postgresql: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) -> It
     studio = LabelStudioServer(
         folder / "label-studio",
         port=port,
-        user=SECRETS["LABEL_STUDIO_USERNAME"],
-        password=SECRETS["LABEL_STUDIO_PASSWORD"],
+        account=Account(
+            SECRETS["LABEL_STUDIO_USERNAME"], SECRETS["LABEL_STUDIO_PASSWORD"], uuid4().hex
+        ),
         environment=label_studio_environment(postgresql, f"http://{HOST}:{port}"),
     )
     env = backend_environment(folder / "backend", free_port())
@@ -350,7 +352,7 @@ def test_tabs_filter_and_order_as_they_do_on_sqlite(team: Team, server: ReviewSe
             tasks = found.raise_for_status().json()["tasks"]
             shown[title] = [pairs[task["id"]] for task in tasks]
     assert shown["Queue"] == ["overlap", "combining", "chinese", "emoji"]
-    assert shown["Overlap"] == shown["Not found"] == ["overlap"]
+    assert shown["Overlap"] == shown["Failed mapping"] == ["overlap"]
     assert sorted(shown["Done"]) == ["lines", "plain"]
     assert (shown["Unusable"], shown["Skipped"]) == (["lines"], ["none"])
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ml_backend.demo.label_studio_server import LabelStudioServer, free_port
+from ml_backend.demo.label_studio_server import Account, LabelStudioServer, free_port
 from ml_backend.label_studio.client import ReviewServer
 from projection.errors import ServerError
 
@@ -42,8 +42,8 @@ def test_a_second_start_finds_the_account_and_the_projects_again(used_folder: Pa
         second.stop()
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"{second.url}/health")
-    with pytest.raises(ServerError, match="made with another user"):
-        LabelStudioServer(used_folder, user="eve@example.org").start()
+    with pytest.raises(ServerError, match="belongs to another account"):
+        LabelStudioServer(used_folder, account=Account.made_up()).start()
 
 
 @pytest.mark.label_studio
@@ -82,8 +82,9 @@ def test_a_free_port_can_be_listened_on() -> None:
 
 def test_the_account_is_known_before_the_start(tmp_path: Path) -> None:
     """What runs beside Label Studio can be told its key."""
-    account = LabelStudioServer(tmp_path, user="ada@example.org").account
-    assert account.user == "ada@example.org"
+    given = Account.made_up("ada@example.org")
+    account = LabelStudioServer(tmp_path, account=given).account
+    assert account == given
     assert (tmp_path / "account.json").stat().st_mode & 0o077 == 0
     assert LabelStudioServer(tmp_path).account == account
 

@@ -8,7 +8,7 @@ from typing import Any
 from huggingface_hub import CardData, DatasetCard, DatasetCardData, ModelCardData
 
 from projection.models.bundled import NAME
-from projection.text.plural import counted
+from projection.text.wording import counted
 from training.data.splits import BLOCK
 
 _Json = Mapping[str, Any]  # the content of a summary.json or training.json

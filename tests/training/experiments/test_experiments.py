@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 from datasets import Sequence as ListOf
+from training.experiments.published import published_for
+from training.experiments.running import recipes, run_experiment
 
 from projection.errors import TrainingError
 from projection.io.files import json_line
@@ -19,10 +21,8 @@ from training.experiments.config import Corpus, DataConfig, read_config
 from training.experiments.definition import EXPERIMENTS, Order, Reviewed
 from training.experiments.definition import Row as Line
 from training.experiments.plot import experiment_plot
-from training.experiments.published import published_for
 from training.experiments.results import Cell, Results, Settings
 from training.experiments.reviewing import Pool, read_pool
-from training.experiments.running import recipes, run_experiment
 from training.experiments.sources import read_hub, read_labelled, read_opus, read_pseudo, run_of
 from training.experiments.table import markdown
 from training.tagger.presets import PRESETS, Part
