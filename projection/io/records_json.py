@@ -1,6 +1,6 @@
-"""The one JSON form of every record, read and written here, with a `schema` number.
+"""The JSON form of every record, with a `schema` number: in run folders, tasks and exports alike.
 
-Spans are written with the text they cover, and are only believed on the way in if it agrees.
+Spans are written with the text they cover, and refused on reading if it differs.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,8 @@ from projection.records import (
     Span,
 )
 
-SCHEMA = 1
+SCHEMA = 2  # 1 had no `propagated`, `teacher_entities` and `part`
+_READ = (1, SCHEMA)
 
 Json = dict[str, object]
 Record = ParallelSentence | ProjectedSentence | ReviewedSentence
@@ -30,7 +31,7 @@ _CODE_POINTS = "Offsets are Unicode code points, from 0, end exclusive: export t
 
 
 def encode(record: Record) -> Json:
-    """The JSON form of a record: what `json.dumps` takes, `schema` first."""
+    """Return what `json.dumps` takes, `schema` first."""
     match record:
         case ParallelSentence():
             body = _encode_parallel(record)
@@ -42,7 +43,7 @@ def encode(record: Record) -> Json:
 
 
 def encode_entity(entity: Entity, text: str) -> Json:
-    """An entity of `text`; `score` is left out when there is none."""
+    """Encode an entity of `text`; without a score there is no `score`."""
     return {
         **_encode_span(entity.span, text),
         "label": entity.label,
@@ -81,18 +82,14 @@ def _encode_parallel(sentence: ParallelSentence) -> Json:
 
 def _encode_projection(projection: Projection, sentence: ParallelSentence) -> Json:
     target = projection.target
+    others = [_encode_span(span, sentence.target) for span in projection.alternatives]
     return {
         "source": encode_entity(projection.source, sentence.source),
         "target": None if target is None else _encode_span(target, sentence.target),
         "score": projection.score,
-        **_encode_alternatives(projection.alternatives, sentence.target),
+        **({"alternatives": others} if others else {}),
+        **({} if projection.propagated is None else {"propagated": projection.propagated}),
     }
-
-
-def _encode_alternatives(alternatives: Iterable[Span], text: str) -> Json:
-    """Nothing where there are none: most projections have none, and older files say nothing."""
-    spans = [_encode_span(span, text) for span in alternatives]
-    return {"alternatives": spans} if spans else {}
 
 
 def _encode_conflict(conflict: Conflict, sentence: ParallelSentence) -> Json:
@@ -132,21 +129,28 @@ def _encode_reviewed(reviewed: ReviewedSentence) -> Json:
         "updated_at": reviewed.updated_at,
         "notes": list(reviewed.notes),
         "provenance": [_encode_provenance(each, source) for each in reviewed.provenance],
+        "teacher_entities": _encode_entities(reviewed.teacher_entities, source),
+        "part": reviewed.part,
     }
 
 
 def decode_parallel(row: Mapping[str, object], where: str) -> ParallelSentence:
-    """Read back what `encode` made of a ParallelSentence. `where` names the row in errors.
+    """Decode a ParallelSentence. `where` names the row in errors.
 
     Raises:
         CorpusError: naming `where` and the field that is missing, mistyped or contradicts the text.
     """
-    return _decode_sentence(_checked(row, where))
+    return _decode_sentence(_checked(Fields(row, where)))
 
 
 def decode_projected(row: Mapping[str, object], where: str) -> ProjectedSentence:
-    """Read back what `encode` made of a ProjectedSentence; raises as `decode_parallel`."""
-    fields = _checked(row, where)
+    """Decode a ProjectedSentence; raises as `decode_parallel`."""
+    return read_projected(Fields(row, where))
+
+
+def read_projected(fields: Fields) -> ProjectedSentence:
+    """Decode a ProjectedSentence; raises the error type of `fields`."""
+    _checked(fields)
     sentence = _decode_sentence(fields.child("sentence"))
     return ProjectedSentence(
         sentence=sentence,
@@ -159,8 +163,8 @@ def decode_projected(row: Mapping[str, object], where: str) -> ProjectedSentence
 
 
 def decode_reviewed(row: Mapping[str, object], where: str) -> ReviewedSentence:
-    """Read back what `encode` made of a ReviewedSentence; raises as `decode_parallel`."""
-    fields = _checked(row, where)
+    """Decode a ReviewedSentence; raises as `decode_parallel`."""
+    fields = _checked(Fields(row, where))
     sentence = _decode_sentence(fields.child("sentence"))
     entities = decode_entities(fields, "entities", sentence.target)
     return ReviewedSentence(
@@ -177,31 +181,31 @@ def decode_reviewed(row: Mapping[str, object], where: str) -> ReviewedSentence:
         updated_at=fields.text_or_none("updated_at"),
         notes=fields.texts("notes"),
         provenance=_decode_provenance(fields, sentence.source, len(entities)),
+        teacher_entities=decode_entities_or_none(fields, "teacher_entities", sentence.source),
+        part=fields.text_or_none("part"),
     )
 
 
 def decode_entities(fields: Fields, key: str, text: str) -> tuple[Entity, ...]:
-    """The entities listed under `key`, checked against `text`.
+    """Decode the entities listed under `key`.
 
     Raises:
         CorpusError: if a span is not inside `text`, or covers something else than its own `text`
-            field says (the field may be absent).
+            field says (which may be absent).
     """
     return tuple(_decode_entity(entity, text) for entity in fields.children(key))
 
 
 def decode_entities_or_none(fields: Fields, key: str, text: str) -> tuple[Entity, ...] | None:
-    """As `decode_entities`, or None when `key` is absent or null."""
+    """Decode as `decode_entities`; None where `key` is absent or null."""
     return decode_entities(fields, key, text) if fields.has(key) else None
 
 
-def _checked(row: Mapping[str, object], where: str) -> Fields:
-    fields = Fields(row, where)
+def _checked(fields: Fields) -> Fields:
     found = fields.integer("schema")
-    if found != SCHEMA:
-        raise fields.error(
-            "schema", f"{found}, but this version reads {SCHEMA}", "Use the version that wrote it"
-        )
+    if found not in _READ:
+        what = f"{found}, but this version reads {' and '.join(map(str, _READ))}"
+        raise fields.error("schema", what, "Use the version that wrote it")
     return fields
 
 
@@ -250,8 +254,9 @@ def _decode_projection(fields: Fields, sentence: ParallelSentence) -> Projection
     target = _decode_span(fields.child("target"), text) if fields.has("target") else None
     others = fields.children("alternatives") if fields.has("alternatives") else ()
     alternatives = tuple(_decode_span(span, text) for span in others)
+    propagated = fields.text_or_none("propagated")
     try:
-        return Projection(source, target, fields.number("score"), alternatives)
+        return Projection(source, target, fields.number("score"), alternatives, propagated)
     except SpanError as error:
         raise fields.error_here(f"{error.where} {error.what}") from error
 

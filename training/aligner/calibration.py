@@ -92,15 +92,15 @@ def gold_questions(gold: Iterable[GoldSentence]) -> Iterator[Question]:
 def review_questions(reviewed: Iterable[ReviewedSentence], teacher: Tag) -> Iterator[Question]:
     """An entity may go to any span of its label that the annotator left; the newest review counts.
 
-    Reviews keep the source entities only if the corpus brought them along. Where it did not,
-    `teacher` finds them again: with the model of the projection, they are the same. What the
-    annotator saw plays no part, for the aligner answers anew.
+    Reviews have the source entities that were projected; in exports of older versions only if the
+    corpus brought them along, and else `teacher` finds them again. What the annotator saw plays no
+    part, for the aligner answers anew.
     """
     decided = [review for review in newest_decisions(reviewed) if review.judged]
-    waiting = [r.sentence for r in decided if r.sentence.entities is None]
+    waiting = [r.sentence for r in decided if r.source_entities is None]
     found = iter(teacher(waiting) if waiting else ())
     for review in decided:
-        known = review.sentence.entities
+        known = review.source_entities
         entities = next(found) if known is None else known
         if entities:
             yield Question(

@@ -13,7 +13,7 @@ README.md        the data card
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datasets import Dataset, DatasetDict
@@ -26,7 +26,7 @@ from datasets.utils import (
 from projection.errors import TrainingError
 from projection.io.files import atomic_write, json_line, write_json
 from projection.io.folders import new_folder
-from projection.io.records_json import encode as to_json_form
+from projection.io.records_json import encode
 from projection.records import ParallelSentence, ReviewedSentence, ReviewStatus
 from training.data.adjudication import (
     Adjudicated,
@@ -213,6 +213,14 @@ class _Gathered:
     def rows(self) -> list[Row]:
         return [row for _, row in self.kept]
 
+    def with_parts(self, reviewed: Iterable[ReviewedSentence]) -> Iterator[ReviewedSentence]:
+        """Yield the reviews with the part their sentence is in, if it is in any."""
+        kept = ((sentence.id, sentence.origin) for sentence, _ in self.kept)
+        part_of = dict(zip(kept, self.splits.of, strict=True))
+        for each in reviewed:
+            part = part_of.get((each.sentence.id, each.sentence.origin))
+            yield replace(each, part=part)
+
     def parts(self, wanted: Iterable[str]) -> dict[str, list[tuple[ParallelSentence, Row]]]:
         """What is in each part that was wanted, if only nothing."""
         parts: dict[str, list[tuple[ParallelSentence, Row]]] = {name: [] for name in wanted}
@@ -243,7 +251,7 @@ def write_export(
     gathered = _gather(reviewed, settings)
     summary = _summarise(title, reviewed, gathered, labels, settings)
     with new_folder(out, replace=True) as folder:
-        _write_lines(folder / REVIEWED, map(to_json_form, reviewed))
+        _write_lines(folder / REVIEWED, map(encode, gathered.with_parts(reviewed)))
         _write_lines(folder / LOSSES, (loss.to_json() for loss in summary.losses))
         _write_rows(gathered, folder, summary.labels, settings)
         write_json(folder / SUMMARY, summary.to_json())

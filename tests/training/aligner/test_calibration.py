@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -220,6 +221,12 @@ class TestReviews:
             review(sentence, Entity(BONN_THERE, "PER"), at="2025-03-01T00:00:00Z"),
         ]
         (question,) = review_questions(reviews, no_teacher)
+        assert question.right == {ANNA: {THERE}}
+
+    def test_what_the_teacher_found_for_the_projection_is_asked_about(self) -> None:
+        known = replace(review(PAIR, Entity(THERE, "PER")), teacher_entities=(ANNA,))
+        (question,) = review_questions([known], no_teacher)
+        assert question.sentence.entities == (ANNA,)
         assert question.right == {ANNA: {THERE}}
 
     def test_the_teacher_finds_source_entities_again_where_they_were_not_kept(self) -> None:
