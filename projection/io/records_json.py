@@ -44,23 +44,12 @@ def encode(record: Record) -> Json:
 
 def encode_entity(entity: Entity, text: str) -> Json:
     """Encode an entity of `text`; without a score there is no `score`."""
-    return {
-        **_encode_span(entity.span, text),
-        "label": entity.label,
-        **({} if entity.score is None else {"score": entity.score}),
-    }
+    score = {} if entity.score is None else {"score": entity.score}
+    return {**_encode_span(entity.span, text), "label": entity.label, **score}
 
 
 def _encode_span(span: Span, text: str) -> Json:
     return {"start": span.start, "end": span.end, "text": span.of(text)}
-
-
-def _encode_provenance(provenance: Provenance, source: str) -> Json:
-    span = provenance.source
-    return {
-        "origin": provenance.origin.value,
-        **({} if span is None else {"source": _encode_span(span, source)}),
-    }
 
 
 def _encode_entities(entities: Iterable[Entity] | None, text: str) -> list[Json] | None:
@@ -92,22 +81,21 @@ def _encode_projection(projection: Projection, sentence: ParallelSentence) -> Js
     }
 
 
-def _encode_conflict(conflict: Conflict, sentence: ParallelSentence) -> Json:
-    return {
-        "kind": conflict.kind.value,
-        "reason": conflict.reason,
-        "projections": [_encode_projection(p, sentence) for p in conflict.projections],
-        "spans": [_encode_span(span, sentence.target) for span in conflict.spans],
-    }
-
-
 def _encode_projected(projected: ProjectedSentence) -> Json:
     sentence = projected.sentence
     return {
         "sentence": _encode_parallel(sentence),
         "entities": _encode_entities(projected.entities, sentence.target),
         "projections": [_encode_projection(p, sentence) for p in projected.projections],
-        "conflicts": [_encode_conflict(c, sentence) for c in projected.conflicts],
+        "conflicts": [
+            {
+                "kind": conflict.kind.value,
+                "reason": conflict.reason,
+                "projections": [_encode_projection(p, sentence) for p in conflict.projections],
+                "spans": [_encode_span(span, sentence.target) for span in conflict.spans],
+            }
+            for conflict in projected.conflicts
+        ],
         "score": projected.score,
         "model_version": projected.model_version,
     }
@@ -128,7 +116,13 @@ def _encode_reviewed(reviewed: ReviewedSentence) -> Json:
         "annotation_id": reviewed.annotation_id,
         "updated_at": reviewed.updated_at,
         "notes": list(reviewed.notes),
-        "provenance": [_encode_provenance(each, source) for each in reviewed.provenance],
+        "provenance": [
+            {
+                "origin": each.origin.value,
+                **({} if each.source is None else {"source": _encode_span(each.source, source)}),
+            }
+            for each in reviewed.provenance
+        ],
         "teacher_entities": _encode_entities(reviewed.teacher_entities, source),
         "part": reviewed.part,
     }
@@ -150,13 +144,20 @@ def decode_projected(row: Mapping[str, object], where: str) -> ProjectedSentence
 
 def read_projected(fields: Fields) -> ProjectedSentence:
     """Decode a ProjectedSentence; raises the error type of `fields`."""
-    _checked(fields)
-    sentence = _decode_sentence(fields.child("sentence"))
+    sentence = _decode_sentence(_checked(fields).child("sentence"))
     return ProjectedSentence(
         sentence=sentence,
         entities=decode_entities(fields, "entities", sentence.target),
         projections=_decode_projections(fields, sentence),
-        conflicts=tuple(_decode_conflict(c, sentence) for c in fields.children("conflicts")),
+        conflicts=tuple(
+            Conflict(
+                kind=conflict.choice("kind", ConflictKind),
+                reason=conflict.text("reason"),
+                projections=_decode_projections(conflict, sentence),
+                spans=_decode_spans(conflict, "spans", sentence.target),
+            )
+            for conflict in fields.children("conflicts")
+        ),
         score=fields.number("score"),
         model_version=fields.text("model_version"),
     )
@@ -245,6 +246,10 @@ def _decode_span(fields: Fields, text: str) -> Span:
     return span
 
 
+def _decode_spans(fields: Fields, key: str, text: str) -> tuple[Span, ...]:
+    return tuple(_decode_span(span, text) for span in fields.children(key))
+
+
 def _decode_projections(fields: Fields, sentence: ParallelSentence) -> tuple[Projection, ...]:
     return tuple(_decode_projection(each, sentence) for each in fields.children("projections"))
 
@@ -252,11 +257,10 @@ def _decode_projections(fields: Fields, sentence: ParallelSentence) -> tuple[Pro
 def _decode_projection(fields: Fields, sentence: ParallelSentence) -> Projection:
     source, text = _decode_entity(fields.child("source"), sentence.source), sentence.target
     target = _decode_span(fields.child("target"), text) if fields.has("target") else None
-    others = fields.children("alternatives") if fields.has("alternatives") else ()
-    alternatives = tuple(_decode_span(span, text) for span in others)
+    others = _decode_spans(fields, "alternatives", text) if fields.has("alternatives") else ()
     propagated = fields.text_or_none("propagated")
     try:
-        return Projection(source, target, fields.number("score"), alternatives, propagated)
+        return Projection(source, target, fields.number("score"), others, propagated)
     except SpanError as error:
         raise fields.error_here(f"{error.where} {error.what}") from error
 
@@ -273,13 +277,4 @@ def _decode_provenance(fields: Fields, source: str, entities: int) -> tuple[Prov
             _decode_span(each.child("source"), source) if each.has("source") else None,
         )
         for each in given
-    )
-
-
-def _decode_conflict(fields: Fields, sentence: ParallelSentence) -> Conflict:
-    return Conflict(
-        kind=fields.choice("kind", ConflictKind),
-        reason=fields.text("reason"),
-        projections=_decode_projections(fields, sentence),
-        spans=tuple(_decode_span(span, sentence.target) for span in fields.children("spans")),
     )
