@@ -51,7 +51,7 @@ _KINDS: Mapping[tuple[object, ...], str] = {
 
 # Keys of a region's `meta`: where a target region comes from, where an English one went, which
 # label an answer was given, and that a correction of other sentences was carried over.
-CAME_FROM, WENT_TO, ASKED, CARRIED = "source", "targets", "asked", "propagated"
+CAME_FROM, WENT_TO, ASKED, PROPAGATED = "source", "targets", "asked", "propagated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +306,7 @@ def _origin(region: Fields, meta: Fields) -> LabelOrigin | None:
         return said
     if meta.row.get("suggested"):
         return LabelOrigin.SUGGESTED
-    if meta.row.get(CARRIED):
+    if meta.row.get(PROPAGATED):
         return LabelOrigin.PROPAGATED
     return LabelOrigin.PROJECTED if region.row.get("origin") == _UNCHANGED else None
 

@@ -12,7 +12,7 @@ answer in the draft, is answered with the next call.
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import ParseError
@@ -37,6 +37,7 @@ from label_config.regions import (
 )
 from label_config.source_html import confidence
 from label_config.target_css import base_of, suggestion_id
+from label_config.tasks import record_of
 from ml_backend.api.predict import Answers, Reason, Refused, read_sentence
 from ml_backend.api.wire import Json, Prediction, PredictRequest
 from projection.errors import ReviewError, SpanferryError
@@ -142,6 +143,8 @@ def _respond_to(
     if isinstance(sentence, Refused):
         return [], 0.0, [sentence]
     where = f"task {task.get('id')}"
+    # The teacher has been asked: what it found is in the record.
+    sentence = replace(sentence, entities=record_of(task, where).source_entities)
     waiting = [*regions, *_forgotten(task, regions)]
     drawn, refused = _read(waiting, sentence, labels, where)
     answers = [*_mistaken(regions, sentence, labels)]

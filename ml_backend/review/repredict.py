@@ -27,7 +27,7 @@ PAUSES = (2.0,) * 15  # a backend that has just been given a new model is still 
 # What an annotator reads beside the prediction. Tasks can only be updated one by one, a tenth of a
 # second each, and scores differ with every model: they alone do not count, and may grow old. The
 # Data Manager shows and orders by the prediction's own score.
-_READ = ("conflict", "conflicts", "source_html", "doubts_html", "propagated")
+_READ = ("conflict", "source_html", "doubts_html", "propagated")
 _SCORE = re.compile(r"[01]\.\d\d")
 # What people found out about the task stays true, whatever a model says.
 _KEPT = tuple(key for key in NOT_YET if key != "propagated")

@@ -89,8 +89,9 @@ def review_questions(reviewed: Iterable[ReviewedSentence]) -> Iterator[Question]
     older than they) say nothing.
     """
     for review in newest_decisions(reviewed):
-        if review.judged:
-            yield from _question(review.sentence, review.entities)
+        known = review.source_entities
+        if review.judged and known is not None:
+            yield from _question(replace(review.sentence, entities=known), review.entities)
 
 
 def _question(sentence: ParallelSentence, answers: Sequence[Entity]) -> Iterator[Question]:
