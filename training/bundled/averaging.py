@@ -40,7 +40,7 @@ def average(first: Path, second: Path, share: float, out: Path) -> None:
             raise ModelError(
                 str(second), f"{name} is not that of {first}", "Average models of one training"
             )
-        mixed[name] = torch.lerp(*pair, share) if real else pair[1]
+        mixed[name] = torch.lerp(pair[0], pair[1], share) if real else pair[1]
     with new_folder(out) as folder:
         shutil.copytree(second, folder, dirs_exist_ok=True)
         if (card := folder / "README.md").is_file():
