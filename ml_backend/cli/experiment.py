@@ -21,67 +21,46 @@ PLOTS = ("plot.png", "plot.svg")
 
 def experiment(
     name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME|FILE.toml",
-            help=f"One of {', '.join(NAMES)}; or a TOML file with rows of your own.",
-        ),
+        str, typer.Argument(help=f"One of {', '.join(NAMES)}; or a TOML file with your own rows.")
     ],
     *,
     data: Annotated[Path, typer.Option(help="The data: a TOML file, see docs/reproducing.md.")],
-    out: Annotated[
-        Path, typer.Option(help="Folder for the results; an interrupted experiment continues.")
-    ],
+    out: Annotated[Path, typer.Option(help="Folder for the results; to continue, the same one.")],
     base: Annotated[
         str | None,
-        typer.Option(
-            help="Start from: a folder, a hub name, or mini, the bundled tagger. [default: each "
-            "recipe's; needed for aligners]"
-        ),
+        typer.Option(help="Start from: a folder, a hub name, or mini. [default: each recipe's]"),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
     seeds: Annotated[
-        int | None,
-        typer.Option(min=1, help="Models of each row, from --seed on. [default: 3; aligners 1]"),
+        int | None, typer.Option(min=1, help="Models of each row. [default: 3; aligners: 1]")
     ] = None,
     sentences: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            help="Draw at most so many sentences of the English, of the translated and of the "
-            "pseudo-labelled ones, in all rows; of silver data, of each language.",
-        ),
+        typer.Option(min=1, help="Draw at most so many sentences of each part, in all rows."),
     ] = None,
     scored: Annotated[
         int | None, typer.Option(min=1, help="Score on so many sentences. [default: all]")
     ] = None,
     column: Annotated[
         list[str] | None,
-        typer.Option(help="A language or a gold file in the data; repeatable. [default: all]"),
+        typer.Option(help="A language or gold file of the data; repeatable. [default: all]"),
     ] = None,
     row: Annotated[
-        list[str] | None,
-        typer.Option(help="A row, by name; repeatable. [default: all]"),
+        list[str] | None, typer.Option(help="A row, by name; repeatable. [default: all]")
     ] = None,
     preset: Annotated[
-        str | None,
-        typer.Option(help="The recipe of all rows, where rows are no recipes themselves."),
+        str | None, typer.Option(help="The recipe of rows that name none themselves.")
     ] = None,
-    at: Annotated[
-        list[float] | None,
-        typer.Option(help="A place on the axis; repeatable. [default: the experiment's]"),
-    ] = None,
+    at: Annotated[list[float] | None, typer.Option(help="A place on the axis; repeatable.")] = None,
     numbers: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
-            help="Any number of the recipes, of all stages or of one: english.epochs=3; of "
-            "aligners: steps=835; repeatable.",
+            help="A number of the recipes, of all stages or one: english.epochs=3; repeatable.",
         ),
     ] = None,
     stages: Annotated[
-        Path | None,
-        typer.Option(help="Keep models that several rows use here. [default: in --out]"),
+        Path | None, typer.Option(help="Folder for models that rows share. [default: in --out]")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -99,7 +78,9 @@ def experiment(
     # torch takes seconds to import, which `--help` should not.
     from training.evaluation.reliability import check_plot  # noqa: PLC0415
     from training.experiments.config import read_config  # noqa: PLC0415
+    from training.experiments.plot import experiment_plot  # noqa: PLC0415
     from training.experiments.runner import run_experiment  # noqa: PLC0415
+    from training.experiments.table import markdown  # noqa: PLC0415
 
     check_plot(out / PLOTS[0])
     definition = read_experiment(name)
@@ -119,36 +100,26 @@ def experiment(
         results = run_experiment(
             definition, config, options, out, stages=stages, on_progress=on_progress
         )
-    write_results(results, out)
+    write_json(out / "results.json", results.to_json())
+    with atomic_write(out / "table.md") as text:
+        text.write(markdown(results))
+    for plot in PLOTS:
+        experiment_plot(results, out / plot)
     if as_json:
         print_json(results.to_json())
     else:
         show(results, out)
 
 
-def write_results(results: "Results", out: Path) -> None:
-    """Write the results, each file whole or not at all."""
-    from training.experiments.plot import experiment_plot  # noqa: PLC0415  see above
-    from training.experiments.table import markdown  # noqa: PLC0415
-
-    write_json(out / "results.json", results.to_json())
-    with atomic_write(out / "table.md") as text:
-        text.write(markdown(results))
-    for name in PLOTS:
-        experiment_plot(results, out / name)
-
-
 def show(results: "Results", out: Path) -> None:
     """Print the measured scores."""
     from training.experiments import table  # noqa: PLC0415  see above
 
-    made = Table(*table.head(results), box=None, pad_edge=False, header_style="bold")
+    head, *rows = table.lines_of(results)
+    made = Table(*head, box=None, pad_edge=False, header_style="bold")
     for column in made.columns[1:]:
         column.justify = "right"
-    for row in [
-        *(table.cells_of(results, row) for row in results.rows),
-        *table.ceiling_line(results),
-    ]:
+    for row in rows:
         made.add_row(*row)
     console.print(made)
     lines = [*map(table.comparison_line, results.comparisons)]

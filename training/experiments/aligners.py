@@ -1,7 +1,6 @@
 """Rows of aligners: trained on the same silver sentences from the same encoder, scored on gold.
 
-Both presets go through equally many sentences. Each model is asked once about every gold sentence
-and its answers are decoded in every way, so that rows of one model differ by nothing else.
+Both presets go through equally many sentences; one model is decoded in several ways.
 """
 
 import hashlib
@@ -9,19 +8,16 @@ import math
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from functools import cached_property
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from projection.aligners.baselines import ExactMatch, LinkedWords, PharaohAligner
 from projection.aligners.decoding import Decoding
-from projection.aligners.joint import JointAligner
-from projection.aligners.joint_decoding import Beliefs
 from projection.aligners.loading import load_aligner
-from projection.aligners.pair import PairAligner, Query
 from projection.errors import CorpusError, TrainingError
 from projection.evaluation.report import evaluate_aligner
 from projection.io.files import parse_object
@@ -59,47 +55,35 @@ from training.trainer.trainer import OnProgress
 EXACT, EFLOMAL, TRAINED = "exact-match", "eflomal", tuple(AlignerPreset)
 INSTALLED: WordAligner | None = run_eflomal if find_spec("eflomal") else None
 WARMUP = 0.1  # of the steps: the presets' 200 would be a third of so short a training
+NUMBERS = {
+    "steps": 600,  # of context-joint; paper-pair goes through as many sentences
+    "pair_learning_rate": JOINT_SCHEDULE.learning_rate,
+    "eflomal_sentences": 50_000,  # silver pairs of a language, aligned along with the gold
+}
 
 
-@dataclass(frozen=True, slots=True)
-class AlignerNumbers:
-    """The numbers of all aligner rows.
+def numbers_of(changes: Mapping[str, Any]) -> dict[str, float]:
+    """Return `NUMBERS` with the changes of an experiment and the command.
 
-    context-joint takes `steps` steps of its preset's batch size; paper-pair goes through as many
-    sentences, which are more examples and so more steps. `eflomal_sentences` silver pairs of a
-    language are aligned along with the gold.
+    Raises:
+        TrainingError: at an unknown name, or a value that is no number.
     """
-
-    steps: int = 600
-    pair_learning_rate: float = JOINT_SCHEDULE.learning_rate
-    eflomal_sentences: int = 50_000
-
-    @classmethod
-    def of(cls, changes: Mapping[str, Any]) -> Self:
-        """Read them from the `set` of an experiment and the command.
-
-        Raises:
-            TrainingError: at an unknown name, or a value that is no number.
-        """
-        kinds: dict[str, Any] = {each.name: type(each.default) for each in fields(cls)}
-        if unknown := sorted(changes.keys() - kinds):
-            fix = f"One of {', '.join(kinds)}"
-            raise TrainingError(f"--set {unknown[0]}", f"no setting {unknown[0]}", fix)
+    for name, value in changes.items():
+        if name not in NUMBERS:
+            raise TrainingError(
+                f"--set {name}", f"no setting {name}", f"One of {', '.join(NUMBERS)}"
+            )
         try:
-            return cls(**{name: kinds[name](value) for name, value in changes.items()})
+            float(value)
         except (TypeError, ValueError) as error:
-            raise TrainingError("--set", str(error)) from error
-
-    @property
-    def sentences(self) -> int:
-        """The silver sentences that each training goes through, repeated ones counted again."""
-        return self.steps * JOINT_SCHEDULE.batch_size
+            raise TrainingError(f"--set {name}", f"{value!r} is no number") from error
+    return {name: float(value) for name, value in {**NUMBERS, **changes}.items()}
 
 
 def recipes_on(
     silver: Sequence[SilverSentence],
     base: str,
-    numbers: AlignerNumbers,
+    numbers: Mapping[str, float],
     per_language: int | None,
     seed: int,
 ) -> tuple[list[SilverSentence], PairRecipe, JointRecipe]:
@@ -111,12 +95,14 @@ def recipes_on(
     Raises:
         TrainingError: if there is nothing to draw.
     """
+    steps = int(numbers["steps"])
+    sentences = steps * JOINT_SCHEDULE.batch_size  # gone through, repeated ones counted again
     languages = Counter(sentence.lang for sentence in silver if not is_name_pair(sentence))
-    per_language = per_language or math.ceil(numbers.sentences / max(len(languages), 1))
+    per_language = per_language or math.ceil(sentences / max(len(languages), 1))
     share = sum(min(n, per_language) for n in languages.values()) / max(languages.total(), 1)
     joint = JointRecipe(
         base,
-        replace(JOINT_SCHEDULE, max_steps=numbers.steps, warmup=WARMUP, seed=seed),
+        replace(JOINT_SCHEDULE, max_steps=steps, warmup=WARMUP, seed=seed),
         # As many names to a sentence as in a training on all of the silver.
         Hardening(lone_names=Hardening().lone_names * share),
         per_language,
@@ -132,40 +118,12 @@ def recipes_on(
         raise TrainingError("silver data", "no sentences with names", fix)
     schedule = replace(
         PUBLISHED_ALIGNER,
-        epochs=numbers.sentences / len(pair_silver),
-        learning_rate=numbers.pair_learning_rate,
+        epochs=sentences / len(pair_silver),
+        learning_rate=numbers["pair_learning_rate"],
         warmup=WARMUP,
         seed=seed,
     )
     return pair_silver, PairRecipe(base, schedule, per_language=None), joint
-
-
-class CachedPairAligner(PairAligner):
-    """A pair aligner that asks its model once about each name; `decoding` may be exchanged."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._known: dict[Query, list[float]] = {}
-
-    def probabilities(self, queries: Sequence[Query]) -> list[list[float]]:
-        """Return what `PairAligner` does."""
-        new = [query for query in dict.fromkeys(queries) if query not in self._known]
-        self._known.update(zip(new, super().probabilities(new), strict=True))
-        return [self._known[query] for query in queries]
-
-
-class CachedJointAligner(JointAligner):
-    """A joint aligner that asks its model once about each sentence; `decoding` may be exchanged."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._known: dict[ParallelSentence, list[Beliefs]] = {}
-
-    def beliefs(self, sentences: Sequence[ParallelSentence]) -> list[list[Beliefs]]:
-        """Return what `JointAligner` does."""
-        new = [sentence for sentence in dict.fromkeys(sentences) if sentence not in self._known]
-        self._known.update(zip(new, super().beliefs(new), strict=True))
-        return [self._known[sentence] for sentence in sentences]
 
 
 def read_gold_files(paths: Sequence[Path], limit: int | None) -> dict[str, list[GoldSentence]]:
@@ -223,12 +181,10 @@ class AlignerBench:
     ) -> None:
         self.config, self.options, self.models = config, options, models
         self.word_aligner = word_aligner
-        self.numbers = AlignerNumbers.of({**experiment.set, **options.set})
+        self.numbers = numbers_of({**experiment.set, **options.set})
         self.gold = read_gold_files(files(config.gold), options.scored)
         self.columns = config.chosen(self.gold, options.columns, "gold file")
         self.names = tuple(config.aligners)
-        self._finished: dict[str, Aligns] = {}
-        self._trained: dict[Path, CachedPairAligner | CachedJointAligner] = {}
         self._linked: dict[tuple[str, int], dict[str, LinkedWords]] = {}
 
     def prepare(self, rows: Sequence[ExperimentRow]) -> None:
@@ -245,10 +201,9 @@ class AlignerBench:
             if row.preset in TRAINED and self.options.base is None:
                 raise TrainingError("--base", "is missing", "Name the encoder to train aligners on")
             if row.preset in TRAINED:
-                _decoding(row)
-            if row.preset in self.config.aligners:
-                name = bundled.resolve(self.config.aligners[row.preset], "aligner")
-                self._finished[row.name] = load_aligner(name, _decoding(row) if row.set else None)
+                decoding_of(row)
+            elif row.preset in self.config.aligners:
+                self._load(row, self.config.aligners[row.preset])
 
     def reason_against(self, row: ExperimentRow, column: str) -> str | None:
         """Return what eflomal lacks; nothing stops the other rows."""
@@ -265,7 +220,7 @@ class AlignerBench:
         if row.preset in TRAINED:
             made_of = self._folder(row.preset, seed).name
         elif row.preset == EFLOMAL:
-            made_of = [self._silver_hash, self.numbers.eflomal_sentences, seed]
+            made_of = [self._silver_hash, self.numbers["eflomal_sentences"], seed]
         elif row.preset in self.config.aligners:
             made_of = _identity(self.config.aligners[row.preset])
         return [row.preset, dict(row.set), made_of, _hash(self.gold[column])]
@@ -299,25 +254,24 @@ class AlignerBench:
             linked = self._links(column, seed)
             return PharaohAligner(linked, int(row.set.get("bridge", 0))), {}, {}
         if row.preset in self.config.aligners:
-            return self._finished[row.name], {}, {}
+            return self._load(row, self.config.aligners[row.preset]), {}, {}
         folder = self._folder(row.preset, seed)
         if not folder.exists():
             self._train(row.preset, seed, folder, on_progress)
-        if folder not in self._trained:
-            joint = row.preset == AlignerPreset.CONTEXT_JOINT
-            kind = CachedJointAligner if joint else CachedPairAligner
-            self._trained[folder] = kind.from_pretrained(folder)
-        aligner = self._trained[folder]
-        aligner.decoding = _decoding(row)
         record = parse_object((folder / "training.json").read_text("utf-8"), str(folder))
         sentences = sum(counts["sentences"] for counts in record["data"].values())
-        return aligner, {row.preset: {"silver": sentences}}, {row.preset: record["steps"]}
+        learned_from: Json = {row.preset: {"silver": sentences}}
+        return self._load(row, str(folder)), learned_from, {row.preset: record["steps"]}
+
+    def _load(self, row: ExperimentRow, name: str) -> Aligns:
+        decoding = decoding_of(row) if row.set else None
+        return load_aligner(bundled.resolve(name, "aligner"), decoding)
 
     def _folder(self, preset: str, seed: int) -> Path:
         """Return the folder of a model, named by everything that shapes it."""
-        numbers, options = self.numbers, self.options
-        shaped_by = [_identity(options.base or ""), numbers.steps, numbers.pair_learning_rate]
-        shaped_by += [options.sentences, seed, self._silver_hash]
+        base, numbers = _identity(self.options.base or ""), self.numbers
+        shaped_by = [base, numbers["steps"], numbers["pair_learning_rate"]]
+        shaped_by += [self.options.sentences, seed, self._silver_hash]
         return self.models / f"{preset}-{_hash(shaped_by)}"
 
     def _train(self, preset: str, seed: int, folder: Path, on_progress: OnProgress) -> None:
@@ -338,7 +292,7 @@ class AlignerBench:
             pairs = [gold.sentence for gold in self.gold[column]]
             for lang in sorted({pair.target_lang for pair in pairs}):
                 of_lang = (sentence for sentence in self._silver if sentence.lang == lang)
-                silver = drawn(of_lang, self.numbers.eflomal_sentences, seed)
+                silver = drawn(of_lang, int(self.numbers["eflomal_sentences"]), seed)
                 asked = [pair for pair in pairs if pair.target_lang == lang]
                 linked |= link_words(asked, silver, self.word_aligner)
         return self._linked[column, seed]
@@ -352,7 +306,12 @@ class AlignerBench:
         return _hash([hashlib.sha256(f.read_bytes()).digest() for f in files(self.config.silver)])
 
 
-def _decoding(row: ExperimentRow) -> Decoding:
+def decoding_of(row: ExperimentRow) -> Decoding:
+    """Return the decoding that a row sets.
+
+    Raises:
+        TrainingError: at an unknown field.
+    """
     try:
         return Decoding(**row.set)
     except TypeError as error:

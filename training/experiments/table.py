@@ -21,8 +21,8 @@ def _page(results: Results) -> Iterator[str]:
     if experiment.repeats:
         yield f"After {experiment.repeats} of Li, He & Xu (2021).\n"
     yield "## Measured here\n"
-    rows = [cells_of(results, row, in_full=True) for row in results.rows]
-    yield table(head(results), [*rows, *ceiling_line(results)]) + "\n"
+    head, *lines = lines_of(results, in_full=True)
+    yield table(head, lines) + "\n"
     yield (
         "F1 (precision / recall) in per cent, strict: borders and type; mean ± sample deviation "
         "over the seeds. Bold: the best of its column.\n"
@@ -39,17 +39,22 @@ def _page(results: Results) -> Iterator[str]:
     yield ""
 
 
-def head(results: Results) -> list[str]:
-    """Return the head of the table: rows, the axis if there is one, columns."""
-    return ["", *([results.experiment.axis] if results.experiment.axis else []), *results.columns]
+def lines_of(results: Results, *, in_full: bool = False) -> list[list[str]]:
+    """Return the lines of the table, the head first and any ceilings last.
 
-
-def cells_of(results: Results, row: str, *, in_full: bool = False) -> list[str]:
-    """Return a line of the table; `in_full` adds precision and recall, and marks the best."""
-    cells = [results.cell(row, column) for column in results.columns]
-    places = {f"{cell.x:,g}" for cell in cells if cell is not None and cell.x is not None}
-    axis = [" / ".join(sorted(places))] if results.experiment.axis else []
-    return [row, *axis, *(_shown(results, cell, in_full=in_full) for cell in cells)]
+    `in_full` adds precision and recall, and marks the best of each column.
+    """
+    axis = [results.experiment.axis] if results.experiment.axis else []
+    lines = [["", *axis, *results.columns]]
+    for row in results.rows:
+        cells = [results.cell(row, column) for column in results.columns]
+        places = {f"{cell.x:,g}" for cell in cells if cell is not None and cell.x is not None}
+        place = [" / ".join(sorted(places))] if axis else []
+        lines.append([row, *place, *(_shown(results, cell, in_full=in_full) for cell in cells)])
+    if ceilings := results.ceilings:
+        shown = [f"{100 * ceilings[c]:.2f}" if c in ceilings else MISSING for c in results.columns]
+        lines.append(["ceiling: a perfect aligner", *("" for _ in axis), *shown])
+    return lines
 
 
 def _shown(results: Results, cell: Cell | None, *, in_full: bool) -> str:
@@ -61,16 +66,6 @@ def _shown(results: Results, cell: Cell | None, *, in_full: bool) -> str:
     precision, recall = (100 * cell.spread(each).mean for each in ("precision", "recall"))
     is_best = not cell.row.apart and cell.spread().mean == results.best(cell.column)
     return f"{f'**{f1}**' if is_best else f1} ({precision:.2f} / {recall:.2f})"
-
-
-def ceiling_line(results: Results) -> list[list[str]]:
-    """Return the last line of the table, if any column has a ceiling."""
-    if not results.ceilings:
-        return []
-    ceilings = (results.ceilings.get(column) for column in results.columns)
-    axis = [""] if results.experiment.axis else []
-    shown = [MISSING if each is None else f"{100 * each:.2f}" for each in ceilings]
-    return [["ceiling: a perfect aligner", *axis, *shown]]
 
 
 def comparison_line(comparison: SeedComparison) -> str:
@@ -93,11 +88,9 @@ def notes(results: Results) -> Iterator[str]:
         yield f"base: {', '.join(bases)}"
     if options.sentences is not None:
         yield f"at most {options.sentences:,} sentences of a part are drawn, in all rows"
-    for column in results.columns:
-        scored = (c.runs.values() for c in results.cells if c.column == column)
-        counts = [run["scores"]["sentences"] for runs in scored for run in runs]
-        if counts:
-            yield f"{column}: scored on {_counts(counts)} sentences"
+    scored = {c.column: c.runs.values() for c in results.cells}
+    for column, scores in scored.items():
+        yield f"{column}: scored on {_counts(r['scores']['sentences'] for r in scores)} sentences"
     if changes := {**results.experiment.set, **options.set}:
         shown = (f"{name}={value}" for name, value in changes.items())
         yield f"in all rows that have it: {', '.join(shown)}"

@@ -1,7 +1,7 @@
 """Rows of recipes: taggers trained and scored, a column for each language."""
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,7 @@ from projection.errors import TrainingError
 from projection.io.files import parse_object
 from projection.io.records_json import Json
 from training.data.rows import Rows
-from training.experiments.config import DataConfig, Language
+from training.experiments.config import DataConfig
 from training.experiments.definition import Experiment, ExperimentOptions, ExperimentRow, Reads
 from training.experiments.reviewing import ReviewPool, read_pool
 from training.experiments.sources import read_labelled, read_pseudo, read_unlabelled
@@ -49,7 +49,7 @@ class TaggerBench:
         self.experiment, self.options, self.stages = experiment, options, stages
         self.columns = config.chosen(config.languages, options.columns, "language")
         self.data = {
-            lang: LanguageData(experiment.reads, config, config.languages[lang], on_progress)
+            lang: LanguageData(experiment.reads, config, lang, options.scored, on_progress)
             for lang in self.columns
         }
         self.presets: dict[str, Preset] = {}
@@ -91,14 +91,14 @@ class TaggerBench:
             if len(found) < row.sentences:
                 return f"the data give only {len(found):,} sentences"
         data.training(row, 0)
-        self._test(column)
+        _ = data.test
         return None
 
     def key(self, row: ExperimentRow, column: str, seed: int) -> object:
         """Return recipe, training data, simulated reviews and test data."""
         given, reviews = self.data[column].training(row, seed)
         plan = plan_of(self.presets[row.name], given)
-        return [plan, self._test(column).fingerprint, seed, reviews]
+        return [plan, self.data[column].test.fingerprint, seed, reviews]
 
     def run(self, row: ExperimentRow, column: str, seed: int, on_progress: OnProgress) -> Json:
         """Train by the row's recipe and score the result."""
@@ -107,7 +107,7 @@ class TaggerBench:
         with TemporaryDirectory(dir=self.stages) as scratch:
             trained = train_preset(
                 preset, given, Path(scratch) / "model",
-                seed=seed, eval=self._test(column), stages=self.stages, on_progress=on_progress,
+                seed=seed, eval=self.data[column].test, stages=self.stages, on_progress=on_progress,
             )  # fmt: skip
         assert trained.scores is not None  # noqa: S101  there is test data
         self._remove(trained.stages[-1])
@@ -118,10 +118,6 @@ class TaggerBench:
             "steps": {each.name: each.record["steps"] for each in trained.stages},
             "reviews": reviews,
         }
-
-    def _test(self, column: str) -> Rows:
-        test = self.data[column].test
-        return Rows(test.rows[: self.options.scored], test.labels)
 
     def _remove(self, last: StageRecord) -> None:
         """Delete the model of a stage that no other starts from or learns from."""
@@ -138,10 +134,20 @@ class LanguageData:
     """The data of a language; pseudo-labels, reviews and test are read when they are needed."""
 
     def __init__(
-        self, reads: Reads, config: DataConfig, language: Language, on_progress: OnProgress
+        self,
+        reads: Reads,
+        config: DataConfig,
+        lang: str,
+        scored: int | None,
+        on_progress: OnProgress,
     ) -> None:
-        self.reads, self.config, self.language = reads, config, language
-        self.on_progress, self.lang, self.labels = on_progress, language.lang, config.labels
+        self.reads, self.config, self.lang, self.scored = reads, config, lang, scored
+        self.on_progress, self.labels, self.kept = (
+            on_progress,
+            config.labels,
+            Path(config.projected),
+        )
+        self.language = language = config.languages[lang]
         self.corpora = language.teachers if reads is Reads.TEACHERS else language.corpora
         self._english = read_labelled(config.english, "en", self.labels)
         self._dev = read_labelled(language.dev, self.lang, self.labels, "validation")
@@ -177,9 +183,8 @@ class LanguageData:
         names = [*self.corpora] if row.corpus is None else [row.corpus]
         for name in names:
             if name not in self._read:
-                kept = Path(self.config.projected)
                 self._read[name] = read_pseudo(
-                    self.corpora[name], self.lang, self.labels, kept, self.on_progress
+                    self.corpora[name], self.lang, self.labels, self.kept, self.on_progress
                 )
         return Rows.joined(*(self._read[name] for name in names))
 
@@ -195,12 +200,11 @@ class LanguageData:
         if not found:
             where = f"{self.config.file} languages.{self.lang} test"
             raise TrainingError(where, "no test data", 'Add test = "FILE"')
-        return found
+        return Rows(found.rows[: self.scored], found.labels)
 
     @cached_property
     def _pool(self) -> tuple[ReviewPool, Rows]:
-        kept = Path(self.config.projected)
-        return read_pool(self.language, self.labels, kept, self.on_progress)
+        return read_pool(self.language, self.labels, self.kept, self.on_progress)
 
 
 def recipes(rows: Sequence[ExperimentRow], options: ExperimentOptions) -> dict[str, Preset]:
@@ -213,8 +217,10 @@ def recipes(rows: Sequence[ExperimentRow], options: ExperimentOptions) -> dict[s
         TrainingError: at a change that no row can hold.
     """
     presets = {row.name: preset_named(row.preset) for row in rows}
+    last = [preset.stages[-1] for preset in presets.values()]
+    end_alike = len({(stage.name, stage.settings.loss) for stage in last}) == 1
     for key in options.set:
-        if key in OF_THE_LAST_STAGE and not _end_alike(presets.values()):
+        if key in OF_THE_LAST_STAGE and not end_alike:
             fix = f"Say of which stage, such as target.{key}"
             raise TrainingError(f"--set {key}", "the rows end in different stages", fix)
         if not any(concerns(preset, key) for preset in presets.values()):
@@ -224,33 +230,15 @@ def recipes(rows: Sequence[ExperimentRow], options: ExperimentOptions) -> dict[s
     return {row.name: _recipe(presets[row.name], row, options) for row in rows}
 
 
-def _end_alike(presets: Iterable[Preset]) -> bool:
-    """Return whether the last stages are the same but for the recipe's numbers."""
-    last = [preset.stages[-1] for preset in presets]
-    return len({(stage.name, stage.settings.loss) for stage in last}) == 1
-
-
 def _recipe(preset: Preset, row: ExperimentRow, options: ExperimentOptions) -> Preset:
-    asked = {k: v for k, v in options.set.items() if concerns(preset, k)}
     based = {} if options.base is None else {"base": options.base, "learning_rate": "none"}
     gold, pseudo = options.sentences, row.sentences or options.sentences
-    limits = {Part.ENGLISH: gold, Part.TRANSLATED: gold}
+    drawn = {Part.ENGLISH: gold, Part.TRANSLATED: gold}
     if row.reviewed is None:  # else how many there are is what the row is about
-        limits |= {Part.PSEUDO: pseudo, Part.UNLABELLED: pseudo}
-    limited = {part: n for part, n in limits.items() if n is not None}
-    stages = (
-        replace(
-            stage,
-            uses=tuple(
-                replace(use, draw=replace(use.draw, sentences=limited[use.part]))
-                if use.part in limited
-                else use
-                for use in stage.uses
-            ),
-        )
-        for stage in preset.stages
-    )
-    return changed(replace(preset, stages=tuple(stages)), {**based, **asked, **row.set})
+        drawn |= {Part.PSEUDO: pseudo, Part.UNLABELLED: pseudo}
+    limits = {f"{part}.sentences": n for part, n in drawn.items() if n is not None}
+    asked = {k: v for k, v in {**limits, **options.set}.items() if concerns(preset, k)}
+    return changed(preset, {**based, **asked, **row.set})
 
 
 def _pseudo_draw(preset: Preset) -> Draw:
