@@ -32,7 +32,7 @@ from label_config.labeling_config import build_config
 from ml_backend.auth import Credentials, credentials_of
 from ml_backend.demo.label_studio_server import Account, LabelStudioServer, free_port
 from ml_backend.label_studio.client import Project, ReviewServer
-from ml_backend.label_studio.doctor import Verdict, diagnose
+from ml_backend.label_studio.doctor import CheckStatus, diagnose
 from ml_backend.label_studio.tabs import review_tabs
 from ml_backend.review.pull import fetch_reviewed
 from ml_backend.review.push import push
@@ -333,7 +333,7 @@ def test_a_round_trip(team: Team, server: ReviewServer) -> None:
     assert reviewed["lines"].status is ReviewStatus.UNUSABLE
     assert team.events(len(decided)) == ["ANNOTATION_CREATED"] * len(decided)
     found = list(diagnose(team.studio.url, team.key, project.title, team.backend_url))
-    assert [check for check in found if check.verdict is Verdict.PROBLEM] == []
+    assert [check for check in found if check.verdict is CheckStatus.PROBLEM] == []
 
 
 def test_tabs_filter_and_order_as_they_do_on_sqlite(team: Team, server: ReviewServer) -> None:
