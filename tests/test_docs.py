@@ -11,6 +11,8 @@ import pytest
 import typer
 
 from ml_backend.cli import app
+from projection.records import ConflictKind
+from projection.text.wording import CONFLICT_NAMES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -125,3 +127,11 @@ def test_the_python_example_prints_what_it_says(capsys: pytest.CaptureFixture[st
 def test_every_file_it_links_is_there(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
     assert not [link for link in links if not (page.parent / link).exists()]
+
+
+def test_the_glossary_has_every_conflict_by_its_name() -> None:
+    glossary = (ROOT / "docs" / "glossary.md").read_text("utf-8")
+    assert re.findall(r"(?m)^\| · ([^|]+) \|", glossary) == [
+        CONFLICT_NAMES[k] for k in ConflictKind
+    ]
+    assert len(glossary.splitlines()) <= 40, "one screen"

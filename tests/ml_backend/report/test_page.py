@@ -7,7 +7,6 @@ from html.parser import HTMLParser
 
 import pytest
 
-from ml_backend.report import plots
 from ml_backend.report.figures import Report
 from ml_backend.report.page import page
 from ml_backend.report.source import ReviewedProject
@@ -18,11 +17,6 @@ from tests.ml_backend.reviews import ALL, LOW, RIGHT, UGLY, review, reviews, tim
 @pytest.fixture
 def no_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)  # how Python marks what is not there
-
-
-@pytest.fixture
-def matplotlib() -> None:
-    pytest.importorskip("matplotlib")
 
 
 VOID = {"meta", "br", "link", "input", "use", "path"}
@@ -101,30 +95,6 @@ def test_what_comes_from_outside_is_text() -> None:
 
 def test_phrases_keep_their_direction_to_themselves() -> None:
     assert '<bdi lang="he">ירוש</bdi>' in page(Report.of(UGLY["right to left"]))
-
-
-@pytest.mark.usefixtures("matplotlib")
-def test_plots_take_the_colours_of_the_page() -> None:
-    drawn = plots.draw_all(Report.of(reviews(*timed(12, 6, 3), review(ALL, RIGHT, number=99))))
-    assert set(drawn) == {"days", "calibration", "times"}
-    for svg in drawn.values():
-        assert svg.startswith("<svg")
-        assert "var(--" in svg
-        assert not re.search(r"#0[1-7]0[1-7]0[1-7]", svg)
-        assert not re.search(r'<svg[^>]* (width|height)="', svg)
-
-
-@pytest.mark.usefixtures("matplotlib")
-def test_the_same_figures_make_the_same_plots() -> None:
-    found = Report.of(reviews(*timed(12, 6, 3)))
-    assert plots.draw_all(found) == plots.draw_all(found)
-
-
-@pytest.mark.usefixtures("matplotlib")
-def test_long_reviews_are_drawn_by_the_week() -> None:
-    both = ("2026-01-01T10:00:00Z", "2026-06-30T10:00:00Z")
-    long = reviews(*(review(ALL, ALL, number=n, at=at) for n, at in enumerate(both)))
-    assert "a week" in plots.draw_all(Report.of(long))["days"]
 
 
 @pytest.mark.usefixtures("no_matplotlib")
