@@ -93,7 +93,7 @@ def _reviewed(
     predicted = None if prediction is None else read_result(prediction, sentence, labels).regions
     return ReviewedSentence(
         sentence=sentence,
-        entities=tuple(Entity(entity.span, entity.label) for entity in result.entities),
+        entities=tuple(Entity(r.entity.span, r.entity.label) for r in result.regions),
         status=_status(annotation, result, predicted),
         annotator=_annotator(annotation),
         lead_time=annotation.number_or_none("lead_time"),

@@ -424,8 +424,8 @@ def test_another_label_ends_the_doubt_whether_it_was_right(doubtful: ProjectedSe
     assert doubts(after) == [
         "⚠ failed mapping 3",
         "⚠ overlap 1, 2",
-        "⚠ ambiguous 1",
-        "⚠ unsure 1",
+        "⚠ one-to-many 1",
+        "⚠ low confidence 1",
         "⚠ target only",
     ]
     mine = declared(after, "Portugal", "MISC")
@@ -438,10 +438,13 @@ def test_another_label_ends_the_doubt_whether_it_was_right(doubtful: ProjectedSe
 def test_other_borders_end_what_was_doubted_about_the_old_ones(doubtful: ProjectedSentence) -> None:
     after = propagated(doubtful, [(BANCO, Entity(Span(3, 8), "ORG"))])
 
-    assert doubts(after) == ["⚠ failed mapping 3", "⚠ unsure 2", "⚠ target only"]
+    assert doubts(after) == ["⚠ failed mapping 3", "⚠ low confidence 2", "⚠ target only"]
     assert chips(after)[0] == "1 ORG ↪"
     data = page(after)
-    assert (data["n_conflicts"], data["doubts"]) == (3, "not found, unsure, target only")
+    assert (data["n_conflicts"], data["doubts"]) == (
+        3,
+        "failed mapping, low confidence, target only",
+    )
 
 
 def test_what_is_no_entity_is_not_looked_for_in_the_translation(
@@ -450,7 +453,7 @@ def test_what_is_no_entity_is_not_looked_for_in_the_translation(
     after = propagated(doubtful, [(BANCO, None)])
 
     assert chips(after) == ["1 ORG ↪ no entity", "2 LOC 0.41", "3 LOC failed mapping"]
-    assert doubts(after) == ["⚠ failed mapping 3", "⚠ unsure 2", "⚠ target only"]
+    assert doubts(after) == ["⚠ failed mapping 3", "⚠ low confidence 2", "⚠ target only"]
     assert page(after)["n_entities"] == 2
     assert after.source_entities == doubtful.source_entities
 
