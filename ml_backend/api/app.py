@@ -3,7 +3,6 @@
 import logging
 import time
 from collections import Counter
-from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, Unauthoriz
 from ml_backend.api.interactive import Drawn, Found, find_with, respond
 from ml_backend.api.metrics import Metrics
 from ml_backend.api.predict import Answers, answer
-from ml_backend.api.webhook import EventLog, read_event
+from ml_backend.api.webhook import queue_jobs, read_event
 from ml_backend.api.wire import (
     ErrorResponse,
     HealthResponse,
@@ -32,7 +31,6 @@ from ml_backend.api.wire import (
     read_predict,
 )
 from ml_backend.auth import Credentials, credentials_of
-from ml_backend.jobs.events import START_TRAINING
 from ml_backend.jobs.queue import LOG_LINES, JobQueue
 from ml_backend.serving.engine import Engine, NotReadyError
 from ml_backend.serving.model_store import BUNDLED
@@ -55,18 +53,15 @@ CHALLENGE = WWWAuthenticate("basic", {"realm": "spanferry"})
 ASK_FOR = "no or wrong credentials. Send HTTP basic ones, or Authorization: Token <password>"
 
 
-def create_app(settings: Settings, engine: Engine, events: EventLog | None = None) -> Flask:
-    """The application. The caller starts `engine`, and closes it and the `events` passed in.
-
-    Without `events`, they go to the data folder.
+def create_app(settings: Settings, engine: Engine) -> Flask:
+    """Compose the application. The caller starts and closes `engine`.
 
     Raises:
         SettingsError: if authentication is on and there is no password.
     """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_mb * 2**20
-    events = events or EventLog(settings.events_file, settings.event_queue)
-    service = Service(settings, engine, events)
+    service = Service(settings, engine)
     app.add_url_rule("/", "root", service.health)
     app.add_url_rule("/health", "health", service.health)
     app.add_url_rule("/setup", "setup", service.setup, methods=["POST"])
@@ -84,10 +79,10 @@ def create_app(settings: Settings, engine: Engine, events: EventLog | None = Non
 class Service:
     """The endpoints. None but /predict ever waits for a model longer than `SETUP_WAIT`."""
 
-    def __init__(self, settings: Settings, engine: Engine, events: EventLog) -> None:
-        self._settings, self._engine, self._events = settings, engine, events
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self._settings, self._engine = settings, engine
         self._queue = JobQueue(settings.jobs_folder)
-        self._metrics = Metrics(engine, events)
+        self._metrics = Metrics(engine)
 
     def health(self) -> HealthResponse:
         """That the process answers, and with which model. Label Studio gives this 1 s."""
@@ -129,15 +124,12 @@ class Service:
             return answer(asked, lambda found: self._engine.project(projector, found, left()))
         return respond(asked, projector.model_version, find)
 
-    def webhook(self) -> tuple[WebhookResponse, HTTPStatus]:
-        """Write an event down later, and say so now; a training asked for is queued by then."""
-        event = read_event(read_object(request.get_data(), "/webhook"), datetime.now(UTC))
+    def webhook(self) -> WebhookResponse:
+        """Acknowledge an event; a training that follows from it is queued by then."""
+        event = read_event(read_object(request.get_data(), "/webhook"))
         self._metrics.events.labels(event.counted_as).inc()
-        if event.action == START_TRAINING and event.project is not None:
-            self._queue.add(event.project, "asked for in Label Studio")
-        if self._events.put(event):
-            return WebhookResponse(status="queued"), HTTPStatus.OK
-        return WebhookResponse(status="lost"), HTTPStatus.SERVICE_UNAVAILABLE
+        queue_jobs(event, self._queue, self._settings.train_each)
+        return WebhookResponse(status="queued")
 
     def versions(self) -> VersionsResponse:
         """The models one can activate."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from xml.etree.ElementTree import ParseError
 
 from defusedxml import DefusedXmlException
@@ -37,10 +37,11 @@ from label_config.regions import (
 )
 from label_config.source_html import confidence
 from label_config.target_css import base_of, suggestion_id
-from ml_backend.api.predict import Answers, Reason, Refused, read_sentence
-from ml_backend.api.wire import Json, Prediction, PredictRequest
+from ml_backend.api.predict import Answers, RefusalReason, Refused, read_sentence
+from ml_backend.api.wire import Prediction, PredictRequest
 from projection.errors import ReviewError, SpanferryError
 from projection.io.json_fields import Fields
+from projection.io.records_json import Json
 from projection.records import Entity, LabelOrigin, ParallelSentence, Projection, Span
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def _respond_to(
         return answers, 0.0, refused
     found = find(sentence, drawn)
     if found is None:
-        refused.append(Refused(Reason.TOO_LONG, f"{where}: longer than the models read"))
+        refused.append(Refused(RefusalReason.TOO_LONG, f"{where}: longer than the models read"))
         told = (_told(region, entity, TOO_LONG, []) for region, entity in drawn.in_source)
         return [*answers, *told], 0.0, refused
     return [*answers, *_answers(sentence, drawn, found, shown)], found.score, refused
@@ -185,7 +186,7 @@ def _read(
             elif kind == ENTITIES and CAME_FROM not in meta and not is_as_predicted(region):
                 target.append((region, region_at(fields, sentence, labels).entity))
         except SpanferryError as error:
-            refused.append(Refused(Reason.BAD_REGION, str(error)))
+            refused.append(Refused(RefusalReason.BAD_REGION, str(error)))
     return Drawn(tuple(source), tuple(target)), refused
 
 
@@ -198,7 +199,7 @@ def _mistaken(
             with suppress(SpanferryError):
                 read = region_at(Fields(region, "shown", ReviewError), sentence, labels)
                 if read.shown != read.entity.label:
-                    value = {**region["value"], "labels": [read.entity.label]}
+                    value = {**cast(Json, region["value"]), "labels": [read.entity.label]}
                     yield _placed({**region, "value": value})
 
 

@@ -5,13 +5,11 @@ keys from release to release.
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NotRequired, TypedDict, cast
 
 from projection.errors import SpanferryError
-
-Json = Mapping[str, Any]
+from projection.io.records_json import Json
 
 
 class RequestError(SpanferryError):
