@@ -4,7 +4,6 @@ import logging
 import socket
 import sys
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from flask import Flask
@@ -38,7 +37,7 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # its base is untyped
         for name, value in gunicorn_options(self.settings).items():
             if name in self.cfg.settings:
                 self.cfg.set(name, value)
-        self.cfg.set("worker_exit", lambda _arbiter, _worker: self.close())
+        self.cfg.set("worker_exit", lambda _arbiter, _worker: self._stop())
 
     def load(self) -> Flask:
         """Compose the application. Called in each worker: threads would not survive the fork."""
@@ -50,14 +49,12 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # its base is untyped
             turn=settings.sentences_per_turn,
         )
         queue = JobQueue(settings.jobs_folder)
-        keeper = RunnerKeeper(queue, partial(start_runner, settings.data_dir, queue.root))
+        keeper = RunnerKeeper(queue, lambda: start_runner(settings.data_dir, queue.root).poll)
         app = create_app(settings, engine.start())
-        keeper.start()
-        self._close = [keeper.close, engine.close]
+        self._close = [keeper.start().close, engine.close]
         return app
 
-    def close(self) -> None:
-        """Stop following the store and the jobs."""
+    def _stop(self) -> None:
         for close in self._close:
             close()
 

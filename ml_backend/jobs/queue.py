@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
@@ -44,6 +44,9 @@ class State(StrEnum):
     SERVED = "served"  # the new model answers
     KEPT = "kept"  # the new model is stored, the old one goes on answering
     FAILED = "failed"
+
+
+WAITING = (State.QUEUED, State.RUNNING)  # for a runner; one that is running may be interrupted
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,8 @@ Work = Callable[[Job, Path], Job]
 It is called again with the same folder after an interruption.
 """
 
+Poll = Callable[[], int | None]
+
 
 @dataclass(frozen=True, slots=True)
 class JobQueue:
@@ -96,13 +101,13 @@ class JobQueue:
         """
         with self._lock():
             reviews = self._reviews().get(str(project), 0) + more
-            self._set_reviews(project, reviews)
+            write_json(self.root / REVIEWS, {**self._reviews(), str(project): reviews})
             if reviews >= each:
                 self._add(project, f"{reviews} reviews since the last one")
             return reviews
 
     def _add(self, project: int, why: str) -> Job:
-        self._set_reviews(project, 0)
+        write_json(self.root / REVIEWS, {**self._reviews(), str(project): 0})
         for job in self.jobs():
             if (job.project, job.state) == (project, State.QUEUED):
                 return job
@@ -145,7 +150,7 @@ class JobQueue:
     @property
     def waits(self) -> bool:
         """True if a job is queued or was interrupted."""
-        return any(job.state in (State.QUEUED, State.RUNNING) for job in self.jobs())
+        return any(job.state in WAITING for job in self.jobs())
 
     @property
     def has_runner(self) -> bool:
@@ -162,24 +167,14 @@ class JobQueue:
         """
         done = 0
         # Again, because one may be queued while we are leaving, and its runner finds us still here.
-        while (more := self._run_those_there(work)) is not None:
-            done += more
-            if not any(job.state is State.QUEUED for job in self.jobs()):
+        while self.waits:
+            try:
+                with FileLock(self.root / RUNNER, timeout=0), self._signs_of_life():
+                    while (job := self._begin_next()) is not None:
+                        self._do(job, work)
+                        done += 1
+            except Timeout:
                 break
-        return done
-
-    def _run_those_there(self, work: Work) -> int | None:
-        """Return the number of jobs done, None where another process is running jobs."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        done = 0
-        try:
-            with FileLock(self.root / RUNNER, timeout=0), self._signs_of_life():
-                self._requeue_interrupted()
-                while (job := self._begin_next()) is not None:
-                    self._do(job, work)
-                    done += 1
-        except Timeout:
-            return None
         return done
 
     @contextmanager
@@ -202,14 +197,15 @@ class JobQueue:
             (self.root / ALIVE).unlink(missing_ok=True)
 
     def _begin_next(self) -> Job | None:
+        """Begin the oldest job that waits. For the only runner: what is running was interrupted."""
         with self._lock():
-            waiting = [job for job in self.jobs() if job.state is State.QUEUED]
-            if not waiting:
-                return None
-            oldest = waiting[-1]
-            return self._write(
-                replace(oldest, state=State.RUNNING, started=_now(), attempts=oldest.attempts + 1)
-            )
+            for job in reversed(self.jobs()):
+                if job.state is State.RUNNING and job.attempts >= ATTEMPTS:
+                    self._fail(job, f"its process died {ATTEMPTS} times")
+                elif job.state in WAITING:
+                    begun = replace(job, state=State.RUNNING, started=_now())
+                    return self._write(replace(begun, attempts=job.attempts + 1))
+        return None
 
     def _do(self, job: Job, work: Work) -> None:
         """Do a job and record its outcome; whatever that is, the next one can be done."""
@@ -225,14 +221,6 @@ class JobQueue:
             except Exception as error:
                 traceback.print_exc()
                 self._fail(job, f"{error!r}: the log says more")
-
-    def _requeue_interrupted(self) -> None:
-        """For the one that holds the runner's lock: nobody else is running anything."""
-        for job in self.jobs():
-            if job.state is State.RUNNING and job.attempts >= ATTEMPTS:
-                self._fail(job, f"its process died {ATTEMPTS} times")
-            elif job.state is State.RUNNING:
-                self._write(replace(job, state=State.QUEUED))
 
     def _fail(self, job: Job, said: str) -> None:
         said = said.encode(errors="backslashreplace").decode()  # may quote half a surrogate pair
@@ -268,9 +256,6 @@ class JobQueue:
             log.warning("%s is damaged (%r): the count starts again", self.root / REVIEWS, error)
             return {}
 
-    def _set_reviews(self, project: int, count: int) -> None:
-        write_json(self.root / REVIEWS, {**self._reviews(), str(project): count})
-
     @contextmanager
     def _lock(self) -> Iterator[None]:
         """Keep other processes from adding or beginning a job between our reading and writing."""
@@ -279,28 +264,18 @@ class JobQueue:
             yield
 
 
-class RunnerProcess(Protocol):
-    """The part of `subprocess.Popen` that a keeper needs."""
-
-    def poll(self) -> int | None:
-        """Return the exit status, None while it runs."""
-
-
 class RunnerKeeper:
     """Starts a runner when jobs wait and none is at work.
 
     It looks every few seconds. After a runner that died, the pause doubles, up to five minutes.
+    `start` starts one and returns its `poll`: the exit status, None while it runs.
     """
 
     def __init__(
-        self,
-        queue: JobQueue,
-        start: Callable[[], RunnerProcess],
-        *,
-        look_seconds: float = LOOK_SECONDS,
+        self, queue: JobQueue, start: Callable[[], Poll], *, look_seconds: float = LOOK_SECONDS
     ) -> None:
         self._queue, self._start_runner, self._look_seconds = queue, start, look_seconds
-        self._runner: RunnerProcess | None = None
+        self._poll: Poll | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="keep-runner", daemon=True)
 
@@ -327,15 +302,15 @@ class RunnerKeeper:
 
     def _look(self) -> int | None:
         """Return the exit status of our runner if it has ended; start one if need be."""
-        if self._runner is not None:
-            status = self._runner.poll()
+        if self._poll is not None:
+            status = self._poll()
             if status is not None:
-                self._runner = None
+                self._poll = None
             if status:
                 log.warning("A training runner ended with status %d", status)
             return status
         if self._queue.waits and not self._queue.has_runner:
-            self._runner = self._start_runner()
+            self._poll = self._start_runner()
         return None
 
 

@@ -66,7 +66,7 @@ def loading(store: ModelStore, gate: threading.Event) -> Engine:
     """An engine whose first load goes on until `gate` is set."""
 
     def load(_: Path | None) -> FixedProjector:
-        assert gate.wait(10)
+        assert gate.wait(60)
         return FixedProjector()
 
     return Engine(load, store, poll_seconds=0.01)

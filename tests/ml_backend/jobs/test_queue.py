@@ -23,6 +23,7 @@ from ml_backend.jobs.queue import (
     SILENT_SECONDS,
     Job,
     JobQueue,
+    Poll,
     RunnerKeeper,
     State,
 )
@@ -309,9 +310,9 @@ def kept(queue: JobQueue) -> Iterator[list[Runner]]:
     """The runners a keeper in a hurry has started so far."""
     started: list[Runner] = []
 
-    def start() -> Runner:
+    def start() -> Poll:
         started.append(Runner())
-        return started[-1]
+        return started[-1].poll
 
     keeper = RunnerKeeper(queue, start, look_seconds=0.01).start()
     try:
@@ -355,11 +356,11 @@ class TestRunnerKeeper:
         """A full disk, for instance."""
         tries = []
 
-        def start() -> Runner:
+        def start() -> Poll:
             tries.append(1)
             if len(tries) < 3:
                 raise OSError("no space left on device")
-            return Runner()
+            return Runner().poll
 
         queue.add(5, "asked for")
         keeper = RunnerKeeper(queue, start, look_seconds=0.01).start()

@@ -34,7 +34,7 @@ class GatedLoad:
 
     def __call__(self, target: Path | None) -> FixedProjector:
         self.loads.append(target)
-        assert self.gate.wait(10)
+        assert self.gate.wait(60)
         if self.error is not None:
             raise self.error
         return FixedProjector(BUNDLED_VERSION if target is None else target.name)
