@@ -15,8 +15,7 @@ from ml_backend.cli.options import AsJson, IgnoreLabel, LabelMap
 from projection.errors import TrainingError
 
 if TYPE_CHECKING:
-    from datasets import Dataset
-
+    from training.data.rows import Rows
     from training.evaluation.error_analysis import Assessment, Difference
 
 SCHEMA = 2
@@ -65,22 +64,18 @@ def evaluate(
     Example: spanferry evaluate models/de models/base dev.iob2 --map-label OTH=MISC
     """
     # Takes seconds to import, which `--help` should not.
-    from training.data.dataset import map_labels, parse_label_map, rows_of  # noqa: PLC0415
-    from training.data.pseudo_labels import load_tagged  # noqa: PLC0415
+    from training.data.pseudo_labels import read_tagged  # noqa: PLC0415
+    from training.data.rows import LabelMap as Mapping  # noqa: PLC0415
     from training.data.splits import TRAIN  # noqa: PLC0415
     from training.evaluation.error_analysis import assess, better_by, names_in  # noqa: PLC0415
     from training.evaluation.tagging_scores import source_side as load_source_side  # noqa: PLC0415
     from training.evaluation.tagging_scores import tag_data  # noqa: PLC0415
 
     models, data = models_and_data(words)
-    labels = parse_label_map(rename or (), ignore or ())
+    labels = Mapping.parse(rename, ignore)
     dataset = load_source_side([each.path for each in data]) if source_side else load_test(data)
     known = (
-        names_in(
-            row
-            for path in trained_on
-            for row in rows_of(map_labels(load_tagged(path, TRAIN), labels))
-        )
+        names_in(row for path in trained_on for row in read_tagged(path, TRAIN).mapped(labels))
         if trained_on
         else None
     )
@@ -119,18 +114,14 @@ class Data(NamedTuple):
         return cls(Path(word))
 
 
-def load_test(data: Sequence[Data]) -> "Dataset":
+def load_test(data: Sequence[Data]) -> "Rows":
     """All of it as one dataset; of what was split, the test part."""
-    from training.data.dataset import in_language, load_export  # noqa: PLC0415
-    from training.data.pseudo_labels import together  # noqa: PLC0415
+    from training.data.dataset import read_rows  # noqa: PLC0415
+    from training.data.rows import Rows  # noqa: PLC0415
     from training.data.splits import TEST  # noqa: PLC0415
 
-    loaded = ((load_export(each.path, TEST), each.lang) for each in data)
-    whole = together(
-        *(found if lang is None else in_language(found, lang) for found, lang in loaded)
-    )
-    assert whole is not None  # noqa: S101  there is at least one
-    return whole
+    loaded = ((read_rows(each.path, TEST), each.lang) for each in data)
+    return Rows.joined(*(rows if lang is None else rows.in_language(lang) for rows, lang in loaded))
 
 
 def models_and_data(words: Sequence[str]) -> tuple[list[str], list[Data]]:

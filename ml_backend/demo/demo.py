@@ -42,7 +42,7 @@ from projection.pipeline.conflicts import Policy
 from projection.pipeline.projector import Projector
 from projection.pipeline.run import RunSummary, load_run, load_summary, project_corpus
 from projection.records import ParallelSentence, ReviewStatus
-from training.data.dataset import load_export
+from training.data.dataset import read_rows
 from training.data.iob2 import encode, write_iob2
 from training.evaluation.tagging_scores import Scores, evaluate
 from training.export.export import write_export
@@ -284,7 +284,7 @@ def walk_the_loop(demo: Demo) -> Figures:
     with demo.stages.stage("fine-tune a target model"):
         model = demo.folder / "model"
         base = bundled.path("tagger")
-        fine_tune(load_export(export), replace(TARGET_RECIPE, base=str(base)), model)
+        fine_tune(read_rows(export), replace(TARGET_RECIPE, base=str(base)), model)
     with demo.stages.stage("evaluate before and after"):
         model_f1 = compare(base, model, held_out, demo.folder / "held-out")
     with demo.stages.stage("serve the new model"):

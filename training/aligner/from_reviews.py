@@ -30,7 +30,7 @@ from projection.records import Entity, ParallelSentence, ReviewedSentence, Revie
 from projection.text.words import cuts_word, word_spans
 from training.aligner.silver import SilverSentence, read_silver
 from training.data.adjudication import newest_decisions
-from training.data.dataset import SUMMARY, load_export
+from training.data.dataset import SUMMARY, read_rows
 from training.data.reviewed import REVIEWED, read_reviews
 from training.data.splits import TRAIN
 
@@ -112,8 +112,8 @@ def reviews_to_learn_from(path: Path) -> list[ReviewedSentence]:
     parts = parse_object(summary.read_text("utf-8"), str(summary)) if summary.is_file() else {}
     if {*parts.get("parts", ())} <= {TRAIN}:
         return reviews
-    part = load_export(export, TRAIN)
-    learned = {*zip(part["id"], part["origin"], strict=True)}
+    part = read_rows(export, TRAIN)
+    learned = {(row.id, row.origin) for row in part}
     return [each for each in reviews if (each.sentence.id, each.sentence.origin) in learned]
 
 

@@ -14,8 +14,8 @@ from projection.evaluation.matching import EXACT, MISTAKES, TAGGING_STEPS, Match
 from projection.evaluation.scores import DRAWS, Interval, bootstrap, f1_of, interval_of, resampled
 from projection.io.records_json import Json
 from projection.records import Entity, Span
-from training.data.dataset import Row
 from training.data.iob2 import chunks
+from training.data.rows import Row
 from training.evaluation.tagging_scores import Scores, Tagged, score
 
 EXAMPLES = 5  # of each kind of mistake, in the JSON form

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from datasets import Dataset
 from seqeval.metrics.v1 import precision_recall_fscore_support
 from seqeval.scheme import IOB2
 
@@ -13,16 +12,9 @@ from projection.io.gold import read_every_gold
 from projection.models.checkpoints import longest_input
 from projection.models.tagger import Tagger
 from projection.models.windows import pieces
-from training.data.dataset import (
-    AS_IS,
-    LabelMap,
-    Row,
-    dataset_of,
-    load_export,
-    rows_of,
-    tag_names_of,
-)
+from training.data.dataset import read_rows
 from training.data.iob2 import OUTSIDE, encode, labels_of, tag_fault
+from training.data.rows import AS_IS, LabelMap, Row, Rows
 
 SCHEMA = 1
 PORTION = 256  # sentences between two signs of life
@@ -144,7 +136,7 @@ def score(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> 
     )
 
 
-def source_side(paths: Sequence[Path]) -> Dataset:
+def source_side(paths: Sequence[Path]) -> Rows:
     """The source sentences of projection gold, in words, with their gold entities.
 
     This is how a teacher sees a corpus that is projected: as running text, parted by our own rules.
@@ -158,7 +150,7 @@ def source_side(paths: Sequence[Path]) -> Dataset:
             sentence = gold.sentence
             found = encode(sentence.source, sentence.entities or (), sentence.source_lang)
             rows.append(Row(sentence.id, found.tokens, found.tags, sentence.source_lang))
-    return dataset_of(rows)
+    return Rows.of(rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +180,7 @@ class Tagged:
 
 def evaluate(
     model: Path | str,
-    data: Dataset | Path,
+    data: Rows | Path,
     *,
     labels: LabelMap = AS_IS,
     on_progress: OnScored = lambda _more: None,
@@ -199,7 +191,7 @@ def evaluate(
 
 def tag_data(
     model: Path | str,
-    data: Dataset | Path,
+    data: Rows | Path,
     *,
     labels: LabelMap = AS_IS,
     on_progress: OnScored = lambda _more: None,
@@ -213,8 +205,8 @@ def tag_data(
         ModelError: if the model cannot be loaded or its tags are not IOB2.
         CorpusError, TrainingError: if the data cannot be read.
     """
-    dataset = load_export(data) if isinstance(data, Path) else data
-    rows = [row for row in rows_of(dataset) if row.tokens]
+    given = read_rows(data) if isinstance(data, Path) else data
+    rows = [row for row in given if row.tokens]
     if not rows:
         raise TrainingError("evaluation data", "has no sentence")
     tagger = Tagger.from_pretrained(model)
@@ -232,7 +224,7 @@ def tag_data(
         labels_of(tags)
         for tags in (
             [tag for row in gold for tag in row.tags],
-            labels.tags(tag_names_of(dataset)),
+            labels.tags(given.tag_names),
             labels.tags(tagger.tags),
         )
     )

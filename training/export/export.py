@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from datasets import Dataset, DatasetDict
+from datasets import DatasetDict
 from datasets.utils import (
     are_progress_bars_disabled,
     disable_progress_bars,
@@ -34,9 +34,10 @@ from training.data.adjudication import (
     adjudicate,
     moment,
 )
-from training.data.dataset import DATASET, IOB2, SUMMARY, Row, dataset_of, row_of
+from training.data.dataset import DATASET, IOB2, SUMMARY, to_dataset
 from training.data.iob2 import chunks, write_iob2
 from training.data.reviewed import REVIEWED
+from training.data.rows import Row, Rows, row_of
 from training.data.splits import TRAIN, Shares, Splits, document_of, split
 from training.export.omissions import (
     Loss,
@@ -286,10 +287,10 @@ def _write_rows(
 ) -> None:
     parts = gathered.parts(settings.wanted)
     _write_iob2(gathered.rows, folder / IOB2, settings)
-    datasets = {name: dataset_of([row for _, row in kept], labels) for name, kept in parts.items()}
+    named = {name: Rows.of((row for _, row in kept), labels) for name, kept in parts.items()}
     # `dataset/` tells an empty part from none. Files have only what can be loaded.
     filled = [name for name, kept in parts.items() if kept] or [TRAIN]
-    _save(datasets, filled, folder)
+    _save(named, filled, folder)
     for name in filled:
         if settings.shares is not None:
             rows = [row for _, row in parts[name]]
@@ -303,8 +304,9 @@ def _write_iob2(rows: Iterable[Row], path: Path, settings: ExportSettings) -> No
     write_iob2((r.tagged if settings.comments else (r.tokens, r.tags) for r in rows), path)
 
 
-def _save(parts: Mapping[str, Dataset], filled: Iterable[str], folder: Path) -> None:
+def _save(named: Mapping[str, Rows], filled: Iterable[str], folder: Path) -> None:
     (folder / PARQUET).mkdir()
+    parts = {name: to_dataset(rows) for name, rows in named.items()}
     with _without_bars():
         # One shard even for no rows, for which `datasets` would write none and then fail to load.
         DatasetDict(parts).save_to_disk(folder / DATASET, num_shards=dict.fromkeys(parts, 1))

@@ -13,8 +13,8 @@ from transformers import PreTrainedTokenizerBase
 
 from projection.errors import TrainingError
 from projection.models.windows import Piece
-from training.data.dataset import Row
 from training.data.iob2 import OUTSIDE, chunks, in_words
+from training.data.rows import Row
 from training.trainer.losses import IGNORED
 from training.trainer.trainer import TARGETS
 

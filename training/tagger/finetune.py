@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from datasets import Dataset
 from numpy.typing import NDArray
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -23,8 +22,8 @@ from projection.models.bundled import resolve
 from projection.models.checkpoints import longest_input, quiet, version_of
 from projection.models.windows import Piece, pieces
 from training.aligner.save import made_with
-from training.data.dataset import fingerprint, rows_of, tag_names_of
 from training.data.iob2 import labels_of
+from training.data.rows import Rows
 from training.evaluation.tagging_scores import Scores, evaluate, score
 from training.tagger.features import Example, TargetCollator, example_of, features_of
 from training.tagger.head import HeadChange, load_for_training
@@ -105,15 +104,15 @@ class Material:
     examples: Sequence[Example]
     tags: tuple[str, ...]
     fingerprint: str
-    dev: Dataset | None = None
-    eval: Dataset | None = None
+    dev: Rows | None = None
+    eval: Rows | None = None
 
 
 def fine_tune(
-    train: Dataset,
+    train: Rows,
     settings: FineTune,
     out: Path,
-    eval: Dataset | None = None,  # noqa: A002  the word everyone looks for
+    eval: Rows | None = None,  # noqa: A002  the word everyone looks for
     on_progress: OnProgress = lambda _what, _done, _total: None,
 ) -> TrainingResult:
     """Train on every sentence alike, score on `eval`, and save the model to the new folder `out`.
@@ -121,9 +120,9 @@ def fine_tune(
     See `learn`; `training.tagger.recipe_runner` trains by recipes of several stages.
     """
     material = Material(
-        examples=[example_of(row) for row in rows_of(train)],
-        tags=tuple(tag_names_of(train)),
-        fingerprint=fingerprint(train),
+        examples=[example_of(row) for row in train],
+        tags=train.tag_names,
+        fingerprint=train.fingerprint,
         eval=eval,
     )
     return learn(material, settings, out, on_progress=on_progress)
@@ -198,8 +197,8 @@ def _check(material: Material, settings: FineTune, out: Path) -> None:
         raise TrainingError(str(out), "exists already", "Choose another folder, or delete this one")
     if not any(example.words for example in material.examples):
         raise TrainingError("training data", "has no sentence", "Accept or correct some first")
-    for name, dataset in (("evaluation", material.eval), ("dev", material.dev)):
-        if dataset is not None and not any(row.tokens for row in rows_of(dataset)):
+    for name, rows in (("evaluation", material.eval), ("dev", material.dev)):
+        if rows is not None and not any(row.tokens for row in rows):
             raise TrainingError(f"{name} data", "has no sentence", "Accept or correct some first")
     taught = all(example.soft is not None for example in material.examples)
     if settings.loss.learns_from_teachers and not taught:
@@ -212,7 +211,7 @@ def _finish(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     result: TrainingResult,
-    held_out: Dataset | None,
+    held_out: Rows | None,
     *,
     work: Path,
     out: Path,
@@ -269,15 +268,15 @@ def _layers(model: PreTrainedModel) -> nn.ModuleList | None:
     return max(stacks, key=len, default=None)
 
 
-def _score(model: Path, dataset: Dataset, on_progress: OnProgress) -> Scores:
+def _score(model: Path, rows: Rows, on_progress: OnProgress) -> Scores:
     done = 0
 
     def on_scored(more: int) -> None:
         nonlocal done
         done += more
-        on_progress(SCORING, done, len(dataset))
+        on_progress(SCORING, done, len(rows))
 
-    return evaluate(model, dataset, on_progress=on_scored)
+    return evaluate(model, rows, on_progress=on_scored)
 
 
 def _schedule(settings: FineTune) -> Schedule:
@@ -301,7 +300,7 @@ def _dev(material: Material, tokenizer: PreTrainedTokenizerBase, limit: int) -> 
         return None
     # A type the model cannot predict is none it could be kept for.
     known = {*material.tags}
-    examples = [example_of(row) for row in rows_of(material.dev)]
+    examples = [example_of(row) for row in material.dev]
     examples = [
         replace(e, tags=tuple(tag if tag in known else "O" for tag in e.tags)) for e in examples
     ]

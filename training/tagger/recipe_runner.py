@@ -12,26 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import Any
-
-from datasets import Dataset
 
 from projection.errors import TrainingError
 from projection.io.files import locked, parse_object, write_json
 from projection.io.folders import content_hash, is_main_process, new_folder, wait_for
 from projection.models import bundled
-from training.data.dataset import (
-    Row,
-    described,
-    fingerprint,
-    fingerprint_of,
-    languages_of,
-    rows_of,
-    tag_names_of,
-)
-from training.data.iob2 import labels_of, tag_names
+from training.data.rows import NO_ROWS, Row, Rows
 from training.evaluation.tagging_scores import Scores, evaluate
 from training.tagger.distill import TEACHING, answers_of, taught
 from training.tagger.features import Example, example_of
@@ -58,25 +46,25 @@ EVAL = "eval"  # the part of the data that is scored at the end
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """What recipes learn from. Each has tokens and tags, as `training.data.dataset` makes them.
+    """What recipes learn from. Missing parts are empty.
 
     `english` is gold of the source language, `pseudo` projected and looked at by nobody (see
     `data.pseudo_labels` for its further columns), `reviewed` target language that people or gold
-    stand behind. The tags of `unlabelled` are not read. `dev` decides how long the last stage trains.
-    `translations` are for recipes that translate word by word; None takes them from the lexicon of
-    the bundled aligner. `lang` is the target language, where the data do not say.
+    stand behind. The tags of `unlabelled` are not read. `dev` decides how long the last stage
+    trains. `translations` are for recipes that translate word by word; None takes them from the
+    lexicon of the bundled aligner. `lang` is the target language, where the data do not say.
     """
 
-    english: Dataset | None = None
-    pseudo: Dataset | None = None
-    reviewed: Dataset | None = None
-    unlabelled: Dataset | None = None
-    dev: Dataset | None = None
+    english: Rows = NO_ROWS
+    pseudo: Rows = NO_ROWS
+    reviewed: Rows = NO_ROWS
+    unlabelled: Rows = NO_ROWS
+    dev: Rows | None = None
     translations: Translations | None = None
     lang: str | None = None
 
     @property
-    def parts(self) -> dict[str, Dataset | None]:
+    def parts(self) -> dict[str, Rows | None]:
         """Every part by its name."""
         names = ("english", "pseudo", "reviewed", "unlabelled", "dev")
         return {name: getattr(self, name) for name in names}
@@ -84,9 +72,7 @@ class TrainingData:
     @property
     def tags(self) -> tuple[str, ...]:
         """The tags of all types that the labelled parts speak of."""
-        parts = (self.english, self.pseudo, self.reviewed)
-        names = chain.from_iterable(tag_names_of(part) for part in parts if part is not None)
-        return tuple(tag_names(labels_of(names)))
+        return Rows.joined(self.english, self.pseudo, self.reviewed).tag_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +150,7 @@ def train_preset(
     out: Path,
     *,
     seed: int = 0,
-    eval: Dataset | None = None,  # noqa: A002  the word everyone looks for
+    eval: Rows | None = None,  # noqa: A002  the word everyone looks for
     stages: Path | None = None,
     tracking: Tracking = NOWHERE,
     on_progress: OnProgress = lambda _what, _done, _total: None,
@@ -196,7 +182,7 @@ def train_preset(
     model = course.models[preset.stages[-1].name]
     trained = Trained(out, preset.name, seed, done, None)
     if is_main_process():
-        trained = _finish(trained, model, preset, {**data.parts, EVAL: eval}, on_progress)
+        trained = _finish(trained, model, preset, data.parts | {EVAL: eval}, on_progress)
     wait_for(out)
     loop.wait_for_everyone()
     if is_main_process() and stages is None:
@@ -209,7 +195,7 @@ def plan_of(preset: Preset, data: TrainingData) -> dict[str, Any]:
     words = data.translations
     return {
         "preset": asdict(preset) | {"base": _identity(preset.base)},
-        "data": {p: None if each is None else fingerprint(each) for p, each in data.parts.items()},
+        "data": {p: each.fingerprint if each else None for p, each in data.parts.items()},
         "lang": data.lang,
         "translations": content_hash(bundled.path("aligner"))
         if words is None
@@ -222,7 +208,7 @@ def _finish(
     trained: Trained,
     model: Path,
     preset: Preset,
-    parts: Mapping[str, Dataset | None],
+    parts: Mapping[str, Rows | None],
     on_progress: OnProgress,
 ) -> Trained:
     """Score the last model and put it in place with the record of all stages."""
@@ -231,9 +217,7 @@ def _finish(
         trained = replace(trained, scores=evaluate(model, held_out, on_progress=count))
     record = trained.to_json()
     record["settings"] = {**record["settings"], "base": preset.base}
-    record["parts"] = {
-        name: described(rows_of(each)) for name, each in parts.items() if each is not None
-    }
+    record["parts"] = {name: each.describe() for name, each in parts.items() if each}
     with new_folder(trained.model) as made:
         shutil.copytree(model, made, dirs_exist_ok=True)
         write_json(made / RECORD, record)
@@ -329,20 +313,20 @@ class _Course:
 
     @cached_property
     def _english(self) -> list[Row]:
-        return _rows(self.data.english)
+        return _with_tokens(self.data.english)
 
     @cached_property
     def _pseudo(self) -> list[Row]:
-        return _rows(self.data.pseudo)
+        return _with_tokens(self.data.pseudo)
 
     @cached_property
     def _reviewed(self) -> list[Row]:
-        return _rows(self.data.reviewed)
+        return _with_tokens(self.data.reviewed)
 
     @cached_property
     def _unlabelled(self) -> list[Row]:
-        if self.data.unlabelled is not None:
-            return _rows(self.data.unlabelled)
+        if self.data.unlabelled:
+            return _with_tokens(self.data.unlabelled)
         return [*self._pseudo, *self._reviewed]
 
     @cached_property
@@ -426,19 +410,25 @@ class _Course:
     def _fingerprint(self, stage: Stage, chosen: Mapping[Use, list[Row]]) -> str:
         """A hash of all that the stage learns: what of which part, and from which teachers."""
         learned = [
-            (use.weight, use.doubt, use.confidence, fingerprint_of(rows), languages_of(rows))
+            (
+                use.weight,
+                use.doubt,
+                use.confidence,
+                Rows.of(rows).fingerprint,
+                Rows.of(rows).languages,
+            )
             for use, rows in chosen.items()
         ]
         teachers = [self.keys[teacher] for teacher in stage.teachers]
         return hashlib.sha256(json.dumps([learned, teachers]).encode()).hexdigest()[:16]
 
-    def _key(self, stage: Stage, start: str, learned: str, dev: Dataset | None) -> str:
+    def _key(self, stage: Stage, start: str, learned: str, dev: Rows | None) -> str:
         """Everything that shapes the model of a stage, as twelve hex digits."""
         shaped_by = [
             {**asdict(stage.settings), "base": self.keys[start], "seed": self.seed},
             learned,
             self.tags,
-            None if dev is None else fingerprint(dev),
+            None if dev is None else dev.fingerprint,
             loop.processes(),
         ]
         return hashlib.sha256(json.dumps(shaped_by).encode()).hexdigest()[:12]
@@ -462,8 +452,8 @@ FIXES = {
 }
 
 
-def _rows(dataset: Dataset | None) -> list[Row]:
-    return [] if dataset is None else [row for row in rows_of(dataset) if row.tokens]
+def _with_tokens(rows: Rows) -> list[Row]:
+    return [row for row in rows if row.tokens]
 
 
 def _bare(row: Row) -> Row:

@@ -5,7 +5,7 @@ The command line and `python -m training` both fill in an order.
 
 import hashlib
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,10 +16,7 @@ from training.tagger.presets import DEFAULT, changed, preset_named
 from training.trainer.settings import Tracker, Tracking
 
 if TYPE_CHECKING:
-    from datasets import Dataset
-
-    from training.data.dataset import LabelMap
-    from training.data.pseudo_labels import Place, Text
+    from training.data.rows import LabelMap, Row, Rows
     from training.tagger.recipe_runner import Trained, TrainingData
     from training.tagger.seeds import Seeds
     from training.trainer.trainer import OnProgress
@@ -79,18 +76,19 @@ def carry_out(order: Order, on_progress: "OnProgress") -> "Trained | Seeds":
         SpanferryError: at what is wrong with the order, before anything is trained.
     """
     # Take seconds to import, which `--help` should not.
-    from training.data.dataset import load_all, map_labels, parse_label_map  # noqa: PLC0415
+    from training.data.dataset import read_all  # noqa: PLC0415
+    from training.data.rows import LabelMap  # noqa: PLC0415
     from training.data.splits import TEST  # noqa: PLC0415
     from training.tagger.recipe_runner import train_preset  # noqa: PLC0415
     from training.tagger.seeds import train_seeds  # noqa: PLC0415
     from training.trainer.trainer import tracker_or_none  # noqa: PLC0415
 
     preset = changed(preset_named(order.preset), order.changes)
-    labels = parse_label_map(order.renames, order.ignore)
+    labels = LabelMap.parse(order.renames, order.ignore)
     tracking = Tracking(
         tracker_or_none(order.tracker), order.out.parent / "runs" / order.out.name, order.out.name
     )
-    held_out = map_labels(load_all(order.held_out, TEST), labels) if order.held_out else None
+    held_out = read_all(order.held_out, TEST).mapped(labels) if order.held_out else None
     data = read_data(order, labels, held_out)
     if order.seeds is not None:
         seeds = range(order.seed, order.seed + order.seeds)
@@ -128,98 +126,87 @@ def push_to_hub(model: Path, repository: str, hub: Hub | None = None) -> None:
         hub.upload_folder(repo_id=repository, folder_path=model)
 
 
-def read_data(
-    order: Order, labels: "LabelMap", held_out: "Dataset | None" = None
-) -> "TrainingData":
+def read_data(order: Order, labels: "LabelMap", held_out: "Rows | None" = None) -> "TrainingData":
     """The parts of the data an order names, their types renamed and ignored.
 
     A projected sentence that somebody has decided about is left out: what is reviewed holds. So is
-    every sentence of the dev part and of `held_out`, wherever it stands.
+    every sentence of the dev part and of `held_out`, wherever it stands, however it is tokenised.
 
     Raises:
         TrainingError: if all of the data is left out, or it cannot be read.
     """
-    from training.data.dataset import in_language, load_all, map_labels  # noqa: PLC0415
-    from training.data.pseudo_labels import (  # noqa: PLC0415
-        by_trust,
-        decided_in,
-        is_run,
-        load_projected,
-        together,
-    )
+    from training.data.dataset import read_all  # noqa: PLC0415
+    from training.data.pseudo_labels import decided_in, is_run, read_projected  # noqa: PLC0415
+    from training.data.rows import Row, Rows  # noqa: PLC0415
     from training.data.splits import TRAIN  # noqa: PLC0415
     from training.tagger.recipe_runner import TrainingData  # noqa: PLC0415
     from training.tagger.word_translation import read_translations  # noqa: PLC0415
 
     runs = [path for path in order.data if is_run(path)]
     others = [path for path in order.data if path not in runs]
-    reviewed, unseen = (
-        by_trust(map_labels(load_all(others, TRAIN), labels)) if others else (None, None)
-    )
-    projected = load_projected(runs, labels) if runs else None
+    given = read_all(others, TRAIN).mapped(labels)
+    reviewed = given.filter(lambda row: row.is_reviewed)
+    unseen = given.filter(lambda row: not row.is_reviewed)
+    projected = read_projected(runs, labels)
+    unlabelled = _unlabelled(order, reviewed, projected)
     reviewed, dev = _dev(order, labels, reviewed)
-    scored = [part for part in (dev, held_out) if part is not None]
-    texts = {tuple(tokens) for part in scored for tokens in part["tokens"]}
-    pseudo = together(
-        _without(projected, decided_in(others), texts), _without(unseen, frozenset(), texts)
-    )
-    trusted = _without(reviewed, frozenset(), texts)
-    given = any(part is not None for part in (projected, unseen, reviewed))
-    if given and pseudo is None and trusted is None:
+    decided = decided_in(others)
+    scored = {row.text_key for part in (dev, held_out) if part for row in part}
+
+    def learned(name: str, rows: Rows) -> Rows:
+        left = rows.filter(lambda row: row.text_key not in scored)
+        if out := len(rows) - len(left):
+            log.warning(
+                "%d of %d %s sentences are left out: they are in the dev or --eval data",
+                out, len(rows), name,
+            )  # fmt: skip
+        return left
+
+    def undecided(row: Row) -> bool:
+        return (row.id, row.origin) not in decided
+
+    guessed = projected.filter(undecided)
+    if out := len(projected) - len(guessed):
+        log.warning(
+            "%d of %d projected sentences are left out: they are reviewed", out, len(projected)
+        )
+    pseudo = learned("pseudo-labelled", Rows.joined(guessed, unseen))
+    trusted = learned("reviewed", reviewed)
+    if (projected or unseen or reviewed) and not (pseudo or trusted):
         fix = "Name sentences that are neither decided otherwise nor in what is scored"
         raise TrainingError(", ".join(map(str, order.data)), "nothing is left to learn from", fix)
+    english = read_all(order.english).in_language("en").mapped(labels)
     return TrainingData(
-        english=map_labels(in_language(load_all(order.english), "en"), labels)
-        if order.english
-        else None,
+        english=learned("English", english),
         pseudo=pseudo,
         reviewed=trusted,
-        unlabelled=_unlabelled(order, reviewed, projected) if order.unlabelled else None,
+        unlabelled=learned("unlabelled", unlabelled),
         dev=dev,
         translations=read_translations(order.lexicon) if order.lexicon else None,
         lang=order.lang,
     )
 
 
-def _without(
-    part: "Dataset | None", places: "Collection[Place]", texts: "Collection[Text]"
-) -> "Dataset | None":
-    """What is left to learn from; how much is left out is logged."""
-    from training.data.pseudo_labels import without  # noqa: PLC0415
-
-    if part is None:
-        return None
-    left = without(part, places, texts)
-    if out := len(part) - len(left):
-        log.warning(
-            "%d of %d %s sentences are left out: they are reviewed, or in what is scored",
-            out, len(part), part[0]["status"],
-        )  # fmt: skip
-    return left if len(left) else None
-
-
-def _dev(
-    order: Order, labels: "LabelMap", reviewed: "Dataset | None"
-) -> tuple["Dataset | None", "Dataset | None"]:
+def _dev(order: Order, labels: "LabelMap", reviewed: "Rows") -> tuple["Rows", "Rows | None"]:
     """What is left of the reviewed sentences, and the dev part: what was named, what exports were
     split into, or a share.
     """
-    from training.data.dataset import DATASET, load_all, map_labels  # noqa: PLC0415
+    from training.data.dataset import DATASET, read_all  # noqa: PLC0415
     from training.data.splits import VALIDATION  # noqa: PLC0415
 
     split = tuple(path for path in order.data if (path / DATASET / VALIDATION).is_dir())
     if order.dev or (split and not order.dev_share):
-        found = load_all(order.dev) if order.dev else load_all(split, VALIDATION)
-        return reviewed, map_labels(found, labels)
+        found = read_all(order.dev) if order.dev else read_all(split, VALIDATION)
+        return reviewed, found.mapped(labels)
     if not order.dev_share:
         return reviewed, None
-    if reviewed is None:
+    if not reviewed:
         fix = "Give an export or IOB2 files, or --dev FILE"
         raise TrainingError("--dev-share", "nothing is reviewed to hold out of", fix)
     return parted(reviewed, order.dev_share)
 
 
-def parted(dataset: "Dataset", share: float) -> tuple["Dataset", "Dataset"]:
+def parted(rows: "Rows", share: float) -> tuple["Rows", "Rows"]:
     """What is left to train on, and the dev part.
 
     A hash of the text decides, so that a sentence stays on its side when others are added, and the
@@ -228,29 +215,26 @@ def parted(dataset: "Dataset", share: float) -> tuple["Dataset", "Dataset"]:
     Raises:
         TrainingError: if nothing is left on one side.
     """
-    held = [_place(tokens) < share * DEV_OF for tokens in dataset["tokens"]]
-    if all(held) or not any(held):
-        what = f"of {len(held)} sentences {sum(held)} are held out"
+
+    def is_held_out(row: "Row") -> bool:
+        digest = hashlib.sha256("\0".join(row.tokens).encode()).hexdigest()
+        return int(digest, 16) % DEV_OF < share * DEV_OF
+
+    dev = rows.filter(is_held_out)
+    if len(dev) in (0, len(rows)):
+        what = f"of {len(rows)} sentences {len(dev)} are held out"
         raise TrainingError(f"--dev-share {share}", what, "Give more sentences, or --dev FILE")
-    train = [i for i, out in enumerate(held) if not out]
-    return dataset.select(train), dataset.select([i for i, out in enumerate(held) if out])
+    return rows.filter(lambda row: not is_held_out(row)), dev
 
 
-def _place(tokens: list[str]) -> int:
-    return int(hashlib.sha256("\0".join(tokens).encode()).hexdigest(), 16) % DEV_OF
-
-
-def _unlabelled(order: Order, *labelled: "Dataset | None") -> "Dataset":
-    from training.data.dataset import load_all  # noqa: PLC0415
-    from training.data.pseudo_labels import read_text, together  # noqa: PLC0415
+def _unlabelled(order: Order, *labelled: "Rows") -> "Rows":
+    from training.data.dataset import read_all  # noqa: PLC0415
+    from training.data.pseudo_labels import read_text  # noqa: PLC0415
+    from training.data.rows import Rows  # noqa: PLC0415
     from training.data.splits import TRAIN  # noqa: PLC0415
 
     texts = [path for path in order.unlabelled if path.name.removesuffix(".gz").endswith(".txt")]
     others = [path for path in order.unlabelled if path not in texts]
-    langs = [lang for part in labelled if part is not None for lang in part["lang"][:1]]
+    langs = [row.lang for part in labelled for row in part.rows[:1]]
     lang = order.lang or next(iter(langs), "und")
-    found = together(
-        load_all(others, TRAIN) if others else None, read_text(texts, lang) if texts else None
-    )
-    assert found is not None  # noqa: S101  there is at least one path
-    return found
+    return Rows.joined(read_all(others, TRAIN), read_text(texts, lang))

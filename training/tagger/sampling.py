@@ -5,7 +5,7 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 
-from training.data.dataset import Row
+from training.data.rows import Row
 from training.tagger.presets import Draw
 
 

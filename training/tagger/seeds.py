@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset
-
 from projection.errors import TrainingError
 from projection.io.files import parse_object, write_json
 from projection.io.folders import is_main_process
-from training.data.dataset import fingerprint
+from training.data.rows import Rows
 from training.tagger.presets import Preset
 from training.tagger.recipe_runner import RECORD, TrainingData, plan_of, train_preset
 from training.trainer.card import table
@@ -97,7 +95,7 @@ def train_seeds(
     out: Path,
     seeds: Sequence[int],
     *,
-    eval: Dataset | None = None,  # noqa: A002  the word everyone looks for
+    eval: Rows | None = None,  # noqa: A002  the word everyone looks for
     stages: Path | None = None,
     tracking: Tracking = NOWHERE,
     on_progress: OnProgress = lambda _what, _done, _total: None,
@@ -138,9 +136,9 @@ def train_seeds(
     return found
 
 
-def _plan(preset: Preset, data: TrainingData, held_out: Dataset | None) -> dict[str, Any]:
+def _plan(preset: Preset, data: TrainingData, held_out: Rows | None) -> dict[str, Any]:
     """What all seeds have in common, as JSON gives it back."""
-    scored = None if held_out is None else fingerprint(held_out)
+    scored = None if held_out is None else held_out.fingerprint
     plan = plan_of(preset, data) | {"eval": scored}
     found: dict[str, Any] = json.loads(json.dumps(plan))
     return found

@@ -21,7 +21,7 @@ from projection.io.files import read_lines
 from projection.models.bundled import resolve
 from projection.text.words import is_character_language, word_spans
 from training.aligner.silver import SilverSentence, read_silver
-from training.data.dataset import Row
+from training.data.rows import Row
 
 Translations = Mapping[str, str]
 """Lower-cased English words with the likeliest word of the target language, lower-cased."""

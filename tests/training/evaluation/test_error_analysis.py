@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from projection.evaluation.matching import Outcome
-from training.data.dataset import Row
+from training.data.rows import Row
 from training.evaluation.error_analysis import Assessment, assess, better_by, names_in
 from training.evaluation.tagging_scores import Tagged
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from datasets import Dataset, DatasetDict
+from datasets import DatasetDict
 
 from projection.errors import CorpusError, TrainingError
 from projection.pipeline.conflicts import Policy
@@ -23,14 +23,15 @@ from projection.records import (
 )
 from tests.training.data.test_pseudo_labels import SamePlaces, projected
 from training.__main__ import main, read_order
-from training.data.dataset import AS_IS, Row, dataset_of, load_export, rows_of
+from training.data.dataset import read_rows, to_dataset
 from training.data.iob2 import write_iob2
+from training.data.rows import AS_IS, Row, Rows
 from training.export.export import write_export
 from training.tagger import request as orders
 from training.tagger.request import Order, parted, read_data
 from training.trainer.settings import Tracker
 
-Data = Callable[[int, int], Dataset]
+Data = Callable[[int, int], Rows]
 
 
 @pytest.fixture
@@ -38,16 +39,16 @@ def export(made_data: Data, tmp_path: Path) -> Path:
     """A saved dataset as `spanferry export` writes one, some sentences of it never looked at."""
     rows = [
         Row(r.id, r.tokens, r.tags, "de", status="unseen" if i % 4 == 0 else "corrected")
-        for i, r in enumerate(rows_of(made_data(40, 1)))
+        for i, r in enumerate(made_data(40, 1))
     ]
-    dataset_of(rows).save_to_disk(tmp_path / "export" / "dataset")
+    to_dataset(Rows.of(rows)).save_to_disk(tmp_path / "export" / "dataset")
     return tmp_path / "export"
 
 
 @pytest.fixture
 def english(made_data: Data, tmp_path: Path) -> Path:
     path = tmp_path / "english.iob2"
-    write_iob2((row.tagged for row in rows_of(made_data(24, 2))), path)
+    write_iob2((row.tagged for row in made_data(24, 2)), path)
     return path
 
 
@@ -82,9 +83,9 @@ class Echo:
         return [self.known[each.id] for each in sentences]
 
 
-def size(dataset: Dataset | None) -> int:
-    assert dataset is not None
-    return len(dataset)
+def size(rows: Rows | None) -> int:
+    assert rows is not None
+    return len(rows)
 
 
 class TestReadData:
@@ -93,7 +94,7 @@ class TestReadData:
         data = read_data(order, AS_IS)
         assert (size(data.reviewed), size(data.pseudo), size(data.english)) == (30 + 24, 10, 24)
         assert data.dev is None
-        assert data.unlabelled is None
+        assert not data.unlabelled
 
     def test_run_folders_are_pseudo_labels_beside_unseen_ones(
         self, export: Path, tmp_path: Path
@@ -134,12 +135,12 @@ class TestReadData:
             export,
             title="first",
         )
-        scored = dataset_of([tagged(each) for each in sentences[2:4]])
+        scored = Rows.of([tagged(each) for each in sentences[2:4]])
         data = read_data(Order((export, run), Path("out")), AS_IS, scored)
         assert size(data.reviewed) == 1
-        assert data.pseudo is not None
-        assert data.pseudo["id"][:] == ["4", "5"]
-        assert "4 of 6 projected sentences are left out" in caplog.text
+        assert [row.id for row in data.pseudo] == ["4", "5"]
+        assert "2 of 6 projected sentences are left out: they are reviewed" in caplog.text
+        assert "2 of 4 pseudo-labelled sentences are left out" in caplog.text
 
     def test_what_is_scored_is_not_learned_from_as_gold_either(
         self, english: Path, caplog: pytest.LogCaptureFixture
@@ -147,16 +148,14 @@ class TestReadData:
         order = Order((english,), Path("out"), dev_share=0.3)
         whole = read_data(order, AS_IS)
         assert whole.dev is not None
-        assert whole.reviewed is not None
-        tokens = {tuple(t) for t in whole.dev["tokens"]}
-        assert not tokens & {tuple(t) for t in whole.reviewed["tokens"]}
-        held_out = whole.reviewed.select(range(5))
+        assert not {row.tokens for row in whole.dev} & {row.tokens for row in whole.reviewed}
+        held_out = Rows(whole.reviewed.rows[:5], whole.reviewed.labels)
         less = read_data(order, AS_IS, held_out)
         assert size(less.reviewed) == size(whole.reviewed) - 5
         assert "5 of" in caplog.text
 
     def test_nothing_left_to_learn_from_is_an_error(self, english: Path) -> None:
-        scored = load_export(english)
+        scored = read_rows(english)
         with pytest.raises(TrainingError, match="nothing is left to learn from"):
             read_data(Order((english,), Path("out")), AS_IS, scored)
 
@@ -167,7 +166,8 @@ class TestReadData:
         review = ReviewedSentence(sentence, (), status, "1", None, None, (), None)
         write_export([review], tmp_path / "export", title="first")
         data = read_data(Order((tmp_path / "export",), Path("out")), AS_IS)
-        assert (data.pseudo, data.reviewed) == (None, None)
+        assert not data.pseudo
+        assert not data.reviewed
 
     def test_a_share_of_nothing_reviewed_is_an_error(self, tmp_path: Path) -> None:
         sentences = [numbered(number) for number in range(2)]
@@ -186,20 +186,19 @@ class TestReadData:
         plain = tmp_path / "plain.iob2"
         plain.write_text("Anna\tB-PER\nwon\tO\n", "utf-8")
         data = read_data(Order((english,), Path("out"), english=(plain, english)), AS_IS)
-        assert data.english is not None
-        assert [*dict.fromkeys(data.english["lang"])] == ["en", "de"]  # the other one says so
+        assert data.english.languages == ["de", "en"]  # the other one says so
 
     def test_text_is_unlabelled(self, export: Path, english: Path, tmp_path: Path) -> None:
         text = tmp_path / "text.txt"
         text.write_text("heute kam Babado\nund\n")
         order = Order((export,), Path("out"), unlabelled=(text, english))
         data = read_data(order, AS_IS)
-        assert data.unlabelled is not None
-        assert [row.lang for row in rows_of(data.unlabelled)][-2:] == ["de", "de"]
+        assert [row.lang for row in data.unlabelled][-2:] == ["de", "de"]
         assert len(data.unlabelled) == 26
 
     def test_a_split_export_brings_its_dev_part(self, made_data: Data, tmp_path: Path) -> None:
-        parts = {"train": made_data(20, 1), "validation": made_data(7, 2), "test": made_data(3, 3)}
+        sizes = {"train": 20, "validation": 7, "test": 3}
+        parts = {name: to_dataset(made_data(size, size)) for name, size in sizes.items()}
         DatasetDict(parts).save_to_disk(tmp_path / "export" / "dataset")
         data = read_data(Order((tmp_path / "export",), Path("out")), AS_IS)
         assert (size(data.reviewed), size(data.dev)) == (20, 7)
@@ -211,9 +210,7 @@ class TestReadData:
 class TestParted:
     def test_a_sentence_stays_on_its_side(self, made_data: Data) -> None:
         few, many = made_data(60, 1), made_data(200, 1)
-        sides = [
-            {tuple(t) for t in part["tokens"]} for part in (*parted(few, 0.3), *parted(many, 0.3))
-        ]
+        sides = [{row.tokens for row in part} for part in (*parted(few, 0.3), *parted(many, 0.3))]
         assert sides[0] <= sides[2]
         assert sides[1] <= sides[3]
         assert not sides[2] & sides[3]
@@ -298,16 +295,18 @@ class TestOrderFiles:
 
 
 def test_two_processes_train_one_model(
-    export: Path, english: Path, base: Callable[[str], Path], tmp_path: Path
+    export: Path, english: Path, base: Callable[[str], Path], made_data: Data, tmp_path: Path
 ) -> None:
     """Two CPU processes (gloo) under accelerate: every stage, scoring and a dev part."""
+    scored = tmp_path / "scored.iob2"
+    write_iob2((row.tagged for row in made_data(24, 7)), scored)
     order = {
         "data": [str(export)], "english": [str(english)], "preset": "wu2020",
         "changes": {
             "base": str(base("bert")), "freeze": 1, "learning_rate": 3e-3, "batch_size": 4,
             "max_length": 64, "english.epochs": 1, "student.epochs": 1,
         },
-        "out": str(tmp_path / "model"), "held_out": [str(english)], "dev_share": 0.3,
+        "out": str(tmp_path / "model"), "held_out": [str(scored)], "dev_share": 0.3,
         "tracker": "none",
     }  # fmt: skip
     (tmp_path / "order.json").write_text(json.dumps(order))
