@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from xml.etree.ElementTree import ParseError
 
 from defusedxml import DefusedXmlException
@@ -38,10 +38,11 @@ from label_config.regions import (
 from label_config.source_html import confidence
 from label_config.target_css import base_of, suggestion_id
 from label_config.tasks import record_of
-from ml_backend.api.predict import Answers, Reason, Refused, read_sentence
-from ml_backend.api.wire import Json, Prediction, PredictRequest
+from ml_backend.api.predict import Answers, RefusalReason, Refused, read_sentence
+from ml_backend.api.wire import Prediction, PredictRequest
 from projection.errors import ReviewError, SpanferryError
 from projection.io.json_fields import Fields
+from projection.io.records_json import Json
 from projection.records import Entity, LabelOrigin, ParallelSentence, Projection, Span
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def _respond_to(
         return answers, 0.0, refused
     found = find(sentence, drawn)
     if found is None:
-        refused.append(Refused(Reason.TOO_LONG, f"{where}: longer than the models read"))
+        refused.append(Refused(RefusalReason.TOO_LONG, f"{where}: longer than the models read"))
         told = (_told(region, entity, TOO_LONG, []) for region, entity in drawn.in_source)
         return [*answers, *told], 0.0, refused
     return [*answers, *_answers(sentence, drawn, found, shown)], found.score, refused
@@ -175,7 +176,7 @@ def _read(
             elif kind == ENTITIES and CAME_FROM not in meta and not is_as_predicted(region):
                 drawn.in_target.append((region, region_at(fields, sentence, labels).entity))
         except SpanferryError as error:
-            refused.append(Refused(Reason.BAD_REGION, str(error)))
+            refused.append(Refused(RefusalReason.BAD_REGION, str(error)))
     return drawn, refused
 
 
@@ -188,7 +189,7 @@ def _mistaken(
             with suppress(SpanferryError):
                 read = region_at(Fields(region, "shown", ReviewError), sentence, labels)
                 if read.shown != read.entity.label:
-                    value = {**region["value"], "labels": [read.entity.label]}
+                    value = {**cast(Json, region["value"]), "labels": [read.entity.label]}
                     yield _placed({**region, "value": value})
 
 

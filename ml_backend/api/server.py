@@ -4,7 +4,6 @@ import logging
 import socket
 import sys
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from flask import Flask
@@ -13,9 +12,8 @@ from gunicorn.app.base import (  # type: ignore[import-untyped]  # published wit
 )
 
 from ml_backend.api.app import create_app
-from ml_backend.api.webhook import EventLog
 from ml_backend.auth import credentials_of
-from ml_backend.jobs.queue import JobQueue, RunnerKeeper, Trigger, start_runner
+from ml_backend.jobs.queue import JobQueue, RunnerKeeper, start_runner
 from ml_backend.serving.engine import Engine, load_function
 from ml_backend.serving.model_store import ModelStore
 from ml_backend.settings import PREFIX, Settings, SettingsError
@@ -26,8 +24,8 @@ GRACEFUL_SECONDS = 30
 SILENT_SECONDS = 120
 
 
-class Backend(BaseApplication):  # type: ignore[misc]  # its base is untyped
-    """gunicorn with our settings alone: no config file, no GUNICORN_CMD_ARGS, no sys.argv."""
+class GunicornApp(BaseApplication):  # type: ignore[misc]  # its base is untyped
+    """gunicorn with our settings alone: no config file, GUNICORN_CMD_ARGS or sys.argv."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -39,7 +37,7 @@ class Backend(BaseApplication):  # type: ignore[misc]  # its base is untyped
         for name, value in gunicorn_options(self.settings).items():
             if name in self.cfg.settings:
                 self.cfg.set(name, value)
-        self.cfg.set("worker_exit", lambda _arbiter, _worker: self.close())
+        self.cfg.set("worker_exit", lambda _arbiter, _worker: self._stop())
 
     def load(self) -> Flask:
         """Compose the application. Called in each worker: threads would not survive the fork."""
@@ -51,16 +49,12 @@ class Backend(BaseApplication):  # type: ignore[misc]  # its base is untyped
             turn=settings.sentences_per_turn,
         )
         queue = JobQueue(settings.jobs_folder)
-        keeper = RunnerKeeper(queue, partial(start_runner, settings.data_dir, queue.root))
-        trigger = Trigger(queue, settings.train_each)
-        events = EventLog(settings.events_file, settings.event_queue, trigger)
-        app = create_app(settings, engine.start(), events)
-        keeper.start()
-        self._close = [keeper.close, engine.close, events.close]
+        keeper = RunnerKeeper(queue, lambda: start_runner(settings.data_dir, queue.root).poll)
+        app = create_app(settings, engine.start())
+        self._close = [keeper.start().close, engine.close]
         return app
 
-    def close(self) -> None:
-        """Stop following the store and the jobs, and write the events that wait."""
+    def _stop(self) -> None:
         for close in self._close:
             close()
 
@@ -96,7 +90,7 @@ def serve(settings: Settings) -> None:
     _check_address(settings)
     credentials_of(settings)
     load_function(settings)
-    Backend(settings).run()
+    GunicornApp(settings).run()
 
 
 def _check_address(settings: Settings) -> None:

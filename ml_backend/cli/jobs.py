@@ -14,7 +14,7 @@ from ml_backend.cli.console import bars, print_json
 from ml_backend.cli.console import out as console
 from ml_backend.cli.options import AsJson
 from ml_backend.cli.serve import activate as activate_model
-from ml_backend.jobs.queue import LOG_LINES, Job, JobQueue, Outcome, Work
+from ml_backend.jobs.queue import LOG_LINES, Job, JobQueue, State, Work
 from ml_backend.serving.model_store import BUNDLED, ModelStore
 from ml_backend.settings import Settings
 from projection.errors import ServerError
@@ -68,6 +68,9 @@ def show(
     console.print(queue.log(job, LOG_LINES), highlight=False, markup=False, soft_wrap=True)
     where = f"All of it is in {queue.folder(job)}"
     console.print(where, highlight=False, markup=False, soft_wrap=True)
+    if job.state is State.KEPT and job.result:
+        hint = f"`spanferry jobs activate {job.result['version']}` serves its model all the same"
+        console.print(hint, highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -85,7 +88,7 @@ def run(
     """
     settings, recipe = _settings(data_dir), preset_named(preset)
 
-    def retrain(job: Job, folder: Path, on_progress: "OnProgress") -> Outcome:
+    def retrain(job: Job, folder: Path, on_progress: "OnProgress") -> Job:
         # Here, so that a backend without them has a job that says why it failed.
         for name, value in {"LABEL_STUDIO_URL": url, "LABEL_STUDIO_API_KEY": api_key}.items():
             if not value:
@@ -117,7 +120,7 @@ def run(
 def activate(
     model: Annotated[
         str,
-        typer.Argument(help=f"Folder of a fine-tuned model, a stored version, or '{BUNDLED}'."),
+        typer.Argument(help=f"Folder of a fine-tuned model, a model version, or '{BUNDLED}'."),
     ],
     *,
     data_dir: DataDir = None,
@@ -147,10 +150,10 @@ def rollback(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
         console.print(f"{version} is served again", highlight=False)
 
 
-def with_bars(do: "Callable[[Job, Path, OnProgress], Outcome]") -> Work:
+def with_bars(do: "Callable[[Job, Path, OnProgress], Job]") -> Work:
     """The work that shows, in the log of each job, how it gets on."""
 
-    def work(job: Job, folder: Path) -> Outcome:
+    def work(job: Job, folder: Path) -> Job:
         with bars() as on_progress:
             return do(job, folder, on_progress)
 

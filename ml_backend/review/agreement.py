@@ -100,8 +100,9 @@ def _kappa(shared: Sequence[Both]) -> float | None:
         return None
     agreed = sum(map(eq, one, other)) / len(one)
     often, other_often = Counter(one), Counter(other)
-    chance: float = sum(often[tag] * other_often[tag] for tag in often) / len(one) ** 2
-    return (agreed - chance) / (1 - chance)
+    chance = sum(often[tag] * other_often[tag] for tag in often) / len(one) ** 2
+    kappa: float = (agreed - chance) / (1 - chance)
+    return kappa
 
 
 def _tags(review: ReviewedSentence) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ from ml_backend.review.push import push
 from ml_backend.settings import Settings
 from projection.records import Entity, ReviewStatus
 from tests.compose import ROOT, SECRETS, compose
-from tests.events import read_events
+from tests.label_studio.bundled_backend import events_of
 from tests.label_studio.examples import BY_ID, LABELS, SECOND, FixedProjector, place, projected
 
 pytestmark = [
@@ -225,14 +225,6 @@ class Team:
         assert found is not None
         return found
 
-    def events(self, at_least: int) -> list[str]:
-        """What webhooks told, once there are as many as expected."""
-        deadline = time.monotonic() + 10
-        while len(found := list(read_events(self.settings.events_file))) < at_least:
-            assert time.monotonic() < deadline, f"{len(found)} of {at_least} events"
-            time.sleep(0.05)
-        return [event.action for event in found]
-
 
 @pytest.fixture(scope="module")
 def postgresql() -> Iterator[PostgreSQL]:
@@ -331,7 +323,8 @@ def test_a_round_trip(team: Team, server: ReviewServer) -> None:
     reviewed = {each.sentence.id: each for each in fetch_reviewed(server, project)}
     assert {pair_id: list(each.entities) for pair_id, each in reviewed.items()} == decided
     assert reviewed["lines"].status is ReviewStatus.UNUSABLE
-    assert team.events(len(decided)) == ["ANNOTATION_CREATED"] * len(decided)
+    told = events_of(team.backend_url, team.credentials, len(decided))
+    assert told == {"ANNOTATION_CREATED": len(decided)}
     found = list(diagnose(team.studio.url, team.key, project.title, team.backend_url))
     assert [check for check in found if check.verdict is CheckStatus.PROBLEM] == []
 
