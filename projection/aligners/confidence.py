@@ -51,12 +51,9 @@ class Signals:
     @property
     def features(self) -> tuple[float, ...]:
         """The model's input, in the order of `FEATURES`: log-odds, but the agreement as it is."""
-        return (
-            log_odds(self.inside),
-            log_odds(self.weakest),
-            log_odds(self.outside),
-            self.agreement,
-            log_odds(self.runner_up),
+        return tuple(
+            value if name == "agreement" else log_odds(value)
+            for name, value in zip(FEATURES, astuple(self), strict=True)
         )
 
 

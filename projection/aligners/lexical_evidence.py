@@ -98,10 +98,7 @@ def _lexicon_grids(source: Sequence[str], target: Sequence[str], lexicon: Lexico
         first.append(len(parts))
         parts += [word, *(word.split("-") if "-" in word else ())]
     found = np.stack(
-        (
-            lexicon.grid(source, parts),
-            lexicon.grid([*map(stem, source)], [*map(stem, parts)]),
-        )
+        (lexicon.grid(source, parts), lexicon.grid([*map(stem, source)], [*map(stem, parts)]))
     )
     return np.maximum.reduceat(found, first, axis=2)
 
@@ -135,10 +132,8 @@ def stem(word: str) -> str:
 def ties_of(links: Pairs, least: float, weakest: float) -> Pairs:
     """Strengths of word pairs from weighted links: √(p(target|source) · p(source|target)).
 
-    Args:
-        links: of each (source word, target word) in plain form, the weight of its links together.
-        least: weight a pair must reach.
-        weakest: strength a pair must reach.
+    `links` holds the total weight of each (source word, target word) in plain form. Pairs below the
+    weight `least` or the strength `weakest` are left out.
     """
     sources: defaultdict[str, float] = defaultdict(float)
     targets: defaultdict[str, float] = defaultdict(float)

@@ -11,11 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 import torch
-from transformers import (
-    AutoModelForTokenClassification,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from projection.aligners.decoding import (
     DEFAULT,
@@ -110,14 +106,10 @@ class PairAligner(Checkpoint[PreTrainedModel]):
         return len(target["input_ids"]) <= limit
 
     def align(self, sentences: Sequence[ParallelSentence]) -> list[tuple[Projection, ...]]:
-        """Find every source entity of every sentence.
+        """Find every source entity of sentences whose `entities` are known.
 
-        Args:
-            sentences: with their `entities` known (not None).
-
-        Returns:
-            One tuple a sentence, in order; in it at least one projection an entity, in the order
-            of the entities. An entity that was not found has `target` None.
+        Returns one tuple a sentence, in order; in it at least one projection an entity, in their
+        order. The `target` of an entity that was not found is None.
         """
         queries = list(dict.fromkeys(query for s in sentences for query in queries_of(s)))
         inside = dict(zip(queries, self.probabilities(queries), strict=True))
@@ -182,10 +174,7 @@ def projections_of(
 ) -> Iterator[Projection]:
     """The projections of all entities, in their order; mentions of a name share what it found.
 
-    Args:
-        sentence: with its `entities` known (not None).
-        inside: for each of its queries, the probability of each target word.
-        decoding: in places (`whole_spans` or `exclusive`), or else word by word.
+    `inside` holds for each query of the sentence the probability of each target word.
     """
     rows = {query.name: inside[query] for query in queries_of(sentence)}
     share = _shares_in_places if decoding.in_places else _shares_word_by_word

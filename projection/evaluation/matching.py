@@ -61,14 +61,8 @@ def compare(
 ) -> list[Match]:
     """Pair the gold entities of one sentence with what was predicted, as `Outcome` says.
 
-    Args:
-        gold: of one sentence.
-        predicted: for the same sentence.
-        kinds: of pairs to form.
-
-    Returns:
-        Pairs in the order of their outcomes and of the gold, then what is missing, then what is
-        spurious.
+    Returns pairs of the given kinds in the order of their outcomes and of the gold, then what is
+    missing, then what is spurious.
     """
     pairs = _best_pairs([[_outcome(g, p, kinds) for p in predicted] for g in gold])
     paired_gold, paired_predicted = {m.gold for m in pairs}, {m.predicted for m in pairs}
