@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class ScoringPreset(StrEnum):
-    """How to align and decode."""
+    """Aligner and decoding to score."""
 
     PAPER_PAIR = "paper-pair"
     CONTEXT_JOINT = "context-joint"

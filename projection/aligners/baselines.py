@@ -49,7 +49,7 @@ class ExactMatch:
 
 
 def _copies(sentence: ParallelSentence) -> dict[Span, Span]:
-    """Where each mention's own words stand in the target; mentions not found are left out."""
+    """The place of each mention's own words in the target; mentions not found are left out."""
     words = word_spans(sentence.target, sentence.target_lang)
     mentions = sorted({entity.span for entity in sentence.entities or ()})
     places: dict[Span, Span] = {}
@@ -143,7 +143,7 @@ class PharaohAligner:
         words = self.linked.get(sentence.id)
         if words is None:
             raise CorpusError(
-                sentence.origin, f"nobody aligned sentence {sentence.id!r}", "Align this file too"
+                sentence.origin, f"sentence {sentence.id!r} was not aligned", "Align this file too"
             )
         for entity in sentence.entities or ():
             yield _projected(entity, place_of(entity.span, words, self.bridge))

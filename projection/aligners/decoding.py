@@ -132,7 +132,7 @@ def best_place(odds: Sequence[float]) -> ScoredRun | None:
 def other_places(
     probabilities: Sequence[float], place: ScoredRun | None, decoding: Decoding
 ) -> Iterator[ScoredRun]:
-    """Where else an entity could stand: the places that `place` was chosen over, strongest first.
+    """The other places of an entity, which `place` was chosen over, strongest first.
 
     Each is the entity's best place apart from `place` and those before, whether or not another
     entity has its words. No two share a word; the log-odds above the threshold of each have a

@@ -39,7 +39,7 @@ MAX_ENTITY_TOKENS = 64
 
 
 class Query(NamedTuple):
-    """Where in `target` is `name`?"""
+    """The question where in `target` is `name`."""
 
     name: str
     target: str
@@ -152,12 +152,11 @@ class PairAligner(Checkpoint[PreTrainedModel]):
         ]
 
 
-_Mentions = Mapping[str, Sequence[Span]]
 _Shares = dict[Span, tuple[ScoredSpan, ...]]  # of each mention, where it stands in the source
 
 
 def _mentions_of(sentence: ParallelSentence) -> dict[str, list[Span]]:
-    """Where each name stands in the source sentence, in reading order."""
+    """The spans of each name in the source sentence, in reading order."""
     mentions: dict[str, list[Span]] = {}
     for span in sorted({entity.span for entity in sentence.entities or ()}):
         mentions.setdefault(span.of(sentence.source), []).append(span)
@@ -176,9 +175,16 @@ def projections_of(
 
     `inside` holds for each query of the sentence the probability of each target word.
     """
+    mentions = _mentions_of(sentence)
     rows = {query.name: inside[query] for query in queries_of(sentence)}
-    share = _shares_in_places if decoding.in_places else _shares_word_by_word
-    shares = share(_mentions_of(sentence), rows, sentence, decoding)
+    words = word_spans(sentence.target, sentence.target_lang)
+    if decoding.in_places:
+        shares = _shares_in_places(mentions, rows, words, decoding)
+    else:
+        shares = {}
+        for name, spans in mentions.items():
+            found = phrases(rows[name], words, sentence.target, decoding)
+            shares |= zip(spans, share_out(found, len(spans)), strict=True)
     for entity in sentence.entities or ():
         if not shares[entity.span]:
             yield Projection(entity, None, 0.0)
@@ -186,25 +192,10 @@ def projections_of(
             yield Projection(entity, span, score)
 
 
-def _shares_word_by_word(
-    mentions: _Mentions,
-    rows: Mapping[str, Sequence[float]],
-    sentence: ParallelSentence,
-    decoding: Decoding,
-) -> _Shares:
-    """All phrases of a name, handed to its mentions in reading order."""
-    words = word_spans(sentence.target, sentence.target_lang)
-    shares: _Shares = {}
-    for name, spans in mentions.items():
-        found = phrases(rows[name], words, sentence.target, decoding)
-        shares |= zip(spans, share_out(found, len(spans)), strict=True)
-    return shares
-
-
 def _shares_in_places(
-    mentions: _Mentions,
+    mentions: Mapping[str, Sequence[Span]],
     rows: Mapping[str, Sequence[float]],
-    sentence: ParallelSentence,
+    words: Sequence[Span],
     decoding: Decoding,
 ) -> _Shares:
     """One place at most for each mention.
@@ -212,7 +203,6 @@ def _shares_in_places(
     The mentions of a name were one question: its best places that do not overlap are theirs, in
     reading order. With `exclusive` other names are rivals for the words as well.
     """
-    words = word_spans(sentence.target, sentence.target_lang)
     rivals = [list(mentions)] if decoding.exclusive else [[name] for name in mentions]
     shares: _Shares = {}
     for names in rivals:

@@ -10,7 +10,7 @@ from projection.records import Entity
 
 
 class Outcome(StrEnum):
-    """What became of a gold entity, or of a prediction.
+    """The outcome of a gold entity, or of a prediction.
 
     Within a sentence, gold entities and predictions are paired, each at most once: first as many as
     possible that are right, then as many as possible of the next kind, and so on. Of equally good

@@ -68,7 +68,7 @@ class ProjectionReport:
 
     @property
     def sentences_per_second(self) -> float:
-        """How many were aligned in a second; 0 where no time passed."""
+        """The aligner's speed; 0 where no time passed."""
         return self.scores.sentences / self.seconds if self.seconds else 0.0
 
     def mistakes_of(self, outcome: Outcome) -> list[Mistake]:

@@ -52,7 +52,7 @@ class Checkpoint(Generic[Model]):
         self.batch_size = batch_size
 
     def _settings(self) -> dict[str, object]:
-        """What the configuration is to hold beside the model's own."""
+        """Settings to save in the configuration."""
         return {}
 
     def save_pretrained(self, folder: str | Path) -> None:

@@ -109,7 +109,7 @@ class Tagger(Checkpoint[PreTrainedModel]):
 
     @torch.inference_mode()
     def probabilities(self, batch: Sequence[Piece]) -> Tensor:
-        """Of the tags at every subword: pieces × subwords of the longest × tags."""
+        """Probabilities of the tags: pieces × subwords of the longest piece × tags."""
         padded = self.tokenizer.pad([piece.inputs for piece in batch], return_tensors="pt")
         logits: Tensor = self.model(**padded.to(self.model.device)).logits
         return logits.float().softmax(-1).cpu()
