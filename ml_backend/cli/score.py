@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from projection.protocols import Aligns
 
 
-class AlignerPreset(StrEnum):
-    """How to align and decode."""
+class ScoringPreset(StrEnum):
+    """Aligner and decoding to score."""
 
     PAPER_PAIR = "paper-pair"
     CONTEXT_JOINT = "context-joint"
@@ -40,7 +40,7 @@ def score_projection(
     *,
     aligner: Aligner = None,
     preset: Annotated[
-        AlignerPreset | None,
+        ScoringPreset | None,
         typer.Option(
             help="paper-pair: a pair aligner, labels word by word as published. context-joint: a "
             "joint aligner as it decodes by default. exact-match: the entity's own string, no "
@@ -94,7 +94,7 @@ def score_projection(
         {
             "--aligner": aligner,
             "--preset": preset,
-            "--preset exact-match": preset if preset is AlignerPreset.EXACT_MATCH else None,
+            "--preset exact-match": preset if preset is ScoringPreset.EXACT_MATCH else None,
             "--alignments": alignments,
             "--bridge": bridge,
             "--write-pairs": write_pairs,
@@ -159,19 +159,19 @@ def check_options(options: Mapping[str, object]) -> None:
         raise CorpusError("--bridge", "is for --alignments", "A model brings its own decoding")
 
 
-def load(aligner: str | None, preset: AlignerPreset | None) -> "Aligns":
+def load(aligner: str | None, preset: ScoringPreset | None) -> "Aligns":
     """The aligner that was asked for.
 
     Raises:
         ModelError: if there is none, or it is not of the kind that the preset is for.
     """
-    if preset is AlignerPreset.EXACT_MATCH:
+    if preset is ScoringPreset.EXACT_MATCH:
         return baselines.ExactMatch()
     # torch takes seconds to import, which exact-match need not wait for.
     from projection.aligners.loading import load_aligner  # noqa: PLC0415
     from projection.aligners.pair import PairAligner  # noqa: PLC0415
 
-    paper = preset is AlignerPreset.PAPER_PAIR
+    paper = preset is ScoringPreset.PAPER_PAIR
     where = bundled.resolve(aligner, "aligner")
     found = load_aligner(where, PUBLISHED if paper else None)
     if preset is not None and isinstance(found, PairAligner) is not paper:

@@ -15,13 +15,7 @@ from typing import Self
 from projection.errors import CorpusError
 from projection.io.files import read_lines
 from projection.io.gold import GoldSentence
-from projection.io.pharaoh import (
-    WordLinks,
-    check_links,
-    read_links,
-    tokenised,
-    write_token_pairs,
-)
+from projection.io.pharaoh import WordLinks, check_links, read_links, tokenised, write_token_pairs
 from projection.records import Entity, ParallelSentence, Projection, Span
 from projection.text.words import (
     cuts_word,
@@ -55,7 +49,7 @@ class ExactMatch:
 
 
 def _copies(sentence: ParallelSentence) -> dict[Span, Span]:
-    """Where each mention's own words stand in the target; mentions not found are left out."""
+    """The place of each mention's own words in the target; mentions not found are left out."""
     words = word_spans(sentence.target, sentence.target_lang)
     mentions = sorted({entity.span for entity in sentence.entities or ()})
     places: dict[Span, Span] = {}
@@ -88,13 +82,10 @@ class LinkedWords:
 
 
 class PharaohAligner:
-    """Reads entities off word alignments that another tool has made.
+    """Reads entities off word alignments that another tool has made, `linked` by sentence id.
 
-    An entity's place is the run of words with most words linked to it, the first of equals.
-
-    Args:
-        linked: by the id of the sentence.
-        bridge: unlinked words that a run may pass over at a time.
+    An entity's place is the run of words with most words linked to it, the first of equals; a run
+    may pass over `bridge` unlinked words at a time.
     """
 
     def __init__(self, linked: Mapping[str, LinkedWords], bridge: int = 0) -> None:
@@ -103,12 +94,9 @@ class PharaohAligner:
 
     @classmethod
     def read(cls, path: Path, gold: Iterable[GoldSentence], bridge: int = 0) -> Self:
-        """Read one line of links for every gold sentence, in its order; possible links count.
+        """Read a line of links for every gold sentence, inconsistent ones too.
 
-        Args:
-            path: may be gzipped. An empty line: no links.
-            gold: every sentence of the gold file, as `read_every_gold` yields them.
-            bridge: as above.
+        Possible links count like sure ones.
 
         Raises:
             CorpusError: naming file and line, if there are more or fewer lines, one is not in
@@ -155,7 +143,7 @@ class PharaohAligner:
         words = self.linked.get(sentence.id)
         if words is None:
             raise CorpusError(
-                sentence.origin, f"nobody aligned sentence {sentence.id!r}", "Align this file too"
+                sentence.origin, f"sentence {sentence.id!r} was not aligned", "Align this file too"
             )
         for entity in sentence.entities or ():
             yield _projected(entity, place_of(entity.span, words, self.bridge))

@@ -51,12 +51,9 @@ class Signals:
     @property
     def features(self) -> tuple[float, ...]:
         """The model's input, in the order of `FEATURES`: log-odds, but the agreement as it is."""
-        return (
-            log_odds(self.inside),
-            log_odds(self.weakest),
-            log_odds(self.outside),
-            self.agreement,
-            log_odds(self.runner_up),
+        return tuple(
+            value if name == "agreement" else log_odds(value)
+            for name, value in zip(FEATURES, astuple(self), strict=True)
         )
 
 
@@ -112,12 +109,12 @@ class Calibration:
             raise whole.error_here(f"{error.where}: {error.what}") from error
 
 
-# The mean probability itself, but for `CLIP`: the score of an aligner that nobody calibrated.
+# The mean probability itself, but for `CLIP`: the score of an uncalibrated aligner.
 UNCALIBRATED = Calibration((1.0, 0.0, 0.0, 0.0, 0.0), 0.0)
 
 
 def log_odds(probability: float) -> float:
-    """Of a probability in [0, 1], clipped to stay finite."""
+    """Log-odds of a probability in [0, 1], clipped to stay finite."""
     clipped = min(max(probability, CLIP), 1.0 - CLIP)
     return math.log(clipped / (1.0 - clipped))
 

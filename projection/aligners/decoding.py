@@ -71,19 +71,9 @@ def saved_decoding(saved: dict[str, Any] | None, default: Decoding, where: str) 
 
 
 def phrases(
-    probabilities: Sequence[float],
-    words: Sequence[Span],
-    text: str,
-    decoding: Decoding = DEFAULT,
+    probabilities: Sequence[float], words: Sequence[Span], text: str, decoding: Decoding = DEFAULT
 ) -> list[ScoredSpan]:
-    """The phrases of one entity, left to right.
-
-    Args:
-        probabilities: one per word, that it belongs to the entity.
-        words: of the target sentence.
-        text: the target sentence.
-        decoding: threshold and bridging.
-    """
+    """The phrases of one entity, left to right; `probabilities` are one per word of `text`."""
     runs: list[Run] = []
     position = 0
     for likely, group in groupby(probabilities, key=lambda p: p >= decoding.threshold):
@@ -110,12 +100,7 @@ def scored_span(run: Run, probabilities: Sequence[float], words: Sequence[Span])
 
 
 def place_all(beliefs: Sequence[Sequence[float]], decoding: Decoding) -> list[ScoredRun | None]:
-    """One place at most for each entity of a sentence.
-
-    Args:
-        beliefs: for each entity, the probability of each word that it belongs to it.
-        decoding: `exclusive` and `threshold` count.
-    """
+    """One place at most for each entity, given each word's probability to belong to it."""
     odds = [_odds_above(row, decoding.threshold) for row in beliefs]
     places = [best_place(row) for row in odds]
     if not decoding.exclusive:
@@ -147,16 +132,11 @@ def best_place(odds: Sequence[float]) -> ScoredRun | None:
 def other_places(
     probabilities: Sequence[float], place: ScoredRun | None, decoding: Decoding
 ) -> Iterator[ScoredRun]:
-    """Where else an entity could stand: what `place` was chosen over, strongest first.
+    """The other places of an entity, which `place` was chosen over, strongest first.
 
     Each is the entity's best place apart from `place` and those before, whether or not another
     entity has its words. No two share a word; the log-odds above the threshold of each have a
     positive sum.
-
-    Args:
-        probabilities: for each word, that it belongs to the entity.
-        place: what `place_all` gave it.
-        decoding: `threshold` counts.
     """
     odds = _odds_above(probabilities, decoding.threshold)
     _take(odds, place)

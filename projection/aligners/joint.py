@@ -121,15 +121,11 @@ class JointAligner(Checkpoint[JointModel]):
         return len(both["input_ids"]) <= self.longest
 
     def align(self, sentences: Sequence[ParallelSentence]) -> list[tuple[Projection, ...]]:
-        """Find every source entity of every sentence.
+        """Find every source entity of sentences whose `entities` are known.
 
-        Args:
-            sentences: with their `entities` known (not None).
-
-        Returns:
-            One tuple a sentence, in order; in it one projection an entity, in the order of the
-            entities, with the places it was chosen over. An entity that was not found has `target`
-            None. Where the decoding goes word by word, an entity may have several.
+        Returns one tuple a sentence, in order; in it one projection an entity (several where the
+        decoding goes word by word), with the places it was chosen over. The `target` of an entity
+        that was not found is None.
         """
         if self.decoding.in_places:
             return [tuple(p for p, _ in answers) for answers in self.signals(sentences)]

@@ -39,18 +39,11 @@ def answers_of(
     decoding: Decoding,
     calibration: Calibration,
 ) -> list[Answer]:
-    """The projection of each entity, with the signals of its confidence.
+    """The projection of each entity, with the signals of its confidence, in order.
 
-    Args:
-        sentence: with its `entities` known (not None).
-        beliefs: one an entity, in their order.
-        decoding: how words become places.
-        calibration: turns signals into a probability.
-
-    Returns:
-        One answer an entity, in order. An entity that was not found has no signals; it has
-        alternatives if others took every place it could have had. Two entities of the same words
-        (as when two labels are in question) share what is found.
+    `beliefs` are one an entity. An entity that was not found has no signals; it has alternatives if
+    others took every place it could have had. Two entities of the same words, with two labels,
+    share what is found.
     """
     words = word_spans(sentence.target, sentence.target_lang)
     rows = [_decoded(belief, decoding) for belief in beliefs]

@@ -94,10 +94,7 @@ def batch_of(
 ) -> dict[str, Tensor]:
     """The arguments of `JointModel.forward`, without labels.
 
-    Args:
-        pairs: of one batch.
-        grids: their evidence, channels × source words × target words.
-        pad_token_id: of the tokenizer.
+    `grids` are the pairs' evidence: channels × source words × target words.
     """
     size = len(pairs)
     tokens = max(len(pair.input_ids) for pair in pairs)

@@ -12,11 +12,9 @@ Aligner = PairAligner | JointAligner
 
 
 def load_aligner(name_or_path: str | Path, decoding: Decoding | None = None) -> Aligner:
-    """Load an aligner from a folder or by its name on the hub.
+    """Load a joint or a pair aligner from a folder or by its name on the hub.
 
-    Args:
-        name_or_path: a joint aligner or a pair aligner.
-        decoding: None takes what it was saved with.
+    `decoding` None takes what it was saved with.
 
     Raises:
         ModelError: if there is none.

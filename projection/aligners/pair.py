@@ -11,11 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 import torch
-from transformers import (
-    AutoModelForTokenClassification,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from projection.aligners.decoding import (
     DEFAULT,
@@ -43,7 +39,7 @@ MAX_ENTITY_TOKENS = 64
 
 
 class Query(NamedTuple):
-    """Where in `target` is `name`?"""
+    """The question where in `target` is `name`."""
 
     name: str
     target: str
@@ -110,14 +106,10 @@ class PairAligner(Checkpoint[PreTrainedModel]):
         return len(target["input_ids"]) <= limit
 
     def align(self, sentences: Sequence[ParallelSentence]) -> list[tuple[Projection, ...]]:
-        """Find every source entity of every sentence.
+        """Find every source entity of sentences whose `entities` are known.
 
-        Args:
-            sentences: with their `entities` known (not None).
-
-        Returns:
-            One tuple a sentence, in order; in it at least one projection an entity, in the order
-            of the entities. An entity that was not found has `target` None.
+        Returns one tuple a sentence, in order; in it at least one projection an entity, in their
+        order. The `target` of an entity that was not found is None.
         """
         queries = list(dict.fromkeys(query for s in sentences for query in queries_of(s)))
         inside = dict(zip(queries, self.probabilities(queries), strict=True))
@@ -160,12 +152,11 @@ class PairAligner(Checkpoint[PreTrainedModel]):
         ]
 
 
-_Mentions = Mapping[str, Sequence[Span]]
 _Shares = dict[Span, tuple[ScoredSpan, ...]]  # of each mention, where it stands in the source
 
 
 def _mentions_of(sentence: ParallelSentence) -> dict[str, list[Span]]:
-    """Where each name stands in the source sentence, in reading order."""
+    """The spans of each name in the source sentence, in reading order."""
     mentions: dict[str, list[Span]] = {}
     for span in sorted({entity.span for entity in sentence.entities or ()}):
         mentions.setdefault(span.of(sentence.source), []).append(span)
@@ -182,14 +173,18 @@ def projections_of(
 ) -> Iterator[Projection]:
     """The projections of all entities, in their order; mentions of a name share what it found.
 
-    Args:
-        sentence: with its `entities` known (not None).
-        inside: for each of its queries, the probability of each target word.
-        decoding: in places (`whole_spans` or `exclusive`), or else word by word.
+    `inside` holds for each query of the sentence the probability of each target word.
     """
+    mentions = _mentions_of(sentence)
     rows = {query.name: inside[query] for query in queries_of(sentence)}
-    share = _shares_in_places if decoding.in_places else _shares_word_by_word
-    shares = share(_mentions_of(sentence), rows, sentence, decoding)
+    words = word_spans(sentence.target, sentence.target_lang)
+    if decoding.in_places:
+        shares = _shares_in_places(mentions, rows, words, decoding)
+    else:
+        shares = {}
+        for name, spans in mentions.items():
+            found = phrases(rows[name], words, sentence.target, decoding)
+            shares |= zip(spans, share_out(found, len(spans)), strict=True)
     for entity in sentence.entities or ():
         if not shares[entity.span]:
             yield Projection(entity, None, 0.0)
@@ -197,25 +192,10 @@ def projections_of(
             yield Projection(entity, span, score)
 
 
-def _shares_word_by_word(
-    mentions: _Mentions,
-    rows: Mapping[str, Sequence[float]],
-    sentence: ParallelSentence,
-    decoding: Decoding,
-) -> _Shares:
-    """All phrases of a name, handed to its mentions in reading order."""
-    words = word_spans(sentence.target, sentence.target_lang)
-    shares: _Shares = {}
-    for name, spans in mentions.items():
-        found = phrases(rows[name], words, sentence.target, decoding)
-        shares |= zip(spans, share_out(found, len(spans)), strict=True)
-    return shares
-
-
 def _shares_in_places(
-    mentions: _Mentions,
+    mentions: Mapping[str, Sequence[Span]],
     rows: Mapping[str, Sequence[float]],
-    sentence: ParallelSentence,
+    words: Sequence[Span],
     decoding: Decoding,
 ) -> _Shares:
     """One place at most for each mention.
@@ -223,7 +203,6 @@ def _shares_in_places(
     The mentions of a name were one question: its best places that do not overlap are theirs, in
     reading order. With `exclusive` other names are rivals for the words as well.
     """
-    words = word_spans(sentence.target, sentence.target_lang)
     rivals = [list(mentions)] if decoding.exclusive else [[name] for name in mentions]
     shares: _Shares = {}
     for names in rivals:

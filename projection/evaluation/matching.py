@@ -10,7 +10,7 @@ from projection.records import Entity
 
 
 class Outcome(StrEnum):
-    """What became of a gold entity, or of a prediction.
+    """The outcome of a gold entity, or of a prediction.
 
     Within a sentence, gold entities and predictions are paired, each at most once: first as many as
     possible that are right, then as many as possible of the next kind, and so on. Of equally good
@@ -61,14 +61,8 @@ def compare(
 ) -> list[Match]:
     """Pair the gold entities of one sentence with what was predicted, as `Outcome` says.
 
-    Args:
-        gold: of one sentence.
-        predicted: for the same sentence.
-        kinds: of pairs to form.
-
-    Returns:
-        Pairs in the order of their outcomes and of the gold, then what is missing, then what is
-        spurious.
+    Returns pairs of the given kinds in the order of their outcomes and of the gold, then what is
+    missing, then what is spurious.
     """
     pairs = _best_pairs([[_outcome(g, p, kinds) for p in predicted] for g in gold])
     paired_gold, paired_predicted = {m.gold for m in pairs}, {m.predicted for m in pairs}

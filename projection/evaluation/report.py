@@ -68,7 +68,7 @@ class ProjectionReport:
 
     @property
     def sentences_per_second(self) -> float:
-        """How many were aligned in a second; 0 where no time passed."""
+        """The aligner's speed; 0 where no time passed."""
         return self.scores.sentences / self.seconds if self.seconds else 0.0
 
     def mistakes_of(self, outcome: Outcome) -> list[Mistake]:
@@ -100,11 +100,7 @@ def evaluate_aligner(
 ) -> ProjectionReport:
     """Project the gold source entities and compare them with the gold of the target.
 
-    Args:
-        aligner: any aligner, with a model or without.
-        gold: on both sides; the aligner sees only the source's.
-        batch: sentences handed over at a time.
-        on_progress: called with the number of sentences aligned since the last call.
+    `on_progress` is called with the number of sentences aligned since the last call.
     """
     found: list[list[Projection]] = []
     seconds = 0.0

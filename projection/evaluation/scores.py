@@ -34,7 +34,7 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class ScoresByType(Scores):
-    """The same over all entities and by label."""
+    """Scores over all entities, and by label."""
 
     by_type: Mapping[str, Scores]
 
@@ -140,7 +140,7 @@ def _scores(hits: int, guesses: int, truths: int) -> Scores:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Where a figure lies in `LEVEL` of `DRAWS` resamplings of the sentences, as fractions."""
+    """The interval of a figure in `LEVEL` of `DRAWS` resamplings of the sentences, as fractions."""
 
     low: float
     high: float
@@ -179,6 +179,6 @@ def f1_of(counts: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def interval_of(draws: NDArray[np.float64]) -> Interval:
-    """What lies between the outer quantiles of the draws."""
+    """The central `LEVEL` of the draws."""
     low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(low), float(high))

@@ -19,7 +19,7 @@ from projection.io.tmx import read_units
 from projection.records import Entity, ParallelSentence
 
 Columns = tuple[int, ...] | tuple[str, ...]
-"""Of a tab-separated file: source, target and, if there is one, the margin score."""
+"""The columns of a TSV file: source, target and, if there is one, the margin score."""
 
 
 def corpus_id(place: str, source: str, target: str) -> str:

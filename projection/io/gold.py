@@ -28,14 +28,14 @@ class GoldSentence:
 
     @property
     def source_words(self) -> tuple[Span, ...]:
-        """What word aligners count in the source: its tokens, or else our words."""
+        """The words of the source: the gold's tokens, or else ours."""
         if self.source_tokens is not None:
             return self.source_tokens
         return word_spans(self.sentence.source, self.sentence.source_lang)
 
     @property
     def target_words(self) -> tuple[Span, ...]:
-        """The same in the target."""
+        """The words of the target."""
         if self.target_tokens is not None:
             return self.target_tokens
         return word_spans(self.sentence.target, self.sentence.target_lang)
@@ -83,7 +83,7 @@ def read_every_gold(path: Path) -> Iterator[GoldSentence]:
 
 
 def _tokens(side: Fields, text: str) -> tuple[Span, ...] | None:
-    """Where each token stands; together they must spell the text."""
+    """The span of each token; together they must spell the text."""
     if not side.has("tokens"):
         return None
     spans: list[Span] = []

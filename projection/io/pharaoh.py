@@ -48,12 +48,8 @@ def check_links(
 ) -> None:
     """Refuse links to words that are not there.
 
-    Args:
-        links: read from `where`, a file and line.
-        words: the number of source and target words of the pair.
-        where: names the links in errors.
-        origin: names the pair in errors.
-        option: of the command that writes the words to align.
+    `words` are the numbers of source and target words of the pair at `origin`, `where` the file and
+    line of the links, `option` that of the command that writes the words to align.
 
     Raises:
         CorpusError: naming the first such link.

@@ -52,7 +52,7 @@ class Checkpoint(Generic[Model]):
         self.batch_size = batch_size
 
     def _settings(self) -> dict[str, object]:
-        """What the configuration is to hold beside the model's own."""
+        """Settings to save in the configuration."""
         return {}
 
     def save_pretrained(self, folder: str | Path) -> None:
@@ -89,10 +89,7 @@ def load_checkpoint(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a model in single precision, however it is stored, and its fast tokenizer.
 
-    Args:
-        auto_class: such as `AutoModelForTokenClassification`.
-        name_or_path: a folder, or a model's name on the hub.
-        settings: of the configuration, or passed on to `from_pretrained`.
+    `settings` are of the configuration, or passed on to `from_pretrained`.
 
     Raises:
         ModelError: if it cannot be loaded or its tokenizer keeps no offsets.
@@ -184,9 +181,7 @@ def _class_behind(auto_class: Any, config: PreTrainedConfig) -> type[PreTrainedM
 def read_packed(file: Path, storage: Mapping[str, Any]) -> dict[str, Tensor]:
     """The weights of a packed checkpoint, its matrices in single precision.
 
-    Args:
-        file: its `model.int8.safetensors`.
-        storage: what its configuration says of them.
+    `file` is its `model.int8.safetensors`, `storage` its entry in the configuration.
 
     Raises:
         ModelError: if the file is damaged, of another model, or of a later version.

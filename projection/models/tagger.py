@@ -6,11 +6,7 @@ from typing import NamedTuple, Self, cast
 
 import torch
 from torch import Tensor
-from transformers import (
-    AutoModelForTokenClassification,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from projection.errors import ModelError
 from projection.models.checkpoints import (
@@ -38,12 +34,8 @@ class WordTag(NamedTuple):
 class Tagger(Checkpoint[PreTrainedModel]):
     """Labels entities in one language's text.
 
-    Args:
-        model: with a token-classification head.
-        tokenizer: a fast one.
-        labels: the checkpoint's entity types to the project's; None keeps them.
-        suppress: types to take for O, as Li et al. (2021) do with MISC for Chinese.
-        batch_size: windows read at a time.
+    `labels` maps the checkpoint's entity types to the project's (None keeps them); types in
+    `suppress` are taken for O, as Li et al. (2021) do with MISC for Chinese.
 
     Raises:
         ModelError: if `labels` leaves out one of the checkpoint's types.
@@ -117,7 +109,7 @@ class Tagger(Checkpoint[PreTrainedModel]):
 
     @torch.inference_mode()
     def probabilities(self, batch: Sequence[Piece]) -> Tensor:
-        """Of the tags at every subword: pieces × subwords of the longest × tags."""
+        """Probabilities of the tags: pieces × subwords of the longest piece × tags."""
         padded = self.tokenizer.pad([piece.inputs for piece in batch], return_tensors="pt")
         logits: Tensor = self.model(**padded.to(self.model.device)).logits
         return logits.float().softmax(-1).cpu()
@@ -160,10 +152,7 @@ def begins(tag: str) -> bool:
 
 
 def label_table(
-    tags: Iterable[str],
-    labels: Mapping[str, str] | None,
-    suppress: Collection[str],
-    where: str,
+    tags: Iterable[str], labels: Mapping[str, str] | None, suppress: Collection[str], where: str
 ) -> dict[str, str]:
     """The project's type for each of the checkpoint's; suppressed ones are left out.
 
@@ -188,8 +177,6 @@ def label_table(
         )
     if unknown := sorted(({*table} | {*suppress}) - {*types} - {*table.values()}):
         raise ModelError(
-            where,
-            f"has no entity type {', '.join(unknown)}",
-            f"Its types are {', '.join(types)}",
+            where, f"has no entity type {', '.join(unknown)}", f"Its types are {', '.join(types)}"
         )
     return {k: table[k] for k in types if k not in suppress and table[k] not in suppress}

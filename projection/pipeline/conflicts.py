@@ -138,9 +138,7 @@ CHECKS: tuple[Check, ...] = (*PAPER_CHECKS, low_confidence(LOW_CONFIDENCE))
 
 
 def find_conflicts(
-    sentence: ParallelSentence,
-    projections: Sequence[Projection],
-    checks: Sequence[Check] = CHECKS,
+    sentence: ParallelSentence, projections: Sequence[Projection], checks: Sequence[Check] = CHECKS
 ) -> tuple[Conflict, ...]:
     """The conflicts that the checks find, in their order.
 

@@ -35,18 +35,10 @@ class GivesBeliefs(Protocol):
 def project_marked(
     aligner: Aligns, sentence: ParallelSentence, marked: Sequence[Entity]
 ) -> list[tuple[Projection, ...]]:
-    """The projections of entities that a person marked in the source.
+    """The projections of entities that a person marked in the source; none if not found.
 
-    The sentence's other entities compete for words as usual, except those that share characters
-    with a marked one: the person knows better.
-
-    Args:
-        aligner: to ask.
-        sentence: with its `entities` known (not None).
-        marked: in its source.
-
-    Returns:
-        For each of `marked`, in order, its projections; none if it was not found.
+    The sentence's other entities, which must be known, compete for words as usual, except those
+    that share characters with a marked one: the person knows better.
     """
     others = [
         e for e in sentence.entities or () if not any(e.span.overlaps(m.span) for m in marked)
@@ -59,18 +51,10 @@ def project_marked(
 def link_marked(
     aligner: Aligns, sentence: ParallelSentence, marked: Sequence[Span]
 ) -> list[Link | None]:
-    """The source spans of phrases that a person marked in the target.
+    """The source spans of phrases that a person marked in the target; None if linked to nothing.
 
     A known entity comes first: the one that the aligner puts exactly there, else the one that
     mostly covers the words linked to the phrase. Without one, the source is those words.
-
-    Args:
-        aligner: to ask.
-        sentence: with its `entities` known (not None).
-        marked: in its target.
-
-    Returns:
-        One link for each of `marked`, in order; None for one that is linked to nothing.
     """
     (known,) = aligner.align([sentence])
     ties = word_ties(aligner, sentence)

@@ -36,12 +36,9 @@ SECOND_OPINION = 0.99
 class Projector:
     """Projects entity labels from source sentences to their translations.
 
-    Args:
-        teacher: labels the source side of sentences that bring no entities of their own.
-        aligner: finds them in the target sentence.
-        checks: what counts as a conflict.
-        target_model: a tagger fine-tuned on reviews; entities that it finds and projection missed
-            are offered, and flagged.
+    The teacher labels sources that bring no entities of their own, the aligner finds them in the
+    target, the checks find conflicts. Entities that `target_model`, a tagger fine-tuned on reviews,
+    finds and projection missed are offered, and flagged.
     """
 
     def __init__(
@@ -71,14 +68,8 @@ class Projector:
     ) -> Self:
         """Load the bundled models, or others by folder or name on the hub.
 
-        Args:
-            teacher: an English token-classification checkpoint; None is the bundled one.
-            aligner: a joint or a pair aligner; None is the bundled one.
-            labels: the teacher's entity types to the project's; None keeps them.
-            suppress: types of the teacher to ignore.
-            decoding: None takes what the aligner was saved with.
-            checks: what counts as a conflict.
-            target_model: a token-classification model for the target language.
+        `labels` maps the teacher's entity types to the project's, `suppress` are types to ignore.
+        `decoding` None takes what the aligner was saved with.
 
         Raises:
             ModelError: if a model cannot be loaded or `labels` does not cover its types.
@@ -101,11 +92,7 @@ class Projector:
         return self.aligner.fits(sentence)
 
     def project(self, sentences: Sequence[ParallelSentence]) -> list[ProjectedSentence]:
-        """Project every sentence.
-
-        Returns:
-            One result a sentence, in order, with all conflicts found; nothing is dropped.
-        """
+        """Project every sentence, in order, with all conflicts found; nothing is dropped."""
         known = self._with_source_entities(sentences)
         if self.target_model is None:
             second: list[tuple[Entity, ...]] = [()] * len(known)

@@ -109,18 +109,9 @@ def project_corpus(
 
     Results are on the disk after every batch. An interrupted run continues after its last whole
     batch, so that projected.jsonl has the same bytes as if it had never been interrupted, even
-    where scores depend on what shares a batch.
-
-    Args:
-        sentences: the corpus.
-        projector: the models and checks.
-        out: the run folder.
-        policy: what happens to sentences with conflicts.
-        limit: of the sentences to read.
-        settings: everything else that shaped the result (corpus, languages, thresholds): a folder
-            is only continued if they are all the same.
-        on_progress: called with the number of sentences dealt with since the last call.
-        batch_size: sentences projected together.
+    where scores depend on what shares a batch. `settings` is everything else that shaped the result
+    (corpus, languages): a folder is only continued if they are all the same. `on_progress` is
+    called with the number of sentences dealt with since the last call.
 
     Raises:
         RunError: if `out` belongs to another model, policy, settings or corpus, or another process

@@ -1,4 +1,4 @@
-"""Where words begin and end, and the conversion of offsets between words, tokens and characters.
+"""Word borders, and the conversion of offsets between words, tokens and characters.
 
 Languages written without spaces (Chinese, Japanese) have no word borders we trust: there every
 character is a word. Elsewhere a word is a run of letters, digits and marks, hyphens inside it
@@ -80,7 +80,7 @@ def cuts_word(words: Sequence[Span], span: Span) -> bool:
 
 
 def shift(span: Span, by: int) -> Span:
-    """The same characters, counted in a text that has `by` code points more in front."""
+    """Move a span to a text that has `by` code points more in front."""
     return Span(span.start + by, span.end + by)
 
 

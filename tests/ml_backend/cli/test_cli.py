@@ -186,6 +186,22 @@ class TestProject:
         ).json
         assert (summary["read"], summary["kept"], summary["entities"]) == (1, 1, 1)
 
+    def test_two_corpora_of_one_name_share_no_sentence(
+        self, spanferry: Spanferry, models: list[object], tmp_path: Path
+    ) -> None:
+        corpora = {"news": ("Anna left", "Anna verließ"), "talks": ("Bern won", "Bern gewann")}
+        ids = []
+        for name, texts in corpora.items():
+            folder = tmp_path / name
+            folder.mkdir()
+            files = [folder / "train.en", folder / "train.de"]
+            for path, text in zip(files, texts, strict=True):
+                path.write_text(f"{text}\n", "utf-8")
+            sides = ["--source", files[0], "--target", files[1], "--target-lang", "de"]
+            spanferry("project", *sides, *models, "--out", folder / "run", "--json")
+            ids += [projected.sentence.id for projected in load_run(folder / "run")]
+        assert len({*ids}) == 2
+
     def test_tmx(self, spanferry: Spanferry, models: list[object], tmp_path: Path) -> None:
         corpus = tmp_path / "pairs.tmx"
         corpus.write_text(

@@ -255,7 +255,7 @@ class TestPharaohAligner:
         aligner = self.read(tmp_path / "links", "0-0\n", gold(number=1))
         stranger = gold(number=2).sentence
         assert not aligner.fits(stranger)
-        with pytest.raises(CorpusError, match=r"a\.jsonl:2: nobody aligned sentence '2'"):
+        with pytest.raises(CorpusError, match=r"a\.jsonl:2: sentence '2' was not aligned"):
             aligner.align([stranger])
 
     def test_its_version_changes_with_every_answer(self, tmp_path: Path) -> None:
