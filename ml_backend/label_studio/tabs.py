@@ -39,6 +39,7 @@ _OF_LABEL_STUDIO = (
     "draft_exists",
 )
 _OF_A_TASK = (
+    "data.record",
     "data.pair_id",
     "data.lang",
     "data.source_lang",
@@ -52,9 +53,6 @@ _OF_A_TASK = (
     "data.n_conflicts",
     "data.min_confidence",
     "data.n_entities",
-    "data.source_entities",
-    "data.conflicts",
-    "data.projections",
     "data.propagated",
     "data.audit",
     "data.audit_stratum",

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from label_config.annotations import newest
-from label_config.tasks import conflicts_of
+from label_config.tasks import record_of
 
 Task = Mapping[str, Any]
 
@@ -41,7 +41,7 @@ def obstacle(task: Task, version: str, threshold: float) -> Obstacle | None:
         return Obstacle.TOUCHED
     if prediction_of(task, version) is None:
         return Obstacle.NO_PREDICTION
-    if conflicts_of(task, f"task {task['id']}"):
+    if record_of(task, f"task {task['id']}").conflicts:
         return Obstacle.CONFLICT
     score = score_of(task, version)
     if score is None or score < threshold:

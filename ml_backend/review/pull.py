@@ -8,9 +8,9 @@ from typing import Any
 from label_config.annotations import reviewed_of
 from label_config.labeling_config import labels_of
 from label_config.regions import Region, read_result
-from label_config.tasks import sentence_of
+from label_config.tasks import record_of
 from ml_backend.label_studio.client import Project, ReviewServer
-from ml_backend.label_studio.imported import as_decided, carried_by, restored
+from ml_backend.label_studio.imported import as_decided, imported_with, restored
 from ml_backend.label_studio.tasks import obstacle, prediction_of
 from projection.errors import ReviewError
 from projection.io.json_fields import Fields
@@ -84,14 +84,15 @@ def reviews_of(
         ReviewError: as `fetch_reviewed`.
     """
     for task in tasks:
-        carried = carried_by(task, f"{where} task {task['id']}")
-        reviews = reviewed_of(restored(task, carried), labels, where)
-        yield from as_decided(reviews, task, carried)
+        imported = imported_with(task, f"{where} task {task['id']}")
+        reviews = reviewed_of(restored(task, imported), labels, where)
+        yield from as_decided(reviews, task, imported)
 
 
 def _unseen(task: Task, version: str, labels: Collection[str], where: str) -> ReviewedSentence:
     place = f"{where} task {task['id']}"
-    sentence = sentence_of(task, place)
+    record = record_of(task, place)
+    sentence = record.sentence
     fields = Fields(prediction_of(task, version) or {}, f"{place} prediction", ReviewError, _FIX)
     regions = read_result(fields, sentence, labels).regions
     entities = tuple(region.entity for region in regions)
@@ -104,6 +105,7 @@ def _unseen(task: Task, version: str, labels: Collection[str], where: str) -> Re
         model_version=version,
         task_id=task["id"],
         provenance=tuple(map(_provenance, regions)),
+        teacher_entities=record.source_entities if sentence.entities is None else None,
     )
 
 

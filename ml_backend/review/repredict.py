@@ -28,7 +28,7 @@ Task = Mapping[str, Any]
 # What an annotator reads beside the prediction. Tasks can only be updated one by one, a tenth of a
 # second each, and the scores in these differ with every model; so scores alone do not count, and
 # may grow old. The Data Manager shows and orders by the prediction's own score, which is new.
-_READ = ("conflict", "conflicts", "source_html", "doubts_html", "propagated")
+_READ = ("conflict", "source_html", "doubts_html", "propagated")
 _SCORE = re.compile(r"[01]\.\d\d")
 # What people found out about the task stays true of it, whatever a model says.
 _KEPT = tuple(key for key in NOT_YET if key != "propagated")

@@ -16,9 +16,7 @@ from label_config.source_html import (
     as_html_text,
     doubts_html,
     numbered_sources,
-    place_of,
     source_html,
-    with_propagated,
 )
 from label_config.target_css import CSS as MARKS
 from label_config.target_css import Mark
@@ -204,17 +202,20 @@ def test_a_sentence_without_conflicts_says_so(clean: ProjectedSentence) -> None:
 
 
 @pytest.mark.parametrize(
-    ("became", "tag", "title"),
+    ("propagated", "tag", "title"),
     [
         pytest.param("MISC", "1 ORG ↪ MISC", "ORG → “Banco de Portugal” ↪ MISC", id="relabelled"),
-        pytest.param("", "1 ORG ↪", "ORG → “Banco de Portugal” ↪", id="moved"),
+        pytest.param("ORG", "1 ORG ↪", "ORG → “Banco de Portugal” ↪", id="moved"),
+        pytest.param("", "1 ORG ↪ no entity", "ORG → ↪ no entity", id="deleted"),
     ],
 )
 def test_a_chip_says_what_a_correction_of_other_sentences_made_of_it(
-    overlapping: ProjectedSentence, became: str, tag: str, title: str
+    overlapping: ProjectedSentence, propagated: str, tag: str, title: str
 ) -> None:
-    place = place_of(overlapping.projections[0].source)
-    page = Page(source_html(overlapping, {place: became}))
+    bank, *others = overlapping.projections
+    target = bank.target if propagated else None
+    corrected = Projection(bank.source, target, 0.0, propagated=propagated)
+    page = Page(source_html(replace(overlapping, projections=(corrected, *others))))
     assert page.chip_tags() == [tag, "2 LOC 0.41", "3 LOC not found"]
     assert page.chips()[0]["title"] == title
 
@@ -300,10 +301,9 @@ def test_no_color_is_fixed_for_one_theme(fixed: str) -> None:
     assert fixed not in (CSS + MARKS).replace("white-space", "")
 
 
-def test_what_was_propagated_is_said_once_and_escaped(clean: ProjectedSentence) -> None:
-    html = with_propagated(doubts_html(clean, ()), "<b>: LOC → ORG")
-    again = with_propagated(html, "Siemens: LOC → ORG")
+def test_what_was_propagated_has_a_line_of_its_own_and_is_escaped(clean: ProjectedSentence) -> None:
+    html = doubts_html(clean, (), "<b>: LOC → ORG")
+    assert html.count("sf-propagated") == 1
     assert "&lt;b&gt;: LOC → ORG" in html
-    assert again.count("sf-propagated") == 1
-    assert "&lt;b&gt;" not in again
-    assert Page(again).text.endswith("↪ propagated — Siemens: LOC → ORG")
+    assert Page(html).text.endswith("↪ propagated — <b>: LOC → ORG")
+    assert "sf-propagated" not in doubts_html(clean, ())

@@ -7,7 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from label_config.labeling_config import build_config
-from label_config.source_html import WHAT_TO_DO, with_propagated
+from label_config.source_html import WHAT_TO_DO
+from label_config.tasks import record_of, task_fields
 from ml_backend.cli import app
 from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.tabs import REVIEW_QUEUE
@@ -125,8 +126,8 @@ def test_the_fullest_task_fits_on_a_small_laptop(desk: Desk) -> None:
     desk.project = project
     desk.lay_out(crowded())
     (task,) = desk.server.tasks(project)
-    doubts = with_propagated(task["data"]["doubts_html"], "Siemens: LOC → ORG; Ana: LOC → PER")
-    desk.server.update_task_data(task["id"], {**task["data"], "doubts_html": doubts})
+    fields = task_fields(record_of(task), "Siemens: LOC → ORG; Ana: LOC → PER")
+    desk.server.update_task_data(task["id"], {**task["data"], **fields})
     page = desk.open("full")
 
     lines = page.doubts().splitlines()

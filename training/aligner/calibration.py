@@ -5,6 +5,7 @@ trained on these sentences, or it is surer of them than of others.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -85,12 +86,13 @@ def gold_questions(gold: Iterable[GoldSentence]) -> Iterator[Question]:
 def review_questions(reviewed: Iterable[ReviewedSentence]) -> Iterator[Question]:
     """Take any span of an entity's label that the annotator left as right.
 
-    Of several reviews of a sentence the newest decides. Reviews without source entities (of exports
-    older than they) say nothing.
+    The newest review of a sentence counts. Reviews that do not hold the source entities
+    (older exports) are left out.
     """
     for review in newest_decisions(reviewed):
         if review.judged:
-            yield from _question(review.sentence, review.entities)
+            sentence = replace(review.sentence, entities=review.source_entities)
+            yield from _question(sentence, review.entities)
 
 
 def _question(sentence: ParallelSentence, answers: Sequence[Entity]) -> Iterator[Question]:

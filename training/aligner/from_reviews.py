@@ -24,13 +24,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from projection.aligners.baselines import occurrences
+from projection.errors import TrainingError
 from projection.io.corpus import covers
 from projection.io.files import parse_object
 from projection.records import Entity, ParallelSentence, ReviewedSentence, ReviewStatus, Span
 from projection.text.words import cuts_word, word_spans
 from training.aligner.silver import SilverSentence, read_silver
 from training.data.adjudication import newest_decisions
-from training.data.dataset import SUMMARY, load_export
+from training.data.dataset import SUMMARY
 from training.data.reviewed import REVIEWED, read_reviews
 from training.data.splits import TRAIN
 
@@ -101,20 +102,30 @@ class PairedReview:
 
 
 def reviews_to_learn_from(path: Path) -> list[ReviewedSentence]:
-    """As `read_reviews`; of an export that was split, those of the `train` part.
+    """Read reviews; of an export that was split, those of the `train` part.
 
     Raises:
         CorpusError: naming file and line.
-        TrainingError: if the export has nothing in that part.
+        TrainingError: if the export has nothing in that part, or does not say the parts.
     """
-    reviews, export = read_reviews(path), path if path.is_dir() else path.parent
-    summary = export / SUMMARY
-    parts = parse_object(summary.read_text("utf-8"), str(summary)) if summary.is_file() else {}
-    if {*parts.get("parts", ())} <= {TRAIN}:
+    reviews = read_reviews(path)
+    parts = {review.part for review in reviews}
+    if parts == {None}:
+        _refuse_old_split(path if path.is_dir() else path.parent)
+    if parts <= {None, TRAIN}:
         return reviews
-    part = load_export(export, TRAIN)
-    learned = {*zip(part["id"], part["origin"], strict=True)}
-    return [each for each in reviews if (each.sentence.id, each.sentence.origin) in learned]
+    if TRAIN not in parts:
+        raise TrainingError(str(path), f"part {TRAIN!r} is empty", "Export more, or split again")
+    return [review for review in reviews if review.part == TRAIN]
+
+
+def _refuse_old_split(export: Path) -> None:
+    """Refuse a split export of an older version: its reviews do not say their parts."""
+    summary = export / SUMMARY
+    found = parse_object(summary.read_text("utf-8"), str(summary)) if summary.is_file() else {}
+    if not {*found.get("parts", ())} <= {TRAIN} and found.get("usable"):
+        what = "an older spanferry split it, and its reviews do not say their part"
+        raise TrainingError(str(export), what, "Export again")
 
 
 def read_examples(path: Path, weight: float = WEIGHT) -> Iterator[SilverSentence]:

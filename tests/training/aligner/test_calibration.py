@@ -219,6 +219,12 @@ class TestReviews:
         (question,) = review_questions(reviews)
         assert question.right == {ANNA: {THERE}}
 
+    def test_what_the_teacher_found_for_the_projection_is_asked_about(self) -> None:
+        known = replace(review(PAIR, Entity(THERE, "PER")), teacher_entities=(ANNA,))
+        (question,) = review_questions([known])
+        assert question.sentence.entities == (ANNA,)
+        assert question.right == {ANNA: {THERE}}
+
     def test_only_reviews_with_source_entities_say_anything(self) -> None:
         reviews = [
             review(replace(with_entities(ANNA), id=name, entities=entities), Entity(THERE, "PER"))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projection.errors import CorpusError, SpanError
+from projection.errors import CorpusError, SpanError, TrainingError
 from projection.io.files import json_line
 from projection.io.records_json import encode
 from projection.records import (
@@ -370,6 +370,18 @@ class TestReviews:
         held_out = {*load_export(split, "test")["id"], *load_export(split, "validation")["id"]}
         assert learned.isdisjoint(r.sentence.target for r in reviews if r.sentence.id in held_out)
         assert len(read_reviews(split / name)) == len(reviews), "pushing takes all"
+
+    def test_a_split_export_of_an_older_version_is_refused(self, tmp_path: Path) -> None:
+        row = encode(review("Anna left", "Anna ging", "PER:Anna", "PER:Anna"))
+        old = {key: row[key] for key in row if key not in ("part", "teacher_entities")}
+        (tmp_path / "reviewed.jsonl").write_text(json_line({**old, "schema": 1}), encoding="utf-8")
+        summary = tmp_path / "summary.json"
+        summary.write_text('{"schema": 2, "usable": 1, "parts": {"train": 1}}', encoding="utf-8")
+        assert len(reviews_to_learn_from(tmp_path)) == 1, "what was not split is read"
+        parts = {"train": 1, "test": 0}
+        summary.write_text(json_line({"schema": 2, "usable": 1, "parts": parts}), encoding="utf-8")
+        with pytest.raises(TrainingError, match=r"do not say their part\. Export again"):
+            reviews_to_learn_from(tmp_path)
 
     def test_a_broken_line_is_named(self, tmp_path: Path) -> None:
         path = tmp_path / "reviewed.jsonl"

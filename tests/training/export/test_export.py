@@ -27,6 +27,7 @@ from projection.records import (
 from training.data.adjudication import AdjudicationPolicy, newest_decisions
 from training.data.dataset import Row, fingerprint, load_export, row_of, rows_of, tag_names_of
 from training.data.iob2 import read_iob2
+from training.data.reviewed import read_reviews
 from training.data.splits import Shares
 from training.export.export import ExportSettings, ExportSummary, write_export
 from training.export.omissions import LossKind
@@ -145,8 +146,9 @@ class TestWriteExport:
         reviewed = [review(1), review(1, annotator="2"), review(2, status=ReviewStatus.SKIPPED)]
         write_export(reviewed, tmp_path / "out", title="Test")
         lines = (tmp_path / "out" / "reviewed.jsonl").read_text().splitlines()
+        said = [replace(r, part="train" if r.usable else None) for r in reviewed]
         assert [json.loads(line) for line in lines] == [
-            json.loads(json_line(to_json_form(r))) for r in reviewed
+            json.loads(json_line(to_json_form(r))) for r in said
         ]
 
     def test_labels_nobody_used_are_in_the_schema(self, tmp_path: Path) -> None:
@@ -359,6 +361,22 @@ class TestParts:
             tagged = [(s.tokens, s.tags) for s in read_iob2(out / "iob2" / f"{part}.iob2")]
             assert tagged == [(row.tokens, row.tags) for row in rows]
             assert f"… for {part}" in str(summary)
+
+    def test_every_review_says_the_part_of_its_sentence(self, tmp_path: Path) -> None:
+        reviewed = self.many()
+        skipped = replace(reviewed[0], status=ReviewStatus.SKIPPED)
+        twice = replace(reviewed[1], annotator="2", updated_at="2020-01-01T00:00:00Z")
+        settings = ExportSettings(shares=Shares.parse("60/20/20"))
+        write_export(
+            [skipped, twice, *reviewed[1:]], tmp_path / "out", title="x", settings=settings
+        )
+        read = read_reviews(tmp_path / "out")
+        parts = {each.sentence.id: each.part for each in read}
+        assert read[0].part is None, "it is in no training data"
+        assert read[1].part == read[2].part, "every annotation of a sentence"
+        for part in ("train", "validation", "test"):
+            rows = rows_of(load_export(tmp_path / "out", part))
+            assert {row.id for row in rows} == {name for name in parts if parts[name] == part}
 
     def test_without_asking_all_is_for_training(self, tmp_path: Path) -> None:
         out = tmp_path / "out"
