@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from ml_backend.cli.console import err, print_json, progress
 from ml_backend.cli.console import out as console
-from ml_backend.cli.console import print_json, progress
 from ml_backend.cli.options import AsJson
 from projection.aligners.confidence import Calibration
 from projection.errors import ModelError, TrainingError
@@ -60,8 +60,7 @@ def calibrate(
 
     The aligner must not have been trained on the data. Only the calibration in its config.json
     changes. The figures after calibration are cross-validated: each confidence comes from a model
-    fitted to other projections. Reviews without source entities (of older exports) are left out:
-    export them again.
+    fitted to other projections.
 
     Example:
 
@@ -85,12 +84,16 @@ def calibrate(
         raise TrainingError(
             model, "is no model folder that could be changed in place", "Give --out FOLDER"
         )
+    reviewed = [review for path in reviews or () for review in read_reviews(path)]
+    if unknown := sum(review.judged and review.source_entities is None for review in reviewed):
+        told = f"{unknown} reviews left out: an older export did not keep their source entities"
+        err.print(f"{told}. Export again", highlight=False, soft_wrap=True)
     questions = [
         *drawn(
             silver_questions(chain.from_iterable(map(read_silver, silver or ()))), sentences, seed
         ),
         *gold_questions(chain.from_iterable(map(read_gold, gold or ()))),
-        *review_questions(chain.from_iterable(map(read_reviews, reviews or ()))),
+        *review_questions(reviewed),
     ]
     calibrate_on(questions, load(model), model, out=out, plot=plot, as_json=as_json)
 

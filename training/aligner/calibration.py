@@ -86,13 +86,13 @@ def gold_questions(gold: Iterable[GoldSentence]) -> Iterator[Question]:
 def review_questions(reviewed: Iterable[ReviewedSentence]) -> Iterator[Question]:
     """Take any span of an entity's label that the annotator left as right.
 
-    Of several reviews of a sentence the newest decides. Reviews without source entities (of exports
-    older than they) say nothing.
+    The newest review of a sentence counts. Reviews that do not hold the source entities
+    (older exports) are left out.
     """
     for review in newest_decisions(reviewed):
-        known = review.source_entities
-        if review.judged and known is not None:
-            yield from _question(replace(review.sentence, entities=known), review.entities)
+        if review.judged:
+            sentence = replace(review.sentence, entities=review.source_entities)
+            yield from _question(sentence, review.entities)
 
 
 def _question(sentence: ParallelSentence, answers: Sequence[Entity]) -> Iterator[Question]:

@@ -40,14 +40,7 @@ log = logging.getLogger(__name__)
 LINK_SHARE = 0.3  # what a link of one direction counts in the lexicon beside one of both
 
 
-@dataclass(frozen=True, slots=True)
-class JointFeature:
-    """An example as model inputs; `spans` are the target words of each entity, None if absent."""
-
-    pair: PairInputs
-    spans: tuple[tuple[int, int] | None, ...]
-    links: frozenset[tuple[int, int]]
-    weight: float
+Feature = tuple[PairInputs, JointExample]  # model inputs, and the example they are of
 
 
 def lexicon_of(silver: Iterable[SilverSentence], least: float, weakest: float) -> Lexicon:
@@ -72,22 +65,20 @@ def lexicon_of(silver: Iterable[SilverSentence], least: float, weakest: float) -
 
 def features_of(
     examples: Iterable[JointExample], tokenizer: PreTrainedTokenizerBase, max_length: int
-) -> Iterator[JointFeature]:
+) -> Iterator[Feature]:
     """Tokenise examples; those longer than `max_length` subwords are left out and counted."""
     left_out = 0
     for example in examples:
-        entities = [english for english, _ in example.entities]
         pair = pair_inputs(
             example.source,
             example.target,
             example.lang,
-            entities,
+            [english for english, _ in example.entities],
             tokenizer=tokenizer,
             max_length=max_length,
         )
         if all(pair.source_words) and all(pair.target_words):
-            spans = tuple(found for _, found in example.entities)
-            yield JointFeature(pair, spans, example.links, example.weight)
+            yield pair, example
         else:
             left_out += 1
     if left_out:
@@ -109,8 +100,8 @@ class Collator:
 
     def __call__(self, features: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
         """Batch the `feature` of each row; labels are (entities, longest target)."""
-        rows: list[JointFeature] = [row["feature"] for row in features]
-        pairs = [row.pair for row in rows]
+        rows: list[Feature] = [row["feature"] for row in features]
+        pairs = [pair for pair, _ in rows]
         grids = [self.withheld(evidence_of(pair, self.lexicon)) for pair in pairs]
         batch = batch_of(pairs, grids, self.pad_token_id)
         sources, targets = batch["evidence"].shape[2:]
@@ -118,7 +109,7 @@ class Collator:
             **batch,
             "labels": _labels(rows, targets),
             "links": _links(rows, sources, targets),
-            "weights": torch.tensor([row.weight for row in rows]),
+            "weights": torch.tensor([example.weight for _, example in rows]),
         }
 
     def withheld(self, grid: Grid) -> Grid:
@@ -129,22 +120,22 @@ class Collator:
         return grid
 
 
-def _labels(rows: Sequence[JointFeature], targets: int) -> Tensor:
+def _labels(rows: Sequence[Feature], targets: int) -> Tensor:
     labels = []
-    for row in rows:
-        for span in row.spans:
+    for pair, example in rows:
+        for _, span in example.entities:
             label = np.full(targets, IGNORED)
-            label[: len(row.pair.target_words)] = 0
+            label[: len(pair.target_words)] = 0
             if span is not None:
                 label[slice(*span)] = 1
             labels.append(label)
     return torch.from_numpy(np.array(labels, dtype=np.int64).reshape(-1, targets))
 
 
-def _links(rows: Sequence[JointFeature], sources: int, targets: int) -> Tensor:
+def _links(rows: Sequence[Feature], sources: int, targets: int) -> Tensor:
     links = torch.zeros(len(rows), sources + 1, targets + 1)
-    for number, row in enumerate(rows):
-        for i, j in row.links:
+    for number, (_, example) in enumerate(rows):
+        for i, j in example.links:
             links[number, i, j] = 1
     return links
 
@@ -157,13 +148,8 @@ def train_joint(
 ) -> JointAligner:
     """Train an encoder, or a joint aligner further, and write it to `out`, which appears whole.
 
-    An interrupted training resumes when called again with the same `recipe` and `silver`.
-
-    Args:
-        silver: sentences and listed names; a new lexicon is made of all of them.
-        recipe: the settings.
-        out: folder for `save_pretrained`.
-        on_progress: told every step.
+    An interrupted training resumes when called again with the same `recipe` and `silver`, the
+    sentences and listed names that a new lexicon is made of.
 
     Raises:
         TrainingError: if `out` exists, or there are no phrase pairs.
@@ -172,7 +158,7 @@ def train_joint(
     refuse_existing(out)
     seed = recipe.schedule.seed
     torch.manual_seed(seed)
-    aligner = start_from(silver, recipe)
+    aligner = _start(silver, recipe)
     limit = longest_input(aligner.model.encoder, aligner.tokenizer)
     chosen = chosen_from(silver, recipe)
     examples = joint_examples(chosen, recipe.hardening, seed)
@@ -181,8 +167,8 @@ def train_joint(
         aligner,
         recipe,
         [
-            {"input_ids": feature.pair.input_ids, "feature": feature}
-            for feature in features_of(examples, aligner.tokenizer, limit)
+            {"input_ids": pair.input_ids, "feature": (pair, example)}
+            for pair, example in features_of(examples, aligner.tokenizer, limit)
         ],
         out,
         silver=silver,
@@ -193,7 +179,7 @@ def train_joint(
     return aligner
 
 
-def start_from(silver: Sequence[SilverSentence], recipe: JointRecipe) -> JointAligner:
+def _start(silver: Sequence[SilverSentence], recipe: JointRecipe) -> JointAligner:
     """Load a joint aligner with its lexicon, or make one of an encoder with a new lexicon."""
     base = resolve(recipe.base, "aligner")
     if load_config(base).model_type == MODEL_TYPE:

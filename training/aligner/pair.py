@@ -117,12 +117,6 @@ def train_aligner(
 
     An interrupted training resumes when called again with the same `recipe` and `silver`.
 
-    Args:
-        silver: training pairs; all are read into memory.
-        recipe: the settings.
-        out: folder for `save_pretrained`.
-        on_progress: told every step.
-
     Raises:
         TrainingError: if `out` exists, or there are no phrase pairs.
         ModelError: if the base cannot be loaded.

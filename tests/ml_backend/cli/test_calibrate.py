@@ -19,10 +19,14 @@ from ml_backend.cli.calibrate import (
 )
 from projection.aligners.confidence import UNCALIBRATED, Calibration, Signals
 from projection.errors import CorpusError, ModelError, TrainingError
+from projection.io.files import json_line
+from projection.io.records_json import encode
 from projection.records import (
     Entity,
     ParallelSentence,
     Projection,
+    ReviewedSentence,
+    ReviewStatus,
     Span,
 )
 from training.aligner.calibration import Question, assess, fit
@@ -187,6 +191,26 @@ class TestRefusals:
     def test_a_pair_aligner(self, copying_aligner: Path) -> None:
         with pytest.raises(ModelError, match="is a pair aligner"):
             load(str(copying_aligner))
+
+
+def test_reviews_without_source_entities_are_counted(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reviewed = [
+        ReviewedSentence(sentence(n, entities), (ANNA,), status, "7")
+        for n, (entities, status) in enumerate(
+            [
+                ((ANNA,), ReviewStatus.ACCEPTED),
+                (None, ReviewStatus.ACCEPTED),
+                (None, ReviewStatus.SKIPPED),
+            ]
+        )
+    ]
+    path = tmp_path / "reviewed.jsonl"
+    path.write_text("".join(json_line(encode(review)) for review in reviewed), "utf-8")
+    with pytest.raises(ModelError):  # the folder holds no real model
+        calibrate(str(model), reviews=[tmp_path])
+    assert "1 reviews left out" in capsys.readouterr().err
 
 
 def test_sentences_too_long_to_read_are_counted(questions: list[Question]) -> None:

@@ -224,9 +224,11 @@ class TestKnown:
 
     def test_part_of_a_known_source_is_not_absent(self) -> None:
         made = review("Cologne Cathedral", "der Dom", "LOC:Cologne", "LOC:Dom")
-        found = paired_entities(self.known(made, "Cologne Cathedral"))
+        known = self.known(made, "Cologne Cathedral")
+        found = paired_entities(known)
         assert (found.absent, found.unpaired_source) == ((), 1)
-        assert found.silver(1.0).phrases == ((Span(0, 17), Span(4, 7)),)
+        [(_, silver)], _ = silver_of_reviews([known], None, 1.0)
+        assert silver.phrases == ((Span(0, 17), Span(4, 7)),)
 
     def test_what_nobody_looked_at_teaches_nothing(self) -> None:
         made = self.known(review("Anna left", "Anna ging", "PER:Anna", "PER:Anna"), "Anna")

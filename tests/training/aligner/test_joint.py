@@ -269,26 +269,24 @@ EXAMPLE = JointExample(
 
 class TestFeatures:
     def test_what_the_example_says_is_kept(self, tokenizer: PreTrainedTokenizerFast) -> None:
-        (feature,) = features_of([EXAMPLE], tokenizer, 32)
-        assert feature.pair.entities == ((0, 1), (1, 2))
-        assert feature.spans == ((0, 2), None)
-        assert feature.links == EXAMPLE.links
-        assert feature.weight == 0.5
+        [(pair, example)] = features_of([EXAMPLE], tokenizer, 32)
+        assert pair.entities == ((0, 1), (1, 2))
+        assert example == EXAMPLE
 
     def test_what_does_not_fit_in_is_left_out_whole_and_counted(
         self, tokenizer: PreTrainedTokenizerFast, caplog: pytest.LogCaptureFixture
     ) -> None:
         long = replace(EXAMPLE, target="juhk Kelu" + " yb" * 10)
         with caplog.at_level(logging.INFO, "training.aligner.joint"):
-            (feature,) = features_of([long, EXAMPLE, long], tokenizer, 12)
-        assert feature.pair.target_texts == ("juhk", "Kelu")
+            [(pair, _)] = features_of([long, EXAMPLE, long], tokenizer, 12)
+        assert pair.target_texts == ("juhk", "Kelu")
         assert caplog.messages == ["2 examples are left out: longer than 12 subwords"]
 
     def test_the_batch_of_them(self, tokenizer: PreTrainedTokenizerFast) -> None:
         """The second pair is the longer one; its words go by the columns of the first, too."""
         other = example_of(made(0))
         rows = [
-            {"input_ids": feature.pair.input_ids, "feature": feature}
+            {"input_ids": feature[0].input_ids, "feature": feature}
             for feature in features_of([EXAMPLE, other], tokenizer, 32)
         ]
         batch = Collator(NO_LEXICON, 0, blind=0, gaps=0)(rows)
