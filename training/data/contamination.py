@@ -41,7 +41,7 @@ _UNIT = regex.compile(rf"{_HAN}|(?:(?!{_HAN})[\p{{L}}\p{{N}}\p{{M}}])+")
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class GoldMatch:
     """A sentence of a corpus, and the gold it is or quotes, each as file and line."""
 
     place: str
@@ -52,7 +52,7 @@ class Match:
 
 
 @dataclass(slots=True)
-class Gold:
+class GoldIndex:
     """Fingerprints of gold sentences and of their runs of words, with file and line of each.
 
     They are Python's own, of 64 bits, and mean nothing to another process.
@@ -89,10 +89,10 @@ class Gold:
             return place
         return next((self.runs[run] for run in runs_of(words) if run in self.runs), None)
 
-    def match(self, sentence: ParallelSentence) -> Match | None:
+    def match(self, sentence: ParallelSentence) -> GoldMatch | None:
         """The gold that one side of a sentence pair is, or quotes."""
         place = self.place_of(sentence.source) or self.place_of(sentence.target)
-        return None if place is None else Match(sentence.origin, place)
+        return None if place is None else GoldMatch(sentence.origin, place)
 
 
 def gold_texts(path: Path) -> Iterator[tuple[str, str]]:
@@ -132,7 +132,7 @@ def fingerprint(words: Iterable[str]) -> int:
 
 
 def screened(
-    sentences: Iterable[tuple[ParallelSentence, T]], gold: Gold, matches: list[Match]
+    sentences: Iterable[tuple[ParallelSentence, T]], gold: GoldIndex, matches: list[GoldMatch]
 ) -> Iterator[tuple[ParallelSentence, T]]:
     """The sentences that are not gold, with what goes with them; the others go to `matches`."""
     for sentence, rest in sentences:
@@ -143,7 +143,7 @@ def screened(
             matches.append(match)
 
 
-def refuse(matches: Sequence[Match]) -> None:
+def refuse(matches: Sequence[GoldMatch]) -> None:
     """Stop if sentences of the corpora are gold.
 
     Raises:
@@ -160,7 +160,7 @@ def refuse(matches: Sequence[Match]) -> None:
     )
 
 
-def counted(matches: Sequence[Match]) -> str:
+def counted(matches: Sequence[GoldMatch]) -> str:
     """How many sentences are gold, or quote it, for each gold file."""
     by_file = Counter(match.gold.rpartition(":")[0] for match in matches)
     counts = ", ".join(f"{count} of {name}" for name, count in by_file.most_common())

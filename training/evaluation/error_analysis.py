@@ -16,7 +16,7 @@ from projection.io.records_json import Json
 from projection.records import Entity, Span
 from training.data.iob2 import chunks
 from training.data.rows import Row
-from training.evaluation.tagging_scores import Scores, Tagged, score
+from training.evaluation.tagging_scores import Tagged, TaggingScores, score
 
 EXAMPLES = 5  # of each kind of mistake, in the JSON form
 KINDS = tuple(kind for kind in MISTAKES if kind is not Outcome.WRONG_MENTION)
@@ -26,7 +26,7 @@ Name = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Mistake:
+class TaggingMistake:
     """A gold entity that was not found as it is, a prediction that is not right, or both at once.
 
     Spans count tokens of `row`. `gold` is None for what is spurious, `predicted` for what is
@@ -67,7 +67,7 @@ class Recall:
 
 
 @dataclass(frozen=True, slots=True)
-class Assessment:
+class ErrorAnalysis:
     """A model, judged on some data.
 
     `counts` (sentences, 3) are the right, predicted and gold entities of each sentence: what is
@@ -75,15 +75,15 @@ class Assessment:
     words with the same type; both are None where no training data were given.
     """
 
-    scores: Scores
+    scores: TaggingScores
     interval: Interval
-    by_language: dict[str, Scores]
-    mistakes: tuple[Mistake, ...]
+    by_language: dict[str, TaggingScores]
+    mistakes: tuple[TaggingMistake, ...]
     seen: Recall | None
     unseen: Recall | None
     counts: NDArray[np.int64]
 
-    def mistakes_of(self, kind: Outcome) -> list[Mistake]:
+    def mistakes_of(self, kind: Outcome) -> list[TaggingMistake]:
         """Those of one kind, in the order of the data."""
         return [mistake for mistake in self.mistakes if mistake.outcome is kind]
 
@@ -119,7 +119,7 @@ class Difference:
         return {"f1": self.f1, "interval": self.interval.to_json(), "p": self.p}
 
 
-def assess(tagged: Tagged, known: Collection[Name] | None = None) -> Assessment:
+def assess(tagged: Tagged, known: Collection[Name] | None = None) -> ErrorAnalysis:
     """Judge a model by what it tagged; `known` are the names of its training data."""
     gold = [_entities(row.tags) for row in tagged.rows]
     predicted = [_entities(tags) for tags in tagged.predicted]
@@ -135,12 +135,12 @@ def assess(tagged: Tagged, known: Collection[Name] | None = None) -> Assessment:
         dtype=np.int64,
     )
     seen, unseen = _by_acquaintance(tagged.rows, gold, right, known)
-    return Assessment(
+    return ErrorAnalysis(
         scores=tagged.scores(),
         interval=bootstrap(counts),
         by_language=_by_language(tagged),
         mistakes=tuple(
-            Mistake(
+            TaggingMistake(
                 match.outcome,
                 row,
                 None if match.gold is None else truth[match.gold],
@@ -160,7 +160,7 @@ def names_in(rows: Iterable[Row]) -> frozenset[Name]:
     return frozenset(_name(row, entity) for row in rows for entity in _entities(row.tags))
 
 
-def better_by(first: Assessment, second: Assessment) -> Difference:
+def better_by(first: ErrorAnalysis, second: ErrorAnalysis) -> Difference:
     """By how much the first model beats the second: the paired bootstrap (Koehn, 2004).
 
     Both are scored on the same draw of sentences, so that a sentence that is hard for both does not
@@ -198,7 +198,7 @@ def _in_order(found: Sequence[Match], gold: list[Entity], guess: list[Entity]) -
     return iter(sorted((m for m in found if m.outcome not in EXACT), key=place))
 
 
-def _by_language(tagged: Tagged) -> dict[str, Scores]:
+def _by_language(tagged: Tagged) -> dict[str, TaggingScores]:
     languages = sorted({row.lang for row in tagged.rows})
     pairs = list(zip(tagged.rows, tagged.predicted, strict=True))
     return {

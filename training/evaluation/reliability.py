@@ -128,7 +128,7 @@ def _kept(judged: Judged, threshold: float) -> Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Assessment:
+class Recalibration:
     """The confidences the aligner gave before, and those it will give, on the same projections.
 
     The latter by cross-validation: each from a model that had not seen the example.
@@ -154,7 +154,7 @@ def check_plot(path: Path) -> None:
         raise TrainingError(str(path), "plots need matplotlib", "pip install 'spanferry[plots]'")
 
 
-def reliability_plot(assessment: Assessment, path: Path) -> None:
+def reliability_plot(assessment: Recalibration, path: Path) -> None:
     """Draw the share of right ones over the confidence, and below how many there are.
 
     Raises:
@@ -189,14 +189,14 @@ class _Look(NamedTuple):
     side: float
 
 
-def _looks(assessment: Assessment) -> tuple[_Look, _Look]:
+def _looks(assessment: Recalibration) -> tuple[_Look, _Look]:
     return (
         _Look("before", assessment.before, "#9a9fa8", "s", -0.5),
         _Look("calibrated", assessment.after, "#1f6feb", "o", 0.5),
     )
 
 
-def _draw_curves(axes: "Axes", assessment: Assessment) -> None:
+def _draw_curves(axes: "Axes", assessment: Recalibration) -> None:
     axes.plot((0, 1), (0, 1), color=INK, linestyle=":", linewidth=1, zorder=1)
     for look in _looks(assessment):
         figures = look.figures
@@ -233,7 +233,7 @@ def _draw_bins(
     )
 
 
-def _draw_counts(axes: "Axes", assessment: Assessment) -> None:
+def _draw_counts(axes: "Axes", assessment: Recalibration) -> None:
     width = 0.4 / BINS
     for look in _looks(assessment):
         bins = look.figures.bins

@@ -43,7 +43,7 @@ class TypeScores:
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
+class TaggingScores:
     """Micro-averaged fractions over entities that agree in both borders and type.
 
     `truncated` sentences were too long for the model; they were read in windows, all of them
@@ -106,7 +106,7 @@ class Scores:
             yield f"only in the model, wrong wherever predicted: {', '.join(self.only_in_model)}"
 
 
-def score(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Scores:
+def score(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> TaggingScores:
     """Compare tag sequences of equal lengths by seqeval in strict mode.
 
     `gold` must be strict IOB2; `predicted` may be any mix of O, B- and I-.
@@ -118,7 +118,7 @@ def score(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> 
     found = {tag for tags in [*truth, *answer] for tag in tags if tag.startswith("B-")}
     labels = sorted(labels_of(found))
     each = precision_recall_fscore_support(truth, answer, **options) if labels else [()] * 4
-    return Scores(
+    return TaggingScores(
         precision=float(micro[0]),
         recall=float(micro[1]),
         f1=float(micro[2]),
@@ -157,7 +157,7 @@ def source_side(paths: Sequence[Path]) -> Rows:
 class Tagged:
     """Gold sentences beside what a model makes of them, one sequence of tags for each row.
 
-    The types of both are renamed and ignored alike. The rest is as in `Scores`.
+    The types of both are renamed and ignored alike. The rest is as in `TaggingScores`.
     """
 
     rows: tuple[Row, ...]
@@ -167,7 +167,7 @@ class Tagged:
     only_in_data: tuple[str, ...]
     only_in_model: tuple[str, ...]
 
-    def scores(self) -> Scores:
+    def scores(self) -> TaggingScores:
         """How well they agree."""
         return replace(
             score([row.tags for row in self.rows], self.predicted),
@@ -184,7 +184,7 @@ def evaluate(
     *,
     labels: LabelMap = AS_IS,
     on_progress: OnScored = lambda _more: None,
-) -> Scores:
+) -> TaggingScores:
     """Tag `data` with the model saved at `model` and score it; see `tag_data`."""
     return tag_data(model, data, labels=labels, on_progress=on_progress).scores()
 

@@ -24,7 +24,7 @@ from projection.models.windows import Piece, pieces
 from training.aligner.save import made_with
 from training.data.iob2 import labels_of
 from training.data.rows import Rows
-from training.evaluation.tagging_scores import Scores, evaluate, score
+from training.evaluation.tagging_scores import TaggingScores, evaluate, score
 from training.tagger.features import Example, TargetCollator, example_of, features_of
 from training.tagger.head import HeadChange, load_for_training
 from training.trainer import trainer as loop
@@ -60,7 +60,7 @@ class TrainingResult:
     dev: tuple[tuple[int, float], ...]
     kept: int
     model_version: str
-    scores: Scores | None
+    scores: TaggingScores | None
 
     @property
     def lost_share(self) -> float:
@@ -244,7 +244,7 @@ def freeze_lower_layers(model: PreTrainedModel, n: int, *, embeddings: bool = Tr
     where = str(model.config.model_type)
     layers = _layers(model)
     if layers is None:
-        raise ModelError(where, "no encoder layers found to freeze", "Train with --freeze 0")
+        raise ModelError(where, "no encoder layers found to freeze", "Train with --set freeze=0")
     if n > len(layers):
         raise ModelError(where, f"has {len(layers)} layers, not {n}", f"At most {len(layers)}")
     frozen: list[nn.Module] = list(layers[:n])
@@ -268,7 +268,7 @@ def _layers(model: PreTrainedModel) -> nn.ModuleList | None:
     return max(stacks, key=len, default=None)
 
 
-def _score(model: Path, rows: Rows, on_progress: OnProgress) -> Scores:
+def _score(model: Path, rows: Rows, on_progress: OnProgress) -> TaggingScores:
     done = 0
 
     def on_scored(more: int) -> None:

@@ -19,16 +19,16 @@ from projection.errors import TrainingError
 from projection.io.files import locked, parse_object, write_json
 from projection.io.folders import content_hash, is_main_process, new_folder, wait_for
 from projection.models import bundled
-from training.data.rows import NO_ROWS, Row, Rows
-from training.evaluation.tagging_scores import Scores, evaluate
+from training.data.rows import Row, Rows
+from training.evaluation.tagging_scores import TaggingScores, evaluate
 from training.tagger.distill import TEACHING, answers_of, taught
 from training.tagger.features import Example, example_of
 from training.tagger.finetune import SCORING, Material, learn
 from training.tagger.presets import BASE, Part, Preset, Stage, Use, preset_named
 from training.tagger.sampling import drawn
+from training.tagger.training_data import TrainingData
 from training.tagger.word_translation import (
     LEAST_COVERED,
-    Translations,
     covered,
     translated,
     translations_from_bundled,
@@ -42,37 +42,6 @@ log = logging.getLogger(__name__)
 
 RECORD = "training.json"
 EVAL = "eval"  # the part of the data that is scored at the end
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingData:
-    """What recipes learn from. Missing parts are empty.
-
-    `english` is gold of the source language, `pseudo` projected and looked at by nobody (see
-    `data.pseudo_labels` for its further columns), `reviewed` target language that people or gold
-    stand behind. The tags of `unlabelled` are not read. `dev` decides how long the last stage
-    trains. `translations` are for recipes that translate word by word; None takes them from the
-    lexicon of the bundled aligner. `lang` is the target language, where the data do not say.
-    """
-
-    english: Rows = NO_ROWS
-    pseudo: Rows = NO_ROWS
-    reviewed: Rows = NO_ROWS
-    unlabelled: Rows = NO_ROWS
-    dev: Rows | None = None
-    translations: Translations | None = None
-    lang: str | None = None
-
-    @property
-    def parts(self) -> dict[str, Rows | None]:
-        """Every part by its name."""
-        names = ("english", "pseudo", "reviewed", "unlabelled", "dev")
-        return {name: getattr(self, name) for name in names}
-
-    @property
-    def tags(self) -> tuple[str, ...]:
-        """The tags of all types that the labelled parts speak of."""
-        return Rows.joined(self.english, self.pseudo, self.reviewed).tag_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +83,7 @@ class Trained:
     preset: str
     seed: int
     stages: tuple[StageRecord, ...]
-    scores: Scores | None
+    scores: TaggingScores | None
 
     def to_json(self) -> dict[str, Any]:
         """The content of `training.json`: the last stage's, with all stages beside it."""
@@ -446,8 +415,8 @@ FIXES = {
     Part.ENGLISH: "Give gold English sentences: --english FILE",
     Part.PSEUDO: "Give a folder of `spanferry project`",
     Part.UNLABELLED: "Give target-language text: --unlabelled FILE",
-    Part.TRANSLATED: "Give --english FILE, target-language text (--unlabelled FILE), and a "
-    "--lexicon where the bundled aligner does not know the language",
+    Part.TRANSLATED: "Give --english FILE, target-language text (--unlabelled FILE), and "
+    "--set lexicon=FILE where the bundled aligner does not know the language",
     Part.REVIEWED: "Accept or correct some first, or give a folder of `spanferry project`",
 }
 

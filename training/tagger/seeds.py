@@ -12,7 +12,8 @@ from projection.io.files import parse_object, write_json
 from projection.io.folders import is_main_process
 from training.data.rows import Rows
 from training.tagger.presets import Preset
-from training.tagger.recipe_runner import RECORD, TrainingData, plan_of, train_preset
+from training.tagger.recipe_runner import RECORD, plan_of, train_preset
+from training.tagger.training_data import TrainingData
 from training.trainer.card import table
 from training.trainer.settings import NOWHERE, Tracking
 from training.trainer.trainer import OnProgress, wait_for_everyone
@@ -23,7 +24,7 @@ MEASURES = ("f1", "precision", "recall")
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class SeedSpread:
     """Mean and sample deviation (n - 1) of a measure over the seeds; None below two of them."""
 
     mean: float
@@ -31,7 +32,7 @@ class Spread:
     values: tuple[float, ...]
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> "Spread":
+    def of(cls, values: Sequence[float]) -> "SeedSpread":
         """The spread of at least one value."""
         deviation = statistics.stdev(values) if len(values) > 1 else None
         return cls(statistics.fmean(values), deviation, tuple(values))
@@ -54,22 +55,22 @@ class Seeds:
     records: Mapping[int, Mapping[str, Any]]  # by seed
 
     @property
-    def spreads(self) -> dict[str, Spread]:
+    def spreads(self) -> dict[str, SeedSpread]:
         """F1, precision and recall on what was held out; empty where nothing was."""
         scores = [record["scores"] for record in self.records.values()]
         if not scores or None in scores:
             return {}
-        return {name: Spread.of([score[name] for score in scores]) for name in MEASURES}
+        return {name: SeedSpread.of([score[name] for score in scores]) for name in MEASURES}
 
     @property
-    def by_type(self) -> dict[str, Spread]:
+    def by_type(self) -> dict[str, SeedSpread]:
         """F1 of each entity type; a type that a seed never met or predicted counts 0 there."""
         if not self.spreads:
             return {}
         scores = [record["scores"]["by_type"] for record in self.records.values()]
         kinds = sorted({kind for each in scores for kind in each})
         zero = {"f1": 0.0}
-        return {kind: Spread.of([s.get(kind, zero)["f1"] for s in scores]) for kind in kinds}
+        return {kind: SeedSpread.of([s.get(kind, zero)["f1"] for s in scores]) for kind in kinds}
 
     def to_json(self) -> dict[str, Any]:
         """The content of `summary.json`; scores are fractions."""
