@@ -1,4 +1,4 @@
-"""The same recipe with several seeds: a model each, and how far apart they are."""
+"""One recipe with several seeds: a model each, and mean and deviation of their scores."""
 
 import json
 import statistics
@@ -12,7 +12,7 @@ from projection.io.files import parse_object, write_json
 from projection.io.folders import is_main_process
 from training.data.rows import Rows
 from training.tagger.presets import Preset
-from training.tagger.recipe_runner import RECORD, plan_of, train_preset
+from training.tagger.recipe_runner import RECORD, plan_of, prefixed, train_preset
 from training.tagger.training_data import TrainingData
 from training.trainer.card import table
 from training.trainer.settings import NOWHERE, Tracking
@@ -25,7 +25,7 @@ MEASURES = ("f1", "precision", "recall")
 
 @dataclass(frozen=True, slots=True)
 class SeedSpread:
-    """Mean and sample deviation (n - 1) of a measure over the seeds; None below two of them."""
+    """Mean and sample deviation (n - 1; None for one value) of a measure over the seeds."""
 
     mean: float
     deviation: float | None
@@ -48,7 +48,7 @@ class SeedSpread:
 
 @dataclass(frozen=True, slots=True)
 class Seeds:
-    """What several seeds made: the record of each, and the spread of their scores, if scored."""
+    """The records of several seeds, and the spread of their scores."""
 
     folder: Path
     preset: str
@@ -103,16 +103,16 @@ def train_seeds(
 ) -> Seeds:
     """Train a model for each seed in `out/seed-N`, and write `out/summary.json`.
 
-    Seeds that are done are kept, and one that was interrupted goes on where it was. More seeds may
-    be asked for later. The arguments are those of `train_preset`.
+    Finished seeds are kept, and an interrupted one is resumed; more seeds may be added later. The
+    arguments are those of `train_preset`.
 
     Raises:
         TrainingError: if `out` holds models of another recipe or other data.
     """
     if not seeds or len({*seeds}) < len(seeds):
         raise TrainingError("seeds", f"{[*seeds]} are none, or not all different")
-    plan = _plan(preset, data, eval)
-    _claim(out, plan)
+    scored = None if eval is None else eval.fingerprint
+    _claim(out, plan_of(preset, data) | {"eval": scored})
     records = {}
     for place, seed in enumerate(seeds, start=1):
         model = out / f"seed-{seed}"
@@ -125,10 +125,9 @@ def train_seeds(
                 eval=eval,
                 stages=stages,
                 tracking=tracking.part(model.name),
-                on_progress=_numbered(on_progress, place, len(seeds)),
+                on_progress=prefixed(on_progress, f"{place} of {len(seeds)}"),
             )
-        record = parse_object((model / RECORD).read_text("utf-8"), str(model / RECORD))
-        records[seed] = record
+        records[seed] = parse_object((model / RECORD).read_text("utf-8"), str(model / RECORD))
     found = Seeds(out, preset.name, records)
     if is_main_process():
         write_json(out / SUMMARY, found.to_json())
@@ -137,21 +136,14 @@ def train_seeds(
     return found
 
 
-def _plan(preset: Preset, data: TrainingData, held_out: Rows | None) -> dict[str, Any]:
-    """What all seeds have in common, as JSON gives it back."""
-    scored = None if held_out is None else held_out.fingerprint
-    plan = plan_of(preset, data) | {"eval": scored}
-    found: dict[str, Any] = json.loads(json.dumps(plan))
-    return found
-
-
 def _claim(out: Path, plan: Mapping[str, Any]) -> None:
-    """Make the folder ours, or make sure that it already is: the main process for all."""
+    """Write the plan to a new folder, or compare it with that of an old one."""
     if not is_main_process():
         return
     file = out / "plan.json"
     if file.is_file():
-        if parse_object(file.read_text("utf-8"), str(file)) != plan:
+        # As JSON returns it: without tuples.
+        if parse_object(file.read_text("utf-8"), str(file)) != json.loads(json.dumps(plan)):
             raise TrainingError(
                 str(out), "holds models of another recipe or other data", "Choose another folder"
             )
@@ -160,10 +152,6 @@ def _claim(out: Path, plan: Mapping[str, Any]) -> None:
     else:
         out.mkdir(parents=True, exist_ok=True)
         write_json(file, plan)
-
-
-def _numbered(on_progress: OnProgress, place: int, of: int) -> OnProgress:
-    return lambda what, done, total: on_progress(f"{place} of {of}: {what}", done, total)
 
 
 def _page(seeds: Seeds) -> str:

@@ -16,8 +16,9 @@ from projection.errors import TrainingError
 from training.data.rows import Row, Rows
 from training.evaluation.tagging_scores import evaluate
 from training.tagger.presets import PRESETS, Draw, Part, Preset, Stage, Use, changed
-from training.tagger.recipe_runner import Trained, TrainingData, plan_of, train_preset
+from training.tagger.recipe_runner import Trained, plan_of, train_preset
 from training.tagger.seeds import Seeds, SeedSpread, train_seeds
+from training.tagger.training_data import TrainingData
 from training.trainer.settings import FineTune, LossName, Tracker, Tracking
 
 Base = Callable[[str], Path]
