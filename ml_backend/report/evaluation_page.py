@@ -17,7 +17,7 @@ from projection.io.files import atomic_write, json_line, write_json
 from projection.io.records_json import Json
 from projection.records import ReviewStatus
 from projection.text.wording import in_words
-from training.evaluation.error_analysis import EXAMPLES, KINDS, Assessment
+from training.evaluation.error_analysis import EXAMPLES, KINDS, ErrorAnalysis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,7 @@ _MEANINGS = {
 
 
 def write_evaluation(
-    out: Path, figures: Mapping[str, object], assessments: Mapping[str, Assessment]
+    out: Path, figures: Mapping[str, object], assessments: Mapping[str, ErrorAnalysis]
 ) -> None:
     """Write all three files, the page last; each replaces an older one as a whole.
 
@@ -72,13 +72,13 @@ def write_evaluation(
         )
 
 
-def _mistakes(assessments: Mapping[str, Assessment]) -> Iterator[Json]:
+def _mistakes(assessments: Mapping[str, ErrorAnalysis]) -> Iterator[Json]:
     for model, assessment in assessments.items():
         for mistake in assessment.mistakes:
             yield {"model": model, "kind": mistake.outcome.value, **mistake.to_json()}
 
 
-def _plots(assessments: Mapping[str, Assessment]) -> dict[str, str]:
+def _plots(assessments: Mapping[str, ErrorAnalysis]) -> dict[str, str]:
     groups = len(_groups(assessments))
     height = 0.34 * len(assessments)
     drawn = {"scores": (0.9 + height, _draw_scores), "mistakes": (1.2 + height, _draw_mistakes)}
@@ -90,18 +90,18 @@ def _plots(assessments: Mapping[str, Assessment]) -> dict[str, str]:
     }
 
 
-def _f1_of(found: Assessment) -> dict[str, float]:
+def _f1_of(found: ErrorAnalysis) -> dict[str, float]:
     """F1 of each type and, if there are several, of each language."""
     by_type = {label: scores.f1 for label, scores in found.scores.by_type.items()}
     by_language = {lang: scores.f1 for lang, scores in found.by_language.items()}
     return by_type | (by_language if len(by_language) > 1 else {})
 
 
-def _groups(assessments: Mapping[str, Assessment]) -> list[str]:
+def _groups(assessments: Mapping[str, ErrorAnalysis]) -> list[str]:
     return list(dict.fromkeys(name for each in assessments.values() for name in _f1_of(each)))
 
 
-def _draw_groups(figure: "Figure", assessments: Mapping[str, Assessment]) -> None:
+def _draw_groups(figure: "Figure", assessments: Mapping[str, ErrorAnalysis]) -> None:
     groups = _groups(assessments)
     axes = _rows(figure, groups, "F1 of each type and language")
     for (model, found), mark in zip(assessments.items(), cycle(_MARKS), strict=False):
@@ -114,7 +114,7 @@ def _draw_groups(figure: "Figure", assessments: Mapping[str, Assessment]) -> Non
         axes.legend(loc="upper left", bbox_to_anchor=(0, -0.3), ncols=2)
 
 
-def _draw_mistakes(figure: "Figure", assessments: Mapping[str, Assessment]) -> None:
+def _draw_mistakes(figure: "Figure", assessments: Mapping[str, ErrorAnalysis]) -> None:
     axes = _rows(figure, list(assessments), "mistakes")
     starts = [0] * len(assessments)
     for kind, color in zip(KINDS, _SHADES, strict=True):
@@ -125,7 +125,7 @@ def _draw_mistakes(figure: "Figure", assessments: Mapping[str, Assessment]) -> N
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(KINDS))
 
 
-def _draw_scores(figure: "Figure", assessments: Mapping[str, Assessment]) -> None:
+def _draw_scores(figure: "Figure", assessments: Mapping[str, ErrorAnalysis]) -> None:
     axes = _rows(figure, list(assessments), "F1, with 95 % interval")
     f1 = [100 * each.scores.f1 for each in assessments.values()]
     intervals = [(100 * e.interval.low, 100 * e.interval.high) for e in assessments.values()]

@@ -14,7 +14,7 @@ from training.experiments.definition import (
     ExperimentRow,
     PublishedScore,
 )
-from training.tagger.seeds import MEASURES, Spread
+from training.tagger.seeds import MEASURES, SeedSpread
 
 SCHEMA = 2
 LEVEL = 0.95  # of the intervals over the seeds
@@ -38,19 +38,18 @@ class Cell:
         reviews = next(iter(self.runs.values()))["reviews"]
         return self.row.x if reviews is None else float(reviews["seen"])
 
-    def spread(self, measure: str = "f1") -> Spread:
+    def spread(self, measure: str = "f1") -> SeedSpread:
         """Return F1, precision or recall, as fractions."""
-        return Spread.of([run["scores"][measure] for run in self.runs.values()])
+        return SeedSpread.of([run["scores"][measure] for run in self.runs.values()])
 
     @property
     def whiskers(self) -> tuple[float, float]:
         """One deviation around the mean F1; of a single seed, its interval if that was drawn."""
-        spread = self.spread()
         (run, *_) = self.runs.values()
         if len(self.runs) == 1 and (interval := run["scores"].get("f1_interval")) is not None:
             return interval["low"], interval["high"]
-        deviation = spread.deviation or 0.0
-        return spread.mean - deviation, spread.mean + deviation
+        deviation = self.spread().deviation or 0.0
+        return self.spread().mean - deviation, self.spread().mean + deviation
 
     def to_json(self) -> Json:
         """Convert to JSON, with every run."""
@@ -153,7 +152,7 @@ class Results:
         }
 
 
-def welch_interval(one: Spread, other: Spread) -> tuple[float, float] | None:
+def welch_interval(one: SeedSpread, other: SeedSpread) -> tuple[float, float] | None:
     """Return the confidence interval of the difference of two means (Welch, 1947).
 
     None if a side has a single value, or neither side varies.
