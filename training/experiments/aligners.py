@@ -68,16 +68,18 @@ def numbers_of(changes: Mapping[str, Any]) -> dict[str, float]:
     Raises:
         TrainingError: at an unknown name, or a value that is no number.
     """
+    numbers = dict(NUMBERS)
     for name, value in changes.items():
         if name not in NUMBERS:
-            raise TrainingError(
-                f"--set {name}", f"no setting {name}", f"One of {', '.join(NUMBERS)}"
-            )
+            fix = f"One of {', '.join(NUMBERS)}"
+            raise TrainingError(f"--set {name}", f"no setting {name}", fix)
         try:
-            float(value)
+            numbers[name] = float(value)
         except (TypeError, ValueError) as error:
             raise TrainingError(f"--set {name}", f"{value!r} is no number") from error
-    return {name: float(value) for name, value in {**NUMBERS, **changes}.items()}
+        if numbers[name] < 0 or (name != "eflomal_sentences" and numbers[name] == 0):
+            raise TrainingError(f"--set {name}", f"{value} is not above 0")
+    return numbers
 
 
 def recipes_on(
@@ -188,7 +190,7 @@ class AlignerBench:
         self._linked: dict[tuple[str, int], dict[str, LinkedWords]] = {}
 
     def prepare(self, rows: Sequence[ExperimentRow]) -> None:
-        """Check that every row has an aligner, and the trained ones a base.
+        """Check that every row has an aligner, and the trained ones base and silver data.
 
         Raises:
             TrainingError, ModelError: if one is unknown or missing.
@@ -198,11 +200,13 @@ class AlignerBench:
             if row.preset not in known:
                 fix = f"There are {', '.join(known)}"
                 raise TrainingError(f"row {row.name}", f"no aligner {row.preset}", fix)
+            decoding_of(row)
             if row.preset in TRAINED and self.options.base is None:
                 raise TrainingError("--base", "is missing", "Name the encoder to train aligners on")
-            if row.preset in TRAINED:
-                decoding_of(row)
-            elif row.preset in self.config.aligners:
+            if row.preset in TRAINED and not files(self.config.silver):
+                fix = 'Such as silver = "silver/*.jsonl"'
+                raise TrainingError(f"{self.config.file} silver", "names no file", fix)
+            if row.preset in self.config.aligners:
                 self._load(row, self.config.aligners[row.preset])
 
     def reason_against(self, row: ExperimentRow, column: str) -> str | None:
