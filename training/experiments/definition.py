@@ -117,6 +117,10 @@ class Experiment:
     set: Mapping[str, Any] = field(default_factory=dict)
     published: tuple[PublishedScore, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise ValueError(f"seeds: {self.seeds} is not above 0")
+
     def expand(
         self, names: Sequence[str], preset: str | None = None, at: Sequence[float] = ()
     ) -> tuple[ExperimentRow, ...]:
@@ -209,6 +213,12 @@ def _texts(table: Fields, key: str) -> tuple[str, ...]:
     return tuple(texts)
 
 
+def _flag(table: Fields, key: str) -> bool:
+    if not isinstance(table.row[key], bool):
+        raise table.error(key, f"{table.row[key]!r} is neither true nor false")
+    return bool(table.row[key])
+
+
 def _published(table: Fields, key: str) -> tuple[PublishedScore, ...]:
     return tuple(record_of(PublishedScore, each) for each in table.children(key))
 
@@ -220,7 +230,7 @@ READERS: dict[Any, Callable[[Fields, str], Any]] = {
     int | None: Fields.integer_or_none,
     float: Fields.number,
     float | None: Fields.number_or_none,
-    bool: lambda table, key: table.row[key] is True,
+    bool: _flag,
     Mapping[str, Any]: lambda table, key: table.child(key).row,
     tuple[str, ...]: _texts,
     tuple[float, ...]: _numbers,
