@@ -37,7 +37,8 @@ from training.data.rows import Row, Rows, row_of
 from training.data.splits import TRAIN, Shares, split
 from training.export.export import ExportSettings, write_export
 from training.tagger.presets import DEFAULT, PRESETS, Preset, changed
-from training.tagger.recipe_runner import TrainingData, train_preset
+from training.tagger.recipe_runner import train_preset
+from training.tagger.training_data import TrainingData
 from training.trainer.trainer import OnProgress
 
 log = logging.getLogger(__name__)

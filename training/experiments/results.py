@@ -14,7 +14,7 @@ from training.experiments.definition import (
     ExperimentRow,
     PublishedScore,
 )
-from training.tagger.seeds import MEASURES, Spread
+from training.tagger.seeds import MEASURES, SeedSpread
 
 SCHEMA = 2
 LEVEL = 0.95  # of the intervals over the seeds
@@ -38,9 +38,9 @@ class Cell:
         reviews = next(iter(self.runs.values()))["reviews"]
         return self.row.x if reviews is None else float(reviews["seen"])
 
-    def spread(self, measure: str = "f1") -> Spread:
+    def spread(self, measure: str = "f1") -> SeedSpread:
         """Return F1, precision or recall, as fractions."""
-        return Spread.of([run["scores"][measure] for run in self.runs.values()])
+        return SeedSpread.of([run["scores"][measure] for run in self.runs.values()])
 
     @property
     def whiskers(self) -> tuple[float, float]:
@@ -153,7 +153,7 @@ class Results:
         }
 
 
-def welch_interval(one: Spread, other: Spread) -> tuple[float, float] | None:
+def welch_interval(one: SeedSpread, other: SeedSpread) -> tuple[float, float] | None:
     """Return the confidence interval of the difference of two means (Welch, 1947).
 
     None if a side has a single value, or neither side varies.

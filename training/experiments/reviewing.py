@@ -14,7 +14,7 @@ from training.data.rows import LabelMap, Row, Rows
 from training.experiments.config import Corpus, Language
 from training.experiments.definition import ReviewOrder
 from training.experiments.sources import project_once, run_of
-from training.tagger.request import parted
+from training.tagger.training_data import hold_out
 from training.trainer.trainer import OnProgress
 
 
@@ -91,7 +91,7 @@ def read_pool(
     found = Rows.of(rows).mapped(labels)
     if not language.reviews_held_out:
         return ReviewPool(tuple(sentences), found.rows, labels), Rows()
-    train, test = parted(found, language.reviews_held_out)
+    train, test = hold_out(found, language.reviews_held_out)
     left = {(row.id, row.origin) for row in train}
     kept = [(s, r) for s, r in zip(sentences, found, strict=True) if (r.id, r.origin) in left]
     return ReviewPool(tuple(s for s, _ in kept), tuple(r for _, r in kept), labels), test

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from training.experiments.results import LEVEL, Cell, Results, SeedComparison
-from training.tagger.seeds import Spread
+from training.tagger.seeds import SeedSpread
 from training.trainer.card import table
 
 MISSING = "–"
@@ -115,7 +115,7 @@ def _learned(cell: Cell) -> str:
     reviews = [run["reviews"] for run in runs if run["reviews"] is not None]
     if reviews:
         seen, corrected, labels = (
-            Spread.of([float(each[key]) for each in reviews]).mean
+            SeedSpread.of([float(each[key]) for each in reviews]).mean
             for key in ("seen", "corrected", "labels")
         )
         stages += [f"{seen:.0f} reviewed, {corrected:.0f} corrected, {labels:.0f} labels changed"]

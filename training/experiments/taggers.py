@@ -27,11 +27,11 @@ from training.tagger.presets import (
 from training.tagger.recipe_runner import (
     RECORD,
     StageRecord,
-    TrainingData,
     plan_of,
     train_preset,
 )
 from training.tagger.sampling import drawn
+from training.tagger.training_data import TrainingData
 from training.trainer.trainer import OnProgress
 
 
