@@ -42,6 +42,7 @@ from training.aligner.silver import (
 )
 from training.experiments.config import DataConfig, files
 from training.experiments.definition import Experiment, ExperimentOptions, ExperimentRow
+from training.tagger.finetune import counted
 from training.trainer.settings import (
     JOINT_SCHEDULE,
     PUBLISHED_ALIGNER,
@@ -231,14 +232,9 @@ class AlignerBench:
 
     def run(self, row: ExperimentRow, column: str, seed: int, on_progress: OnProgress) -> Json:
         """Train the row's aligner unless that is done, and score it."""
-        gold, done = self.gold[column], 0
+        gold = self.gold[column]
         aligner, learned_from, steps = self._aligner(row, column, seed, on_progress)
-
-        def advance(more: int) -> None:
-            nonlocal done
-            done += more
-            on_progress("sentences aligned", done, len(gold))
-
+        advance = counted(on_progress, "sentences aligned", len(gold))
         report = evaluate_aligner(aligner, gold, on_progress=advance)
         return {
             "base": self.options.base if steps else None,

@@ -45,12 +45,11 @@ class Cell:
     @property
     def whiskers(self) -> tuple[float, float]:
         """One deviation around the mean F1; of a single seed, its interval if that was drawn."""
-        spread = self.spread()
         (run, *_) = self.runs.values()
         if len(self.runs) == 1 and (interval := run["scores"].get("f1_interval")) is not None:
             return interval["low"], interval["high"]
-        deviation = spread.deviation or 0.0
-        return spread.mean - deviation, spread.mean + deviation
+        deviation = self.spread().deviation or 0.0
+        return self.spread().mean - deviation, self.spread().mean + deviation
 
     def to_json(self) -> Json:
         """Convert to JSON, with every run."""
