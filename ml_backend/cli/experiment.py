@@ -1,7 +1,7 @@
 """`spanferry experiment`: methods compared in one run under the same conditions."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -116,9 +116,10 @@ def show(results: "Results", out: Path) -> None:
     from training.experiments import table  # noqa: PLC0415  see above
 
     head, *rows = table.lines_of(results)
-    made = Table(*head, box=None, pad_edge=False, header_style="bold")
-    for column in made.columns[1:]:
-        column.justify = "right"
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for number, name in enumerate(head):
+        justify: Literal["left", "right"] = "right" if number else "left"
+        made.add_column(name.replace(".", "\n"), justify=justify, overflow="fold")
     for row in rows:
         made.add_row(*row)
     console.print(made)

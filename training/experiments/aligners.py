@@ -42,6 +42,7 @@ from training.aligner.silver import (
 )
 from training.experiments.config import DataConfig, files
 from training.experiments.definition import Experiment, ExperimentOptions, ExperimentRow
+from training.tagger.finetune import counted
 from training.trainer.settings import (
     JOINT_SCHEDULE,
     PUBLISHED_ALIGNER,
@@ -68,16 +69,18 @@ def numbers_of(changes: Mapping[str, Any]) -> dict[str, float]:
     Raises:
         TrainingError: at an unknown name, or a value that is no number.
     """
+    numbers = dict(NUMBERS)
     for name, value in changes.items():
         if name not in NUMBERS:
-            raise TrainingError(
-                f"--set {name}", f"no setting {name}", f"One of {', '.join(NUMBERS)}"
-            )
+            fix = f"One of {', '.join(NUMBERS)}"
+            raise TrainingError(f"--set {name}", f"no setting {name}", fix)
         try:
-            float(value)
+            numbers[name] = float(value)
         except (TypeError, ValueError) as error:
             raise TrainingError(f"--set {name}", f"{value!r} is no number") from error
-    return {name: float(value) for name, value in {**NUMBERS, **changes}.items()}
+        if numbers[name] < 0 or (name != "eflomal_sentences" and numbers[name] == 0):
+            raise TrainingError(f"--set {name}", f"{value} is not above 0")
+    return numbers
 
 
 def recipes_on(
@@ -188,7 +191,7 @@ class AlignerBench:
         self._linked: dict[tuple[str, int], dict[str, LinkedWords]] = {}
 
     def prepare(self, rows: Sequence[ExperimentRow]) -> None:
-        """Check that every row has an aligner, and the trained ones a base.
+        """Check that every row has an aligner, and the trained ones base and silver data.
 
         Raises:
             TrainingError, ModelError: if one is unknown or missing.
@@ -198,11 +201,13 @@ class AlignerBench:
             if row.preset not in known:
                 fix = f"There are {', '.join(known)}"
                 raise TrainingError(f"row {row.name}", f"no aligner {row.preset}", fix)
+            decoding_of(row)
             if row.preset in TRAINED and self.options.base is None:
                 raise TrainingError("--base", "is missing", "Name the encoder to train aligners on")
-            if row.preset in TRAINED:
-                decoding_of(row)
-            elif row.preset in self.config.aligners:
+            if row.preset in TRAINED and not files(self.config.silver):
+                fix = 'Such as silver = "silver/*.jsonl"'
+                raise TrainingError(f"{self.config.file} silver", "names no file", fix)
+            if row.preset in self.config.aligners:
                 self._load(row, self.config.aligners[row.preset])
 
     def reason_against(self, row: ExperimentRow, column: str) -> str | None:
@@ -227,14 +232,9 @@ class AlignerBench:
 
     def run(self, row: ExperimentRow, column: str, seed: int, on_progress: OnProgress) -> Json:
         """Train the row's aligner unless that is done, and score it."""
-        gold, done = self.gold[column], 0
+        gold = self.gold[column]
         aligner, learned_from, steps = self._aligner(row, column, seed, on_progress)
-
-        def advance(more: int) -> None:
-            nonlocal done
-            done += more
-            on_progress("sentences aligned", done, len(gold))
-
+        advance = counted(on_progress, "sentences aligned", len(gold))
         report = evaluate_aligner(aligner, gold, on_progress=advance)
         return {
             "base": self.options.base if steps else None,

@@ -1,19 +1,6 @@
-"""The data of an experiment, as a TOML file names them. Nothing is read yet.
+"""The data of an experiment, as a TOML file names them (docs/reproducing.md). Nothing is read yet.
 
-    english = "conll2003/train.iob2"
-    rename = { OTH = "MISC" }
-    ignore = ["*deriv", "*part"]
-
-    [languages.de]
-    test = "germeval/test.iob2"
-
-    [languages.de.corpora]
-    newstest = "runs/newstest-de"
-    europarl = { source = "europarl.en", target = "europarl.de", limit = 40_000 }
-    books = { from = "opus:opus_books/de-en", limit = 20_000 }
-
-For aligners: `silver` and `gold` files, and finished `aligners` to score as well. Paths are
-relative to the file, or begin with an environment variable that names a folder:
+Paths are relative to the file, or begin with an environment variable that names a folder:
 `$DATA/conll2003/train.iob2`. `sources` lists what may stand where data are named.
 """
 

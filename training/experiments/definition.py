@@ -117,6 +117,10 @@ class Experiment:
     set: Mapping[str, Any] = field(default_factory=dict)
     published: tuple[PublishedScore, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise ValueError(f"seeds: {self.seeds} is not above 0")
+
     def expand(
         self, names: Sequence[str], preset: str | None = None, at: Sequence[float] = ()
     ) -> tuple[ExperimentRow, ...]:
@@ -193,20 +197,26 @@ def record_of(kind: type[Record], table: Fields, **given: Any) -> Record:
         raise table.error_here(str(error)) from error
 
 
-def texts(table: Fields, key: str) -> tuple[str, ...]:
-    """Read a text or a list of them."""
-    found = table.row[key]
-    listed = [found] if isinstance(found, str) else found
-    if not isinstance(listed, list) or not all(isinstance(t, str) and t for t in listed):
-        raise table.error(key, f"{found!r} is neither a text nor a list of them")
-    return tuple(listed)
-
-
 def _numbers(table: Fields, key: str) -> tuple[float, ...]:
     found = table.row[key]
     if not isinstance(found, list) or not all(isinstance(n, int | float) for n in found):
         raise table.error(key, f"{found!r} is not a list of numbers")
     return tuple(map(float, found))
+
+
+def _texts(table: Fields, key: str) -> tuple[str, ...]:
+    """Read a text or a list of them."""
+    found = table.row[key]
+    texts = [found] if isinstance(found, str) else found
+    if not isinstance(texts, list) or not all(isinstance(text, str) and text for text in texts):
+        raise table.error(key, f"{found!r} is neither a text nor a list of them")
+    return tuple(texts)
+
+
+def _flag(table: Fields, key: str) -> bool:
+    if not isinstance(table.row[key], bool):
+        raise table.error(key, f"{table.row[key]!r} is neither true nor false")
+    return bool(table.row[key])
 
 
 def _published(table: Fields, key: str) -> tuple[PublishedScore, ...]:
@@ -220,9 +230,9 @@ READERS: dict[Any, Callable[[Fields, str], Any]] = {
     int | None: Fields.integer_or_none,
     float: Fields.number,
     float | None: Fields.number_or_none,
-    bool: lambda table, key: table.row[key] is True,
+    bool: _flag,
     Mapping[str, Any]: lambda table, key: table.child(key).row,
-    tuple[str, ...]: texts,
+    tuple[str, ...]: _texts,
     tuple[float, ...]: _numbers,
     tuple[Fields, ...]: lambda table, key: tuple(table.children(key)),
     tuple[PublishedScore, ...]: _published,

@@ -93,16 +93,14 @@ def _draw_curves(axes: "Axes", results: Results, column: str) -> None:
 
 
 def _series(results: Results, column: str) -> dict[str, list[Cell]]:
-    """Return the cells of each curve along the axis; cells without a series are in all curves."""
+    """Return the cells of each curve along the axis; cells of no series and place are in all."""
     cells = [cell for cell in results.cells if cell.column == column]
-    found: defaultdict[str, list[Cell]] = defaultdict(list)
+    common = [cell for cell in cells if not cell.row.series and cell.row.x is None]
+    found: defaultdict[str, list[Cell]] = defaultdict(lambda: [*common])
     for cell in cells:
-        if cell.row.series:
-            found[cell.row.series].append(cell)
-    common = [cell for cell in cells if not cell.row.series]
-    return {
-        name: sorted([*mine, *common], key=lambda cell: cell.x or 0) for name, mine in found.items()
-    }
+        if cell not in common:
+            found[cell.row.series or cell.row.preset].append(cell)
+    return {name: sorted(curve, key=lambda cell: cell.x or 0) for name, curve in found.items()}
 
 
 def _draw_rows(axes: "Axes", results: Results, column: str, *, names: bool) -> None:

@@ -28,6 +28,7 @@ from training.data.iob2 import OUTSIDE, tag_fault
 from training.data.pseudo_labels import read_projected, read_tagged, read_text
 from training.data.rows import LabelMap, Row, Rows
 from training.experiments.config import HUB, OPUS, Corpus
+from training.tagger.finetune import counted
 from training.trainer.trainer import OnProgress
 
 PUBLISHER = "Helsinki-NLP"
@@ -112,13 +113,6 @@ def project_once(
     if (folder / "summary.json").is_file():
         return folder
     projector = Projector.load(corpus.teacher, corpus.aligner, checks=CHECKS)
-    done, what = 0, f"projecting {corpus.name}"
-
-    def advance(more: int) -> None:
-        nonlocal done
-        done += more
-        on_progress(what, done, corpus.limit or 0)
-
     project_corpus(
         sentences,
         projector,
@@ -126,7 +120,7 @@ def project_once(
         policy=Policy.FLAG,
         limit=corpus.limit,
         settings={"corpus": corpus.name, "labels": " ".join(projector.labels)},
-        on_progress=advance,
+        on_progress=counted(on_progress, f"projecting {corpus.name}", corpus.limit or 0),
     )
     return folder
 

@@ -16,8 +16,8 @@ from training.experiments.definition import Experiment, ExperimentOptions, Exper
 from training.experiments.reviewing import ReviewPool, read_pool
 from training.experiments.sources import read_labelled, read_pseudo, read_unlabelled
 from training.tagger.presets import (
+    ALL,
     OF_THE_LAST_STAGE,
-    Draw,
     Part,
     Preset,
     changed,
@@ -27,11 +27,11 @@ from training.tagger.presets import (
 from training.tagger.recipe_runner import (
     RECORD,
     StageRecord,
-    TrainingData,
     plan_of,
     train_preset,
 )
 from training.tagger.sampling import drawn
+from training.tagger.training_data import TrainingData
 from training.trainer.trainer import OnProgress
 
 
@@ -87,7 +87,9 @@ class TaggerBench:
         if row.corpus is not None and row.corpus not in data.corpora:
             return f"{column} has no {row.corpus}"
         if row.sentences is not None:
-            found = drawn(data.pseudo(row).rows, _pseudo_draw(self.presets[row.name]), 0)
+            uses = [use for stage in self.presets[row.name].stages for use in stage.uses]
+            draws = [use.draw for use in uses if use.part is Part.PSEUDO]
+            found = drawn(data.pseudo(row).rows, draws[0] if draws else ALL, 0)
             if len(found) < row.sentences:
                 return f"the data give only {len(found):,} sentences"
         data.training(row, 0)
@@ -239,8 +241,3 @@ def _recipe(preset: Preset, row: ExperimentRow, options: ExperimentOptions) -> P
     limits = {f"{part}.sentences": n for part, n in drawn.items() if n is not None}
     asked = {k: v for k, v in {**limits, **options.set}.items() if concerns(preset, k)}
     return changed(preset, {**based, **asked, **row.set})
-
-
-def _pseudo_draw(preset: Preset) -> Draw:
-    uses = [use for stage in preset.stages for use in stage.uses if use.part is Part.PSEUDO]
-    return uses[0].draw if uses else Draw()

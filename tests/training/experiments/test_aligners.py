@@ -237,6 +237,7 @@ class TestAligners:
             pytest.param(
                 {"set": {"steps": "many"}}, "--set steps: 'many' is no number", id="no value"
             ),
+            pytest.param({"set": {"steps": 0}}, "--set steps: 0 is not above 0", id="no steps"),
             pytest.param({"columns": ("made",)}, "has no gold file made", id="no column"),
         ],
     )
@@ -246,6 +247,11 @@ class TestAligners:
         with pytest.raises(TrainingError, match=complaint):
             run_experiment(ALIGNERS, config, ExperimentOptions(**options), tmp_path / "out")
         assert not (tmp_path / "out").exists()
+
+    def test_no_silver_data_to_train_on(self, config: DataConfig, tmp_path: Path) -> None:
+        bare, options = replace(config, silver=()), ExperimentOptions(base="encoder")
+        with pytest.raises(TrainingError, match=r"data\.toml silver: names no file"):
+            run_experiment(ALIGNERS, bare, options, tmp_path)
 
     def test_an_aligner_that_nobody_names(self, config: DataConfig, tmp_path: Path) -> None:
         row = replace(ALIGNERS.rows[0], row={"name": "a", "preset": "word-by-word"})

@@ -138,6 +138,12 @@ class TestFile:
                 f"{MINE}rows = []\nrow = 3", "row: no such key. There are title", id="other key"
             ),
             pytest.param(f"{MINE}rows = []\nat = 3", "3 is not a list of numbers", id="no places"),
+            pytest.param(f"{MINE}rows = []\nseeds = 0", "seeds: 0 is not above 0", id="no seeds"),
+            pytest.param(
+                f"{MINE}preset = 'li2021'\nrows = [{{name = 'a', apart = 'yes'}}]",
+                r"rows\[0\] apart: 'yes' is neither true nor false",
+                id="no flag",
+            ),
             pytest.param(
                 f"{MINE}rows = [{{name = 'a'}}]", r"rows\[0\]: names no preset", id="no recipe"
             ),

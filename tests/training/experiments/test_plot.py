@@ -21,6 +21,12 @@ def test_rows_and_curves(tmp_path: Path, kind: str) -> None:
         assert (tmp_path / "new" / f"{name}.{kind}").stat().st_size > 5000
 
 
+def test_rows_without_a_series_are_a_curve_of_their_recipe(tmp_path: Path) -> None:
+    cells = [cell("li2021", "nl", 0.5, x=n) for n in (1.0, 2.0)]
+    experiment_plot(results_of(*cells, name="gamma"), tmp_path / "curve.svg")
+    assert (tmp_path / "curve.svg").stat().st_size > 5000
+
+
 @pytest.mark.parametrize("panels", [1, 2, 4])
 def test_columns_with_ceilings(tmp_path: Path, panels: int) -> None:
     cells = [cell("a", f"gold {n}", 0.5, series="paper-pair") for n in range(panels)]

@@ -8,7 +8,7 @@ from scipy.stats import ttest_ind
 
 from training.experiments.definition import ExperimentOptions, ExperimentRow, read_experiment
 from training.experiments.results import Cell, Results, welch_interval
-from training.tagger.seeds import Spread
+from training.tagger.seeds import SeedSpread
 
 
 def cell(name: str, column: str, *f1: float, **row: Any) -> Cell:
@@ -76,7 +76,7 @@ class TestComparisons:
     def test_the_interval_is_welch_s(self, other: tuple[float, ...]) -> None:
         ours = (0.50, 0.58, 0.51)
         expected = ttest_ind(ours, other, equal_var=False).confidence_interval(0.95)
-        found = welch_interval(Spread.of(ours), Spread.of(other))
+        found = welch_interval(SeedSpread.of(ours), SeedSpread.of(other))
         assert found == pytest.approx((expected.low, expected.high))
 
     def test_without_a_row_of_ours_nothing_is_compared(self) -> None:
