@@ -19,7 +19,7 @@ from label_studio_sdk.core.api_error import ApiError
 
 from label_config.labeling_config import takes_over
 from ml_backend.auth import Credentials
-from ml_backend.label_studio.tabs import Tab
+from ml_backend.label_studio.tabs import Tab, column_filter
 from projection.errors import ServerError
 from projection.io.records_json import Json
 
@@ -194,7 +194,16 @@ class ReviewServer:
             raise ServerError(f"title {title!r}", f"{len(title)} characters", "Use 3 to 50")
         project = self.find_project(title)
         if project is None:
-            return self._create_project(title, label_config)
+            with self._asking(f"project {title!r}"):
+                made = self._api.projects.create(
+                    title=title,
+                    label_config=label_config,
+                    # Annotators who choose no tab get the least confident sentences first, too.
+                    sampling="Uncertainty sampling",
+                    show_collab_predictions=True,
+                    request_options=_ONCE,
+                )
+            return self.project(made.id)
         if same_config(project.label_config, label_config):
             return project
         if project.annotation_count and not takes_over(label_config, project.label_config):
@@ -207,30 +216,17 @@ class ReviewServer:
             self._api.projects.update(id=project.id, label_config=label_config)
         return self.project(project.id)
 
-    def _create_project(self, title: str, label_config: str) -> Project:
-        with self._asking(f"project {title!r}"):
-            made = self._api.projects.create(
-                title=title,
-                label_config=label_config,
-                # Annotators who choose no tab get the least confident sentences first, too.
-                sampling="Uncertainty sampling",
-                show_collab_predictions=True,
-                request_options=_ONCE,
-            )
-        return self.project(made.id)
-
     def set_model_version(self, project: Project, version: str) -> bool:
         """Show the predictions of `version`. Return False if there are none."""
         if project.model_version == version:
             return True
-        try:
-            self._api.projects.update(id=project.id, model_version=version)
-        except ApiError as error:
-            if error.status_code == httpx.codes.BAD_REQUEST:
+        with self._asking(f"project {project.title!r}"):
+            try:
+                self._api.projects.update(id=project.id, model_version=version)
+            except ApiError as error:
+                if error.status_code != httpx.codes.BAD_REQUEST:
+                    raise
                 return False
-            raise _server_error(self.url, error) from error
-        except httpx.HTTPError as error:
-            raise _unreachable(self.url, error) from error
         return True
 
     def user_ids(self) -> set[int]:
@@ -340,12 +336,7 @@ class ReviewServer:
 
     def tasks_without_current_prediction(self, project: Project) -> int:
         """Count the tasks without a prediction of the project's model version."""
-        none = {
-            "filter": "filter:tasks:predictions_score",
-            "operator": "empty",
-            "type": "Number",
-            "value": "True",
-        }
+        none = column_filter("predictions_score", "empty", "Number", "True")
         query = json.dumps({"filters": {"conjunction": "and", "items": [none]}})
         with self._asking(f"tasks of project {project.title!r}"):
             page = self._api.tasks.list(project=project.id, page_size=1, query=query)
@@ -379,7 +370,7 @@ class ReviewServer:
         """
         with self._asking(f"tabs of project {project.title!r}"):
             before = self._api.views.list(project=project.id)
-            known = {_title(view.data): view for view in before}
+            known = {_text_of(view.data, "title"): view for view in before}
             ids = {}
             for tab in tabs:
                 data: Any = tab.as_json()
@@ -418,7 +409,7 @@ class ReviewServer:
                 id=int(hook.id),
                 url=hook.url,
                 active=bool(hook.is_active),
-                authorization=_header(hook.headers, "authorization"),
+                authorization=_text_of(hook.headers, "authorization"),
             )
             for hook in found
             if hook.project == project.id
@@ -471,12 +462,11 @@ class ReviewServer:
         Tries a backend for a project that cannot exist: Label Studio checks the address before the
         project, and nothing is created either way.
         """
-        try:
-            self._api.ml.create(project=0, url=url, request_options=_ONCE)
-        except ApiError as error:
-            return error.status_code == httpx.codes.BAD_REQUEST
-        except httpx.HTTPError as error:
-            raise _unreachable(self.url, error) from error
+        with self._asking(f"backend {url}"):
+            try:
+                self._api.ml.create(project=0, url=url, request_options=_ONCE)
+            except ApiError as error:
+                return error.status_code == httpx.codes.BAD_REQUEST
         return True
 
     def task_url(self, project: Project, task_id: int) -> str:
@@ -537,14 +527,10 @@ def _plain(rows: Sequence[Json]) -> Any:
     return deque(rows)
 
 
-def _title(data: object) -> str:
-    return str(data.get("title", "")) if isinstance(data, Mapping) else ""
-
-
-def _header(headers: object, name: str) -> str:
-    if not isinstance(headers, Mapping):
-        return ""
-    return next((str(value) for key, value in headers.items() if key.lower() == name), "")
+def _text_of(mapping: object, name: str) -> str:
+    """Return a value of what should be a JSON object, or ""; names in any case."""
+    items = mapping.items() if isinstance(mapping, Mapping) else ()
+    return next((str(value) for key, value in items if str(key).lower() == name), "")
 
 
 @contextmanager
