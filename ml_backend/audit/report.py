@@ -201,7 +201,6 @@ def audit_report(
 
     Raises:
         ReviewError: as `report_of`.
-        ServerError: if Label Studio cannot be reached.
     """
     return report_of(
         server.tasks(project, with_predictions=True),

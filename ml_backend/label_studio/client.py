@@ -1,6 +1,7 @@
 """The one module that talks to Label Studio, through label-studio-sdk's client.
 
-Tasks, predictions and annotations stay JSON; `label_config` reads and writes their content.
+Tasks, predictions and annotations stay JSON; `label_config` reads and writes their content. All
+requests raise `ServerError` if Label Studio refuses them or does not answer.
 """
 
 import json
@@ -118,11 +119,7 @@ class ReviewServer:
 
     @classmethod
     def connect(cls, url: str, api_key: str) -> Self:
-        """Connect and check the key: a personal access token or a legacy token.
-
-        Raises:
-            ServerError: if there is no Label Studio at `url`, or it refuses the key.
-        """
+        """Connect, and check the key: a personal access token or a legacy token."""
         server_version(url)
         server = cls(url.rstrip("/"), api_key)
         try:
@@ -144,11 +141,7 @@ class ReviewServer:
         self.close()
 
     def find_project(self, title: str) -> Project | None:
-        """Return the project with exactly this title, or None.
-
-        Raises:
-            ServerError: if several projects have it.
-        """
+        """Return the project with exactly this title, or None. Refuses a title of several."""
         with self._asking(f"project {title!r}"):
             found = [p for p in self._api.projects.list(title=title) if p.title == title]
         if len(found) > 1:
@@ -157,16 +150,11 @@ class ReviewServer:
         return self.project(found[0].id) if found else None
 
     def existing_project(self, title: str) -> Project:
-        """Return the project with exactly this title.
-
-        Raises:
-            ServerError: if no project has it, or several have.
-        """
-        project = self.find_project(title)
-        if project is None:
-            fix = "Check the title, or create the project with `spanferry push`"
-            raise ServerError(self.url, f"no project {title!r}", fix)
-        return project
+        """Return the project with exactly this title, which must exist."""
+        if project := self.find_project(title):
+            return project
+        fix = "Check the title, or create the project with `spanferry push`"
+        raise ServerError(self.url, f"no project {title!r}", fix)
 
     def project(self, project_id: int) -> Project:
         """Fetch a project."""
@@ -184,12 +172,7 @@ class ReviewServer:
         )
 
     def ensure_project(self, title: str, label_config: str) -> Project:
-        """Create the project, or give it this labeling config.
-
-        Raises:
-            ServerError: if the title is not 3 to 50 characters, or the project has annotations
-                that do not fit this labeling config.
-        """
+        """Create the project, or give it this labeling config if its annotations fit that."""
         if len(title) not in TITLE_LENGTH:
             raise ServerError(f"title {title!r}", f"{len(title)} characters", "Use 3 to 50")
         project = self.find_project(title)
@@ -281,9 +264,6 @@ class ReviewServer:
 
         `with_predictions` brings predictions in full instead of their ids. Skipped annotations are
         included (`was_cancelled`), and count as annotations for `only_annotated`.
-
-        Raises:
-            ServerError: if Label Studio cannot make a snapshot, or not in time.
         """
         options: Json = {
             "predictions": {"only_id": not with_predictions},
@@ -422,9 +402,6 @@ class ReviewServer:
 
         Label Studio sends `credentials` with every call but webhooks, which have fixed headers: our
         webhook is made first, because Label Studio would make one without credentials.
-
-        Raises:
-            ServerError: if Label Studio may not call `url`, or gets no good answer there.
         """
         url = url.rstrip("/")
         self._ensure_webhook(project, webhook_url(url), credentials)
@@ -484,11 +461,7 @@ class ReviewServer:
 
 
 def server_version(url: str) -> str:
-    """Return the version of the Label Studio at `url`. Needs no key.
-
-    Raises:
-        ServerError: if nothing answers there, or something that is not Label Studio.
-    """
+    """Return the version of the Label Studio at `url`. Needs no key."""
     if not url.startswith(("http://", "https://")):
         raise ServerError(url, "not a URL", "Write it with http:// or https://")
     try:
