@@ -354,8 +354,8 @@ class ReviewServer:
             ids = {}
             for tab in tabs:
                 data: Any = tab.as_json()
-                if tab.title in known:
-                    view = self._api.views.update(str(known[tab.title].id), data=data)
+                if old := known.get(tab.title) or known.get(tab.formerly or tab.title):
+                    view = self._api.views.update(str(old.id), data=data)
                 else:
                     view = self._api.views.create(project=project.id, data=data)
                 ids[tab.title] = int(view.id)

@@ -79,12 +79,16 @@ def column_filter(column: str, operator: str, kind: str, value: str | int) -> Fi
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """A list of the tasks for which all filters hold, with its order and its columns."""
+    """A list of the tasks for which all filters hold, with its order and its columns.
+
+    `formerly` is the title that older versions gave it.
+    """
 
     title: str
     filters: tuple[Filter, ...]
     order: str = LEAST_SURE_FIRST
     shown: tuple[str, ...] = SHOWN
+    formerly: str = ""
 
     def as_json(self) -> dict[str, object]:
         """The `data` of a view."""
@@ -135,10 +139,11 @@ AUDIT_SAMPLE = Tab(
     (*SHOWN_WHEN_REVIEWED, "data.audit"),
 )
 DISAGREEMENTS = Tab(
-    "Disputed",
+    "Disagreed",
     (_has_text("data.disagreement"),),
     LAST_REVIEWED_FIRST,
     (*SHOWN_WHEN_REVIEWED, "data.disagreement"),
+    formerly="Disputed",
 )
 
 
