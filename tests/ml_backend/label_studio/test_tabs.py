@@ -45,8 +45,12 @@ def test_no_kind_of_conflict_is_part_of_another() -> None:
 
 
 def test_a_tab_that_goes_by_a_field_shows_it() -> None:
-    by_field = {PROPAGATED: "propagated", AUDIT_SAMPLE: "audit", DISAGREEMENTS: "disagreement"}
+    by_field = zip(
+        (PROPAGATED, AUDIT_SAMPLE, DISAGREEMENTS),
+        ("propagated", "audit", "disagreement"),
+        strict=True,
+    )
 
-    for tab, field in by_field.items():
+    for tab, field in by_field:
         assert f"data.{field}" in tab.shown
-        assert f"data.{field}" in [condition.column for condition in tab.filters]
+        assert f"filter:tasks:data.{field}" in [condition["filter"] for condition in tab.filters]
