@@ -510,6 +510,23 @@ def test_the_record_of_another_prediction_is_left_alone() -> None:
     assert "sf-propagated" in change.fields(task)["doubts_html"]
 
 
+def test_the_page_and_the_prediction_have_the_same_regions(doubtful: ProjectedSentence) -> None:
+    task = {
+        **open_task("", []),
+        **to_task(doubtful),
+        "predictions": [{"id": 7, "created_at": "2026-01-01", **to_prediction(doubtful)}],
+    }
+    club = Correction("es", "Banco de Portugal", "ORG", "PER", "Banco")
+
+    change = change_of(task, relabel("Portugal", "LOC", "ORG", "es"), club, add("se", "ORG", "es"))
+
+    assert change is not None
+    record = record_of({"data": change.fields(task)})
+    made = {region["id"]: region["value"] for region in to_prediction(record)["result"]}
+    assert {region["id"]: region["value"] for region in change.result} == made
+    assert chips(record) == ["1 ORG ↪ PER", "2 LOC ↪ ORG", "3 LOC not found"]
+
+
 @settings(deadline=None)  # a busy machine is not a failure
 @given(projected_sentences())
 def test_a_change_of_what_is_not_there_changes_nothing(record: ProjectedSentence) -> None:
