@@ -122,7 +122,8 @@ def _has_text(column: str) -> Filter:
     return column_filter(column, "regex", "String", ".")
 
 
-# Label Studio shows about eleven letters of a title.
+# Label Studio shows about eleven letters of a title, where there are as many tabs as these.
+_SHORT = {ConflictKind.FAILED_MAPPING: "Failed", ConflictKind.LOW_CONFIDENCE: "Low conf."}
 REVIEW_QUEUE = Tab("Queue", _OPEN)
 PROPAGATED = Tab(
     "Propagated",
@@ -150,7 +151,7 @@ def review_tabs() -> Iterator[Tab]:
     yield REVIEW_QUEUE
     for kind in ConflictKind:
         of_kind = column_filter("data.conflict", "contains", "String", kind.value)
-        yield Tab(CONFLICT_NAMES[kind].capitalize(), (*_OPEN, of_kind))
+        yield Tab(_SHORT.get(kind, CONFLICT_NAMES[kind].capitalize()), (*_OPEN, of_kind))
     yield from (PROPAGATED, AUDIT_SAMPLE, DISAGREEMENTS)
     yield Tab("Done", (_REVIEWED,), LAST_REVIEWED_FIRST, SHOWN_WHEN_REVIEWED)
     yield Tab("Unusable", (_MARKED_UNUSABLE,), LAST_REVIEWED_FIRST, SHOWN_WHEN_REVIEWED)

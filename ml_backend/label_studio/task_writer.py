@@ -19,7 +19,7 @@ OnProgress = Callable[[str, int, int], None]
 def write_fields(
     server: ReviewServer,
     task_id: int,
-    fields: Fields | Callable[[Fields], Fields],
+    fields: Fields | Callable[[Task], Fields],
     *,
     if_still: Callable[[Task], bool],
 ) -> bool:
@@ -30,14 +30,14 @@ def write_fields(
     Args:
         server: the Label Studio server.
         task_id: of the task.
-        fields: the new values, or a function of the task's current data that returns them.
+        fields: the new values, or a function of the task as it is now that returns them.
         if_still: is given the task as it is now; false leaves it alone.
     """
     now = server.task(task_id)
     if not if_still(now):
         return False
     data = now["data"]
-    new = {**data, **(fields(data) if callable(fields) else fields)}
+    new = {**data, **(fields(now) if callable(fields) else fields)}
     if new != data:
         server.update_task_data(task_id, new)
     return True
