@@ -1,4 +1,4 @@
-"""`spanferry jobs`: the trainings the backend was asked for, and what came of them."""
+"""`spanferry jobs`: the trainings that were asked for, and their results."""
 
 import os
 import signal
@@ -64,13 +64,12 @@ def show(
     if as_json:
         print_json({**job.to_json(), "log": queue.log(job)})
         return
-    console.print(_table([job]))
-    console.print(queue.log(job, LOG_LINES), highlight=False, markup=False, soft_wrap=True)
-    where = f"All of it is in {queue.folder(job)}"
-    console.print(where, highlight=False, markup=False, soft_wrap=True)
+    lines = [queue.log(job, LOG_LINES), f"All of it is in {queue.folder(job)}"]
     if job.state is State.KEPT and job.result:
-        hint = f"`spanferry jobs activate {job.result['version']}` serves its model all the same"
-        console.print(hint, highlight=False, markup=False, soft_wrap=True)
+        command = f"`spanferry jobs activate {job.result['version']}`"
+        lines.append(f"{command} serves its model all the same")
+    console.print(_table([job]))
+    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -82,7 +81,7 @@ def run(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Do the trainings that wait. The backend starts this by itself when one is queued.
+    """Run the trainings that wait. The backend starts this by itself when one is queued.
 
     Example: spanferry jobs run
     """
@@ -107,7 +106,7 @@ def run(
         )
         return retraining(job, folder)
 
-    # Who stops the backend stops us as politely: the job goes on where it was.
+    # Stopped as by Ctrl-C: the job is queued again and goes on where it was.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     done = JobQueue(settings.jobs_folder).run(with_bars(retrain))
     if as_json:
@@ -131,10 +130,7 @@ def activate(
     Example: spanferry jobs activate models/de
     """
     version = activate_model(ModelStore(_settings(data_dir).model_store), model)
-    if as_json:
-        print_json({"active": version})
-    else:
-        console.print(f"{version} is served from now on", highlight=False)
+    _print_active(version, "is served from now on", as_json=as_json)
 
 
 @app.command()
@@ -144,14 +140,18 @@ def rollback(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     Example: spanferry jobs rollback
     """
     version = ModelStore(_settings(data_dir).model_store).rollback()
+    _print_active(version, "is served again", as_json=as_json)
+
+
+def _print_active(version: str, said: str, *, as_json: bool) -> None:
     if as_json:
         print_json({"active": version})
     else:
-        console.print(f"{version} is served again", highlight=False)
+        console.print(f"{version} {said}", highlight=False)
 
 
 def with_bars(do: "Callable[[Job, Path, OnProgress], Job]") -> Work:
-    """The work that shows, in the log of each job, how it gets on."""
+    """Let the log of each job show its progress."""
 
     def work(job: Job, folder: Path) -> Job:
         with bars() as on_progress:
@@ -169,7 +169,7 @@ def _queue(data_dir: Path | None) -> JobQueue:
 
 
 def _table(found: list[Job]) -> Table:
-    table = Table("job", "project", "state", "created", "why", "what came of it")
+    table = Table("job", "project", "state", "created", "why", "result")
     for job in found:
         cells = (str(job.id), str(job.project), job.state, job.created[:16], job.why, job.said)
         table.add_row(*map(Text, cells))  # not markup, whatever stands in an error

@@ -4,12 +4,12 @@ A job is a folder, `jobs/7/`, with `job.json` and `log.txt` beside what the work
 process only adds jobs, and keeps a runner (`spanferry jobs run`) alive while some wait.
 """
 
+import fcntl
 import json
 import logging
 import subprocess
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 SCHEMA = 1
 RECORD, LOG, REVIEWS = "job.json", "log.txt", "reviews.json"
 RUNNER, ALIVE, RUNNER_LOG = ".runner", ".runner-alive", "runner.log"
-BEAT_SECONDS, SILENT_SECONDS = 1.0, 8.0  # a runner that is silent for longer is gone
 ATTEMPTS = 3  # of a job whose runner died each time
 LOOK_SECONDS, LONGEST_PAUSE = 2.0, 300.0
 LOG_LINES = 20  # of a log, as a status shows it
@@ -154,11 +153,18 @@ class JobQueue:
 
     @property
     def has_runner(self) -> bool:
-        """True if a runner has given a sign of life lately. Takes no lock."""
+        """True while a process runs jobs.
+
+        Looks by a shared lock on a file of its own, so that it never turns a runner away.
+        """
         try:
-            return time.time() - (self.root / ALIVE).stat().st_mtime < SILENT_SECONDS
+            with (self.root / ALIVE).open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except FileNotFoundError:
             return False
+        except BlockingIOError:
+            return True
+        return False
 
     def run(self, work: Work) -> int:
         """Do the queued jobs, the oldest first, until none is left; return how many were done.
@@ -169,32 +175,13 @@ class JobQueue:
         # Again, because one may be queued while we are leaving, and its runner finds us still here.
         while self.waits:
             try:
-                with FileLock(self.root / RUNNER, timeout=0), self._signs_of_life():
+                with FileLock(self.root / RUNNER, timeout=0), FileLock(self.root / ALIVE):
                     while (job := self._begin_next()) is not None:
                         self._do(job, work)
                         done += 1
             except Timeout:
                 break
         return done
-
-    @contextmanager
-    def _signs_of_life(self) -> Iterator[None]:
-        """Touch a file every second meanwhile, for those who want to know of this runner."""
-        stop = threading.Event()
-
-        def beat() -> None:
-            while not stop.wait(BEAT_SECONDS):
-                (self.root / ALIVE).touch()
-
-        (self.root / ALIVE).touch()
-        beating = threading.Thread(target=beat, name="signs-of-life", daemon=True)
-        beating.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            beating.join()
-            (self.root / ALIVE).unlink(missing_ok=True)
 
     def _begin_next(self) -> Job | None:
         """Begin the oldest job that waits. For the only runner: what is running was interrupted."""

@@ -1,10 +1,8 @@
 """The queue of training jobs, without any training."""
 
-import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,12 +13,10 @@ import pytest
 from filelock import FileLock
 
 from ml_backend.jobs.queue import (
-    ALIVE,
     ATTEMPTS,
     RECORD,
     REVIEWS,
     RUNNER,
-    SILENT_SECONDS,
     Job,
     JobQueue,
     Poll,
@@ -198,15 +194,6 @@ class TestQueue:
         for each in onlookers:
             each.join()
 
-    def test_a_runner_that_gives_no_sign_of_life_is_gone(self, queue: JobQueue) -> None:
-        queue.add(5, "asked for")
-        with at_work(queue):
-            long_ago = time.time() - SILENT_SECONDS
-            os.utime(queue.root / ALIVE, (long_ago, long_ago))
-            assert not queue.has_runner
-            wait_until(lambda: queue.has_runner)
-        assert not queue.has_runner
-
     def test_a_runner_of_another_process_keeps_this_one_out_and_a_killed_one_does_not(
         self, queue: JobQueue
     ) -> None:
@@ -217,9 +204,10 @@ class TestQueue:
         assert other.stdout is not None
         assert other.stdout.readline() == b"begun\n"
         assert queue.run(served) == 0
-        assert queue.job(1).state is State.RUNNING
+        assert (queue.has_runner, queue.job(1).state) == (True, State.RUNNING)
         other.kill()
         other.communicate()
+        assert (queue.has_runner, queue.job(1).state) == (False, State.INTERRUPTED)
         assert queue.run(served) == 1
         assert (queue.job(1).state, queue.job(1).attempts) == (State.SERVED, 2)
 
