@@ -2,9 +2,8 @@
 
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -14,14 +13,11 @@ from ml_backend.cli.console import bars, print_json
 from ml_backend.cli.console import out as console
 from ml_backend.cli.options import AsJson
 from ml_backend.cli.serve import activate as activate_model
-from ml_backend.jobs.queue import LOG_LINES, Job, JobQueue, State, Work
+from ml_backend.jobs.queue import LOG_LINES, Job, JobQueue, State
 from ml_backend.serving.model_store import BUNDLED, ModelStore
 from ml_backend.settings import Settings
 from projection.errors import ServerError
 from training.tagger.presets import DEFAULT, preset_named
-
-if TYPE_CHECKING:
-    from training.trainer.trainer import OnProgress
 
 app = typer.Typer(help="Trainings asked for in Label Studio, or due after so many reviews.")
 
@@ -87,7 +83,7 @@ def run(
     """
     settings, recipe = _settings(data_dir), preset_named(preset)
 
-    def retrain(job: Job, folder: Path, on_progress: "OnProgress") -> Job:
+    def retrain(job: Job, folder: Path) -> Job:
         # Here, so that a backend without them has a job that says why it failed.
         for name, value in {"LABEL_STUDIO_URL": url, "LABEL_STUDIO_API_KEY": api_key}.items():
             if not value:
@@ -97,18 +93,18 @@ def run(
         from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415
         from ml_backend.serving.engine import load_function  # noqa: PLC0415
 
-        retraining = Retraining(
-            lambda: ReviewServer.connect(url, api_key),
-            load_function(settings),
-            ModelStore(settings.model_store),
-            recipe,
-            on_progress=on_progress,
-        )
-        return retraining(job, folder)
+        with bars() as on_progress:  # in the job's log
+            return Retraining(
+                lambda: ReviewServer.connect(url, api_key),
+                load_function(settings),
+                ModelStore(settings.model_store),
+                recipe,
+                on_progress=on_progress,
+            )(job, folder)
 
     # Stopped as by Ctrl-C: the job is queued again and goes on where it was.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    done = JobQueue(settings.jobs_folder).run(with_bars(retrain))
+    done = JobQueue(settings.jobs_folder).run(retrain)
     if as_json:
         print_json({"done": done})
     else:
@@ -148,16 +144,6 @@ def _print_active(version: str, said: str, *, as_json: bool) -> None:
         print_json({"active": version})
     else:
         console.print(f"{version} {said}", highlight=False)
-
-
-def with_bars(do: "Callable[[Job, Path, OnProgress], Job]") -> Work:
-    """Let the log of each job show its progress."""
-
-    def work(job: Job, folder: Path) -> Job:
-        with bars() as on_progress:
-            return do(job, folder, on_progress)
-
-    return work
 
 
 def _settings(data_dir: Path | None) -> Settings:

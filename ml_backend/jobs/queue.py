@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -77,8 +77,6 @@ Work = Callable[[Job, Path], Job]
 
 It is called again with the same folder after an interruption.
 """
-
-Poll = Callable[[], int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,54 +249,30 @@ class JobQueue:
             yield
 
 
-class RunnerKeeper:
-    """Starts a runner when jobs wait and none is at work.
+def keep_runner(
+    queue: JobQueue,
+    run: Callable[[], int],
+    stop: threading.Event,
+    look_seconds: float = LOOK_SECONDS,
+) -> None:
+    """Whenever jobs wait and no process runs them, start a runner, until `stop` is set.
 
-    It looks every few seconds. After a runner that died, the pause doubles, up to five minutes.
-    `start` starts one and returns its `poll`: the exit status, None while it runs.
+    Args:
+        queue: the jobs.
+        run: starts a runner, waits for its end and returns its exit status.
+        stop: does not end a runner that is at work.
+        look_seconds: between two looks. Doubles with each runner that dies, up to five minutes.
     """
-
-    def __init__(
-        self, queue: JobQueue, start: Callable[[], Poll], *, look_seconds: float = LOOK_SECONDS
-    ) -> None:
-        self._queue, self._start_runner, self._look_seconds = queue, start, look_seconds
-        self._poll: Poll | None = None
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="keep-runner", daemon=True)
-
-    def start(self) -> Self:
-        """Begin to look. Returns at once."""
-        self._thread.start()
-        return self
-
-    def close(self) -> None:
-        """Stop looking. A runner that is at work goes on."""
-        self._stop.set()
-        self._thread.join()
-
-    def _keep(self) -> None:
-        failures = 0  # in a row
-        while not self._stop.wait(min(self._look_seconds * 2.0**failures, LONGEST_PAUSE)):
-            try:
-                status = self._look()
-            except Exception:  # a full disk, for instance: predictions must go on
-                log.exception("Cannot look after the training jobs")
-                status = 1
-            if status is not None:
-                failures = failures + 1 if status else 0
-
-    def _look(self) -> int | None:
-        """Return the exit status of our runner if it has ended; start one if need be."""
-        if self._poll is not None:
-            status = self._poll()
-            if status is not None:
-                self._poll = None
+    pause = look_seconds
+    while not stop.wait(pause):
+        try:
+            status = run() if queue.waits and not queue.has_runner else 0
             if status:
                 log.warning("A training runner ended with status %d", status)
-            return status
-        if self._queue.waits and not self._queue.has_runner:
-            self._poll = self._start_runner()
-        return None
+        except Exception:  # a full disk, for instance: predictions must go on
+            log.exception("Cannot look after the training jobs")
+            status = 1
+        pause = min(2 * pause, LONGEST_PAUSE) if status else look_seconds
 
 
 def start_runner(data_dir: Path, jobs_folder: Path) -> subprocess.Popen[bytes]:
