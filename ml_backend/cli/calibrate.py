@@ -24,7 +24,7 @@ from training.data.reviewed import read_reviews as read_export
 if TYPE_CHECKING:
     from training.aligner.calibration import Example, GivesSignals, Question, Tag
     from training.aligner.silver import SilverSentence
-    from training.evaluation.reliability import Assessment, Bin
+    from training.evaluation.reliability import Bin, Recalibration
 
 CONFIG = "config.json"
 
@@ -234,7 +234,7 @@ def note(calibration: Calibration, folder: Path) -> None:
     write_json(path, {**config, "calibration": calibration.to_json()})
 
 
-def tables(assessment: "Assessment") -> tuple[Table, Table, Table]:
+def tables(assessment: "Recalibration") -> tuple[Table, Table, Table]:
     """The errors in short, the confidences by size, and what thresholds keep."""
     before, after = assessment.before, assessment.after
     short = figures(f"{after.n} projections", "before", "after")

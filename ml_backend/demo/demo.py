@@ -44,7 +44,7 @@ from projection.pipeline.run import RunSummary, load_run, load_summary, project_
 from projection.records import ParallelSentence, ReviewStatus
 from training.data.dataset import read_rows
 from training.data.iob2 import encode, write_iob2
-from training.evaluation.tagging_scores import Scores, evaluate
+from training.evaluation.tagging_scores import TaggingScores, evaluate
 from training.export.export import write_export
 from training.tagger.finetune import fine_tune
 from training.trainer.settings import FineTune, LossName
@@ -384,7 +384,7 @@ def f1_on(model: Path, gold: Sequence[GoldSentence], file: Path) -> float:
     encoded = [encode(g.sentence.target, g.target_entities, g.sentence.target_lang) for g in gold]
     path.parent.mkdir(exist_ok=True)
     write_iob2(((e.tokens, e.tags) for e in encoded), path)
-    scores: Scores = evaluate(model, path)
+    scores: TaggingScores = evaluate(model, path)
     return scores.f1
 
 

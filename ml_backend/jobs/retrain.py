@@ -41,7 +41,8 @@ from training.data.reviewed import REVIEWED, read_reviews
 from training.data.rows import Rows, row_of
 from training.data.splits import TRAIN, Shares, split
 from training.tagger.presets import DEFAULT, PRESETS, Preset, changed
-from training.tagger.recipe_runner import TrainingData, train_preset
+from training.tagger.recipe_runner import train_preset
+from training.tagger.training_data import TrainingData
 from training.trainer.trainer import OnProgress
 
 log = logging.getLogger(__name__)

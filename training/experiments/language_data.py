@@ -10,8 +10,8 @@ from training.experiments.definition import Reads, Row
 from training.experiments.reviewing import Pool, Reviews, read_pool
 from training.experiments.sources import read_labelled, read_pseudo, read_unlabelled
 from training.tagger.presets import Draw, Part, Preset
-from training.tagger.recipe_runner import TrainingData
 from training.tagger.sampling import drawn
+from training.tagger.training_data import TrainingData
 from training.trainer.trainer import OnProgress
 
 

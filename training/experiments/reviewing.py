@@ -19,7 +19,7 @@ from training.data.rows import LabelMap, Row, Rows
 from training.experiments.config import Corpus, Language
 from training.experiments.definition import Order, Reviewed
 from training.experiments.sources import project_once, run_of
-from training.tagger.request import parted
+from training.tagger.training_data import hold_out
 from training.trainer.trainer import OnProgress
 
 
@@ -115,7 +115,7 @@ def _parted(
 ) -> tuple[Pool, Rows | None]:
     if not language.reviews_held_out:
         return Pool(tuple(sentences), gold.rows, labels), None
-    train, test = parted(gold, language.reviews_held_out)
+    train, test = hold_out(gold, language.reviews_held_out)
     left = {(row.id, row.origin) for row in train}
     pairs = zip(sentences, gold, strict=True)
     kept = [pair for pair in pairs if (pair[1].id, pair[1].origin) in left]

@@ -31,7 +31,8 @@ from training.tagger.presets import (
     concerns,
     preset_named,
 )
-from training.tagger.recipe_runner import RECORD, Trained, TrainingData, plan_of, train_preset
+from training.tagger.recipe_runner import RECORD, Trained, plan_of, train_preset
+from training.tagger.training_data import TrainingData
 from training.trainer.trainer import OnProgress
 
 CELLS, STAGES = "cells", "stages"

@@ -5,8 +5,8 @@ frozen lower layers. `training.tagger.presets` has the whole recipes.
 """
 
 import shutil
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from projection.models.windows import Piece, pieces
 from training.aligner.save import made_with
 from training.data.iob2 import labels_of
 from training.data.rows import Rows
-from training.evaluation.tagging_scores import Scores, evaluate, score
+from training.evaluation.tagging_scores import TaggingScores, evaluate, score
 from training.tagger.features import Example, TargetCollator, example_of, features_of
 from training.tagger.head import HeadChange, load_for_training
 from training.trainer import trainer as loop
@@ -39,12 +39,11 @@ SCORING = "sentences scored"
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """What a training was and what came of it: the content of `training.json`.
+    """A finished training: the content of `training.json`.
 
-    `windowed` sentences were longer than `max_length` and read in pieces; `lost_entities` of the
-    gold entities hold a token that the tokenizer makes nothing of. `loss` is the mean over the last
-    steps, at most an epoch of them. `dev` is (step, F1) of every evaluation on the dev part, `kept`
-    the step whose weights were kept, `weights` their hash.
+    `windowed` sentences were longer than `max_length` and read in pieces; `lost_entities` have a
+    token without a subword. `loss` is the mean over the last steps, at most an epoch of them. `dev`
+    is (step, F1) of every evaluation on the dev part, `kept` the step whose weights were kept.
     """
 
     settings: FineTune
@@ -60,7 +59,7 @@ class TrainingResult:
     dev: tuple[tuple[int, float], ...]
     kept: int
     model_version: str
-    scores: Scores | None
+    scores: TaggingScores | None
 
     @property
     def lost_share(self) -> float:
@@ -223,7 +222,8 @@ def _finish(
         model.save_pretrained(made)
         tokenizer.save_pretrained(made)
     if held_out is not None:
-        result = replace(result, scores=_score(made, held_out, on_progress))
+        count = counted(on_progress, SCORING, len(held_out))
+        result = replace(result, scores=evaluate(made, held_out, on_progress=count))
     write_json(made / "training.json", result.to_json())
     (made / "README.md").write_text(model_card(out.name, result.to_json()), encoding="utf-8")
     move_into_place(made, out)
@@ -244,7 +244,7 @@ def freeze_lower_layers(model: PreTrainedModel, n: int, *, embeddings: bool = Tr
     where = str(model.config.model_type)
     layers = _layers(model)
     if layers is None:
-        raise ModelError(where, "no encoder layers found to freeze", "Train with --freeze 0")
+        raise ModelError(where, "no encoder layers found to freeze", "Train with --set freeze=0")
     if n > len(layers):
         raise ModelError(where, f"has {len(layers)} layers, not {n}", f"At most {len(layers)}")
     frozen: list[nn.Module] = list(layers[:n])
@@ -268,30 +268,21 @@ def _layers(model: PreTrainedModel) -> nn.ModuleList | None:
     return max(stacks, key=len, default=None)
 
 
-def _score(model: Path, rows: Rows, on_progress: OnProgress) -> Scores:
+def counted(on_progress: OnProgress, what: str, total: int) -> Callable[[int], None]:
+    """Return a function that takes how many more are done, and reports how many of all are."""
     done = 0
 
-    def on_scored(more: int) -> None:
+    def advance(more: int) -> None:
         nonlocal done
         done += more
-        on_progress(SCORING, done, len(rows))
+        on_progress(what, done, total)
 
-    return evaluate(model, rows, on_progress=on_scored)
+    return advance
 
 
 def _schedule(settings: FineTune) -> Schedule:
-    assert settings.learning_rate is not None  # noqa: S101  `learn` has chosen one
-    return Schedule(
-        epochs=settings.epochs,
-        batch_size=settings.batch_size,
-        learning_rate=settings.learning_rate,
-        warmup=settings.warmup,
-        seed=settings.seed,
-        accumulate=settings.accumulate,
-        weight_decay=settings.weight_decay,
-        patience=settings.patience,
-        bf16=settings.bf16,
-    )
+    shared = {field.name for field in fields(FineTune)} & {field.name for field in fields(Schedule)}
+    return Schedule(**{name: getattr(settings, name) for name in shared})
 
 
 def _dev(material: Material, tokenizer: PreTrainedTokenizerBase, limit: int) -> Dev | None:

@@ -145,7 +145,7 @@ def read_translations(paths: Iterable[Path]) -> Translations:
             for english, other in _columns(path):
                 found.setdefault(english, other)
     if not found:
-        raise TrainingError("--lexicon", "holds no pair of words", "Name a silver file")
+        raise TrainingError("--set lexicon", "holds no pair of words", "Name a silver file")
     return found
 
 

@@ -16,8 +16,9 @@ from projection.errors import TrainingError
 from training.data.rows import Row, Rows
 from training.evaluation.tagging_scores import evaluate
 from training.tagger.presets import PRESETS, Draw, Part, Preset, Stage, Use, changed
-from training.tagger.recipe_runner import Trained, TrainingData, plan_of, train_preset
-from training.tagger.seeds import Seeds, Spread, train_seeds
+from training.tagger.recipe_runner import Trained, plan_of, train_preset
+from training.tagger.seeds import Seeds, SeedSpread, train_seeds
+from training.tagger.training_data import TrainingData
 from training.trainer.settings import FineTune, LossName, Tracker, Tracking
 
 Base = Callable[[str], Path]
@@ -497,8 +498,8 @@ class TestSeeds:
             train_seeds(PRESETS["plain"], data, tmp_path / "seeds", [*seeds])
 
     def test_one_seed_has_no_deviation(self) -> None:
-        assert str(Spread.of([0.5])) == "50.00"
-        assert str(Spread.of([0.5, 0.6])) == "55.00 ± 7.07"
+        assert str(SeedSpread.of([0.5])) == "50.00"
+        assert str(SeedSpread.of([0.5, 0.6])) == "55.00 ± 7.07"
 
     def test_a_type_one_seed_never_met_counts_nothing_there(self) -> None:
         scores = [
