@@ -1,4 +1,4 @@
-"""What can go wrong, said as where, what and the fix."""
+"""Errors that name where, what and the fix."""
 
 
 class SpanferryError(Exception):
@@ -32,7 +32,7 @@ class RunError(SpanferryError):
 
 
 class ReviewError(SpanferryError):
-    """Something came back from Label Studio that contradicts what was sent."""
+    """An answer from Label Studio that contradicts what was sent."""
 
 
 class ServerError(SpanferryError):

@@ -1,4 +1,4 @@
-"""What the parts of projection ask of each other: teacher, aligner, projector."""
+"""The interfaces of projection: teacher or tagger, aligner, projector."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from projection.records import Entity, ParallelSentence, ProjectedSentence, Proj
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The source span a target span comes from, and how sure that is, in [0, 1].
+    """The source span that a target span translates, with a score in [0, 1].
 
     For a known entity which the aligner puts exactly there, `score` is the aligner's probability;
-    elsewhere the mean strength of the ties, which is not calibrated.
+    elsewhere it is the mean strength of the word links, which is not calibrated.
     """
 
     source: Span
@@ -27,7 +27,7 @@ class Aligns(Protocol):
         """A hash of weights, settings and labels: changes whenever an answer could."""
 
     def fits(self, sentence: ParallelSentence) -> bool:
-        """Whether the sentence can be read whole."""
+        """Return whether the sentence can be read whole."""
 
     def align(self, sentences: Sequence[ParallelSentence]) -> list[tuple[Projection, ...]]:
         """One tuple a sentence, in order; at least one projection for each source entity."""
@@ -42,25 +42,25 @@ class Tags(Protocol):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The entity types it can answer with."""
+        """The entity types of its answers."""
 
     def tag(self, texts: Sequence[str], lang: str) -> list[tuple[Entity, ...]]:
         """The entities of each text, in reading order."""
 
 
 class ProjectsSentences(Protocol):
-    """What the run folder, the service and the review client need of a projector."""
+    """A projector, as run folders, the service and the review client use it."""
 
     @property
     def model_version(self) -> str:
-        """Names everything that shapes an answer."""
+        """The identity of everything that shapes an answer."""
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The entity types it can answer with."""
+        """The entity types of its answers."""
 
     def fits(self, sentence: ParallelSentence) -> bool:
-        """Whether the sentence can be read whole."""
+        """Return whether the sentence can be read whole."""
 
     def project(self, sentences: Sequence[ParallelSentence]) -> list[ProjectedSentence]:
         """One projected sentence for each, in order; nothing is dropped."""
@@ -68,7 +68,7 @@ class ProjectsSentences(Protocol):
     def suggest(
         self, sentence: ParallelSentence, marked: Sequence[Entity]
     ) -> list[tuple[Projection, ...]]:
-        """Where entities that a person marked in the source went; an empty tuple for nowhere."""
+        """The projections of entities marked in the source; an empty tuple if not found."""
 
     def link(self, sentence: ParallelSentence, marked: Sequence[Span]) -> list[Link | None]:
-        """Where spans that a person marked in the target come from; None for unknown."""
+        """The source spans of spans marked in the target; None if unknown."""

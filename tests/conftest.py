@@ -1,4 +1,4 @@
-"""What every folder of tests shares: corpora from elsewhere, and tiny models written by hand.
+"""Shared by all tests: how they are spread over processes, corpora, and tiny hand-made models.
 
 The models are real checkpoints, in folders, whose answers can be told by looking at a sentence.
 """
@@ -18,9 +18,25 @@ if TYPE_CHECKING:
 # In the background, shells have a command ignore Ctrl-C, and so would what the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# With a test process on each core, more threads would only wait for each other. Set before torch is
+# imported; what the tests start inherits it.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # A busy machine is no reason to fail: properties are about what, not how fast.
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep a file on one worker, and all files that share the real Label Studio on the same one."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        of_label_studio = item.path.parent == Path(__file__).parent / "label_studio"
+        group = "label_studio" if of_label_studio else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from rich.table import Table
 from ml_backend.cli import options
 from ml_backend.cli.console import out as console
 from ml_backend.cli.console import print_json, progress
+from projection.text.wording import in_words
 from training.data.rows import LabelMap, Rows
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def _print_one(analysis: "ErrorAnalysis") -> None:
             if len(analysis.by_language) > 1
         ),
         "mistakes: "
-        + ", ".join(f"{len(analysis.mistakes_of(k))} {k.replace('_', ' ')}" for k in KINDS),
+        + ", ".join(f"{len(analysis.mistakes_of(k))} {in_words(k.value)}" for k in KINDS),
     ]
     if analysis.seen is not None and analysis.unseen is not None:
         parts = (("names met in training", analysis.seen), ("new names", analysis.unseen))

@@ -1,4 +1,4 @@
-"""`spanferry project`: a parallel corpus becomes a run of projected sentences."""
+"""`spanferry project`: project the entities of a parallel corpus into a run folder."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
@@ -17,10 +17,11 @@ from projection.io.corpus import Columns, read_jsonl_corpus, read_moses, read_tm
 from projection.pipeline.conflicts import CHECKS, PAPER_CHECKS, Check, Policy
 from projection.pipeline.run import RunSummary, project_corpus
 from projection.records import ParallelSentence
+from projection.text.wording import counts_in_words
 
 Corpus = Iterator[ParallelSentence]
 
-# What the paper discards, it discards by its own three rules; doubt of ours is for people to judge.
+# As published, sentences are dropped by the paper's three rules only; low confidence is for review.
 CHECKS_UNDER: Mapping[Policy, Sequence[Check]] = {Policy.DROP: PAPER_CHECKS, Policy.FLAG: CHECKS}
 
 
@@ -45,19 +46,19 @@ def project(
     target_lang: Annotated[
         str | None, typer.Option(help="BCP 47 tag of the target, such as de or zh.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Run folder; an interrupted run goes on there.")],
+    out: Annotated[Path, typer.Option(help="Run folder; an interrupted run is resumed there.")],
     policy: Annotated[
         Policy,
         typer.Option(help="Sentences with conflicts: flag for review, or drop as published."),
     ] = Policy.FLAG,
-    limit: Annotated[int | None, typer.Option(min=1, help="Read so many sentences.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Most sentences to read.")] = None,
     teacher: Teacher = None,
     aligner: Aligner = None,
     labels: LabelMap = None,
     ignore_label: IgnoreLabel = None,
     as_json: AsJson = False,
 ) -> None:
-    """Carry the entities of a parallel corpus's English side to the other side.
+    """Project the entities of a parallel corpus from its English side to the other side.
 
     Any of the files may be gzipped.
 
@@ -71,7 +72,7 @@ def project(
     sentences, where = open_corpus(
         source, target, tmx, tsv, columns, jsonl, source_lang=source_lang, target_lang=target_lang
     )
-    # A mistyped path should be told at once, not after loading models and claiming a run folder.
+    # Refuse a mistyped path at once, not after loading models and claiming a run folder.
     sentences = chain(list(islice(sentences, 1)), sentences)
     with progress("models loaded", 1) as advance:
         projector = Projector.load(
@@ -114,7 +115,7 @@ def open_corpus(  # noqa: PLR0917  options, passed on as they come
     source_lang: str,
     target_lang: str | None,
 ) -> tuple[Corpus, str]:
-    """The one corpus that was named, and how to call it.
+    """The one corpus that was named, and its name in run.json.
 
     Raises:
         CorpusError: if none or several were named, or the target language is not.
@@ -141,10 +142,10 @@ def open_corpus(  # noqa: PLR0917  options, passed on as they come
 
 
 def columns_of(columns: str) -> Columns:
-    """`2,5` as numbers, `english,german` as names.
+    """Read `2,5` as numbers, `english,german` as names.
 
     Raises:
-        CorpusError: if they are not two or three.
+        CorpusError: if there are not two or three.
     """
     named = columns.split(",")
     if len(named) not in (2, 3) or not all(named):
@@ -154,18 +155,12 @@ def columns_of(columns: str) -> Columns:
 
 
 def summary_table(summary: RunSummary) -> Table:
-    """What became of the sentences, and why."""
+    """The numbers of kept, flagged and dropped sentences, with the reasons."""
     table = Table("sentences", "", "why", box=None, pad_edge=False, header_style="bold")
     table.columns[1].justify = "right"
     table.add_row("read", str(summary.read), f"in {summary.seconds:.1f} s")
     table.add_row("kept", str(summary.kept), "no conflict")
-    table.add_row("flagged", str(summary.flagged_sentences), in_words(summary.flagged))
-    table.add_row("dropped", str(summary.dropped_sentences), in_words(summary.dropped))
+    table.add_row("flagged", str(summary.flagged_sentences), counts_in_words(summary.flagged))
+    table.add_row("dropped", str(summary.dropped_sentences), counts_in_words(summary.dropped))
     table.add_row("entities", str(summary.entities), "in kept and flagged sentences")
     return table
-
-
-def in_words(kinds: Mapping[str, int]) -> str:
-    """`overlap 3, one to many 1`, most frequent first."""
-    ordered = sorted(kinds.items(), key=lambda item: -item[1])
-    return ", ".join(f"{kind.replace('_', ' ')} {n}" for kind, n in ordered)

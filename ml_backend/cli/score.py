@@ -1,4 +1,4 @@
-"""`spanferry score-projection`: how well entities arrive, against gold on both sides."""
+"""`spanferry score-projection`: score an aligner against gold on both sides."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -21,13 +21,14 @@ from projection.evaluation.scores import DRAWS, LEVEL, ProjectionScores
 from projection.io.gold import read_every_gold
 from projection.models import bundled
 from projection.records import Span
+from projection.text.wording import in_words, points
 
 if TYPE_CHECKING:
     from projection.protocols import Aligns
 
 
-class Preset(StrEnum):
-    """How to align and decode."""
+class ScoringPreset(StrEnum):
+    """Aligner and decoding to score."""
 
     PAPER_PAIR = "paper-pair"
     CONTEXT_JOINT = "context-joint"
@@ -39,7 +40,7 @@ def score_projection(
     *,
     aligner: Aligner = None,
     preset: Annotated[
-        Preset | None,
+        ScoringPreset | None,
         typer.Option(
             help="paper-pair: a pair aligner, labels word by word as published. context-joint: a "
             "joint aligner as it decodes by default. exact-match: the entity's own string, no "
@@ -59,15 +60,16 @@ def score_projection(
     write_pairs: Annotated[
         Path | None,
         typer.Option(
-            help="Only write every sentence pair as other aligners read it (fast_align format)."
+            help="Only write the sentence pairs in the format that word aligners read (fast_align)."
         ),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Score so many sentences.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Most sentences to score.")] = None,
     examples: Annotated[
         int | None,
         typer.Option(
             min=0,
-            help=f"Show so many of each kind of mistake. [default: {EXAMPLES} with --json, else 0]",
+            help="Most examples to show of each kind of mistake. "
+            f"[default: {EXAMPLES} with --json, else 0]",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -82,7 +84,7 @@ def score_projection(
 
         spanferry score-projection gold.en-de.jsonl --json
 
-    Any other word aligner is scored by way of two files:
+    Any other word aligner is scored by two files:
 
         spanferry score-projection gold.en-de.jsonl --write-pairs pairs.txt
 
@@ -92,7 +94,7 @@ def score_projection(
         {
             "--aligner": aligner,
             "--preset": preset,
-            "--preset exact-match": preset if preset is Preset.EXACT_MATCH else None,
+            "--preset exact-match": preset if preset is ScoringPreset.EXACT_MATCH else None,
             "--alignments": alignments,
             "--bridge": bridge,
             "--write-pairs": write_pairs,
@@ -107,7 +109,17 @@ def score_projection(
             str(gold), "has no sentence to score", "See `spanferry score-projection --help`"
         )
     if write_pairs is not None:
-        tell_pairs(write_pairs, baselines.write_pairs(write_pairs, every), as_json=as_json)
+        written = baselines.write_pairs(write_pairs, every)
+        if as_json:
+            print_json({"pairs": str(write_pairs), "sentences": written})
+        else:
+            console.print(
+                f"{written} sentence pairs written to {write_pairs}\n"
+                "Align them, then score the links in Pharaoh format: --alignments FILE",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
         return
     if alignments is None:
         model = load(aligner, preset)
@@ -133,7 +145,7 @@ CONTRADICTIONS = {
 
 
 def check_options(options: Mapping[str, object]) -> None:
-    """Refuse options of which one would be ignored; None is an option that was not given.
+    """Refuse combinations in which an option would be ignored; None was not given.
 
     Raises:
         CorpusError: naming them.
@@ -147,19 +159,19 @@ def check_options(options: Mapping[str, object]) -> None:
         raise CorpusError("--bridge", "is for --alignments", "A model brings its own decoding")
 
 
-def load(aligner: str | None, preset: Preset | None) -> "Aligns":
+def load(aligner: str | None, preset: ScoringPreset | None) -> "Aligns":
     """The aligner that was asked for.
 
     Raises:
         ModelError: if there is none, or it is not of the kind that the preset is for.
     """
-    if preset is Preset.EXACT_MATCH:
+    if preset is ScoringPreset.EXACT_MATCH:
         return baselines.ExactMatch()
-    # torch takes seconds to import, which the others need not wait for.
+    # torch takes seconds to import, which exact-match need not wait for.
     from projection.aligners.loading import load_aligner  # noqa: PLC0415
     from projection.aligners.pair import PairAligner  # noqa: PLC0415
 
-    paper = preset is Preset.PAPER_PAIR
+    paper = preset is ScoringPreset.PAPER_PAIR
     where = bundled.resolve(aligner, "aligner")
     found = load_aligner(where, PUBLISHED if paper else None)
     if preset is not None and isinstance(found, PairAligner) is not paper:
@@ -173,28 +185,14 @@ def load(aligner: str | None, preset: Preset | None) -> "Aligns":
     return found
 
 
-def tell_pairs(path: Path, written: int, *, as_json: bool) -> None:
-    """Say where the pairs are, and what to do with them."""
-    if as_json:
-        print_json({"pairs": str(path), "sentences": written})
-        return
-    console.print(
-        f"{written} sentence pairs written to {path}\n"
-        "Align them, then score the links in Pharaoh format: --alignments FILE",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
-
-
 def tell(report: ProjectionReport, examples: int) -> None:
     """Scores, how sure they are, and what went wrong."""
     scores, interval = report.scores, report.interval
     console.print(score_table(scores))
     console.print(
         f"\n{LEVEL:.0%} of {DRAWS} resamplings of the sentences give F1 between "
-        f"{percent(interval.low)} and {percent(interval.high)}; "
-        f"{percent(scores.of_ceiling)} % of the ceiling\n",
+        f"{points(interval.low)} and {points(interval.high)}; "
+        f"{points(scores.of_ceiling)} % of the ceiling\n",
         highlight=False,
         soft_wrap=True,
     )
@@ -205,11 +203,6 @@ def tell(report: ProjectionReport, examples: int) -> None:
     console.print()
     if report.too_long:
         console.print(f"{report.too_long} too long to be read whole", highlight=False)
-
-
-def percent(fraction: float) -> str:
-    """One decimal, no sign."""
-    return f"{100 * fraction:.1f}"
 
 
 def table(*columns: str) -> Table:
@@ -228,9 +221,9 @@ def score_table(scores: ProjectionScores) -> Table:
     relaxed = {**scores.relaxed.by_type, "all": scores.relaxed}
     for name, row in exact.items():
         both = (row, relaxed[name])
-        cells = (percent(value) for s in both for value in (s.precision, s.recall, s.f1))
+        cells = (points(value) for s in both for value in (s.precision, s.recall, s.f1))
         made.add_row(name, *cells, str(row.support))
-    made.add_row("ceiling", "", "", percent(scores.ceiling), "", "", "", "")
+    made.add_row("ceiling", "", "", points(scores.ceiling), "", "", "", "")
     return made
 
 
@@ -249,19 +242,14 @@ def mistake_table(report: ProjectionReport) -> Table:
     made.columns[2].justify = "left"
     for outcome in MISTAKES:
         count = len(report.mistakes_of(outcome))
-        made.add_row(in_words(outcome), str(count), MEANING[outcome])
+        made.add_row(in_words(outcome.value), str(count), MEANING[outcome])
     return made
-
-
-def in_words(outcome: Outcome) -> str:
-    """`wrong border`."""
-    return outcome.value.replace("_", " ")
 
 
 def example_lines(outcome: Outcome, mistakes: Sequence[Mistake]) -> Iterator[Text]:
     """Each mistake in three lines: the phrases, the source, the target."""
     if mistakes:
-        yield Text(f"\n{in_words(outcome)}", "bold")
+        yield Text(f"\n{in_words(outcome.value)}", "bold")
     for mistake in mistakes:
         source, target = Text(mistake.sentence.source), Text(mistake.sentence.target)
         phrases = []

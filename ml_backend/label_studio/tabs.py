@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from label_config.labeling_config import UNUSABLE
-from label_config.source_html import PLAIN
 from projection.records import ConflictKind
+from projection.text.wording import CONFLICT_NAMES
 
 SHOWN = ("predictions_score", "data.lang", "data.source", "data.target", "data.doubts")
 SHOWN_WHEN_REVIEWED = (*SHOWN, "annotators")
@@ -39,6 +39,7 @@ _OF_LABEL_STUDIO = (
     "draft_exists",
 )
 _OF_A_TASK = (
+    "data.record",
     "data.pair_id",
     "data.lang",
     "data.source_lang",
@@ -52,9 +53,6 @@ _OF_A_TASK = (
     "data.n_conflicts",
     "data.min_confidence",
     "data.n_entities",
-    "data.source_entities",
-    "data.conflicts",
-    "data.projections",
     "data.propagated",
     "data.audit",
     "data.audit_stratum",
@@ -170,7 +168,7 @@ def review_tabs() -> Iterator[Tab]:
     yield REVIEW_QUEUE
     for kind in ConflictKind:
         of_kind = Filter("data.conflict", "contains", "String", kind.value)
-        yield Tab(PLAIN[kind].capitalize(), (*_OPEN, of_kind))
+        yield Tab(CONFLICT_NAMES[kind].capitalize(), (*_OPEN, of_kind))
     yield from (PROPAGATED, AUDIT_SAMPLE, DISAGREEMENTS)
     yield Tab("Done", (_REVIEWED,), LAST_REVIEWED_FIRST, SHOWN_WHEN_REVIEWED)
     yield Tab("Unusable", (_MARKED_UNUSABLE,), LAST_REVIEWED_FIRST, SHOWN_WHEN_REVIEWED)

@@ -1,7 +1,6 @@
 """Aligners without a model: the entity's own string, and the word links of any other aligner.
 
-The latter come in Pharaoh format (`0-0 1-2 …`, source word - target word, counted from 0), which
-fast_align, eflomal, SimAlign and awesome-align all write.
+fast_align, eflomal, SimAlign and awesome-align all write their links in Pharaoh format.
 """
 
 import hashlib
@@ -14,8 +13,9 @@ from pathlib import Path
 from typing import Self
 
 from projection.errors import CorpusError
-from projection.io.files import atomic_write, read_lines
+from projection.io.files import read_lines
 from projection.io.gold import GoldSentence
+from projection.io.pharaoh import WordLinks, check_links, read_links, tokenised, write_token_pairs
 from projection.records import Entity, ParallelSentence, Projection, Span
 from projection.text.words import (
     cuts_word,
@@ -25,37 +25,31 @@ from projection.text.words import (
     words_touched,
 )
 
-Link = tuple[int, int]  # source word, target word
-
-_LINK = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
-
 
 class ExactMatch:
-    """Finds what stands in the translation as it stands in the source, letter by letter.
+    """Finds entities that stand in the translation letter by letter as in the source.
 
-    Only whole words count: the `EU` of `EU-Rat` is none. The k-th mention of a name goes to its
-    k-th place. Longer names choose first, so that `Darwin` leaves `Charles Darwin` alone.
+    Only whole words count: not the `EU` of `EU-Rat`. The k-th mention of a name goes to its k-th
+    place. Longer names choose first, so that `Darwin` leaves `Charles Darwin` alone.
     """
 
     version = "exact-match"
 
     def fits(self, sentence: ParallelSentence) -> bool:  # noqa: ARG002  the interface's
-        """Always: nothing is too long to be searched."""
+        """True: nothing is too long to be searched."""
         return True
 
     def align(self, sentences: Sequence[ParallelSentence]) -> list[tuple[Projection, ...]]:
         """One projection for each source entity, in order; its score is 1, or 0 where not found."""
-        return [tuple(_copies(sentence)) for sentence in sentences]
+        found = [(sentence, _copies(sentence)) for sentence in sentences]
+        return [
+            tuple(_projected(e, places.get(e.span)) for e in sentence.entities or ())
+            for sentence, places in found
+        ]
 
 
-def _copies(sentence: ParallelSentence) -> Iterator[Projection]:
-    places = _places(sentence)
-    for entity in sentence.entities or ():
-        yield _projected(entity, places.get(entity.span))
-
-
-def _places(sentence: ParallelSentence) -> dict[Span, Span]:
-    """Where each mention's own words stand in the target; mentions not found are left out."""
+def _copies(sentence: ParallelSentence) -> dict[Span, Span]:
+    """The place of each mention's own words in the target; mentions not found are left out."""
     words = word_spans(sentence.target, sentence.target_lang)
     mentions = sorted({entity.span for entity in sentence.entities or ()})
     places: dict[Span, Span] = {}
@@ -84,18 +78,14 @@ class LinkedWords:
 
     source: tuple[Span, ...]
     target: tuple[Span, ...]
-    links: frozenset[Link]
+    links: WordLinks
 
 
 class PharaohAligner:
-    """Reads entities off word alignments that another tool has made.
+    """Reads entities off word alignments that another tool has made, `linked` by sentence id.
 
-    An entity's place is the longest run of words linked to it: the one with most linked words, the
-    first of equals.
-
-    Args:
-        linked: by the id of the sentence.
-        bridge: unlinked words that a run may pass over at a time.
+    An entity's place is the run of words with most words linked to it, the first of equals; a run
+    may pass over `bridge` unlinked words at a time.
     """
 
     def __init__(self, linked: Mapping[str, LinkedWords], bridge: int = 0) -> None:
@@ -104,32 +94,33 @@ class PharaohAligner:
 
     @classmethod
     def read(cls, path: Path, gold: Iterable[GoldSentence], bridge: int = 0) -> Self:
-        """Read one line of links for every gold sentence, in its order.
+        """Read a line of links for every gold sentence, inconsistent ones too.
 
-        Args:
-            path: may be gzipped. An empty line: no links.
-            gold: every sentence of the gold file, as `read_every_gold` yields them.
-            bridge: as above.
+        Possible links count like sure ones.
 
         Raises:
             CorpusError: naming file and line, if there are more or fewer lines, one is not in
                 Pharaoh format, or links words that are not there; or if an id occurs twice.
         """
         linked: dict[str, LinkedWords] = {}
-        for sentence, content, where in _with_lines(gold, path):
-            key = sentence.sentence.id
+        for one, line, where in _with_lines(gold, path):
+            key, origin = one.sentence.id, one.sentence.origin
             if key in linked:
                 raise CorpusError(
-                    f"{sentence.sentence.origin} id",
+                    f"{origin} id",
                     f"{key!r} is used before",
                     "Give every sentence an id of its own, or none",
                 )
-            linked[key] = _linked_words(sentence, content, where)
+            sure, possible = read_links(line, where)
+            words = LinkedWords(one.source_words, one.target_words, sure | possible)
+            sizes = len(words.source), len(words.target)
+            check_links(words.links, sizes, where, origin, "--write-pairs")
+            linked[key] = words
         return cls(linked, bridge)
 
     @property
     def version(self) -> str:
-        """A hash of weights, settings and labels: changes whenever an answer could."""
+        """A hash of links, words and settings: changes whenever an answer could."""
         digest = hashlib.sha256(str(self.bridge).encode())
         for key, words in sorted(self.linked.items()):
             spans = [[(s.start, s.end) for s in side] for side in (words.source, words.target)]
@@ -137,7 +128,7 @@ class PharaohAligner:
         return f"pharaoh-{digest.hexdigest()[:12]}"
 
     def fits(self, sentence: ParallelSentence) -> bool:
-        """Whether the sentence was aligned."""
+        """Return whether the sentence was aligned."""
         return sentence.id in self.linked
 
     def align(self, sentences: Sequence[ParallelSentence]) -> list[tuple[Projection, ...]]:
@@ -152,7 +143,7 @@ class PharaohAligner:
         words = self.linked.get(sentence.id)
         if words is None:
             raise CorpusError(
-                sentence.origin, f"nobody aligned sentence {sentence.id!r}", "Align this file too"
+                sentence.origin, f"sentence {sentence.id!r} was not aligned", "Align this file too"
             )
         for entity in sentence.entities or ():
             yield _projected(entity, place_of(entity.span, words, self.bridge))
@@ -193,76 +184,21 @@ def _with_lines(
         yield sentence, content, f"{path}:{last}"
 
 
-def read_links(line: str, where: str) -> frozenset[Link]:
-    """One line in Pharaoh format. `where` names it in errors.
-
-    Raises:
-        CorpusError: if it is anything else.
-    """
-    links = set()
-    for item in line.split():
-        match = _LINK.fullmatch(item)
-        if match is None:
-            raise CorpusError(
-                where,
-                f"{item!r:.40} is not a link",
-                "Pharaoh format is source-target, words counted from 0: 0-0 1-2 1-3",
-            )
-        links.add((int(match[1]), int(match[2])))
-    return frozenset(links)
-
-
-def _linked_words(gold: GoldSentence, line: str, where: str) -> LinkedWords:
-    words = LinkedWords(gold.source_words, gold.target_words, read_links(line, where))
-    for source, target in sorted(words.links):
-        if source >= len(words.source) or target >= len(words.target):
-            raise CorpusError(
-                where,
-                f"{source}-{target}, but {gold.sentence.origin} has {len(words.source)} source "
-                f"and {len(words.target)} target words",
-                "Words count from 0; align those that --write-pairs writes",
-            )
-    return words
-
-
 def write_pairs(path: Path, gold: Iterable[GoldSentence]) -> int:
-    """Write what word aligners read, a line for every gold sentence: `two words ||| zwei Wörter`.
+    """Write what word aligners read, a line for every gold sentence, and return their number.
 
     The words are those that `PharaohAligner` counts: the gold's tokens, or else ours.
 
-    Returns:
-        The number of lines.
-
     Raises:
         CorpusError: if the file cannot be written.
     """
-    return write_sides(path, (_sides(each) for each in gold))
-
-
-def write_sides(path: Path, sides: Iterable[tuple[str, str]]) -> int:
-    """Write pairs of tokenised texts, a line each, and give their number.
-
-    Raises:
-        CorpusError: if the file cannot be written.
-    """
-    written = 0
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as text:
-            for source, target in sides:
-                text.write(f"{source} ||| {target}\n")
-                written += 1
-    except OSError as error:
-        raise CorpusError(str(path), f"cannot be written ({error.strerror})") from error
-    return written
-
-
-def _sides(gold: GoldSentence) -> tuple[str, str]:
-    texts = (gold.sentence.source, gold.source_words), (gold.sentence.target, gold.target_words)
-    source, target = (tokenised(word.of(text) for word in words) for text, words in texts)
-    return source, target
-
-
-def tokenised(words: Iterable[str]) -> str:
-    """Words with single spaces between them, and neither space nor separator inside."""
-    return " ".join("_".join(word.split()).replace("|||", "|") for word in words)
+    return write_token_pairs(
+        path,
+        (
+            (
+                tokenised(word.of(one.sentence.source) for word in one.source_words),
+                tokenised(word.of(one.sentence.target) for word in one.target_words),
+            )
+            for one in gold
+        ),
+    )

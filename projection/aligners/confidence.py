@@ -1,8 +1,8 @@
-"""How sure one may be of a projected span: what the aligner saw, weighed by what proved right.
+"""The probability that a projected span is exactly right, from signals of the aligner.
 
-Mean word probabilities are no probability that a span is exactly right: one doubtful word at its
-border makes it wrong, a rival elsewhere makes it doubtful. A small logistic model weighs such
-signals. It is fitted by `aligner.calibration` and travels in the checkpoint's `config.json`.
+Mean word probabilities are no such probability: one doubtful word at its border makes a span wrong,
+a rival elsewhere makes it doubtful. A small logistic model weighs such signals. It is fitted by
+`training.aligner.calibration` and saved in the checkpoint's `config.json`.
 """
 
 import math
@@ -14,14 +14,14 @@ from projection.errors import ModelError
 from projection.io.json_fields import Fields
 
 CLIP = 1e-4  # probabilities nearer to 0 or 1 are taken for this: their log-odds say nothing more
-LARGEST = 1e6  # a weight beyond is no weight, and could make a sum that is no number
+LARGEST = 1e6  # a larger weight could make a sum that is no number
 
 _CALIBRATE = "Calibrate it again: spanferry aligner calibrate --help"
 
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What the aligner saw of one projected span. Everything lies in [0, 1].
+    """The aligner's view of one projected span. Everything lies in [0, 1].
 
     Args:
         inside: mean probability of the words in the span.
@@ -50,13 +50,10 @@ class Signals:
 
     @property
     def features(self) -> tuple[float, ...]:
-        """What is weighed, in the order of `FEATURES`: log-odds, but the agreement as it is."""
-        return (
-            log_odds(self.inside),
-            log_odds(self.weakest),
-            log_odds(self.outside),
-            self.agreement,
-            log_odds(self.runner_up),
+        """The model's input, in the order of `FEATURES`: log-odds, but the agreement as it is."""
+        return tuple(
+            value if name == "agreement" else log_odds(value)
+            for name, value in zip(FEATURES, astuple(self), strict=True)
         )
 
 
@@ -78,11 +75,8 @@ class Calibration:
 
     def __post_init__(self) -> None:
         if len(self.weights) != len(FEATURES):
-            raise ModelError(
-                "calibration",
-                f"{len(self.weights)} weights for {len(FEATURES)} signals",
-                _CALIBRATE,
-            )
+            what = f"{len(self.weights)} weights for {len(FEATURES)} signals"
+            raise ModelError("calibration", what, _CALIBRATE)
         for name, value in zip((*FEATURES, "bias"), (*self.weights, self.bias), strict=True):
             if not abs(value) <= LARGEST:  # true of NaN as well
                 raise ModelError(f"calibration {name}", f"{value} is no usable number", _CALIBRATE)
@@ -93,12 +87,12 @@ class Calibration:
         return sigmoid(sum(weighed, self.bias))
 
     def to_json(self) -> dict[str, object]:
-        """What stands under `calibration` in a checkpoint's `config.json`."""
+        """The value of `calibration` in a checkpoint's `config.json`."""
         return {"weights": dict(zip(FEATURES, self.weights, strict=True)), "bias": self.bias}
 
     @classmethod
     def from_json(cls, saved: object, where: str) -> Self:
-        """Read back what `to_json` made; `where` names the file, such as `model/config.json`.
+        """Read back the output of `to_json`; `where` names the file, such as `model/config.json`.
 
         Raises:
             ModelError: if anything is missing, unknown, or no usable number.
@@ -115,12 +109,12 @@ class Calibration:
             raise whole.error_here(f"{error.where}: {error.what}") from error
 
 
-# The mean probability itself, but for `CLIP`: what an aligner says that nobody calibrated.
+# The mean probability itself, but for `CLIP`: the score of an uncalibrated aligner.
 UNCALIBRATED = Calibration((1.0, 0.0, 0.0, 0.0, 0.0), 0.0)
 
 
 def log_odds(probability: float) -> float:
-    """Of a probability in [0, 1], clipped to stay finite."""
+    """Log-odds of a probability in [0, 1], clipped to stay finite."""
     clipped = min(max(probability, CLIP), 1.0 - CLIP)
     return math.log(clipped / (1.0 - clipped))
 

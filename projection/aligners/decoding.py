@@ -4,19 +4,24 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from projection.errors import ModelError
 from projection.records import Span
 from projection.text.words import span_of_words
 
+SUREST = 6.0  # log-odds beyond which a word is no surer
+_TAKEN = -1e6  # log-odds of a word that another entity has
 
-@dataclass(frozen=True, slots=True)
-class Phrase:
-    """A stretch of the target sentence with the mean probability of its words."""
+Run = tuple[int, int]  # half-open range of words
+ScoredSpan = tuple[Span, float]  # a stretch of the target, with the mean probability of its words
 
-    span: Span
-    score: float
+
+class ScoredRun(NamedTuple):
+    """A run of words that could translate an entity, with the sum of its words' log-odds."""
+
+    run: Run
+    strength: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +30,7 @@ class Decoding:
 
     Word by word, as published: a word belongs to the entity from `threshold` on, and runs of such
     words at most `bridge` words apart are one phrase, unless they read the same: `Wales and Wales`
-    is two. 0 takes the labels as they are.
+    is two. A bridge of 0 takes the labels as they are.
 
     With `whole_spans` an entity has one place: the run of words whose log-odds above the threshold
     have the largest sum, which reaches over a doubtful word between two sure ones by itself. With
@@ -42,7 +47,7 @@ class Decoding:
 
     @property
     def in_places(self) -> bool:
-        """Whether each entity gets one place at most, instead of labels word by word."""
+        """Return whether each entity gets one place at most, instead of labels word by word."""
         return self.whole_spans or self.exclusive
 
 
@@ -55,7 +60,7 @@ def saved_decoding(saved: dict[str, Any] | None, default: Decoding, where: str) 
     """The decoding in a checkpoint's configuration, which is `where`, or the default.
 
     Raises:
-        ModelError: if what stands there is none.
+        ModelError: if the saved one is malformed.
     """
     try:
         return default if saved is None else Decoding(**saved)
@@ -65,54 +70,37 @@ def saved_decoding(saved: dict[str, Any] | None, default: Decoding, where: str) 
         ) from error
 
 
-SUREST = 6.0  # log-odds beyond which a word is no surer
-TAKEN = -1e6  # log-odds of a word that another entity has
-
-Run = tuple[int, int]  # half-open range of words
-
-
 def phrases(
-    probabilities: Sequence[float],
-    words: Sequence[Span],
-    text: str,
-    decoding: Decoding = DEFAULT,
-) -> list[Phrase]:
-    """The phrases of one entity, left to right.
-
-    Args:
-        probabilities: one per word, that it belongs to the entity.
-        words: of the target sentence.
-        text: the target sentence.
-        decoding: threshold and bridging.
-    """
+    probabilities: Sequence[float], words: Sequence[Span], text: str, decoding: Decoding = DEFAULT
+) -> list[ScoredSpan]:
+    """The phrases of one entity, left to right; `probabilities` are one per word of `text`."""
     runs: list[Run] = []
-    for run in likely_runs(probabilities, decoding.threshold):
+    position = 0
+    for likely, group in groupby(probabilities, key=lambda p: p >= decoding.threshold):
+        run = (position, position + sum(1 for _ in group))
+        position = run[1]
+        if not likely:
+            continue
         near = runs and run[0] - runs[-1][1] <= decoding.bridge
-        if near and read(runs[-1], words, text) != read(run, words, text):
+        if near and _read(runs[-1], words, text) != _read(run, words, text):
             runs[-1] = (runs[-1][0], run[1])
         else:
             runs.append(run)
-    return [
-        Phrase(span_of_words(words, start, end), sum(probabilities[start:end]) / (end - start))
-        for start, end in runs
-    ]
+    return [scored_span(run, probabilities, words) for run in runs]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A run of words that could translate an entity, with the sum of its words' log-odds."""
-
-    run: Run
-    strength: float
+def _read(run: Run, words: Sequence[Span], text: str) -> str:
+    return span_of_words(words, *run).of(text)
 
 
-def place_all(beliefs: Sequence[Sequence[float]], decoding: Decoding) -> list[Place | None]:
-    """One place at most for each entity of a sentence.
+def scored_span(run: Run, probabilities: Sequence[float], words: Sequence[Span]) -> ScoredSpan:
+    """The characters of a run of words, with the mean of their probabilities."""
+    inside = probabilities[slice(*run)]
+    return span_of_words(words, *run), sum(inside) / len(inside)
 
-    Args:
-        beliefs: for each entity, the probability of each word that it belongs to it.
-        decoding: `exclusive` and `threshold` count.
-    """
+
+def place_all(beliefs: Sequence[Sequence[float]], decoding: Decoding) -> list[ScoredRun | None]:
+    """One place at most for each entity, given each word's probability to belong to it."""
     odds = [_odds_above(row, decoding.threshold) for row in beliefs]
     places = [best_place(row) for row in odds]
     if not decoding.exclusive:
@@ -129,7 +117,7 @@ def place_all(beliefs: Sequence[Sequence[float]], decoding: Decoding) -> list[Pl
     return places
 
 
-def best_place(odds: Sequence[float]) -> Place | None:
+def best_place(odds: Sequence[float]) -> ScoredRun | None:
     """The run with the largest positive sum, the earliest and shortest of equals."""
     best, total, start = None, 0.0, 0
     for position, value in enumerate(odds):
@@ -137,23 +125,18 @@ def best_place(odds: Sequence[float]) -> Place | None:
             total, start = 0.0, position
         total += value
         if total > _strength(best):
-            best = Place((start, position + 1), total)
+            best = ScoredRun((start, position + 1), total)
     return best
 
 
 def other_places(
-    probabilities: Sequence[float], place: Place | None, decoding: Decoding
-) -> Iterator[Place]:
-    """Where else an entity could stand: what `place` was chosen over, strongest first.
+    probabilities: Sequence[float], place: ScoredRun | None, decoding: Decoding
+) -> Iterator[ScoredRun]:
+    """The other places of an entity, which `place` was chosen over, strongest first.
 
-    Each is the entity's best place apart from `place` and those before, whoever has the words: its
-    first choice if another entity took that, or a second translation. No two share a word, and what
-    holds for a place holds for them: the log-odds above the threshold have a positive sum.
-
-    Args:
-        probabilities: for each word, that it belongs to the entity.
-        place: what `place_all` gave it.
-        decoding: `threshold` counts.
+    Each is the entity's best place apart from `place` and those before, whether or not another
+    entity has its words. No two share a word; the log-odds above the threshold of each have a
+    positive sum.
     """
     odds = _odds_above(probabilities, decoding.threshold)
     _take(odds, place)
@@ -162,11 +145,11 @@ def other_places(
         _take(odds, other)
 
 
-def _take(odds: list[float], place: Place | None) -> None:
-    """The words of `place` are no longer to be had."""
+def _take(odds: list[float], place: ScoredRun | None) -> None:
+    """Make the words of `place` unavailable."""
     if place is not None:
         start, end = place.run
-        odds[start:end] = [TAKEN] * (end - start)
+        odds[start:end] = [_TAKEN] * (end - start)
 
 
 def _odds_above(probabilities: Sequence[float], threshold: float) -> list[float]:
@@ -175,32 +158,17 @@ def _odds_above(probabilities: Sequence[float], threshold: float) -> list[float]
     return [_log_odds(p) - least for p in probabilities]
 
 
-def _strength(place: Place | None) -> float:
-    return 0.0 if place is None else place.strength
-
-
 def _log_odds(probability: float) -> float:
     """Within ±`SUREST`: one word alone never outweighs many."""
     p = min(max(probability, 1e-9), 1 - 1e-9)
     return min(max(math.log(p / (1 - p)), -SUREST), SUREST)
 
 
-def likely_runs(probabilities: Sequence[float], threshold: float) -> Iterator[Run]:
-    """Longest runs of words that reach the threshold."""
-    position = 0
-    for likely, group in groupby(probabilities, key=lambda p: p >= threshold):
-        length = sum(1 for _ in group)
-        if likely:
-            yield position, position + length
-        position += length
+def _strength(place: ScoredRun | None) -> float:
+    return 0.0 if place is None else place.strength
 
 
-def read(run: Run, words: Sequence[Span], text: str) -> str:
-    """The text of a run of words."""
-    return span_of_words(words, *run).of(text)
-
-
-def share_out(found: Sequence[Phrase], mentions: int) -> list[tuple[Phrase, ...]]:
+def share_out(found: Sequence[ScoredSpan], mentions: int) -> list[tuple[ScoredSpan, ...]]:
     """Hand the phrases of one name to its `mentions` in the source sentence, in reading order.
 
     A pair aligner sees the bare name, so every mention of it gets the same answer: one entity

@@ -1,7 +1,7 @@
 """The context-joint aligner: every entity of a sentence pair found in one pass of the encoder.
 
-Beside Li, He and Xu (2021), who ask for one bare name at a time, the model sees the entity where
-it stands: which of two mentions is meant, and what else lays claim to a word.
+Unlike the pair aligner of Li, He and Xu (2021), which asks for one bare name at a time, it sees the
+entity in its sentence: which of two mentions is meant, and which other entity a word could be of.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,12 +25,18 @@ from projection.aligners.joint_inputs import (
 from projection.aligners.joint_network import JointConfig, JointModel
 from projection.aligners.lexical_evidence import Lexicon
 from projection.errors import ModelError
-from projection.models.checkpoints import load_checkpoint, longest_input, on_gpu, version_of
+from projection.models.checkpoints import (
+    Checkpoint,
+    load_checkpoint,
+    longest_input,
+    on_gpu,
+    version_of,
+)
 from projection.records import ParallelSentence, Projection
 from projection.text.words import word_spans, words_touched
 
 
-class JointAligner:
+class JointAligner(Checkpoint[JointModel]):
     """Finds all source entities of a sentence in its translation at once."""
 
     def __init__(
@@ -41,11 +47,9 @@ class JointAligner:
         calibration: Calibration = UNCALIBRATED,
         batch_size: int = 32,
     ) -> None:
-        self.model: JointModel = model.eval()  # type: ignore[no-untyped-call]
-        self.tokenizer = tokenizer
+        super().__init__(model, tokenizer, batch_size)
         self.decoding = decoding
         self.calibration = calibration
-        self.batch_size = batch_size
         self.lexicon = model.lexicon
 
     @classmethod
@@ -81,12 +85,6 @@ class JointAligner:
         model.lexicon = lexicon
         return cls(model, tokenizer)
 
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write weights with the lexicon (safetensors), configuration and tokenizer."""
-        self._note_settings()
-        self.model.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
-
     def save_encoder(self, folder: str | Path) -> None:
         """Write encoder and tokenizer as an ordinary checkpoint: a base to train taggers from."""
         text = self.tokenizer("a")
@@ -95,17 +93,12 @@ class JointAligner:
         self.model.plain_encoder(around).save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
 
-    def push_to_hub(self, repository: str) -> None:
-        """Upload weights with the lexicon, configuration and tokenizer to the hub."""
-        self._note_settings()
-        self.model.push_to_hub(repository)  # type: ignore[arg-type]  # decorated without self
-        self.tokenizer.push_to_hub(repository)
-
-    def _note_settings(self) -> None:
-        self.model.config.decoding = asdict(self.decoding)
-        self.model.config.calibration = (
-            None if self.calibration == UNCALIBRATED else self.calibration.to_json()
-        )
+    def _settings(self) -> dict[str, object]:
+        calibrated = self.calibration != UNCALIBRATED
+        return {
+            "decoding": asdict(self.decoding),
+            "calibration": self.calibration.to_json() if calibrated else None,
+        }
 
     @property
     def version(self) -> str:
@@ -119,7 +112,7 @@ class JointAligner:
         return longest_input(self.model.encoder, self.tokenizer)
 
     def fits(self, sentence: ParallelSentence) -> bool:
-        """Whether both sentences can be read whole."""
+        """Return whether both sentences can be read whole."""
         both = self.tokenizer(
             readable(sentence.source, sentence.source_lang),
             readable(sentence.target, sentence.target_lang),
@@ -128,15 +121,11 @@ class JointAligner:
         return len(both["input_ids"]) <= self.longest
 
     def align(self, sentences: Sequence[ParallelSentence]) -> list[tuple[Projection, ...]]:
-        """Find every source entity of every sentence.
+        """Find every source entity of sentences whose `entities` are known.
 
-        Args:
-            sentences: with their `entities` known (not None).
-
-        Returns:
-            One tuple a sentence, in order; in it one projection an entity, in the order of the
-            entities, with the places it was chosen over. An entity that was not found has `target`
-            None. Where the decoding goes word by word, an entity may have several.
+        Returns one tuple a sentence, in order; in it one projection an entity (several where the
+        decoding goes word by word), with the places it was chosen over. The `target` of an entity
+        that was not found is None.
         """
         if self.decoding.in_places:
             return [tuple(p for p, _ in answers) for answers in self.signals(sentences)]
@@ -146,17 +135,14 @@ class JointAligner:
         ]
 
     def signals(self, sentences: Sequence[ParallelSentence]) -> list[list[Answer]]:
-        """The projections of every sentence with what their confidence is made of.
-
-        An entity that was not found has no signals.
-        """
+        """The projections of every sentence, with the signals of those that were found."""
         return [
             answers_of(sentence, beliefs, self.decoding, self.calibration)
             for sentence, beliefs in zip(sentences, self.beliefs(sentences), strict=True)
         ]
 
     def beliefs(self, sentences: Sequence[ParallelSentence]) -> list[list[Beliefs]]:
-        """For each sentence, what the model believes of each of its entities."""
+        """For each sentence, the model's beliefs about each of its entities."""
         found: list[list[Beliefs]] = [[] for _ in sentences]
         order = sorted(
             (i for i, sentence in enumerate(sentences) if sentence.entities),
@@ -191,12 +177,7 @@ class JointAligner:
         inside, agreed = output.logits.float().sigmoid(), output.agreement.float()
         first = 0
         for pair in pairs:
-            count, words = len(pair.entities), len(pair.target_words)
-            rows = slice(first, first + count)
-            first += count
-            yield [
-                Beliefs(*belief)
-                for belief in zip(
-                    inside[rows, :words].tolist(), agreed[rows, :words].tolist(), strict=True
-                )
-            ]
+            words = len(pair.target_words)
+            rows = slice(first, first := first + len(pair.entities))
+            both = inside[rows, :words].tolist(), agreed[rows, :words].tolist()
+            yield [Beliefs(*belief) for belief in zip(*both, strict=True)]

@@ -1,4 +1,4 @@
-"""From what the joint aligner believes of every word to projections; no model is needed here."""
+"""From the joint aligner's beliefs about every word to projections; no model is needed here."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -7,7 +7,7 @@ from typing import NamedTuple
 from projection.aligners.confidence import Calibration, Signals
 from projection.aligners.decoding import (
     Decoding,
-    Place,
+    ScoredRun,
     best_place,
     other_places,
     phrases,
@@ -18,7 +18,7 @@ from projection.text.words import span_of_words, word_spans
 
 
 class Beliefs(NamedTuple):
-    """What the model believes of one entity, a number in [0, 1] for every target word.
+    """The model's beliefs about one entity, a number in [0, 1] for every target word.
 
     `inside`: probability that the word belongs to the entity. `agreed`: the belief both alignment
     directions share.
@@ -39,18 +39,11 @@ def answers_of(
     decoding: Decoding,
     calibration: Calibration,
 ) -> list[Answer]:
-    """The projection of each entity, with what its confidence is made of.
+    """The projection of each entity, with the signals of its confidence, in order.
 
-    Args:
-        sentence: with its `entities` known (not None).
-        beliefs: one an entity, in their order.
-        decoding: how words become places.
-        calibration: turns signals into a probability.
-
-    Returns:
-        One answer an entity, in order. An entity that was not found has no signals; it has
-        alternatives if others took every place it could have had. Two entities of the same words
-        (as when two labels are in question) share what is found.
+    `beliefs` are one an entity. An entity that was not found has no signals; it has alternatives if
+    others took every place it could have had. Two entities of the same words, with two labels,
+    share what is found.
     """
     words = word_spans(sentence.target, sentence.target_lang)
     rows = [_decoded(belief, decoding) for belief in beliefs]
@@ -61,7 +54,7 @@ def answers_of(
     for entity, belief, row in zip(entities, beliefs, rows, strict=True):
         place = places[entity.span]
         others = islice(other_places(row, place, decoding), MOST_ALTERNATIVES)
-        signals = None if place is None else signals_of(belief, place)
+        signals = None if place is None else _signals(belief, place)
         projection = Projection(
             source=entity,
             target=None if place is None else span_of_words(words, *place.run),
@@ -81,8 +74,8 @@ def word_by_word(
         found = phrases(_decoded(belief, decoding), words, sentence.target, decoding)
         if not found:
             yield Projection(entity, None, 0.0)
-        for phrase in found:
-            yield Projection(entity, phrase.span, phrase.score)
+        for span, score in found:
+            yield Projection(entity, span, score)
 
 
 def _decoded(belief: Beliefs, decoding: Decoding) -> list[float]:
@@ -91,8 +84,7 @@ def _decoded(belief: Beliefs, decoding: Decoding) -> list[float]:
     return [(a + b) / 2 for a, b in zip(*belief, strict=True)]
 
 
-def signals_of(belief: Beliefs, place: Place) -> Signals:
-    """What the confidence in a place is made of."""
+def _signals(belief: Beliefs, place: ScoredRun) -> Signals:
     inside, (start, end) = belief.inside, place.run
     beside = [inside[i] for i in (start - 1, end) if 0 <= i < len(inside)]
     others = [p if not start <= i < end else 0.0 for i, p in enumerate(inside)]

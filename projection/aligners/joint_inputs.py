@@ -16,9 +16,8 @@ from projection.aligners.joint_network import (
     TARGET,
 )
 from projection.aligners.lexical_evidence import CHANNELS, Grid, Lexicon, evidence
-from projection.records import Span
 from projection.text.chinese import simplified
-from projection.text.words import is_character_language, word_spans
+from projection.text.words import is_character_language, tokens_of_words, word_spans
 
 WordRange = tuple[int, int]  # half-open range of words
 
@@ -40,7 +39,7 @@ class PairInputs(NamedTuple):
 
 
 def readable(text: str, lang: str) -> str:
-    """`text` as the model knows the script, every character in its place."""
+    """`text` in the script the model knows (simplified Chinese), every character in its place."""
     return simplified(text) if is_character_language(lang) else text
 
 
@@ -67,7 +66,9 @@ def pair_inputs(
     segments = encoded.sequence_ids()
     tokens = [*zip(segments, encoded["offset_mapping"], strict=True)]
     source_words, target_words = (
-        tokens_of(spans[side], [place if segment == side else (0, 0) for segment, place in tokens])
+        tokens_of_words(
+            spans[side], [place if segment == side else (0, 0) for segment, place in tokens]
+        )
         for side in (0, 1)
     )
     marks = [PAD_MARK if s is None else (SOURCE, TARGET)[s] for s in segments]
@@ -88,33 +89,16 @@ def pair_inputs(
     )
 
 
-def tokens_of(words: Sequence[Span], offsets: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """For each word, the tokens that share characters with it; both are in reading order."""
-    tokens = [(a, b, i) for i, (a, b) in enumerate(offsets) if a < b]
-    found, first = [], 0
-    for word in words:
-        while first < len(tokens) and tokens[first][1] <= word.start:
-            first += 1
-        last = first
-        while last < len(tokens) and tokens[last][0] < word.end:
-            last += 1
-        found.append([i for _, _, i in tokens[first:last]])
-    return found
-
-
 def batch_of(
     pairs: Sequence[PairInputs], grids: Sequence[Grid], pad_token_id: int
 ) -> dict[str, Tensor]:
     """The arguments of `JointModel.forward`, without labels.
 
-    Args:
-        pairs: of one batch.
-        grids: their evidence, channels × source words × target words.
-        pad_token_id: of the tokenizer.
+    `grids` are the pairs' evidence: channels × source words × target words.
     """
     size = len(pairs)
     tokens = max(len(pair.input_ids) for pair in pairs)
-    # At least one of each, though it be none: a convolution reads no empty grid.
+    # At least one word on each side: a convolution reads no empty grid.
     sources = max(1, *(len(pair.source_words) for pair in pairs))
     targets = max(1, *(len(pair.target_words) for pair in pairs))
     input_ids = np.full((size, tokens), pad_token_id)
@@ -149,7 +133,7 @@ def batch_of(
 
 
 def _fill(pool: Grid, words: Sequence[Sequence[int]]) -> None:
-    """Enter the share of every token in its word."""
+    """Set the weight of every token in the mean of its word."""
     for number, tokens in enumerate(words):
         if tokens:
             pool[number, tokens] = 1 / len(tokens)

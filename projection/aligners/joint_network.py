@@ -5,9 +5,9 @@
     target words ─────────────────┘     ↑                     ↑
                             evidence grids, read by a small convolution
 
-Every target word spreads its belief over the source words and a null word; what falls inside an
-entity speaks for the entity, so entities compete for each word. The source words spread theirs
-over the target in the same way, and where both directions agree the answer can be trusted.
+Every target word has a distribution over the source words and a null word; its mass inside an
+entity counts for the entity, so entities compete for each word. The source words have one over the
+target words in the same way, and where both directions agree the answer can be trusted.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from projection.aligners.lexical_evidence import CHANNELS, Lexicon
 MODEL_TYPE = "spanferry-joint"
 
 PAD_MARK, SOURCE, TARGET, ENTITY_BEGINS, ENTITY_GOES_ON = range(5)
-"""What a token is: its mark tells the encoder, whatever the encoder knows of segments."""
+"""The marks of tokens, added to their embeddings: padding, source, target, entity."""
 
 # Encoders whose attention takes an additive bias for every head and pair of tokens.
 BIASED_ATTENTION = frozenset({"bert", "electra", "roberta", "xlm-roberta", "camembert"})
@@ -71,7 +71,7 @@ class JointConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
 
 @dataclass
 class JointOutput(ModelOutput):
-    """What the network says of a batch.
+    """The output for a batch.
 
     `logits` (entities × target words): log-odds that the word belongs to the entity.
     `agreement` (same shape): the belief both directions share, in [0, 1].
@@ -83,7 +83,7 @@ class JointOutput(ModelOutput):
 
 
 class GridReader(nn.Module):
-    """A small convolution over the evidence: a word's neighbours being linked speaks for its own.
+    """A small convolution over the evidence: links of a word's neighbours support its own.
 
     Gives (batch, 1 + heads, source words, target words): a score for the pair, and for each
     attention head how much more the two should look at each other.
@@ -98,7 +98,7 @@ class GridReader(nn.Module):
     def forward(self, grids: Tensor, pairs: Tensor) -> Tensor:
         """Read grids of (batch, channels, source words, target words).
 
-        `pairs` (batch, 1, source words, target words) is True at words: padding must not speak for
+        `pairs` (batch, 1, source words, target words) is True at words: padding must not count for
         its neighbours, or a pair would be read differently beside longer ones.
         """
         spread = functional.gelu(self.spread(grids)) * pairs

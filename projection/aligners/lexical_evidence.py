@@ -1,9 +1,9 @@
-"""What speaks for two words being translations of each other before any network looks at them.
+"""Evidence that two words are translations of each other, measured without a network.
 
-Three things a small network would spend most of its weights on are measured instead: how often
-word aligners linked the two words in parallel text (a lexicon, learned once), how alike they are
-written, and how far they are from the diagonal of the sentence pair. The network reads these
-grids, and learns when to believe them.
+Three things that a small network would spend most of its weights on: how often word aligners
+linked the two words in parallel text (a lexicon, learned once), how alike they are written, and
+how far they are from the diagonal of the sentence pair. The network reads these grids, and learns
+when to believe them.
 """
 
 import hashlib
@@ -31,11 +31,11 @@ Pairs = Mapping[tuple[str, str], float]
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """How strongly pairs of words are tied, found by the hash of the pair.
+    """The strength of the link between pairs of words, found by the hash of the pair.
 
     `keys` (int32, ascending as unsigned) and `checks` (uint8) are 40 bits of the pair's hash,
-    `ties` (uint8) its strength in 1/255. 0 pairs is a lexicon too. A stranger is taken for a known
-    pair about once in 2 million lookups at 500,000 pairs.
+    `ties` (uint8) its strength in 1/255. 0 pairs is a lexicon too. At 500,000 pairs, about one
+    lookup in 2 million takes an unknown pair for a known one.
     """
 
     keys: NDArray[np.int32]
@@ -98,10 +98,7 @@ def _lexicon_grids(source: Sequence[str], target: Sequence[str], lexicon: Lexico
         first.append(len(parts))
         parts += [word, *(word.split("-") if "-" in word else ())]
     found = np.stack(
-        (
-            lexicon.grid(source, parts),
-            lexicon.grid([*map(stem, source)], [*map(stem, parts)]),
-        )
+        (lexicon.grid(source, parts), lexicon.grid([*map(stem, source)], [*map(stem, parts)]))
     )
     return np.maximum.reduceat(found, first, axis=2)
 
@@ -113,7 +110,7 @@ def _stretched(percent: Grid) -> Grid:
 
 
 def _contained(source: Sequence[str], target: Sequence[str]) -> Grid:
-    """How much of the shorter word, of 4 letters or more, stands in the longer one."""
+    """The share of the shorter word, of 4 letters or more, that the longer one contains."""
     found = _stretched(process.cdist(source, target, scorer=fuzz.partial_ratio, dtype=np.float32))
     long = [np.array([len(word) >= 4 for word in side]) for side in (source, target)]
     contained: Grid = found * np.outer(*long)
@@ -135,10 +132,8 @@ def stem(word: str) -> str:
 def ties_of(links: Pairs, least: float, weakest: float) -> Pairs:
     """Strengths of word pairs from weighted links: √(p(target|source) · p(source|target)).
 
-    Args:
-        links: of each (source word, target word) in plain form, the weight of its links together.
-        least: weight a pair must reach.
-        weakest: strength a pair must reach.
+    `links` holds the total weight of each (source word, target word) in plain form. Pairs below the
+    weight `least` or the strength `weakest` are left out.
     """
     sources: defaultdict[str, float] = defaultdict(float)
     targets: defaultdict[str, float] = defaultdict(float)

@@ -11,39 +11,42 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 import torch
-from transformers import (
-    AutoModelForTokenClassification,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from projection.aligners.decoding import (
     DEFAULT,
     Decoding,
-    Phrase,
+    ScoredSpan,
     phrases,
     place_all,
     saved_decoding,
+    scored_span,
     share_out,
 )
 from projection.errors import ModelError
-from projection.models.checkpoints import load_checkpoint, longest_input, on_gpu, version_of
+from projection.models.checkpoints import (
+    Checkpoint,
+    load_checkpoint,
+    longest_input,
+    on_gpu,
+    version_of,
+)
 from projection.records import ParallelSentence, Projection, Span
-from projection.text.words import span_of_words, word_spans
+from projection.text.words import tokens_of_words, word_spans
 
 LABELS = {0: "O", 1: "ENTITY"}
 MAX_ENTITY_TOKENS = 64
 
 
 class Query(NamedTuple):
-    """Where in `target` is `name`?"""
+    """The question where in `target` is `name`."""
 
     name: str
     target: str
     target_lang: str
 
 
-class PairAligner:
+class PairAligner(Checkpoint[PreTrainedModel]):
     """Finds source entities in target sentences, one pass of the encoder per distinct entity."""
 
     def __init__(
@@ -53,10 +56,8 @@ class PairAligner:
         decoding: Decoding = DEFAULT,
         batch_size: int = 32,
     ) -> None:
-        self.model: PreTrainedModel = model.eval()  # type: ignore[no-untyped-call]
-        self.tokenizer = tokenizer
+        super().__init__(model, tokenizer, batch_size)
         self.decoding = decoding
-        self.batch_size = batch_size
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path, decoding: Decoding | None = None) -> Self:
@@ -90,17 +91,8 @@ class PairAligner:
         )
         return cls(model, tokenizer)
 
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write weights (safetensors), configuration with the decoding, and tokenizer."""
-        self.model.config.decoding = asdict(self.decoding)
-        self.model.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
-
-    def push_to_hub(self, repository: str) -> None:
-        """Upload weights, configuration with the decoding, and tokenizer to the hub."""
-        self.model.config.decoding = asdict(self.decoding)
-        self.model.push_to_hub(repository)  # type: ignore[arg-type]  # decorated without self
-        self.tokenizer.push_to_hub(repository)
+    def _settings(self) -> dict[str, object]:
+        return {"decoding": asdict(self.decoding)}
 
     @property
     def version(self) -> str:
@@ -108,20 +100,16 @@ class PairAligner:
         return version_of(self.model, self.tokenizer, asdict(self.decoding))
 
     def fits(self, sentence: ParallelSentence) -> bool:
-        """Whether the target sentence can be read whole, with room for an entity."""
+        """Return whether the target sentence can be read whole, with room for an entity."""
         limit = longest_input(self.model, self.tokenizer) - MAX_ENTITY_TOKENS
         target = self.tokenizer(sentence.target, add_special_tokens=False, verbose=False)
         return len(target["input_ids"]) <= limit
 
     def align(self, sentences: Sequence[ParallelSentence]) -> list[tuple[Projection, ...]]:
-        """Find every source entity of every sentence.
+        """Find every source entity of sentences whose `entities` are known.
 
-        Args:
-            sentences: with their `entities` known (not None).
-
-        Returns:
-            One tuple a sentence, in order; in it at least one projection an entity, in the order
-            of the entities. An entity that was not found has `target` None.
+        Returns one tuple a sentence, in order; in it at least one projection an entity, in their
+        order. The `target` of an entity that was not found is None.
         """
         queries = list(dict.fromkeys(query for s in sentences for query in queries_of(s)))
         inside = dict(zip(queries, self.probabilities(queries), strict=True))
@@ -133,11 +121,10 @@ class PairAligner:
         order = sorted(range(len(queries)), key=lambda i: len(queries[i].target))
         for start in range(0, len(order), self.batch_size):
             chosen = order[start : start + self.batch_size]
-            batch = [queries[i] for i in chosen]
-            for i, query, tokens in zip(
-                chosen, batch, self._token_probabilities(batch), strict=True
-            ):
-                found[i] = word_probabilities(word_spans(query.target, query.target_lang), tokens)
+            tokens = self._token_probabilities([queries[i] for i in chosen])
+            for i, of_query in zip(chosen, tokens, strict=True):
+                words = word_spans(queries[i].target, queries[i].target_lang)
+                found[i] = word_probabilities(words, of_query)
         return found
 
     @torch.inference_mode()
@@ -165,12 +152,11 @@ class PairAligner:
         ]
 
 
-Mentions = Mapping[str, Sequence[Span]]
-Shares = dict[Span, tuple[Phrase, ...]]  # of each mention, where it stands in the source
+_Shares = dict[Span, tuple[ScoredSpan, ...]]  # of each mention, where it stands in the source
 
 
-def mentions_of(sentence: ParallelSentence) -> dict[str, list[Span]]:
-    """Where each name stands in the source sentence, in reading order."""
+def _mentions_of(sentence: ParallelSentence) -> dict[str, list[Span]]:
+    """The spans of each name in the source sentence, in reading order."""
     mentions: dict[str, list[Span]] = {}
     for span in sorted({entity.span for entity in sentence.entities or ()}):
         mentions.setdefault(span.of(sentence.source), []).append(span)
@@ -178,8 +164,8 @@ def mentions_of(sentence: ParallelSentence) -> dict[str, list[Span]]:
 
 
 def queries_of(sentence: ParallelSentence) -> list[Query]:
-    """What to ask about a sentence: each name once."""
-    return [Query(name, sentence.target, sentence.target_lang) for name in mentions_of(sentence)]
+    """The questions about a sentence: each name once."""
+    return [Query(name, sentence.target, sentence.target_lang) for name in _mentions_of(sentence)]
 
 
 def projections_of(
@@ -187,51 +173,38 @@ def projections_of(
 ) -> Iterator[Projection]:
     """The projections of all entities, in their order; mentions of a name share what it found.
 
-    Args:
-        sentence: with its `entities` known (not None).
-        inside: for each of its queries, the probability of each target word.
-        decoding: in places (`whole_spans` or `exclusive`), or else word by word.
+    `inside` holds for each query of the sentence the probability of each target word.
     """
-    mentions = mentions_of(sentence)
+    mentions = _mentions_of(sentence)
     rows = {query.name: inside[query] for query in queries_of(sentence)}
-    share = shares_in_places if decoding.in_places else shares_word_by_word
-    shares = share(mentions, rows, sentence, decoding)
+    words = word_spans(sentence.target, sentence.target_lang)
+    if decoding.in_places:
+        shares = _shares_in_places(mentions, rows, words, decoding)
+    else:
+        shares = {}
+        for name, spans in mentions.items():
+            found = phrases(rows[name], words, sentence.target, decoding)
+            shares |= zip(spans, share_out(found, len(spans)), strict=True)
     for entity in sentence.entities or ():
         if not shares[entity.span]:
             yield Projection(entity, None, 0.0)
-        for phrase in shares[entity.span]:
-            yield Projection(entity, phrase.span, phrase.score)
+        for span, score in shares[entity.span]:
+            yield Projection(entity, span, score)
 
 
-def shares_word_by_word(
-    mentions: Mentions,
+def _shares_in_places(
+    mentions: Mapping[str, Sequence[Span]],
     rows: Mapping[str, Sequence[float]],
-    sentence: ParallelSentence,
+    words: Sequence[Span],
     decoding: Decoding,
-) -> Shares:
-    """All phrases of a name, handed to its mentions in reading order."""
-    words = word_spans(sentence.target, sentence.target_lang)
-    shares: Shares = {}
-    for name, spans in mentions.items():
-        found = phrases(rows[name], words, sentence.target, decoding)
-        shares |= zip(spans, share_out(found, len(spans)), strict=True)
-    return shares
-
-
-def shares_in_places(
-    mentions: Mentions,
-    rows: Mapping[str, Sequence[float]],
-    sentence: ParallelSentence,
-    decoding: Decoding,
-) -> Shares:
+) -> _Shares:
     """One place at most for each mention.
 
     The mentions of a name were one question: its best places that do not overlap are theirs, in
     reading order. With `exclusive` other names are rivals for the words as well.
     """
-    words = word_spans(sentence.target, sentence.target_lang)
     rivals = [list(mentions)] if decoding.exclusive else [[name] for name in mentions]
-    shares: Shares = {}
+    shares: _Shares = {}
     for names in rivals:
         asking = [name for name in names for _ in mentions[name]]
         places = place_all([rows[name] for name in asking], replace(decoding, exclusive=True))
@@ -242,28 +215,14 @@ def shares_in_places(
                 if asked == name and place is not None
             )
             for span, run in zip_longest(mentions[name], runs):
-                shares[span] = () if run is None else (phrase_at(run, rows[name], words),)
+                shares[span] = () if run is None else (scored_span(run, rows[name], words),)
     return shares
-
-
-def phrase_at(run: tuple[int, int], row: Sequence[float], words: Sequence[Span]) -> Phrase:
-    """The phrase of a run of words, with their mean probability."""
-    inside = row[slice(*run)]
-    return Phrase(span_of_words(words, *run), sum(inside) / len(inside))
 
 
 def word_probabilities(words: Sequence[Span], tokens: Sequence[tuple[Span, float]]) -> list[float]:
     """Mean probability of the tokens that share characters with each word; 0 where there is none.
 
-    Both are in reading order, so one walk suffices.
+    Both are in reading order.
     """
-    probabilities, first = [], 0
-    for word in words:
-        while first < len(tokens) and tokens[first][0].end <= word.start:
-            first += 1
-        last = first
-        while last < len(tokens) and tokens[last][0].start < word.end:
-            last += 1
-        inside = [p for _, p in tokens[first:last]]
-        probabilities.append(sum(inside) / len(inside) if inside else 0.0)
-    return probabilities
+    touched = tokens_of_words(words, [(span.start, span.end) for span, _ in tokens])
+    return [sum(tokens[i][1] for i in each) / len(each) if each else 0.0 for each in touched]

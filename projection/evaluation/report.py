@@ -1,13 +1,19 @@
 """An aligner run on gold sentences: its scores, its mistakes, its speed."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from projection.evaluation.matching import EXACT, MISTAKES, Outcome
-from projection.evaluation.scores import Interval, Judged, ProjectionScores, bootstrap, scores_of
+from projection.evaluation.scores import (
+    Interval,
+    ProjectionScores,
+    bootstrap,
+    matches_of,
+    scores_of,
+)
 from projection.io.gold import GoldSentence
 from projection.io.records_json import Json, encode_entity
 from projection.protocols import Aligns
@@ -46,10 +52,11 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class ProjectionReport:
-    """What `evaluate_aligner` found.
+    """The result of `evaluate_aligner`.
 
-    `aligner` is its version. `mistakes` are in the order of the gold. `seconds` are those spent
-    in the aligner. `too_long` sentences it could not read whole; they were aligned all the same.
+    `aligner` is its version. `mistakes` are in the order of the gold. `seconds` are those spent in
+    the aligner. `too_long` is the number of sentences that it could not read whole; they were
+    aligned all the same.
     """
 
     aligner: str
@@ -61,7 +68,7 @@ class ProjectionReport:
 
     @property
     def sentences_per_second(self) -> float:
-        """How many were aligned in a second; 0 where no time passed."""
+        """The aligner's speed; 0 where no time passed."""
         return self.scores.sentences / self.seconds if self.seconds else 0.0
 
     def mistakes_of(self, outcome: Outcome) -> list[Mistake]:
@@ -93,46 +100,38 @@ def evaluate_aligner(
 ) -> ProjectionReport:
     """Project the gold source entities and compare them with the gold of the target.
 
-    Args:
-        aligner: any aligner, with a model or without.
-        gold: on both sides; the aligner sees only the source's.
-        batch: sentences handed over at a time.
-        on_progress: told how many more sentences are aligned.
+    `on_progress` is called with the number of sentences aligned since the last call.
     """
-    projections: list[list[Projection]] = []
+    found: list[list[Projection]] = []
     seconds = 0.0
     for start in range(0, len(gold), batch):
         sentences = [g.sentence for g in gold[start : start + batch]]
         began = time.perf_counter()
         answers = aligner.align(sentences)
         seconds += time.perf_counter() - began
-        projections += [[p for p in answer if p.target is not None] for answer in answers]
+        found += [[p for p in answer if p.target is not None] for answer in answers]
         on_progress(len(sentences))
-    judged = [
-        Judged.of(g, [e for p in found if (e := p.entity) is not None])
-        for g, found in zip(gold, projections, strict=True)
+    entities = [[e for p in each if (e := p.entity) is not None] for each in found]
+    matches = matches_of(gold, entities)
+    counts = [
+        (sum(m.outcome in EXACT for m in each), len(predicted), len(g.target_entities))
+        for g, predicted, each in zip(gold, entities, matches, strict=True)
     ]
     return ProjectionReport(
         aligner=aligner.version,
-        scores=scores_of(judged),
-        interval=bootstrap(np.array([each.counts() for each in judged], dtype=np.int64)),
+        scores=scores_of(gold, entities, matches),
+        interval=bootstrap(np.array(counts, dtype=np.int64)),
         mistakes=tuple(
-            mistake
-            for each, found in zip(judged, projections, strict=True)
-            for mistake in _mistakes(each, found)
+            Mistake(
+                match.outcome,
+                g.sentence,
+                None if match.gold is None else g.target_entities[match.gold],
+                None if match.predicted is None else projections[match.predicted],
+            )
+            for g, projections, each in zip(gold, found, matches, strict=True)
+            for match in each
+            if match.outcome not in EXACT
         ),
         seconds=seconds,
         too_long=sum(not aligner.fits(g.sentence) for g in gold),
     )
-
-
-def _mistakes(judged: Judged, projections: Sequence[Projection]) -> Iterator[Mistake]:
-    gold = judged.gold
-    for match in judged.matches:
-        if match.outcome not in EXACT:
-            yield Mistake(
-                match.outcome,
-                gold.sentence,
-                None if match.gold is None else gold.target_entities[match.gold],
-                None if match.predicted is None else projections[match.predicted],
-            )

@@ -1,11 +1,11 @@
-"""How well entities were projected, measured against gold on both sides.
+"""Strict, relaxed and reachable scores of projected entities, and intervals by resampling.
 
 A projected entity is right if its label and both its borders are: the strict scoring of CoNLL,
 micro-averaged over all entities. Relaxed scores ask for the label and one shared character.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -34,7 +34,7 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class ScoresByType(Scores):
-    """The same over all entities and by label."""
+    """Scores over all entities, and by label."""
 
     by_type: Mapping[str, Scores]
 
@@ -54,7 +54,7 @@ class ProjectionScores(ScoresByType):
 
     @property
     def of_ceiling(self) -> float:
-        """F1 by the ceiling. Above 1 if what gold has on one side only was wisely not projected."""
+        """F1 by the ceiling; above 1 if gold that is on one side only was left unprojected."""
         return self.f1 / self.ceiling if self.ceiling else 0.0
 
     def to_json(self) -> Json:
@@ -68,67 +68,56 @@ def score(gold: Sequence[GoldSentence], predicted: Sequence[Sequence[Entity]]) -
     Raises:
         ValueError: if there are not as many predictions as gold sentences.
     """
-    return scores_of([Judged.of(g, p) for g, p in zip(gold, predicted, strict=True)])
+    return scores_of(gold, predicted, matches_of(gold, predicted))
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A gold sentence beside what was predicted for it."""
-
-    gold: GoldSentence
-    predicted: Sequence[Entity]
-    matches: Sequence[Match]
-
-    @classmethod
-    def of(cls, gold: GoldSentence, predicted: Sequence[Entity]) -> "Judged":
-        """Match the predictions of one sentence with its gold."""
-        return cls(gold, predicted, compare(gold.target_entities, predicted))
-
-    def labels_of(self, right: Collection[Outcome]) -> Iterator[str]:
-        """The labels of the gold entities with such an outcome."""
-        for match in self.matches:
-            if match.outcome in right and match.gold is not None:
-                yield self.gold.target_entities[match.gold].label
-
-    def counts(self) -> tuple[int, int, int]:
-        """How many are right, predicted, and in the gold."""
-        right = sum(match.outcome in EXACT for match in self.matches)
-        return right, len(self.predicted), len(self.gold.target_entities)
+def matches_of(
+    gold: Iterable[GoldSentence], predicted: Iterable[Sequence[Entity]]
+) -> list[list[Match]]:
+    """Match the predictions of every sentence with its gold."""
+    return [compare(g.target_entities, found) for g, found in zip(gold, predicted, strict=True)]
 
 
-def scores_of(judged: Sequence[Judged]) -> ProjectionScores:
-    """The scores over all sentences."""
-    exact = _by_type(judged, EXACT)
+def scores_of(
+    gold: Sequence[GoldSentence],
+    predicted: Sequence[Sequence[Entity]],
+    matches: Sequence[Sequence[Match]],
+) -> ProjectionScores:
+    """The scores over all sentences, given their matches."""
+    exact = _by_type(gold, predicted, matches, EXACT)
     return ProjectionScores(
         precision=exact.precision,
         recall=exact.recall,
         f1=exact.f1,
         support=exact.support,
         by_type=exact.by_type,
-        relaxed=_by_type(judged, RELAXED),
-        ceiling=ceiling(each.gold for each in judged),
-        sentences=len(judged),
+        relaxed=_by_type(gold, predicted, matches, RELAXED),
+        ceiling=_ceiling(gold),
+        sentences=len(gold),
     )
 
 
-def _by_type(judged: Sequence[Judged], right: Collection[Outcome]) -> ScoresByType:
-    hits = Counter(label for each in judged for label in each.labels_of(right))
-    guesses = Counter(entity.label for each in judged for entity in each.predicted)
-    truths = Counter(entity.label for each in judged for entity in each.gold.target_entities)
+def _by_type(
+    gold: Sequence[GoldSentence],
+    predicted: Sequence[Sequence[Entity]],
+    matches: Sequence[Sequence[Match]],
+    right: Collection[Outcome],
+) -> ScoresByType:
+    hits = Counter(
+        g.target_entities[match.gold].label
+        for g, found in zip(gold, matches, strict=True)
+        for match in found
+        if match.outcome in right and match.gold is not None
+    )
+    guesses = Counter(entity.label for found in predicted for entity in found)
+    truths = Counter(entity.label for g in gold for entity in g.target_entities)
     overall = _scores(hits.total(), guesses.total(), truths.total())
-    return ScoresByType(
-        precision=overall.precision,
-        recall=overall.recall,
-        f1=overall.f1,
-        support=overall.support,
-        by_type={
-            label: _scores(hits[label], guesses[label], truths[label])
-            for label in sorted(guesses.keys() | truths.keys())
-        },
-    )
+    labels = sorted(guesses.keys() | truths.keys())
+    by_type = {label: _scores(hits[label], guesses[label], truths[label]) for label in labels}
+    return ScoresByType(**asdict(overall), by_type=by_type)
 
 
-def ceiling(gold: Iterable[GoldSentence]) -> float:
+def _ceiling(gold: Iterable[GoldSentence]) -> float:
     """F1 of the oracle described in `ProjectionScores`, from the labels of both sides alone."""
     hits = guesses = truths = 0
     for sentence in gold:
@@ -151,7 +140,7 @@ def _scores(hits: int, guesses: int, truths: int) -> Scores:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Where a figure lies in `LEVEL` of `DRAWS` resamplings of the sentences, as fractions."""
+    """The interval of a figure in `LEVEL` of `DRAWS` resamplings of the sentences, as fractions."""
 
     low: float
     high: float
@@ -167,9 +156,7 @@ def bootstrap(counts: NDArray[np.int64]) -> Interval:
     Args:
         counts: (sentences, 3): right, predicted and gold entities of each.
     """
-    if not len(counts):
-        return Interval(0.0, 0.0)
-    return interval_of(f1_of(resampled(counts)))
+    return interval_of(f1_of(resampled(counts))) if len(counts) else Interval(0.0, 0.0)
 
 
 def resampled(counts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -192,6 +179,6 @@ def f1_of(counts: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def interval_of(draws: NDArray[np.float64]) -> Interval:
-    """What lies between the outer quantiles of the draws."""
+    """The central `LEVEL` of the draws."""
     low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(low), float(high))

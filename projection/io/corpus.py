@@ -1,10 +1,13 @@
-"""Parallel corpora in four formats, read as a stream of sentence pairs.
+"""Parallel corpora in four formats, read as a stream of sentence pairs, empty sides included.
 
-Every pair is yielded as it stands in the file, an empty side included: dropping is the run's
-business, which says why. Ids are unique within a file and the same at every reading.
+A pair without an id of its own gets one from its place and its texts, such as
+`news.en:17-9f86d081`: the file's base name, the line (`tu` and a number for a TMX unit), and eight
+hex digits of a hash of both texts. Moving the corpus or reading it from another folder leaves the
+ids as they are, and two files of one name share an id only where that line reads the same in both.
 """
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
@@ -12,11 +15,21 @@ from projection.errors import CorpusError
 from projection.io.files import read_jsonl, read_lines
 from projection.io.json_fields import Fields
 from projection.io.records_json import decode_entities_or_none, decode_parallel
-from projection.io.tmx import Unit, read_units
+from projection.io.tmx import read_units
 from projection.records import Entity, ParallelSentence
 
 Columns = tuple[int, ...] | tuple[str, ...]
-"""Of a tab-separated file: source, target and, if there is one, the margin score."""
+"""The columns of a TSV file: source, target and, if there is one, the margin score."""
+
+
+def corpus_id(place: str, source: str, target: str) -> str:
+    """The id of a pair that brings none; see the module's docstring."""
+    return f"{place}-{text_hash(source, target)[:8]}"
+
+
+def text_hash(source: str, target: str) -> str:
+    """Twelve hex digits for the texts of a pair."""
+    return hashlib.sha256(f"{source}\n{target}".encode()).hexdigest()[:12]
 
 
 def read_moses(
@@ -36,61 +49,46 @@ def read_moses(
                 f"the file has ended, but {long} goes on",
                 "Both need the same number of lines: look for one that was lost or split",
             )
-        place = f"{source.name}:{number}"
-        yield ParallelSentence(place, left[1], right[1], source_lang, target_lang, place)
+        place, texts = f"{source.name}:{number}", (left[1], right[1])
+        yield ParallelSentence(corpus_id(place, *texts), *texts, source_lang, target_lang, place)
 
 
 def read_tsv(
     path: Path, source_lang: str, target_lang: str, *, columns: Columns = (1, 2)
 ) -> Iterator[ParallelSentence]:
-    """Stream columns of a tab-separated file.
+    """Stream columns of a tab-separated file; quotation marks are text like any other.
 
     `columns` are numbers from 1, as `cut -f` counts, or names, which are then looked up in the
-    first line. WikiMatrix has 2, 3, 1. Quotation marks are text like any other: what looks like
-    CSV quoting in a corpus is usually direct speech.
+    first line. WikiMatrix has 2, 3, 1.
 
     Raises:
         CorpusError: naming file and line, if a line is not UTF-8, has more or fewer columns than
             the first, or a margin that is no number.
     """
-    width, wanted = 0, tuple[int, ...]()
+    width, wanted = 0, list[int]()
     for number, line in read_lines(path):
-        cells = line.split("\t")
+        cells, where = line.split("\t"), f"{path}:{number}"
         if not width:
-            width, wanted = len(cells), _column_indices(columns, cells, f"{path}:{number}")
+            width, wanted = len(cells), [_column_index(c, cells, where) for c in columns]
             if isinstance(columns[0], str):
                 continue
         if len(cells) != width:
             raise CorpusError(
-                f"{path}:{number}",
+                where,
                 f"{_columns(len(cells))}, but the first line has {width}",
                 "Look for a tab or a line break inside a sentence",
             )
-        place = f"{path.name}:{number}"
-        source, target, *margin = (cells[index] for index in wanted)
-        yield ParallelSentence(
-            place,
-            source,
-            target,
-            source_lang,
-            target_lang,
-            place,
-            margin=_margin(margin[0], f"{path}:{number}") if margin else None,
-        )
+        place, (source, target, *rest) = f"{path.name}:{number}", (cells[i] for i in wanted)
+        try:
+            margin = float(rest[0]) if rest else None
+        except ValueError as error:
+            what = f"the margin {rest[0]!r} is no number"
+            raise CorpusError(where, what, "Name its column") from error
+        name = corpus_id(place, source, target)
+        yield ParallelSentence(name, source, target, source_lang, target_lang, place, margin=margin)
 
 
-def _margin(cell: str, where: str) -> float:
-    try:
-        return float(cell)
-    except ValueError as error:
-        raise CorpusError(where, f"the margin {cell!r} is no number", "Name its column") from error
-
-
-def _column_indices(columns: Columns, first: list[str], where: str) -> tuple[int, ...]:
-    return tuple(_column_index(column, first, where) for column in columns)
-
-
-def _column_index(column: int | str, first: list[str], where: str) -> int:
+def _column_index(column: int | str, first: Sequence[str], where: str) -> int:
     if isinstance(column, str):
         if column not in first:
             raise CorpusError(
@@ -98,9 +96,8 @@ def _column_index(column: int | str, first: list[str], where: str) -> int:
             )
         return first.index(column)
     if not 1 <= column <= len(first):
-        raise CorpusError(
-            where, f"no column {column} in {_columns(len(first))}", "Columns count from 1"
-        )
+        what = f"no column {column} in {_columns(len(first))}"
+        raise CorpusError(where, what, "Columns count from 1")
     return column - 1
 
 
@@ -118,20 +115,15 @@ def read_tmx(path: Path, source_lang: str, target_lang: str) -> Iterator[Paralle
         CorpusError: naming file and line, if the XML is broken, a `<tuv>` names no language, or
             no unit at all has both languages.
     """
-    both, seen = False, dict[str, None]()
-    number = 0
-    for number, unit in enumerate(read_units(path), start=1):
-        source, target = (_variant(unit, lang) for lang in (source_lang, target_lang))
+    both, seen, number = False, dict[str, None](), 0
+    for number, (line, variants) in enumerate(read_units(path), start=1):
+        source, target = (_variant(variants, lang) for lang in (source_lang, target_lang))
         both = both or (source is not None and target is not None)
-        seen.update(dict.fromkeys(lang for lang, _ in unit.variants))
-        yield ParallelSentence(
-            id=f"{path.name}:tu{number}",  # a TMX file may be one long line
-            source=source or "",
-            target=target or "",
-            source_lang=source_lang,
-            target_lang=target_lang,
-            origin=f"{path.name}:{unit.line}",
-        )
+        seen.update(dict.fromkeys(lang for lang, _ in variants))
+        texts = (source or "", target or "")
+        # Numbered by unit, not by line: a TMX file may be one long line.
+        name = corpus_id(f"{path.name}:tu{number}", *texts)
+        yield ParallelSentence(name, *texts, source_lang, target_lang, f"{path.name}:{line}")
     if number and not both:
         raise CorpusError(
             str(path),
@@ -140,14 +132,14 @@ def read_tmx(path: Path, source_lang: str, target_lang: str) -> Iterator[Paralle
         )
 
 
-def _variant(unit: Unit, lang: str) -> str | None:
-    fitting = [variant for variant in unit.variants if covers(lang, variant[0])]
+def _variant(variants: Sequence[tuple[str, str]], lang: str) -> str | None:
+    fitting = [variant for variant in variants if covers(lang, variant[0])]
     exact = [variant for variant in fitting if variant[0].lower() == lang.lower()]
     return (exact or fitting)[0][1] if fitting else None
 
 
 def covers(wanted: str, found: str) -> bool:
-    """Whether the language tag `found` is `wanted` or a variety of it: `en` covers `en-US`."""
+    """Return whether the language tag `found` is `wanted` or a variety of it: `en-US` of `en`."""
     prefix, tag = (lang.lower().replace("_", "-") for lang in (wanted, found))
     return tag == prefix or tag.startswith(f"{prefix}-")
 
@@ -155,7 +147,7 @@ def covers(wanted: str, found: str) -> bool:
 def read_jsonl_corpus(
     path: Path, source_lang: str | None = None, target_lang: str | None = None
 ) -> Iterator[ParallelSentence]:
-    """Stream a JSON Lines file of sentence pairs, source entities included where there are any.
+    """Stream a JSON Lines file of sentence pairs, with source entities where there are any.
 
     A line is one of: our own JSON form; a gold record, `{"source": {"text", "entities"}, "target":
     {"text"}}`; or plain `{"source": "…", "target": "…"}`, optionally with `entities` of the source.
@@ -186,13 +178,13 @@ def sentence_of(
     """One line of a JSON Lines corpus; see `read_jsonl_corpus` for what it may look like."""
     if fields.has("schema"):
         sentence = decode_parallel(fields.row, fields.where)
-        _agree(fields, "source_lang", sentence.source_lang, source_lang)
-        _agree(fields, "target_lang", sentence.target_lang, target_lang)
+        _check_language(fields, "source_lang", sentence.source_lang, source_lang)
+        _check_language(fields, "target_lang", sentence.target_lang, target_lang)
         return sentence
     source, entities = _side(fields, "source")
     target, _ = _side(fields, "target")
     return ParallelSentence(
-        id=fields.text_or_none("id") or origin,
+        id=fields.text_or_none("id") or corpus_id(origin, source, target),
         source=source,
         target=target,
         source_lang=_language(fields, ("source_lang",), source_lang),
@@ -216,14 +208,15 @@ def _side(fields: Fields, key: str) -> tuple[str, tuple[Entity, ...] | None]:
 def _language(fields: Fields, keys: tuple[str, ...], passed: str | None) -> str:
     for key in keys:
         if fields.has(key):
-            _agree(fields, key, fields.text(key), passed)
-            return fields.text(key)
+            found = fields.text(key)
+            _check_language(fields, key, found, passed)
+            return found
     if passed is None:
         raise fields.error(keys[0], "missing", f"Add it, or pass the {keys[0]} of the whole file")
     return passed
 
 
-def _agree(fields: Fields, key: str, found: str, passed: str | None) -> None:
+def _check_language(fields: Fields, key: str, found: str, passed: str | None) -> None:
     if passed is not None and not covers(passed, found):
         raise fields.error(
             key, f"{found!r}, but {passed!r} was asked for", "Pass what the file has"

@@ -1,6 +1,5 @@
 """Reading and writing files: gzip or not, UTF-8 checked by line, written whole or not at all."""
 
-import fcntl
 import gzip
 import io
 import json
@@ -9,9 +8,11 @@ import os
 import secrets
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Any, TextIO, cast
+from typing import Any, TextIO, cast
+
+from filelock import FileLock, Timeout
 
 from projection.errors import CorpusError
 
@@ -23,12 +24,18 @@ BOM = b"\xef\xbb\xbf"
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[io.BufferedReader]:
-    """Open a file or pipe for reading; gzip is recognised by its first bytes, whatever the name.
+    """Open a file or pipe for reading, gzipped or not, whatever its name says.
 
     Raises:
         CorpusError: if it cannot be opened, or turns out to be damaged while it is read.
     """
-    with _open(path) as raw:
+    try:
+        opened = path.open("rb")
+    except FileNotFoundError as error:
+        raise CorpusError(str(path), "no such file", "Check the path") from error
+    except OSError as error:
+        raise CorpusError(str(path), f"cannot be read ({error.strerror})") from error
+    with opened as raw:
         if not raw.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC):
             yield raw
             return
@@ -42,21 +49,11 @@ def open_bytes(path: Path) -> Iterator[io.BufferedReader]:
             ) from error
 
 
-def _open(path: Path) -> io.BufferedReader:
-    try:
-        return path.open("rb")
-    except FileNotFoundError as error:
-        raise CorpusError(str(path), "no such file", "Check the path") from error
-    except OSError as error:
-        raise CorpusError(str(path), f"cannot be read ({error.strerror})") from error
-
-
 @contextmanager
 def open_text(path: Path) -> Iterator[TextIO]:
-    r"""Open UTF-8 text, packed or not, with or without a byte order mark.
+    r"""Open UTF-8 text, gzipped or not, with or without a byte order mark; only `\n` ends a line.
 
-    Only `\n` ends a line, so that a stray `\r` or U+2028 inside a sentence stays inside it; a line
-    of a CRLF file keeps its `\r`. `read_lines` is the stricter way, with line numbers in errors.
+    `read_lines` is stricter, with line numbers in errors.
     """
     with open_bytes(path) as stream, io.TextIOWrapper(stream, "utf-8-sig", newline="\n") as text:
         yield text
@@ -101,9 +98,15 @@ def parse_object(line: str, where: str) -> dict[str, Any]:
     """
     try:
         row = json.loads(line, parse_constant=_refuse_constant)
+        if "\\ud" in line.lower():  # only an escape can smuggle in half a surrogate pair
+            json.dumps(row, ensure_ascii=False).encode("utf-8")
     except json.JSONDecodeError as error:
         raise CorpusError(
             where, f"not JSON ({error.msg} at column {error.colno})", "Export this line again"
+        ) from error
+    except UnicodeEncodeError as error:
+        raise CorpusError(
+            where, "half of a surrogate pair (\\ud8xx)", "Export the text as UTF-8, not UTF-16"
         ) from error
     except (ValueError, RecursionError) as error:
         raise CorpusError(where, f"not usable JSON ({error})", "Export this line again") from error
@@ -111,22 +114,11 @@ def parse_object(line: str, where: str) -> dict[str, Any]:
         raise CorpusError(
             where, f"a JSON {type(row).__name__}, not an object", "Write one {…} per line"
         )
-    if "\\ud" in line.lower():  # only an escape can smuggle in half a surrogate pair
-        _refuse_surrogates(row, where)
     return row
 
 
 def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is not a JSON number")
-
-
-def _refuse_surrogates(row: dict[str, Any], where: str) -> None:
-    try:
-        json.dumps(row, ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise CorpusError(
-            where, "half of a surrogate pair (\\ud8xx)", "Export the text as UTF-8, not UTF-16"
-        ) from error
 
 
 def json_line(row: Mapping[str, object]) -> str:
@@ -162,34 +154,31 @@ def write_json(path: Path, row: Mapping[str, object]) -> None:
 
 @contextmanager
 def locked(path: Path, held_by: str = "") -> Iterator[None]:
-    """Wait until no other process has locked the file `path`, and keep others out meanwhile.
+    """Lock the file `path`, after waiting for any process that has it.
 
-    That we have to wait is logged if there is a word for who may hold the lock.
+    Waiting is logged if `held_by` says who may hold the lock.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        if not _taken(lock):
-            if held_by:
-                log.warning("waiting for %s", held_by)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(path) as ours:
+        if ours:
+            yield
+            return
+    if held_by:
+        log.warning("waiting for %s", held_by)
+    with FileLock(path):
         yield
 
 
 @contextmanager
 def alone(path: Path) -> Iterator[bool]:
-    """Lock the file `path` unless another process has; yields whether it is ours meanwhile."""
+    """Lock the file `path` unless another process has it. Yields True if the lock is ours."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as lock:
-        yield _taken(lock)
-
-
-def _taken(lock: IO[str]) -> bool:
-    """Lock an open file, unless somebody else has."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    with ExitStack() as held:
+        try:
+            held.enter_context(FileLock(path, blocking=False))
+            ours = True
+        except Timeout:
+            ours = False
+        yield ours
 
 
 def sync_folder(folder: Path) -> None:

@@ -28,21 +28,21 @@ class GoldSentence:
 
     @property
     def source_words(self) -> tuple[Span, ...]:
-        """What word aligners count in the source: its tokens, or else our words."""
+        """The words of the source: the gold's tokens, or else ours."""
         if self.source_tokens is not None:
             return self.source_tokens
         return word_spans(self.sentence.source, self.sentence.source_lang)
 
     @property
     def target_words(self) -> tuple[Span, ...]:
-        """The same in the target."""
+        """The words of the target."""
         if self.target_tokens is not None:
             return self.target_tokens
         return word_spans(self.sentence.target, self.sentence.target_lang)
 
 
 def read_gold(path: Path, on_skip: Callable[[str], None] | None = None) -> list[GoldSentence]:
-    """Read the consistent sentences of a gold file; `on_skip` is told the place of each other.
+    """Read the consistent sentences of a gold file; `on_skip` gets the origin of each other.
 
     Raises:
         CorpusError: as `read_every_gold`.
@@ -67,26 +67,23 @@ def read_every_gold(path: Path) -> Iterator[GoldSentence]:
         CorpusError: naming file, line and field.
     """
     for number, row in read_jsonl(path):
-        yield _gold_sentence(Fields(row, f"{path}:{number}"), f"{path.name}:{number}")
-
-
-def _gold_sentence(fields: Fields, origin: str) -> GoldSentence:
-    sentence = sentence_of(fields, origin)
-    if sentence.entities is None:
-        raise fields.error_here("no gold source entities", "Add source.entities, even if []")
-    target = fields.child("target")
-    nested = isinstance(fields.row["source"], Mapping)
-    return GoldSentence(
-        sentence,
-        decode_entities(target, "entities", sentence.target),
-        _tokens(fields.child("source"), sentence.source) if nested else None,
-        _tokens(target, sentence.target),
-        consistent=fields.row.get("consistent_labels") is not False,
-    )
+        fields = Fields(row, f"{path}:{number}")
+        sentence = sentence_of(fields, f"{path.name}:{number}")
+        if sentence.entities is None:
+            raise fields.error_here("no gold source entities", "Add source.entities, even if []")
+        target = fields.child("target")
+        nested = isinstance(row["source"], Mapping)
+        yield GoldSentence(
+            sentence,
+            decode_entities(target, "entities", sentence.target),
+            _tokens(fields.child("source"), sentence.source) if nested else None,
+            _tokens(target, sentence.target),
+            consistent=row.get("consistent_labels") is not False,
+        )
 
 
 def _tokens(side: Fields, text: str) -> tuple[Span, ...] | None:
-    """Where each token stands: one walk over the text, which must be spelt by the tokens."""
+    """The span of each token; together they must spell the text."""
     if not side.has("tokens"):
         return None
     spans: list[Span] = []
@@ -94,7 +91,7 @@ def _tokens(side: Fields, text: str) -> tuple[Span, ...] | None:
     for index, token in enumerate(side.texts("tokens")):
         if not token.strip():  # no aligner would count it: between spaces it is not there
             continue
-        start = _visible_from(text, end)
+        start = len(text) - len(text[end:].lstrip())
         end = start + len(token)
         if text[start:end] != token:
             raise side.error(
@@ -106,8 +103,3 @@ def _tokens(side: Fields, text: str) -> tuple[Span, ...] | None:
     if (rest := text[end:].strip()) != "":
         raise side.error("tokens", f"end before {rest!r:.40}", "Add the tokens that are missing")
     return tuple(spans)
-
-
-def _visible_from(text: str, start: int) -> int:
-    """The first character from `start` on that is no white space, or the end of the text."""
-    return next((i for i in range(start, len(text)) if not text[i].isspace()), len(text))

@@ -1,8 +1,6 @@
 """Translation Memory eXchange (TMX 1.4b, https://www.gala-global.org/tmx-14b), read as a stream."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from io import BufferedReader
 from pathlib import Path
 from xml.sax import SAXParseException
 from xml.sax.handler import ContentHandler
@@ -14,19 +12,14 @@ from defusedxml.expatreader import DefusedExpatParser
 from projection.errors import CorpusError
 from projection.io.files import open_bytes
 
-CHUNK_BYTES = 1 << 16
+_CHUNK_BYTES = 1 << 16
 
 # Elements of a <seg> whose content is code of the original format (RTF, HTML), not text. <hi> is
 # not among them: what it holds is text.
-CODE = frozenset({"bpt", "ept", "it", "ph", "ut"})
+_CODE = frozenset({"bpt", "ept", "it", "ph", "ut"})
 
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """One `<tu>`: the line it begins on, and (language tag, text) of each `<tuv>` in order."""
-
-    line: int
-    variants: tuple[tuple[str, str], ...]
+Unit = tuple[int, tuple[tuple[str, str], ...]]
+"""One `<tu>`: the line it begins on, and (language tag, text) of each `<tuv>` in order."""
 
 
 def read_units(path: Path) -> Iterator[Unit]:
@@ -39,35 +32,28 @@ def read_units(path: Path) -> Iterator[Unit]:
     # External entities are not fetched (the parser's default), and none can be declared: what
     # remains to allow is the reference to tmx14.dtd that most TMX files begin with.
     parser = DefusedExpatParser(forbid_external=False)
-    reader = _TmxHandler(path, parser.getLineNumber)
-    parser.setContentHandler(reader)
+    handler = _TmxHandler(path, parser.getLineNumber)
+    parser.setContentHandler(handler)
+    mistake: CorpusError | None = None
     with open_bytes(path) as stream:
-        for mistake in _parse(parser, stream, path):
-            yield from reader.take()
-            if mistake is not None:
-                raise mistake
-
-
-def _parse(
-    parser: DefusedExpatParser, stream: BufferedReader, path: Path
-) -> Iterator[CorpusError | None]:
-    """Feed the stream to the parser; what went wrong, if anything, after each chunk."""
-    try:
         chunk = None
-        while chunk != b"":  # an empty file is fed once too, so that it is noticed
-            chunk = stream.read(CHUNK_BYTES)
-            parser.feed(chunk)
-            yield None
-        parser.close()
-        yield None
-    except SAXParseException as error:
-        where = f"{path}:{error.getLineNumber()}"
-        yield CorpusError(where, f"not well-formed XML ({error.getMessage()})", "Export it again")
-    except DefusedXmlException as error:
-        where = f"{path}:{parser.getLineNumber()}"
-        yield CorpusError(where, f"refused: {error}", "Remove the declaration")
-    except CorpusError as error:
-        yield error
+        while chunk != b"" and mistake is None:  # an empty file is fed once too, to be noticed
+            chunk = stream.read(_CHUNK_BYTES)
+            try:
+                parser.feed(chunk)
+                if not chunk:
+                    parser.close()
+            except SAXParseException as error:
+                what = f"not well-formed XML ({error.getMessage()})"
+                mistake = CorpusError(f"{path}:{error.getLineNumber()}", what, "Export it again")
+            except DefusedXmlException as error:
+                where = f"{path}:{parser.getLineNumber()}"
+                mistake = CorpusError(where, f"refused: {error}", "Remove the declaration")
+            except CorpusError as error:
+                mistake = error
+            yield from handler.take()
+    if mistake is not None:
+        raise mistake
 
 
 class _TmxHandler(ContentHandler):
@@ -97,23 +83,22 @@ class _TmxHandler(ContentHandler):
             self._line, self._variants = self._line_number(), []
         elif name == "tuv":
             # TMX 1.1 wrote lang, later versions xml:lang.
-            lang = attrs.get("xml:lang") or attrs.get("lang")
-            if not lang:
+            self._lang = attrs.get("xml:lang") or attrs.get("lang") or ""
+            if not self._lang:
                 raise self._error("<tuv>: no xml:lang", "Add xml:lang to it")
-            self._lang = lang
         elif name == "seg":
             self._text, self._code = [], 0
-        elif name in CODE:
+        elif name in _CODE:
             self._code += 1
 
     def endElement(self, name: str) -> None:  # noqa: N802  SAX's name
         self._depth -= 1
         if name == "tu":
-            self._units.append(Unit(self._line, tuple(self._variants)))
+            self._units.append((self._line, tuple(self._variants)))
         elif name == "seg" and self._text is not None:
             self._variants.append((self._lang, "".join(self._text)))
             self._text = None
-        elif name in CODE:
+        elif name in _CODE:
             self._code -= 1
 
     def characters(self, content: str) -> None:

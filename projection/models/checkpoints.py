@@ -1,7 +1,7 @@
 """Loading checkpoints from a folder or the hub, and naming what was loaded.
 
-A packed checkpoint (`bundled.int8` writes them) holds its large matrices in eight bits, in a
-file that only this module reads: transformers would take the integers for the weights.
+A packed checkpoint (`training.bundled.int8` writes them) holds its large matrices in eight bits, in
+a file that only this module reads: transformers would take the integers for the weights.
 
     config.json             … "spanferry_storage": {"version": 1, "matrices": ["NAME", …]}
     model.int8.safetensors  NAME        int8, rows × columns
@@ -16,13 +16,12 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from tokenizers.pre_tokenizers import ByteLevel
 from torch import Tensor
 from transformers import (
     AutoConfig,
@@ -44,9 +43,34 @@ PACKED_WEIGHTS = "model.int8.safetensors"
 SCALE = ".scale"
 
 
+class Checkpoint(Generic[Model]):
+    """A model with its tokenizer, in evaluation mode, saved and uploaded together."""
+
+    def __init__(self, model: Model, tokenizer: PreTrainedTokenizerBase, batch_size: int) -> None:
+        self.model: Model = model.eval()  # type: ignore[no-untyped-call]
+        self.tokenizer = tokenizer
+        self.batch_size = batch_size
+
+    def _settings(self) -> dict[str, object]:
+        """Settings to save in the configuration."""
+        return {}
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write weights (safetensors), configuration with the settings, and tokenizer."""
+        self.model.config.update(self._settings())
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+    def push_to_hub(self, repository: str) -> None:
+        """Upload weights, configuration with the settings, and tokenizer to the hub."""
+        self.model.config.update(self._settings())
+        self.model.push_to_hub(repository)  # type: ignore[arg-type]  # decorated without self
+        self.tokenizer.push_to_hub(repository)
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep transformers from reporting what our own reports say better."""
+    """Silence the logs and progress bars of transformers."""
     level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -65,13 +89,10 @@ def load_checkpoint(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a model in single precision, however it is stored, and its fast tokenizer.
 
-    Args:
-        auto_class: such as `AutoModelForTokenClassification`.
-        name_or_path: a folder, or a model's name on the hub.
-        settings: of the configuration, or passed on to `from_pretrained`.
+    `settings` are of the configuration, or passed on to `from_pretrained`.
 
     Raises:
-        ModelError: if it cannot be had or its tokenizer keeps no offsets.
+        ModelError: if it cannot be loaded or its tokenizer keeps no offsets.
     """
     with _errors_named(str(name_or_path)):
         tokenizer = _load_tokenizer(name_or_path)
@@ -84,22 +105,22 @@ def load_checkpoint(
 
 
 def on_gpu(model: Model) -> Model:
-    """The model on the GPU, if there is one; `CUDA_VISIBLE_DEVICES=` hides it."""
+    """Move the model to the GPU, if there is one; `CUDA_VISIBLE_DEVICES=` hides it."""
     if torch.cuda.is_available():
         model.to("cuda")  # type: ignore[arg-type]  # decorated without self
     return model
 
 
 def device_name() -> str:
-    """What models are computed on, as people call it."""
+    """The product name of the GPU, or `CPU`."""
     return str(torch.cuda.get_device_name()) if torch.cuda.is_available() else "CPU"
 
 
 def load_config(name_or_path: str | Path) -> PreTrainedConfig:
-    """The configuration of a checkpoint, which says what kind of model it is.
+    """The configuration of a checkpoint, which names the kind of model.
 
     Raises:
-        ModelError: if it cannot be had.
+        ModelError: if it cannot be loaded.
     """
     with _errors_named(str(name_or_path)):
         config: PreTrainedConfig = AutoConfig.from_pretrained(name_or_path)
@@ -108,10 +129,10 @@ def load_config(name_or_path: str | Path) -> PreTrainedConfig:
 
 @contextmanager
 def _errors_named(where: str) -> Iterator[None]:
-    """Load quietly, and say of which checkpoint and with what fix when it fails."""
+    """Load quietly, and turn errors of the libraries into a ModelError about `where`."""
     try:
         with quiet():
-            _be_sure_of(where)
+            _check_exists(where)
             yield
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(
@@ -121,8 +142,8 @@ def _errors_named(where: str) -> Iterator[None]:
         ) from error
 
 
-def _be_sure_of(name_or_path: str) -> None:
-    """Ask the hub once for a model that is not here; transformers asks for most of a minute."""
+def _check_exists(name_or_path: str) -> None:
+    """Ask the hub once for a model that is not here; transformers retries for most of a minute."""
     if Path(name_or_path).is_dir() or try_to_load_from_cache(name_or_path, "config.json"):
         return
     try:
@@ -160,9 +181,7 @@ def _class_behind(auto_class: Any, config: PreTrainedConfig) -> type[PreTrainedM
 def read_packed(file: Path, storage: Mapping[str, Any]) -> dict[str, Tensor]:
     """The weights of a packed checkpoint, its matrices in single precision.
 
-    Args:
-        file: its `model.int8.safetensors`.
-        storage: what its configuration says of them.
+    `file` is its `model.int8.safetensors`, `storage` its entry in the configuration.
 
     Raises:
         ModelError: if the file is damaged, of another model, or of a later version.
@@ -192,7 +211,8 @@ def in_blocks(matrix: Tensor, count: int) -> Tensor:
 def _load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name_or_path)
     backend: Any = getattr(tokenizer, "backend_tokenizer", None)
-    if isinstance(getattr(backend, "pre_tokenizer", None), ByteLevel):
+    # By its name: the package `tokenizers` comes with transformers and is no dependency of ours.
+    if type(getattr(backend, "pre_tokenizer", None)).__name__ == "ByteLevel":
         # Byte-level BPE must see every word as it stands in running text: after a space.
         tokenizer = AutoTokenizer.from_pretrained(name_or_path, add_prefix_space=True)
     return tokenizer

@@ -6,14 +6,16 @@ from typing import NamedTuple, Self, cast
 
 import torch
 from torch import Tensor
-from transformers import (
-    AutoModelForTokenClassification,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from projection.errors import ModelError
-from projection.models.checkpoints import load_checkpoint, longest_input, on_gpu, version_of
+from projection.models.checkpoints import (
+    Checkpoint,
+    load_checkpoint,
+    longest_input,
+    on_gpu,
+    version_of,
+)
 from projection.models.windows import Piece, pieces
 from projection.records import Entity
 from projection.text.words import span_of_words, word_spans
@@ -29,14 +31,14 @@ class WordTag(NamedTuple):
     score: float
 
 
-class Tagger:
+class Tagger(Checkpoint[PreTrainedModel]):
     """Labels entities in one language's text.
 
-    `labels` maps the checkpoint's entity types to the project's; types in `suppress` are taken for
-    O, as Li et al. (2021) do with MISC for Chinese. Without a table the types stay as they are.
+    `labels` maps the checkpoint's entity types to the project's (None keeps them); types in
+    `suppress` are taken for O, as Li et al. (2021) do with MISC for Chinese.
 
     Raises:
-        ModelError: if the table leaves out one of the checkpoint's types.
+        ModelError: if `labels` leaves out one of the checkpoint's types.
     """
 
     def __init__(
@@ -47,12 +49,10 @@ class Tagger:
         suppress: Collection[str] = (),
         batch_size: int = 32,
     ) -> None:
-        self.model: PreTrainedModel = model.eval()  # type: ignore[no-untyped-call]
-        self.tokenizer = tokenizer
+        super().__init__(model, tokenizer, batch_size)
         id2label = cast("dict[int, str]", model.config.id2label)
         self.tags = [id2label[i] for i in range(len(id2label))]
         self.renamed = label_table(self.tags, labels, suppress, str(model.config.name_or_path))
-        self.batch_size = batch_size
 
     @classmethod
     def from_pretrained(
@@ -68,16 +68,6 @@ class Tagger:
         """
         model, tokenizer = load_checkpoint(AutoModelForTokenClassification, name_or_path)
         return cls(on_gpu(model), tokenizer, labels, suppress)
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write weights (safetensors), configuration and tokenizer to `folder`."""
-        self.model.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
-
-    def push_to_hub(self, repository: str) -> None:
-        """Upload weights, configuration and tokenizer to the hub."""
-        self.model.push_to_hub(repository)  # type: ignore[arg-type]  # decorated without self
-        self.tokenizer.push_to_hub(repository)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -119,7 +109,7 @@ class Tagger:
 
     @torch.inference_mode()
     def probabilities(self, batch: Sequence[Piece]) -> Tensor:
-        """Of the tags at every subword: pieces × subwords of the longest × tags."""
+        """Probabilities of the tags: pieces × subwords of the longest piece × tags."""
         padded = self.tokenizer.pad([piece.inputs for piece in batch], return_tensors="pt")
         logits: Tensor = self.model(**padded.to(self.model.device)).logits
         return logits.float().softmax(-1).cpu()
@@ -156,22 +146,19 @@ def entity_type(tag: str) -> str:
 
 
 def begins(tag: str) -> bool:
-    """Whether a tag says that an entity begins: `B-PER` does, `BRAND` and `I-PER` do not."""
+    """Return whether a tag begins an entity: `B-PER` does, `BRAND` and `I-PER` do not."""
     prefix, dash, _ = tag.partition("-")
     return bool(dash) and prefix in _BEGINS
 
 
 def label_table(
-    tags: Iterable[str],
-    labels: Mapping[str, str] | None,
-    suppress: Collection[str],
-    where: str,
+    tags: Iterable[str], labels: Mapping[str, str] | None, suppress: Collection[str], where: str
 ) -> dict[str, str]:
-    """Which of the checkpoint's types become which of ours; suppressed ones are left out.
+    """The project's type for each of the checkpoint's; suppressed ones are left out.
 
     Raises:
         ModelError: if a type is neither mapped nor suppressed, or is named but unknown; or if
-            there is no O, as in the nameless labels of an encoder that was never trained to tag.
+            there is no O, as in the default labels of an encoder that was never trained to tag.
     """
     kinds = {entity_type(tag) for tag in tags}
     if OUTSIDE not in kinds:
@@ -190,8 +177,6 @@ def label_table(
         )
     if unknown := sorted(({*table} | {*suppress}) - {*types} - {*table.values()}):
         raise ModelError(
-            where,
-            f"has no entity type {', '.join(unknown)}",
-            f"Its types are {', '.join(types)}",
+            where, f"has no entity type {', '.join(unknown)}", f"Its types are {', '.join(types)}"
         )
     return {k: table[k] for k in types if k not in suppress and table[k] not in suppress}

@@ -20,7 +20,7 @@ _RUN = regex.compile(r"[\p{L}\p{N}\p{M}]+")
 
 
 class WordCase(IntEnum):
-    """How a run of letters and digits is written: a token type tells an uncased model of it."""
+    """The letter case of a run of letters and digits, as token types of an uncased model."""
 
     OTHER = 0  # lower case, digits, punctuation, scripts without case; special tokens, too
     CAPITALISED = 1

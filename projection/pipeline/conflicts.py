@@ -1,7 +1,7 @@
-"""What is doubtful about a projected sentence: pure checks that say why, and the two policies.
+"""Conflicts of a projected sentence: pure checks that give reasons, and the two policies.
 
-The first three checks are the rules by which Li et al. (2021, §3.2) discard sentences. They hear of
-doubts that an aligner has settled by itself, too: `Projection.alternatives`.
+The first three checks are the rules by which Li et al. (2021, §3.2) discard sentences. They also
+cover conflicts that an aligner has settled by itself: `Projection.alternatives`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -46,13 +46,21 @@ class Check:
 def failed_mapping(
     sentence: ParallelSentence, projections: Sequence[Projection]
 ) -> Iterator[Conflict]:
-    """Every source entity must have found a place. If others have it, the reason says who."""
+    """Every source entity must have found a place. If others have it, the reason names them."""
     for lost in projections:
         if lost.target is None:
             name = _quoted(lost.source.span, sentence.source)
             reason = f"{name} ({lost.source.label}) was not found in the translation"
-            if taken := " and ".join(_taken(sentence, lost, projections)):
-                reason = f"{reason}: {taken}"
+            taken = []
+            for place in lost.alternatives:
+                for holder, has in _holders(place, lost.source, projections):
+                    other = _quoted(holder.span, sentence.source)
+                    by = f"another {name}" if other == name else other
+                    taken.append(
+                        f"{_quoted(_shared(place, has), sentence.target)} is taken by {by}"
+                    )
+            if taken:
+                reason = f"{reason}: {' and '.join(taken)}"
             yield Conflict(ConflictKind.FAILED_MAPPING, reason, (lost,), _sorted(lost.alternatives))
 
 
@@ -61,17 +69,18 @@ def overlapping(
 ) -> Iterator[Conflict]:
     """No two projections may share a target character, nor one have what the other could be."""
     for a, b in combinations(projections, 2):
-        if a.target is not None and b.target is not None and a.target.overlaps(b.target):
-            phrase = _quoted(_shared(a.target, b.target), sentence.target)
-            reason = f"{phrase} is claimed {_claimants(a.source, b.source, sentence.source)}"
-            yield Conflict(ConflictKind.OVERLAP, reason, (a, b), _spans((a, b)))
+        if a.target is None or b.target is None:
+            continue  # `failed_mapping` reports these
+        if a.target.overlaps(b.target):
+            wanted, found = [(a.target, b.target)], ""
         elif wanted := _wanted(a, b, sentence.source):
-            phrase = _quoted(_shared(*wanted[0]), sentence.target)
-            claimants = _claimants(a.source, b.source, sentence.source)
-            found = _listed(_targets((a, b)), sentence.target)
-            reason = f"{phrase} is claimed {claimants}, found as {found}"
-            spans = _sorted([*_targets((a, b)), *(place for place, _ in wanted)])
-            yield Conflict(ConflictKind.OVERLAP, reason, (a, b), spans)
+            found = f", found as {_listed((a.target, b.target), sentence.target)}"
+        else:
+            continue
+        phrase = _quoted(_shared(*wanted[0]), sentence.target)
+        reason = f"{phrase} is claimed {_claimants(a.source, b.source, sentence.source)}{found}"
+        spans = _sorted((a.target, b.target, *(place for place, _ in wanted)))
+        yield Conflict(ConflictKind.OVERLAP, reason, (a, b), spans)
 
 
 def one_to_many(
@@ -85,9 +94,15 @@ def one_to_many(
     # A dict, not a set: sources stay in the order they were found.
     for source in dict.fromkeys(projection.source for projection in projections):
         found = tuple(p for p in projections if p.source == source and p.target is not None)
-        spans = _spans(found)
+        spans = _sorted(p.target for p in found if p.target is not None)
         texts = {span.of(sentence.target) for span in spans}
-        others = [s for s in _free(found, projections) if s.of(sentence.target) not in texts]
+        others = [
+            place
+            for p in found
+            for place in p.alternatives
+            if not any(_holders(place, source, projections))
+            and place.of(sentence.target) not in texts
+        ]
         if len(texts) > 1 or others:
             name = _quoted(source.span, sentence.source)
             phrases = _listed(spans, sentence.target)
@@ -123,11 +138,9 @@ CHECKS: tuple[Check, ...] = (*PAPER_CHECKS, low_confidence(LOW_CONFIDENCE))
 
 
 def find_conflicts(
-    sentence: ParallelSentence,
-    projections: Sequence[Projection],
-    checks: Sequence[Check] = CHECKS,
+    sentence: ParallelSentence, projections: Sequence[Projection], checks: Sequence[Check] = CHECKS
 ) -> tuple[Conflict, ...]:
-    """Everything the checks have to say, in their order.
+    """The conflicts that the checks find, in their order.
 
     Raises:
         SpanError: if a projection reaches past its text.
@@ -144,18 +157,6 @@ def _claimants(a: Entity, b: Entity, source: str) -> str:
     return f"by both {first} and {second}"
 
 
-def _taken(
-    sentence: ParallelSentence, lost: Projection, projections: Sequence[Projection]
-) -> Iterator[str]:
-    """Which of its places others have, and who."""
-    name = _quoted(lost.source.span, sentence.source)
-    for place in lost.alternatives:
-        for holder, has in _holders(place, lost.source, projections):
-            other = _quoted(holder.span, sentence.source)
-            by = f"another {name}" if other == name else other
-            yield f"{_quoted(_shared(place, has), sentence.target)} is taken by {by}"
-
-
 def _holders(
     place: Span, wanted_by: Entity, projections: Sequence[Projection]
 ) -> Iterator[tuple[Entity, Span]]:
@@ -165,28 +166,21 @@ def _holders(
             yield p.source, p.target
 
 
-def _free(found: Sequence[Projection], projections: Sequence[Projection]) -> Iterator[Span]:
-    """The alternatives of one entity that no other entity has."""
-    for projection in found:
-        for place in projection.alternatives:
-            if not any(_holders(place, projection.source, projections)):
-                yield place
-
-
 def _wanted(a: Projection, b: Projection, source: str) -> list[tuple[Span, Span]]:
     """Each alternative of one with the target of the other that it meets, left to right.
 
-    Not if one of them has nothing, which `failed_mapping` tells, nor if both are mentions of one
-    name: in each other's place they would be marked the same.
+    None if both are mentions of one name: in each other's place they would be marked the same.
     """
-    alike = a.source.label == b.source.label and a.source.span.of(source) == b.source.span.of(
-        source
-    )
-    if a.target is None or b.target is None or alike:
+    names = {(p.source.label, p.source.span.of(source)) for p in (a, b)}
+    if len(names) == 1:
         return []
-    pairs = [(place, b.target) for place in a.alternatives]
-    pairs += [(place, a.target) for place in b.alternatives]
-    return sorted((place, has) for place, has in pairs if has.overlaps(place))
+    pairs = [
+        (place, other.target)
+        for one, other in ((a, b), (b, a))
+        for place in one.alternatives
+        if other.target is not None and other.target.overlaps(place)
+    ]
+    return sorted(pairs)
 
 
 def _shared(a: Span, b: Span) -> Span:
@@ -199,16 +193,6 @@ def _listed(spans: Iterable[Span], text: str, word: str = "and") -> str:
 
 def _sorted(spans: Iterable[Span]) -> tuple[Span, ...]:
     return tuple(sorted(set(spans)))
-
-
-def _targets(projections: Iterable[Projection]) -> Iterator[Span]:
-    for projection in projections:
-        if projection.target is not None:
-            yield projection.target
-
-
-def _spans(projections: Iterable[Projection]) -> tuple[Span, ...]:
-    return _sorted(_targets(projections))
 
 
 def _quoted(span: Span, text: str) -> str:

@@ -1,4 +1,4 @@
-"""What the bundled models cost before they say anything: `python -m projection.pipeline.footprint`.
+"""Time and memory of the bundled models: `python -m projection.pipeline.footprint`.
 
 It has to be a process of its own, with nothing else in its memory.
 """
@@ -8,36 +8,30 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 
-class Step(NamedTuple):
-    """Seconds a step took, and the most memory (bytes) the process ever held until its end."""
+def measure() -> Iterator[tuple[str, float, int]]:
+    """Import the libraries, load the models, project one sentence.
 
-    name: str
-    seconds: float
-    peak: int
-
-
-def measure() -> Iterator[Step]:
-    """Import the libraries, load the models, project one sentence."""
+    Yields the name of each step, its seconds, and the peak memory (bytes) of the process so far.
+    """
     began = time.perf_counter()
-    from projection.pipeline.projector import Projector, pair  # noqa: PLC0415  its cost is the question
+    from projection.pipeline.projector import Projector, pair  # noqa: PLC0415  its cost is measured
 
-    yield Step("libraries imported", time.perf_counter() - began, peak_memory())
+    yield "libraries imported", time.perf_counter() - began, peak_memory()
     began = time.perf_counter()
     projector = Projector.load()
-    yield Step("teacher and aligner loaded", time.perf_counter() - began, peak_memory())
+    yield "teacher and aligner loaded", time.perf_counter() - began, peak_memory()
     began = time.perf_counter()
     projector.project([pair("Anna Weber lives in Vienna.", "Anna Weber wohnt in Wien.", "de")])
-    yield Step("first sentence projected", time.perf_counter() - began, peak_memory())
+    yield "first sentence projected", time.perf_counter() - began, peak_memory()
 
 
 def peak_memory() -> int:
     """The most bytes this process ever held in memory."""
     status = Path("/proc/self/status")
     if status.is_file():
-        # Where there is one, because the other counts a large parent in, too.
+        # Preferred, because the other also counts the memory of a large parent process.
         line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM:"))
         return int(line.split()[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in bytes on macOS
@@ -45,8 +39,8 @@ def peak_memory() -> int:
 
 def main() -> None:
     """Print a line a step."""
-    for step in measure():
-        sys.stdout.write(f"{step.name:28}{step.seconds:6.2f} s{step.peak / 1e6:7.0f} MB\n")
+    for name, seconds, peak in measure():
+        sys.stdout.write(f"{name:28}{seconds:6.2f} s{peak / 1e6:7.0f} MB\n")
 
 
 if __name__ == "__main__":

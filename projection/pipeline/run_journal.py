@@ -1,4 +1,4 @@
-"""The files of a run: what was done is found again, checked against the corpus, and added to.
+"""The files of a run: finished batches are found again, checked against the corpus, and added to.
 
 Two files share the sentences, so that a crash may come between them. A batch counts as done when
 all its sentences are in one or the other.
@@ -16,10 +16,10 @@ from projection.records import ParallelSentence
 
 ANOTHER_FOLDER = "Use another --out folder, or remove this one"
 
-Row = Mapping[str, Any]
+RunRow = Mapping[str, Any]
 
 
-class Journal:
+class _Journal:
     """One of a run's two files: reads what an earlier call left, then cuts and appends."""
 
     def __init__(self, path: Path) -> None:
@@ -29,7 +29,7 @@ class Journal:
         self._rows = self._read()
         self._next = next(self._rows, None)
 
-    def _read(self) -> Iterator[tuple[int, Row]]:
+    def _read(self) -> Iterator[tuple[int, RunRow]]:
         """(bytes, row) of every whole line; a torn last line was never finished, so never read."""
         with self.path.open("rb") as stream:
             for number, line in enumerate(stream, start=1):
@@ -38,7 +38,7 @@ class Journal:
                     text = line.decode("utf-8", errors="replace")
                     yield len(line), parse_object(text, f"{self.path}:{number}")
 
-    def take(self, sentence: ParallelSentence) -> Row | None:
+    def take(self, sentence: ParallelSentence) -> RunRow | None:
         """The next row, if it is about this sentence.
 
         Raises:
@@ -51,24 +51,30 @@ class Journal:
         if found.get("id") != sentence.id:
             return None
         if (found.get("source"), found.get("target")) != (sentence.source, sentence.target):
-            raise RunError(
-                str(self.path), f"{sentence.id} has another text in the corpus", ANOTHER_FOLDER
-            )
+            what = f"{sentence.id} has another text in the corpus"
+            raise RunError(str(self.path), what, ANOTHER_FOLDER)
         self.position += size
         self._next = next(self._rows, None)
         return row
 
-    def leftover(self) -> list[str]:
-        """The ids of the rows that have not been taken. Nothing is left to take afterwards."""
+    def check_rest(self, expected: Set[str]) -> None:
+        """Refuse rows that have not been taken and are not about the expected sentences.
+
+        Raises:
+            RunError: naming the first.
+        """
         rows = [] if self._next is None else [self._next, *self._rows]
         self._next = None
-        return [str(row.get("sentence", row).get("id")) for _, row in rows]
+        ids = [str(row.get("sentence", row).get("id")) for _, row in rows]
+        if strangers := [name for name in ids if name not in expected]:
+            raise RunError(
+                str(self.path),
+                f"has {strangers[0]} (and {len(strangers) - 1} more), the corpus has not",
+                "Was the corpus changed, the limit lowered, or the run begun by an earlier version "
+                f"with other ids? {ANOTHER_FOLDER}",
+            )
 
-    def cut(self, position: int) -> None:
-        """End the file after so many bytes."""
-        os.truncate(self.path, position)
-
-    def append(self, rows: Sequence[Row]) -> None:
+    def append(self, rows: Sequence[RunRow]) -> None:
         """Add rows and wait until they are on the disk."""
         if rows:
             with self.path.open("ab") as stream:
@@ -81,15 +87,15 @@ class RunFiles:
     """projected.jsonl and dropped.jsonl, whose rows together are the corpus so far."""
 
     def __init__(self, folder: Path) -> None:
-        self._projected = Journal(folder / "projected.jsonl")
-        self._dropped = Journal(folder / "dropped.jsonl")
+        self._projected = _Journal(folder / "projected.jsonl")
+        self._dropped = _Journal(folder / "dropped.jsonl")
         self._journals = (self._projected, self._dropped)
         sync_folder(folder)
 
     def resume(
         self,
         batches: Iterator[list[ParallelSentence]],
-        on_found: Callable[[Sequence[Row]], None],
+        on_found: Callable[[Sequence[RunRow]], None],
     ) -> Iterator[list[ParallelSentence]]:
         """The batches still to do; `on_found` gets the rows of each batch that is already there.
 
@@ -108,12 +114,12 @@ class RunFiles:
         self._cut(self._positions(), set())
         return iter(())
 
-    def append(self, rows: Sequence[Row]) -> None:
+    def append(self, rows: Sequence[RunRow]) -> None:
         """Put the rows of a batch on the disk, each in its file."""
         self._projected.append([row for row in rows if "dropped" not in row])
         self._dropped.append([row for row in rows if "dropped" in row])
 
-    def _taken(self, batch: Sequence[ParallelSentence]) -> Iterator[Row]:
+    def _taken(self, batch: Sequence[ParallelSentence]) -> Iterator[RunRow]:
         """The rows of the batch, up to the first sentence that has none."""
         for sentence in batch:
             row = self._projected.take(sentence) or self._dropped.take(sentence)
@@ -127,12 +133,6 @@ class RunFiles:
     def _cut(self, positions: Sequence[int], expected: Set[str]) -> None:
         """End the files there, unless that would lose more than these expected sentences."""
         for journal in self._journals:
-            strangers = [found for found in journal.leftover() if found not in expected]
-            if strangers:
-                raise RunError(
-                    str(journal.path),
-                    f"has {strangers[0]} (and {len(strangers) - 1} more), the corpus has not",
-                    f"Was the corpus changed, or the limit lowered? {ANOTHER_FOLDER}",
-                )
+            journal.check_rest(expected)
         for journal, position in zip(self._journals, positions, strict=True):
-            journal.cut(position)
+            os.truncate(journal.path, position)

@@ -1,4 +1,4 @@
-"""Where words begin and end, and the only place that turns offsets of one unit into another.
+"""Word borders, and the conversion of offsets between words, tokens and characters.
 
 Languages written without spaces (Chinese, Japanese) have no word borders we trust: there every
 character is a word. Elsewhere a word is a run of letters, digits and marks, hyphens inside it
@@ -29,7 +29,7 @@ _CHARACTER = regex.compile(rf"[\p{{Latin}}\p{{N}}][\p{{Latin}}\p{{N}}\p{{M}}]*|{
 
 
 def is_character_language(lang: str) -> bool:
-    """Whether `lang` (a BCP 47 tag such as `zh` or `zh-Hans`) is read character by character."""
+    """Return whether `lang` (a BCP 47 tag such as `zh-Hans`) is read character by character."""
     return lang.split("-", 1)[0].lower() in CHARACTER_LANGUAGES
 
 
@@ -46,6 +46,23 @@ def words_touched(words: Sequence[Span], span: Span) -> tuple[int, int] | None:
     return (touched[0], touched[-1] + 1) if touched else None
 
 
+def tokens_of_words(words: Sequence[Span], tokens: Sequence[tuple[int, int]]) -> list[list[int]]:
+    """For each word, the indices of the tokens `[start, end)` that share characters with it.
+
+    Both are in reading order. Empty tokens belong to no word.
+    """
+    visible = [(start, end, i) for i, (start, end) in enumerate(tokens) if start < end]
+    found, first = [], 0
+    for word in words:
+        while first < len(visible) and visible[first][1] <= word.start:
+            first += 1
+        last = first
+        while last < len(visible) and visible[last][0] < word.end:
+            last += 1
+        found.append([i for _, _, i in visible[first:last]])
+    return found
+
+
 def span_of_words(words: Sequence[Span], start: int, end: int) -> Span:
     """The characters from word `start` up to word `end` (half-open)."""
     return Span(words[start].start, words[end - 1].end)
@@ -58,12 +75,12 @@ def snap(words: Sequence[Span], span: Span) -> Span | None:
 
 
 def cuts_word(words: Sequence[Span], span: Span) -> bool:
-    """Whether `span` begins or ends inside a word."""
+    """Return whether `span` begins or ends inside a word."""
     return snap(words, span) != span
 
 
 def shift(span: Span, by: int) -> Span:
-    """The same characters, counted in a text that has `by` code points more in front."""
+    """Move a span to a text that has `by` code points more in front."""
     return Span(span.start + by, span.end + by)
 
 

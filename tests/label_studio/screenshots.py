@@ -15,7 +15,7 @@ from pathlib import Path
 
 from label_config.labeling_config import build_config
 from ml_backend.cli.push import labels_of_run
-from ml_backend.demo.label_studio_server import LabelStudioServer
+from ml_backend.demo.label_studio_server import Account, LabelStudioServer
 from ml_backend.label_studio.client import ReviewServer
 from ml_backend.label_studio.tabs import REVIEW_QUEUE, review_tabs
 from ml_backend.review.push import push
@@ -79,7 +79,7 @@ def best(sentences: Iterable[ProjectedSentence], score: Score) -> ProjectedSente
 def take_all(run: Path, out: Path, data_dir: Path) -> None:
     sentences = list(load_run(run))
     with (
-        LabelStudioServer(data_dir, user="reviewer@example.org") as studio,
+        LabelStudioServer(data_dir, account=Account.made_up("reviewer@example.org")) as studio,
         ReviewServer.connect(studio.url, studio.account.token) as server,
         reviewing(studio, WIDTH, HEIGHT) as page,
     ):

@@ -171,12 +171,13 @@ SENTENCE = ParallelSentence(
 
 
 def make_task(number: int = 1, **changed: Any) -> dict[str, Any]:
-    """A task as Label Studio 1.23 sends it. `changed` are fields of its data."""
+    """A task as Label Studio 1.23 sends it. `changed` are fields of its record's sentence."""
     sentence = replace(SENTENCE, id=f"news-{number}", origin=f"news.en:{number}")
-    projected = ProjectedSentence(sentence, (), (), (), 1.0, "imported")
+    data = to_task(ProjectedSentence(sentence, (), (), (), 1.0, "imported"))["data"]
+    data["record"]["sentence"].update(changed)
     return {
         "id": 100 + number,
-        "data": {**to_task(projected)["data"], **changed},
+        "data": {**data, **{key: changed[key] for key in ("source", "target") if key in changed}},
         "meta": {},
         "created_at": "2026-01-05T10:00:00.000000Z",
         "updated_at": "2026-01-05T10:00:00.000000Z",

@@ -1,8 +1,6 @@
-"""Word alignments that another tool has made: what it reads, and what it writes.
+"""Word alignments of other tools for corpora tokenised by `training.aligner.silver.Tokenised`.
 
-It reads a corpus in fast_align's format, `two words ||| zwei Wörter`, a line for every line of the
-corpus, and answers in Pharaoh format, `0-0 1-1`, a line for every line: source word, target word,
-counted from 0. The words are those of `training.aligner.silver.Tokenised`.
+`projection.io.pharaoh` describes the formats.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,38 +8,32 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from projection.aligners.baselines import tokenised, write_sides
 from projection.errors import CorpusError
 from projection.io.files import read_lines
+from projection.io.pharaoh import check_links, read_links, tokenised, write_token_pairs
 from projection.records import ParallelSentence
-from training.aligner.silver import Links, Tokenised, read_pharaoh
+from training.aligner.silver import Links, Tokenised
 
 NOTHING = "_"  # stands for a side without words, at which fast_align would stop
 
 
 @dataclass(frozen=True, slots=True)
 class GivenLinks:
-    """The links of one sentence pair in both directions, and the file and line of each."""
+    """The links of one sentence pair in both directions; `places` are the file and line of each."""
 
     forward: Links
     reverse: Links
     places: tuple[str, str]
 
     def of(self, pair: Tokenised) -> tuple[Links, Links]:
-        """Forward and reverse links, if `pair` has the words they link.
+        """Return forward and reverse links.
 
         Raises:
-            CorpusError: naming the file and line of the alignment.
+            CorpusError: naming file and line, if `pair` does not have the words.
         """
         for links, place in zip((self.forward, self.reverse), self.places, strict=True):
-            for source, target in sorted(links):
-                if source >= len(pair.source) or target >= len(pair.target):
-                    raise CorpusError(
-                        place,
-                        f"{source}-{target}, but {pair.sentence.origin} has {len(pair.source)} "
-                        f"source and {len(pair.target)} target words",
-                        "Words count from 0; align what --write-tokens writes",
-                    )
+            words = len(pair.source), len(pair.target)
+            check_links(links, words, place, pair.sentence.origin, "--write-tokens")
         return self.forward, self.reverse
 
 
@@ -49,18 +41,17 @@ def read_alignments(forward: Path, reverse: Path | None = None) -> Iterator[Give
     """Read alignments line by line.
 
     Args:
-        forward: of one direction, or symmetrised; both directions then agree, except on links
-            written as possible (`3p2`), which count as found by one of them.
-        reverse: of the other direction, written source-target nevertheless, as fast_align and
-            eflomal do.
+        forward: of one direction, or symmetrised; then only possible links (`3p2`) count as found
+            by one direction.
+        reverse: of the other direction, also written source-target.
 
     Raises:
-        CorpusError: naming file and line, if one is not in Pharaoh format or one file ends first.
+        CorpusError: naming file and line, if a line is malformed or one file ends first.
     """
     if reverse is None:
         for number, line in read_lines(forward):
             place = f"{forward}:{number}"
-            sure, possible = _links(line, place)
+            sure, possible = read_links(line, place)
             yield GivenLinks(sure | possible, sure, (place, place))
         return
     lines = zip_longest(read_lines(forward), read_lines(reverse))
@@ -73,25 +64,16 @@ def read_alignments(forward: Path, reverse: Path | None = None) -> Iterator[Give
                 "Both directions need a line for every line of the corpora",
             )
         first, second = (
-            frozenset.union(*_links(line, place))
+            frozenset.union(*read_links(line, place))
             for (_, line), place in zip((one, other), places, strict=True)
         )
         yield GivenLinks(first, second, places)
 
 
-def _links(line: str, place: str) -> tuple[Links, Links]:
-    try:
-        return read_pharaoh(line)
-    except ValueError as error:
-        raise CorpusError(
-            place, str(error), "Pharaoh format is source-target, words counted from 0: 0-0 1-2 3p2"
-        ) from error
-
-
 def with_links(
     sentences: Iterable[ParallelSentence], links: Iterator[GivenLinks]
 ) -> Iterator[tuple[ParallelSentence, GivenLinks]]:
-    """Every sentence with its line; `links` may go on with those of the next corpus.
+    """Pair every sentence with its line; `links` may continue with those of the next corpus.
 
     Raises:
         CorpusError: if the lines end first.
@@ -110,10 +92,10 @@ def with_links(
 
 
 def at_end(links: Iterator[GivenLinks]) -> None:
-    """Refuse lines that no sentence has.
+    """Check that no lines are left.
 
     Raises:
-        CorpusError: naming the first.
+        CorpusError: naming the first line that is.
     """
     if (left := next(links, None)) is not None:
         raise CorpusError(
@@ -124,12 +106,12 @@ def at_end(links: Iterator[GivenLinks]) -> None:
 
 
 def write_tokens(path: Path, sentences: Iterable[ParallelSentence]) -> int:
-    """Write what word aligners read, a line for every sentence, and give their number.
+    """Write a line for every sentence as word aligners read it, and return their number.
 
     Raises:
         CorpusError: if the file cannot be written.
     """
-    return write_sides(path, map(_sides, sentences))
+    return write_token_pairs(path, map(_sides, sentences))
 
 
 def _sides(sentence: ParallelSentence) -> tuple[str, str]:

@@ -35,7 +35,8 @@ GIANT = 500  # sentences a group must have to be given up, and
 GIANT_SHARE = 0.25  # of all
 
 _LINE = re.compile(r"(.*):(\d+)", re.DOTALL)
-_TMX_UNIT = re.compile(r"(.*):tu(\d+)", re.DOTALL)  # a TMX file may be one long line
+# A TMX file may be one long line, so its units are counted; earlier versions had no hash in the id.
+_TMX_UNIT = re.compile(r"(.*):tu(\d+)(?:-[0-9a-f]{8})?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

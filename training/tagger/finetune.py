@@ -1,8 +1,4 @@
-"""Fine-tuning a token classifier on an export or on IOB2 files, with the plain Trainer.
-
-The paper's recipe (Li, He & Xu 2021) is `FineTune(base="xlm-roberta-large", loss=LossName.RW)` with
-frozen lower layers. `training.tagger.presets` has the whole recipes.
-"""
+"""Fine-tuning a token classifier: one stage of a recipe (`training.tagger.presets`)."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -21,7 +17,6 @@ from projection.io.folders import is_main_process, move_into_place, wait_for, wo
 from projection.models.bundled import resolve
 from projection.models.checkpoints import longest_input, quiet, version_of
 from projection.models.windows import Piece, pieces
-from training.aligner.save import made_with
 from training.data.iob2 import labels_of
 from training.data.rows import Rows
 from training.evaluation.tagging_scores import TaggingScores, evaluate, score
@@ -31,7 +26,7 @@ from training.trainer import trainer as loop
 from training.trainer.card import model_card
 from training.trainer.losses import IGNORED, loss_of
 from training.trainer.settings import NOWHERE, FineTune, Schedule, Tracking, rate_for
-from training.trainer.trainer import Dev, OnProgress
+from training.trainer.trainer import Dev, OnProgress, made_with
 
 SCHEMA = 1
 SCORING = "sentences scored"
@@ -63,11 +58,11 @@ class TrainingResult:
 
     @property
     def lost_share(self) -> float:
-        """The share of gold entities the model could not learn from in full."""
+        """The share of entities with a token without a subword."""
         return self.lost_entities / self.entities if self.entities else 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """A plain object; scores are fractions."""
+        """Return a JSON object; scores are fractions."""
         return {
             "schema": SCHEMA,
             "settings": asdict(self.settings) | {"gamma": self.settings.effective_gamma},
@@ -94,10 +89,10 @@ class TrainingResult:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What a training learns from.
+    """What a training learns from, and the outputs of the model, `tags`.
 
-    `tags` are the outputs of the model, in order. `dev` decides how long to train, `eval` is scored
-    at the end. `fingerprint` is a hash of all that is learned.
+    `dev` decides how long to train, `eval` is scored at the end. `fingerprint` is a hash of all
+    that is learned.
     """
 
     examples: Sequence[Example]
@@ -114,9 +109,9 @@ def fine_tune(
     eval: Rows | None = None,  # noqa: A002  the word everyone looks for
     on_progress: OnProgress = lambda _what, _done, _total: None,
 ) -> TrainingResult:
-    """Train on every sentence alike, score on `eval`, and save the model to the new folder `out`.
+    """Train in one stage on all sentences, score on `eval`, and save to the new folder `out`.
 
-    See `learn`; `training.tagger.recipe_runner` trains by recipes of several stages.
+    Raises: as `learn`.
     """
     material = Material(
         examples=[example_of(row) for row in train],
@@ -137,9 +132,9 @@ def learn(
 ) -> TrainingResult:
     """Train a model, score it, and save it to the folder `out`, which appears whole.
 
-    An interrupted training goes on from its last checkpoint when called again with the same
-    settings and data. For one seed on one CPU the weights are the same bit by bit. Of several
-    processes only the main one writes and scores.
+    An interrupted training is resumed from its last checkpoint when called again with the same
+    settings and data. On one CPU a seed gives the same weights bit by bit. Of several processes
+    only the main one writes and scores.
 
     Raises:
         TrainingError: if `out` exists, or there is nothing to train on.
@@ -216,7 +211,7 @@ def _finish(
     out: Path,
     on_progress: OnProgress,
 ) -> TrainingResult:
-    """Save, score, and put in place."""
+    """Save, score, and move into place."""
     made = work / "model"
     with quiet():
         model.save_pretrained(made)
@@ -232,9 +227,9 @@ def _finish(
 
 
 def freeze_lower_layers(model: PreTrainedModel, n: int, *, embeddings: bool = True) -> None:
-    """Keep the lowest `n` encoder layers, and with them the embeddings, out of training.
+    """Freeze the lowest `n` encoder layers and the embeddings (Wu & Dredze 2019).
 
-    Wu & Dredze (2019) freeze the embeddings and the first n layers; `n=0` freezes nothing.
+    `n=0` freezes nothing.
 
     Raises:
         ModelError: if the model has fewer layers, or no stack of layers we can find.
@@ -259,11 +254,7 @@ def freeze_lower_layers(model: PreTrainedModel, n: int, *, embeddings: bool = Tr
 
 
 def _layers(model: PreTrainedModel) -> nn.ModuleList | None:
-    """The stack of transformer layers: the longest list of modules in the encoder.
-
-    It is `encoder.layer` in BERT, RoBERTa and ELECTRA, `transformer.layer` in DistilBERT,
-    `layers` in ModernBERT.
-    """
+    """Return the transformer layers (`encoder.layer` in BERT): the longest list of modules."""
     stacks = [part for part in model.base_model.modules() if isinstance(part, nn.ModuleList)]
     return max(stacks, key=len, default=None)
 
@@ -286,7 +277,7 @@ def _schedule(settings: FineTune) -> Schedule:
 
 
 def _dev(material: Material, tokenizer: PreTrainedTokenizerBase, limit: int) -> Dev | None:
-    """The dev part as features, scored strictly by the words that have a subword."""
+    """Return the dev part as features, scored strictly on words with a subword."""
     if material.dev is None:
         return None
     # A type the model cannot predict is none it could be kept for.

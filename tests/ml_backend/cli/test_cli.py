@@ -17,7 +17,7 @@ import typer
 from ml_backend.cli import app, main
 from ml_backend.cli.project import CHECKS_UNDER, columns_of, in_words, open_corpus
 from projection.errors import CorpusError
-from projection.models import sample
+from projection.models import bundled
 from projection.pipeline.conflicts import PAPER_CHECKS, Policy
 from projection.pipeline.run import load_run
 
@@ -186,6 +186,22 @@ class TestProject:
         ).json
         assert (summary["read"], summary["kept"], summary["entities"]) == (1, 1, 1)
 
+    def test_two_corpora_of_one_name_share_no_sentence(
+        self, spanferry: Spanferry, models: list[object], tmp_path: Path
+    ) -> None:
+        corpora = {"news": ("Anna left", "Anna verließ"), "talks": ("Bern won", "Bern gewann")}
+        ids = []
+        for name, texts in corpora.items():
+            folder = tmp_path / name
+            folder.mkdir()
+            files = [folder / "train.en", folder / "train.de"]
+            for path, text in zip(files, texts, strict=True):
+                path.write_text(f"{text}\n", "utf-8")
+            sides = ["--source", files[0], "--target", files[1], "--target-lang", "de"]
+            spanferry("project", *sides, *models, "--out", folder / "run", "--json")
+            ids += [projected.sentence.id for projected in load_run(folder / "run")]
+        assert len({*ids}) == 2
+
     def test_tmx(self, spanferry: Spanferry, models: list[object], tmp_path: Path) -> None:
         corpus = tmp_path / "pairs.tmx"
         corpus.write_text(
@@ -220,7 +236,15 @@ class TestProject:
     def test_the_sample_needs_no_languages(
         self, spanferry: Spanferry, models: list[object], tmp_path: Path
     ) -> None:
-        options = ["--jsonl", sample.path("de"), "--limit", 5, "--out", tmp_path / "run", "--json"]
+        options = [
+            "--jsonl",
+            bundled.sample_path("de"),
+            "--limit",
+            5,
+            "--out",
+            tmp_path / "run",
+            "--json",
+        ]
         assert spanferry("project", *options, *models).json["read"] == 5
 
     def test_conflicts_may_be_dropped_as_published(
@@ -421,5 +445,5 @@ def test_interrupted_it_says_how_to_go_on(tmp_path: Path) -> None:
         out, err = process.communicate(timeout=60)
         os.close(writing)
     assert (process.returncode, out) == (130, "")
-    assert err.splitlines()[-1].startswith("Interrupted. What was done is kept")
+    assert err.splitlines()[-1].startswith("Interrupted. Finished work is kept")
     assert "Traceback" not in err

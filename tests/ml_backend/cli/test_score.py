@@ -11,7 +11,7 @@ from ml_backend.cli import main
 from ml_backend.cli.score import CONTRADICTIONS, MEANING, check_options
 from projection.errors import CorpusError
 from projection.evaluation.matching import MISTAKES
-from projection.models import sample
+from projection.models import bundled
 from tests.ml_backend.cli.test_cli import Outcome
 
 Score = Callable[..., Outcome]
@@ -81,12 +81,12 @@ def joint_aligner(copying_aligner: Path, tmp_path_factory: pytest.TempPathFactor
 
 class TestJson:
     def test_all_of_it(self, score: Score, copying_aligner: Path) -> None:
-        scores = score(sample.path("de"), "--aligner", copying_aligner, "--json").json
+        scores = score(bundled.sample_path("de"), "--aligner", copying_aligner, "--json").json
         assert set(scores) == FIGURES | {
             "relaxed", "ceiling", "of_ceiling", "f1_interval", "sentences", "skipped", "mistakes",
             "aligner", "too_long", "seconds", "sentences_per_second",
         }  # fmt: skip
-        assert scores["sentences"] == len(sample.path("de").read_text("utf-8").splitlines())
+        assert scores["sentences"] == len(bundled.sample_path("de").read_text("utf-8").splitlines())
         assert set(scores["relaxed"]) == FIGURES
         assert set(scores["by_type"]) == {"PER", "ORG", "LOC", "MISC"}
         assert 0 < scores["f1"] < scores["relaxed"]["f1"] <= 1
@@ -129,7 +129,7 @@ class TestJson:
 
 class TestTable:
     def test_for_people(self, score: Score, copying_aligner: Path) -> None:
-        out = score(sample.path("zh"), "--aligner", copying_aligner, "--limit", 9).out
+        out = score(bundled.sample_path("zh"), "--aligner", copying_aligner, "--limit", 9).out
         lines = [line.split() for line in out.splitlines()]
         assert lines[0] == ["relaxed"] * 3
         assert lines[1] == ["precision", "recall", "F1"] * 2 + ["entities"]

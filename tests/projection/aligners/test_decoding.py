@@ -14,8 +14,8 @@ from projection.aligners.decoding import (
     PUBLISHED,
     SUREST,
     Decoding,
-    Phrase,
-    Place,
+    ScoredRun,
+    ScoredSpan,
     best_place,
     phrases,
     place_all,
@@ -71,7 +71,7 @@ class TestPhrases:
         self, scores: list[float], decoding: Decoding, expected: list[tuple[int, int]]
     ) -> None:
         found = phrases(scores, WORDS[: len(scores)], TEXT, decoding)
-        assert [phrase.span for phrase in found] == [word_run(*run) for run in expected]
+        assert [span for span, _ in found] == [word_run(*run) for run in expected]
 
     @pytest.mark.parametrize(
         ("text", "expected"),
@@ -82,18 +82,18 @@ class TestPhrases:
     )
     def test_a_gap_between_equal_words_is_not_bridged(self, text: str, expected: list[str]) -> None:
         found = phrases([0.9, 0.1, 0.9], word_spans(text, "de"), text, Decoding(bridge=2))
-        assert [phrase.span.of(text) for phrase in found] == expected
+        assert [span.of(text) for span, _ in found] == expected
 
     def test_the_score_is_the_mean_of_its_words_bridged_ones_too(self) -> None:
-        (phrase,) = phrases([0.9, 0.3, 0.6, 0, 0, 0], WORDS, TEXT)
-        assert phrase.score == pytest.approx(0.6)
+        ((_, score),) = phrases([0.9, 0.3, 0.6, 0, 0, 0], WORDS, TEXT)
+        assert score == pytest.approx(0.6)
 
     @given(probabilities, decodings)
     def test_sorted_disjoint_and_within_the_words(
         self, scores: list[float], decoding: Decoding
     ) -> None:
         words, text = words_of(len(scores))
-        found = [phrase.span for phrase in phrases(scores, words, text, decoding)]
+        found = [span for span, _ in phrases(scores, words, text, decoding)]
         assert found == sorted(found)
         assert all(a.end < b.start for a, b in pairwise(found))
         assert {span.start for span in found} <= {word.start for word in words}
@@ -104,7 +104,7 @@ class TestPhrases:
         self, scores: list[float], decoding: Decoding
     ) -> None:
         words, text = words_of(len(scores))
-        found = [phrase.span for phrase in phrases(scores, words, text, decoding)]
+        found = [span for span, _ in phrases(scores, words, text, decoding)]
         likely = [w for w, p in zip(words, scores, strict=True) if p >= decoding.threshold]
         covered = [w for w in words if any(w.overlaps(span) for span in found)]
         assert set(likely) <= set(covered)
@@ -114,11 +114,11 @@ class TestPhrases:
     @given(probabilities, decodings)
     def test_scores_are_probabilities(self, scores: list[float], decoding: Decoding) -> None:
         words, text = words_of(len(scores))
-        assert all(0 <= phrase.score <= 1 for phrase in phrases(scores, words, text, decoding))
+        assert all(0 <= score <= 1 for _, score in phrases(scores, words, text, decoding))
 
 
 class TestShareOut:
-    A, B, C = (Phrase(Span(i, i + 1), 0.9) for i in range(3))
+    A, B, C = ((Span(i, i + 1), 0.9) for i in range(3))
 
     @pytest.mark.parametrize(
         ("found", "mentions", "expected"),
@@ -132,24 +132,24 @@ class TestShareOut:
         ],
     )
     def test_in_reading_order(
-        self, found: list[Phrase], mentions: int, expected: list[tuple[Phrase, ...]]
+        self, found: list[ScoredSpan], mentions: int, expected: list[tuple[ScoredSpan, ...]]
     ) -> None:
         assert share_out(found, mentions) == expected
 
     @given(st.integers(0, 8), st.integers(1, 8))
     def test_nothing_is_lost_and_every_mention_gets_a_share(self, n: int, mentions: int) -> None:
-        found = [Phrase(Span(i, i + 1), 0.9) for i in range(n)]
+        found = [(Span(i, i + 1), 0.9) for i in range(n)]
         shares = share_out(found, mentions)
         assert len(shares) == mentions
         assert [phrase for share in shares for phrase in share] == found
         assert sum(bool(share) for share in shares) == min(n, mentions)
 
 
-def tried_all(odds: Sequence[float], free: Sequence[bool] | None = None) -> Place | None:
+def tried_all(odds: Sequence[float], free: Sequence[bool] | None = None) -> ScoredRun | None:
     """The best run by trying all of them: of equals the one that ends first, then the shortest."""
     free = free or [True] * len(odds)
     runs = [
-        Place((start, end), total)
+        ScoredRun((start, end), total)
         for start in range(len(odds))
         for end in range(start + 1, len(odds) + 1)
         if all(free[start:end]) and (total := sum(odds[start:end])) > 0
@@ -163,15 +163,15 @@ class TestBestPlace:
         [
             pytest.param([], None, id="no words"),
             pytest.param([-1, -2, 0], None, id="nothing is likely"),
-            pytest.param([-1, 3, -1], Place((1, 2), 3), id="one word"),
-            pytest.param([4, -1, 4], Place((0, 3), 7), id="over a doubtful word"),
-            pytest.param([2, -3, 4], Place((2, 3), 4), id="not over one that costs more"),
-            pytest.param([2, -2, 2], Place((0, 1), 2), id="the earliest of equals"),
-            pytest.param([0, 2, 0], Place((1, 2), 2), id="the shortest of equals"),
-            pytest.param([1, -1, 2], Place((2, 3), 2), id="what adds nothing is left"),
+            pytest.param([-1, 3, -1], ScoredRun((1, 2), 3), id="one word"),
+            pytest.param([4, -1, 4], ScoredRun((0, 3), 7), id="over a doubtful word"),
+            pytest.param([2, -3, 4], ScoredRun((2, 3), 4), id="not over one that costs more"),
+            pytest.param([2, -2, 2], ScoredRun((0, 1), 2), id="the earliest of equals"),
+            pytest.param([0, 2, 0], ScoredRun((1, 2), 2), id="the shortest of equals"),
+            pytest.param([1, -1, 2], ScoredRun((2, 3), 2), id="what adds nothing is left"),
         ],
     )
-    def test_by_hand(self, odds: list[float], expected: Place | None) -> None:
+    def test_by_hand(self, odds: list[float], expected: ScoredRun | None) -> None:
         assert best_place(odds) == expected
 
     @given(st.lists(st.integers(-4, 4), max_size=12))
@@ -192,9 +192,9 @@ def log_odds(row: Sequence[float]) -> list[float]:
     return [math.log(p / (1 - p)) for p in row]
 
 
-def shared_out(rows: Sequence[Sequence[float]]) -> list[Place | None]:
+def shared_out(rows: Sequence[Sequence[float]]) -> list[ScoredRun | None]:
     """As promised: the surest of those that wait takes its place, and the first of equals."""
-    places: list[Place | None] = [None] * len(rows)
+    places: list[ScoredRun | None] = [None] * len(rows)
     free = [True] * (len(rows[0]) if rows else 0)
     waiting = set(range(len(rows)))
     while waiting:
@@ -246,7 +246,7 @@ class TestPlaceAll:
     def test_certainty_has_an_end(self) -> None:
         """One word alone, however sure, weighs no more than `SUREST`."""
         (certain,), (sure,) = (place_all([[p]], JOINT) for p in (1.0, 0.9999))
-        assert certain == sure == Place((0, 1), SUREST)
+        assert certain == sure == ScoredRun((0, 1), SUREST)
         assert place_all([[0.0]], JOINT) == [None]
 
     @given(some_beliefs)

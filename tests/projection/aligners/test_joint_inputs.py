@@ -7,13 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
-from projection.aligners.joint_inputs import (
-    PairInputs,
-    batch_of,
-    evidence_of,
-    pair_inputs,
-    tokens_of,
-)
+from projection.aligners.joint_inputs import PairInputs, batch_of, evidence_of, pair_inputs
 from projection.aligners.joint_network import (
     ENTITY_BEGINS,
     ENTITY_GOES_ON,
@@ -22,52 +16,10 @@ from projection.aligners.joint_network import (
     TARGET,
 )
 from projection.aligners.lexical_evidence import CHANNELS, Lexicon
-from projection.records import Span
 from projection.text.words import word_spans
 from tests.projection.aligners.joint_models import LONGEST
 
 NONE = Lexicon.of({})
-
-
-@st.composite
-def stretches(draw: st.DrawFn) -> list[tuple[int, int]]:
-    """Half-open ranges in reading order, some empty, some overlapping."""
-    starts = sorted(draw(st.lists(st.integers(0, 30), max_size=12)))
-    ends = sorted(start + draw(st.integers(0, 4)) for start in starts)
-    return list(zip(starts, ends, strict=True))
-
-
-class TestTokensOf:
-    @pytest.mark.parametrize(
-        ("words", "offsets", "expected"),
-        [
-            pytest.param([(0, 4), (5, 8)], [(0, 4), (5, 8)], [[0], [1]], id="a token a word"),
-            pytest.param([(0, 6)], [(0, 2), (2, 6)], [[0, 1]], id="pieces of a word"),
-            pytest.param([(0, 4), (5, 8)], [(0, 4), (4, 8)], [[0], [1]], id="with its space"),
-            pytest.param([(0, 1), (1, 2)], [(0, 2)], [[0], [0]], id="a token of two words"),
-            pytest.param([(0, 1)], [(0, 1), (0, 1), (0, 1)], [[0, 1, 2]], id="three bytes"),
-            pytest.param([(0, 2), (3, 5)], [(0, 0), (0, 2), (0, 0)], [[1], []], id="cut off"),
-            pytest.param([], [(0, 2)], [], id="no words"),
-        ],
-    )
-    def test_by_hand(
-        self,
-        words: list[tuple[int, int]],
-        offsets: list[tuple[int, int]],
-        expected: list[list[int]],
-    ) -> None:
-        assert tokens_of([Span(*word) for word in words], offsets) == expected
-
-    @given(stretches(), stretches())
-    def test_they_are_the_tokens_that_share_characters(
-        self, words: list[tuple[int, int]], offsets: list[tuple[int, int]]
-    ) -> None:
-        spans = [Span(*word) for word in words if word[0] < word[1]]
-        expected = [
-            [i for i, (a, b) in enumerate(offsets) if a < b and span.overlaps(Span(a, b))]
-            for span in spans
-        ]
-        assert tokens_of(spans, offsets) == expected
 
 
 def inputs(

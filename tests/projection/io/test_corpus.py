@@ -13,7 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projection.errors import CorpusError
-from projection.io.corpus import Columns, covers, read_jsonl_corpus, read_moses, read_tmx, read_tsv
+from projection.io.corpus import (
+    Columns,
+    corpus_id,
+    covers,
+    read_jsonl_corpus,
+    read_moses,
+    read_tmx,
+    read_tsv,
+)
 from projection.io.files import json_line
 from projection.io.records_json import encode
 from projection.records import Entity, ParallelSentence, Span
@@ -63,8 +71,8 @@ class TestMoses:
         en = write(tmp_path / "news.en", "One.\nTwo.\n")
         de = write(tmp_path / "news.de", "Eins.\nZwei.\n")
         assert list(read_moses(en, de, "en", "de")) == [
-            ParallelSentence("news.en:1", "One.", "Eins.", "en", "de", "news.en:1"),
-            ParallelSentence("news.en:2", "Two.", "Zwei.", "en", "de", "news.en:2"),
+            ParallelSentence("news.en:1-7e79995c", "One.", "Eins.", "en", "de", "news.en:1"),
+            ParallelSentence("news.en:2-70f7148f", "Two.", "Zwei.", "en", "de", "news.en:2"),
         ]
 
     @given(pairs, st.sampled_from(["\n", "\r\n"]), st.sampled_from([bytes, gzip.compress]))
@@ -217,8 +225,8 @@ class TestTmx:
             tmp_path / "a.tmx", tmx(tuv("en", "One") + tuv("de", "Eins"), tuv("en", "Two"))
         )
         assert list(read_tmx(path, "en", "de")) == [
-            ParallelSentence("a.tmx:tu1", "One", "Eins", "en", "de", "a.tmx:4"),
-            ParallelSentence("a.tmx:tu2", "Two", "", "en", "de", "a.tmx:5"),
+            ParallelSentence("a.tmx:tu1-5c63724a", "One", "Eins", "en", "de", "a.tmx:4"),
+            ParallelSentence("a.tmx:tu2-6bfcb6c5", "Two", "", "en", "de", "a.tmx:5"),
         ]
 
     @given(st.lists(st.tuples(xml_texts, xml_texts), min_size=1, max_size=4))
@@ -422,17 +430,21 @@ class TestJsonl:
             ),
             pytest.param(
                 {"source": "Hi", "target": "Hallo"},
-                ParallelSentence("a.jsonl:1", "Hi", "Hallo", "en", "de", "a.jsonl:1", None),
+                ParallelSentence(
+                    "a.jsonl:1-cc70c747", "Hi", "Hallo", "en", "de", "a.jsonl:1", None
+                ),
                 id="plain: nobody has looked for entities",
             ),
             pytest.param(
                 {"source": "Hi", "target": "", "entities": [], "target_lang": "de-AT"},
-                ParallelSentence("a.jsonl:1", "Hi", "", "en", "de-AT", "a.jsonl:1", ()),
+                ParallelSentence("a.jsonl:1-c01a4cfa", "Hi", "", "en", "de-AT", "a.jsonl:1", ()),
                 id="plain: somebody has, and found none",
             ),
             pytest.param(
                 {"source": {"text": "Hi"}, "target": {"text": "Hallo"}},
-                ParallelSentence("a.jsonl:1", "Hi", "Hallo", "en", "de", "a.jsonl:1", None),
+                ParallelSentence(
+                    "a.jsonl:1-cc70c747", "Hi", "Hallo", "en", "de", "a.jsonl:1", None
+                ),
                 id="gold without entities",
             ),
         ],
@@ -526,6 +538,61 @@ def test_the_first_pair_comes_without_reading_the_file(tmp_path: Path, kind: str
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1 << 20
+
+
+TABLE = "A\tB\nC\tD\n"
+LINES = '{"source": "A", "target": "B"}\n{"source": "C", "target": "D"}\n'
+MEMORY = tmx(*(tuv("en", a) + tuv("de", b) for a, b in (("A", "B"), ("C", "D"))))
+FORMATS: dict[str, tuple[str, Callable[[Path], Iterator[ParallelSentence]]]] = {
+    "moses": ("A\nC\n", lambda path: read_moses(path, path.with_suffix(".de"), "en", "de")),
+    "tsv": (TABLE, lambda path: read_tsv(path, "en", "de")),
+    "jsonl": (LINES, lambda path: read_jsonl_corpus(path, "en", "de")),
+    "tmx": (MEMORY, lambda path: read_tmx(path, "en", "de")),
+}
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+class TestIds:
+    """Ids of pairs that bring none: distinct for distinct pairs, whatever the files are called."""
+
+    def ids(self, folder: Path, kind: str, first: str = "A") -> list[str]:
+        """Of two pairs in `train.en`, the first source text being `first`."""
+        folder.mkdir()
+        content, read = FORMATS[kind]
+        changed = (
+            content.replace("A", first, 1)
+            if kind != "tmx"
+            else content.replace(">A<", f">{first}<")
+        )
+        path = write(folder / "train.en", changed)
+        write(folder / "train.de", "B\nD\n")
+        return [sentence.id for sentence in read(path)]
+
+    def test_other_texts_in_a_file_of_one_name_are_other_sentences(
+        self, tmp_path: Path, kind: str
+    ) -> None:
+        news, talks = self.ids(tmp_path / "news", kind), self.ids(tmp_path / "talks", kind, "E")
+        assert news[0] != talks[0]
+        assert news[1] == talks[1]  # the same words in the same place: the same sentence
+        assert len({*news}) == 2
+
+    def test_they_depend_on_no_folder(
+        self, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = self.ids(tmp_path / "here", kind)
+        monkeypatch.chdir(tmp_path / "here")
+        _, read = FORMATS[kind]
+        assert [sentence.id for sentence in read(Path("train.en"))] == before
+        assert all(name.startswith("train.en:") and len(name) < 24 for name in before)
+
+
+def test_an_id_of_its_own_stays(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", '{"id": "7", "source": "A", "target": "B"}\n')
+    assert [sentence.id for sentence in read_jsonl_corpus(path, "en", "de")] == ["7"]
+
+
+def test_the_same_texts_in_two_places_are_two_sentences() -> None:
+    assert corpus_id("a.en:1", "A", "B") != corpus_id("a.en:2", "A", "B")
 
 
 @pytest.mark.shared

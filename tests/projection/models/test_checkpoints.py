@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoModelForTokenClassification, PreTrainedTokenizerFast
 
 from projection.errors import ModelError
@@ -68,6 +69,20 @@ print(time.monotonic() - began)
     assert message.startswith("models/techer: no checkpoint could be loaded (no folder, and from")
     assert float(seconds) < 20
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("byte_level", [True, False])
+def test_byte_level_tokens_begin_with_a_space(
+    copying_aligner: Path, tmp_path: Path, byte_level: bool
+) -> None:
+    """So that the first word of a text, too, is seen as it stands in running text."""
+    backend = Tokenizer(models.WordLevel({"[UNK]": 0}, "[UNK]"))
+    split = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.pre_tokenizer = split if byte_level else pre_tokenizers.Whitespace()
+    folder = shutil.copytree(copying_aligner, tmp_path / "model")
+    PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]").save_pretrained(folder)
+    _, tokenizer = load_checkpoint(AutoModelForTokenClassification, folder)
+    assert tokenizer.init_kwargs.get("add_prefix_space", False) is byte_level
 
 
 def test_a_folder_that_is_empty(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from projection.io.gold import GoldSentence, read_gold
-from projection.models import sample
+from projection.models import bundled
 from projection.pipeline.projector import Projector
 from projection.protocols import Link
 from projection.records import Entity, ParallelSentence, Span
@@ -45,9 +45,9 @@ class Tally:
 
 def linked_back(link: LinkBack, known: Known) -> dict[str, Tally]:
     """The tally of each language, of `all`, and of the `unambiguous`."""
-    tallies = {name: Tally() for name in ("all", "unambiguous", *sample.LANGUAGES)}
-    for lang in sample.LANGUAGES:
-        for gold in read_gold(sample.path(lang)):
+    tallies = {name: Tally() for name in ("all", "unambiguous", *bundled.SAMPLE_LANGUAGES)}
+    for lang in bundled.SAMPLE_LANGUAGES:
+        for gold in read_gold(bundled.sample_path(lang)):
             spans = [entity.span for entity in gold.target_entities]
             links = link(known(gold.sentence), spans) if spans else []
             for entity, found in zip(gold.target_entities, links, strict=True):

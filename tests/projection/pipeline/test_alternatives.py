@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projection.aligners.confidence import UNCALIBRATED
-from projection.aligners.decoding import JOINT, PUBLISHED, Decoding, Place, other_places, place_all
+from projection.aligners.decoding import (
+    JOINT,
+    PUBLISHED,
+    Decoding,
+    ScoredRun,
+    other_places,
+    place_all,
+)
 from projection.aligners.joint_decoding import MOST_ALTERNATIVES, Beliefs, answers_of, word_by_word
 from projection.evaluation.report import evaluate_aligner
 from projection.io.gold import GoldSentence
@@ -176,7 +183,7 @@ class TestAnotherPlace:
     def test_the_list_ends_before_it_helps_nobody(self) -> None:
         row = [LIKELY, NO] * 5 + [NO]
         [found] = answer(COMMISSION, row)
-        assert len(list(other_places(row, Place((0, 1), 1.0), JOINT))) == MOST_ALTERNATIVES + 1
+        assert len(list(other_places(row, ScoredRun((0, 1), 1.0), JOINT))) == MOST_ALTERNATIVES + 1
         assert len(found.alternatives) == MOST_ALTERNATIVES
 
     def test_the_threshold_is_that_of_the_decoding(self) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ def test_a_run_accounts_for_every_sentence(out: Path) -> None:
         entities=12,
         seconds=summary.seconds,
     )
-    assert json.loads((out / "summary.json").read_text()) == {"schema": 1} | {
+    assert json.loads((out / "summary.json").read_text()) == {"schema": 2} | {
         "read": 20,
         "kept": 12,
         "flagged": {"failed_mapping": 4},
@@ -198,7 +199,7 @@ def test_an_empty_corpus_is_a_run_too(out: Path) -> None:
 def test_the_run_says_what_shaped_it(out: Path) -> None:
     project(mixed(1), out)
     assert json.loads((out / "run.json").read_text()) == {
-        "schema": 1,
+        "schema": 2,
         "model_version": "v1",
         "policy": "flag",
         "settings": {"corpus": CORPUS},
@@ -405,8 +406,13 @@ def test_any_series_of_interruptions_ends_the_same(
         ),
         pytest.param(
             lambda out: project(mixed(9), out, limit=4),
-            r"has 4 \(and 3 more\), the corpus has not. Was .* or the limit lowered",
+            r"has 4 \(and 3 more\), the corpus has not. Was .* the limit lowered",
             id="a lower limit",
+        ),
+        pytest.param(
+            lambda out: project([replace(s, id=f"{s.id}-9f86d081") for s in mixed(9)], out),
+            r"has 0 \(and 6 more\), .* or the run begun by an earlier version with other ids",
+            id="ids of an earlier version",
         ),
     ],
 )

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from datasets import load_dataset, load_from_disk
+from huggingface_hub import DatasetCard
 
 from projection.errors import TrainingError
 from projection.io.files import json_line, read_jsonl
@@ -26,6 +27,7 @@ from projection.records import (
 from training.data.adjudication import AdjudicationPolicy, newest_decisions
 from training.data.dataset import from_dataset, read_rows
 from training.data.iob2 import read_iob2
+from training.data.reviewed import read_reviews
 from training.data.rows import Row, row_of
 from training.data.splits import Shares
 from training.export.export import ExportSettings, ExportSummary, write_export
@@ -143,8 +145,9 @@ class TestWriteExport:
         reviewed = [review(1), review(1, annotator="2"), review(2, status=ReviewStatus.SKIPPED)]
         write_export(reviewed, tmp_path / "out", title="Test")
         lines = (tmp_path / "out" / "reviewed.jsonl").read_text().splitlines()
+        said = [replace(r, part="train" if r.usable else None) for r in reviewed]
         assert [json.loads(line) for line in lines] == [
-            json.loads(json_line(to_json_form(r))) for r in reviewed
+            json.loads(json_line(to_json_form(r))) for r in said
         ]
 
     def test_labels_nobody_used_are_in_the_schema(self, tmp_path: Path) -> None:
@@ -162,7 +165,12 @@ class TestWriteExport:
         card = (tmp_path / "out" / "README.md").read_text()
         assert summary.newest == "2024-05-01T22:00:00Z"
         assert "Last changed: 2024-05-01T22:00:00Z. 3 sentences" in card
-        assert 'pretty_name: "Höhe & Tiefe"\nlanguage: ["de"]\nlicense: "other"' in card
+        header = DatasetCard(card).data
+        assert (header.pretty_name, header.language, header.license) == (
+            "Höhe & Tiefe",
+            ["de"],
+            "other",
+        )
         assert "The licence of the corpora it was made from" in card
         assert "Proposed by: `m1`" in card
 
@@ -352,6 +360,22 @@ class TestParts:
             tagged = [(s.tokens, s.tags) for s in read_iob2(out / "iob2" / f"{part}.iob2")]
             assert tagged == [(row.tokens, row.tags) for row in rows]
             assert f"… for {part}" in str(summary)
+
+    def test_every_review_says_the_part_of_its_sentence(self, tmp_path: Path) -> None:
+        reviewed = self.many()
+        skipped = replace(reviewed[0], status=ReviewStatus.SKIPPED)
+        twice = replace(reviewed[1], annotator="2", updated_at="2020-01-01T00:00:00Z")
+        settings = ExportSettings(shares=Shares.parse("60/20/20"))
+        write_export(
+            [skipped, twice, *reviewed[1:]], tmp_path / "out", title="x", settings=settings
+        )
+        read = read_reviews(tmp_path / "out")
+        parts = {each.sentence.id: each.part for each in read}
+        assert read[0].part is None, "it is in no training data"
+        assert read[1].part == read[2].part, "every annotation of a sentence"
+        for part in ("train", "validation", "test"):
+            rows = read_rows(tmp_path / "out", part)
+            assert {row.id for row in rows} == {name for name in parts if parts[name] == part}
 
     def test_without_asking_all_is_for_training(self, tmp_path: Path) -> None:
         out = tmp_path / "out"
