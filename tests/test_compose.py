@@ -312,10 +312,11 @@ def test_the_image_is_made_of_files_that_are_there_and_not_ignored() -> None:
 
 def test_what_is_installed_is_what_is_tested() -> None:
     (install,) = re.findall(r"bin/pip install (.*)", DOCKERFILE)
-    assert install == "-c constraints.txt ."
+    assert install == '-c constraints.txt ".[serve]"'
     lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
     pinned = dict(line.replace("_", "-").lower().split("==") for line in lines)
-    for needed in map(Requirement, PROJECT["dependencies"]):
+    serve = PROJECT["optional-dependencies"].get("serve", [])
+    for needed in map(Requirement, PROJECT["dependencies"] + serve):
         assert needed.specifier.contains(pinned[needed.name.lower()]), needed
     assert [name for name in pinned if name.startswith(("nvidia", "triton"))] == []
 

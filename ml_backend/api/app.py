@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from prometheus_client import CONTENT_TYPE_LATEST
-from werkzeug.datastructures import Headers, WWWAuthenticate
+from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, Unauthorized
 
 from ml_backend.api.interactive import Drawn, Found, find_with, respond
@@ -19,7 +19,6 @@ from ml_backend.api.predict import Answers, answer
 from ml_backend.api.webhook import queue_jobs, read_event
 from ml_backend.api.wire import (
     PredictRequest,
-    PredictResponse,
     RequestError,
     read_object,
     read_predict,
@@ -92,7 +91,7 @@ class Service:
         """
         return {"model_version": self._engine.projector(SETUP_WAIT).model_version}
 
-    def predict(self) -> PredictResponse:
+    def predict(self) -> dict[str, object]:
         """Pre-annotate tasks, or answer someone who is annotating: one result each, in order."""
         started = time.monotonic()
         with self._metrics.predict_seconds.time():
@@ -106,7 +105,7 @@ class Service:
             kinds = dict(Counter(str(refused.reason) for refused in answers.refused))
             example = answers.refused[0].what
             log.warning("No answer for %s of %d: %s", kinds, len(asked.tasks), example)
-        return PredictResponse(results=answers.results)
+        return {"results": answers.results}
 
     def _answers(
         self, asked: PredictRequest, projector: "ProjectsSentences", deadline: float
@@ -178,33 +177,25 @@ def _guard(app: Flask, credentials: Credentials | None) -> None:
 def _answer_errors_in_json(app: Flask) -> None:
     """Every error is `{"error": …}`; what went wrong inside goes to the log alone."""
 
-    @app.errorhandler(RequestError)
-    def malformed(error: RequestError) -> ResponseReturnValue:
-        log.warning("%s", error)
-        return _said(str(error)), HTTPStatus.BAD_REQUEST
-
-    @app.errorhandler(NotReadyError)
-    def not_ready(error: NotReadyError) -> ResponseReturnValue:
-        log.warning("%s: %s", request.path, error)
-        return _said(str(error)), HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"}
-
-    @app.errorhandler(HTTPException)
-    def refused(error: HTTPException) -> ResponseReturnValue:
-        # Its headers matter: which methods are allowed, how to authenticate.
-        answered = error.get_response()
-        said = _said(f"{request.path}: {error.description}")
-        return said, error.code or HTTPStatus.INTERNAL_SERVER_ERROR, _but_content(answered.headers)
-
     @app.errorhandler(Exception)
-    def unexpected(error: Exception) -> ResponseReturnValue:
-        log.error("%s failed", request.path, exc_info=error)
-        said = _said(f"{request.path}: internal error. The backend's log says more")
-        return said, HTTPStatus.INTERNAL_SERVER_ERROR
-
-
-def _said(error: str) -> Response:
-    return jsonify({"error": error})
-
-
-def _but_content(headers: Headers) -> list[tuple[str, str]]:
-    return [(key, value) for key, value in headers if not key.lower().startswith("content-")]
+    def answer_error(error: Exception) -> ResponseReturnValue:
+        headers: dict[str, str] = {}
+        match error:
+            case RequestError():
+                status, said = HTTPStatus.BAD_REQUEST, str(error)
+                log.warning("%s", error)
+            case NotReadyError():
+                status, said = HTTPStatus.SERVICE_UNAVAILABLE, str(error)
+                headers["Retry-After"] = "5"
+                log.warning("%s: %s", request.path, error)
+            case HTTPException():
+                status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+                said = f"{request.path}: {error.description}"
+                # These matter: which methods are allowed, how to authenticate.
+                theirs = error.get_response().headers
+                headers = {k: v for k, v in theirs if not k.lower().startswith("content-")}
+            case _:
+                status = HTTPStatus.INTERNAL_SERVER_ERROR
+                said = f"{request.path}: internal error. The backend's log says more"
+                log.error("%s failed", request.path, exc_info=error)
+        return jsonify({"error": said}), status, headers

@@ -3,7 +3,7 @@
 import logging
 import socket
 import sys
-from collections.abc import Callable
+import threading
 from typing import Any
 
 from flask import Flask
@@ -13,7 +13,7 @@ from gunicorn.app.base import (  # type: ignore[import-untyped]  # published wit
 
 from ml_backend.api.app import create_app
 from ml_backend.auth import credentials_of
-from ml_backend.jobs.queue import JobQueue, RunnerKeeper, start_runner
+from ml_backend.jobs.queue import JobQueue, keep_runner, start_runner
 from ml_backend.serving.engine import Engine, load_function
 from ml_backend.serving.model_store import ModelStore
 from ml_backend.settings import PREFIX, Settings, SettingsError
@@ -29,7 +29,7 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # its base is untyped
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._close: list[Callable[[], None]] = []
+        self._stop = threading.Event()
         super().__init__()
 
     def load_config(self) -> None:
@@ -37,7 +37,6 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # its base is untyped
         for name, value in gunicorn_options(self.settings).items():
             if name in self.cfg.settings:
                 self.cfg.set(name, value)
-        self.cfg.set("worker_exit", lambda _arbiter, _worker: self._stop())
 
     def load(self) -> Flask:
         """Compose the application. Called in each worker: threads would not survive the fork."""
@@ -48,15 +47,21 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # its base is untyped
             poll_seconds=settings.poll_seconds,
             turn=settings.sentences_per_turn,
         )
-        queue = JobQueue(settings.jobs_folder)
-        keeper = RunnerKeeper(queue, lambda: start_runner(settings.data_dir, queue.root).poll)
         app = create_app(settings, engine.start())
-        self._close = [keeper.start().close, engine.close]
+        queue = JobQueue(settings.jobs_folder)
+
+        def run() -> int:
+            return start_runner(settings.data_dir, queue.root).wait()
+
+        threading.Thread(
+            target=keep_runner, args=(queue, run, self._stop), name="keep-runner", daemon=True
+        ).start()
+        self.cfg.set("worker_exit", lambda _arbiter, _worker: self._close(engine))
         return app
 
-    def _stop(self) -> None:
-        for close in self._close:
-            close()
+    def _close(self, engine: Engine) -> None:
+        self._stop.set()
+        engine.close()
 
 
 def gunicorn_options(settings: Settings) -> dict[str, Any]:

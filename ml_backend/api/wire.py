@@ -24,14 +24,6 @@ class Prediction(TypedDict):
     result: list[dict[str, Any]]
 
 
-class PredictResponse(TypedDict):
-    """One entry per task, in order. `[]` stores nothing for that task; a missing entry would make
-    Label Studio drop them all.
-    """
-
-    results: list[Prediction | list[Prediction]]
-
-
 @dataclass(frozen=True, slots=True)
 class PredictRequest:
     """Tasks to pre-annotate. `drawn` are regions an annotator has drawn, or None when nobody is

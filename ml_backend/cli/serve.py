@@ -53,8 +53,11 @@ def serve(
     try:
         from ml_backend.api.server import serve as serve_until_stopped  # noqa: PLC0415  # an extra
     except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in {"gunicorn", "prometheus_client"}:
+            raise
         fix = "pip install 'spanferry[serve]'"
-        raise SettingsError("spanferry serve", f"{error.name} is not installed", fix) from None
+        raise SettingsError("spanferry serve", f"{missing} is not installed", fix) from None
     if model is not None:
         # In a process of its own: gunicorn must fork before torch has threads.
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as child:

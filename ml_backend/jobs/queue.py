@@ -4,12 +4,12 @@ A job is a folder, `jobs/7/`, with `job.json` and `log.txt` beside what the work
 process only adds jobs, and keeps a runner (`spanferry jobs run`) alive while some wait.
 """
 
+import fcntl
 import json
 import logging
 import subprocess
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 SCHEMA = 1
 RECORD, LOG, REVIEWS = "job.json", "log.txt", "reviews.json"
 RUNNER, ALIVE, RUNNER_LOG = ".runner", ".runner-alive", "runner.log"
-BEAT_SECONDS, SILENT_SECONDS = 1.0, 8.0  # a runner that is silent for longer is gone
 ATTEMPTS = 3  # of a job whose runner died each time
 LOOK_SECONDS, LONGEST_PAUSE = 2.0, 300.0
 LOG_LINES = 20  # of a log, as a status shows it
@@ -78,8 +77,6 @@ Work = Callable[[Job, Path], Job]
 
 It is called again with the same folder after an interruption.
 """
-
-Poll = Callable[[], int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +151,18 @@ class JobQueue:
 
     @property
     def has_runner(self) -> bool:
-        """True if a runner has given a sign of life lately. Takes no lock."""
+        """True while a process runs jobs.
+
+        Looks by a shared lock on a file of its own, so that it never turns a runner away.
+        """
         try:
-            return time.time() - (self.root / ALIVE).stat().st_mtime < SILENT_SECONDS
+            with (self.root / ALIVE).open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except FileNotFoundError:
             return False
+        except BlockingIOError:
+            return True
+        return False
 
     def run(self, work: Work) -> int:
         """Do the queued jobs, the oldest first, until none is left; return how many were done.
@@ -169,32 +173,13 @@ class JobQueue:
         # Again, because one may be queued while we are leaving, and its runner finds us still here.
         while self.waits:
             try:
-                with FileLock(self.root / RUNNER, timeout=0), self._signs_of_life():
+                with FileLock(self.root / RUNNER, timeout=0), FileLock(self.root / ALIVE):
                     while (job := self._begin_next()) is not None:
                         self._do(job, work)
                         done += 1
             except Timeout:
                 break
         return done
-
-    @contextmanager
-    def _signs_of_life(self) -> Iterator[None]:
-        """Touch a file every second meanwhile, for those who want to know of this runner."""
-        stop = threading.Event()
-
-        def beat() -> None:
-            while not stop.wait(BEAT_SECONDS):
-                (self.root / ALIVE).touch()
-
-        (self.root / ALIVE).touch()
-        beating = threading.Thread(target=beat, name="signs-of-life", daemon=True)
-        beating.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            beating.join()
-            (self.root / ALIVE).unlink(missing_ok=True)
 
     def _begin_next(self) -> Job | None:
         """Begin the oldest job that waits. For the only runner: what is running was interrupted."""
@@ -264,54 +249,30 @@ class JobQueue:
             yield
 
 
-class RunnerKeeper:
-    """Starts a runner when jobs wait and none is at work.
+def keep_runner(
+    queue: JobQueue,
+    run: Callable[[], int],
+    stop: threading.Event,
+    look_seconds: float = LOOK_SECONDS,
+) -> None:
+    """Whenever jobs wait and no process runs them, start a runner, until `stop` is set.
 
-    It looks every few seconds. After a runner that died, the pause doubles, up to five minutes.
-    `start` starts one and returns its `poll`: the exit status, None while it runs.
+    Args:
+        queue: the jobs.
+        run: starts a runner, waits for its end and returns its exit status.
+        stop: does not end a runner that is at work.
+        look_seconds: between two looks. Doubles with each runner that dies, up to five minutes.
     """
-
-    def __init__(
-        self, queue: JobQueue, start: Callable[[], Poll], *, look_seconds: float = LOOK_SECONDS
-    ) -> None:
-        self._queue, self._start_runner, self._look_seconds = queue, start, look_seconds
-        self._poll: Poll | None = None
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="keep-runner", daemon=True)
-
-    def start(self) -> Self:
-        """Begin to look. Returns at once."""
-        self._thread.start()
-        return self
-
-    def close(self) -> None:
-        """Stop looking. A runner that is at work goes on."""
-        self._stop.set()
-        self._thread.join()
-
-    def _keep(self) -> None:
-        failures = 0  # in a row
-        while not self._stop.wait(min(self._look_seconds * 2.0**failures, LONGEST_PAUSE)):
-            try:
-                status = self._look()
-            except Exception:  # a full disk, for instance: predictions must go on
-                log.exception("Cannot look after the training jobs")
-                status = 1
-            if status is not None:
-                failures = failures + 1 if status else 0
-
-    def _look(self) -> int | None:
-        """Return the exit status of our runner if it has ended; start one if need be."""
-        if self._poll is not None:
-            status = self._poll()
-            if status is not None:
-                self._poll = None
+    pause = look_seconds
+    while not stop.wait(pause):
+        try:
+            status = run() if queue.waits and not queue.has_runner else 0
             if status:
                 log.warning("A training runner ended with status %d", status)
-            return status
-        if self._queue.waits and not self._queue.has_runner:
-            self._poll = self._start_runner()
-        return None
+        except Exception:  # a full disk, for instance: predictions must go on
+            log.exception("Cannot look after the training jobs")
+            status = 1
+        pause = min(2 * pause, LONGEST_PAUSE) if status else look_seconds
 
 
 def start_runner(data_dir: Path, jobs_folder: Path) -> subprocess.Popen[bytes]:

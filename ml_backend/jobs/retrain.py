@@ -38,7 +38,7 @@ from projection.records import Entity, ReviewedSentence
 from training.data.adjudication import adjudicate
 from training.data.dataset import SUMMARY
 from training.data.reviewed import REVIEWED, read_reviews
-from training.data.rows import Row, Rows, row_of
+from training.data.rows import Rows, row_of
 from training.data.splits import TRAIN, Shares, split
 from training.tagger.presets import DEFAULT, PRESETS, Preset, changed
 from training.tagger.recipe_runner import train_preset
@@ -79,15 +79,12 @@ class Gain:
         """Compare two models on the same sentences by the paired bootstrap (Koehn, 2004)."""
         if not before:
             return cls(0.0, 0.0, 0.0, 0.0, 0, 0)
-        counts = np.hstack([np.array([*map(_counts, each)]) for each in (before, after)])
-        first, second = (f1_of(counts[:, part].sum(axis=0, keepdims=True)) for part in _BOTH)
-        draws = resampled(counts)
-        interval = interval_of(f1_of(draws[:, _BOTH[1]]) - f1_of(draws[:, _BOTH[0]]))
-        return cls(
-            *(float(first[0]), float(second[0]), interval.low, interval.high),
-            sentences=len(counts),
-            entities=int(counts[:, 2].sum()),
-        )
+        old, new = (np.array([*map(_counts, answered)]) for answered in (before, after))
+        f1 = f1_of(np.array([old.sum(axis=0), new.sum(axis=0)]))
+        draws = resampled(np.hstack([old, new]))
+        interval = interval_of(f1_of(draws[:, 3:]) - f1_of(draws[:, :3]))
+        figures = (float(f1[0]), float(f1[1]), interval.low, interval.high)
+        return cls(*figures, sentences=len(old), entities=int(old[:, 2].sum()))
 
     def __str__(self) -> str:
         return (
@@ -98,17 +95,13 @@ class Gain:
         )
 
 
-_BOTH = (slice(0, 3), slice(3, 6))  # columns of the counts: before, after
-
-
 def _counts(answered: Answered) -> tuple[int, int, int]:
-    """How many entities of a sentence are right, predicted, and in the gold."""
-    gold, predicted = answered
-    truth, found = (
+    """How many entities are right, predicted, and in the gold."""
+    gold, predicted = (
         Counter((each.span, each.label) for each in entities)
-        for entities in (gold.target_entities, predicted)
+        for entities in (answered[0].target_entities, answered[1])
     )
-    return (truth & found).total(), found.total(), truth.total()
+    return (gold & predicted).total(), predicted.total(), gold.total()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +158,7 @@ class Retraining:
         if not (folder / EXPORT).is_dir():  # once it is there, an interruption changes nothing
             self._fetch(job).write(folder / EXPORT)
         own = ProjectReviews.read(job.project, folder / EXPORT)
-        projects = [own, *fetched_by_others(job, folder)]
+        projects = [own, *_fetched_by_others(job, folder)]
         parts = parted([each.reviewed for each in projects])
         _require_enough(own, *parts[0])
         material = [
@@ -209,14 +202,12 @@ class Retraining:
     def _train(
         self, material: Sequence[ReviewedSentence], labels: Collection[str], out: Path
     ) -> None:
-        if not out.exists():
-            data = TrainingData(reviewed=Rows.of(_rows(material), labels))
-            train_preset(self._recipe(len(material)), data, out, on_progress=self.on_progress)
-
-    def _recipe(self, sentences: int) -> Preset:
-        return (
-            changed(self.preset, {"epochs": self.epochs_of_few}) if sentences < FEW else self.preset
-        )
+        if out.exists():
+            return
+        few = {"epochs": self.epochs_of_few} if len(material) < FEW else {}
+        rows = [row for row, _ in map(row_of, material) if row.tokens]
+        data = TrainingData(reviewed=Rows.of(rows, labels))
+        train_preset(changed(self.preset, few), data, out, on_progress=self.on_progress)
 
     def _compare(self, model: Path, held_out: Sequence[Reviews]) -> tuple[list[Gain], Gain]:
         """The gain of `model` on the held-out sentences of each project, and of all together."""
@@ -238,7 +229,7 @@ class Retraining:
         return [answered(part) for part in gold]
 
 
-def fetched_by_others(job: Job, folder: Path) -> list[ProjectReviews]:
+def _fetched_by_others(job: Job, folder: Path) -> list[ProjectReviews]:
     """The reviews that the last finished job of each other project has fetched, newest first."""
     queue = JobQueue(folder.parent)
     found: dict[int, Path] = {}
@@ -257,12 +248,10 @@ def parted(projects: Iterable[Iterable[ReviewedSentence]]) -> list[tuple[Reviews
     """
     decided = [[r for r in adjudicate(each).sentences if r.judged] for each in projects]
     parts = iter(split([review.sentence for each in decided for review in each], HELD_OUT).of)
-    found = []
-    for each in decided:
-        of = [next(parts) for _ in each]
-        learned = [review for review, part in zip(each, of, strict=True) if part == TRAIN]
-        held_out = [review for review, part in zip(each, of, strict=True) if part != TRAIN]
-        found.append((learned, held_out))
+    found: list[tuple[Reviews, Reviews]] = [([], []) for _ in decided]
+    for each, (learned, held_out) in zip(decided, found, strict=True):
+        for review in each:
+            (learned if next(parts) == TRAIN else held_out).append(review)
     return found
 
 
@@ -295,7 +284,3 @@ def _require_enough(own: ProjectReviews, learned: Reviews, held_out: Reviews) ->
             "are held out, too few to tell whether a model is better",
             f"Review more: about {5 * LEAST_HELD_OUT}, from several documents",
         )
-
-
-def _rows(reviewed: Iterable[ReviewedSentence]) -> list[Row]:
-    return [row for row, _ in map(row_of, reviewed) if row.tokens]

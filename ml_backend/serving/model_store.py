@@ -192,9 +192,4 @@ def _copy(folder: Path, copy: Path) -> None:
     except shutil.Error as error:
         source, _, reason = error.args[0][0]
         raise ModelError(str(source), f"cannot be copied ({reason})") from None
-    files = [path for path in copy.rglob("*") if path.is_file()]
-    for path in files:
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    for inside in {path.parent for path in files}:
-        sync_folder(inside)
+    os.sync()

@@ -5,22 +5,18 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from filelock import FileLock
 from typer.testing import CliRunner, Result
 
 from ml_backend.cli import app
-from ml_backend.cli.jobs import with_bars
+from ml_backend.cli.console import bars
 from ml_backend.jobs.queue import RUNNER, RUNNER_LOG, Job, JobQueue, State, start_runner
 from ml_backend.serving.model_store import BUNDLED, ModelStore
 from ml_backend.settings import Settings
 from projection.errors import ModelError, TrainingError
 from tests.ml_backend.conftest import model_folder
-
-if TYPE_CHECKING:
-    from training.trainer.trainer import OnProgress
 
 
 @pytest.fixture
@@ -118,13 +114,14 @@ def test_where_another_runner_is_at_work_nothing_large_is_loaded(
 
 
 def test_each_job_shows_in_its_own_log_how_it_gets_on(queue: JobQueue) -> None:
-    def learning(job: Job, __: Path, on_progress: "OnProgress") -> Job:
-        on_progress("learn", 10, 10)
+    def learning(job: Job, _: Path) -> Job:
+        with bars() as on_progress:
+            on_progress("learn", 10, 10)
         return replace(job, state=State.KEPT)
 
     for project in (5, 6):
         queue.add(project, "asked for")
-    assert queue.run(with_bars(learning)) == 2
+    assert queue.run(learning) == 2
     for job in queue.jobs():
         assert "learn …\nlearn: 10 of 10" in queue.log(job)
 

@@ -81,6 +81,17 @@ def test_how_one_gets_in_is_said_without_the_password(
         assert json.loads(kept.read_text("utf-8"))["password"] not in shown
 
 
+@pytest.mark.parametrize("package", ["gunicorn", "prometheus_client"])
+def test_what_is_not_installed_is_named_with_the_fix(package: str) -> None:
+    code = f"import sys; sys.modules['{package}'] = None; from ml_backend.cli import main; main()"
+    ran = subprocess.run(
+        [sys.executable, "-c", code, "serve"], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 2
+    fix = "pip install 'spanferry[serve]'"
+    assert ran.stderr == f"spanferry serve: {package} is not installed. {fix}\n"
+
+
 # --- gunicorn's settings -------------------------------------------------------------------------
 
 

@@ -1,11 +1,10 @@
 """The queue of training jobs, without any training."""
 
-import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,17 +14,14 @@ import pytest
 from filelock import FileLock
 
 from ml_backend.jobs.queue import (
-    ALIVE,
     ATTEMPTS,
     RECORD,
     REVIEWS,
     RUNNER,
-    SILENT_SECONDS,
     Job,
     JobQueue,
-    Poll,
-    RunnerKeeper,
     State,
+    keep_runner,
 )
 from projection.errors import ServerError, TrainingError
 from tests.ml_backend.conftest import wait_until
@@ -198,15 +194,6 @@ class TestQueue:
         for each in onlookers:
             each.join()
 
-    def test_a_runner_that_gives_no_sign_of_life_is_gone(self, queue: JobQueue) -> None:
-        queue.add(5, "asked for")
-        with at_work(queue):
-            long_ago = time.time() - SILENT_SECONDS
-            os.utime(queue.root / ALIVE, (long_ago, long_ago))
-            assert not queue.has_runner
-            wait_until(lambda: queue.has_runner)
-        assert not queue.has_runner
-
     def test_a_runner_of_another_process_keeps_this_one_out_and_a_killed_one_does_not(
         self, queue: JobQueue
     ) -> None:
@@ -217,9 +204,10 @@ class TestQueue:
         assert other.stdout is not None
         assert other.stdout.readline() == b"begun\n"
         assert queue.run(served) == 0
-        assert queue.job(1).state is State.RUNNING
+        assert (queue.has_runner, queue.job(1).state) == (True, State.RUNNING)
         other.kill()
         other.communicate()
+        assert (queue.has_runner, queue.job(1).state) == (False, State.INTERRUPTED)
         assert queue.run(served) == 1
         assert (queue.job(1).state, queue.job(1).attempts) == (State.SERVED, 2)
 
@@ -295,33 +283,29 @@ class TestQueue:
         assert queue.add_reviews(5, 1, 9) == 1
 
 
-class Runner:
-    """A process that runs until it is told its exit status."""
-
-    def __init__(self) -> None:
-        self.status: int | None = None
-
-    def poll(self) -> int | None:
-        return self.status
-
-
 @contextmanager
-def kept(queue: JobQueue) -> Iterator[list[Runner]]:
-    """The runners a keeper in a hurry has started so far."""
-    started: list[Runner] = []
+def kept(queue: JobQueue) -> Iterator[list["Future[int]"]]:
+    """The runners that were started so far; each runs until it is given its exit status."""
+    started: list[Future[int]] = []
 
-    def start() -> Poll:
-        started.append(Runner())
-        return started[-1].poll
+    def run() -> int:
+        started.append(Future())
+        return started[-1].result(10)
 
-    keeper = RunnerKeeper(queue, start, look_seconds=0.01).start()
+    stop = threading.Event()
+    keeper = threading.Thread(target=keep_runner, args=(queue, run, stop, 0.01))
+    keeper.start()
     try:
         yield started
     finally:
-        keeper.close()
+        stop.set()
+        for each in started:
+            if not each.done():
+                each.set_result(0)
+        keeper.join()
 
 
-class TestRunnerKeeper:
+class TestKeepRunner:
     def test_a_runner_is_started_once_a_job_waits_and_only_one(self, queue: JobQueue) -> None:
         with kept(queue) as started:
             queue.add_reviews(5, 1, 1)
@@ -339,12 +323,15 @@ class TestRunnerKeeper:
         with kept(queue) as started:
             wait_until(lambda: started)
 
-    def test_a_runner_that_died_is_followed_by_another(self, queue: JobQueue) -> None:
+    def test_a_runner_that_died_is_followed_by_another(
+        self, queue: JobQueue, caplog: pytest.LogCaptureFixture
+    ) -> None:
         queue.add(5, "asked for")
         with kept(queue) as started:
             for number in (1, 2, 3):
                 wait_until(lambda: len(started) == number)  # noqa: B023  waited for here
-                started[-1].status = -9
+                started[-1].set_result(-9)
+        assert "A training runner ended with status -9" in caplog.text
 
     def test_where_somebody_else_runs_them_none_is_started(self, queue: JobQueue) -> None:
         queue.add(5, "asked for")
@@ -354,15 +341,15 @@ class TestRunnerKeeper:
 
     def test_what_goes_wrong_there_is_tried_again(self, queue: JobQueue) -> None:
         """A full disk, for instance."""
-        tries = []
+        tries, stop = [], threading.Event()
 
-        def start() -> Poll:
+        def run() -> int:
             tries.append(1)
             if len(tries) < 3:
                 raise OSError("no space left on device")
-            return Runner().poll
+            stop.set()
+            return 0
 
         queue.add(5, "asked for")
-        keeper = RunnerKeeper(queue, start, look_seconds=0.01).start()
-        wait_until(lambda: len(tries) == 3)
-        keeper.close()
+        keep_runner(queue, run, stop, 0.01)
+        assert len(tries) == 3
