@@ -11,11 +11,9 @@ import pytest
 from label_config.labeling_config import build_config
 from ml_backend.cli.push import is_export, labels_of_run
 from ml_backend.label_studio.client import Project
-from ml_backend.label_studio.imported import imported_with
 from ml_backend.review.pull import fetch, reviews_of
 from ml_backend.review.push import push_reviews
-from ml_backend.review.review_tasks import task_of_reviews
-from projection.errors import ReviewError, ServerError
+from projection.errors import ServerError
 from projection.records import (
     ConflictKind,
     Entity,
@@ -288,18 +286,6 @@ def test_a_failed_import_is_an_error_not_a_silence() -> None:
     server = Gone()
     with pytest.raises(ServerError, match="gone"):
         push_reviews(server, server.project, [CORRECTED])  # type: ignore[arg-type]
-
-
-def test_what_somebody_changed_beside_a_task_is_named() -> None:
-    task = {"id": 1, **task_of_reviews([CORRECTED])}
-    task["meta"]["reviews"][0]["notes"] = "none"
-    with pytest.raises(ReviewError, match=r"project 'x' task 1 meta\.reviews\[0\] notes"):
-        imported_with(task, "project 'x' task 1")
-
-
-@pytest.mark.parametrize("meta", [None, {}, {"other": 1}])
-def test_tasks_of_a_run_have_no_imported_reviews(meta: object) -> None:
-    assert imported_with({"meta": meta}, "task 1") == []
 
 
 def test_an_annotation_made_later_is_its_annotators() -> None:
