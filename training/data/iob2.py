@@ -217,12 +217,9 @@ def _read_sentence(
         where = f"{path}:{number}"
         token, tag = _columns(where, line)
         if fault := tag_fault(tag, before):
-            unknown = fault.startswith("unknown")
-            fix = (
-                "Tags are O, B-TYPE and I-TYPE"
-                if unknown
-                else "Convert IOB1 to IOB2: begin with B-"
-            )
+            fix = "Begin every entity with B-; convert files in IOB1 first"
+            if fault.startswith("unknown"):
+                fix = "Tags are O, B-TYPE and I-TYPE"
             raise CorpusError(where, fault, fix)
         rows.append((token, tag))
         before = tag

@@ -50,7 +50,7 @@ class TaggingMistake:
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """How many of some gold entities were found exactly."""
+    """The numbers of gold entities that were found exactly, and of all."""
 
     found: int
     of: int

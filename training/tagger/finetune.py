@@ -89,7 +89,7 @@ class TrainingResult:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What a training learns from, and the outputs of the model, `tags`.
+    """The examples a training learns from, and the outputs of the model, `tags`.
 
     `dev` decides how long to train, `eval` is scored at the end. `fingerprint` is a hash of all
     that is learned.

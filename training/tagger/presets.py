@@ -1,8 +1,8 @@
-"""Every recipe by name, with every number it has; `training.tagger.recipe_runner` carries them out.
+"""The recipes by name, with all their numbers; `training.tagger.recipe_runner` runs them.
 
 A preset is a sequence of stages. Each trains one model from the base or from the model of an
-earlier stage, on some parts of the data, or on what earlier stages' models say of unlabelled text.
-Numbers are a paper's unless a comment says "ours".
+earlier stage, on some parts of the data or as a student of earlier stages. Numbers are a paper's
+unless a comment says "ours".
 """
 
 from collections.abc import Callable, Mapping
@@ -32,10 +32,9 @@ class Part(StrEnum):
 class Draw:
     """Which sentences of a part are used.
 
-    At most `sentences`, as many of each corpus if `equal_corpora`; a corpus that has too few gives
-    all it has. Of each corpus at most the share `nameless` (below 1) is sentences without entities,
-    None as they come. What has a margin score below `least_margin` is left out; what has none, or
-    comes from a corpus without, stays.
+    At most `sentences`, as many of each corpus if `equal_corpora` (or all it has). At most the
+    share `nameless` of each corpus is without entities. Sentences with a margin score below
+    `least_margin` are left out; those without a score stay.
     """
 
     sentences: int | None = None
@@ -55,11 +54,10 @@ ALL = Draw()
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A part of the data in a stage: how much its words count, and how far they are doubted.
+    """A part of the data in a stage, with `weight` and `doubt` of its words (`trainer.losses`).
 
-    See `trainer.losses` for `weight` and `doubt`. With `confidence`, the weight of a word in an
-    entity is multiplied by the probability that the entity was found and placed right. What is
-    `optional` may be missing.
+    With `confidence`, the weight of a word in an entity is multiplied by the probability of the
+    entity. An `optional` part may be missing.
     """
 
     part: Part
@@ -79,12 +77,11 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One training: from what, on what, and how.
+    """One training: the model it starts from, the parts it learns from, and its settings.
 
-    With `teachers` (earlier stages) the text of the parts is learned from what their models say:
-    the probabilities of the first, and the tags on which all agree. An `optional` stage is left
-    out if a part is missing; who starts from it then starts from what it would have started from.
-    `settings.base` and `settings.seed` are filled in by the training.
+    With `teachers` (earlier stages) it learns the probabilities of the first teacher and the tags
+    on which all agree. An `optional` stage is left out if a part is missing; its successors then
+    start from its own start. `settings.base` and `settings.seed` are set by the training.
     """
 
     name: str
@@ -212,9 +209,7 @@ _PRESETS = (
         ),
     ),
     _li(
-        "",
-        "Li, He & Xu (2021): English first, then pseudo-labels with (1+p)^γ",
-        *_LI_SEQUENTIAL_RW,
+        "", "Li, He & Xu (2021): English first, then pseudo-labels with (1+p)^γ", *_LI_SEQUENTIAL_RW
     ),
     _li(
         "-sequential-rw",
@@ -275,7 +270,7 @@ DEFAULT = "spanferry"
 
 
 def preset_named(name: str) -> Preset:
-    """A preset of `PRESETS`.
+    """Return a preset of `PRESETS`.
 
     Raises:
         TrainingError: if there is none of this name.

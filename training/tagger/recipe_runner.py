@@ -32,7 +32,7 @@ from training.tagger.word_translation import (
     LEAST_COVERED,
     covered,
     translated,
-    translations_from_bundled,
+    translations_from_aligner,
 )
 from training.trainer import trainer as loop
 from training.trainer.card import model_card, table
@@ -273,7 +273,7 @@ class _Course:
             return []
         words = self.data.translations
         if words is None:
-            words = translations_from_bundled((row.tokens for row in rows), text)
+            words = translations_from_aligner((row.tokens for row in rows), text)
             if (share := covered(rows, words)) < LEAST_COVERED:
                 log.warning("nothing is translated: the aligner knows %.0f %%", 100 * share)
                 return []

@@ -33,12 +33,12 @@ class SeedSpread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "SeedSpread":
-        """The spread of at least one value."""
+        """Return the spread of at least one value."""
         deviation = statistics.stdev(values) if len(values) > 1 else None
         return cls(statistics.fmean(values), deviation, tuple(values))
 
     def to_json(self) -> dict[str, Any]:
-        """A plain object."""
+        """Return a JSON object."""
         return {"mean": self.mean, "deviation": self.deviation, "values": [*self.values]}
 
     def __str__(self) -> str:
@@ -56,7 +56,7 @@ class Seeds:
 
     @property
     def spreads(self) -> dict[str, SeedSpread]:
-        """F1, precision and recall on what was held out; empty where nothing was."""
+        """F1, precision and recall on the held-out data; empty without any."""
         scores = [record["scores"] for record in self.records.values()]
         if not scores or None in scores:
             return {}
@@ -64,7 +64,7 @@ class Seeds:
 
     @property
     def by_type(self) -> dict[str, SeedSpread]:
-        """F1 of each entity type; a type that a seed never met or predicted counts 0 there."""
+        """F1 of each entity type, 0 for a seed that did not see or predict it."""
         if not self.spreads:
             return {}
         scores = [record["scores"]["by_type"] for record in self.records.values()]
@@ -73,7 +73,7 @@ class Seeds:
         return {kind: SeedSpread.of([s.get(kind, zero)["f1"] for s in scores]) for kind in kinds}
 
     def to_json(self) -> dict[str, Any]:
-        """The content of `summary.json`; scores are fractions."""
+        """Return the content of `summary.json`; scores are fractions."""
         return {
             "schema": SCHEMA,
             "preset": self.preset,
@@ -155,7 +155,7 @@ def _claim(out: Path, plan: Mapping[str, Any]) -> None:
 
 
 def _page(seeds: Seeds) -> str:
-    """The README of a folder of seeds."""
+    """Return the README of a folder of seeds."""
     rows = [
         *((name, str(spread)) for name, spread in seeds.spreads.items()),
         *((f"F1 of {kind}", str(spread)) for kind, spread in seeds.by_type.items()),

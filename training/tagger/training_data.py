@@ -20,7 +20,7 @@ DEV_OF = 1000  # a sentence's hash modulo this decides whether it is held out
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """What recipes learn from. Missing parts are empty.
+    """The parts of the data that recipes learn from. Missing parts are empty.
 
     `english` is gold of the source language; `pseudo` is projected and not reviewed, with the
     confidence of each label; `reviewed` is target language that people or gold stand behind. The

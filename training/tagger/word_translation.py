@@ -64,25 +64,22 @@ def _strongest(ties: Mapping[tuple[str, str], float]) -> Translations:
     return {source: target for source, (_, target) in best.items()}
 
 
+Counted = tuple[tuple[str, int], ...]
+"""Words in lower case and their frequency, the most frequent first."""
+
+
 def translations_from_aligner(
-    lexicon: Lexicon, english: Iterable[Sequence[str]], target: Iterable[Sequence[str]]
+    english: Iterable[Sequence[str]],
+    target: Iterable[Sequence[str]],
+    lexicon: Lexicon | None = None,
 ) -> Translations:
     """Look English words up in a joint aligner's lexicon, among the frequent words of target text.
 
-    The lexicon holds hashes of pairs, so both sides must be given, as sentences in words.
+    The lexicon holds hashes of pairs, so both sides must be given, as sentences in words. None is
+    that of the bundled aligner; its answers are cached.
     """
-    return _tied(lexicon, _counted(english), _counted(target)[:VOCABULARY])
-
-
-def translations_from_bundled(
-    english: Iterable[Sequence[str]], target: Iterable[Sequence[str]]
-) -> Translations:
-    """The same by the bundled aligner; cached, because it takes long."""
-    return _tied_by_bundled(_counted(english), _counted(target)[:VOCABULARY])
-
-
-Counted = tuple[tuple[str, int], ...]
-"""Words in lower case and their frequency, the most frequent first."""
+    words = _counted(english), _counted(target)[:VOCABULARY]
+    return _tied_by_bundled(*words) if lexicon is None else _tied(lexicon, *words)
 
 
 def _counted(sentences: Iterable[Sequence[str]]) -> Counted:
@@ -92,7 +89,10 @@ def _counted(sentences: Iterable[Sequence[str]]) -> Counted:
 
 @lru_cache(maxsize=4)
 def _tied_by_bundled(english: Counted, target: Counted) -> Translations:
-    return _tied(bundled_lexicon(), english, target)
+    from projection.aligners.joint import JointAligner  # noqa: PLC0415  only without another lexicon
+
+    aligner = JointAligner.from_pretrained(resolve(None, "aligner"))
+    return _tied(aligner.lexicon, english, target)
 
 
 def _tied(lexicon: Lexicon, english: Counted, target: Counted) -> Translations:
@@ -110,17 +110,6 @@ def _tied(lexicon: Lexicon, english: Counted, target: Counted) -> Translations:
             if tie > 0:
                 found[word] = candidates[column]
     return found
-
-
-def bundled_lexicon(aligner: str | Path | None = None) -> Lexicon:
-    """Load the lexicon of a joint aligner; None is the bundled one.
-
-    Raises:
-        ModelError: if it cannot be loaded or is no joint aligner.
-    """
-    from projection.aligners.joint import JointAligner  # noqa: PLC0415  only without another lexicon
-
-    return JointAligner.from_pretrained(resolve(aligner, "aligner")).lexicon
 
 
 def read_translations(paths: Iterable[Path]) -> Translations:

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from projection.errors import TrainingError
-from training.data.rows import Row, Rows
+from training.data.rows import NO_ROWS, Row, Rows
 from training.evaluation.tagging_scores import evaluate
 from training.tagger.presets import PRESETS, Draw, Part, Preset, Stage, Use, changed
 from training.tagger.recipe_runner import Trained, plan_of, train_preset
@@ -322,7 +322,7 @@ class TestWhatIsLearned:
     def test_unlabelled_text_is_that_of_the_target_parts_where_none_is_given(
         self, base: Base, data: TrainingData, tmp_path: Path
     ) -> None:
-        some = replace(data, unlabelled=None)
+        some = replace(data, unlabelled=NO_ROWS)
         trained = train_preset(quick("wu2020", base("bert")), some, tmp_path / "model")
         assert trained.stages[-1].learned_from == {"unlabelled": 60}
 
@@ -480,7 +480,7 @@ class TestSeeds:
         train_seeds(preset, data, out, [0])
         for other, some in (
             (changed(preset, {"epochs": 2}), data),
-            (preset, replace(data, english=None)),
+            (preset, replace(data, english=NO_ROWS)),
         ):
             with pytest.raises(TrainingError, match="another recipe or other data"):
                 train_seeds(other, some, out, [0])
