@@ -6,9 +6,9 @@ sample is reviewed, and that a threshold is looked for once (docs/audit.md).
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import NamedTuple
 
 from label_config.labeling_config import labels_of
 from ml_backend.audit.estimates import (
@@ -160,34 +160,16 @@ class AuditReport:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class _Member:
-    """A task of the sample: what it was drawn for, and the decision on it, if there is one."""
+class _Member(NamedTuple):
+    """A task of the sample, and its review if that counts. `state` is a number of the report."""
 
     stratum: Stratum
     size: int
     version: str
     threshold: float
-    propagated: bool
-    decision: ReviewedSentence | None
+    state: str
+    review: ReviewedSentence | None
     disagreement: bool
-
-    @property
-    def state(self) -> str:
-        """Which number of the report it counts for."""
-        if self.propagated:
-            return "propagated"
-        if self.decision is None:
-            return "waiting"
-        if self.decision.status is ReviewStatus.SKIPPED:
-            return "skipped"
-        seen = None if self.decision.predicted is None else self.decision.model_version
-        return "reviewed" if seen == self.version else "foreign"
-
-    @property
-    def review(self) -> ReviewedSentence | None:
-        """The decision, if it counts."""
-        return self.decision if self.state == "reviewed" else None
 
 
 def audit_report(
@@ -309,17 +291,24 @@ def _known_audit(tasks: Iterable[Task], name: str | None, where: str) -> str:
 
 def _member(task: Task, labels: Collection[str], shown: str, where: str) -> _Member:
     found = adjudicate(reviews_of([task], labels, where))
+    decision = found.sentences[0] if found.sentences else None
     stratum, data = stratum_of(task), task["data"]
-    return _Member(
-        stratum=stratum,
-        size=int(data.get("audit_stratum_size") or 0),
-        # Older samples do not name what they were drawn for.
-        version=str(data.get("audit_model_version") or shown),
-        threshold=float(data.get("audit_threshold") or stratum.low),
-        propagated=is_propagated(task),
-        decision=found.sentences[0] if found.sentences else None,
-        disagreement=bool(found.disagreements),
-    )
+    # Older samples do not name what they were drawn for.
+    version = str(data.get("audit_model_version") or shown)
+    threshold = float(data.get("audit_threshold") or stratum.low)
+    if is_propagated(task):
+        state = "propagated"
+    elif decision is None:
+        state = "waiting"
+    elif decision.status is ReviewStatus.SKIPPED:
+        state = "skipped"
+    elif decision.predicted is None or decision.model_version != version:
+        state = "foreign"
+    else:
+        state = "reviewed"
+    review = decision if state == "reviewed" else None
+    size, disagreement = int(data.get("audit_stratum_size") or 0), bool(found.disagreements)
+    return _Member(stratum, size, version, threshold, state, review, disagreement)
 
 
 def _counts(decision: ReviewedSentence) -> Counts:
@@ -329,16 +318,16 @@ def _counts(decision: ReviewedSentence) -> Counts:
     return Counts(len(proposed), len(true), len(proposed & true))
 
 
-def _stratum_report(reviewed: ReviewedStratum, members: Sequence[_Member]) -> StratumReport:
-    counts: Mapping[str, Any] = {
-        part: sum(getattr(each, part) for each in reviewed.counts)
-        for part in ("unusable", "proposed", "true", "right")
-    }
+def _stratum_report(sampled: ReviewedStratum, members: Sequence[_Member]) -> StratumReport:
+    counts = sampled.counts
     return StratumReport(
-        name=reviewed.name,
+        name=sampled.name,
         size=max((member.size for member in members), default=0),
         drawn=len(members),
-        reviewed=len(reviewed.counts),
-        remaining=reviewed.remaining,
-        **counts,
+        reviewed=len(counts),
+        unusable=sum(each.unusable for each in counts),
+        remaining=sampled.remaining,
+        proposed=sum(each.proposed for each in counts),
+        true=sum(each.true for each in counts),
+        right=sum(each.right for each in counts),
     )

@@ -89,7 +89,7 @@ def diagnose(
         if backend_url:
             yield _address_guard(server, backend_url)
         if project:
-            yield from _project_checks(server, project, backend_url, expected)
+            yield from check_project(server, project, backend_url, expected)
 
 
 def _address_guard(server: ReviewServer, backend_url: str) -> CheckResult:
@@ -105,9 +105,10 @@ def _address_guard(server: ReviewServer, backend_url: str) -> CheckResult:
     )
 
 
-def _project_checks(
+def check_project(
     server: ReviewServer, title: str, backend_url: str | None, expected: str | None
 ) -> Iterator[CheckResult]:
+    """Check a project and its backend; the arguments are those of `diagnose`."""
     try:
         project = server.existing_project(title)
         backends, webhooks = server.backends(project), server.webhooks(project)

@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -83,12 +83,13 @@ def repredict(
     sentences = {task["id"]: sentence_of(task, f"task {task['id']}") for task in due}
     fitting = [task for task in due if projector.fits(sentences[task["id"]])]
     predicted = refreshed = 0
-    for chunk in _parts(fitting, CHUNK):
+    for start in range(0, len(fitting), CHUNK):
+        chunk = fitting[start : start + CHUNK]
         found: dict[int, ProjectedSentence] = {}
-        for part in _parts(chunk, SLICE):
-            ids = [task["id"] for task in part]
+        for first in range(0, len(chunk), SLICE):
+            ids = [task["id"] for task in chunk[first : first + SLICE]]
             found.update(zip(ids, projector.project([sentences[n] for n in ids]), strict=True))
-            on_progress(len(part))
+            on_progress(len(ids))
         new_looks = {task["id"] for task in chunk if _refresh(server, task, found[task["id"]])}
         # Refreshing many takes minutes, in which people go on.
         still_due = _still_due(server, project, chunk)
@@ -154,8 +155,3 @@ def _refresh(server: ReviewServer, task: Task, projected: ProjectedSentence) -> 
 def _reads_like(data: Mapping[str, Any]) -> str:
     # An older spanferry pushed tasks without some of these.
     return _SCORE.sub("", json.dumps([data.get(key) or "" for key in _READ]))
-
-
-def _parts(tasks: Sequence[Task], size: int) -> Iterator[Sequence[Task]]:
-    for start in range(0, len(tasks), size):
-        yield tasks[start : start + size]

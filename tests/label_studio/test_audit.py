@@ -143,7 +143,7 @@ def test_an_audit_is_drawn_reviewed_and_reported(
     assert "which flatters these figures" in words
 
 
-def test_what_is_drawn_for_one_model_and_reviewed_for_another_is_told_and_vouches_for_nothing(
+def test_an_audit_reviewed_against_another_model_has_no_figures_and_is_refused(
     label_studio: LabelStudioServer, server: ReviewServer, filled: Project, tmp_path: Path
 ) -> None:
     draw(server, filled, "a", size=SIZE)
@@ -207,11 +207,11 @@ def test_a_project_nobody_reviewed_has_no_disagreements(
 def test_disagreements_are_marked_and_cleared(
     label_studio: LabelStudioServer, server: ReviewServer, filled: Project
 ) -> None:
-    disputed, agreed, alone = server.tasks(filled)[:3]
+    contested, agreed, alone = server.tasks(filled)[:3]
     with second_person(label_studio) as colleague:
-        for task, label in ((disputed, "LOC"), (agreed, "LOC"), (alone, "LOC")):
+        for task, label in ((contested, "LOC"), (agreed, "LOC"), (alone, "LOC")):
             decide(server, task, label)
-        decide(colleague, disputed, "ORG")
+        decide(colleague, contested, "ORG")
         decide(colleague, agreed, "LOC")
         mine, theirs = sorted({a["completed_by"] for a in server.tasks(filled)[0]["annotations"]})
 
@@ -223,11 +223,11 @@ def test_disagreements_are_marked_and_cleared(
         assert (first["agreement"]["sentences"], first["agreement"]["compared"]) == (2, 2)
         assert (second["open"], second["marked"], second["cleared"]) == (1, 0, 0)
         [told] = first["disagreements"]
-        assert told["task_id"] == disputed["id"]
+        assert told["task_id"] == contested["id"]
         assert told["differs"] == f"{mine}: LOC “Berlin”; {theirs}: ORG “Berlin”"
         tabs = server.ensure_tabs(filled, list(review_tabs()))
         tab = tabs[DISAGREEMENTS.title]
-        assert shown_in(label_studio, filled, tab) == {disputed["id"]}
+        assert shown_in(label_studio, filled, tab) == {contested["id"]}
         assert server.tasks(filled)[0]["data"]["disagreement"] == told["differs"]
         words = in_words(label_studio, filled, "adjudicate")
         assert words.startswith("agreement of annotators: F1 0.50 on 2 sentences that two found")
@@ -240,6 +240,6 @@ def test_disagreements_are_marked_and_cleared(
         assert shown_in(label_studio, filled, tab) == set()
 
         assert spanferry(label_studio, filled, "adjudicate")["marked"] == 1
-        decide(colleague, disputed, "LOC")
+        decide(colleague, contested, "LOC")
         cleared = spanferry(label_studio, filled, "adjudicate")
         assert (cleared["disagreements"], cleared["cleared"]) == ([], 1)

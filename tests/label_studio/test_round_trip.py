@@ -494,7 +494,7 @@ def test_a_backend_that_cannot_be_reached_is_refused(
 # The command line
 
 
-def test_the_verbs_do_the_same(
+def test_the_commands_do_the_same(
     label_studio: LabelStudioServer, run: Path, tmp_path: Path, backend: RunningBackend
 ) -> None:
     runner = CliRunner()

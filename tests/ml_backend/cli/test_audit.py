@@ -8,14 +8,16 @@ from ml_backend.cli import app
 ACCESS = ("--url", "http://127.0.0.1:9", "--api-key", "0" * 40, "--project", "News")
 
 
-@pytest.mark.parametrize("verb", [("audit", "draw"), ("audit", "report"), ("adjudicate",)])
-def test_the_help_names_the_environment_variables_and_has_an_example(verb: tuple[str, ...]) -> None:
-    result = CliRunner().invoke(app, [*verb, "--help"], env={"COLUMNS": "200"})
+@pytest.mark.parametrize("command", [("audit", "draw"), ("audit", "report"), ("adjudicate",)])
+def test_the_help_names_the_environment_variables_and_has_an_example(
+    command: tuple[str, ...],
+) -> None:
+    result = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "200"})
 
     assert result.exit_code == 0
     assert "LABEL_STUDIO_URL" in result.stdout
     assert "LABEL_STUDIO_API_KEY" in result.stdout
-    assert f"spanferry {' '.join(verb)} " in result.stdout
+    assert f"spanferry {' '.join(command)} " in result.stdout
     assert "--json" in result.stdout
 
 

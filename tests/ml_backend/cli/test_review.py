@@ -1,4 +1,4 @@
-"""The verbs that talk to Label Studio, as far as they go without one."""
+"""The commands that talk to Label Studio, as far as they go without one."""
 
 import json
 from pathlib import Path
@@ -54,18 +54,18 @@ def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", ["push", "export", "propagate", "repredict", "adjudicate", "doctor"]
+    "command", ["push", "export", "propagate", "repredict", "adjudicate", "doctor"]
 )
-def test_the_help_names_the_environment_variables_and_has_an_example(verb: str) -> None:
-    result = CliRunner().invoke(app, [verb, "--help"], env={"COLUMNS": "200"})
+def test_the_help_names_the_environment_variables_and_has_an_example(command: str) -> None:
+    result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
 
     assert result.exit_code == 0
     assert "LABEL_STUDIO_URL" in result.stdout
     assert "LABEL_STUDIO_API_KEY" in result.stdout
-    assert f"spanferry {verb} " in result.stdout
+    assert f"spanferry {command} " in result.stdout
 
 
-def test_a_verb_without_a_key_says_which_variable_to_set() -> None:
+def test_a_command_without_a_key_says_which_variable_to_set() -> None:
     result = CliRunner().invoke(app, ["export", "--url", "http://localhost", "--project", "P"])
 
     assert result.exit_code == 2
@@ -112,7 +112,7 @@ def test_options_of_an_export_that_cannot_be_are_usage_errors(
     assert says in result.output
 
 
-def test_nobody_at_the_url_is_a_mistake_one_can_mend(tmp_path: Path) -> None:
+def test_no_server_at_the_url_is_an_error_with_a_fix(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     command = ["push", str(run_of(tmp_path / "run")), "--url", url, "--project", "Some"]
 

@@ -1,0 +1,125 @@
+"""What the doctor says about a project, against a review server that lives in memory."""
+
+from dataclasses import replace
+
+import pytest
+
+from label_config.labeling_config import build_config
+from ml_backend.label_studio.client import Backend, Project, Webhook
+from ml_backend.label_studio.doctor import NOTE, OK, PROBLEM, CheckStatus, check_project
+from projection.errors import ServerError
+
+URL = "http://backend:9090"
+PROJECT = Project(1, "News", build_config(("PER", "LOC")), "v1", 5, 5, 0)
+BACKEND = Backend(1, URL, connected=True, interactive=True, model_version="v1", error="")
+HOOK = Webhook(1, f"{URL}/webhook", active=True, authorization="Token a")
+
+
+class FixedServer:
+    """The part of ReviewServer that the doctor needs."""
+
+    def __init__(
+        self,
+        project: Project = PROJECT,
+        backends: tuple[Backend, ...] = (BACKEND,),
+        webhooks: tuple[Webhook, ...] = (HOOK,),
+        missing: int = 0,
+    ) -> None:
+        self.found, self._backends, self._webhooks = project, backends, webhooks
+        self._missing = missing
+
+    def existing_project(self, title: str) -> Project:
+        if title != self.found.title:
+            raise ServerError("http://studio", f"no project {title!r}", "Check the title")
+        return self.found
+
+    def backends(self, _: Project) -> list[Backend]:
+        return [*self._backends]
+
+    def webhooks(self, _: Project) -> list[Webhook]:
+        return [*self._webhooks]
+
+    def tasks_without_current_prediction(self, _: Project) -> int:
+        return self._missing
+
+
+def examine(
+    server: FixedServer, url: str | None = URL, expected: str | None = "Token a"
+) -> dict[str, CheckStatus]:
+    found = check_project(server, "News", url, expected)  # type: ignore[arg-type]
+    return {check.name: check.verdict for check in found}
+
+
+def test_a_healthy_project_has_no_problem() -> None:
+    names = ("project", "labeling config", "predictions", "backend", "interactive")
+    assert examine(FixedServer()) == dict.fromkeys((*names, "model version", "webhook"), OK)
+
+
+@pytest.mark.parametrize(
+    ("server", "name", "status"),
+    [
+        pytest.param(FixedServer(replace(PROJECT, title="Sport")), "project", PROBLEM, id="none"),
+        pytest.param(
+            FixedServer(replace(PROJECT, label_config="<View/>")),
+            "labeling config",
+            PROBLEM,
+            id="a labeling config of somebody else",
+        ),
+        pytest.param(
+            FixedServer(replace(PROJECT, task_count=0)), "predictions", PROBLEM, id="no tasks"
+        ),
+        pytest.param(FixedServer(missing=2), "predictions", NOTE, id="some without prediction"),
+        pytest.param(FixedServer(missing=5), "predictions", PROBLEM, id="all without prediction"),
+        pytest.param(FixedServer(backends=()), "backend", PROBLEM, id="not connected"),
+        pytest.param(
+            FixedServer(backends=(replace(BACKEND, connected=False),)),
+            "backend",
+            PROBLEM,
+            id="no answer",
+        ),
+        pytest.param(
+            FixedServer(backends=(replace(BACKEND, interactive=False),)),
+            "interactive",
+            PROBLEM,
+            id="not interactive",
+        ),
+        pytest.param(
+            FixedServer(backends=(replace(BACKEND, model_version="v2"),)),
+            "model version",
+            PROBLEM,
+            id="another model",
+        ),
+        pytest.param(FixedServer(webhooks=()), "webhook", PROBLEM, id="no webhook"),
+        pytest.param(
+            FixedServer(webhooks=(replace(HOOK, active=False),)),
+            "webhook",
+            PROBLEM,
+            id="webhook off",
+        ),
+    ],
+)
+def test_a_fault_is_found(server: FixedServer, name: str, status: CheckStatus) -> None:
+    assert examine(server)[name] is status
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected", "status"),
+    [
+        pytest.param("Token a", "Token a", OK, id="the same password"),
+        pytest.param("Token b", "Token a", PROBLEM, id="another one"),
+        pytest.param("", "Token a", PROBLEM, id="none"),
+        pytest.param("Token b", None, OK, id="nobody here knows the password"),
+        pytest.param("", None, PROBLEM, id="but that there is one"),
+        pytest.param("", "", OK, id="the backend accepts any request"),
+        pytest.param("Token b", "", OK, id="whatever it sends"),
+    ],
+)
+def test_a_webhook_is_compared_with_what_the_backend_accepts(
+    sent: str, expected: str | None, status: CheckStatus
+) -> None:
+    server = FixedServer(webhooks=(replace(HOOK, authorization=sent),))
+    assert examine(server, expected=expected)["webhook"] is status
+
+
+def test_a_project_without_a_backend_is_worth_a_note() -> None:
+    assert examine(FixedServer(backends=()), url=None)["backend"] is NOTE
