@@ -13,7 +13,7 @@ COPY label_config label_config
 COPY ml_backend ml_backend
 COPY training training
 RUN --mount=type=cache,target=/root/.cache/pip \
-    /opt/spanferry/bin/pip install -c constraints.txt .
+    /opt/spanferry/bin/pip install -c constraints.txt ".[serve]"
 
 FROM python:3.11-slim-bookworm
 COPY --from=build /opt/spanferry /opt/spanferry

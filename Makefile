@@ -1,6 +1,6 @@
 # make demo             the bundled sample, projected and open for review in Label Studio
 # make demo HEADLESS=1  the whole loop by itself, with a table at the end
-# make test             everything CI runs
+# make test             everything CI runs: lint, types, tests (one test process a core)
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
@@ -23,7 +23,7 @@ types: $(VENV)/.dev
 	$(BIN)/mypy
 
 unit: $(VENV)/.dev
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
@@ -43,7 +43,7 @@ $(BIN)/python:
 # The constraints pin torch to 2.13.0: a newer one brings gigabytes of CUDA libraries.
 $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing into $(VENV): about 2 GB, some minutes the first time …"
-	$(BIN)/python -m pip install -c constraints.txt -e '.[label-studio]'
+	$(BIN)/python -m pip install -c constraints.txt -e '.[label-studio,serve]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.demo

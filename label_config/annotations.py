@@ -1,6 +1,6 @@
-"""What people decided, read back from Label Studio's export; and decisions as annotations."""
+"""Annotations of Label Studio's export as reviewed sentences, and decisions as annotations."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,13 +14,13 @@ from label_config.regions import (
     region_of,
     with_provenance,
 )
-from label_config.tasks import Json, conflicts_of, sentence_of
+from label_config.tasks import record_of
 from projection.errors import ReviewError
 from projection.io.json_fields import Fields
 from projection.records import (
     Entity,
     LabelOrigin,
-    ParallelSentence,
+    ProjectedSentence,
     Provenance,
     ReviewedSentence,
     ReviewStatus,
@@ -31,25 +31,24 @@ NOBODY = "unknown"  # the annotator, when Label Studio no longer knows
 
 
 def reviewed_of(
-    exported_task: Json, labels: Collection[str], where: str = "export"
+    exported_task: Mapping[str, Any], labels: Collection[str], where: str = "export"
 ) -> list[ReviewedSentence]:
-    """One record for every annotation of an exported task, in Label Studio's order.
+    """Return one record for every annotation of an exported task, in Label Studio's order.
 
-    The entities are what the person left, sorted by span, without scores. Overlapping ones are all
-    kept, and named in `notes`. Without a prediction to compare with, what was submitted counts as
-    corrected. `provenance` is what each region says of itself; one drawn anew in the place of a
-    deleted prediction, with the same label, takes the source from that.
+    The entities are what the annotator left, sorted by span, without scores. Overlapping ones are
+    all kept, and named in `notes`. Without a prediction to compare with, an annotation counts as
+    corrected. `provenance` is from each region; one drawn anew in the place of a deleted prediction
+    with the same label takes its source.
 
     Raises:
         ReviewError: naming task and annotation, if anything in it is missing, unknown, or
-            contradicts the sentence that was sent.
+            contradicts the record of the task.
     """
     export = Fields(exported_task, where, ReviewError, _FIX)
     task = replace(export, where=f"{where} task {export.integer_or_none('id')}")
-    task.child("data")  # `sentence_of` would take a task without it for the data themselves
-    sentence = sentence_of(task.row, task.where)
+    record = record_of(task.row, task.where)
     return [
-        _reviewed(task, sentence, annotation, labels) for annotation in task.children("annotations")
+        _reviewed(task, record, annotation, labels) for annotation in task.children("annotations")
     ]
 
 
@@ -59,11 +58,10 @@ def annotation_of(
     status: ReviewStatus,
     provenance: Sequence[Provenance] = (),
 ) -> list[dict[str, Any]]:
-    """The `result` list a person would submit who leaves these entities and decides `status`.
+    """Return the `result` list of an annotation with these entities and this decision.
 
     `provenance` goes with `entities`, one for one, and comes back from `reviewed_of` unchanged.
-    Scores are not written: a person said so. A skipped task is one submitted with
-    `was_cancelled`, which is beside the result, not in it.
+    Scores are left out. That a task was skipped (`was_cancelled`) is not part of the result.
 
     Raises:
         SpanError: if an entity reaches past `target_text`.
@@ -85,8 +83,9 @@ def annotation_of(
 
 
 def _reviewed(
-    task: Fields, sentence: ParallelSentence, submitted: Fields, labels: Collection[str]
+    task: Fields, record: ProjectedSentence, submitted: Fields, labels: Collection[str]
 ) -> ReviewedSentence:
+    sentence = record.sentence
     annotation_id = submitted.integer_or_none("id")
     annotation = replace(submitted, where=f"{task.where} annotation {annotation_id}")
     result = read_result(annotation, sentence, labels)
@@ -94,42 +93,38 @@ def _reviewed(
     predicted = None if prediction is None else read_result(prediction, sentence, labels).regions
     return ReviewedSentence(
         sentence=sentence,
-        entities=tuple(Entity(entity.span, entity.label) for entity in result.entities),
+        entities=tuple(Entity(r.entity.span, r.entity.label) for r in result.regions),
         status=_status(annotation, result, predicted),
         annotator=_annotator(annotation),
         lead_time=annotation.number_or_none("lead_time"),
         predicted=None if predicted is None else tuple(region.entity for region in predicted),
-        conflicts=conflicts_of(task.row, task.where),
+        conflicts=record.conflict_kinds,
         model_version=None if prediction is None else prediction.text_or_none("model_version"),
         task_id=task.integer_or_none("id"),
         annotation_id=annotation_id,
         updated_at=annotation.text_or_none("updated_at"),
         notes=(*note, *result.notes),
-        provenance=_provenance(result.regions, predicted or ()),
+        provenance=tuple(_provenance(result.regions, predicted or ())),
+        teacher_entities=record.source_entities if sentence.entities is None else None,
     )
 
 
-def _provenance(left: Sequence[Region], predicted: Sequence[Region]) -> tuple[Provenance, ...]:
-    """Where each region comes from, as it says itself, or as its forerunner does."""
+def _provenance(left: Sequence[Region], predicted: Sequence[Region]) -> Iterator[Provenance]:
     kept = {region.identity for region in left}
     gone = [region for region in predicted if region.identity not in kept]
-    return tuple(_provenance_of(region, gone) for region in left)
-
-
-def _provenance_of(region: Region, gone: Sequence[Region]) -> Provenance:
-    if region.origin is not None:
-        return Provenance(region.origin, region.source)
-    forerunner = _forerunner(region.entity, gone)
-    if forerunner is None:
-        return Provenance(LabelOrigin.PERSON, region.source)
-    same = forerunner.entity.span == region.entity.span
-    origin = LabelOrigin.PROJECTED if same else LabelOrigin.CHANGED
-    return Provenance(origin, region.source or forerunner.source)
+    for region in left:
+        forerunner = None if region.origin else _forerunner(region.entity, gone)
+        if forerunner is None:
+            yield Provenance(region.origin or LabelOrigin.PERSON, region.source)
+        else:
+            same = forerunner.entity.span == region.entity.span
+            origin = LabelOrigin.PROJECTED if same else LabelOrigin.CHANGED
+            yield Provenance(origin, region.source or forerunner.source)
 
 
 def _forerunner(entity: Entity, gone: Sequence[Region]) -> Region | None:
-    """The predicted region that was deleted to draw this one: the same, or the only one with its
-    label that it overlaps. Borders are often corrected that way.
+    """Find the predicted region that was deleted to draw this one, as borders often are corrected:
+    the same span and label, or the only overlapping region with the label.
     """
     alike = [r for r in gone if r.entity.label == entity.label]
     same = [r for r in alike if r.entity.span == entity.span]
@@ -150,38 +145,30 @@ def _status(annotation: Fields, result: Result, predicted: Sequence[Region] | No
 
 
 def _marks(regions: Iterable[Region]) -> list[tuple[object, str]]:
-    # Read results are sorted, so equal lists are equal multisets.
+    # Results are sorted, so equal lists are equal multisets.
     return [(region.entity.span, region.entity.label) for region in regions]
 
 
 def _prediction(task: Fields, annotation: Fields) -> tuple[Fields | None, tuple[str, ...]]:
-    """What the annotator started from, and a note where that is a guess."""
-    found, note = _seen(task.row, annotation.row, annotation.integer_or_none("parent_prediction"))
-    if found is None:
-        return None, note
-    return replace(task, row=found, where=f"{task.where} prediction {found.get('id')}"), note
-
-
-def _seen(task: Json, annotation: Json, seen: int | None) -> tuple[Json | None, tuple[str, ...]]:
+    """Find the prediction the annotator started from, and a note where that is a guess."""
+    seen = annotation.integer_or_none("parent_prediction")
     # Label Studio lists bare ids unless asked for full predictions, but keeps a copy of the one
     # that was submitted from in the annotation itself.
-    full = [p for p in task.get("predictions") or () if isinstance(p, dict) and "result" in p]
-    if seen is not None:
-        copy = annotation.get("prediction")
-        candidates = [*full, copy] if isinstance(copy, dict) and "result" in copy else full
-        for prediction in candidates:
-            if prediction.get("id") == seen:
-                return prediction, ()
-    if not full:
+    listed = task.row.get("predictions")
+    given = [*(listed if isinstance(listed, list) else ()), annotation.row.get("prediction")]
+    *others, copy = [p if isinstance(p, dict) and "result" in p else None for p in given]
+    full = [prediction for prediction in others if prediction is not None]
+    same = [p for p in (*full, copy) if p and seen is not None and p.get("id") == seen]
+    found = same[0] if same else newest(full)
+    if found is None:
         return None, ()
-    last = newest(full)
-    if seen is None:
-        return last, ()
-    return last, (f"prediction {seen}, which the annotator saw, is gone: compared to the newest",)
+    note = f"prediction {seen}, which the annotator saw, is gone: compared to the newest"
+    prediction = replace(task, row=found, where=f"{task.where} prediction {found.get('id')}")
+    return prediction, () if same or seen is None else (note,)
 
 
-def newest(predictions: Iterable[Json]) -> Json | None:
-    """The one made last; of those made at the same moment, the one with the highest id."""
+def newest(predictions: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Return the prediction made last; of the same moment, the one with the highest id."""
     return max(
         predictions,
         key=lambda made: (str(made.get("created_at") or ""), made.get("id") or 0),

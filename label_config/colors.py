@@ -1,4 +1,4 @@
-"""One colour a label, the same in every project, readable on a light and on a dark page."""
+"""One colour per label, the same in every project, readable in both themes."""
 
 import colorsys
 import hashlib
@@ -6,14 +6,13 @@ import hashlib
 # Colours people know from other NER tools; every other label gets one computed from its name.
 FAMILIAR = {"PER": "#1f77b4", "ORG": "#d62728", "LOC": "#2a9134", "MISC": "#b26200"}
 
-# At this relative luminance a colour has a contrast of at least 3:1 against white as well as
-# against near-black, which is what WCAG 2.1 (1.4.11) asks of outlines and markings.
+# A contrast of at least 3:1 against white and near-black, as WCAG 2.1 (1.4.11) asks of outlines.
 _LUMINANCE = 0.2
 _SATURATION = 0.7
 
 
 def color_of(label: str) -> str:
-    """The colour of `label` as `#rrggbb`. Depends on nothing but the label."""
+    """Return the colour of `label` as `#rrggbb`."""
     if label in FAMILIAR:
         return FAMILIAR[label]
     digest = hashlib.blake2b(label.encode(), digest_size=2).digest()
@@ -21,13 +20,13 @@ def color_of(label: str) -> str:
 
 
 def luminance(color: str) -> float:
-    """Relative luminance of `#rrggbb` in [0, 1], as WCAG 2.1 defines it."""
+    """Return the relative luminance of `#rrggbb` in [0, 1], as WCAG 2.1 defines it."""
     red, green, blue = (_linear(int(color[i : i + 2], 16) / 255) for i in (1, 3, 5))
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def contrast(color: str, other: str) -> float:
-    """Contrast ratio of two colours, 1 to 21, as WCAG 2.1 defines it."""
+    """Return the contrast ratio of two colours, 1 to 21, as WCAG 2.1 defines it."""
     darker, lighter = sorted((luminance(color), luminance(other)))
     return (lighter + 0.05) / (darker + 0.05)
 

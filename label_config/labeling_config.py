@@ -1,7 +1,7 @@
-"""The labeling config: what the annotation page is made of, and what its parts are called.
+"""The labeling config: the parts of the annotation page and their names.
 
-Seen from above: the source sentence with a chip an entity, what is doubtful in plain words, the
-target sentence with its labels, and the verdict on the sentence with the keys that matter.
+From top to bottom: the source sentence with a chip per entity, the conflicts in plain words, the
+target sentence with its labels, the decision on the sentence, and the keys.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 SOURCE, TARGET, DOUBTS = "source", "target", "doubts"  # the two texts, and what is between them
 SOURCE_ENTITIES, ENTITIES = "source_entities", "entities"  # the labels of each text
-REVIEW = "review"  # what a person decides about the sentence
-# The answers to REVIEW. Nothing ever depended on `ok`, and it is not offered any more; but Label
-# Studio refuses a labeling config without what stands in annotations, so it is there and hidden.
+REVIEW = "review"  # the decision about the sentence
+# The answers to REVIEW. `ok` means nothing and is hidden; but Label Studio refuses a labeling
+# config without what stands in annotations.
 OK, UNUSABLE = "ok", "unusable"
 
-# Without a key of its own the hidden one would be given one that is free: this one nobody has.
+# Without a key of its own the hidden answer would get a free one: no keyboard has F19.
 OK_HOTKEY, UNUSABLE_HOTKEY = "f19", "x"
-# Digits for the target, the letters below them for the source. Labels past the last key have none,
-# and are clicked. Left out are x, which answers REVIEW, and u, which unselects a region.
+# Digits for the target, the letters below them for the source; labels past the last key have none.
+# Left out are x, which answers REVIEW, and u, which unselects a region.
 LABEL_HOTKEYS = tuple("1234567890yiopjklnm")
 SOURCE_LABEL_HOTKEYS = tuple("qwertasdfgzcvb")
 
-# What else a person needs without the mouse: Label Studio's own keys, as it ships them.
+# Label Studio's own keys, as it ships them.
 KEYS = (
     ("Alt+.", "next span, doubtful ones first"),
     ("Backspace", "delete it"),
@@ -88,7 +88,7 @@ class LabelSetError(SpanferryError):
 
 
 def build_config(labels: Sequence[str]) -> str:
-    """The labeling config for these labels, as XML. The first ones get keys 1, 2, 3, …
+    """Build the labeling config for these labels, as XML. The first ones get keys 1, 2, 3, …
 
     Raises:
         LabelSetError: if there are none, one is given twice, or one cannot be written.
@@ -97,17 +97,25 @@ def build_config(labels: Sequence[str]) -> str:
     view = ET.Element("View", className="sf-page")
     rules = label_rules(labels) + suggestion_rules(labels)
     ET.SubElement(view, "Style").text = CHIPS + MARKS + rules + _LAYOUT
-    _add_source(ET.SubElement(view, "View", className="sf-box sf-from"), labels)
-    _add_doubts(ET.SubElement(view, "View", className="sf-box"))
-    _add_target(ET.SubElement(view, "View", className="sf-box sf-target"), labels)
-    _add_review(ET.SubElement(view, "View", className="sf-box sf-review"))
-    _add_keys(ET.SubElement(view, "View", className="sf-keys"))
+    source = _add_box(view, "sf-box sf-from", "Source · $source_lang")
+    _add_labels(source, SOURCE_ENTITIES, SOURCE, labels, SOURCE_LABEL_HOTKEYS)
+    _add_html(source, SOURCE, _EXACT)
+    _add_box(source, "sf-missed", MISSED)
+    _add_html(_add_box(view, "sf-box"), DOUBTS, {"selectionEnabled": "false"})
+    target = _add_box(view, "sf-box sf-target", "Target · $lang")
+    _add_labels(target, ENTITIES, TARGET, labels, LABEL_HOTKEYS)
+    _add_box(target, "sf-wait", WAITING)
+    ET.SubElement(target, "Text", {"name": TARGET, "value": f"${TARGET}", **_EXACT})
+    _add_review(_add_box(view, "sf-box sf-review"))
+    keys = _add_box(view, "sf-keys")
+    for key_and_meaning in KEYS:
+        _add_box(keys, "sf-key", *key_and_meaning)
     ET.indent(view)
     return ET.tostring(view, encoding="unicode")
 
 
 def check_labels(labels: Collection[str]) -> None:
-    """Refuse label sets that would not survive the way through Label Studio.
+    """Refuse label sets that Label Studio would change.
 
     Raises:
         LabelSetError: naming the label.
@@ -128,17 +136,8 @@ def check_labels(labels: Collection[str]) -> None:
         seen.add(label)
 
 
-def validate(xml: str, where: str = "labeling config") -> None:
-    """Let Label Studio's own rules judge a labeling config.
-
-    Raises:
-        ReviewError: with what Label Studio would say.
-    """
-    _interface(xml, where)
-
-
 def labels_of(xml: str, where: str = "labeling config") -> tuple[str, ...]:
-    """The label set of a project, from its labeling config.
+    """Read the label set of a project from its labeling config.
 
     Raises:
         ReviewError: if it is not XML, not valid, or not laid out as `build_config` does.
@@ -159,9 +158,9 @@ def labels_of(xml: str, where: str = "labeling config") -> tuple[str, ...]:
 
 
 def takes_over(new: str, old: str) -> bool:
-    """Whether tasks and annotations made under the config `old` are as good under `new`.
+    """Return whether tasks and annotations made with the config `old` are valid with `new`.
 
-    They are if the texts are the same and no control and no label of `old` is missing; looks, keys
+    They are if the texts are the same and no control and no label of `old` is missing; style, keys
     and hints may differ.
 
     Raises:
@@ -188,24 +187,6 @@ def _interface(xml: str, where: str) -> "LabelInterface":
     return interface
 
 
-def _add_source(box: ET.Element, labels: Sequence[str]) -> None:
-    _add_words(box, "Source · $source_lang")
-    _add_labels(box, SOURCE_ENTITIES, SOURCE, labels, SOURCE_LABEL_HOTKEYS)
-    _add_html(box, SOURCE, _EXACT)
-    _add_words(ET.SubElement(box, "View", className="sf-missed"), MISSED)
-
-
-def _add_doubts(box: ET.Element) -> None:
-    _add_html(box, DOUBTS, {"selectionEnabled": "false"})
-
-
-def _add_target(box: ET.Element, labels: Sequence[str]) -> None:
-    _add_words(box, "Target · $lang")
-    _add_labels(box, ENTITIES, TARGET, labels, LABEL_HOTKEYS)
-    _add_words(ET.SubElement(box, "View", className="sf-wait"), WAITING)
-    ET.SubElement(box, "Text", {"name": TARGET, "value": f"${TARGET}", **_EXACT})
-
-
 def _add_html(box: ET.Element, name: str, attributes: Mapping[str, str]) -> None:
     # Inline, because the frame it would otherwise get knows neither the theme nor the style sheet.
     shown = {"name": name, "value": f"${name}_html", "inline": "true", "clickableLinks": "false"}
@@ -230,14 +211,14 @@ def _add_review(box: ET.Element) -> None:
     ET.SubElement(choices, "Choice", value=OK, hotkey=OK_HOTKEY, style="display: none")
     ET.SubElement(choices, "Choice", value=UNUSABLE, hotkey=UNUSABLE_HOTKEY)
     _add_words(box, DRAG)
-    _add_words(ET.SubElement(box, "View", className="sf-ends"), ENDS)
+    _add_box(box, "sf-ends", ENDS)
 
 
-def _add_keys(box: ET.Element) -> None:
-    for key, meaning in KEYS:
-        pair = ET.SubElement(box, "View", className="sf-key")
-        _add_words(pair, key)
-        _add_words(pair, meaning)
+def _add_box(parent: ET.Element, css_class: str, *texts: str) -> ET.Element:
+    box = ET.SubElement(parent, "View", className=css_class)
+    for text in texts:
+        _add_words(box, text)
+    return box
 
 
 def _add_words(box: ET.Element, words: str) -> None:

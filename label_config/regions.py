@@ -5,9 +5,9 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 from label_config.labeling_config import (
     ENTITIES,
@@ -24,17 +24,14 @@ from projection.records import Entity, LabelOrigin, ParallelSentence, Provenance
 
 _FIX = "Open the task in Label Studio, delete what is named here, and submit again"
 
-# Label Studio 1.23 saves the text of a drag across lines with a backslash and an n for each of
-# these; the offsets stay exact.
+# Label Studio 1.23 saves each of these as a backslash and an n; the offsets stay exact.
 _LINE_BREAK = re.compile(r"[\r\n]")
-
-
-# What the page shows of a source sentence has other line breaks, and its text is as it is shown.
+# The page shows a source sentence with other line breaks, and saves the text as shown.
 _SPACE = re.compile(r"(?:\\n|\s)+")
 
-# `origin` is Label Studio's word, the LabelOrigin in `meta` ours; a region may have one, or none.
+# `origin` of a region is Label Studio's, the LabelOrigin in its `meta` ours; either may be missing.
 _UNCHANGED, _CHANGED, _DRAWN = "prediction", "prediction-changed", "manual"
-_THEIR_WORD = {
+_THEIR_ORIGIN = {
     LabelOrigin.PROJECTED: _UNCHANGED,
     LabelOrigin.PROPAGATED: _UNCHANGED,
     LabelOrigin.CHANGED: _CHANGED,
@@ -42,25 +39,24 @@ _THEIR_WORD = {
     LabelOrigin.PERSON: _DRAWN,
 }
 
-# What an item of a result is about, by its `from_name`, `to_name` and `type`.
+# The kind of an item of a result, by its `from_name`, `to_name` and `type`.
 _KINDS: Mapping[tuple[object, ...], str] = {
     (ENTITIES, TARGET, "labels"): ENTITIES,
     (SOURCE_ENTITIES, SOURCE, "labels"): SOURCE_ENTITIES,
     (REVIEW, TARGET, "choices"): REVIEW,
 }
 
-# Keys of a region's `meta`: where a target region comes from, where an English one went, which
-# label an answer was given, and that a correction of other sentences was carried over.
-CAME_FROM, WENT_TO, ASKED, CARRIED = "source", "targets", "asked", "propagated"
+# Keys of a region's `meta`: the source span of a target region, the target spans of a source
+# region, the label an interactive answer was given, and the correction that was propagated.
+CAME_FROM, WENT_TO, ASKED, PROPAGATED = "source", "targets", "asked", "propagated"
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
-    """One labelled region of the target. `entity` has the score the region carried.
+class Region(NamedTuple):
+    """A labelled region of the target; `entity` has the region's score.
 
-    `source` is the source span its `meta` names. `origin` is None where nothing says how the region
-    came about but that a person, or a program, put it there. `shown` is the label it had on the
-    page, which may be another than its entity's: see `answered`.
+    `source` is the source span its `meta` names. `origin` is None where a person, or a program,
+    put it there. `shown` is its label on the page, which may differ from its entity's: see
+    `answered`.
     """
 
     identity: str
@@ -70,26 +66,20 @@ class Region:
     shown: str
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What one `result` list says.
+class Result(NamedTuple):
+    """The content of one `result` list.
 
-    `regions` are sorted by span and label. `answer` is what was chosen under `review`, if anything.
-    `notes` are in plain words.
+    `regions` are sorted by span and label. `answer` is the choice under `review`, if any. `notes`
+    are in plain words.
     """
 
     regions: tuple[Region, ...]
     answer: str | None
     notes: tuple[str, ...]
 
-    @property
-    def entities(self) -> tuple[Entity, ...]:
-        """What the regions mark."""
-        return tuple(region.entity for region in self.regions)
-
 
 def region_id(pair_id: str, source: Span | None, target: Span, label: str, nth: int = 0) -> str:
-    """The same for the same projection of the same sentence, whenever it is asked for.
+    """Hash what a region is about: always the same for the same projection of a sentence.
 
     Label Studio overwrites a region whose id it knows, so asking twice does not add a second copy.
     `nth` tells apart what is otherwise equal.
@@ -99,113 +89,82 @@ def region_id(pair_id: str, source: Span | None, target: Span, label: str, nth: 
 
 
 def region_of(identity: str, entity: Entity, text: str) -> dict[str, Any]:
-    """One labelled region over `text`. A score is written only if there is one.
+    """Return a labelled region over `text`, with a score if the entity has one.
 
     Raises:
         SpanError: if the entity reaches past `text`.
     """
     span = entity.span
     value = {"start": span.start, "end": span.end, "text": span.of(text), "labels": [entity.label]}
-    region = {
-        "id": identity,
-        "from_name": ENTITIES,
-        "to_name": TARGET,
-        "type": "labels",
-        "value": value,
-    }
-    return region if entity.score is None else {**region, "score": entity.score}
+    kind = {"from_name": ENTITIES, "to_name": TARGET, "type": "labels"}
+    score = {} if entity.score is None else {"score": entity.score}
+    return {"id": identity, **kind, "value": value, **score}
 
 
 def with_provenance(region: dict[str, Any], provenance: Provenance) -> dict[str, Any]:
-    """The region as one that came about like this, so that `read_result` says so again."""
+    """Write provenance into a region, from which `read_result` reads it again."""
     source = provenance.source
     meta = {"origin": provenance.origin.value}
     place = {} if source is None else {CAME_FROM: [source.start, source.end]}
-    return {**region, "origin": _THEIR_WORD[provenance.origin], "meta": {**meta, **place}}
+    return {**region, "origin": _THEIR_ORIGIN[provenance.origin], "meta": {**meta, **place}}
 
 
 def answered(region: Mapping[str, Any], label: str, **said: object) -> dict[str, Any]:
-    """The region as the answer to somebody who is annotating: it keeps `label` whatever is active.
+    """Return a region as an interactive answer, which keeps `label` whatever label is active.
 
-    Label Studio 1.23 gives a region that it takes up the label that happens to be active in its
-    text, as after the key for the next one. When a person changes a region it says so in `origin`,
-    but not then: so a region that is still as it was answered has the label that was asked for.
-
-    Args:
-        region: as it is to be, with or without `meta`.
-        label: what was asked for.
-        said: more for its `meta`.
+    Label Studio 1.23 gives an answered region the label that happens to be active in its text, as
+    after the key for the next region. Unlike a change by a person, this does not show in `origin`:
+    so a region with unchanged `origin` has the label that was asked for. `said` goes into `meta`.
     """
     meta = region.get("meta") or {}
     return {**region, "origin": _UNCHANGED, "meta": {**meta, ASKED: label, **said}}
 
 
 def choice_of(identity: str, answer: str) -> dict[str, Any]:
-    """The answer given under `review`, which concerns the whole sentence."""
-    return {
-        "id": identity,
-        "from_name": REVIEW,
-        "to_name": TARGET,
-        "type": "choices",
-        "value": {"choices": [answer]},
-    }
-
-
-def entity_at(fields: Fields, label: str, text: str, score: float | None) -> Entity:
-    """The entity that `start`, `end` and `text` of an object describe, if `text` agrees.
-
-    Raises:
-        ReviewError: if an offset is missing, outside `text`, or covers something else than what
-            the object says it does.
-    """
-    entity = _entity_between(fields, label, text, score)
-    shown, covered = fields.text("text"), entity.span.of(text)
-    if shown not in (covered, _LINE_BREAK.sub(r"\\n", covered)):
-        raise _contradiction(fields, entity.span, covered, shown)
-    return entity
+    """Return the choice under `review`, which is about the whole sentence."""
+    kind = {"from_name": REVIEW, "to_name": TARGET, "type": "choices"}
+    return {"id": identity, **kind, "value": {"choices": [answer]}}
 
 
 def kind_of(item: Mapping[str, Any]) -> str | None:
-    """What an item of a result is about: ENTITIES, SOURCE_ENTITIES or REVIEW, else None."""
+    """Return the kind of an item of a result: ENTITIES, SOURCE_ENTITIES or REVIEW, else None."""
     parts = tuple(item.get(key) for key in ("from_name", "to_name", "type"))
     return _KINDS.get(parts) if all(isinstance(part, str) for part in parts) else None
 
 
 def meta_of(item: Mapping[str, Any]) -> dict[str, Any]:
-    """What an item says besides; nothing, if that is no object."""
+    """Return the `meta` of an item; empty if it is no object."""
     meta = item.get("meta")
     return meta if isinstance(meta, dict) else {}
 
 
 def is_as_predicted(item: Mapping[str, Any]) -> bool:
-    """Whether nobody has changed a region since the models proposed it or answered for it."""
+    """Return whether a region is unchanged since the models proposed it or answered with it."""
     return item.get("origin") == _UNCHANGED
 
 
 def region_at(
     region: Fields, sentence: ParallelSentence, labels: Collection[str] | None = None
 ) -> Region:
-    """The target region that an item of a result is.
-
-    Args:
-        region: the item.
-        sentence: whose target it is in.
-        labels: that are known; None takes any.
+    """Read an item of a result as a target region; `labels` None takes any label.
 
     Raises:
-        ReviewError: if the label is unknown, or what it says contradicts the sentence.
+        ReviewError: if the label is unknown, or the region contradicts the sentence.
     """
     value = region.child("value")
     shown = _label(region, value, labels)
     meta = region.child("meta") if region.has("meta") else replace(region, row={})
     label = _asked(region, meta, labels) or shown
-    entity = entity_at(value, label, sentence.target, region.number_or_none("score"))
+    entity = _entity_between(value, label, sentence.target, region.number_or_none("score"))
+    text, covered = value.text("text"), entity.span.of(sentence.target)
+    if text not in (covered, _LINE_BREAK.sub(r"\\n", covered)):
+        raise _contradiction(value, entity.span, covered, text)
     came_from = _source(meta, sentence.source)
     return Region(region.text("id"), entity, _origin(region, meta), came_from, shown)
 
 
 def marked_in_source(region: Fields, source: str, labels: Collection[str]) -> Entity:
-    """The source entity that a person marked: a region of the source's HyperText.
+    """Read a region of the source's HyperText: an entity that a person marked.
 
     Raises:
         ReviewError: if the label is unknown, or the offsets contradict `source`.
@@ -221,9 +180,9 @@ def marked_in_source(region: Fields, source: str, labels: Collection[str]) -> En
 
 
 def read_result(work: Fields, sentence: ParallelSentence, labels: Collection[str]) -> Result:
-    """Everything the `result` list of an annotation or prediction says about `sentence`.
+    """Read the `result` list of an annotation or prediction of `sentence`.
 
-    What was marked in the source is no decision about the target, and comes back as a note.
+    Entities marked in the source are no decision about the target, and become notes.
 
     Raises:
         ReviewError: if anything in it is unknown, contradicts the sentence or comes twice.
@@ -242,14 +201,14 @@ def read_result(work: Fields, sentence: ParallelSentence, labels: Collection[str
         found[_kind(region)].append(region)
     regions = [region_at(region, sentence, labels) for region in found[ENTITIES]]
     regions.sort(key=lambda region: (region.entity.span, region.entity.label))
-    answers = [_answer(region) for region in found[REVIEW]]
+    answers, relations = [_answer(region) for region in found[REVIEW]], len(found["relation"])
     if len(answers) > 1:
         raise work.error_here(f"the sentence is reviewed twice: {', '.join(answers)}", _FIX)
     notes = (
         *_overlaps([region.entity for region in regions], sentence.target),
         *_mistaken(regions, sentence.target),
         *(_source_mark(region, sentence.source, labels) for region in found[SOURCE_ENTITIES]),
-        *_relations(len(found["relation"])),
+        *([f"{relations} relation(s) between regions were not read"] if relations else ()),
     )
     return Result(tuple(regions), answers[0] if answers else None, notes)
 
@@ -291,7 +250,7 @@ def _label(region: Fields, value: Fields, labels: Collection[str] | None) -> str
 
 
 def _asked(region: Fields, meta: Fields, labels: Collection[str] | None) -> str | None:
-    """The label an answer was given, if nobody has changed it since."""
+    """Return the label an answer was given, if nobody has changed it since."""
     asked: Any = meta.row.get(ASKED)
     known = isinstance(asked, str) and (labels is None or asked in labels)
     return asked if known and is_as_predicted(region.row) else None
@@ -306,7 +265,7 @@ def _origin(region: Fields, meta: Fields) -> LabelOrigin | None:
         return said
     if meta.row.get("suggested"):
         return LabelOrigin.SUGGESTED
-    if meta.row.get(CARRIED):
+    if meta.row.get(PROPAGATED):
         return LabelOrigin.PROPAGATED
     return LabelOrigin.PROJECTED if region.row.get("origin") == _UNCHANGED else None
 
@@ -354,7 +313,3 @@ def _source_mark(region: Fields, source: str, labels: Collection[str]) -> str:
     entity = marked_in_source(region, source, labels)
     went = "" if meta_of(region.row).get(WENT_TO) else ", not projected"
     return f"marked in the source: {entity.label} “{entity.span.of(source)}” {entity.span}{went}"
-
-
-def _relations(count: int) -> list[str]:
-    return [f"{count} relation(s) between regions were not read"] if count else []

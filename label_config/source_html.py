@@ -1,19 +1,20 @@
-"""The source sentence with a chip an entity, and the list of doubts, as HTML for HyperText.
+"""The source sentence with a chip per entity, and the list of conflicts, as HTML for HyperText.
 
-The text of the source is the sentence and nothing else, so that what an annotator selects in it has
-the offsets it has in the sentence: all that a chip says beside it is CSS. Everything that comes
-from a corpus is escaped, and what is quoted is isolated from the direction of the text around it.
-Colours are translucent or `currentColor`, so that both of Label Studio's themes stay readable.
+The text of the source is exactly the sentence, so that selections in it have the sentence's
+offsets: everything else on a chip is CSS. Text of the corpus is escaped, and quotations are
+isolated from the text direction around them. Colours are translucent or `currentColor`, so that
+both of Label Studio's themes stay readable.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from itertools import pairwise
 
 from label_config.colors import color_of
 from label_config.target_css import CAME, Mark, task_rules
 from projection.records import Conflict, ConflictKind, Entity, ProjectedSentence, Projection, Span
+from projection.text.wording import CONFLICT_NAMES
 
 # Lives in the labeling config, so that tasks stay small. Everything is named `sf-…`: the page is
 # Label Studio's, and these rules must not reach anything else on it.
@@ -32,122 +33,94 @@ CSS = """\
 
 MOST_SHOWN = 5  # more would push the target sentence off a small screen
 NO_CONFLICTS = "✓ nothing is in doubt"
-NOT_FOUND = "not found"
+NOT_FOUND = CONFLICT_NAMES[ConflictKind.FAILED_MAPPING]
 # The key for the next span cannot lead to what is not there.
 WHAT_TO_DO = " · draw it below, or leave it"
 
-# What people read instead of the name of a kind.
-PLAIN: Mapping[ConflictKind, str] = {
-    ConflictKind.FAILED_MAPPING: NOT_FOUND,
-    ConflictKind.OVERLAP: "overlap",
-    ConflictKind.ONE_TO_MANY: "ambiguous",
-    ConflictKind.LOW_CONFIDENCE: "unsure",
-    ConflictKind.UNPROJECTED: "target only",
-}
+NO_ENTITY = "no entity"
 
-Place = tuple[Span, str]
+SourceKey = tuple[Span, str]
+"""Span and label, which identify a source entity whatever its score."""
 
-_PROPAGATED = re.compile('<li class="sf-propagated">.*?</li>', re.DOTALL)
 _QUOTED = re.compile("“([^”]*)”")
 
 
-def source_html(projected: ProjectedSentence, became: Mapping[Place, str] | None = None) -> str:
-    """The source sentence with one numbered chip an entity; its text is exactly the sentence.
-
-    Args:
-        projected: what to show.
-        became: what corrections of other sentences made of source entities: the new label, nothing
-            if it stayed, or that there is no entity.
-    """
+def source_html(projected: ProjectedSentence) -> str:
+    """Return the source sentence with a numbered chip per entity; its text is the sentence."""
     language = escape(projected.sentence.source_lang)
-    chips = _chips(projected, became or {})
-    return f'<div class="sf-source" dir="auto" lang="{language}">{chips}</div>'
+    return f'<div class="sf-source" dir="auto" lang="{language}">{_chips(projected)}</div>'
 
 
-def doubts_html(projected: ProjectedSentence, marks: Iterable[Mark]) -> str:
-    """What is doubtful, in plain words, and the look of the marks in the target sentence."""
-    return (
-        f"<style>{task_rules(projected.sentence, marks)}</style>"
-        f'<ul class="sf-conflicts">{_conflict_list(projected)}</ul>'
-    )
+def doubts_html(projected: ProjectedSentence, marks: Iterable[Mark], propagated: str = "") -> str:
+    """Return the conflicts in plain words, and the style of the marks in the target sentence.
 
-
-def with_propagated(doubts: str, said: str) -> str:
-    """The doubts with a line on what other sentences brought, in place of an older such line.
-
-    Args:
-        doubts: what `doubts_html` made.
-        said: what was carried over, in plain words.
+    `propagated` describes the corrections of other sentences, for a line of its own.
     """
-    words = f'<span class="sf-kind">{CAME} propagated</span> — <bdi>{escape(said)}</bdi>'
-    line = f'<li class="sf-propagated">{words}</li>'
-    return _PROPAGATED.sub("", doubts).removesuffix("</ul>") + line + "</ul>"
+    lines = _conflict_list(projected)
+    if propagated:
+        words = f'<span class="sf-kind">{CAME} propagated</span> — <bdi>{escape(propagated)}</bdi>'
+        lines += f'<li class="sf-propagated">{words}</li>'
+    style = task_rules(projected.sentence, marks)
+    return f'<style>{style}</style><ul class="sf-conflicts">{lines}</ul>'
 
 
-def numbered_sources(projected: ProjectedSentence) -> tuple[Place, ...]:
-    """Where the source entities are, in reading order: the n-th is called n wherever it is shown.
-
-    What the teacher found and the corpus did not bring along is known from the projections.
-    """
-    entities = [*(projected.sentence.entities or ())]
-    entities += [projection.source for projection in projected.projections]
-    return tuple(sorted({place_of(entity) for entity in entities}))
+def numbered_sources(projected: ProjectedSentence) -> tuple[SourceKey, ...]:
+    """Return the source entities in reading order; the n-th has number n wherever it is shown."""
+    entities = [*projected.source_entities, *(p.source for p in projected.projections)]
+    return tuple(sorted({*map(source_key, entities)}))
 
 
 def as_html_text(text: str) -> str:
-    """What HTML can hold of `text`, code point by code point: of a line's two ends, only one."""
+    """Replace what HTML cannot hold, code point by code point: CRLF, CR and NUL."""
     return text.replace("\r\n", " \n").replace("\r", "\n").replace("\0", "\ufffd")
 
 
-def place_of(entity: Entity) -> Place:
-    """What makes a source entity that one and no other, whoever scored it."""
+def source_key(entity: Entity) -> SourceKey:
+    """Return the key of a source entity."""
     return entity.span, entity.label
 
 
 def confidence(score: float) -> str:
-    """A probability as people read it: two digits."""
+    """Format a probability with two digits."""
     return f"{score:.2f}"
 
 
 def possible(projections: Iterable[Projection], target: str) -> str:
-    """Where else in `target` the entity could be, each phrase once; empty if nowhere."""
+    """List the alternatives in `target`, each phrase once; empty without any."""
     places = (place.of(target) for p in projections for place in p.alternatives)
     phrases = ", ".join(f"“{phrase}”" for phrase in dict.fromkeys(places))
     return f" · possible: {phrases}" if phrases else ""
 
 
-def _chips(projected: ProjectedSentence, became: Mapping[Place, str]) -> str:
-    text, places = as_html_text(projected.sentence.source), numbered_sources(projected)
-    ends = [
-        _chip_ends(projected, place, number, became.get(place))
-        for number, place in enumerate(places, 1)
-    ]
+def _chips(projected: ProjectedSentence) -> str:
+    text, keys = as_html_text(projected.sentence.source), numbered_sources(projected)
+    ends = [_chip_ends(projected, key, number) for number, key in enumerate(keys, 1)]
     # Cut at every border, so that nested and crossing entities need no special case.
-    cuts = {0, len(text)}.union(*((span.start, span.end) for span, _ in places))
+    cuts = {0, len(text)}.union(*((span.start, span.end) for span, _ in keys))
     html = []
     for start, end in pairwise(sorted(cuts)):
-        covering = [n for n, (span, _) in enumerate(places) if span.overlaps(Span(start, end))]
         piece = escape(text[start:end])
-        for n in reversed(covering):
-            opening, tag = ends[n]
-            piece = f"<span{tag if places[n][0].end == end else ''}{opening}>{piece}</span>"
+        for (span, _), (opening, tag) in reversed([*zip(keys, ends, strict=True)]):
+            if span.overlaps(Span(start, end)):
+                piece = f"<span{tag if span.end == end else ''}{opening}>{piece}</span>"
         html.append(piece)
     return "".join(html)
 
 
-def _chip_ends(
-    projected: ProjectedSentence, place: Place, number: int, became: str | None
-) -> tuple[str, str]:
-    """The attributes of every piece of a chip, and those of its last piece."""
-    label, target = place[1], projected.sentence.target
-    mine = [p for p in projected.projections if place_of(p.source) == place]
+def _chip_ends(projected: ProjectedSentence, key: SourceKey, number: int) -> tuple[str, str]:
+    """Return the attributes of every piece of a chip, and those of its last piece."""
+    label, target = key[1], projected.sentence.target
+    mine = [p for p in projected.projections if source_key(p.source) == key]
     found = [(p.target.of(target), confidence(p.score)) for p in mine if p.target is not None]
-    went = ", ".join(f"“{phrase}” {score}" for phrase, score in found) or NOT_FOUND
-    went += possible(mine, target)
-    said = ", ".join(score for _, score in found) or NOT_FOUND
-    if became is not None:
-        said = f"{CAME} {became}".strip()
+    corrected = [p.propagated for p in mine if p.propagated is not None]
+    if corrected:
+        new_label = "" if corrected[-1] == label else corrected[-1] or NO_ENTITY
+        said = f"{CAME} {new_label}".strip()
         went = " ".join([*(f"“{phrase}”" for phrase, _ in found), said])
+    else:
+        said = ", ".join(score for _, score in found) or NOT_FOUND
+        went = ", ".join(f"“{phrase}” {score}" for phrase, score in found) or NOT_FOUND
+        went += possible(mine, target)
     classes = f"sf-chip sf-n{number}" + ("" if found else " sf-failed")
     return (
         f' class="{classes}" style="--sf: {color_of(label)}" title="{escape(f"{label} → {went}")}"',
@@ -156,22 +129,21 @@ def _chip_ends(
 
 
 def _conflict_list(projected: ProjectedSentence) -> str:
-    conflicts, places = projected.conflicts, numbered_sources(projected)
+    conflicts, keys = projected.conflicts, numbered_sources(projected)
     if not conflicts:
         return f"<li>{NO_CONFLICTS}</li>"
-    lines = [_in_plain_words(conflict, places) for conflict in conflicts[:MOST_SHOWN]]
+    lines = [_in_plain_words(conflict, keys) for conflict in conflicts[:MOST_SHOWN]]
     if len(conflicts) > MOST_SHOWN:
         lines.append(f"… and {len(conflicts) - MOST_SHOWN} more")
     return "".join(f"<li>{line}</li>" for line in lines)
 
 
-def _in_plain_words(conflict: Conflict, places: Sequence[Place]) -> str:
-    kind = PLAIN[conflict.kind]
-    numbers = sorted({places.index(place_of(p.source)) + 1 for p in conflict.projections})
+def _in_plain_words(conflict: Conflict, keys: Sequence[SourceKey]) -> str:
+    kind = CONFLICT_NAMES[conflict.kind]
+    numbers = sorted({keys.index(source_key(p.source)) + 1 for p in conflict.projections})
     concerned = f" {', '.join(map(str, numbers))}" if numbers else ""
     # Reasons put phrases between “ and ”; each is isolated by itself.
     reason = _QUOTED.sub(r"“<bdi>\1</bdi>”", escape(conflict.reason))
-    # What people corrected elsewhere has no score.
     found = [p.score for p in conflict.projections if p.target is not None and p.score]
     # Low confidence says its number already.
     silent = not found or conflict.kind is ConflictKind.LOW_CONFIDENCE

@@ -1,13 +1,12 @@
-"""How the entities of the target sentence look: CSS for the highlights Label Studio draws itself.
+"""CSS for the entities of the target sentence, whose highlights Label Studio draws itself.
 
 Label Studio gives every piece of a region the classes `htx-highlight` and `htx-highlight-<id>-<n>`,
-and the last piece `data-label="<index>:<label>"`. The index says nothing to a reader, so the label
-is shown with what is known of the region instead: “2 LOC 0.94”. Custom properties carry the number
-and the confidence, so that a region drawn by hand shows its label alone, and a relabelled one keeps
-its number and loses the confidence, which was about another label.
+and the last piece `data-label="<index>:<label>"`. Instead of the index the page shows number, label
+and confidence: “2 LOC 0.94”. Number and confidence are custom properties, so that a region drawn by
+hand shows its label alone, and a relabelled one loses the confidence of the other label.
 
-A region that is proposed while somebody draws comes after these rules were written. So its id says
-how sure it is, and which label was asked for, and the rules for that are in the labeling config.
+An interactive proposal comes after these rules were written. So its id has its confidence and the
+label that was asked for, and the rules for these are in the labeling config.
 """
 
 import hashlib
@@ -19,7 +18,7 @@ from projection.records import ParallelSentence
 
 # No label has these by default, and they hold on both themes.
 DOUBT, PROPAGATED = "#c08a00", "#7f6ae0"
-CAME = "↪"  # stands at what was carried over from other sentences
+CAME = "↪"  # marks what was propagated from other sentences
 
 CSS = """\
 .htx-highlight { --sf-came: ""; --sf-number: ""; --sf-sure: ""; --sf-tenths: "";
@@ -31,15 +30,14 @@ CSS = """\
 .sf-target .htx-highlight area { display: inline; }
 """
 
-# Label Studio puts an <area> at either end of the selected region, to be dragged; browsers hide
-# these unless told to show them. Dragged, they count in UTF-16: where the text has characters of
-# two such units, the region would end elsewhere than it was dragged to. So they stay hidden there.
+# Label Studio puts an <area> at either end of the selected region, to be dragged. They count in
+# UTF-16, so they stay hidden where the text has characters of two such units.
 _NO_HANDLES = ".sf-target .htx-highlight area,.sf-page .sf-ends{display:none}"
 _LAST_OF_ONE_UNIT = "\uffff"
 
-# Beside a tag that is part of the line, Chromium takes the two ends of a right-to-left name for one
-# another when it is selected. Beside a box it does not; but a box may be put on the next line. Nor
-# does a selection end where it should in a name that is not kept apart from what is around it.
+# Beside an inline tag, Chromium swaps the two ends of a right-to-left name that is selected; beside
+# a box, which may be put on the next line, it does not. The name must be isolated for the same
+# reason.
 _BOXED = (
     ".sf-page .htx-highlight[data-label]::after,.sf-page .sf-chip[data-tag]::after"
     "{display:inline-block}.sf-page .sf-chip{unicode-bidi:plaintext}"
@@ -50,10 +48,9 @@ _RIGHT_TO_LEFT = ("R", "AL")  # Unicode's bidirectional classes of letters
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What one region shows: the number of its source entity and a probability, if it has them.
+    """The look of one region: the number of its source entity and a probability, if it has them.
 
-    A `doubtful` one is what a conflict is about; a `propagated` one was changed as in other
-    sentences.
+    A conflict is about a `doubtful` one; a `propagated` one was corrected as in other sentences.
     """
 
     region_id: str
@@ -65,7 +62,7 @@ class Mark:
 
 
 def label_rules(labels: Iterable[str]) -> str:
-    """What a highlight shows for each label, whatever its region: for the labeling config."""
+    """Return the rules for the label of every highlight, for the labeling config."""
     # A label may end as another one does: the longer one comes later, and so prevails.
     return "".join(
         f".sf-page .htx-highlight{_labelled(label)}::after"
@@ -75,16 +72,11 @@ def label_rules(labels: Iterable[str]) -> str:
 
 
 def suggestion_id(identity: str, mark: str, label: str, score: float) -> str:
-    """The id of a region that is proposed while somebody draws.
+    """Return the id of an interactive proposal: `identity`, which has no hyphen, and a suffix.
 
-    Label Studio overwrites a region whose id it knows. So what is proposed for another mark has
-    another id, even if it is the same: a person may have changed the first meanwhile.
-
-    Args:
-        identity: of the region, without a hyphen.
-        mark: the id of what was drawn.
-        label: that was asked for.
-        score: in [0, 1].
+    Label Studio overwrites a region whose id it knows, and a person may have changed that. So the
+    id depends on `mark`, the id of what was drawn. The suffix has the `label` that was asked for,
+    and the `score` in [0, 1].
     """
     units, tenths, hundredths = (int(digit) for digit in f"{score:.2f}".replace(".", ""))
     sure = f"sft{10 * units + tenths}-sfh{hundredths}"
@@ -92,12 +84,12 @@ def suggestion_id(identity: str, mark: str, label: str, score: float) -> str:
 
 
 def base_of(identity: str) -> str:
-    """What an id was made of: `suggestion_id` gives back its `identity`."""
+    """Return the `identity` that an id was made of."""
     return identity.partition("-")[0]
 
 
 def suggestion_rules(labels: Iterable[str]) -> str:
-    """What a region shows that was proposed while somebody drew: for the labeling config."""
+    """Return the rules for interactive proposals, for the labeling config."""
     rules = [f'-sft{n}-"]{{--sf-tenths:" {n / 10:.1f}"}}' for n in range(11)]
     rules += [f'-sfh{n}-"]{{--sf-hundredths:"{n}"}}' for n in range(10)]
     rules += [
@@ -109,7 +101,7 @@ def suggestion_rules(labels: Iterable[str]) -> str:
 
 
 def task_rules(sentence: ParallelSentence, marks: Iterable[Mark]) -> str:
-    """What the regions of one task show beside their labels, and what its letters ask for."""
+    """Return the rules for the regions of one task, and those its characters need."""
     rules = [rule for mark in marks for rule in _rules(mark)]
     if max(sentence.target, default="") > _LAST_OF_ONE_UNIT:
         rules.append(_NO_HANDLES)
@@ -123,7 +115,7 @@ def _rules(mark: Mark) -> Iterable[str]:
     if mark.number is not None:
         chip = f".sf-source .sf-n{mark.number}"
         yield f'{region}{{--sf-number:"{mark.number} "}}'
-        # Whichever of the two is pointed at or selected, the other one lights up.
+        # Pointing at one of the two, or selecting it, highlights the other.
         yield f".sf-page:has({region}:is(:hover,.__active)) {chip}{{--sf-lit:currentColor}}"
         yield f".sf-page:has({chip}:hover) {region}{{--sf-lit:currentColor}}"
     if mark.score is not None:
@@ -140,7 +132,6 @@ def _asked(label: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """A few letters and digits that a class may have."""
     return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
 
@@ -149,7 +140,5 @@ def _labelled(label: str) -> str:
 
 
 def _string(text: str) -> str:
-    """A CSS string. Written in code points, so that nothing in it can end the string or the sheet,
-    nor be changed by Label Studio's sanitizer.
-    """
+    """Return a CSS string, escaped against ending it and against Label Studio's sanitizer."""
     return '"' + "".join(c if c.isascii() and c.isalnum() else f"\\{ord(c):x} " for c in text) + '"'

@@ -105,22 +105,10 @@ def ensure_credentials(settings: Settings) -> Path | None:
     path = settings.data_dir / FILE_NAME
     if not path.exists():
         made = {"user": DEFAULT_USER, "password": secrets.token_urlsafe(24)}
-        _write_once(path, json.dumps(made, indent=2) + "\n")
-    return path
-
-
-def _write_once(path: Path, text: str) -> None:
-    """Create `path` with all of `text` and mode 0600, or leave the one that is there."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # mode 0600
-    beside = Path(name)
-    try:
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # mode 0600
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.chmod(0o600)
-        path.hardlink_to(beside)
-    except FileExistsError:
-        pass  # another server was faster
-    finally:
-        beside.unlink()
+            file.write(json.dumps(made, indent=2) + "\n")
+        with suppress(FileExistsError):  # another server was faster
+            path.hardlink_to(beside)
+        Path(beside).unlink()
+    return path

@@ -1,15 +1,25 @@
-"""Every setting of the backend: its name in the environment, its default and what it means.
+"""Every setting of the backend: its names in the environment, its default and what it means.
 
 `docs/settings.md` is this table, written by `python -m ml_backend.settings > docs/settings.md`.
 """
 
 import difflib
+import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import Field, dataclass, field, fields
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self, TypedDict
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from projection.errors import SpanferryError
 
@@ -20,230 +30,91 @@ class SettingsError(SpanferryError):
     """A setting that has no meaning, or two that contradict each other."""
 
 
-class Described(TypedDict):
-    """What is known about a setting beside its type. `default` is as one would write it."""
-
-    names: tuple[str, ...]
-    default: str | None
-    read: Callable[[str], object]
-    doc: str
+def _split(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
-def _described(
-    *names: str, default: str | None, doc: str, read: Callable[[str], object] = str
-) -> Described:
-    return Described(names=names, default=default, read=read, doc=doc)
+_Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().resolve())]
+_List = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+_Seconds = Annotated[float, Field(ge=0, le=86_400)]
 
 
-def _folder(text: str) -> Path:
-    return Path(text).expanduser().resolve()
+class Settings(BaseSettings):
+    """What the backend runs with. Made once, by `from_env`; options replace what it says.
 
+    A field is read from SPANFERRY_BACKEND_ and its name, unless it has an alias.
+    """
 
-def _list(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        frozen=True,
+        populate_by_name=True,
+        validate_default=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
 
+    data_dir: _Folder = Field(
+        Path("~/.local/share/spanferry"), validation_alias=AliasChoices("SPANFERRY_DATA_DIR")
+    )
+    """Folder for the model store, the training jobs with the reviews they learn from, and the
+    generated password. Every training adds to the first two."""
+    host: str = "127.0.0.1"
+    """Address to listen on. `0.0.0.0` when Label Studio runs in another container."""
+    port: int = Field(9090, ge=0, le=65_535)
+    """Port to listen on; 0 takes a free one and logs it."""
+    workers: int = Field(1, ge=1, le=64)
+    """Processes. Each holds its own copy of the model and counts its own `/metrics`."""
+    threads: int = Field(16, ge=2, le=256)
+    """Requests a process handles at once. Waiting for the model takes a thread too."""
+    torch_threads: int = Field(0, ge=0, le=1024)
+    """CPU threads a process computes with; 0 shares the CPUs among the workers, within the limits
+    of a container."""
+    auth: bool = True
+    """`off` answers anyone who can reach the port."""
+    user: str | None = Field(
+        None, validation_alias=AliasChoices(PREFIX + "USER", "BASIC_AUTH_USER")
+    )
+    """User of HTTP basic authentication; `spanferry` when only a password is given."""
+    password: str | None = Field(
+        None, validation_alias=AliasChoices(PREFIX + "PASSWORD", "BASIC_AUTH_PASS"), repr=False
+    )
+    """Password, and the token of webhooks. When unset, one is generated and kept in the data
+    folder, readable by its owner only."""
+    max_body_mb: int = Field(128, ge=1, le=4096)
+    """Largest request body in MiB. Label Studio sends all selected tasks in one body, about 20 kB a
+    task."""
+    load_wait: _Seconds = 60
+    """Seconds `/predict` waits for the first model to load before it answers 503."""
+    predict_seconds: _Seconds = Field(100, ge=1)
+    """Seconds after which a `/predict` is given up, because Label Studio has: 100."""
+    sentences_per_turn: int = Field(4, ge=1, le=4096)
+    """Sentences a request may project before another request gets its turn."""
+    poll_seconds: _Seconds = Field(2, ge=0.01)
+    """Seconds between two looks at which model is active."""
+    train_each: int = Field(0, ge=0, validation_alias=AliasChoices("START_TRAINING_EACH_N_UPDATES"))
+    """Reviews after which a training is queued by itself; 0 waits for Label Studio's “Start
+    training”. It needs `LABEL_STUDIO_URL` and `LABEL_STUDIO_API_KEY`."""
+    teacher: str | None = None
+    """English NER model: a folder or a name on the hub. When unset, the bundled one."""
+    aligner: str | None = None
+    """Entity aligner: a folder or a name on the hub. When unset, the bundled one."""
+    labels: _List = ()
+    """`THEIRS=OURS` for each of the teacher's entity types, with commas between."""
+    suppress: _List = ()
+    """Entity types of the teacher to ignore, with commas between."""
+    loader: str = "ml_backend.serving.loading:projector_loader"
+    """`module:function` that takes the settings and returns the function that loads a projector."""
 
-def _switch(text: str) -> bool:
-    meanings = {"on": True, "off": False}
-    if text.lower() not in meanings:
-        raise ValueError(f"{text!r} is neither on nor off")
-    return meanings[text.lower()]
-
-
-def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        number = int(text)
-        if number < least or (most is not None and number > most):
-            raise ValueError(f"{number} is not between {least} and {most or 'any'}")
-        return number
-
-    return read
-
-
-def _seconds(least: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        seconds = float(text)
-        if not least <= seconds <= 86_400:
-            raise ValueError(f"{text} is not between {least} and 86400 seconds")
-        return seconds
-
-    return read
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the backend runs with. Made once, by `from_env`; the command line replaces fields."""
-
-    data_dir: Path = field(
-        metadata=_described(
-            "SPANFERRY_DATA_DIR",
-            default="~/.local/share/spanferry",
-            read=_folder,
-            doc="Folder for the model store, the training jobs with their exports, the webhook "
-            "events and the generated password. Every training adds to the first two.",
-        )
-    )
-    host: str = field(
-        metadata=_described(
-            PREFIX + "HOST",
-            default="127.0.0.1",
-            doc="Address to listen on. `0.0.0.0` when Label Studio runs in another container.",
-        )
-    )
-    port: int = field(
-        metadata=_described(
-            PREFIX + "PORT",
-            default="9090",
-            read=_whole(0, 65_535),
-            doc="Port to listen on; 0 takes a free one and logs it.",
-        )
-    )
-    workers: int = field(
-        metadata=_described(
-            PREFIX + "WORKERS",
-            default="1",
-            read=_whole(1, 64),
-            doc="Processes. Each holds its own copy of the model and counts its own `/metrics`.",
-        )
-    )
-    threads: int = field(
-        metadata=_described(
-            PREFIX + "THREADS",
-            default="16",
-            read=_whole(2, 256),
-            doc="Requests a process handles at once. Waiting for the model takes a thread too.",
-        )
-    )
-    torch_threads: int = field(
-        metadata=_described(
-            PREFIX + "TORCH_THREADS",
-            default="0",
-            read=_whole(0, 1024),
-            doc="CPU threads a process computes with; 0 shares the cores among the workers.",
-        )
-    )
-    auth: bool = field(
-        metadata=_described(
-            PREFIX + "AUTH",
-            default="on",
-            read=_switch,
-            doc="`off` answers anyone who can reach the port.",
-        )
-    )
-    user: str | None = field(
-        metadata=_described(
-            PREFIX + "USER",
-            "BASIC_AUTH_USER",
-            default=None,
-            doc="User of HTTP basic authentication; `spanferry` when only a password is given.",
-        )
-    )
-    password: str | None = field(
-        repr=False,
-        metadata=_described(
-            PREFIX + "PASSWORD",
-            "BASIC_AUTH_PASS",
-            default=None,
-            doc="Password, and the token of webhooks. "
-            "When unset, one is generated and kept in the data folder, readable by its owner only.",
-        ),
-    )
-    max_body_mb: int = field(
-        metadata=_described(
-            PREFIX + "MAX_BODY_MB",
-            default="128",
-            read=_whole(1, 4096),
-            doc="Largest request body in MiB. Label Studio sends all selected tasks in one body, "
-            "about 20 kB a task.",
-        )
-    )
-    load_wait: float = field(
-        metadata=_described(
-            PREFIX + "LOAD_WAIT",
-            default="60",
-            read=_seconds(0),
-            doc="Seconds `/predict` waits for the first model to load before it answers 503.",
-        )
-    )
-    predict_seconds: float = field(
-        metadata=_described(
-            PREFIX + "PREDICT_SECONDS",
-            default="100",
-            read=_seconds(1),
-            doc="Seconds after which a `/predict` is given up, because Label Studio has: 100.",
-        )
-    )
-    sentences_per_turn: int = field(
-        metadata=_described(
-            PREFIX + "SENTENCES_PER_TURN",
-            default="4",
-            read=_whole(1, 4096),
-            doc="Sentences a request may project before another request gets its turn.",
-        )
-    )
-    poll_seconds: float = field(
-        metadata=_described(
-            PREFIX + "POLL_SECONDS",
-            default="2",
-            read=_seconds(0.01),
-            doc="Seconds between two looks at which model is active.",
-        )
-    )
-    event_queue: int = field(
-        metadata=_described(
-            PREFIX + "EVENT_QUEUE",
-            default="10000",
-            read=_whole(1),
-            doc="Webhook events that may wait to be written; more are refused with 503.",
-        )
-    )
-    train_each: int = field(
-        metadata=_described(
-            "START_TRAINING_EACH_N_UPDATES",
-            default="0",
-            read=_whole(0),
-            doc="Reviews after which a training is queued by itself; 0 waits for Label Studio's "
-            "“Start training”. It needs `LABEL_STUDIO_URL` and `LABEL_STUDIO_API_KEY`.",
-        )
-    )
-    teacher: str | None = field(
-        metadata=_described(
-            PREFIX + "TEACHER",
-            default=None,
-            doc="English NER model: a folder or a name on the hub. When unset, the bundled one.",
-        )
-    )
-    aligner: str | None = field(
-        metadata=_described(
-            PREFIX + "ALIGNER",
-            default=None,
-            doc="Entity aligner: a folder or a name on the hub. When unset, the bundled one.",
-        )
-    )
-    labels: tuple[str, ...] = field(
-        metadata=_described(
-            PREFIX + "LABELS",
-            default="",
-            read=_list,
-            doc="`THEIRS=OURS` for each of the teacher's entity types, with commas between.",
-        )
-    )
-    suppress: tuple[str, ...] = field(
-        metadata=_described(
-            PREFIX + "SUPPRESS",
-            default="",
-            read=_list,
-            doc="Entity types of the teacher to ignore, with commas between.",
-        )
-    )
-    loader: str = field(
-        metadata=_described(
-            PREFIX + "LOADER",
-            default="ml_backend.serving.loading:projector_loader",
-            doc="`module:function` that takes the settings and returns the function that loads "
-            "a projector.",
-        )
-    )
+    @classmethod
+    def settings_customise_sources(  # type: ignore[override]  # the other sources are not used
+        cls, _cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read nothing but what `from_env` passes."""
+        return (init_settings,)
 
     @classmethod
     def from_env(
@@ -257,9 +128,15 @@ class Settings:
             SettingsError: naming the variable or option that cannot be read or does not exist.
         """
         _refuse_unknown(env)
-        given = given or {}
-        values = {each.name: _value(each, env, given.get(each.name)) for each in fields(cls)}
-        settings = cls(**values)
+        options = {name: text for name, text in (given or {}).items() if text is not None}
+        said = {name: text for name, text in env.items() if text and name in _known()}
+        said |= {_names(name)[0]: text for name, text in options.items()}
+        source = EnvSettingsSource(cls)
+        source.env_vars = {name.lower(): text for name, text in said.items()}
+        try:
+            settings = cls(**source())
+        except ValidationError as error:
+            raise _refused(error, said, options) from None
         if settings.user and not settings.password:
             raise SettingsError(
                 PREFIX + "USER", "there is a user without a password", f"Set {PREFIX}PASSWORD too"
@@ -277,56 +154,96 @@ class Settings:
         return self.data_dir / "jobs"
 
     @property
-    def events_file(self) -> Path:
-        """Where webhook events are appended."""
-        return self.data_dir / "events.jsonl"
-
-    @property
     def cpu_threads(self) -> int:
         """CPU threads one process may compute with."""
-        return self.torch_threads or max(1, (os.cpu_count() or 1) // self.workers)
+        return self.torch_threads or max(1, cpu_count() // self.workers)
 
 
-def _value(setting: "Field[Any]", env: Mapping[str, str], given: str | None) -> Any:
-    default = setting.metadata["default"]
-    name, text = next(_texts(setting, env, given), (setting.name, default))
-    if text is None:
-        return None
-    try:
-        return setting.metadata["read"](text)
-    except ValueError as error:
-        raise SettingsError(name, str(error), f"The default is {default}") from None
+def cpu_count(cgroups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
+    """Count the CPUs this process may use: its affinity and its container's quota, at least 1.
+
+    Args:
+        cgroups: where control groups are mounted (version 2: `cpu.max`, 1: `cpu/cpu.cfs_*_us`).
+        own: lists the control groups of this process.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        count = len(os.sched_getaffinity(0))
+    else:  # not on macOS
+        count = os.cpu_count() or 1
+    quota = min(_quotas(cgroups, own), default=math.inf)
+    return max(1, min(count, math.ceil(quota) if quota < count else count))
 
 
-def _texts(
-    setting: "Field[Any]", env: Mapping[str, str], given: str | None
-) -> Iterator[tuple[str, str]]:
-    """Where the value is said, and what; the one that wins in front."""
-    if given is not None:
-        yield "--" + setting.name.replace("_", "-"), given
-    for name in setting.metadata["names"]:
-        if env.get(name):
-            yield name, env[name]
+def _quotas(cgroups: Path, own: Path) -> Iterator[float]:
+    """Yield the CPUs that the limits of this process and of the groups around it come to."""
+    paths = {"/"}
+    with suppress(OSError):
+        paths |= {line.split(":", 2)[2] for line in own.read_text().splitlines()}
+    for path in paths:
+        # A path of the host is not there in a container: its own group is the root then.
+        here = Path(path.lstrip("/"))
+        for group in (here, *here.parents):
+            with suppress(OSError, ValueError, ZeroDivisionError):  # "max" is no number
+                most, period = (cgroups / group / "cpu.max").read_text().split()
+                yield int(most) / int(period)
+            with suppress(OSError, ValueError, ZeroDivisionError):
+                files = (cgroups / "cpu" / group / f"cpu.cfs_{n}_us" for n in ("quota", "period"))
+                most_us, period_us = (int(file.read_text()) for file in files)
+                if most_us > 0:  # -1 is no limit
+                    yield most_us / period_us
 
 
 def without_settings(env: Mapping[str, str]) -> dict[str, str]:
     """`env` without anything that settings are read from: for a backend that is set otherwise."""
-    known = _names()
+    known = _known()
     return {k: v for k, v in env.items() if k not in known and not k.startswith(PREFIX)}
 
 
-def _names() -> list[str]:
-    return [name for each in fields(Settings) for name in each.metadata["names"]]
+def _names(field: str) -> list[str]:
+    """The variables that set a field; the first one wins."""
+    alias = Settings.model_fields[field].validation_alias
+    return (
+        [str(c) for c in alias.choices]
+        if isinstance(alias, AliasChoices)
+        else [PREFIX + field.upper()]
+    )
+
+
+def _known() -> list[str]:
+    return [name for field in Settings.model_fields for name in _names(field)]
 
 
 def _refuse_unknown(env: Mapping[str, str]) -> None:
     """A misspelt name would otherwise be ignored, with auth or limits left at their defaults."""
-    known = _names()
+    known = {name.removeprefix(PREFIX): name for name in _known()}
     for name in env:
-        if name.startswith(PREFIX) and name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            fix = f"Did you mean {near[0]}?" if near else "docs/settings.md lists them all"
+        if name.startswith(PREFIX) and name not in known.values():
+            near = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1)
+            fix = f"Did you mean {known[near[0]]}?" if near else "docs/settings.md lists them all"
             raise SettingsError(name, "there is no such setting", fix)
+
+
+def _refused(
+    error: ValidationError, said: Mapping[str, str], options: Mapping[str, str]
+) -> SettingsError:
+    """The first complaint in one line. Fields that hold a secret take any text."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    [field] = [f for f in Settings.model_fields if first["loc"][0] in (f, *_names(f))]
+    name = next(name for name in _names(field) if name in said)
+    shown = "--" + field.replace("_", "-") if field in options else name
+    what = f"{said[name]!r} does not fit: {first['msg'][0].lower()}{first['msg'][1:]}"
+    return SettingsError(shown, what, f"The default is {_default(field)}")
+
+
+def _default(field: str) -> str:
+    """The default as one would write it."""
+    match Settings.model_fields[field].default:
+        case True:
+            return "on"
+        case None | ():
+            return ""
+        case default:
+            return f"{default}"
 
 
 def label_table(pairs: Sequence[str]) -> dict[str, str] | None:
@@ -357,10 +274,10 @@ def _page() -> Iterator[str]:
     yield ""
     yield "| variable | default | meaning |"
     yield "|---|---|---|"
-    for each in fields(Settings):
-        names = " or ".join(f"`{name}`" for name in each.metadata["names"])
-        default = f"`{each.metadata['default']}`" if each.metadata["default"] else ""
-        yield f"| {names} | {default} | {each.metadata['doc']} |"
+    for field, info in Settings.model_fields.items():
+        names = " or ".join(f"`{name}`" for name in _names(field))
+        default = f"`{_default(field)}`" if _default(field) else ""
+        yield f"| {names} | {default} | {' '.join((info.description or '').split())} |"
 
 
 if __name__ == "__main__":

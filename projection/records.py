@@ -1,11 +1,11 @@
-"""The records that travel through spanferry. Frozen, and refused when they contradict themselves.
+"""The records of the data flow: frozen, and validated when they are made.
 
-All offsets are half-open and counted in Unicode code points of one text, which is how Python
-indexes `str` and how Label Studio counts in the browser.
+All offsets are half-open and counted in Unicode code points of one text, as Python indexes `str`
+and as Label Studio counts in the browser.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import combinations
 
@@ -34,7 +34,7 @@ class Span:
         return self.end - self.start
 
     def overlaps(self, other: "Span") -> bool:
-        """Whether the two share at least one code point; touching is not overlapping."""
+        """Return whether the two share at least one code point; touching is not overlapping."""
         return self.start < other.end and other.start < self.end
 
     def of(self, text: str) -> str:
@@ -50,7 +50,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A labelled span. `score` is a probability in [0, 1]; None when a person or gold said so."""
+    """A labelled span. `score` is a probability in [0, 1]; None if by a person or gold."""
 
     span: Span
     label: str
@@ -81,10 +81,9 @@ class ParallelSentence:
     """A source sentence and its translation.
 
     `id` is unique within a corpus and stable between runs. `origin` is the corpus file and line
-    (`news.en:17`). `entities` are source-side entities the corpus brought along; None means that
-    nobody has looked yet and the teacher should, an empty tuple means that there are none.
-    `margin` is how parallel the two sides are by the margin score of who mined them (Artetxe &
-    Schwenk, 2019), as WikiMatrix has it; None where the corpus says nothing.
+    (`news.en:17`). `entities` are source entities the corpus brought along: with None the teacher
+    labels the source, with an empty tuple there are none. `margin` is the margin score of mined
+    pairs (Artetxe & Schwenk, 2019), as in WikiMatrix; None where the corpus has none.
     """
 
     id: str
@@ -102,24 +101,26 @@ class ParallelSentence:
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """Where one source entity went. `target` is None when the aligner found no place for it.
+    """The place of one source entity in the target; `target` is None where none was found.
 
-    A source entity rendered by several phrases gives one projection per phrase, all with an equal
+    A source entity rendered by several phrases has one projection per phrase, all with an equal
     `source`. `score` is the aligner's probability for this phrase (0 for none). `alternatives` are
-    what the aligner chose `target` over, likeliest first: other places it believed in. They are
-    doubts to look at, not proposals.
+    other likely places, likeliest first. `propagated` is the label that a correction of other
+    sentences gave the target, "" if it found that there is no entity; None without a correction.
 
     Raises:
-        SpanError: if two of these places share a character; then one is no alternative to the
-            other.
+        SpanError: if two of these places share a character, or `propagated` contradicts `target`.
     """
 
     source: Entity
     target: Span | None
     score: float
     alternatives: tuple[Span, ...] = ()
+    propagated: str | None = None
 
     def __post_init__(self) -> None:
+        if self.propagated is not None and bool(self.propagated) != bool(self.target):
+            raise SpanError(str(self.target), f"contradicts the propagated {self.propagated!r}")
         places = self.alternatives if self.target is None else (self.target, *self.alternatives)
         for a, b in combinations(places, 2):
             if a.overlaps(b):
@@ -127,12 +128,16 @@ class Projection:
 
     @property
     def entity(self) -> Entity | None:
-        """The target-side entity this projection proposes."""
-        return None if self.target is None else Entity(self.target, self.source.label, self.score)
+        """The target entity this projection proposes; a propagated one has no score."""
+        if self.target is None:
+            return None
+        if self.propagated:
+            return Entity(self.target, self.propagated)
+        return Entity(self.target, self.source.label, self.score)
 
 
 class ConflictKind(StrEnum):
-    """What is doubtful about a sentence; the first three: the rules of Li et al. (2021), §3.2."""
+    """What is in doubt about a sentence; the first three: rules of Li et al. (2021), §3.2."""
 
     FAILED_MAPPING = "failed_mapping"
     OVERLAP = "overlap"
@@ -143,9 +148,9 @@ class ConflictKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Something a person should look at, with a reason in plain words that names the phrases.
+    """A doubt for a person to settle, with a reason in plain words that quotes the phrases.
 
-    `spans` are the target spans concerned: what an annotator should see marked.
+    `spans` are the target spans it is about, which the annotator sees marked.
     """
 
     kind: ConflictKind
@@ -156,11 +161,11 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class ProjectedSentence:
-    """A sentence with what projection made of it.
+    """A sentence with its projected entities.
 
-    `entities` are target-side, sorted by start, and may overlap when a conflict says so. `score`
-    is the lowest probability among the projections and added entities (1 when there are none): the
-    review queue is ordered by it. `model_version` names everything that shaped the answer.
+    `entities` are of the target, sorted by start, and may overlap where a conflict says so.
+    `score` is the lowest probability among the projections and added entities (1 without any): the
+    review queue is ordered by it. `model_version` identifies everything that shaped the answer.
     """
 
     sentence: ParallelSentence
@@ -174,6 +179,14 @@ class ProjectedSentence:
         check_within(self.sentence.target, self.entities, f"{self.sentence.origin} target entities")
 
     @property
+    def source_entities(self) -> tuple[Entity, ...]:
+        """The source entities that were projected: of the corpus, or else of the teacher."""
+        if self.sentence.entities is not None:
+            return self.sentence.entities
+        seen = {projection.source for projection in self.projections}
+        return tuple(sorted(seen, key=lambda entity: (entity.span, entity.label)))
+
+    @property
     def conflict_kinds(self) -> tuple[ConflictKind, ...]:
         """The kinds found, each once, in the order of `ConflictKind`."""
         found = {conflict.kind for conflict in self.conflicts}
@@ -181,28 +194,28 @@ class ProjectedSentence:
 
 
 class ReviewStatus(StrEnum):
-    """What the annotator decided about the sentence."""
+    """The decision about a sentence."""
 
-    ACCEPTED = "accepted"  # the pre-annotation was right as it stood
+    ACCEPTED = "accepted"  # the prediction was right as it stood
     CORRECTED = "corrected"  # spans or labels were changed
     UNUSABLE = "unusable"  # marked as not fit for training
-    SKIPPED = "skipped"  # cancelled: nobody decided
-    UNSEEN = "unseen"  # nobody looked: accepted for its confidence
+    SKIPPED = "skipped"  # cancelled without a decision
+    UNSEEN = "unseen"  # not reviewed, accepted for its confidence
 
 
 class LabelOrigin(StrEnum):
-    """How a label came about."""
+    """The origin of a label."""
 
-    PROJECTED = "projected"  # proposed by the models, and left as it was
-    CHANGED = "changed"  # proposed, then changed by a person
-    SUGGESTED = "suggested"  # proposed while a person was drawing
+    PROJECTED = "projected"  # proposed by the models and left as it was
+    CHANGED = "changed"  # proposed by the models and changed by a person
+    SUGGESTED = "suggested"  # proposed while a person was annotating
     PERSON = "person"  # drawn by a person
-    PROPAGATED = "propagated"  # carried over from the correction of another sentence
+    PROPAGATED = "propagated"  # from the correction of another sentence
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where one target label comes from; `source` is the source span it translates, if known."""
+    """The origin of one target label; `source` is the source span it translates, if known."""
 
     origin: LabelOrigin
     source: Span | None = None
@@ -210,12 +223,14 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class ReviewedSentence:
-    """A sentence as a person left it, with what the machine had proposed beside it.
+    """A sentence as an annotator left it, and what the models had proposed.
 
-    `annotator` is Label Studio's user id as text, never a name, and empty when nobody looked.
-    `lead_time` is in seconds. `predicted` are the entities the annotator saw first, or None when
-    there was no prediction. `provenance` goes with `entities`, one for one; it is empty where it is
-    not known.
+    `annotator` is Label Studio's user id as text, never a name, and empty if nobody looked.
+    `lead_time` is in seconds. `predicted` are the entities the annotator saw first; None without a
+    prediction. `provenance` goes with `entities`, one for one, and is empty where unknown.
+    `teacher_entities` are the source entities the teacher found; None where the corpus brought its
+    own, or an older export does not say. `part` is the part of the split that an export put the
+    sentence in (`train`, `validation` or `test`); None where it is in no training data.
 
     Raises:
         SpanError: if an entity reaches past its text, or there is not one provenance an entity.
@@ -232,16 +247,15 @@ class ReviewedSentence:
     task_id: int | None = None
     annotation_id: int | None = None
     updated_at: str | None = None
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     provenance: tuple[Provenance, ...] = ()
+    teacher_entities: tuple[Entity, ...] | None = None
+    part: str | None = None
 
     def __post_init__(self) -> None:
         where = f"{self.sentence.origin} reviewed entities"
-        check_within(self.sentence.target, self.entities, where)
-        check_within(self.sentence.target, self.predicted or (), where)
-        self._check_provenance(where)
-
-    def _check_provenance(self, where: str) -> None:
+        check_within(self.sentence.target, (*self.entities, *(self.predicted or ())), where)
+        check_within(self.sentence.source, self.teacher_entities or (), where)
         if self.provenance and len(self.provenance) != len(self.entities):
             raise SpanError(
                 where, f"{len(self.provenance)} provenances for {len(self.entities)} entities"
@@ -251,11 +265,16 @@ class ReviewedSentence:
                 each.source.of(self.sentence.source)
 
     @property
+    def source_entities(self) -> tuple[Entity, ...] | None:
+        """The source entities that were projected; None where an older export does not say."""
+        return self.teacher_entities if self.sentence.entities is None else self.sentence.entities
+
+    @property
     def usable(self) -> bool:
-        """Whether the sentence may be trained on."""
+        """True if the sentence may be trained on."""
         return self.judged or self.status is ReviewStatus.UNSEEN
 
     @property
     def judged(self) -> bool:
-        """Whether a person decided what the entities are."""
+        """True if a person decided what the entities are."""
         return self.status in (ReviewStatus.ACCEPTED, ReviewStatus.CORRECTED)

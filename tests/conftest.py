@@ -1,4 +1,4 @@
-"""What every folder of tests shares: corpora from elsewhere, and tiny models written by hand.
+"""Shared by all tests: how they are spread over processes, corpora, and tiny hand-made models.
 
 The models are real checkpoints, in folders, whose answers can be told by looking at a sentence.
 """
@@ -7,20 +7,41 @@ import os
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from transformers import BertForTokenClassification, PreTrainedTokenizerFast
+    from xdist.scheduler import LoadScopeScheduling
 
 # In the background, shells have a command ignore Ctrl-C, and so would what the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# With a test process on each core, more threads would only wait for each other. Set before torch is
+# imported; what the tests start inherits it.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # A busy machine is no reason to fail: properties are about what, not how fast.
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "LoadScopeScheduling":
+    """Keep a file on one worker, and all files that share the real Label Studio on the same one."""
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::", 1)[0]
+            return "label_studio" if Path(file).parent.name == "label_studio" else file
+
+    # Files in their order: by the number of tests, the demo and long trainings would come last.
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

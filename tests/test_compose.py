@@ -21,7 +21,7 @@ import typer
 import yaml
 from packaging.requirements import Requirement
 
-from ml_backend.api.server import GRACEFUL_SECONDS, Backend
+from ml_backend.api.server import GRACEFUL_SECONDS, GunicornApp
 from ml_backend.cli import app
 from ml_backend.demo.label_studio_server import STILL_BANNED
 from ml_backend.label_studio.client import TESTED_VERSION, webhook_url
@@ -260,7 +260,7 @@ def settings() -> Settings:
 
 def test_gunicorn_listens_where_the_others_look() -> None:
     found = settings()
-    assert Backend(found).cfg.address == [("0.0.0.0", found.port)]
+    assert GunicornApp(found).cfg.address == [("0.0.0.0", found.port)]
     assert instructions("EXPOSE") == [str(found.port)]
     assert f"http://127.0.0.1:{found.port}/health" in DOCKERFILE
     assert found.auth
@@ -312,10 +312,11 @@ def test_the_image_is_made_of_files_that_are_there_and_not_ignored() -> None:
 
 def test_what_is_installed_is_what_is_tested() -> None:
     (install,) = re.findall(r"bin/pip install (.*)", DOCKERFILE)
-    assert install == "-c constraints.txt ."
+    assert install == '-c constraints.txt ".[serve]"'
     lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
     pinned = dict(line.replace("_", "-").lower().split("==") for line in lines)
-    for needed in map(Requirement, PROJECT["dependencies"]):
+    serve = PROJECT["optional-dependencies"].get("serve", [])
+    for needed in map(Requirement, PROJECT["dependencies"] + serve):
         assert needed.specifier.contains(pinned[needed.name.lower()]), needed
     assert [name for name in pinned if name.startswith(("nvidia", "triton"))] == []
 

@@ -3,7 +3,6 @@
 import logging
 import time
 from collections import Counter
-from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -11,28 +10,20 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from prometheus_client import CONTENT_TYPE_LATEST
-from werkzeug.datastructures import Headers, WWWAuthenticate
+from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, Unauthorized
 
 from ml_backend.api.interactive import Drawn, Found, find_with, respond
 from ml_backend.api.metrics import Metrics
 from ml_backend.api.predict import Answers, answer
-from ml_backend.api.webhook import EventLog, read_event
+from ml_backend.api.webhook import queue_jobs, read_event
 from ml_backend.api.wire import (
-    ErrorResponse,
-    HealthResponse,
     PredictRequest,
-    PredictResponse,
     RequestError,
-    SetupResponse,
-    StatusResponse,
-    VersionsResponse,
-    WebhookResponse,
     read_object,
     read_predict,
 )
 from ml_backend.auth import Credentials, credentials_of
-from ml_backend.jobs.events import START_TRAINING
 from ml_backend.jobs.queue import LOG_LINES, JobQueue
 from ml_backend.serving.engine import Engine, NotReadyError
 from ml_backend.serving.model_store import BUNDLED
@@ -55,18 +46,15 @@ CHALLENGE = WWWAuthenticate("basic", {"realm": "spanferry"})
 ASK_FOR = "no or wrong credentials. Send HTTP basic ones, or Authorization: Token <password>"
 
 
-def create_app(settings: Settings, engine: Engine, events: EventLog | None = None) -> Flask:
-    """The application. The caller starts `engine`, and closes it and the `events` passed in.
-
-    Without `events`, they go to the data folder.
+def create_app(settings: Settings, engine: Engine) -> Flask:
+    """Compose the application. The caller starts and closes `engine`.
 
     Raises:
         SettingsError: if authentication is on and there is no password.
     """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_mb * 2**20
-    events = events or EventLog(settings.events_file, settings.event_queue)
-    service = Service(settings, engine, events)
+    service = Service(settings, engine)
     app.add_url_rule("/", "root", service.health)
     app.add_url_rule("/health", "health", service.health)
     app.add_url_rule("/setup", "setup", service.setup, methods=["POST"])
@@ -84,23 +72,26 @@ def create_app(settings: Settings, engine: Engine, events: EventLog | None = Non
 class Service:
     """The endpoints. None but /predict ever waits for a model longer than `SETUP_WAIT`."""
 
-    def __init__(self, settings: Settings, engine: Engine, events: EventLog) -> None:
-        self._settings, self._engine, self._events = settings, engine, events
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self._settings, self._engine = settings, engine
         self._queue = JobQueue(settings.jobs_folder)
-        self._metrics = Metrics(engine, events)
+        self._metrics = Metrics(engine)
 
-    def health(self) -> HealthResponse:
+    def health(self) -> dict[str, str | None]:
         """That the process answers, and with which model. Label Studio gives this 1 s."""
-        body = HealthResponse(status="UP", model_version=self._engine.model_version)
+        body = {"status": "UP", "model_version": self._engine.model_version}
         if self._engine.degraded is not None:
             body["degraded"] = self._engine.degraded
         return body
 
-    def setup(self) -> SetupResponse:
-        """The version Label Studio will look for. The body, an access token in it, stays unread."""
-        return SetupResponse(model_version=self._engine.projector(SETUP_WAIT).model_version)
+    def setup(self) -> dict[str, str]:
+        """The version Label Studio looks for in a task's predictions before it asks for one.
 
-    def predict(self) -> PredictResponse:
+        The body, an access token in it, stays unread.
+        """
+        return {"model_version": self._engine.projector(SETUP_WAIT).model_version}
+
+    def predict(self) -> dict[str, object]:
         """Pre-annotate tasks, or answer someone who is annotating: one result each, in order."""
         started = time.monotonic()
         with self._metrics.predict_seconds.time():
@@ -114,7 +105,7 @@ class Service:
             kinds = dict(Counter(str(refused.reason) for refused in answers.refused))
             example = answers.refused[0].what
             log.warning("No answer for %s of %d: %s", kinds, len(asked.tasks), example)
-        return PredictResponse(results=answers.results)
+        return {"results": answers.results}
 
     def _answers(
         self, asked: PredictRequest, projector: "ProjectsSentences", deadline: float
@@ -129,37 +120,34 @@ class Service:
             return answer(asked, lambda found: self._engine.project(projector, found, left()))
         return respond(asked, projector.model_version, find)
 
-    def webhook(self) -> tuple[WebhookResponse, HTTPStatus]:
-        """Write an event down later, and say so now; a training asked for is queued by then."""
-        event = read_event(read_object(request.get_data(), "/webhook"), datetime.now(UTC))
+    def webhook(self) -> dict[str, str]:
+        """Acknowledge an event; a training that follows from it is queued by then.
+
+        The answer has no `job`: Label Studio would poll for it.
+        """
+        event = read_event(read_object(request.get_data(), "/webhook"))
         self._metrics.events.labels(event.counted_as).inc()
-        if event.action == START_TRAINING and event.project is not None:
-            self._queue.add(event.project, "asked for in Label Studio")
-        if self._events.put(event):
-            return WebhookResponse(status="queued"), HTTPStatus.OK
-        return WebhookResponse(status="lost"), HTTPStatus.SERVICE_UNAVAILABLE
+        queue_jobs(event, self._queue, self._settings.train_each)
+        return {"status": "queued"}
 
-    def versions(self) -> VersionsResponse:
-        """The models one can activate."""
-        known = [BUNDLED, *self._engine.stored_versions]
-        return VersionsResponse(versions=known, model_version=self._engine.model_version)
+    def versions(self) -> dict[str, object]:
+        """The models one can activate, the bundled one in front, and the version that answers."""
+        known = [BUNDLED, *self._engine.store.versions()]
+        return {"versions": known, "model_version": self._engine.model_version}
 
-    def status(self) -> StatusResponse:
-        """What answers, what could, and the trainings that were asked for."""
+    def status(self) -> dict[str, object]:
+        """What answers, what could, and the trainings that were asked for: for people and scripts.
+
+        `active` is null where that cannot be told; `degraded` then says why.
+        """
         health, active = self.health(), None
         try:
-            active = self._engine.active_version
+            active = self._engine.store.active_version()
         except ModelError as error:
             health.setdefault("degraded", str(error))
-        return StatusResponse(
-            **health,
-            active=active,
-            versions=[BUNDLED, *self._engine.stored_versions],
-            jobs=[
-                {**job.to_json(), "log": self._queue.log(job, LOG_LINES)}
-                for job in self._queue.shown()
-            ],
-        )
+        shown = [(job, self._queue.log(job, LOG_LINES)) for job in self._queue.shown()]
+        jobs = [{**job.to_json(), "log": said} for job, said in shown]
+        return {**health, **self.versions(), "active": active, "jobs": jobs}
 
     def scrape(self) -> Response:
         """The metrics."""
@@ -189,34 +177,25 @@ def _guard(app: Flask, credentials: Credentials | None) -> None:
 def _answer_errors_in_json(app: Flask) -> None:
     """Every error is `{"error": …}`; what went wrong inside goes to the log alone."""
 
-    @app.errorhandler(RequestError)
-    def malformed(error: RequestError) -> ResponseReturnValue:
-        log.warning("%s", error)
-        return _said(str(error)), HTTPStatus.BAD_REQUEST
-
-    @app.errorhandler(NotReadyError)
-    def not_ready(error: NotReadyError) -> ResponseReturnValue:
-        log.warning("%s: %s", request.path, error)
-        return _said(str(error)), HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"}
-
-    @app.errorhandler(HTTPException)
-    def refused(error: HTTPException) -> ResponseReturnValue:
-        # Its headers matter: which methods are allowed, how to authenticate.
-        answered = error.get_response()
-        said = _said(f"{request.path}: {error.description}")
-        return said, error.code or HTTPStatus.INTERNAL_SERVER_ERROR, _but_content(answered.headers)
-
     @app.errorhandler(Exception)
-    def unexpected(error: Exception) -> ResponseReturnValue:
-        log.error("%s failed", request.path, exc_info=error)
-        said = _said(f"{request.path}: internal error. The backend's log says more")
-        return said, HTTPStatus.INTERNAL_SERVER_ERROR
-
-
-def _said(error: str) -> Response:
-    body: ErrorResponse = {"error": error}
-    return jsonify(body)
-
-
-def _but_content(headers: Headers) -> list[tuple[str, str]]:
-    return [(key, value) for key, value in headers if not key.lower().startswith("content-")]
+    def answer_error(error: Exception) -> ResponseReturnValue:
+        headers: dict[str, str] = {}
+        match error:
+            case RequestError():
+                status, said = HTTPStatus.BAD_REQUEST, str(error)
+                log.warning("%s", error)
+            case NotReadyError():
+                status, said = HTTPStatus.SERVICE_UNAVAILABLE, str(error)
+                headers["Retry-After"] = "5"
+                log.warning("%s: %s", request.path, error)
+            case HTTPException():
+                status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+                said = f"{request.path}: {error.description}"
+                # These matter: which methods are allowed, how to authenticate.
+                theirs = error.get_response().headers
+                headers = {k: v for k, v in theirs if not k.lower().startswith("content-")}
+            case _:
+                status = HTTPStatus.INTERNAL_SERVER_ERROR
+                said = f"{request.path}: internal error. The backend's log says more"
+                log.error("%s failed", request.path, exc_info=error)
+        return jsonify({"error": said}), status, headers

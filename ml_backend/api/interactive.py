@@ -1,20 +1,20 @@
-"""While someone is annotating: what they drew in one sentence, found in the other.
+"""Interactive calls: what somebody draws in one sentence, found in the other.
 
 Label Studio sends the regions of one label in one of the two texts, whenever one of them was drawn,
-changed or deleted, and does not say which. So an answer leaves its trace in the region that was
-asked about: an English region that has been projected says where to (`meta.targets`), a target
-region that has been linked says where from (`meta.source`), and neither is looked at again. Hence
-calls may come twice, late or not at all, and what an annotator has deleted stays deleted.
+changed or deleted, and does not say which. So an answer marks the region that was asked about: a
+source region says where it went (`meta.targets`), a target region where it comes from
+(`meta.source`), and neither is looked at again. Hence calls may come twice, late or not at all, and
+what an annotator has deleted stays deleted.
 
-It takes up the answer to its last call only. What was drawn before with another label, and has no
-answer in the draft, is answered with the next call.
+Label Studio applies the answer to its last call only. Earlier drawings with another label that have
+no answer in the draft are answered with the next call.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from xml.etree.ElementTree import ParseError
 
 from defusedxml import DefusedXmlException
@@ -37,10 +37,12 @@ from label_config.regions import (
 )
 from label_config.source_html import confidence
 from label_config.target_css import base_of, suggestion_id
-from ml_backend.api.predict import Answers, Reason, Refused, read_sentence
-from ml_backend.api.wire import Json, Prediction, PredictRequest
+from label_config.tasks import record_of
+from ml_backend.api.predict import Answers, RefusalReason, Refused, read_sentence
+from ml_backend.api.wire import Prediction, PredictRequest
 from projection.errors import ReviewError, SpanferryError
 from projection.io.json_fields import Fields
+from projection.io.records_json import Json
 from projection.records import Entity, LabelOrigin, ParallelSentence, Projection, Span
 
 if TYPE_CHECKING:
@@ -49,54 +51,41 @@ if TYPE_CHECKING:
 TOO_LONG = "too long a sentence for the models: draw it below"
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """What waits for an answer: regions of each text, with what they mark there."""
+class Drawn(NamedTuple):
+    """The regions of each text that wait for an answer, and the entities they mark."""
 
-    in_source: tuple[tuple[Json, Entity], ...] = ()
-    in_target: tuple[tuple[Json, Entity], ...] = ()
+    in_source: list[tuple[Json, Entity]]
+    in_target: list[tuple[Json, Entity]]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The answers of the models, one for each drawn region."""
+class Found(NamedTuple):
+    """The answers of the models, one per drawn region."""
 
-    projections: Sequence[Sequence[Projection]] = ()
-    links: Sequence["Link | None"] = ()
+    projections: Sequence[Sequence[Projection]]
+    links: Sequence["Link | None"]
 
     @property
     def score(self) -> float:
-        """The least sure of them; 0 without any."""
+        """The lowest of their scores; 0 without any."""
         scores = [p.score for each in self.projections for p in each]
         return min(scores + [link.score for link in self.links if link], default=0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A target region on the screen."""
+Shown = tuple[str, Entity]
+"""The id and the entity of a target region on the screen."""
 
-    identity: str
-    entity: Entity
-
-    def is_same(self, identity: str, entity: Entity) -> bool:
-        """Whether it is that region, whatever it says now, or says the same of the same words."""
-        mine = self.entity.span, self.entity.label
-        return base_of(self.identity) == identity or mine == (entity.span, entity.label)
-
-
-# Gives None for a sentence that the models cannot read whole.
+# Returns None for a sentence that the models cannot read whole.
 Find = Callable[[ParallelSentence, Drawn], Found | None]
 
 
 def respond(request: PredictRequest, model_version: str, find: Find) -> Answers:
-    """Answer someone who is annotating; what cannot be read is answered with nothing, and counted.
+    """Answer an annotator; what cannot be read is answered with nothing, and counted.
 
-    The answer to an English region are new target regions and the region itself with where it went.
-    The answer to a target region is that region with where it comes from. A target region that is
-    on the screen already, whatever became of it, is not proposed once more, nor the same words with
-    the same label; one that merely overlaps is: the annotator has just said what stands in the
-    source, and sees both. A region that Label Studio gave another label than was asked for comes
-    back with the right one.
+    A source region is answered with new target regions, and with itself and where it went; a target
+    region with itself and where it comes from. A region that is on the screen already, changed or
+    not, is not proposed again, nor the same words with the same label; one that merely overlaps is:
+    the annotator has just said what the source has, and sees both. A region to which Label Studio
+    gave another label than asked for comes back with the right one.
     """
     labels = labels_of_interface(request.label_config)
     results: list[Prediction | list[Prediction]] = []
@@ -125,7 +114,7 @@ def find_with(
 
 @lru_cache(maxsize=64)
 def labels_of_interface(label_config: str) -> frozenset[str]:
-    """The target labels of a labeling config; none if it cannot be read."""
+    """Return the target labels of a labeling config; none if it cannot be read."""
     try:
         view = fromstring(label_config)
     except (ParseError, DefusedXmlException, ValueError):
@@ -137,11 +126,13 @@ def labels_of_interface(label_config: str) -> frozenset[str]:
 def _respond_to(
     task: Json, regions: Sequence[Json], labels: Collection[str], shown: list[Shown], find: Find
 ) -> tuple[list[dict[str, Any]], float, list[Refused]]:
-    """The regions of the answer, how sure they are, and what could not be answered."""
+    """Return the regions of the answer, their score, and what could not be answered."""
     sentence = read_sentence(task)
     if isinstance(sentence, Refused):
         return [], 0.0, [sentence]
     where = f"task {task.get('id')}"
+    # The teacher has been asked: what it found is in the record.
+    sentence = replace(sentence, entities=record_of(task, where).source_entities)
     waiting = [*regions, *_forgotten(task, regions)]
     drawn, refused = _read(waiting, sentence, labels, where)
     answers = [*_mistaken(regions, sentence, labels)]
@@ -149,17 +140,17 @@ def _respond_to(
         return answers, 0.0, refused
     found = find(sentence, drawn)
     if found is None:
-        refused.append(Refused(Reason.TOO_LONG, f"{where}: longer than the models read"))
+        refused.append(Refused(RefusalReason.TOO_LONG, f"{where}: longer than the models read"))
         told = (_told(region, entity, TOO_LONG, []) for region, entity in drawn.in_source)
         return [*answers, *told], 0.0, refused
     return [*answers, *_answers(sentence, drawn, found, shown)], found.score, refused
 
 
 def _forgotten(task: Json, regions: Iterable[Json]) -> Iterator[Json]:
-    """English marks of the draft that have no answer, and are not of a label that is asked about.
+    """Yield the source regions of the draft that have no answer, of other labels than the call's.
 
-    Of those the call itself knows better than the draft, which is some seconds old. Without any,
-    something was deleted, and that may stand in the draft yet.
+    For the call's own labels the draft, some seconds old, is outdated. A call without regions means
+    that something was deleted, which the draft may still have.
     """
     asked = {_label_of(region) for region in regions}
     if asked:
@@ -172,33 +163,33 @@ def _forgotten(task: Json, regions: Iterable[Json]) -> Iterator[Json]:
 def _read(
     regions: Iterable[Json], sentence: ParallelSentence, labels: Collection[str], where: str
 ) -> tuple[Drawn, list[Refused]]:
-    """What waits for an answer, and what cannot be understood."""
-    source: list[tuple[Json, Entity]] = []
-    target: list[tuple[Json, Entity]] = []
+    """Return what waits for an answer, and what cannot be read."""
+    drawn = Drawn([], [])
     refused: list[Refused] = []
     for region in regions:
         fields = Fields(region, f"{where} region {region.get('id')!r:.40}", ReviewError)
         kind, meta = kind_of(region), meta_of(region)
         try:
             if kind == SOURCE_ENTITIES and WENT_TO not in meta:
-                source.append((region, marked_in_source(fields, sentence.source, labels)))
+                entity = marked_in_source(fields, sentence.source, labels)
+                drawn.in_source.append((region, entity))
             elif kind == ENTITIES and CAME_FROM not in meta and not is_as_predicted(region):
-                target.append((region, region_at(fields, sentence, labels).entity))
+                drawn.in_target.append((region, region_at(fields, sentence, labels).entity))
         except SpanferryError as error:
-            refused.append(Refused(Reason.BAD_REGION, str(error)))
-    return Drawn(tuple(source), tuple(target)), refused
+            refused.append(Refused(RefusalReason.BAD_REGION, str(error)))
+    return drawn, refused
 
 
 def _mistaken(
     regions: Iterable[Json], sentence: ParallelSentence, labels: Collection[str]
 ) -> Iterator[dict[str, Any]]:
-    """Target regions with the label they were answered with, where the page shows another."""
+    """Yield target regions with the label asked for, where the page shows another."""
     for region in regions:
         if kind_of(region) == ENTITIES and ASKED in meta_of(region):
             with suppress(SpanferryError):
                 read = region_at(Fields(region, "shown", ReviewError), sentence, labels)
                 if read.shown != read.entity.label:
-                    value = {**region["value"], "labels": [read.entity.label]}
+                    value = {**cast(Json, region["value"]), "labels": [read.entity.label]}
                     yield _placed({**region, "value": value})
 
 
@@ -209,15 +200,14 @@ def _answers(
         yield from _projected(sentence, region, entity, projections, shown)
     for (region, entity), link in zip(drawn.in_target, found.links, strict=True):
         if link is not None:
-            yield _linked(sentence, region, entity, link)
+            said = _came_from(sentence, link.source, link.score)
+            place = {CAME_FROM: [link.source.start, link.source.end]}
+            origin = LabelOrigin.PERSON.value
+            yield _placed(answered(_noted(region, said), entity.label, origin=origin, **place))
 
 
-def _linked(
-    sentence: ParallelSentence, region: Json, entity: Entity, link: "Link"
-) -> dict[str, Any]:
-    said = f"from “{link.source.of(sentence.source)}” · {confidence(link.score)}"
-    place = {CAME_FROM: [link.source.start, link.source.end], "origin": LabelOrigin.PERSON.value}
-    return _placed(answered(_noted(region, said), entity.label, **place))
+def _came_from(sentence: ParallelSentence, span: Span, score: float) -> str:
+    return f"from “{span.of(sentence.source)}” · {confidence(score)}"
 
 
 def _projected(
@@ -227,31 +217,38 @@ def _projected(
     projections: Sequence[Projection],
     shown: list[Shown],
 ) -> Iterator[dict[str, Any]]:
-    """The proposals for one English region, and the region with where it went."""
+    """Yield the proposals for one source region, and the region with where it went."""
     places = [entity for p in projections if (entity := p.entity) is not None]
     for place in places:
         identity = region_id(sentence.id, marked.span, place.span, place.label)
-        if not any(one.is_same(identity, place) for one in shown):
-            shown.append(Shown(identity, place))
+        if not any(_is_same(one, identity, place) for one in shown):
+            shown.append((identity, place))
             yield _proposal(sentence, region, marked, place, identity)
     if places:
-        phrases = [
+        phrases = ", ".join(
             f"“{place.span.of(sentence.target)}” · {confidence(place.score or 0.0)}"
             for place in places
-        ]
+        )
         spans = [[place.span.start, place.span.end] for place in places]
-        yield _told(region, marked, f"to {', '.join(phrases)}", spans)
+        yield _told(region, marked, f"to {phrases}", spans)
+
+
+def _is_same(shown: Shown, identity: str, entity: Entity) -> bool:
+    """Return whether it is that region, changed or not, or has the same words and label."""
+    mine, other = shown
+    same = (other.span, other.label) == (entity.span, entity.label)
+    return base_of(mine) == identity or same
 
 
 def _proposal(
     sentence: ParallelSentence, mark: Json, marked: Entity, place: Entity, identity: str
 ) -> dict[str, Any]:
-    """A new target region, which says what it comes from."""
+    """Return a new target region, which says what it comes from."""
     score, source = place.score or 0.0, marked.span
     own = suggestion_id(identity, str(mark.get("id")), place.label, score)
     region = region_of(own, place, sentence.target)
     said = {
-        "text": [f"from “{source.of(sentence.source)}” · {confidence(score)}"],
+        "text": [_came_from(sentence, source, score)],
         CAME_FROM: [source.start, source.end],
         "suggested": True,
     }
@@ -259,10 +256,9 @@ def _proposal(
 
 
 def _placed(region: dict[str, Any]) -> dict[str, Any]:
-    """The region as one that may take the place of another.
+    """Add the offsets that Label Studio 1.23 computes for new regions only.
 
-    Label Studio 1.23 works these offsets out for new regions; a text region that is overwritten
-    would be left without, and nothing could be drawn any more.
+    A region that is overwritten without them would break drawing on the page.
     """
     value = region["value"]
     if "globalOffsets" in value:
@@ -272,12 +268,12 @@ def _placed(region: dict[str, Any]) -> dict[str, Any]:
 
 
 def _told(region: Json, marked: Entity, said: str, spans: list[list[int]]) -> dict[str, Any]:
-    """The English region with what was found out, and where it went: then it is answered."""
+    """Return the source region with a note and where it went, which marks it as answered."""
     return answered(_noted(region, said), marked.label, **{WENT_TO: spans})
 
 
 def _noted(region: Json, said: str) -> dict[str, Any]:
-    """The region as it came, with one note more."""
+    """Return the region with one more note."""
     meta = meta_of(region)
     text = meta.get("text")
     notes = text if isinstance(text, list) else [text] if text else []
@@ -285,10 +281,10 @@ def _noted(region: Json, said: str) -> dict[str, Any]:
 
 
 def _on_screen(task: Json, model_version: str) -> list[Shown]:
-    """The target regions as last saved: those of the draft, or of the prediction it begins with.
+    """Return the target regions as last saved: of the draft, or of the newest prediction.
 
-    That is of the current model, or of an older one where that has none yet. Annotations do not
-    count: they are other people's, or have a draft as soon as they are changed.
+    The current model's predictions come first. Annotations do not count: they are other people's,
+    or have a draft as soon as they are changed.
     """
     predictions = [*_dicts(task.get("predictions"))]
     current = [p for p in predictions if p.get("model_version") == model_version]
@@ -304,25 +300,25 @@ def _shown(region: Json) -> Shown | None:
         fields = Fields(value, "shown")
         (label,) = fields.texts("labels")
         span = Span(fields.integer("start"), fields.integer("end"))
-        return Shown(str(region.get("id")), Entity(span, label))
+        return str(region.get("id")), Entity(span, label)
     except (SpanferryError, ValueError):
         return None
 
 
 def _draft(task: Json) -> Json:
-    """The draft that was saved last; Label Studio sends those of whoever is asking."""
+    """Return the draft saved last; Label Studio sends those of the asking annotator."""
     saved = _dicts(task.get("drafts"))
     return max(saved, key=lambda draft: str(draft.get("updated_at") or ""), default={})
 
 
 def _label_of(region: Json) -> tuple[str, str]:
-    """What Label Studio puts regions together by: their text and their label."""
+    """Return what Label Studio groups regions by: their text and their label."""
     value = region.get("value")
     labels = value.get("labels") if isinstance(value, dict) else None
     return str(region.get("to_name")), str(labels)
 
 
 def _dicts(value: object) -> Iterator[Json]:
-    """The objects in a list that Label Studio sends along; anything else is not for us."""
+    """Yield the objects of a list; anything else is passed over."""
     if isinstance(value, list):
         yield from (item for item in value if isinstance(item, dict))

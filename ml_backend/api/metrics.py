@@ -1,26 +1,20 @@
 """What the backend counts, in Prometheus' text format. One process counts its own requests."""
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    InfoMetricFamily,
-    Metric,
-)
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from ml_backend.api.webhook import EventLog
 from ml_backend.serving.engine import Engine
 
-# Label Studio gives a prediction up after 100 s.
+# In seconds. Label Studio gives a prediction up after 100 s.
 PREDICT_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100)
 
 
 class _Now(Collector):
-    """What is read off when asked, so that nobody has to report changes."""
+    """The gauges, read when they are scraped."""
 
-    def __init__(self, engine: Engine, events: EventLog) -> None:
-        self._engine, self._events = engine, events
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
     def collect(self) -> list[Metric]:
         version = self._engine.model_version or "none"
@@ -30,21 +24,15 @@ class _Now(Collector):
             GaugeMetricFamily(
                 "spanferry_model_degraded", "1 while the active model cannot be loaded.", degraded
             ),
-            GaugeMetricFamily(
-                "spanferry_webhook_queue_depth", "Events waiting to be written.", self._events.depth
-            ),
-            CounterMetricFamily(
-                "spanferry_webhook_events_lost", "Events not written.", self._events.lost
-            ),
         ]
 
 
 class Metrics:
-    """The counters, in a registry of their own."""
+    """The metrics of one application, in a registry of its own."""
 
-    def __init__(self, engine: Engine, events: EventLog) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._registry = here = CollectorRegistry()
-        here.register(_Now(engine, events))
+        here.register(_Now(engine))
         self.requests = Counter(
             "spanferry_requests", "Requests answered.", ["endpoint", "status"], registry=here
         )

@@ -10,14 +10,15 @@ from enum import StrEnum
 from typing import cast
 
 from label_config.tasks import sentence_of, to_prediction
-from ml_backend.api.wire import Json, Prediction, PredictRequest
+from ml_backend.api.wire import Prediction, PredictRequest
 from projection.errors import SpanferryError
+from projection.io.records_json import Json
 from projection.records import ParallelSentence, ProjectedSentence
 
 Project = Callable[[Sequence[ParallelSentence]], Sequence[ProjectedSentence | None]]
 
 
-class Reason(StrEnum):
+class RefusalReason(StrEnum):
     """Why a task, or what was drawn in it, got no answer."""
 
     NOT_OURS = "not_ours"  # its data has no sentence pair we can read
@@ -30,7 +31,7 @@ class Reason(StrEnum):
 class Refused:
     """A task, or a region of it, that cannot be answered: `what` says which and why."""
 
-    reason: Reason
+    reason: RefusalReason
     what: str
 
 
@@ -67,14 +68,16 @@ def read_sentence(task: Json) -> ParallelSentence | Refused:
         sentence = sentence_of(task, where)
         (sentence.source + sentence.target).encode()
     except SpanferryError as error:
-        return Refused(Reason.NOT_OURS, str(error))
+        return Refused(RefusalReason.NOT_OURS, str(error))
     except UnicodeEncodeError as error:
         # JSON can spell half a surrogate pair, which is no character and breaks tokenizers.
-        return Refused(Reason.NOT_OURS, f"{where}: {error.reason}")
+        return Refused(RefusalReason.NOT_OURS, f"{where}: {error.reason}")
     if not sentence.source.strip() or not sentence.target.strip():
-        return Refused(Reason.EMPTY, f"{where}: a side of the sentence pair is empty")
+        return Refused(RefusalReason.EMPTY, f"{where}: a side of the sentence pair is empty")
     return sentence
 
 
 def _too_long(task: Json) -> Refused:
-    return Refused(Reason.TOO_LONG, f"task {task.get('id')}: longer than the models can read")
+    return Refused(
+        RefusalReason.TOO_LONG, f"task {task.get('id')}: longer than the models can read"
+    )

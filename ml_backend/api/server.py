@@ -3,8 +3,7 @@
 import logging
 import socket
 import sys
-from collections.abc import Callable
-from functools import partial
+import threading
 from typing import Any
 
 from flask import Flask
@@ -13,9 +12,8 @@ from gunicorn.app.base import (  # type: ignore[import-untyped]  # published wit
 )
 
 from ml_backend.api.app import create_app
-from ml_backend.api.webhook import EventLog
 from ml_backend.auth import credentials_of
-from ml_backend.jobs.queue import JobQueue, RunnerKeeper, Trigger, start_runner
+from ml_backend.jobs.queue import JobQueue, keep_runner, start_runner
 from ml_backend.serving.engine import Engine, load_function
 from ml_backend.serving.model_store import ModelStore
 from ml_backend.settings import PREFIX, Settings, SettingsError
@@ -26,12 +24,12 @@ GRACEFUL_SECONDS = 30
 SILENT_SECONDS = 120
 
 
-class Backend(BaseApplication):  # type: ignore[misc]  # its base is untyped
-    """gunicorn with our settings alone: no config file, no GUNICORN_CMD_ARGS, no sys.argv."""
+class GunicornApp(BaseApplication):  # type: ignore[misc]  # its base is untyped
+    """gunicorn with our settings alone: no config file, GUNICORN_CMD_ARGS or sys.argv."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._close: list[Callable[[], None]] = []
+        self._stop = threading.Event()
         super().__init__()
 
     def load_config(self) -> None:
@@ -39,7 +37,6 @@ class Backend(BaseApplication):  # type: ignore[misc]  # its base is untyped
         for name, value in gunicorn_options(self.settings).items():
             if name in self.cfg.settings:
                 self.cfg.set(name, value)
-        self.cfg.set("worker_exit", lambda _arbiter, _worker: self.close())
 
     def load(self) -> Flask:
         """Compose the application. Called in each worker: threads would not survive the fork."""
@@ -50,19 +47,21 @@ class Backend(BaseApplication):  # type: ignore[misc]  # its base is untyped
             poll_seconds=settings.poll_seconds,
             turn=settings.sentences_per_turn,
         )
+        app = create_app(settings, engine.start())
         queue = JobQueue(settings.jobs_folder)
-        keeper = RunnerKeeper(queue, partial(start_runner, settings.data_dir, queue.root))
-        trigger = Trigger(queue, settings.train_each)
-        events = EventLog(settings.events_file, settings.event_queue, trigger)
-        app = create_app(settings, engine.start(), events)
-        keeper.start()
-        self._close = [keeper.close, engine.close, events.close]
+
+        def run() -> int:
+            return start_runner(settings.data_dir, queue.root).wait()
+
+        threading.Thread(
+            target=keep_runner, args=(queue, run, self._stop), name="keep-runner", daemon=True
+        ).start()
+        self.cfg.set("worker_exit", lambda _arbiter, _worker: self._close(engine))
         return app
 
-    def close(self) -> None:
-        """Stop following the store and the jobs, and write the events that wait."""
-        for close in self._close:
-            close()
+    def _close(self, engine: Engine) -> None:
+        self._stop.set()
+        engine.close()
 
 
 def gunicorn_options(settings: Settings) -> dict[str, Any]:
@@ -96,7 +95,7 @@ def serve(settings: Settings) -> None:
     _check_address(settings)
     credentials_of(settings)
     load_function(settings)
-    Backend(settings).run()
+    GunicornApp(settings).run()
 
 
 def _check_address(settings: Settings) -> None:

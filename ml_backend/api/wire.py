@@ -5,13 +5,11 @@ keys from release to release.
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NotRequired, TypedDict, cast
+from typing import Any, TypedDict, cast
 
 from projection.errors import SpanferryError
-
-Json = Mapping[str, Any]
+from projection.io.records_json import Json
 
 
 class RequestError(SpanferryError):
@@ -24,59 +22,6 @@ class Prediction(TypedDict):
     model_version: str
     score: float
     result: list[dict[str, Any]]
-
-
-class PredictResponse(TypedDict):
-    """One entry per task, in order. `[]` stores nothing for that task; a missing entry would make
-    Label Studio drop them all.
-    """
-
-    results: list[Prediction | list[Prediction]]
-
-
-class SetupResponse(TypedDict):
-    """Tasks that have a prediction of this version are not sent to /predict again."""
-
-    model_version: str
-
-
-class HealthResponse(TypedDict):
-    """`model_version` is null while the first model loads."""
-
-    status: str
-    model_version: str | None
-    degraded: NotRequired[str]
-
-
-class VersionsResponse(TypedDict):
-    """Models that can be activated, the bundled one in front, and the version that answers."""
-
-    versions: list[str]
-    model_version: str | None
-
-
-class StatusResponse(HealthResponse):
-    """As /health; besides, which stored model is active, all that could be, and the trainings.
-
-    `active` is null where that cannot be told; `degraded` then says why. Label Studio does not ask
-    for this: it is for people and scripts.
-    """
-
-    active: str | None
-    versions: list[str]
-    jobs: list[dict[str, object]]
-
-
-class WebhookResponse(TypedDict):
-    """Without a `job` key: Label Studio would poll for it."""
-
-    status: str
-
-
-class ErrorResponse(TypedDict):
-    """Where, what and the fix, in one line."""
-
-    error: str
 
 
 @dataclass(frozen=True, slots=True)

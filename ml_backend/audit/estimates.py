@@ -1,22 +1,19 @@
-"""What a stratified sample of reviewed sentences says about those nobody has reviewed.
+"""Estimate the quality of unreviewed sentences from a stratified sample of reviewed ones.
 
-An estimate is a ratio of two totals, such as right labels by proposed labels. Sentences are what is
-drawn, and labels of one sentence are right or wrong together, so sentences are what is counted:
-each with what it weighs, which is its labels times the sentences it stands for.
+An estimate is a ratio of two totals, such as right labels by proposed labels. Sentences are drawn,
+and labels of one sentence are right or wrong together, so sentences are counted. The weight of each
+is its labels times the sentences it stands for.
 
-Where few errors were found, the sample cannot tell of the rare ones it missed: a sentence all wrong
-that is like none of those seen. So a bound counts one more sentence than was reviewed, all wrong,
-as heavy as a labels' own sentence is on average. What is wrong with it has a mean and a variance,
-and the bound is the quantile of the beta distribution that has both. For sentences that weigh the
-same and are right or wrong as a whole that is the interval of Clopper and Pearson (1934), and
-without an error the rule of three; for unequal weights it is the way of Fay and Feuer (1997,
-"Confidence intervals for directly standardized rates: a method based on the gamma distribution",
-Statistics in Medicine 16), with the mean of Kish (1965, "Survey Sampling", section 8.2) for their
-largest weight. Errors spread over many sentences weigh less than as many that come together, and
-none of them makes the bound of precision tighter.
+A sample with few errors says nothing of rare sentences that are all wrong. So a bound counts one
+more sentence, all wrong, as heavy as the sentence of a label is on average (Kish 1965, "Survey
+Sampling", section 8.2). The share of errors then has a mean and a variance, and the bound is the
+quantile of the beta distribution with both (Fay and Feuer 1997, "Confidence intervals for directly
+standardized rates: a method based on the gamma distribution", Statistics in Medicine 16). Where
+sentences weigh the same and are right or wrong as a whole, this is the interval of Clopper and
+Pearson (1934), and without an error the rule of three.
 
-The fewer sentences remain, the less their share of errors follows that of the reviewed ones: the
-variance is what drawing gives them, too.
+The fewer sentences remain, the more their share of errors may differ from that of the sample: the
+variance includes that of drawing them.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -29,16 +26,15 @@ from numpy.typing import NDArray
 from scipy.stats import beta
 
 LEVEL = 0.95
-FEWEST = 2  # reviewed sentences that may stand for a stratum by themselves
+FEWEST = 2  # reviewed sentences with which a stratum stands by itself
 
 Numbers = NDArray[np.float64]
 
 
 class Counts(NamedTuple):
-    """What came out for one reviewed sentence, in entities.
+    """The entities of one reviewed sentence: `right` ones are both `proposed` and `true`.
 
-    `right` of the `proposed` are among the `true` ones, with the same span and label. A sentence
-    that is `unusable` counts no entities at all.
+    Span and label must agree. An `unusable` sentence has no entities.
     """
 
     proposed: int
@@ -48,10 +44,10 @@ class Counts(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Reviewed:
-    """A stratum: `remaining` sentences nobody reviewed, and what came out for those of the sample.
+class ReviewedStratum:
+    """A stratum: the counts of its sample, and `remaining` unreviewed sentences.
 
-    The remaining ones hold `entities` proposals. `band` is the least confidence of its sentences.
+    The remaining ones have `entities` proposals; the confidence of all is at least `band`.
     """
 
     name: str
@@ -63,10 +59,7 @@ class Reviewed:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A share between 0 and 1 and where it lies; None where the sample has nothing to tell it by.
-
-    `low` and `high` then are 0 and 1.
-    """
+    """A share between 0 and 1 with its interval; None, 0 and 1 where the sample has no data."""
 
     value: float | None
     low: float
@@ -88,8 +81,8 @@ RECALL: Ratio = (lambda c: c.right, lambda c: c.true)
 UNUSABLE: Ratio = (lambda c: int(c.unusable), lambda _: 1)
 
 
-class Verdict(StrEnum):
-    """What a sample says of the precision above a threshold."""
+class ThresholdVerdict(StrEnum):
+    """The result of testing the precision above a threshold."""
 
     HOLDS = "holds"  # it is at least the target
     FAILS = "fails"  # the sample does not show that it is
@@ -98,10 +91,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ThresholdTest:
-    """What remains from a confidence of `threshold` on, and whether it is precise enough.
+    """A test of the precision of what remains with a confidence of at least `threshold`.
 
-    `tasks` with `entities` proposals remain; `reviewed` sentences of the sample tell of them.
-    `lower` is the one-sided bound that was held against the target.
+    `tasks` with `entities` proposals remain, `reviewed` sentences of the sample stand for them, and
+    `lower` is the one-sided bound compared with the target.
     """
 
     threshold: float
@@ -110,30 +103,27 @@ class ThresholdTest:
     reviewed: int
     precision: Estimate
     lower: float
-    verdict: Verdict
+    verdict: ThresholdVerdict
     reason: str
 
 
 def fixed_sequence(
-    strata: Sequence[Reviewed],
-    target: float,
-    *,
-    level: float = LEVEL,
+    strata: Sequence[ReviewedStratum], target: float, *, level: float = LEVEL
 ) -> tuple[ThresholdTest, ...]:
     """Test the thresholds at which strata begin, the strictest first, up to the first that fails.
 
-    Looking at many thresholds and taking the best finds one that looks good by chance. In a fixed
-    order, and stopping at the first failure, each test may use the whole error rate: the chance
-    that any threshold is wrongly said to hold stays 1 − `level` (Angelopoulos et al., 2021, "Learn
-    then Test", section on fixed sequence testing).
+    The best of many thresholds looks good by chance. In a fixed order, and stopping at the first
+    failure, each test may use the whole error rate: the chance that any threshold is wrongly said
+    to hold stays 1 − `level` (Angelopoulos et al., 2021, "Learn then Test", section on fixed
+    sequence testing).
 
-    Passed over are thresholds above which a stratum was not reviewed at all, or so few sentences
-    that a single error would fail the test and end the search; the lowest threshold, after which
-    nothing could come, only if it fails even without an error. All this depends on the size of the
-    sample and not on what was found, so it does no harm.
+    Thresholds are skipped above which a stratum has no reviewed sentence, or so few that a single
+    error would fail the test and end the search; the lowest threshold, which ends it anyway, only
+    if it fails without an error too. This depends on the size of the sample, not on what was
+    found, so it keeps the error rate.
 
     Args:
-        strata: the surest first.
+        strata: the most confident first.
         target: the precision to show, between 0 and 1.
         level: one-sided, for all tests together.
     """
@@ -145,11 +135,14 @@ def fixed_sequence(
         above = [stratum for stratum in strata if stratum.band >= threshold]
         lower = estimate(above, PRECISION, level=two_sided).low
         errors = 0 if threshold == thresholds[-1] else 1
-        reason = (
-            "a stricter one failed" if failed else _untestable(above, target, two_sided, errors)
-        )
-        verdict = Verdict.NOT_TESTED if reason else _verdict(lower, target)
-        failed |= verdict is Verdict.FAILS
+        reason = "a stricter one failed"
+        if not failed:
+            reason = _untestable(above, target, two_sided, errors)
+        if reason:
+            verdict = ThresholdVerdict.NOT_TESTED
+        else:
+            verdict = ThresholdVerdict.HOLDS if lower >= target else ThresholdVerdict.FAILS
+            failed = lower < target
         tests.append(
             ThresholdTest(
                 threshold=threshold,
@@ -165,12 +158,8 @@ def fixed_sequence(
     return tuple(tests)
 
 
-def _verdict(lower: float, target: float) -> Verdict:
-    return Verdict.HOLDS if lower >= target else Verdict.FAILS
-
-
-def _untestable(above: Sequence[Reviewed], target: float, level: float, errors: int) -> str:
-    """Why the precision above a threshold cannot be tested, or nothing."""
+def _untestable(above: Sequence[ReviewedStratum], target: float, level: float, errors: int) -> str:
+    """Return why the precision above a threshold cannot be tested, or ""."""
     if not any(stratum.remaining for stratum in above):
         return "nothing remains"
     unseen = [stratum.name for stratum in above if stratum.remaining and not stratum.counts]
@@ -184,10 +173,9 @@ def _untestable(above: Sequence[Reviewed], target: float, level: float, errors: 
 
 
 class _Sample(NamedTuple):
-    """Reviewed sentences as parallel numbers: what each adds to the two totals of a ratio.
+    """Reviewed sentences as parallel arrays: the weight of each, and of what is wrong in it.
 
-    `whole` is what it adds to the lower one, and `wrong` as much of that as the upper one lacks.
-    The share of what is wrong varies `factor` times as much as that of the sample alone would.
+    The variance of a share of errors is `factor` times that of the sample alone.
     """
 
     wrong: Numbers
@@ -201,14 +189,13 @@ class _Sample(NamedTuple):
         return squares / float(self.whole.sum()) ** 2
 
 
-def estimate(strata: Sequence[Reviewed], ratio: Ratio, *, level: float = LEVEL) -> Estimate:
-    """The ratio among the remaining sentences of all `strata` together.
+def estimate(strata: Sequence[ReviewedStratum], ratio: Ratio, *, level: float = LEVEL) -> Estimate:
+    """Estimate a ratio among the remaining sentences of all `strata` together.
 
     Args:
-        strata: with any number of reviewed sentences each; those with fewer than two are taken
-            together with their neighbours, in the order given.
-        ratio: what is counted, and what of.
-        level: of the two-sided interval. One side of it holds at the middle of this and 1.
+        strata: those with fewer than two reviewed sentences join their neighbours in this order.
+        ratio: what is counted, and what it is counted among.
+        level: of the two-sided interval.
     """
     sample = _sample(strata, ratio)
     total = float(sample.whole.sum())
@@ -225,12 +212,9 @@ def estimate(strata: Sequence[Reviewed], ratio: Ratio, *, level: float = LEVEL) 
 
 
 def best_lower_bound(
-    strata: Sequence[Reviewed], ratio: Ratio, *, level: float = LEVEL, errors: int = 0
+    strata: Sequence[ReviewedStratum], ratio: Ratio, *, level: float = LEVEL, errors: int = 0
 ) -> float:
-    """The lower bound had so many sentences been wrong: what such a sample can show at most.
-
-    It depends on what was proposed, not on what proved right.
-    """
+    """Return the lower bound if `errors` sentences were wrong, whatever was found in them."""
     sample = _sample(strata, ratio)
     if not sample.whole.sum():
         return 0.0
@@ -239,24 +223,23 @@ def best_lower_bound(
 
 
 def sentences_needed(precision: float, *, level: float = LEVEL) -> int:
-    """How many sentences without an error it takes to show this precision, of many remaining.
+    """Return how many reviewed sentences show this precision if none has an error.
 
-    More, if some have more labels than others.
+    All have the same number of labels, and many more remain.
     """
-    tail = (1 - level) / 2
-    return int(np.ceil(np.log(tail) / np.log(precision)))
+    return int(np.ceil(np.log((1 - level) / 2) / np.log(precision)))
 
 
-def _sample(strata: Iterable[Reviewed], ratio: Ratio) -> _Sample:
-    """The sentences reviewed of strata of which something remains."""
+def _sample(strata: Iterable[ReviewedStratum], ratio: Ratio) -> _Sample:
+    """Return the reviewed sentences of the strata with remaining ones."""
     groups = [_group(strata, ratio) for strata in _together(strata)]
     return _Sample(*(np.concatenate(parts) for parts in zip(_NOTHING, *groups, strict=True)))
 
 
-def _together(strata: Iterable[Reviewed]) -> list[list[Reviewed]]:
-    """Those with something remaining; ones with few reviewed sentences join the next."""
-    groups: list[list[Reviewed]] = []
-    waiting: list[Reviewed] = []
+def _together(strata: Iterable[ReviewedStratum]) -> list[list[ReviewedStratum]]:
+    """Group the strata with remaining sentences: ones with few reviewed sentences join the next."""
+    groups: list[list[ReviewedStratum]] = []
+    waiting: list[ReviewedStratum] = []
     for stratum in strata:
         if stratum.remaining:
             waiting.append(stratum)
@@ -272,8 +255,8 @@ def _together(strata: Iterable[Reviewed]) -> list[list[Reviewed]]:
 _NOTHING = _Sample(*[np.empty(0)] * 3)
 
 
-def _group(strata: Sequence[Reviewed], ratio: Ratio) -> _Sample:
-    """All of their sentences are equally likely to have been drawn."""
+def _group(strata: Sequence[ReviewedStratum], ratio: Ratio) -> _Sample:
+    """Weigh the reviewed sentences of strata as if drawn from one stratum."""
     counts = [each for stratum in strata for each in stratum.counts]
     if not counts:
         return _NOTHING
@@ -284,7 +267,7 @@ def _group(strata: Sequence[Reviewed], ratio: Ratio) -> _Sample:
 
 
 def _quantile(chance: float, mean: float, variance: float) -> float:
-    """Of a share that has this mean and, while it is small, this variance."""
+    """Return a quantile of a share with this mean and, while it is small, this variance."""
     if not mean:
         return 0.0
     size = mean / variance

@@ -1,24 +1,13 @@
-"""What the review of an audit's sample says about the tasks nobody has reviewed.
+"""Report what the review of an audit's sample says about the tasks nobody has reviewed.
 
-Figures are about entities, exact in span and label, against what the reviewers left. Three things
-they rest on, which no figure here can check:
-
-- Reviewers saw what was proposed before they decided, and people let pass what is shown to them
-  (anchoring). True precision and recall may be lower; a second review of a part of the sample from
-  scratch would show how much.
-- The tasks of the sample that were reviewed are like those of their stratum that were not. Review
-  all of a sample. Skipping the hard ones makes the rest look better than it is.
-- A threshold is looked for once, when the sample is reviewed. Looking again after every few reviews
-  and stopping when a threshold holds finds one by chance.
-
-Sentences marked unusable count no entities. Accepted unseen they would go into training; their
-share is estimated beside the other figures.
+Figures are about entities, exact in span and label, compared with what the reviewers left. They
+assume what no figure can check: that reviewers are not anchored by the proposals, that all of the
+sample is reviewed, and that a threshold is looked for once (docs/audit.md).
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from typing import Any
 
 from label_config.labeling_config import labels_of
@@ -29,20 +18,20 @@ from ml_backend.audit.estimates import (
     UNUSABLE,
     Counts,
     Estimate,
-    Reviewed,
+    ReviewedStratum,
     ThresholdTest,
-    Verdict,
+    ThresholdVerdict,
     estimate,
     fixed_sequence,
     sentences_needed,
 )
-from ml_backend.audit.sample import Stratum, Task, audit_of, proposals_of, stratum_of
+from ml_backend.audit.sample import Stratum, audit_of, entities_in, stratum_of
 from ml_backend.label_studio.client import Project, ReviewServer
-from ml_backend.label_studio.tasks import Obstacle, is_propagated, obstacle, score_of
+from ml_backend.label_studio.tasks import Obstacle, Task, is_propagated, obstacle, score_of
 from ml_backend.review.pull import reviews_of
 from projection.errors import ReviewError
 from projection.records import ReviewedSentence, ReviewStatus
-from projection.text.plural import counted
+from projection.text.wording import counted
 from training.data.adjudication import adjudicate, marks_of
 
 SCHEMA = 1
@@ -61,8 +50,7 @@ ANCHORING = "Reviewers saw the proposals before they decided, which flatters the
 class StratumReport:
     """A stratum of an audit. Numbers count tasks, the last three entities of reviewed ones.
 
-    `size` is how many tasks it had when it was drawn from (0 if none were drawn), `remaining` how
-    many nobody has looked at now.
+    It had `size` tasks when it was drawn from (0 if none were drawn); `remaining` are unreviewed.
     """
 
     name: str
@@ -78,14 +66,13 @@ class StratumReport:
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:
-    """What an audit found. Estimates are of the `remaining` tasks, with their `entities`.
+    """The result of an audit. Estimates are of the `remaining` tasks, with their `entities`.
 
-    `drawn = reviewed + waiting + skipped + foreign + propagated`: `foreign` were reviewed, but
-    against another model version than the `model_version` they were drawn for, or against no
-    prediction; `propagated` were changed by `spanferry propagate` since, and so were
-    `propagated_others`, which else would remain. Several people decided differently on
-    `disagreements` of the reviewed; the latest decision counts. `current` is whether the project
-    still shows predictions of this version.
+    `drawn = reviewed + waiting + skipped + foreign + propagated`: `foreign` were reviewed against
+    another model version than the `model_version` they were drawn for, or against no prediction;
+    `propagated` were changed by `spanferry propagate` since, as were `propagated_others`, which
+    would remain otherwise. Annotators disagree on `disagreements` of the reviewed. `current` is
+    true if the project still shows predictions of this version.
     """
 
     project: str
@@ -113,7 +100,7 @@ class AuditReport:
     @property
     def accepted(self) -> ThresholdTest | None:
         """The lowest threshold above which the target precision holds, or None."""
-        holding = [test for test in self.thresholds if test.verdict is Verdict.HOLDS]
+        holding = [test for test in self.thresholds if test.verdict is ThresholdVerdict.HOLDS]
         return min(holding, key=lambda test: test.threshold, default=None)
 
     def to_json(self) -> dict[str, object]:
@@ -131,8 +118,8 @@ class AuditReport:
         }
 
     def notes(self) -> Iterator[str]:
-        """What to know before believing the figures, in plain words."""
-        yield from self._of_the_sample()
+        """What limits the figures, a sentence each."""
+        yield from self._sample_notes()
         if not self.current:
             yield (
                 f"The project no longer shows predictions of {self.model_version}, which these "
@@ -143,7 +130,7 @@ class AuditReport:
         thin = [s.name for s in self.strata if s.remaining and s.reviewed < 2]
         if thin and self.reviewed:
             yield f"Fewer than two reviewed, so taken together with neighbours: {', '.join(thin)}"
-        if not any(test.verdict is not Verdict.NOT_TESTED for test in self.thresholds):
+        if all(test.verdict is ThresholdVerdict.NOT_TESTED for test in self.thresholds):
             needed = sentences_needed(self.target_precision, level=2 * LEVEL - 1)
             yield (
                 f"To show a precision of {100 * self.target_precision:g} % takes at least {needed} "
@@ -151,7 +138,7 @@ class AuditReport:
                 "remains or some have far more entities than others"
             )
 
-    def _of_the_sample(self) -> Iterator[str]:
+    def _sample_notes(self) -> Iterator[str]:
         if self.waiting:
             yield f"{self.waiting} of the sample not reviewed yet: the figures are preliminary"
         if self.skipped:
@@ -167,22 +154,15 @@ class AuditReport:
                 f"{counted(self.propagated_others, 'other task')}: left out, not accepted unseen"
             )
         if self.disagreements:
-            yield f"{self.disagreements} of the sample disputed: the latest decision counts"
-
-
-class _Fate(StrEnum):
-    """What has become of a task of the sample. Each is in one of these."""
-
-    PROPAGATED = "propagated"
-    WAITING = "waiting"
-    SKIPPED = "skipped"
-    FOREIGN = "foreign"
-    REVIEWED = "reviewed"
+            yield (
+                f"Annotators disagree on {self.disagreements} of the sample: the latest decision "
+                "counts"
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """A task of the sample, what it was drawn for, and the one decision on it, if there is any."""
+    """A task of the sample: what it was drawn for, and the decision on it, if there is one."""
 
     stratum: Stratum
     size: int
@@ -190,23 +170,24 @@ class _Member:
     threshold: float
     propagated: bool
     decision: ReviewedSentence | None
-    disputed: bool
+    disagreement: bool
 
     @property
-    def fate(self) -> _Fate:
+    def state(self) -> str:
+        """Which number of the report it counts for."""
         if self.propagated:
-            return _Fate.PROPAGATED
+            return "propagated"
         if self.decision is None:
-            return _Fate.WAITING
+            return "waiting"
         if self.decision.status is ReviewStatus.SKIPPED:
-            return _Fate.SKIPPED
+            return "skipped"
         seen = None if self.decision.predicted is None else self.decision.model_version
-        return _Fate.REVIEWED if seen == self.version else _Fate.FOREIGN
+        return "reviewed" if seen == self.version else "foreign"
 
     @property
     def review(self) -> ReviewedSentence | None:
         """The decision, if it counts."""
-        return self.decision if self.fate is _Fate.REVIEWED else None
+        return self.decision if self.state == "reviewed" else None
 
 
 def audit_report(
@@ -216,16 +197,14 @@ def audit_report(
     *,
     target_precision: float = TARGET_PRECISION,
 ) -> AuditReport:
-    """Read a project and report on one of its audits; without a name, on the only one.
+    """Read a project and report on one of its audits, or on the only one.
 
     Raises:
-        ReviewError: if `report_of` does.
-        ServerError: if Label Studio cannot be reached.
+        ReviewError: as `report_of`.
     """
-    where = f"project {project.title!r}"
     return report_of(
         server.tasks(project, with_predictions=True),
-        labels_of(project.label_config, where),
+        labels_of(project.label_config, f"project {project.title!r}"),
         name,
         title=project.title,
         version=project.model_version,
@@ -242,7 +221,7 @@ def report_of(
     version: str,
     target_precision: float = TARGET_PRECISION,
 ) -> AuditReport:
-    """What the tasks of a project say about an audit.
+    """Report on an audit from the tasks of its project.
 
     Args:
         tasks: all of the project, with annotations and predictions in full.
@@ -258,30 +237,50 @@ def report_of(
     """
     where = f"project {title!r}"
     name = _known_audit(tasks, name, where)
-    members = [_member(task, labels, version, where) for task in tasks if audit_of(task) == name]
-    audited, threshold = members[0].version, min(member.threshold for member in members)
+    members: defaultdict[Stratum, list[_Member]] = defaultdict(list)
+    for task in tasks:
+        if audit_of(task) == name:
+            member = _member(task, labels, version, where)
+            members[member.stratum].append(member)
+    everyone = [member for of_stratum in members.values() for member in of_stratum]
+    audited, threshold = everyone[0].version, min(member.threshold for member in everyone)
     obstacles = [obstacle(task, audited, threshold) for task in tasks]
-    remaining = _remaining(tasks, obstacles, audited, threshold)
-    strata = sorted({*remaining, *(m.stratum for m in members)}, key=lambda s: (-s.low, s.lang))
-    sampled = [_reviewed(stratum, members, remaining[stratum]) for stratum in strata]
-    fates = Counter(member.fate for member in members)
+    # How many entities are proposed in each task nobody has reviewed.
+    remaining: defaultdict[Stratum, list[int]] = defaultdict(list)
+    for task, why in zip(tasks, obstacles, strict=True):
+        if why is None:
+            score = score_of(task, audited) or 0.0
+            stratum = Stratum.of(str(task["data"]["lang"]), score, threshold)
+            remaining[stratum].append(entities_in(task, audited))
+    strata = sorted({*remaining, *members}, key=lambda s: (-s.low, s.lang))
+    sampled = [
+        ReviewedStratum(
+            name=str(stratum),
+            band=stratum.low,
+            remaining=len(remaining[stratum]),
+            counts=tuple(_counts(each.review) for each in members[stratum] if each.review),
+            entities=sum(remaining[stratum]),
+        )
+        for stratum in strata
+    ]
+    states = Counter(member.state for member in everyone)
     return AuditReport(
         project=title,
         name=name,
         model_version=audited,
         current=audited == version,
-        drawn=len(members),
-        reviewed=fates[_Fate.REVIEWED],
-        waiting=fates[_Fate.WAITING],
-        skipped=fates[_Fate.SKIPPED],
-        foreign=fates[_Fate.FOREIGN],
-        propagated=fates[_Fate.PROPAGATED],
+        drawn=len(everyone),
+        reviewed=states["reviewed"],
+        waiting=states["waiting"],
+        skipped=states["skipped"],
+        foreign=states["foreign"],
+        propagated=states["propagated"],
         propagated_others=sum(
             why is Obstacle.PROPAGATED and audit_of(task) != name
             for task, why in zip(tasks, obstacles, strict=True)
         ),
         unusable=sum(each.unusable for stratum in sampled for each in stratum.counts),
-        disagreements=sum(m.disputed and m.review is not None for m in members),
+        disagreements=sum(m.disagreement and m.review is not None for m in everyone),
         remaining=sum(stratum.remaining for stratum in sampled),
         entities=sum(stratum.entities for stratum in sampled),
         precision=estimate(sampled, PRECISION),
@@ -290,7 +289,7 @@ def report_of(
         target_precision=target_precision,
         thresholds=fixed_sequence(sampled, target_precision),
         strata=tuple(
-            _stratum_report(each, [m for m in members if m.stratum == stratum])
+            _stratum_report(each, members[stratum])
             for stratum, each in zip(strata, sampled, strict=True)
         ),
     )
@@ -314,35 +313,13 @@ def _member(task: Task, labels: Collection[str], shown: str, where: str) -> _Mem
     return _Member(
         stratum=stratum,
         size=int(data.get("audit_stratum_size") or 0),
-        # An older spanferry did not say what it had drawn for.
+        # Older samples do not name what they were drawn for.
         version=str(data.get("audit_model_version") or shown),
         threshold=float(data.get("audit_threshold") or stratum.low),
         propagated=is_propagated(task),
         decision=found.sentences[0] if found.sentences else None,
-        disputed=bool(found.disagreements),
+        disagreement=bool(found.disagreements),
     )
-
-
-def _remaining(
-    tasks: Iterable[Task], obstacles: Iterable[Obstacle | None], version: str, threshold: float
-) -> defaultdict[Stratum, list[int]]:
-    """How many entities are proposed in each task nobody has looked at, by stratum."""
-    found: defaultdict[Stratum, list[int]] = defaultdict(list)
-    for task, why in zip(tasks, obstacles, strict=True):
-        if why is None:
-            score = score_of(task, version) or 0.0
-            stratum = Stratum.of(str(task["data"]["lang"]), score, threshold)
-            found[stratum].append(proposals_of(task, version))
-    return found
-
-
-def _reviewed(stratum: Stratum, members: Iterable[_Member], remaining: Sequence[int]) -> Reviewed:
-    counts = tuple(
-        _counts(member.review)
-        for member in members
-        if member.stratum == stratum and member.review is not None
-    )
-    return Reviewed(str(stratum), stratum.low, len(remaining), counts, sum(remaining))
 
 
 def _counts(decision: ReviewedSentence) -> Counts:
@@ -352,7 +329,7 @@ def _counts(decision: ReviewedSentence) -> Counts:
     return Counts(len(proposed), len(true), len(proposed & true))
 
 
-def _stratum_report(reviewed: Reviewed, members: Sequence[_Member]) -> StratumReport:
+def _stratum_report(reviewed: ReviewedStratum, members: Sequence[_Member]) -> StratumReport:
     counts: Mapping[str, Any] = {
         part: sum(getattr(each, part) for each in reviewed.counts)
         for part in ("unusable", "proposed", "true", "right")

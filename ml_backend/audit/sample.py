@@ -1,39 +1,36 @@
-"""Draws a random sample of the tasks that would be accepted without anybody looking.
+"""Draw the sample of an audit: random tasks among those that would be accepted without review.
 
-Such a task is one nobody has annotated, skipped or begun, whose prediction of the current model
-version has at least a given score, that has no conflict, and that no correction of another sentence
-has changed. The sample is stratified by target language and confidence, in proportion to the size
-of each stratum. What is drawn is marked in the task's data, where the tab "Audit" finds it,
-and so is what it was drawn for: the model version and the least score.
+Such a task is untouched, has no conflict and no propagated correction, and its prediction of the
+current model version has at least a given score. The sample is stratified by target language and
+confidence, in proportion to the size of each stratum. The data of its tasks name the audit, for the
+tab "Audit", and the model version and threshold it was drawn for.
 """
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Self
 
 from label_config.labeling_config import ENTITIES
 from ml_backend.label_studio.client import Project, ReviewServer
-from ml_backend.label_studio.tasks import obstacle, prediction_of, score_of
+from ml_backend.label_studio.task_writer import OnProgress, is_still_open, write_each
+from ml_backend.label_studio.tasks import Task, obstacle, prediction_of, score_of
 from projection.errors import ReviewError
 
 SIZE = 100
 THRESHOLD = 0.8
-FEWEST = 2  # of a stratum, where it has as many: fewer tell nothing of their spread
-# Where bands begin, if the threshold is not above it. The thresholds that an audit can recommend.
+FEWEST = 2  # tasks drawn from a stratum that has as many: one tells nothing of the spread
+# Lower ends of strata, above the threshold: the thresholds an audit can recommend.
 EDGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
 
 _FIX = "Draw a new audit under another --name"
 
-Task = Mapping[str, Any]
-OnProgress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and of how much."""
-
 
 @dataclass(frozen=True, slots=True, order=True)
 class Stratum:
-    """Tasks of one target language with a score in [low, high); at 1 the end belongs to it."""
+    """Tasks of one target language with a score in [low, high), or in [low, 1]."""
 
     low: float
     high: float
@@ -44,17 +41,17 @@ class Stratum:
 
     @classmethod
     def of(cls, lang: str, score: float, threshold: float) -> Self:
-        """The stratum of a task with at least the threshold."""
+        """Return the stratum of a score that is at least the threshold."""
         edges = [threshold, *(edge for edge in EDGES if edge > threshold)]
         low = max(edge for edge in edges if edge <= score)
         return cls(low, min((edge for edge in edges if edge > low), default=1.0), lang)
 
     @classmethod
     def parse(cls, name: str, where: str) -> Self:
-        """The stratum a task's data name.
+        """Return the stratum with this name.
 
         Raises:
-            ReviewError: if it is not in the form `draw` writes.
+            ReviewError: if it is not the name of a stratum.
         """
         lang, _, band = name.rpartition(" ")
         low, _, high = band.partition("–")
@@ -64,9 +61,12 @@ class Stratum:
             raise ReviewError(f"{where} audit_stratum", f"{name!r} is no stratum", _FIX) from error
 
 
+Strata = defaultdict[Stratum, list[Task]]
+
+
 @dataclass(frozen=True, slots=True)
 class DrawnStratum:
-    """A stratum, how many tasks it has, and how many of them are in the sample."""
+    """The tasks of a stratum, and how many of them are in the sample."""
 
     name: str
     size: int
@@ -75,11 +75,11 @@ class DrawnStratum:
 
 @dataclass(frozen=True, slots=True)
 class DrawReport:
-    """What is in an audit's sample. Numbers count tasks.
+    """The sample of an audit. Numbers count tasks.
 
-    `added` of the `drawn` were missing before. `population` could be accepted unseen, or could be
-    when they were drawn; `left_out` says why the rest of the project could not, and `other_audits`
-    are waiting in the sample of another audit.
+    `added` of the `drawn` are new in the sample; `meanwhile` would be, but have just been touched.
+    `population` could be accepted without review, or could when they were drawn; `left_out` counts
+    the others by reason, and `other_audits` are open in the sample of another audit.
     """
 
     name: str
@@ -90,6 +90,7 @@ class DrawReport:
     strata: tuple[DrawnStratum, ...]
     left_out: Mapping[str, int]
     other_audits: int
+    meanwhile: int = 0
 
     def to_json(self) -> dict[str, object]:
         """The report as a JSON object."""
@@ -97,10 +98,10 @@ class DrawReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """A draw before it is done: the new data of each task to mark, by id, and what comes of it."""
+class SamplePlan:
+    """The new fields of each task to draw, by its id, and the report if all are written."""
 
-    data: Mapping[int, Mapping[str, Any]]
+    fields: Mapping[int, Mapping[str, Any]]
     report: DrawReport
 
 
@@ -114,25 +115,35 @@ def draw(
     seed: int = 0,
     on_progress: OnProgress = lambda _what, _done, _total: None,
 ) -> DrawReport:
-    """Mark a stratified random sample, or what is missing of it.
+    """Draw a stratified random sample, or what is missing of it.
 
-    A task's turn depends on the seed, the audit's name and the task alone. So an interrupted draw
-    is finished by running it again, and a finished one changes nothing.
+    The order of drawing depends on the seed, the audit's name and each task alone. So running an
+    interrupted draw again finishes it, and a finished one changes nothing.
 
     Raises:
-        ReviewError: if `plan` does.
-        ServerError: if Label Studio refuses something or goes away.
+        ReviewError: as `plan`.
     """
-    tasks = server.tasks(project, with_predictions=True)
-    where = f"project {project.title!r}"
+    tasks = {task["id"]: task for task in server.tasks(project, with_predictions=True)}
     planned = plan(
-        tasks, project.model_version, name, size=size, threshold=threshold, seed=seed, where=where
+        [*tasks.values()],
+        project.model_version,
+        name,
+        size=size,
+        threshold=threshold,
+        seed=seed,
+        where=f"project {project.title!r}",
     )
-    for done, (task_id, data) in enumerate(planned.data.items()):
-        on_progress("tasks marked", done, len(planned.data))
-        server.update_task_data(task_id, dict(data))
-    on_progress("tasks marked", len(planned.data), len(planned.data))
-    return planned.report
+    changes = [(tasks[task_id], fields) for task_id, fields in planned.fields.items()]
+    left_alone = write_each(server, changes, if_still=is_still_open, on_progress=on_progress)
+    touched = Counter(planned.fields[task_id]["audit_stratum"] for task_id in left_alone)
+    missing, report = len(left_alone), planned.report
+    return replace(
+        report,
+        drawn=report.drawn - missing,
+        added=report.added - missing,
+        strata=tuple(replace(s, drawn=s.drawn - touched[s.name]) for s in report.strata),
+        meanwhile=missing,
+    )
 
 
 def plan(
@@ -144,8 +155,8 @@ def plan(
     threshold: float,
     seed: int = 0,
     where: str = "project",
-) -> Plan:
-    """Which tasks to mark, so that `size` of them (or all) are in the sample.
+) -> SamplePlan:
+    """Choose the tasks to add, so that `size` tasks (or all) are in the sample.
 
     Args:
         tasks: all of a project, with predictions in full.
@@ -154,159 +165,121 @@ def plan(
         size: of the sample.
         threshold: the least score, to four digits.
         seed: of the draw.
-        where: what to name in errors.
+        where: names the project in errors.
 
     Raises:
         ReviewError: if there is nothing to draw; if the audit was begun with another threshold or
-            for another model, or tasks have joined its population since; or if a task is not one
-            that was pushed.
+            model version, or tasks have joined its population since; or if a task was not pushed by
+            `spanferry push`.
     """
     threshold = round(threshold, 4)
     where = f"{where} audit {name!r}"
     members = [task for task in tasks if audit_of(task) == name]
-    _refuse_another_draw(where, members, version, threshold)
-    marked = _by_stratum((stratum_of(task), task) for task in members)
-    others = [task for task in tasks if audit_of(task) != name]
-    obstacles = {task["id"]: obstacle(task, version, threshold) for task in others}
-    left_out = Counter(why.value for why in obstacles.values() if why is not None)
-    open_tasks = [task for task in others if obstacles[task["id"]] is None]
-    free = _by_stratum(
-        (Stratum.of(_lang(task), score_of(task, version) or 0.0, threshold), task)
-        for task in open_tasks
-        if not audit_of(task)
-    )
-    if not marked and not free:
-        raise _nothing_to_draw(where, left_out, threshold)
-    sizes = {s: len(free[s]) + len(marked[s]) for s in sorted({*free, *marked}, reverse=True)}
-    data: dict[int, dict[str, Any]] = {}
+    drawn_for = {"audit_model_version": version, "audit_threshold": threshold}
+    _check_same_draw(where, members, drawn_for)
+    sampled: Strata = defaultdict(list)
+    for task in members:
+        sampled[stratum_of(task)].append(task)
+    available: Strata = defaultdict(list)
+    left_out: Counter[str] = Counter()
+    other_audits = 0
+    for task in (task for task in tasks if audit_of(task) != name):
+        if why := obstacle(task, version, threshold):
+            left_out[why.value] += 1
+        elif audit_of(task):
+            other_audits += 1
+        else:
+            score = score_of(task, version) or 0.0
+            available[Stratum.of(str(task["data"]["lang"]), score, threshold)].append(task)
+    strata = sorted({*available, *sampled}, reverse=True)
+    sizes = {stratum: len(available[stratum]) + len(sampled[stratum]) for stratum in strata}
+    if not sizes:
+        reasons = ", ".join(f"{n} {why}" for why, n in left_out.items()) or "it has no tasks"
+        fix = f"Push more, or lower the threshold ({threshold:g})"
+        raise ReviewError(where, f"nothing to draw ({reasons})", fix)
+    fields: dict[int, Mapping[str, Any]] = {}
     if len(members) < min(size, sum(sizes.values())):
-        _refuse_a_grown_population(where, marked, sizes)
-        drawn_for = {"audit_model_version": version, "audit_threshold": threshold}
-        wanted = allocate(sizes, size)
-        data = _marks({"audit": name, **drawn_for}, marked, free, wanted, f"{seed} {name}")
-    added = Counter(task["audit_stratum"] for task in data.values())
+        _check_same_population(where, sampled, sizes)
+        for stratum, count in allocate(sizes, size).items():
+            marks = {
+                "audit": name,
+                **drawn_for,
+                "audit_stratum": str(stratum),
+                "audit_stratum_size": _size_when_drawn(sampled[stratum]) or sizes[stratum],
+            }
+            missing = max(0, count - len(sampled[stratum]))
+            chosen = sorted(available[stratum], key=partial(_turn, f"{seed} {name}"))[:missing]
+            fields |= {task["id"]: marks for task in chosen}
+    added = Counter(each["audit_stratum"] for each in fields.values())
     report = DrawReport(
         name=name,
         threshold=threshold,
         population=sum(sizes.values()),
-        drawn=len(members) + len(data),
-        added=len(data),
+        drawn=len(members) + len(fields),
+        added=len(fields),
         strata=tuple(
-            DrawnStratum(str(stratum), count, len(marked[stratum]) + added[str(stratum)])
+            DrawnStratum(str(stratum), count, len(sampled[stratum]) + added[str(stratum)])
             for stratum, count in sizes.items()
         ),
         left_out=dict(left_out),
-        other_audits=sum(bool(audit_of(task)) for task in open_tasks),
+        other_audits=other_audits,
     )
-    return Plan(data, report)
-
-
-def _marks(
-    audit: Mapping[str, Any],
-    marked: Mapping[Stratum, Sequence[Task]],
-    free: Mapping[Stratum, Sequence[Task]],
-    wanted: Mapping[Stratum, int],
-    salt: str,
-) -> dict[int, dict[str, Any]]:
-    """The new data of the tasks to mark, so that as many as wanted of each stratum are."""
-    data: dict[int, dict[str, Any]] = {}
-    for stratum, count in wanted.items():
-        there, others = marked[stratum], free[stratum]
-        marks = {
-            **audit,
-            "audit_stratum": str(stratum),
-            "audit_stratum_size": _size_when_drawn(there) or len(others),
-        }
-        for task in _next(others, count - len(there), salt):
-            data[task["id"]] = {**task["data"], **marks}
-    return data
+    return SamplePlan(fields, report)
 
 
 def allocate(sizes: Mapping[Stratum, int], size: int) -> dict[Stratum, int]:
-    """How many to draw of each stratum: in proportion to its size, two or more where possible.
+    """Share a sample out in proportion to the size of each stratum, with two or more of each.
 
     If the sample is too small for two of each, proportion alone counts.
     """
     total = sum(sizes.values())
-    fewest = {stratum: min(FEWEST, count) for stratum, count in sizes.items()}
-    if sum(fewest.values()) > size:
-        fewest = dict.fromkeys(sizes, 0)
-    drawn = fewest
-    for _ in range(min(size, total) - sum(fewest.values())):
+    drawn = {stratum: min(FEWEST, count) for stratum, count in sizes.items()}
+    if sum(drawn.values()) > size:
+        drawn = dict.fromkeys(sizes, 0)
+    for _ in range(min(size, total) - sum(drawn.values())):
         short = {s: size * sizes[s] / total - drawn[s] for s in sizes if drawn[s] < sizes[s]}
-        neediest = max(short, key=lambda stratum: (short[stratum], stratum))
-        drawn[neediest] += 1
+        drawn[max(short, key=lambda stratum: (short[stratum], stratum))] += 1
     return drawn
 
 
-def proposals_of(task: Task, version: str) -> int:
-    """How many entities the model version proposes."""
+def entities_in(task: Task, version: str) -> int:
+    """Count the entities in the task's prediction of a model version."""
     prediction = prediction_of(task, version) or {"result": ()}
     return sum(region.get("from_name") == ENTITIES for region in prediction["result"])
 
 
 def audit_of(task: Task) -> str:
-    """The audit the task is in the sample of, or nothing."""
+    """Return the name of the audit whose sample the task is in, or ""."""
     return str(task["data"].get("audit") or "")
 
 
 def stratum_of(task: Task) -> Stratum:
-    """The stratum the task was drawn from.
+    """Return the stratum that a task of a sample was drawn from.
 
     Raises:
-        ReviewError: if it is not in the sample of any audit.
+        ReviewError: if the task is in no sample.
     """
     return Stratum.parse(str(task["data"].get("audit_stratum")), f"task {task['id']}")
 
 
-def _lang(task: Task) -> str:
-    return str(task["data"]["lang"])
-
-
-def _by_stratum(tasks: Iterable[tuple[Stratum, Task]]) -> defaultdict[Stratum, list[Task]]:
-    found: defaultdict[Stratum, list[Task]] = defaultdict(list)
-    for stratum, task in tasks:
-        found[stratum].append(task)
-    return found
-
-
-def _next(tasks: Iterable[Task], count: int, salt: str) -> list[Task]:
-    """The tasks whose turn it is, in an order that only the salt and each task decide."""
-
-    def turn(task: Task) -> bytes:
-        data = task["data"]
-        return hashlib.sha256(f"{salt} {data['pair_id']} {data['origin']}".encode()).digest()
-
-    return sorted(tasks, key=turn)[: max(0, count)]
+def _turn(salt: str, task: Task) -> bytes:
+    data = task["data"]
+    return hashlib.sha256(f"{salt} {data['pair_id']} {data['origin']}".encode()).digest()
 
 
 def _size_when_drawn(members: Sequence[Task]) -> int:
     return max((int(task["data"].get("audit_stratum_size") or 0) for task in members), default=0)
 
 
-def _refuse_another_draw(
-    where: str, members: Iterable[Task], version: str, threshold: float
-) -> None:
+def _check_same_draw(where: str, members: Iterable[Task], drawn_for: Mapping[str, Any]) -> None:
     for task in members:
-        for key, wanted in (("audit_model_version", version), ("audit_threshold", threshold)):
-            drawn_for = task["data"].get(key, wanted)
-            if drawn_for != wanted:
+        for key, wanted in drawn_for.items():
+            if (found := task["data"].get(key, wanted)) != wanted:
                 what = key.removeprefix("audit_").replace("_", " ")
-                raise ReviewError(
-                    where, f"was drawn for the {what} {drawn_for}, not {wanted}", _FIX
-                )
+                raise ReviewError(where, f"was drawn for the {what} {found}, not {wanted}", _FIX)
 
 
-def _refuse_a_grown_population(
-    where: str, marked: Mapping[Stratum, Sequence[Task]], sizes: Mapping[Stratum, int]
-) -> None:
-    for stratum, members in marked.items():
+def _check_same_population(where: str, sampled: Strata, sizes: Mapping[Stratum, int]) -> None:
+    for stratum, members in sampled.items():
         if members and sizes[stratum] > _size_when_drawn(members):
             raise ReviewError(where, f"tasks have joined {stratum} since it was begun", _FIX)
-
-
-def _nothing_to_draw(where: str, left_out: Mapping[str, int], threshold: float) -> ReviewError:
-    reasons = ", ".join(f"{count} {why}" for why, count in left_out.items()) or "it has no tasks"
-    return ReviewError(
-        where, f"nothing to draw ({reasons})", f"Push more, or lower the threshold ({threshold:g})"
-    )

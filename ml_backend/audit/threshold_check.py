@@ -1,4 +1,4 @@
-"""Whether an audit vouches for what an export takes unseen."""
+"""Check that an audit covers the threshold from which an export accepts unreviewed sentences."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,11 +13,11 @@ _FIX = "Give what `spanferry audit report --out` wrote"
 
 
 def read_audit(path: Path) -> dict[str, Any]:
-    """The JSON of an `AuditReport`.
+    """Read the JSON of an `AuditReport`.
 
     Raises:
         ReviewError: if it is something else.
-        CorpusError: if it is no JSON object.
+        CorpusError: if it is not a JSON object.
     """
     audit = parse_object(path.read_text("utf-8"), str(path))
     fields = Fields(audit, str(path), ReviewError, _FIX)
@@ -36,10 +36,10 @@ def read_audit(path: Path) -> dict[str, Any]:
 
 
 def refuse_another_model(audit: Mapping[str, Any], version: str, where: str) -> None:
-    """Refuse an audit that is not about the predictions a project shows.
+    """Check that an audit is about the predictions a project shows.
 
     Raises:
-        ReviewError: then.
+        ReviewError: if it is about those of another model version.
     """
     if audit["model_version"] != version or not audit.get("current"):
         raise ReviewError(
@@ -50,8 +50,8 @@ def refuse_another_model(audit: Mapping[str, Any], version: str, where: str) -> 
         )
 
 
-def not_vouched(audit: Mapping[str, Any], accept_above: float) -> Iterator[str]:
-    """What an audit does not show of the sentences from a confidence on, in plain words."""
+def threshold_warnings(audit: Mapping[str, Any], accept_above: float) -> Iterator[str]:
+    """Warn if an audit does not show its target precision from `accept_above` on."""
     target, threshold = f"{100 * audit['target_precision']:g} %", audit["threshold"]
     if threshold is None:
         yield f"audit {audit['name']!r} shows no confidence with a precision of {target}"

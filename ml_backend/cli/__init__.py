@@ -1,4 +1,4 @@
-"""The `spanferry` command: one file a verb, wired together here."""
+"""The `spanferry` command line: one module a command, assembled here."""
 
 import gc
 import sys
@@ -12,7 +12,7 @@ from ml_backend.cli.console import err
 from ml_backend.cli.demo import demo
 from ml_backend.cli.doctor import doctor
 from ml_backend.cli.evaluate import evaluate
-from ml_backend.cli.experiment import app as experiment
+from ml_backend.cli.experiment import experiment
 from ml_backend.cli.export import export
 from ml_backend.cli.jobs import app as jobs
 from ml_backend.cli.project import project
@@ -27,30 +27,25 @@ from projection.errors import SpanferryError
 
 app = typer.Typer(
     name="spanferry",
-    help="Carry entity labels to translations, review them in Label Studio, train on the reviews.",
+    help="Project entity labels to translations, review them in Label Studio, train on the result.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
-INTERRUPTED = 130  # what Typer makes of Ctrl-C
-
-VERBS = (
+for command in (
     demo, project, score_projection, push, serve, export,
-    train, evaluate, adjudicate, propagate, repredict, report, doctor,
-)  # fmt: skip
-
-for verb in VERBS:
-    app.command()(verb)
+    train, evaluate, experiment, adjudicate, propagate, repredict, report, doctor,
+):  # fmt: skip
+    app.command()(command)
 app.add_typer(aligner, name="aligner")
 app.add_typer(audit, name="audit")
-app.add_typer(experiment, name="experiment")
 app.add_typer(jobs, name="jobs")
 
 
 def main() -> None:
-    """Run a verb; a mistake a person can fix becomes one line on stderr and exit status 2."""
-    # Importing torch makes objects that stay: looking for cycles among them takes 0.6 s.
+    """Run a command; an error a person can fix is one line on stderr and exit status 2."""
+    # Importing torch creates objects that stay: looking for cycles among them takes 0.6 s.
     gc.set_threshold(50_000)
     try:
         app()
@@ -58,6 +53,6 @@ def main() -> None:
         err.print(str(error), highlight=False, markup=False, soft_wrap=True)
         sys.exit(2)
     except SystemExit as stop:
-        if stop.code == INTERRUPTED:
-            err.print("Interrupted. What was done is kept; run the same command again to go on.")
+        if stop.code == 130:  # Typer's status for Ctrl-C
+            err.print("Interrupted. Finished work is kept; run the same command again to continue.")
         raise

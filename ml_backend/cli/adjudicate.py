@@ -1,4 +1,4 @@
-"""`spanferry adjudicate`: where annotators disagree."""
+"""`spanferry adjudicate`: mark the tasks on which annotators disagree."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +8,8 @@ from rich.table import Table
 from ml_backend.cli.console import bars, err, print_json
 from ml_backend.cli.console import out as console
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
-from projection.text.plural import counted
+from ml_backend.label_studio.project_lock import project_lock
+from projection.text.wording import counted
 from training.data.adjudication import AdjudicationPolicy
 
 if TYPE_CHECKING:
@@ -28,10 +29,10 @@ def adjudicate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say how far annotators agree, and mark where not for the tab "Disputed".
+    """Measure how far annotators agree, and show open disagreements in the tab "Disagreed".
 
-    A majority or a reviewer settles a disagreement; that somebody decided later does not. Tasks on
-    which nothing is open any more are cleared.
+    A majority or a reviewer settles a disagreement; a later decision does not. Tasks without an
+    open disagreement are cleared.
 
     Example:
 
@@ -42,7 +43,8 @@ def adjudicate(
     from ml_backend.review.disagreements import mark_disagreements  # noqa: PLC0415
 
     err.print(f"Fetching the reviews of {project!r} …", highlight=False, markup=False)
-    with ReviewServer.connect(url, api_key) as server, bars() as on_progress:
+    lock = project_lock("adjudicate", url, project)
+    with ReviewServer.connect(url, api_key) as server, lock, bars() as on_progress:
         report = mark_disagreements(
             server,
             server.existing_project(project),
@@ -80,4 +82,5 @@ def _in_words(report: "DisagreementReport") -> str:
     return (
         f"{found} in {counted(report.opened, 'sentence')}, {len(report.open):,} open by the policy "
         f"{report.policy}\n{counted(report.marked, 'task')} marked, {report.cleared:,} cleared"
+        + (f", {report.meanwhile:,} left alone: annotated meanwhile" if report.meanwhile else "")
     )

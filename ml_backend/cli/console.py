@@ -1,4 +1,4 @@
-"""What every verb shares: progress on stderr, one JSON object on stdout, errors as one line."""
+"""Shared by all commands: progress on stderr, and one JSON object on stdout."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-EVERY_SECONDS = 5.0
+_EVERY_SECONDS = 5.0
 
 out = Console()
 err = Console(stderr=True)
@@ -24,9 +24,9 @@ def print_json(result: Mapping[str, object]) -> None:
 
 @contextmanager
 def progress(what: str, total: int | None = None) -> Iterator[Advance]:
-    """Show that work goes on: a bar on a terminal, a plain line every few seconds elsewhere.
+    """Show progress: a bar on a terminal, a plain line every few seconds elsewhere.
 
-    Yields a function that takes how many more items are done.
+    Yields a function that takes the number of items done since its last call.
     """
     if err.is_terminal:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
@@ -34,43 +34,36 @@ def progress(what: str, total: int | None = None) -> Iterator[Advance]:
             task = bar.add_task(what, total=total)
             yield lambda n: bar.advance(task, n)
         return
-    with _plain_lines(what, total) as advance:
-        yield advance
-
-
-@contextmanager
-def bars() -> Iterator[Callable[[str, int, int], None]]:
-    """One bar after the other for a work of several parts, each opened when it begins.
-
-    Yields a function that takes what is being done, how much of it is done, and of how much (0 if
-    that is not known).
-    """
-    with ExitStack() as open_bar:
-        seen: dict[str, tuple[Advance, int]] = {}
-
-        def on_progress(what: str, done: int, total: int) -> None:
-            if what not in seen:
-                open_bar.close()  # what came before is over
-                seen[what] = open_bar.enter_context(progress(what, total or None)), 0
-            advance, before = seen[what]
-            advance(done - before)
-            seen[what] = advance, done
-
-        yield on_progress
-
-
-@contextmanager
-def _plain_lines(what: str, total: int | None) -> Iterator[Advance]:
     done, started, last = 0, time.monotonic(), time.monotonic()
     of = "" if total is None else f" of {total}"
 
     def advance(n: int) -> None:
         nonlocal done, last
         done += n
-        if time.monotonic() - last >= EVERY_SECONDS:
+        if time.monotonic() - last >= _EVERY_SECONDS:
             last = time.monotonic()
             err.print(f"{what}: {done}{of}", highlight=False)
 
     err.print(f"{what} …", highlight=False)
     yield advance
     err.print(f"{what}: {done}{of}, {time.monotonic() - started:.1f} s", highlight=False)
+
+
+@contextmanager
+def bars() -> Iterator[Callable[[str, int, int], None]]:
+    """Show the progress of work in several parts, one bar after the other.
+
+    Yields a function that takes the part, how much of it is done, and the total (0 if unknown).
+    """
+    with ExitStack() as open_bar:
+        seen: dict[str, tuple[Advance, int]] = {}
+
+        def on_progress(what: str, done: int, total: int) -> None:
+            if what not in seen:
+                open_bar.close()  # the previous part is over
+                seen[what] = open_bar.enter_context(progress(what, total or None)), 0
+            advance, before = seen[what]
+            advance(done - before)
+            seen[what] = advance, done
+
+        yield on_progress

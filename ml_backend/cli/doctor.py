@@ -1,4 +1,4 @@
-"""`spanferry doctor`: what is wrong with a review set-up, and how to fix it."""
+"""`spanferry doctor`: check a review set-up, and name the fixes."""
 
 import os
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +11,7 @@ from ml_backend.cli.options import ApiKey, AsJson, Url
 from ml_backend.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
-    from ml_backend.label_studio.doctor import Check
+    from ml_backend.label_studio.doctor import CheckResult
 
 _SIGNS = {"ok": "✓", "note": "·", "problem": "✗"}
 
@@ -20,16 +20,18 @@ def doctor(
     *,
     url: Url,
     api_key: ApiKey,
-    project: Annotated[str | None, typer.Option(help="Look at this project, too.")] = None,
+    project: Annotated[str | None, typer.Option(help="Check this project, too.")] = None,
     backend_url: Annotated[
         str | None,
-        typer.Option(help="The backend that should be connected; its URL as Label Studio sees it."),
+        typer.Option(
+            help="The backend that should be connected, by its URL as Label Studio reaches it."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check Label Studio, the key, the project and the backend. Changes nothing.
 
-    Exit status 1 means that something is wrong; the fix stands below it. The backend's password
+    Exits with status 1 if there is a problem; its fix is printed below it. The backend's password
     comes from the same settings as that of `spanferry serve`.
 
     Example:
@@ -37,14 +39,14 @@ def doctor(
         spanferry doctor --url http://localhost:8080 --project "Europarl de"
     """
     # The client of Label Studio takes seconds to import, which `--help` should not.
-    from ml_backend.label_studio.doctor import Verdict, diagnose  # noqa: PLC0415
+    from ml_backend.label_studio.doctor import CheckStatus, diagnose  # noqa: PLC0415
 
     checks = []
     for check in diagnose(url, api_key, project, backend_url, expected=expected_header()):
         checks.append(check)
         if not as_json:
             out.print(_in_words(check), highlight=False, markup=False, soft_wrap=True)
-    wrong = any(check.verdict is Verdict.PROBLEM for check in checks)
+    wrong = any(check.verdict is CheckStatus.PROBLEM for check in checks)
     if as_json:
         print_json({"ok": not wrong, "checks": [check.to_json() for check in checks]})
     if wrong:
@@ -52,9 +54,9 @@ def doctor(
 
 
 def expected_header() -> str | None:
-    """The Authorization header the backend lets in, as far as the settings here tell.
+    """Return the Authorization header the backend accepts, according to the settings here.
 
-    Empty where it lets everyone in, None where there is no password yet.
+    Empty if it accepts any request, None if there is no password yet.
     """
     settings = Settings.from_env(os.environ)
     try:
@@ -64,6 +66,6 @@ def expected_header() -> str | None:
     return "" if credentials is None else credentials.webhook_header["Authorization"]
 
 
-def _in_words(check: "Check") -> str:
+def _in_words(check: "CheckResult") -> str:
     line = f"{_SIGNS[check.verdict]} {check.name}: {check.finding}"
     return f"{line}\n  → {check.fix}" if check.fix else line

@@ -82,7 +82,11 @@ def export(
     """
     # These take seconds to import, which `--help` should not.
     from label_config.labeling_config import labels_of  # noqa: PLC0415
-    from ml_backend.audit.threshold_check import not_vouched, read_audit, refuse_another_model  # noqa: PLC0415
+    from ml_backend.audit.threshold_check import (  # noqa: PLC0415
+        read_audit,
+        refuse_another_model,
+        threshold_warnings,
+    )
     from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415
     from ml_backend.review.pull import fetch  # noqa: PLC0415
     from training.export.export import ExportSettings, write_export  # noqa: PLC0415
@@ -113,7 +117,7 @@ def export(
         settings=replace(settings, agreement=agreement(pulled.reviewed).to_json()),
     )
     if settings.audit is not None and accept_above is not None:
-        _warn(not_vouched(settings.audit, accept_above))
+        _warn(threshold_warnings(settings.audit, accept_above))
     _warn(
         f"part {part!r} is empty: export more, or with another --split or --seed"
         for part in summary.empty_parts

@@ -1,10 +1,9 @@
-"""`spanferry jobs`: the trainings the backend was asked for, and what came of them."""
+"""`spanferry jobs`: the trainings that were asked for, and their results."""
 
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -14,14 +13,11 @@ from ml_backend.cli.console import bars, print_json
 from ml_backend.cli.console import out as console
 from ml_backend.cli.options import AsJson
 from ml_backend.cli.serve import activate as activate_model
-from ml_backend.jobs.queue import LOG_LINES, Job, JobQueue, Outcome, Work
+from ml_backend.jobs.queue import LOG_LINES, Job, JobQueue, State
 from ml_backend.serving.model_store import BUNDLED, ModelStore
 from ml_backend.settings import Settings
 from projection.errors import ServerError
 from training.tagger.presets import DEFAULT, preset_named
-
-if TYPE_CHECKING:
-    from training.trainer.trainer import OnProgress
 
 app = typer.Typer(help="Trainings asked for in Label Studio, or due after so many reviews.")
 
@@ -64,10 +60,12 @@ def show(
     if as_json:
         print_json({**job.to_json(), "log": queue.log(job)})
         return
+    lines = [queue.log(job, LOG_LINES), f"All of it is in {queue.folder(job)}"]
+    if job.state is State.KEPT and job.result:
+        command = f"`spanferry jobs activate {job.result['version']}`"
+        lines.append(f"{command} serves its model all the same")
     console.print(_table([job]))
-    console.print(queue.log(job, LOG_LINES), highlight=False, markup=False, soft_wrap=True)
-    where = f"All of it is in {queue.folder(job)}"
-    console.print(where, highlight=False, markup=False, soft_wrap=True)
+    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -79,13 +77,13 @@ def run(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Do the trainings that wait. The backend starts this by itself when one is queued.
+    """Run the trainings that wait. The backend starts this by itself when one is queued.
 
     Example: spanferry jobs run
     """
     settings, recipe = _settings(data_dir), preset_named(preset)
 
-    def retrain(job: Job, folder: Path, on_progress: "OnProgress") -> Outcome:
+    def retrain(job: Job, folder: Path) -> Job:
         # Here, so that a backend without them has a job that says why it failed.
         for name, value in {"LABEL_STUDIO_URL": url, "LABEL_STUDIO_API_KEY": api_key}.items():
             if not value:
@@ -95,18 +93,18 @@ def run(
         from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415
         from ml_backend.serving.engine import load_function  # noqa: PLC0415
 
-        retraining = Retraining(
-            lambda: ReviewServer.connect(url, api_key),
-            load_function(settings),
-            ModelStore(settings.model_store),
-            recipe,
-            on_progress=on_progress,
-        )
-        return retraining(job, folder)
+        with bars() as on_progress:  # in the job's log
+            return Retraining(
+                lambda: ReviewServer.connect(url, api_key),
+                load_function(settings),
+                ModelStore(settings.model_store),
+                recipe,
+                on_progress=on_progress,
+            )(job, folder)
 
-    # Who stops the backend stops us as politely: the job goes on where it was.
+    # Stopped as by Ctrl-C: the job is queued again and goes on where it was.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    done = JobQueue(settings.jobs_folder).run(with_bars(retrain))
+    done = JobQueue(settings.jobs_folder).run(retrain)
     if as_json:
         print_json({"done": done})
     else:
@@ -117,7 +115,7 @@ def run(
 def activate(
     model: Annotated[
         str,
-        typer.Argument(help=f"Folder of a fine-tuned model, a stored version, or '{BUNDLED}'."),
+        typer.Argument(help=f"Folder of a fine-tuned model, a model version, or '{BUNDLED}'."),
     ],
     *,
     data_dir: DataDir = None,
@@ -128,10 +126,7 @@ def activate(
     Example: spanferry jobs activate models/de
     """
     version = activate_model(ModelStore(_settings(data_dir).model_store), model)
-    if as_json:
-        print_json({"active": version})
-    else:
-        console.print(f"{version} is served from now on", highlight=False)
+    _print_active(version, "is served from now on", as_json=as_json)
 
 
 @app.command()
@@ -141,20 +136,14 @@ def rollback(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     Example: spanferry jobs rollback
     """
     version = ModelStore(_settings(data_dir).model_store).rollback()
+    _print_active(version, "is served again", as_json=as_json)
+
+
+def _print_active(version: str, said: str, *, as_json: bool) -> None:
     if as_json:
         print_json({"active": version})
     else:
-        console.print(f"{version} is served again", highlight=False)
-
-
-def with_bars(do: "Callable[[Job, Path, OnProgress], Outcome]") -> Work:
-    """The work that shows, in the log of each job, how it gets on."""
-
-    def work(job: Job, folder: Path) -> Outcome:
-        with bars() as on_progress:
-            return do(job, folder, on_progress)
-
-    return work
+        console.print(f"{version} {said}", highlight=False)
 
 
 def _settings(data_dir: Path | None) -> Settings:
@@ -166,7 +155,7 @@ def _queue(data_dir: Path | None) -> JobQueue:
 
 
 def _table(found: list[Job]) -> Table:
-    table = Table("job", "project", "state", "created", "why", "what came of it")
+    table = Table("job", "project", "state", "created", "why", "result")
     for job in found:
         cells = (str(job.id), str(job.project), job.state, job.created[:16], job.why, job.said)
         table.add_row(*map(Text, cells))  # not markup, whatever stands in an error

@@ -1,4 +1,4 @@
-"""Options that several verbs share."""
+"""Options that several commands share."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ import typer
 Url = Annotated[
     str,
     typer.Option(
-        "--url", envvar="LABEL_STUDIO_URL", help="Label Studio, as your browser finds it."
+        "--url", envvar="LABEL_STUDIO_URL", help="Address of Label Studio, as in a browser."
     ),
 ]
 ApiKey = Annotated[
@@ -15,7 +15,7 @@ ApiKey = Annotated[
     typer.Option(
         "--api-key",
         envvar="LABEL_STUDIO_API_KEY",
-        help="Personal access token (or legacy token). Better set than typed: others on the "
+        help="Personal access token (or legacy token). Safer in the environment: others on the "
         "machine can read a command line.",
     ),
 ]

@@ -17,6 +17,7 @@ from projection.io.corpus import Columns, read_jsonl_corpus, read_moses, read_tm
 from projection.pipeline.conflicts import CHECKS, PAPER_CHECKS, Check, Policy
 from projection.pipeline.run import RunSummary, project_corpus
 from projection.records import ParallelSentence
+from projection.text.wording import counts_in_words
 
 Corpus = Iterator[ParallelSentence]
 
@@ -159,13 +160,7 @@ def summary_table(summary: RunSummary) -> Table:
     table.columns[1].justify = "right"
     table.add_row("read", str(summary.read), f"in {summary.seconds:.1f} s")
     table.add_row("kept", str(summary.kept), "no conflict")
-    table.add_row("flagged", str(summary.flagged_sentences), in_words(summary.flagged))
-    table.add_row("dropped", str(summary.dropped_sentences), in_words(summary.dropped))
+    table.add_row("flagged", str(summary.flagged_sentences), counts_in_words(summary.flagged))
+    table.add_row("dropped", str(summary.dropped_sentences), counts_in_words(summary.dropped))
     table.add_row("entities", str(summary.entities), "in kept and flagged sentences")
     return table
-
-
-def in_words(kinds: Mapping[str, int]) -> str:
-    """`overlap 3, one to many 1`, most frequent first."""
-    ordered = sorted(kinds.items(), key=lambda item: -item[1])
-    return ", ".join(f"{kind.replace('_', ' ')} {n}" for kind, n in ordered)

@@ -1,7 +1,9 @@
-"""`spanferry propagate`: what people corrected is carried over to the open sentences."""
+"""`spanferry propagate`: apply corrections to every open sentence with the same entity."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,11 +12,11 @@ from rich.text import Text
 
 from ml_backend.cli.console import err, out, print_json, progress
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
+from ml_backend.label_studio.project_lock import project_lock
 from ml_backend.label_studio.tabs import PROPAGATED, review_tabs
 
 if TYPE_CHECKING:
-    from ml_backend.propagation.apply import TaskChange
-    from ml_backend.propagation.propagate import Finding, Plan, Propagated
+    from ml_backend.propagation.propagate import Finding, Propagated, Propagation
 
 EXAMPLES = 5  # tasks to show of those that would change
 NOTHING = "–"
@@ -35,16 +37,10 @@ def propagate(
         int | None,
         typer.Option(
             min=1,
-            help="In how many reviewed sentences a correction must have been made. "
+            help="Number of reviewed sentences a correction must have been made in. "
             "[default: 2; with --phrase: 1]",
         ),
     ] = None,
-    overrule: Annotated[
-        bool,
-        typer.Option(
-            "--overrule", help="Although somebody decided otherwise elsewhere; only with --phrase."
-        ),
-    ] = False,
     apply: Annotated[
         bool, typer.Option("--apply", help="Change the tasks, instead of showing what would be.")
     ] = False,
@@ -54,9 +50,9 @@ def propagate(
 
     Shows what people corrected and how many open tasks have the same phrase predicted in the same
     way. With --apply their predictions are corrected, too; the tab "Propagated" has them, and they
-    stay open for people to judge. Corrections that somebody decided otherwise are left out, unless
-    you name the phrase and --overrule. --json lists every task that changes, before and after.
-    Annotated, skipped and begun tasks are never touched.
+    stay open for people to judge. Corrections that somebody decided otherwise are left out. --json
+    lists every task that changes, before and after. Annotated, skipped and begun tasks are never
+    touched.
 
     Example:
 
@@ -64,13 +60,17 @@ def propagate(
     """
     # The client of Label Studio takes seconds to import, which `--help` should not.
     from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415
-    from ml_backend.propagation.propagate import Selection, carry_out, plan  # noqa: PLC0415
+    from ml_backend.propagation.propagate import (  # noqa: PLC0415
+        Propagated,
+        Selection,
+        carry_out,
+        plan,
+    )
 
-    if overrule and phrase is None:
-        raise typer.BadParameter("name the --phrase it is about", param_hint="--overrule")
-    selection = Selection(phrase, lang, min_corrections, overrule)
+    selection = Selection(phrase, lang, min_corrections)
     err.print(f"Reading {project!r} …", highlight=False, markup=False)
-    with ReviewServer.connect(url, api_key) as server:
+    lock = project_lock("propagate", url, project) if apply else nullcontext()
+    with ReviewServer.connect(url, api_key) as server, lock:
         found = server.existing_project(project)
         planned = plan(server, found, selection)
         done = tab = None
@@ -80,7 +80,7 @@ def propagate(
             with progress("tasks changed", len(planned.changes)) as advance:
                 done = carry_out(server, planned, on_progress=advance)
     if as_json:
-        report = done.to_json() if done else {"changed": 0, "meanwhile": 0}
+        report = asdict(done or Propagated(0, 0))
         print_json({"project": project, **planned.to_json(), **report, "tab": tab})
         return
     for table in tables(planned, selection.enough):
@@ -88,51 +88,48 @@ def propagate(
     out.print(in_words(planned, done, tab), highlight=False, markup=False, soft_wrap=True)
 
 
-def tables(planned: "Plan", enough: int) -> Iterator[Table]:
-    """What is carried over, and what would apply somewhere but is left out."""
+def tables(planned: "Propagation", enough: int) -> Iterator[Table]:
+    """Yield tables of the propagated corrections, of those left out, and of example tasks."""
+    from ml_backend.propagation.apply import marked_in  # noqa: PLC0415  as above
+
     applying = [finding for finding in planned.findings if finding.tasks]
-    carried = [finding for finding in applying if finding.left_out is None]
-    left_out = [finding for finding in applying if finding.left_out is not None]
-    if carried:
-        table = _table("carried over", "tasks")
-        for finding in carried:
-            table.add_row(*_cells(finding))
-        yield table
+    chosen = [_cells(finding) for finding in applying if finding.left_out is None]
+    left_out = [(*_cells(f), _why(f, enough)) for f in applying if f.left_out is not None]
+    figures = ["sentences", "people"]
+    if chosen:
+        yield _table(["propagated", ""], [*figures, "tasks"], [], chosen)
     if left_out:
-        table = _table("left out", "would be", "because")
-        for finding in left_out:
-            table.add_row(*_cells(finding), _why(finding, enough))
-        yield table
+        yield _table(["left out", ""], [*figures, "would be"], ["because"], left_out)
     if planned.changes:
-        yield _examples(planned.changes[:EXAMPLES])
+        examples: list[tuple[Text | str, ...]] = []
+        for change in planned.changes[:EXAMPLES]:
+            before, after = marked_in(change.prediction["result"]), marked_in(change.result)
+            marks = _but(before, after), _but(after, before)
+            examples.append((str(change.task_id), *map(Text, marks)))
+        yield _table([], ["for example, task"], ["marked", "becomes"], examples)
 
 
-def _examples(changes: "Sequence[TaskChange]") -> Table:
+def _table(
+    left: Sequence[str],
+    figures: Sequence[str],
+    right: Sequence[str],
+    rows: Sequence[tuple[Text | str, ...]],
+) -> Table:
     table = Table(box=None, pad_edge=False)
-    table.add_column("for example, task", justify="right")
-    table.add_column("marked")
-    table.add_column("becomes")
-    for change in changes:
-        was, becomes = _but(change.before, change.after), _but(change.after, change.before)
-        table.add_row(str(change.task_id), Text(was), Text(becomes))
+    for column in (*left, *figures, *right):
+        table.add_column(column, justify="right" if column in figures else "left")
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
 def _but(marks: Sequence[str], others: Sequence[str]) -> str:
-    """The marks that are not among the others."""
+    """Return the marks that are not among the others."""
     return ", ".join((Counter(marks) - Counter(others)).elements()) or NOTHING
 
 
-def _table(first: str, tasks: str, *more: str) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for column in (first, "", "sentences", "people", tasks, *more):
-        figure = column in ("sentences", "people", tasks)
-        table.add_column(column, justify="right" if figure else "left")
-    return table
-
-
 def _cells(finding: "Finding") -> tuple[Text | str, ...]:
-    """Phrase, change, and who said so. What comes from a corpus is no markup."""
+    """Return phrase, change and evidence. Text of a corpus is no markup."""
     evidence = finding.evidence
     correction = evidence.correction
     figures = (evidence.sentences, evidence.people, finding.tasks)
@@ -149,19 +146,19 @@ def _why(finding: "Finding", enough: int) -> str:
             return "too short: one character of a language without spaces"
 
 
-def in_words(planned: "Plan", done: "Propagated | None", tab: str | None) -> str:
-    """What was found and done, and where to look at it."""
+def in_words(planned: "Propagation", done: "Propagated | None", tab: str | None) -> str:
+    """Summarise what was found and done, and where to review it."""
     said = [f"{planned.reviewed} reviews, {planned.open} open tasks"]
     nowhere = sum(not finding.tasks for finding in planned.findings)
     if nowhere:
         said.append(f"{nowhere} corrections apply to no open task")
     if not planned.changes:
-        said.append("Nothing to carry over")
+        said.append("Nothing to propagate")
     elif done is None:
         said.append(f"Nothing was changed; with --apply {len(planned.changes)} tasks will be")
     else:
         said.append(f"{done.changed} tasks changed")
         if done.meanwhile:
-            said.append(f"{done.meanwhile} left alone: somebody was quicker")
+            said.append(f"{done.meanwhile} left alone: touched or changed meanwhile")
         said.append(f"Review: {tab}")
     return "\n".join(said)

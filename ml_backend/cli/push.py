@@ -1,9 +1,8 @@
-"""`spanferry push`: a run, or an export, becomes a Label Studio project to review."""
+"""`spanferry push`: make a Label Studio project of a run or an export."""
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,21 +10,20 @@ from label_config.labeling_config import build_config
 from ml_backend.auth import credentials_of
 from ml_backend.cli.console import out, print_json, progress
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
-from ml_backend.label_studio.project_lock import alone
+from ml_backend.label_studio.project_lock import project_lock
 from ml_backend.label_studio.tabs import REVIEW_QUEUE, review_tabs
 from ml_backend.settings import Settings
 from projection.errors import RunError
 from projection.io.files import parse_object
 from projection.pipeline.run import load_run
-from projection.records import ProjectedSentence
-from projection.text.plural import counted
+from projection.text.wording import counted
 
 if TYPE_CHECKING:
     from ml_backend.label_studio.client import Project, ReviewServer
     from ml_backend.review.push import PushReport
-    from projection.records import ReviewedSentence
 
 USUAL_LABELS = ("PER", "ORG", "LOC", "MISC")
+SHOWN = 5  # names of sentences to print
 
 
 def push(
@@ -39,27 +37,27 @@ def push(
     project: Title,
     labels: Annotated[
         str | None,
-        typer.Option(help="Labels to offer, with commas between. [default: those of the run]"),
+        typer.Option(help="Labels to offer, separated by commas. [default: those of the run]"),
     ] = None,
     backend: Annotated[
         str | None,
-        typer.Option(help="Also connect this backend; its URL as Label Studio reaches it."),
+        typer.Option(help="Also connect the backend at this URL, as Label Studio reaches it."),
     ] = None,
     keep_annotators: Annotated[
         bool,
         typer.Option(
             "--keep-annotators",
-            help="Of an export: let Label Studio show annotations as made by the users of the same "
-            "numbers, who are the same people only on the server it is from. [default: by you]",
+            help="Of an export: show annotations as made by the users with the same numbers, who "
+            "are the same people only on the export's own server. [default: by you]",
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a project to review, or finish making it: tasks, predictions and tabs.
 
-    Running it again adds only what is missing. An export brings its reviews along: who decided
-    what, when, and what was proposed; exporting the project again gives the same. The backend's
-    user and password come from the same settings as those of `spanferry serve`.
+    Running it again adds only what is missing. A sentence is known by its id and its texts. An
+    export brings its reviews along: exporting the project again gives the same reviews. The
+    backend's user and password come from the same settings as those of `spanferry serve`.
 
     Example:
 
@@ -70,20 +68,20 @@ def push(
 
     offered = labels.split(",") if labels else labels_of_run(run)
     config = build_config([label.strip() for label in offered])
-    settings = Settings.from_env(os.environ)
-    ours = alone(settings.data_dir, "push", url, project)
-    with ReviewServer.connect(url, api_key) as server, ours:
+    lock = project_lock("push", url, project)
+    with ReviewServer.connect(url, api_key) as server, lock:
         made = server.ensure_project(project, config)
         report = _push(server, made, run, keep_annotators=keep_annotators)
         tabs = server.ensure_tabs(made, list(review_tabs()))
         queue = server.tab_url(made, tabs[REVIEW_QUEUE.title])
         if backend:
-            server.connect_backend(made, backend, credentials_of(settings))
+            credentials = credentials_of(Settings.from_env(os.environ))
+            server.connect_backend(made, backend, credentials)
     if as_json:
         where = {"project": project, "project_id": made.id, "review_queue": queue}
         print_json({**where, **report.to_json(), "backend": backend})
     else:
-        out.print(_in_words(report, queue), highlight=False, markup=False, soft_wrap=True)
+        out.print(in_words(report, queue), highlight=False, markup=False, soft_wrap=True)
 
 
 def _push(
@@ -91,19 +89,22 @@ def _push(
 ) -> "PushReport":
     from ml_backend.review.push import push as push_sentences  # noqa: PLC0415
     from ml_backend.review.push import push_reviews  # noqa: PLC0415
+    from training.data.reviewed import read_reviews  # noqa: PLC0415
 
     if is_export(folder):
-        reviewed = _reviews(folder)
+        reviewed = read_reviews(folder)
         with progress("reviews pushed", len(reviewed)) as advance:
             return push_reviews(
                 server, project, reviewed, keep_annotators=keep_annotators, on_progress=advance
             )
-    with progress("sentences pushed", _count(folder)) as advance:
+    with (folder / "projected.jsonl").open("rb") as lines:
+        count = sum(1 for _ in lines)
+    with progress("sentences pushed", count) as advance:
         return push_sentences(server, project, load_run(folder), on_progress=advance)
 
 
 def is_export(folder: Path) -> bool:
-    """Whether `spanferry export` wrote the folder."""
+    """Return whether `spanferry export` wrote the folder."""
     if (folder / "run.json").is_file():
         return False
     from training.data.dataset import SUMMARY  # noqa: PLC0415
@@ -112,17 +113,10 @@ def is_export(folder: Path) -> bool:
     return (folder / REVIEWED).is_file() and (folder / SUMMARY).is_file()
 
 
-def _reviews(export: Path) -> "list[ReviewedSentence]":
-    from training.data.reviewed import read_reviews  # noqa: PLC0415
-
-    return read_reviews(export)
-
-
 def labels_of_run(run: Path) -> tuple[str, ...]:
-    """The labels a run was made with: those in its settings, else those of its entities.
+    """Return the labels of a run or an export: of its settings, else of its entities.
 
-    When all of the latter are of the usual four, all four are offered. Those of an export are the
-    project's.
+    If all entities have one of the usual four labels, all four are returned.
 
     Raises:
         RunError: if `run` is neither a run folder nor an export.
@@ -132,52 +126,43 @@ def labels_of_run(run: Path) -> tuple[str, ...]:
     manifest = run / "run.json"
     if not manifest.is_file():
         raise RunError(str(run), "not a run folder (no run.json)", "Make one: spanferry project")
-    settings = _object(manifest).get("settings", {})
+    settings = parse_object(manifest.read_text("utf-8"), str(manifest)).get("settings", {})
     if known := settings.get("labels"):
         return tuple(known.replace(",", " ").split())
-    found = labels_in(load_run(run))
+    found = {
+        entity.label
+        for projected in load_run(run)
+        for entity in (*projected.entities, *(p.source for p in projected.projections))
+    }
     return USUAL_LABELS if found <= set(USUAL_LABELS) else tuple(sorted(found))
 
 
 def _labels_of_export(export: Path) -> tuple[str, ...]:
-    """Those of the project, and any that are only on sentences that were left out."""
     from training.data.dataset import SUMMARY  # noqa: PLC0415
+    from training.data.reviewed import read_reviews  # noqa: PLC0415
 
-    known = _object(export / SUMMARY).get("labels", [])
+    summary = export / SUMMARY
+    known = parse_object(summary.read_text("utf-8"), str(summary)).get("labels", [])
+    # Sentences that were left out may have labels that the project does not offer.
     marked = {
         entity.label
-        for review in _reviews(export)
+        for review in read_reviews(export)
         for entity in (*review.entities, *(review.predicted or ()))
     }
     return tuple(sorted({*known, *marked})) or USUAL_LABELS
 
 
-def _object(path: Path) -> dict[str, Any]:
-    return parse_object(path.read_text("utf-8"), str(path))
-
-
-def labels_in(sentences: Iterable[ProjectedSentence]) -> set[str]:
-    """The labels of all entities on either side."""
-    return {
-        entity.label
-        for projected in sentences
-        for entity in (*projected.entities, *(p.source for p in projected.projections))
-    }
-
-
-def _count(run: Path) -> int:
-    with (run / "projected.jsonl").open("rb") as lines:
-        return sum(1 for _ in lines)
-
-
-def _in_words(report: "PushReport", queue: str) -> str:
+def in_words(report: "PushReport", queue: str) -> str:
+    """Return what was pushed, what was not and why, and where to review it."""
     said = [f"{report.added} added, {report.skipped} there already"]
     if report.reviews:
         said[0] += f", with {counted(report.reviews, 'review')}"
-    if report.changed:
+    if report.collisions:
+        count = counted(len(report.collisions), "sentence")
+        first = ", ".join(report.collisions[:SHOWN])
+        more = ", …" if len(report.collisions) > SHOWN else ""
         said.append(
-            f"{report.changed} of those have another text in the project and were left as they are;"
-            " push to a new project to review the new text"
+            f"{count} pushed beside another text with the same id in the project: {first}{more}"
         )
     if report.model_version and not report.current:
         said.append(

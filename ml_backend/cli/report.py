@@ -1,4 +1,4 @@
-"""`spanferry report`: what a review has come to, in the terminal and as a page."""
+"""`spanferry report`: the state of a review, in the terminal and as a page."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +11,7 @@ from ml_backend.cli.options import ApiKey, AsJson, Title, Url
 from projection.errors import CorpusError
 
 if TYPE_CHECKING:
-    from ml_backend.report.source import Reviews
+    from ml_backend.report.source import ReviewedProject
 
 
 def report(
@@ -28,21 +28,14 @@ def report(
     ],
     run: Annotated[
         Path | None,
-        typer.Option(help="Run folder of `spanferry project`: tells what was flagged and dropped."),
+        typer.Option(help="Run folder of `spanferry project`: what was flagged and dropped."),
     ] = None,
     idle_seconds: Annotated[
-        float, typer.Option(min=1, help="A sentence open for longer than this was left alone.")
+        float, typer.Option(min=1, help="Set aside the time of sentences open for longer.")
     ] = 600,
-    seconds_per_entity: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            help="Seconds it takes to draw one entity, for the time saved. [default: measured]",
-        ),
-    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say how a review goes: progress, acceptance, time, agreement, and what is corrected most.
+    """Report on a review: progress, acceptance, time, agreement, frequent corrections.
 
     Writes index.html, a page that needs nothing beside it, report.json with every figure, and the
     ledger of all decisions (ledger.jsonl, ledger.csv). Plots need matplotlib.
@@ -56,38 +49,29 @@ def report(
     # These take seconds to import, which `--help` should not.
     from ml_backend.report.figures import Report  # noqa: PLC0415
     from ml_backend.report.filters import Filters  # noqa: PLC0415
-    from ml_backend.report.folder import PAGE, make_folder, write_report  # noqa: PLC0415
+    from ml_backend.report.page import PAGE, make_folder, write_report  # noqa: PLC0415
     from ml_backend.report.plots import INSTALL, can_plot  # noqa: PLC0415
+    from ml_backend.report.source import read_export  # noqa: PLC0415
     from ml_backend.report.terminal import closing_lines, tables  # noqa: PLC0415
 
-    check_source(url, api_key, project, export)
+    _check_source(url, api_key, project, export)
     make_folder(out)
     filters = None if run is None else Filters.of_run(run)
-    reviews = fetch(url, api_key, project) if export is None else read(export)
-    found = Report.of(
-        reviews,
-        filters=filters,
-        idle_seconds=idle_seconds,
-        seconds_per_entity=seconds_per_entity,
-    )
-    write_report(found, reviews, out)
+    reviewed = read_export(export) if export is not None else _fetch(url, api_key, project)
+    found = Report.of(reviewed, filters=filters, idle_seconds=idle_seconds)
+    write_report(found, reviewed, out)
     if as_json:
         print_json({"out": str(out), **found.to_json()})
         return
     for table in tables(found):
         console.print(table, "")
-    for line in [*closing_lines(found), f"Written to {out / PAGE}"]:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    lines = [*closing_lines(found), f"Written to {out / PAGE}"]
     if not can_plot():
-        console.print(f"Without plots, which need {INSTALL}", highlight=False, markup=False)
+        lines.append(f"Without plots, which need {INSTALL}")
+    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
 
-def check_source(url: str, api_key: str, project: str, export: Path | None) -> None:
-    """Refuse what names no reviews, or two sources of them.
-
-    Raises:
-        CorpusError: naming the option that is missing or too much.
-    """
+def _check_source(url: str, api_key: str, project: str, export: Path | None) -> None:
     if bool(project) == (export is not None):
         raise CorpusError("report", "needs one source", 'Pass --project "…" or --export FOLDER')
     if export is None and not (url and api_key):
@@ -98,18 +82,10 @@ def check_source(url: str, api_key: str, project: str, export: Path | None) -> N
         )
 
 
-def fetch(url: str, api_key: str, project: str) -> "Reviews":
-    """Everything in a project of a server."""
+def _fetch(url: str, api_key: str, project: str) -> "ReviewedProject":
     from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415  takes a second to import
     from ml_backend.report.source import read_project  # noqa: PLC0415
 
     err.print(f"Fetching the reviews of {project!r} …", highlight=False, markup=False)
     with ReviewServer.connect(url, api_key) as server:
         return read_project(server, server.existing_project(project))
-
-
-def read(export: Path) -> "Reviews":
-    """Everything in an export."""
-    from ml_backend.report.source import read_export  # noqa: PLC0415  takes a second to import
-
-    return read_export(export)

@@ -1,11 +1,11 @@
-"""`spanferry repredict`: the tasks nobody has touched get predictions of the model in use."""
+"""`spanferry repredict`: predict the untouched tasks again."""
 
 import os
 from typing import TYPE_CHECKING
 
 from ml_backend.cli.console import out, print_json, progress
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
-from ml_backend.label_studio.project_lock import alone
+from ml_backend.label_studio.project_lock import project_lock
 from ml_backend.serving.model_store import ModelStore
 from ml_backend.settings import Settings
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def repredict(*, url: Url, api_key: ApiKey, project: Title, as_json: AsJson = False) -> None:
-    """Project the open tasks again with the model `spanferry serve` uses now.
+    """Project the open tasks again with the model that `spanferry serve` uses now.
 
     Annotated, skipped and begun tasks are left alone, and old predictions stay. Running it again
-    does what is left to do. The model is that of the data folder here; where a backend of the
-    project serves another one, nothing is done.
+    finishes an interrupted run. The model is that of the data folder; if a backend of the project
+    serves another one, nothing is done.
 
     Example:
 
@@ -32,8 +32,8 @@ def repredict(*, url: Url, api_key: ApiKey, project: Title, as_json: AsJson = Fa
     settings = Settings.from_env(os.environ)
     with ReviewServer.connect(url, api_key) as server:
         found = server.existing_project(project)
-        ours = alone(settings.data_dir, "repredict", url, project)
-        with ours, progress("tasks predicted") as advance:
+        lock = project_lock("repredict", url, project)
+        with lock, progress("tasks predicted") as advance:
             projector = load_function(settings)(ModelStore(settings.model_store).active())
             report = repredict_tasks(server, found, projector, on_progress=advance)
     if as_json:

@@ -21,6 +21,7 @@ from projection.evaluation.scores import DRAWS, LEVEL, ProjectionScores
 from projection.io.gold import read_every_gold
 from projection.models import bundled
 from projection.records import Span
+from projection.text.wording import in_words, points
 
 if TYPE_CHECKING:
     from projection.protocols import Aligns
@@ -190,8 +191,8 @@ def tell(report: ProjectionReport, examples: int) -> None:
     console.print(score_table(scores))
     console.print(
         f"\n{LEVEL:.0%} of {DRAWS} resamplings of the sentences give F1 between "
-        f"{percent(interval.low)} and {percent(interval.high)}; "
-        f"{percent(scores.of_ceiling)} % of the ceiling\n",
+        f"{points(interval.low)} and {points(interval.high)}; "
+        f"{points(scores.of_ceiling)} % of the ceiling\n",
         highlight=False,
         soft_wrap=True,
     )
@@ -202,11 +203,6 @@ def tell(report: ProjectionReport, examples: int) -> None:
     console.print()
     if report.too_long:
         console.print(f"{report.too_long} too long to be read whole", highlight=False)
-
-
-def percent(fraction: float) -> str:
-    """One decimal, no sign."""
-    return f"{100 * fraction:.1f}"
 
 
 def table(*columns: str) -> Table:
@@ -225,9 +221,9 @@ def score_table(scores: ProjectionScores) -> Table:
     relaxed = {**scores.relaxed.by_type, "all": scores.relaxed}
     for name, row in exact.items():
         both = (row, relaxed[name])
-        cells = (percent(value) for s in both for value in (s.precision, s.recall, s.f1))
+        cells = (points(value) for s in both for value in (s.precision, s.recall, s.f1))
         made.add_row(name, *cells, str(row.support))
-    made.add_row("ceiling", "", "", percent(scores.ceiling), "", "", "", "")
+    made.add_row("ceiling", "", "", points(scores.ceiling), "", "", "", "")
     return made
 
 
@@ -246,19 +242,14 @@ def mistake_table(report: ProjectionReport) -> Table:
     made.columns[2].justify = "left"
     for outcome in MISTAKES:
         count = len(report.mistakes_of(outcome))
-        made.add_row(in_words(outcome), str(count), MEANING[outcome])
+        made.add_row(in_words(outcome.value), str(count), MEANING[outcome])
     return made
-
-
-def in_words(outcome: Outcome) -> str:
-    """`wrong border`."""
-    return outcome.value.replace("_", " ")
 
 
 def example_lines(outcome: Outcome, mistakes: Sequence[Mistake]) -> Iterator[Text]:
     """Each mistake in three lines: the phrases, the source, the target."""
     if mistakes:
-        yield Text(f"\n{in_words(outcome)}", "bold")
+        yield Text(f"\n{in_words(outcome.value)}", "bold")
     for mistake in mistakes:
         source, target = Text(mistake.sentence.source), Text(mistake.sentence.target)
         phrases = []

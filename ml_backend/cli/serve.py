@@ -1,6 +1,8 @@
 """`spanferry serve`: the backend Label Studio asks for predictions."""
 
 import os
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +11,7 @@ import typer
 from ml_backend.auth import ensure_credentials
 from ml_backend.cli.console import err
 from ml_backend.serving.model_store import BUNDLED, ModelStore
-from ml_backend.settings import Settings
+from ml_backend.settings import Settings, SettingsError
 
 
 def serve(
@@ -17,7 +19,8 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on. [default: 9090]")] = None,
     host: Annotated[str | None, typer.Option(help="Address. [default: 127.0.0.1]")] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Models, events and the generated password are kept here.")
+        Path | None,
+        typer.Option(help="Models, trainings and the generated password are kept here."),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(help="Processes, each with its own model. [default: 1]")
@@ -27,7 +30,7 @@ def serve(
         str | None,
         typer.Option(
             help="Activate this model first: the folder of a fine-tuned one (it is copied into "
-            f"the data folder), a version from /versions, or '{BUNDLED}'."
+            f"the data folder), its model version, or '{BUNDLED}'."
         ),
     ] = None,
 ) -> None:
@@ -39,10 +42,6 @@ def serve(
 
         spanferry serve --port 9090 --model runs/de/best
     """
-    from ml_backend.api.server import (  # noqa: PLC0415  # no other verb needs gunicorn
-        serve as serve_until_stopped,
-    )
-
     given = {
         "port": None if port is None else str(port),
         "host": host,
@@ -51,20 +50,29 @@ def serve(
         "auth": "off" if no_auth else None,
     }
     settings = Settings.from_env(os.environ, given)
+    try:
+        from ml_backend.api.server import serve as serve_until_stopped  # noqa: PLC0415  # an extra
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in {"gunicorn", "prometheus_client"}:
+            raise
+        fix = "pip install 'spanferry[serve]'"
+        raise SettingsError("spanferry serve", f"{missing} is not installed", fix) from None
     if model is not None:
-        activate(ModelStore(settings.model_store), model)
+        # In a process of its own: gunicorn must fork before torch has threads.
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as child:
+            child.submit(activate, ModelStore(settings.model_store), model).result()
     report_access(settings)
     serve_until_stopped(settings)
 
 
 def activate(store: ModelStore, model: str) -> str:
-    """Make `model` (a stored version, "bundled", or a folder to add) the active one.
+    """Make `model` (a folder to add, or a name that the store knows) the active one.
 
     Raises:
-        ModelError: if it is none of them.
+        ModelError: if it is neither.
     """
-    known = (BUNDLED, *store.versions())
-    version = model if model in known else store.add(Path(model).expanduser())
+    version = store.find(model) or store.add(Path(model).expanduser())
     store.activate(version)
     return version
 

@@ -1,4 +1,4 @@
-"""A process of a group of its own, which ends when we do, however that is."""
+"""A process in its own group that ends when we do, even if we are killed."""
 
 import os
 import signal
@@ -8,17 +8,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-STOP_SECONDS = 10.0  # from asking to end until it is made to
+STOP_SECONDS = 10.0  # from SIGTERM to SIGKILL
 
-# Nothing left to read is our end, and it ends the group; a line says that there is no need.
+# End of file means that we have ended, and ends the group; a line means that there is no need.
 _GUARD = 'read -r _ || { kill -s TERM -- "-$1" && sleep "$2" && kill -s KILL -- "-$1"; }'
 
 
 class ChildProcess:
-    """A command with its output in a file, out of reach of a terminal's Ctrl-C: we stop it.
+    """A command with its output in a file, which a terminal's Ctrl-C does not reach.
 
-    Where we cannot, since we are killed, a shell that waits beside it does. What it starts belongs
-    to its group, and ends with it.
+    `stop` ends it and everything it started: its process group. If we are killed, a shell beside it
+    does so.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class ChildProcess:
         return self._process.poll()
 
     def stop(self) -> None:
-        """End the group and nothing else: politely, and after a while not. Twice does no harm."""
+        """Send SIGTERM to the group, then SIGKILL after STOP_SECONDS. Idempotent."""
         if self._stopped:
             return
         for ending in (signal.SIGTERM, signal.SIGKILL):
@@ -64,11 +64,11 @@ class ChildProcess:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(STOP_SECONDS)
                 break
-        self._signal(signal.SIGKILL)  # what it left behind
+        self._signal(signal.SIGKILL)  # for what it left behind
         self._guard.communicate(b"\n")
         self._stopped = True
 
     def _signal(self, number: signal.Signals) -> None:
-        # The second where only the dead are left of it, on some systems.
+        # Some systems raise PermissionError if only dead processes are left.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)

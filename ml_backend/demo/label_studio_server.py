@@ -1,4 +1,4 @@
-"""Starts and stops a Label Studio server of our own, for the demo and for tests on a real one."""
+"""A Label Studio server process of our own, for the demo and for tests on a real one."""
 
 import importlib.util
 import json
@@ -7,12 +7,12 @@ import secrets
 import socket
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
+
+import httpx
 
 from ml_backend.demo.child_process import ChildProcess
 from projection.errors import ServerError
@@ -22,8 +22,8 @@ START_SECONDS = 300.0
 _POLL_SECONDS = 0.25
 _LOG_TAIL = 20
 
-# Label Studio refuses to call any of these by default, so that nobody can make it fetch pages of
-# an inner network. A backend beside it lives on 127.0.0.1: that range is lifted, the rest stays.
+# Label Studio by default refuses to call any of these, so that nobody can make it fetch pages of an
+# inner network. A backend beside it is on 127.0.0.1: that range is allowed, the rest stays banned.
 STILL_BANNED = (
     "0.0.0.0/8,10.0.0.0/8,100.64.0.0/10,169.254.0.0/16,172.16.0.0/12,192.0.0.0/24,192.0.2.0/24,"
     "192.88.99.0/24,192.168.0.0/16,198.18.0.0/15,198.51.100.0/24,203.0.113.0/24,224.0.0.0/4,"
@@ -46,24 +46,25 @@ _NOT_MEANT_FOR_IT = ("HOST", "PORT", "DEBUG", "USERNAME", "PASSWORD", "CI")
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who may log in (`user` is an e-mail address), and the legacy API token that goes with it."""
+    """A login (`user` is an e-mail address), and the legacy API token that goes with it."""
 
     user: str
     password: str
     token: str
 
+    @classmethod
+    def made_up(cls, user: str = "reviewer@localhost") -> Self:
+        """Create one with a random password and token."""
+        return cls(user, secrets.token_urlsafe(12), secrets.token_hex(20))
+
 
 class LabelStudioServer:
     """A Label Studio process on 127.0.0.1 with everything it keeps in `data_dir`.
 
-    The first start makes the database (about half a minute) and one account; a later start in the
-    same folder finds both again. What is not given of the account is made up, and remembered in
-    `account.json` beside the database, readable by its owner only.
-
-    `environment` are more of Label Studio's own settings, which win over ours: those of a database
-    elsewhere, for instance.
-
-    Use it as a context manager, or call `start` and `stop`.
+    The first start creates the database (about half a minute) and one account; a later start in the
+    same folder finds both again: the account is remembered in `account.json` beside the database,
+    readable by its owner only. `environment` holds more of Label Studio's own settings, for a
+    database elsewhere for instance. Use it as a context manager, or call `start` and `stop`.
 
     Raises:
         ServerError: if Label Studio is not installed, `port` is taken, the folder belongs to
@@ -75,37 +76,39 @@ class LabelStudioServer:
         data_dir: Path,
         *,
         port: int | None = None,
-        user: str | None = None,
-        password: str | None = None,
-        token: str | None = None,
+        account: Account | None = None,
         environment: Mapping[str, str] | None = None,
         on_wait: Callable[[float], None] = lambda _: None,
     ) -> None:
         self.data_dir = data_dir.resolve()
         self.port = port or free_port()
+        self.url = f"http://{HOST}:{self.port}"
         self.log = self.data_dir / "label-studio.log"
-        self._given = {"user": user, "password": password, "token": token}
+        self._given = account
         self._settings = {**_QUIET, **(environment or {})}
         self._on_wait = on_wait
-        self._account: Account | None = None
         self._process: ChildProcess | None = None
 
     @property
-    def url(self) -> str:
-        """Where a browser finds it, without a slash at the end."""
-        return f"http://{HOST}:{self.port}"
-
-    @property
     def account(self) -> Account:
-        """The account: the one remembered, else what was given and the rest made up.
+        """The remembered account, else the given one, else one made up.
 
         Raises:
             ServerError: if the folder belongs to another account.
         """
-        if self._account is None:
-            self.data_dir.mkdir(parents=True, exist_ok=True)
-            self._account = _remembered_account(self.data_dir / "account.json", self._given)
-        return self._account
+        path = self.data_dir / "account.json"
+        if path.exists():
+            known = Account(**json.loads(path.read_text("utf-8")))
+            if self._given not in (None, known):
+                raise ServerError(
+                    str(path), "this folder belongs to another account", "Take a new folder"
+                )
+            return known
+        account = self._given or Account.made_up()
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(asdict(account), file)
+        return account
 
     @property
     def pid(self) -> int | None:
@@ -120,19 +123,24 @@ class LabelStudioServer:
         self.stop()
 
     def start(self) -> None:
-        """Start the process and return when it answers; `on_wait` hears the seconds meanwhile."""
+        """Start the process and return when it answers; `on_wait` gets the seconds meanwhile."""
         if self._process is not None:
             return
-        _require_label_studio()
-        _require_free(self.port)
-        account = self.account
-        with self.log.open("wb") as log:
-            self._process = ChildProcess(
-                _command(self.port),
-                log,
-                _environment(os.environ, self._settings, self.data_dir, account),
-                cwd=self.data_dir,
+        if importlib.util.find_spec("label_studio") is None:
+            raise ServerError(
+                "label-studio",
+                "not installed beside this Python",
+                "pip install 'spanferry[label-studio]', or pass the URL of a server you have",
             )
+        # On a taken port Label Studio would silently move on to another one.
+        if not is_free(self.port):
+            raise ServerError(f"{HOST}:{self.port}", "the port is taken", "Choose another")
+        environment, command = self._environment(), [
+            *(sys.executable, "-m", "label_studio.server", "start", "--no-browser"),
+            *("--internal-host", HOST, "--port", str(self.port), "--enable-legacy-api-token"),
+        ]  # fmt: skip
+        with self.log.open("wb") as log:
+            self._process = ChildProcess(command, log, environment, cwd=self.data_dir)
         try:
             self._wait_until_up()
         except BaseException:
@@ -140,16 +148,32 @@ class LabelStudioServer:
             raise
 
     def stop(self) -> None:
-        """End the process and its children, and nothing else. Stopping twice does no harm."""
+        """End the process and its children. Idempotent."""
         process, self._process = self._process, None
         if process is not None:
             process.stop()
 
+    def _environment(self) -> dict[str, str]:
+        # The account goes by the environment: every user of the machine can read a command line.
+        inherited = {k: value for k, value in os.environ.items() if k not in _NOT_MEANT_FOR_IT}
+        account = self.account
+        return {
+            **inherited,
+            **self._settings,
+            "LABEL_STUDIO_BASE_DATA_DIR": str(self.data_dir),
+            "LABEL_STUDIO_USERNAME": account.user,
+            "LABEL_STUDIO_PASSWORD": account.password,
+            "LABEL_STUDIO_USER_TOKEN": account.token,
+        }
+
     def _wait_until_up(self) -> None:
         started = told = time.monotonic()
-        while not _is_up(self.url):
+        while True:
+            up = _is_up(self.url)
+            self._refuse_a_dead_process()  # also after an answer: it may be a stranger's
+            if up:
+                return
             now = time.monotonic()
-            self._refuse_a_dead_process()
             if now - started > START_SECONDS:
                 raise ServerError(
                     self.url, f"no answer after {START_SECONDS:.0f} s", self._log_tail()
@@ -158,7 +182,6 @@ class LabelStudioServer:
                 told = now
                 self._on_wait(now - started)
             time.sleep(_POLL_SECONDS)
-        self._refuse_a_dead_process()
 
     def _refuse_a_dead_process(self) -> None:
         process = self._process  # another thread may stop us
@@ -174,81 +197,21 @@ class LabelStudioServer:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on at this moment."""
+    """Return a port of 127.0.0.1 that nobody listens on at this moment."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def _require_label_studio() -> None:
-    if importlib.util.find_spec("label_studio") is None:
-        raise ServerError(
-            "label-studio",
-            "not installed beside this Python",
-            "pip install 'spanferry[label-studio]', or pass the URL of a server you have",
-        )
-
-
 def is_free(port: int) -> bool:
-    """Whether nobody listens on this port of 127.0.0.1."""
+    """Return whether nobody listens on this port of 127.0.0.1."""
     with socket.socket() as probe:
         return probe.connect_ex((HOST, port)) != 0
 
 
-def _require_free(port: int) -> None:
-    # On a taken port Label Studio would quietly move on, and we would talk to a stranger.
-    if not is_free(port):
-        raise ServerError(f"{HOST}:{port}", "the port is taken", "Choose another, or leave it out")
-
-
-def _remembered_account(path: Path, given: Mapping[str, str | None]) -> Account:
-    """The account of this data folder: Label Studio keeps the first one, whatever is asked."""
-    wanted = {key: value for key, value in given.items() if value is not None}
-    if not path.exists():
-        made_up = {
-            "user": "reviewer@localhost",
-            "password": secrets.token_urlsafe(12),
-            "token": secrets.token_hex(20),
-        }
-        account = Account(**{**made_up, **wanted})
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(asdict(account), file)
-        return account
-    known: dict[str, str] = json.loads(path.read_text("utf-8"))
-    other = [key for key, value in wanted.items() if known.get(key) != value]
-    if other:
-        raise ServerError(
-            str(path),
-            f"this folder was made with another {' and '.join(other)}",
-            "Leave it out to use the one remembered here, or take a new folder",
-        )
-    return Account(**known)
-
-
-def _command(port: int) -> list[str]:
-    start = [sys.executable, "-m", "label_studio.server", "start", "--no-browser"]
-    return [*start, "--internal-host", HOST, "--port", str(port), "--enable-legacy-api-token"]
-
-
-def _environment(
-    ours: Mapping[str, str], settings: Mapping[str, str], data_dir: Path, account: Account
-) -> dict[str, str]:
-    # The account goes by the environment: a command line can be read by every user of the machine.
-    inherited = {key: value for key, value in ours.items() if key not in _NOT_MEANT_FOR_IT}
-    return {
-        **inherited,
-        **settings,
-        "LABEL_STUDIO_BASE_DATA_DIR": str(data_dir),
-        "LABEL_STUDIO_USERNAME": account.user,
-        "LABEL_STUDIO_PASSWORD": account.password,
-        "LABEL_STUDIO_USER_TOKEN": account.token,
-    }
-
-
 def _is_up(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:  # noqa: S310  (http, ours)
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
+        return httpx.get(f"{url}/health", timeout=5, trust_env=False).status_code == 200
+    except httpx.HTTPError:
         return False

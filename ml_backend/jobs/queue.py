@@ -1,38 +1,37 @@
-"""Training jobs: queued by whoever asks, run one at a time by a process of their own.
+"""The queue of training jobs: any process adds, one process at a time runs them.
 
-A job is a folder, `jobs/7/`, with `job.json` and `log.txt`; what the work leaves lies beside them.
-Web processes only add jobs, and see to it that a runner is at work while some wait. A runner that
-finds another one at work leaves.
+A job is a folder, `jobs/7/`, with `job.json` and `log.txt` beside what the work leaves there. A web
+process only adds jobs, and keeps a runner (`spanferry jobs run`) alive while some wait.
 """
 
+import fcntl
 import json
 import logging
 import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any
 
-from ml_backend.jobs.events import Event
+from filelock import FileLock, Timeout
+
 from projection.errors import ServerError, SpanferryError
-from projection.io.files import alone, locked, write_json
+from projection.io.files import write_json
 
 log = logging.getLogger(__name__)
 
 SCHEMA = 1
 RECORD, LOG, REVIEWS = "job.json", "log.txt", "reviews.json"
-RUNNER, RUNNER_LOG = ".runner", "runner.log"
+RUNNER, ALIVE, RUNNER_LOG = ".runner", ".runner-alive", "runner.log"
 ATTEMPTS = 3  # of a job whose runner died each time
 LOOK_SECONDS, LONGEST_PAUSE = 2.0, 300.0
-LOG_LINES = 20  # the end of a log, as far as a status shows it
-
-REVIEW_ACTIONS = frozenset({"ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED"})
+LOG_LINES = 20  # of a log, as a status shows it
 
 
 class State(StrEnum):
@@ -42,16 +41,19 @@ class State(StrEnum):
     RUNNING = "running"
     INTERRUPTED = "interrupted"  # as RUNNING, but its runner is gone; never in a record
     SERVED = "served"  # the new model answers
-    KEPT = "kept"  # the new model was worse, the old one goes on answering
+    KEPT = "kept"  # the new model is stored, the old one goes on answering
     FAILED = "failed"
+
+
+WAITING = (State.QUEUED, State.RUNNING)  # for a runner; one that is running may be interrupted
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """A training asked for. Times are ISO 8601 in UTC.
 
-    `project` is Label Studio's id, `why` what set it off. `attempts` have been begun. `said` is one
-    line for people; `result` is what the work answered.
+    `project` is Label Studio's id, `why` what set it off, `attempts` how many have been begun.
+    `said` is the outcome in one line, `result` the same as data.
     """
 
     id: int
@@ -70,17 +72,11 @@ class Job:
         return {"schema": SCHEMA, **asdict(self)}
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What the work of a job came to: `state` is SERVED or KEPT."""
+Work = Callable[[Job, Path], Job]
+"""Does a job in its folder and returns it with its new state, `said` and `result`.
 
-    state: State
-    said: str
-    result: Mapping[str, Any]
-
-
-Work = Callable[[Job, Path], Outcome]
-"""Does a job in its folder. It may be called again with the same folder after an interruption."""
+It is called again with the same folder after an interruption.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,36 +86,42 @@ class JobQueue:
     root: Path
 
     def add(self, project: int, why: str) -> Job:
-        """Queue a job. A project that has one waiting gets no second: one will see all reviews."""
-        with self._alone():
-            self._set_reviews(project, 0)
-            waiting = [j for j in self.jobs() if (j.project, j.state) == (project, State.QUEUED)]
-            if waiting:
-                return waiting[0]
-            # By folders, not records: a crash may have come between the two.
-            job = Job(max(self._numbers(), default=0) + 1, project, why, _now())
-            self.folder(job).mkdir()
-            self._write(job)
-            return job
+        """Queue a job, unless one of the project waits already: that one will see all reviews."""
+        with self._lock():
+            return self._add(project, why)
 
-    def count_reviews(self, project: int, more: int) -> int:
-        """Count reviews of a project; how many there are since its last job was queued."""
-        with self._alone():
-            return self._set_reviews(project, self._reviews().get(str(project), 0) + more)
+    def add_reviews(self, project: int, more: int, each: int) -> int:
+        """Count reviews of a project, and queue a job when `each` have come since the last one.
+
+        Returns:
+            The reviews that came since the last job was queued, these included.
+        """
+        with self._lock():
+            reviews = self._reviews().get(str(project), 0) + more
+            write_json(self.root / REVIEWS, {**self._reviews(), str(project): reviews})
+            if reviews >= each:
+                self._add(project, f"{reviews} reviews since the last one")
+            return reviews
+
+    def _add(self, project: int, why: str) -> Job:
+        write_json(self.root / REVIEWS, {**self._reviews(), str(project): 0})
+        for job in self.jobs():
+            if (job.project, job.state) == (project, State.QUEUED):
+                return job
+        # By folders, not records: a crash may have come between the two.
+        job = Job(max(self._numbers(), default=0) + 1, project, why, _now())
+        self.folder(job).mkdir()
+        self._write(job)
+        return job
 
     def jobs(self) -> list[Job]:
-        """All jobs, the newest first; one whose record cannot be read has failed and says so."""
+        """All records, the newest first; one that cannot be read has failed and says so."""
         return [self._read(n) for n in self._numbers() if (self.root / str(n) / RECORD).is_file()]
 
     def shown(self) -> list[Job]:
-        """All jobs as people should see them: one that has lost its runner is INTERRUPTED."""
-        found, at_work = self.jobs(), self.has_runner
-        return [
-            replace(job, state=State.INTERRUPTED)
-            if job.state is State.RUNNING and not at_work
-            else job
-            for job in found
-        ]
+        """All jobs for people, the newest first: one that has lost its runner is INTERRUPTED."""
+        lost = {} if self.has_runner else {State.RUNNING: State.INTERRUPTED}
+        return [replace(job, state=lost.get(job.state, job.state)) for job in self.jobs()]
 
     def job(self, number: int) -> Job:
         """The job of this number.
@@ -137,71 +139,65 @@ class JobQueue:
         return self.root / str(job.id)
 
     def log(self, job: Job, lines: int | None = None) -> str:
-        """What the job's process has said, or the end of it."""
+        """The output of the job's work, or its last lines."""
         path = self.folder(job) / LOG
         said = path.read_text("utf-8", errors="replace") if path.exists() else ""
         return said if lines is None else "\n".join(said.splitlines()[-lines:])
 
     @property
     def waits(self) -> bool:
-        """Whether there is a job for a runner: one that is queued, or was cut off."""
-        return any(job.state in (State.QUEUED, State.RUNNING) for job in self.jobs())
+        """True if a job is queued or was interrupted."""
+        return any(job.state in WAITING for job in self.jobs())
 
     @property
     def has_runner(self) -> bool:
-        """Whether a process is doing jobs."""
-        if not (self.root / RUNNER).exists():
+        """True while a process runs jobs.
+
+        Looks by a shared lock on a file of its own, so that it never turns a runner away.
+        """
+        try:
+            with (self.root / ALIVE).open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
             return False
-        with alone(self.root / RUNNER) as ours:
-            return not ours
+        except BlockingIOError:
+            return True
+        return False
 
     def run(self, work: Work) -> int:
-        """Do the queued jobs, the oldest first, until none is left; how many were done.
+        """Do the queued jobs, the oldest first, until none is left; return how many were done.
 
-        Returns at once where another process is doing so: that one will find them.
+        Returns at once where another process is running jobs: that one will find them.
         """
         done = 0
         # Again, because one may be queued while we are leaving, and its runner finds us still here.
-        while (more := self._run_those_there(work)) is not None:
-            done += more
-            if not any(job.state is State.QUEUED for job in self.jobs()):
+        while self.waits:
+            try:
+                with FileLock(self.root / RUNNER, timeout=0), FileLock(self.root / ALIVE):
+                    while (job := self._begin_next()) is not None:
+                        self._do(job, work)
+                        done += 1
+            except Timeout:
                 break
         return done
 
-    def _run_those_there(self, work: Work) -> int | None:
-        """None where another process is running jobs."""
-        done = 0
-        with alone(self.root / RUNNER) as ours:
-            if not ours:
-                return None
-            self._take_up_interrupted()
-            while (job := self._begin_next()) is not None:
-                self._do(job, work)
-                done += 1
-        return done
-
     def _begin_next(self) -> Job | None:
-        with self._alone():
-            waiting = [job for job in self.jobs() if job.state is State.QUEUED]
-            if not waiting:
-                return None
-            job = replace(
-                waiting[-1],
-                state=State.RUNNING,
-                started=_now(),
-                attempts=waiting[-1].attempts + 1,
-            )
-            self._write(job)
-            return job
+        """Begin the oldest job that waits. For the only runner: what is running was interrupted."""
+        with self._lock():
+            for job in reversed(self.jobs()):
+                if job.state is State.RUNNING and job.attempts >= ATTEMPTS:
+                    self._fail(job, f"its process died {ATTEMPTS} times")
+                elif job.state in WAITING:
+                    begun = replace(job, state=State.RUNNING, started=_now())
+                    return self._write(replace(begun, attempts=job.attempts + 1))
+        return None
 
     def _do(self, job: Job, work: Work) -> None:
-        """Do a job and write down what came of it; the next one must be done whatever that is."""
+        """Do a job and record its outcome; whatever that is, the next one can be done."""
         said = (self.folder(job) / LOG).open("a", encoding="utf-8", errors="backslashreplace")
         with said, redirect_stdout(said), redirect_stderr(said):
             try:
-                done = work(job, self.folder(job))
-                ended = replace(job, state=done.state, said=done.said, result=done.result)
-                self._write(replace(ended, ended=_now()))
+                self._write(replace(work(job, self.folder(job)), ended=_now()))
             except KeyboardInterrupt:  # a person's doing, not the job's
                 self._write(replace(job, state=State.QUEUED, attempts=job.attempts - 1))
                 raise
@@ -210,14 +206,6 @@ class JobQueue:
             except Exception as error:
                 traceback.print_exc()
                 self._fail(job, f"{error!r}: the log says more")
-
-    def _take_up_interrupted(self) -> None:
-        """Whoever holds the runner's lock knows that nobody else is running anything."""
-        for job in self.jobs():
-            if job.state is State.RUNNING and job.attempts >= ATTEMPTS:
-                self._fail(job, f"its process died {ATTEMPTS} times")
-            elif job.state is State.RUNNING:
-                self._write(replace(job, state=State.QUEUED))
 
     def _fail(self, job: Job, said: str) -> None:
         said = said.encode(errors="backslashreplace").decode()  # may quote half a surrogate pair
@@ -239,8 +227,9 @@ class JobQueue:
             said = f"{path}: not a job ({error!r}). Remove its folder"
             return Job(number, 0, "", "", State.FAILED, said=said)
 
-    def _write(self, job: Job) -> None:
+    def _write(self, job: Job) -> Job:
         write_json(self.folder(job) / RECORD, job.to_json())
+        return job
 
     def _reviews(self) -> dict[str, int]:
         try:
@@ -249,102 +238,47 @@ class JobQueue:
         except FileNotFoundError:
             return {}
         except (ValueError, TypeError, AttributeError) as error:
-            log.warning("%s is damaged (%r): counting begins anew", self.root / REVIEWS, error)
+            log.warning("%s is damaged (%r): the count starts again", self.root / REVIEWS, error)
             return {}
 
-    def _set_reviews(self, project: int, count: int) -> int:
-        write_json(self.root / REVIEWS, {**self._reviews(), str(project): count})
-        return count
-
-    def _alone(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
         """Keep other processes from adding or beginning a job between our reading and writing."""
-        return locked(self.root / ".lock")
+        self.root.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.root / ".lock"):
+            yield
 
 
-class Trigger:
-    """Queues a job of a project after every `each` reviews; 0 never does."""
+def keep_runner(
+    queue: JobQueue,
+    run: Callable[[], int],
+    stop: threading.Event,
+    look_seconds: float = LOOK_SECONDS,
+) -> None:
+    """Whenever jobs wait and no process runs them, start a runner, until `stop` is set.
 
-    def __init__(self, queue: JobQueue, each: int) -> None:
-        self._queue, self._each = queue, each
-
-    def __call__(self, events: Sequence[Event]) -> None:
-        """Look through what has just happened in Label Studio."""
-        for event in events if self._each else ():
-            if event.project is not None and event.action in REVIEW_ACTIONS:
-                self._count(event.project, max(1, len(event.annotations)))
-
-    def _count(self, project: int, more: int) -> None:
-        reviews = self._queue.count_reviews(project, more)
-        if reviews >= self._each:
-            self._queue.add(project, f"{reviews} reviews since the last one")
-
-
-class Ends(Protocol):
-    """Of a `subprocess.Popen`, what we look at."""
-
-    def poll(self) -> int | None:
-        """The exit status, None while it runs."""
-
-
-class RunnerKeeper:
-    """Sees to it that a runner is at work while jobs wait, whatever became of the one before.
-
-    It looks every few seconds. One that died is followed by another after a pause, which doubles
-    with each that dies, up to five minutes.
+    Args:
+        queue: the jobs.
+        run: starts a runner, waits for its end and returns its exit status.
+        stop: does not end a runner that is at work.
+        look_seconds: between two looks. Doubles with each runner that dies, up to five minutes.
     """
-
-    def __init__(
-        self, queue: JobQueue, start: Callable[[], Ends], *, look_seconds: float = LOOK_SECONDS
-    ) -> None:
-        self._queue, self._start_runner, self._look_seconds = queue, start, look_seconds
-        self._runner: Ends | None = None
-        self._failures = 0  # in a row
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="keep-runner", daemon=True)
-
-    def start(self) -> Self:
-        """Begin to look. Returns at once."""
-        self._thread.start()
-        return self
-
-    def close(self) -> None:
-        """Look no more. A runner that is at work goes on."""
-        self._stop.set()
-        self._thread.join()
-
-    def _keep(self) -> None:
-        pause = 0.0
-        while not self._stop.wait(pause):
-            try:
-                pause = self._look()
-            except Exception:  # a full disk, for instance: predictions must go on
-                log.exception("Cannot look after the training jobs")
-                pause = self._pause_after_a_failure()
-
-    def _look(self) -> float:
-        """Start a runner if there is need of one; the seconds until the next look."""
-        if self._runner is not None:
-            status = self._runner.poll()
-            if status is None:  # at work, or about to be
-                return self._look_seconds
-            self._runner = None
+    pause = look_seconds
+    while not stop.wait(pause):
+        try:
+            status = run() if queue.waits and not queue.has_runner else 0
             if status:
                 log.warning("A training runner ended with status %d", status)
-                return self._pause_after_a_failure()
-            self._failures = 0
-        if self._queue.waits and not self._queue.has_runner:
-            self._runner = self._start_runner()
-        return self._look_seconds
-
-    def _pause_after_a_failure(self) -> float:
-        self._failures += 1
-        return min(self._look_seconds * 2.0**self._failures, LONGEST_PAUSE)
+        except Exception:  # a full disk, for instance: predictions must go on
+            log.exception("Cannot look after the training jobs")
+            status = 1
+        pause = min(2 * pause, LONGEST_PAUSE) if status else look_seconds
 
 
 def start_runner(data_dir: Path, jobs_folder: Path) -> subprocess.Popen[bytes]:
-    """Start `spanferry jobs run` beside us; a web worker that is restarted does not end it.
+    """Start `spanferry jobs run` as a process that outlives a restart of this one.
 
-    What it says that belongs to no job is in `runner.log`.
+    What it says outside of jobs goes to `runner.log`.
     """
     with (jobs_folder / RUNNER_LOG).open("ab") as said:
         return subprocess.Popen(  # noqa: S603  our own interpreter, no shell

@@ -1,42 +1,48 @@
-"""What a training job does: learn from the reviews, and serve the model if it is no worse.
+"""A training job: learn from the reviews, and serve the model if it is better beyond chance.
 
 One model serves all projects. So a job learns from the reviews of its project and, as far as they
-have the same entity types, from those that the last jobs of the other projects exported.
+have the same entity types, from those that the last jobs of the other projects fetched.
 
-The gate: a fifth of the reviewed documents is held out, always the same ones. On their sentences
-the new model and the one in use each pre-annotate as they would for an annotator. If the new one's
-strict F1 against what people decided is at least that of the old one, on the sentences of the job's
-project and on those of all projects together, it is served; else it is kept and the old one goes on
+A fifth of the reviewed documents is held out, always the same ones. On their sentences the new
+model and the one in use pre-annotate as they would for an annotator. The new one is served if it
+gains strict F1 on the job's project beyond chance (the 95 % interval of the paired bootstrap lies
+above 0) and loses none on all projects together; else it is stored and the old one goes on
 answering. A project whose jobs are removed no longer counts.
 """
 
 import logging
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
+
+import numpy as np
 
 from label_config.labeling_config import labels_of
-from ml_backend.jobs.queue import Job, JobQueue, Outcome, State
+from ml_backend.jobs.queue import Job, JobQueue, State
 from ml_backend.label_studio.client import ReviewServer, UnreachableError
 from ml_backend.review.pull import fetch_reviewed
 from ml_backend.serving.engine import Load
 from ml_backend.serving.model_store import ModelStore
 from projection.errors import TrainingError
-from projection.evaluation.scores import score
-from projection.io.files import parse_object
+from projection.evaluation.scores import f1_of, interval_of, resampled
+from projection.io.files import atomic_write, json_line, parse_object, write_json
+from projection.io.folders import new_folder
 from projection.io.gold import GoldSentence
+from projection.io.records_json import encode
 from projection.records import Entity, ReviewedSentence
 from training.data.adjudication import adjudicate
-from training.data.dataset import SUMMARY, Row, dataset_of, row_of
-from training.data.reviewed import read_reviews
+from training.data.dataset import SUMMARY
+from training.data.reviewed import REVIEWED, read_reviews
+from training.data.rows import Rows, row_of
 from training.data.splits import TRAIN, Shares, split
-from training.export.export import ExportSettings, write_export
 from training.tagger.presets import DEFAULT, PRESETS, Preset, changed
-from training.tagger.recipe_runner import TrainingData, train_preset
+from training.tagger.recipe_runner import train_preset
+from training.tagger.training_data import TrainingData
 from training.trainer.trainer import OnProgress
 
 log = logging.getLogger(__name__)
@@ -55,54 +61,52 @@ Reviews = list[ReviewedSentence]
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """Strict F1 of pre-annotations on held-out sentences, as fractions."""
+class Gain:
+    """Strict F1 of pre-annotations on held-out sentences by two models, as fractions.
+
+    `low` to `high` is the 95 % interval of the difference.
+    """
 
     before: float
     after: float
+    low: float
+    high: float
     sentences: int
     entities: int
 
-    @property
-    def worse(self) -> bool:
-        """Whether the new model is."""
-        return self.after < self.before
+    @classmethod
+    def of(cls, before: Sequence[Answered], after: Sequence[Answered]) -> Self:
+        """Compare two models on the same sentences by the paired bootstrap (Koehn, 2004)."""
+        if not before:
+            return cls(0.0, 0.0, 0.0, 0.0, 0, 0)
+        old, new = (np.array([*map(_counts, answered)]) for answered in (before, after))
+        f1 = f1_of(np.array([old.sum(axis=0), new.sum(axis=0)]))
+        draws = resampled(np.hstack([old, new]))
+        interval = interval_of(f1_of(draws[:, 3:]) - f1_of(draws[:, :3]))
+        figures = (float(f1[0]), float(f1[1]), interval.low, interval.high)
+        return cls(*figures, sentences=len(old), entities=int(old[:, 2].sum()))
 
     def __str__(self) -> str:
         return (
             f"{100 * self.before:.1f} → {100 * self.after:.1f} "
+            f"({100 * (self.after - self.before):+.1f}, 95 % interval "
+            f"{100 * self.low:+.1f} to {100 * self.high:+.1f}) "
             f"on {self.sentences} held-out sentences"
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """Both models on the job's project, on each of the `others`, and on all of them together."""
-
-    own: Comparison
-    others: dict[int, Comparison]
-    together: Comparison
-
-    @property
-    def passed(self) -> bool:
-        """Whether the new model is no worse."""
-        return not (self.own.worse or self.together.worse)
-
-    def to_json(self) -> dict[str, Any]:
-        """The figures of the job's project, and beside them those of the others, if any."""
-        if not self.others:
-            return asdict(self.own)
-        others = {str(project): asdict(each) for project, each in self.others.items()}
-        return {**asdict(self.own), "others": others, "together": asdict(self.together)}
-
-    def __str__(self) -> str:
-        together = f", {self.together} of all projects" if self.others else ""
-        return f"F1 of pre-annotations {self.own}{together}"
+def _counts(answered: Answered) -> tuple[int, int, int]:
+    """How many entities are right, predicted, and in the gold."""
+    gold, predicted = (
+        Counter((each.span, each.label) for each in entities)
+        for entities in (answered[0].target_entities, answered[1])
+    )
+    return (gold & predicted).total(), predicted.total(), gold.total()
 
 
 @dataclass(frozen=True, slots=True)
-class Export:
-    """The reviews of a project, as a job has exported them."""
+class ProjectReviews:
+    """The reviews of a project, as a job has fetched them."""
 
     project: int
     title: str
@@ -111,13 +115,20 @@ class Export:
 
     @classmethod
     def read(cls, project: int, folder: Path) -> Self:
-        """Read an export folder.
+        """Read what a job has written.
 
         Raises:
             CorpusError: naming the file that is damaged.
         """
         summary = parse_object((folder / SUMMARY).read_text("utf-8"), str(folder / SUMMARY))
         return cls(project, summary["title"], tuple(summary["labels"]), read_reviews(folder))
+
+    def write(self, out: Path) -> None:
+        """Write the reviews to a new folder, whole or not at all."""
+        with new_folder(out) as folder:
+            with atomic_write(folder / REVIEWED) as text:
+                text.writelines(json_line(encode(review)) for review in self.reviewed)
+            write_json(folder / SUMMARY, {"title": self.title, "labels": [*self.labels]})
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,70 +148,77 @@ class Retraining:
     on_progress: OnProgress = lambda _what, _done, _total: None
     pauses: Sequence[float] = PAUSES
 
-    def __call__(self, job: Job, folder: Path) -> Outcome:
-        """Export, train, compare, and perhaps serve. An interrupted training goes on.
+    def __call__(self, job: Job, folder: Path) -> Job:
+        """Fetch, train, compare, and perhaps serve. An interrupted training goes on.
 
         Raises:
             ServerError: if Label Studio cannot be reached.
             TrainingError: if there are too few reviews to hold some out.
         """
         if not (folder / EXPORT).is_dir():  # once it is there, an interruption changes nothing
-            self._export(job, folder / EXPORT)
-        own = Export.read(job.project, folder / EXPORT)
-        exports = [own, *exported_by_others(job, folder)]
-        parts = parted([export.reviewed for export in exports])
+            self._fetch(job).write(folder / EXPORT)
+        own = ProjectReviews.read(job.project, folder / EXPORT)
+        projects = [own, *_fetched_by_others(job, folder)]
+        parts = parted([each.reviewed for each in projects])
         _require_enough(own, *parts[0])
         material = [
             review
-            for export, (learned, _) in zip(exports, parts, strict=True)
-            if {*export.labels} == {*own.labels}  # what it does not mark is not absent elsewhere
+            for each, (learned, _) in zip(projects, parts, strict=True)
+            if {*each.labels} == {*own.labels}  # what it does not mark is not absent elsewhere
             for review in learned
         ]
         self._train(material, own.labels, folder / MODEL)
-        gate = self._compare(folder / MODEL, exports, [held_out for _, held_out in parts])
+        gains, together = self._compare(folder / MODEL, [held_out for _, held_out in parts])
         version = self.store.add(folder / MODEL)
         shutil.rmtree(folder / MODEL)  # it is in the store now
-        result = {"version": version, "learned_from": len(material), **gate.to_json()}
-        if not gate.passed:
-            return Outcome(State.KEPT, f"{gate}: worse, so it is not served", result)
-        self.store.activate(version)
-        return Outcome(State.SERVED, f"{gate}: {version} is served", result)
+        result = {"version": version, "learned_from": len(material), **asdict(gains[0])}
+        said = f"F1 of pre-annotations {gains[0]}"
+        if len(projects) > 1:
+            others = zip(projects[1:], gains[1:], strict=True)
+            result["others"] = {str(each.project): asdict(gain) for each, gain in others}
+            result["together"] = asdict(together)
+            said += f", {together} of all projects"
+        if gains[0].low <= 0:
+            said += ": no gain beyond chance, so it is not served"
+        elif together.after < together.before:
+            said += ": worse on all projects together, so it is not served"
+        else:
+            self.store.activate(version)
+            said += f": {version} is served"
+            return replace(job, state=State.SERVED, said=said, result=result)
+        return replace(job, state=State.KEPT, said=said, result=result)
 
-    def _export(self, job: Job, out: Path) -> None:
-        def fetch() -> None:
+    def _fetch(self, job: Job) -> ProjectReviews:
+        def fetch() -> ProjectReviews:
             with self.connect() as server:
                 project = server.project(job.project)
-                reviewed = fetch_reviewed(server, project)
-            labels = labels_of(project.label_config)
-            settings = ExportSettings(shares=HELD_OUT)
-            write_export(reviewed, out, title=project.title, labels=labels, settings=settings)
+                reviewed = [*fetch_reviewed(server, project)]
+            return ProjectReviews(
+                job.project, project.title, tuple(labels_of(project.label_config)), reviewed
+            )
 
-        patiently(fetch, self.pauses)
+        return patiently(fetch, self.pauses)
 
     def _train(
         self, material: Sequence[ReviewedSentence], labels: Collection[str], out: Path
     ) -> None:
-        if not out.exists():
-            data = TrainingData(reviewed=dataset_of(_rows(material), labels))
-            train_preset(self._recipe(len(material)), data, out, on_progress=self.on_progress)
+        if out.exists():
+            return
+        few = {"epochs": self.epochs_of_few} if len(material) < FEW else {}
+        rows = [row for row, _ in map(row_of, material) if row.tokens]
+        data = TrainingData(reviewed=Rows.of(rows, labels))
+        train_preset(changed(self.preset, few), data, out, on_progress=self.on_progress)
 
-    def _recipe(self, sentences: int) -> Preset:
-        return (
-            changed(self.preset, {"epochs": self.epochs_of_few}) if sentences < FEW else self.preset
-        )
-
-    def _compare(self, model: Path, exports: Sequence[Export], held_out: Sequence[Reviews]) -> Gate:
+    def _compare(self, model: Path, held_out: Sequence[Reviews]) -> tuple[list[Gain], Gain]:
+        """The gain of `model` on the held-out sentences of each project, and of all together."""
         gold = [[GoldSentence(r.sentence, r.entities) for r in part] for part in held_out]
         before, after = (self._answers(target, gold) for target in (self.store.active(), model))
-        own, *rest = map(_compared, before, after)
-        others = {e.project: c for e, c in zip(exports[1:], rest, strict=True)}
-        together = _compared([*chain(*before)], [*chain(*after)])
-        return Gate(own, others, together)
+        return [*map(Gain.of, before, after)], Gain.of([*chain(*before)], [*chain(*after)])
 
     def _answers(
         self, target: Path | None, gold: Sequence[Sequence[GoldSentence]]
     ) -> list[list[Answered]]:
-        """What the sentences of each project, as far as they can be read, would come with."""
+        """The pre-annotations of each project's sentences, as far as the models can read them."""
         projector = self.load(target)
 
         def answered(part: Iterable[GoldSentence]) -> list[Answered]:
@@ -211,8 +229,8 @@ class Retraining:
         return [answered(part) for part in gold]
 
 
-def exported_by_others(job: Job, folder: Path) -> list[Export]:
-    """What the last finished job of each other project has exported, the newest first."""
+def _fetched_by_others(job: Job, folder: Path) -> list[ProjectReviews]:
+    """The reviews that the last finished job of each other project has fetched, newest first."""
     queue = JobQueue(folder.parent)
     found: dict[int, Path] = {}
     for other in queue.jobs():
@@ -220,27 +238,25 @@ def exported_by_others(job: Job, folder: Path) -> list[Export]:
         finished = other.state in (State.SERVED, State.KEPT)
         if finished and other.project != job.project and export.is_dir():
             found.setdefault(other.project, export)
-    return [Export.read(project, export) for project, export in found.items()]
+    return [ProjectReviews.read(project, export) for project, export in found.items()]
 
 
 def parted(projects: Iterable[Iterable[ReviewedSentence]]) -> list[tuple[Reviews, Reviews]]:
-    """What to learn from and what is held out, of each project, by whole documents.
+    """Part each project's reviews, by whole documents: (to learn from, held out).
 
     What is held out of one is not learned from in another, nor is anything much like it.
     """
     decided = [[r for r in adjudicate(each).sentences if r.judged] for each in projects]
     parts = iter(split([review.sentence for each in decided for review in each], HELD_OUT).of)
-    found = []
-    for each in decided:
-        of = [next(parts) for _ in each]
-        learned = [review for review, part in zip(each, of, strict=True) if part == TRAIN]
-        held_out = [review for review, part in zip(each, of, strict=True) if part != TRAIN]
-        found.append((learned, held_out))
+    found: list[tuple[Reviews, Reviews]] = [([], []) for _ in decided]
+    for each, (learned, held_out) in zip(decided, found, strict=True):
+        for review in each:
+            (learned if next(parts) == TRAIN else held_out).append(review)
     return found
 
 
 def patiently(ask: Callable[[], T], pauses: Iterable[float]) -> T:
-    """What `ask` returns; as long as Label Studio does not answer, it asks again after each pause.
+    """Return `ask()`; while Label Studio does not answer, ask again after each pause.
 
     Raises:
         UnreachableError: if it does not answer after the last of them either.
@@ -254,8 +270,8 @@ def patiently(ask: Callable[[], T], pauses: Iterable[float]) -> T:
     return ask()
 
 
-def _require_enough(export: Export, learned: Reviews, held_out: Reviews) -> None:
-    """There must be something to learn from, and to compare models on.
+def _require_enough(own: ProjectReviews, learned: Reviews, held_out: Reviews) -> None:
+    """Check that there is something to learn from, and to compare models on.
 
     Raises:
         TrainingError: if it is too little.
@@ -263,20 +279,8 @@ def _require_enough(export: Export, learned: Reviews, held_out: Reviews) -> None
     entities = sum(len(review.entities) for review in held_out)
     if min(len(held_out), entities) < LEAST_HELD_OUT or not learned:
         raise TrainingError(
-            f"project {export.title!r}",
-            f"of {len(export.reviewed)} reviews {len(held_out)} sentences with {entities} entities "
+            f"project {own.title!r}",
+            f"of {len(own.reviewed)} reviews {len(held_out)} sentences with {entities} entities "
             "are held out, too few to tell whether a model is better",
             f"Review more: about {5 * LEAST_HELD_OUT}, from several documents",
         )
-
-
-def _compared(before: Sequence[Answered], after: Sequence[Answered]) -> Comparison:
-    first, second = (
-        score(*zip(*each, strict=True)).f1 if each else 0.0 for each in (before, after)
-    )
-    entities = sum(len(gold.target_entities) for gold, _ in before)
-    return Comparison(first, second, len(before), entities)
-
-
-def _rows(reviewed: Iterable[ReviewedSentence]) -> list[Row]:
-    return [row for row, _ in map(row_of, reviewed) if row.tokens]

@@ -1,15 +1,16 @@
-"""The one place that talks to Label Studio, by way of label-studio-sdk's client.
+"""The one module that talks to Label Studio, through label-studio-sdk's client.
 
-Tasks, predictions and annotations pass through as the JSON they are: what they mean is the matter
-of `label_config`.
+Tasks, predictions and annotations stay JSON; `label_config` reads and writes their content. All
+requests raise `ServerError` if Label Studio refuses them or does not answer.
 """
 
 import json
+import logging
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Self, cast
 
 import httpx
@@ -19,14 +20,17 @@ from label_studio_sdk.core.api_error import ApiError
 
 from label_config.labeling_config import takes_over
 from ml_backend.auth import Credentials
-from ml_backend.label_studio.tabs import Tab
+from ml_backend.label_studio.tabs import Tab, column_filter
 from projection.errors import ServerError
+from projection.io.records_json import Json
+
+log = logging.getLogger(__name__)
 
 TESTED_VERSION = "1.23.2"
 TITLE_LENGTH = range(3, 51)
 BACKEND_TITLE = "spanferry"
-# A webhook is called while the annotator waits, and an import would send every task it makes: we
-# ask for what a review changes, and nothing else.
+# A webhook is called while the annotator waits, and an import would send every task: subscribe only
+# to what a review changes.
 WEBHOOK_ACTIONS = (
     "ANNOTATION_CREATED",
     "ANNOTATIONS_CREATED",
@@ -38,12 +42,15 @@ WEBHOOK_ACTIONS = (
 _TIMEOUT = httpx.Timeout(300.0, connect=10.0)
 # A write that is tried again after a lost answer may be done twice.
 _ONCE: Any = {"max_retries": 0}
+# Label Studio with Redis makes snapshots in a background job: half a minute for 25,000 tasks.
+SNAPSHOT_SECONDS = 600.0
+_POLL_SECONDS = (0.1, 5.0)  # the first pause and the longest, each twice the one before
 
-_MEND_KEY = (
+_FIX_KEY = (
     "Copy a key from Account & Settings → Personal Access Token; an old-style token works only "
     "where the organization allows legacy tokens"
 )
-_MEND_BANNED = (
+_FIX_BANNED = (
     "Start Label Studio with LABEL_STUDIO_USE_DEFAULT_BANNED_SUBNETS=false and list what should "
     "stay banned in LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS"
 )
@@ -52,23 +59,14 @@ _AWAY = frozenset(
     {httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT}
 )
 
-Json = dict[str, Any]
-
 
 class UnreachableError(ServerError):
-    """Nothing answers, or a proxy answers that nothing does. It may be back in a moment."""
-
-
-class TokenKind(StrEnum):
-    """The two kinds of API key."""
-
-    PERSONAL = "personal access token"
-    LEGACY = "legacy token"
+    """The server does not answer, or its proxy says so. It may be back in a moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project as it stood when asked. `annotation_count` counts skipped annotations too."""
+    """A project when it was fetched. `annotation_count` includes skipped annotations."""
 
     id: int
     title: str
@@ -81,10 +79,7 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A backend connected to a project, as Label Studio sees it just now.
-
-    `model_version` is what the backend's `/setup` answered.
-    """
+    """A backend of a project, as Label Studio sees it; `model_version` is from its `/setup`."""
 
     id: int
     url: str
@@ -96,7 +91,7 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """A webhook of a project; `authorization` is the value of that header, or empty."""
+    """A webhook of a project; `authorization` is the value of that header, or ""."""
 
     id: int
     url: str
@@ -105,10 +100,16 @@ class Webhook:
 
 
 class ReviewServer:
-    """A Label Studio server, seen with one API key. Make it with `connect`; close it after use."""
+    """A Label Studio server, accessed with one API key. Open it with `connect`; close it after use.
 
-    def __init__(self, url: str, api_key: str) -> None:
+    `snapshot_seconds` bounds how long `tasks` waits for Label Studio to make a snapshot.
+    """
+
+    def __init__(
+        self, url: str, api_key: str, *, snapshot_seconds: float = SNAPSHOT_SECONDS
+    ) -> None:
         self.url, self.token_kind = url, token_kind(api_key)
+        self._snapshot_seconds = snapshot_seconds
         self._http = httpx.Client(timeout=_TIMEOUT, follow_redirects=True)
         with _as_server_error(url):
             # Its constructor takes anything, so it has no types.
@@ -118,11 +119,7 @@ class ReviewServer:
 
     @classmethod
     def connect(cls, url: str, api_key: str) -> Self:
-        """Reach the server and check the key: a personal access token or a legacy token.
-
-        Raises:
-            ServerError: if there is no Label Studio at `url`, or it refuses the key.
-        """
+        """Connect, and check the key: a personal access token or a legacy token."""
         server_version(url)
         server = cls(url.rstrip("/"), api_key)
         try:
@@ -143,14 +140,8 @@ class ReviewServer:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # Projects
-
     def find_project(self, title: str) -> Project | None:
-        """The project with exactly this title, or None.
-
-        Raises:
-            ServerError: if there are several.
-        """
+        """Return the project with exactly this title, or None. Refuses a title of several."""
         with self._asking(f"project {title!r}"):
             found = [p for p in self._api.projects.list(title=title) if p.title == title]
         if len(found) > 1:
@@ -159,19 +150,14 @@ class ReviewServer:
         return self.project(found[0].id) if found else None
 
     def existing_project(self, title: str) -> Project:
-        """The project with exactly this title.
-
-        Raises:
-            ServerError: if there is none, or several.
-        """
-        project = self.find_project(title)
-        if project is None:
-            fix = "Check the title, or make the project with `spanferry push`"
-            raise ServerError(self.url, f"no project {title!r}", fix)
-        return project
+        """Return the project with exactly this title, which must exist."""
+        if project := self.find_project(title):
+            return project
+        fix = "Check the title, or create the project with `spanferry push`"
+        raise ServerError(self.url, f"no project {title!r}", fix)
 
     def project(self, project_id: int) -> Project:
-        """The project as it stands now."""
+        """Fetch a project."""
         with self._asking(f"project {project_id}"):
             p = self._api.projects.get(id=project_id)
         return Project(
@@ -186,17 +172,21 @@ class ReviewServer:
         )
 
     def ensure_project(self, title: str, label_config: str) -> Project:
-        """The project with this title and this labeling config, made or brought up to date.
-
-        Raises:
-            ServerError: if the title is not 3 to 50 characters, or the project has annotations
-                made with a labeling config that this one does not take over.
-        """
+        """Create the project, or give it this labeling config if its annotations fit that."""
         if len(title) not in TITLE_LENGTH:
             raise ServerError(f"title {title!r}", f"{len(title)} characters", "Use 3 to 50")
         project = self.find_project(title)
         if project is None:
-            return self._create_project(title, label_config)
+            with self._asking(f"project {title!r}"):
+                made = self._api.projects.create(
+                    title=title,
+                    label_config=label_config,
+                    # Annotators who choose no tab get the least confident sentences first, too.
+                    sampling="Uncertainty sampling",
+                    show_collab_predictions=True,
+                    request_options=_ONCE,
+                )
+            return self.project(made.id)
         if same_config(project.label_config, label_config):
             return project
         if project.annotation_count and not takes_over(label_config, project.label_config):
@@ -209,41 +199,26 @@ class ReviewServer:
             self._api.projects.update(id=project.id, label_config=label_config)
         return self.project(project.id)
 
-    def _create_project(self, title: str, label_config: str) -> Project:
-        with self._asking(f"project {title!r}"):
-            made = self._api.projects.create(
-                title=title,
-                label_config=label_config,
-                # Who labels without choosing a tab gets the least sure sentences first, too.
-                sampling="Uncertainty sampling",
-                show_collab_predictions=True,
-                request_options=_ONCE,
-            )
-        return self.project(made.id)
-
     def set_model_version(self, project: Project, version: str) -> bool:
-        """Make `version` the one whose predictions are shown; False if there are none of it."""
+        """Show the predictions of `version`. Return False if there are none."""
         if project.model_version == version:
             return True
-        try:
-            self._api.projects.update(id=project.id, model_version=version)
-        except ApiError as error:
-            if error.status_code == httpx.codes.BAD_REQUEST:
+        with self._asking(f"project {project.title!r}"):
+            try:
+                self._api.projects.update(id=project.id, model_version=version)
+            except ApiError as error:
+                if error.status_code != httpx.codes.BAD_REQUEST:
+                    raise
                 return False
-            raise _server_error(self.url, error) from error
-        except httpx.HTTPError as error:
-            raise _unreachable(self.url, error) from error
         return True
 
     def user_ids(self) -> set[int]:
-        """Everybody the organization has."""
+        """Return the ids of all users of the organization."""
         with self._asking("users"):
             return {int(user.id) for user in self._api.users.list()}
 
-    # Tasks, predictions, annotations
-
     def import_tasks(self, project: Project, tasks: Sequence[Json]) -> list[int]:
-        """Add tasks, each with its `predictions`, in one request; their ids, in order."""
+        """Add tasks, each with its `predictions`, in one request. Return their ids, in order."""
         with self._asking(f"import into project {project.title!r}"):
             answer = self._api.projects.import_tasks(
                 id=project.id,
@@ -255,7 +230,7 @@ class ReviewServer:
         return list(getattr(answer, "task_ids", None) or ())
 
     def import_predictions(self, project: Project, predictions: Sequence[Json]) -> None:
-        """Add predictions, each naming its `task`, in one request. The old ones stay."""
+        """Add predictions, each with the id of its `task`, in one request. Old ones stay."""
         with self._asking(f"predictions of project {project.title!r}"):
             self._api.projects.import_predictions(
                 id=project.id, request=_plain(predictions), request_options=_ONCE
@@ -264,18 +239,19 @@ class ReviewServer:
     def update_prediction(
         self, prediction_id: int, result: Sequence[Json], score: float | None
     ) -> None:
-        """Replace what a prediction says and how sure it is; its model version stays."""
+        """Replace the regions and the score of a prediction."""
         with self._asking(f"prediction {prediction_id}"):
             self._api.predictions.update(prediction_id, result=list(result), score=score)
 
     def update_task_data(self, task_id: int, data: Json) -> None:
-        """Replace what a task shows."""
+        """Replace all of a task's data. Commands write through `task_writer.write_fields`."""
         with self._asking(f"task {task_id}"):
             self._api.tasks.update(id=str(task_id), data=data)
 
     def task(self, task_id: int) -> Json:
-        """One task as it stands now: with its annotations, with the predictions that are shown, in
-        full, and with the drafts of the key's owner; `draft_exists` tells of anybody's.
+        """Fetch one task with its annotations and the predictions that are shown, in full.
+
+        `drafts` are those of the key's owner; `draft_exists` is true if anybody has one.
         """
         with self._asking(f"task {task_id}"):
             found: Json = self._api.tasks.get(str(task_id)).model_dump()
@@ -284,43 +260,63 @@ class ReviewServer:
     def tasks(
         self, project: Project, *, with_predictions: bool = False, only_annotated: bool = False
     ) -> list[Json]:
-        """All tasks with their annotations and the ids of their drafts, oldest first.
+        """Fetch all tasks with their annotations and the ids of their drafts, oldest first.
 
         `with_predictions` brings predictions in full instead of their ids. Skipped annotations are
         included (`was_cancelled`), and count as annotations for `only_annotated`.
-
-        A snapshot is three times as fast as paging through the tasks; it is deleted on the server
-        once it is here.
         """
         options: Json = {
             "predictions": {"only_id": not with_predictions},
             "drafts": {"only_id": True},
             "annotations__completed_by": {"only_id": True},
         }
-        exports = self._api.projects.exports
+        # A snapshot is three times as fast as paging through the tasks.
         with self._asking(f"snapshot of project {project.title!r}"):
-            snapshot = exports.create(
+            snapshot = self._api.projects.exports.create(
                 project.id,
                 serialization_options=cast("Any", options),
                 task_filter_options=cast("Any", {"only_with_annotations": only_annotated}),
+                request_options=_ONCE,
             )
-            if snapshot.id is None or snapshot.status != "completed":
-                raise ServerError(self.url, f"snapshot is {snapshot.status}", "Try again later")
+            if snapshot.id is None:
+                raise ServerError(self.url, "made a snapshot without an id", "Try again later")
             try:
-                body = b"".join(exports.download(project.id, snapshot.id, export_type="JSON"))
+                self._wait_for_snapshot(project, snapshot.id, str(snapshot.status))
+                body = b"".join(
+                    self._api.projects.exports.download(project.id, snapshot.id, export_type="JSON")
+                )
             finally:
-                exports.delete(project.id, snapshot.id)
+                self._delete_snapshot(project, snapshot.id)
         found: list[Json] = json.loads(body)
         return sorted(found, key=lambda task: int(task["id"]))
 
+    def _wait_for_snapshot(self, project: Project, snapshot: int, status: str) -> None:
+        deadline = time.monotonic() + self._snapshot_seconds
+        pause, longest = _POLL_SECONDS
+        where = f"{self.url} snapshot {snapshot} of project {project.title!r}"
+        while status != "completed":
+            if status == "failed":
+                fix = "See the log of Label Studio's worker, then try again"
+                raise ServerError(where, "Label Studio could not make it", fix)
+            if time.monotonic() > deadline:
+                what = f"still {status} after {self._snapshot_seconds:g} seconds"
+                raise ServerError(
+                    where, what, "Check that a worker (rqworker) of Label Studio runs"
+                )
+            time.sleep(pause)
+            pause = min(2 * pause, longest)
+            status = str(self._api.projects.exports.get(project.id, snapshot).status)
+
+    def _delete_snapshot(self, project: Project, snapshot: int) -> None:
+        # A snapshot left behind costs disk space only: keep the tasks, or the error, at hand.
+        try:
+            self._api.projects.exports.delete(project.id, snapshot)
+        except (ApiError, httpx.HTTPError) as error:
+            log.warning("snapshot %d of %r is not deleted: %s", snapshot, project.title, error)
+
     def tasks_without_current_prediction(self, project: Project) -> int:
-        """How many tasks have no prediction of the project's model version."""
-        none = {
-            "filter": "filter:tasks:predictions_score",
-            "operator": "empty",
-            "type": "Number",
-            "value": "True",
-        }
+        """Count the tasks without a prediction of the project's model version."""
+        none = column_filter("predictions_score", "empty", "Number", "True")
         query = json.dumps({"filters": {"conjunction": "and", "items": [none]}})
         with self._asking(f"tasks of project {project.title!r}"):
             page = self._api.tasks.list(project=project.id, page_size=1, query=query)
@@ -335,7 +331,7 @@ class ReviewServer:
         parent_prediction: int | None = None,
         lead_time: float | None = None,
     ) -> int:
-        """Submit an annotation as the key's owner would in the browser; its id."""
+        """Submit an annotation as the key's owner. Return its id."""
         with self._asking(f"annotation of task {task_id}"):
             made = self._api.annotations.create(
                 id=task_id,
@@ -347,21 +343,19 @@ class ReviewServer:
             )
         return int(made.id)
 
-    # Tabs
-
     def ensure_tabs(self, project: Project, tabs: Sequence[Tab]) -> dict[str, int]:
-        """Make the tabs that are missing and bring the others up to date; ids by title.
+        """Create or update the tabs. Return their ids by title.
 
-        Once one had to be made, ours stand in the order of `tabs`, before those people made.
+        If one is new, all of ours are put in the order of `tabs`, before those people made.
         """
         with self._asking(f"tabs of project {project.title!r}"):
             before = self._api.views.list(project=project.id)
-            known = {_title(view.data): view for view in before}
+            known = {_text_of(view.data, "title"): view for view in before}
             ids = {}
             for tab in tabs:
                 data: Any = tab.as_json()
-                if tab.title in known:
-                    view = self._api.views.update(str(known[tab.title].id), data=data)
+                if old := known.get(tab.title) or known.get(tab.formerly or tab.title):
+                    view = self._api.views.update(str(old.id), data=data)
                 else:
                     view = self._api.views.create(project=project.id, data=data)
                 ids[tab.title] = int(view.id)
@@ -370,10 +364,8 @@ class ReviewServer:
                 self._api.views.update_order(project=project.id, ids=list(order))
         return ids
 
-    # The backend
-
     def backends(self, project: Project) -> list[Backend]:
-        """The backends of a project. Label Studio asks each for `/health` and `/setup` now."""
+        """Fetch the backends of a project. Label Studio asks each for `/health` and `/setup`."""
         with self._asking(f"backends of project {project.title!r}"):
             found = self._api.ml.list(project=project.id)
         return [
@@ -389,7 +381,7 @@ class ReviewServer:
         ]
 
     def webhooks(self, project: Project) -> list[Webhook]:
-        """The webhooks of a project."""
+        """Fetch the webhooks of a project."""
         with self._asking(f"webhooks of project {project.title!r}"):
             found = self._api.webhooks.list(project=str(project.id))
         return [
@@ -397,7 +389,7 @@ class ReviewServer:
                 id=int(hook.id),
                 url=hook.url,
                 active=bool(hook.is_active),
-                authorization=_header(hook.headers, "authorization"),
+                authorization=_text_of(hook.headers, "authorization"),
             )
             for hook in found
             if hook.project == project.id
@@ -406,14 +398,10 @@ class ReviewServer:
     def connect_backend(
         self, project: Project, url: str, credentials: Credentials | None = None
     ) -> Backend:
-        """Connect the backend at `url` (as Label Studio reaches it) for interactive use.
+        """Connect the backend at `url` (as Label Studio reaches it) for interactive use, once.
 
-        `credentials` go with every call. Webhooks are the exception: they carry only what they
-        were made with, so ours is made before Label Studio would make one that is turned away.
-        Calling this again changes nothing, or fixes what has been changed.
-
-        Raises:
-            ServerError: if Label Studio may not call `url`, or gets no good answer there.
+        Label Studio sends `credentials` with every call but webhooks, which have fixed headers: our
+        webhook is made first, because Label Studio would make one without credentials.
         """
         url = url.rstrip("/")
         self._ensure_webhook(project, webhook_url(url), credentials)
@@ -446,27 +434,24 @@ class ReviewServer:
                 self._api.webhooks.create(project=project.id, request_options=_ONCE, **wanted)
 
     def may_call(self, url: str) -> bool:
-        """Whether Label Studio is allowed to call `url` (its guard against forged requests).
+        """Return whether Label Studio is allowed to call `url` (its SSRF guard).
 
-        Asked with a backend for a project that cannot exist: a banned address is refused before
-        the missing project is noticed, and nothing is made either way.
+        Tries a backend for a project that cannot exist: Label Studio checks the address before the
+        project, and nothing is created either way.
         """
-        try:
-            self._api.ml.create(project=0, url=url, request_options=_ONCE)
-        except ApiError as error:
-            return error.status_code == httpx.codes.BAD_REQUEST
-        except httpx.HTTPError as error:
-            raise _unreachable(self.url, error) from error
+        with self._asking(f"backend {url}"):
+            try:
+                self._api.ml.create(project=0, url=url, request_options=_ONCE)
+            except ApiError as error:
+                return error.status_code == httpx.codes.BAD_REQUEST
         return True
 
-    # Addresses in the browser
-
     def task_url(self, project: Project, task_id: int) -> str:
-        """Where a browser shows one task."""
+        """Return the address of a task in the browser."""
         return f"{self.url}/projects/{project.id}/data?task={task_id}"
 
     def tab_url(self, project: Project, tab_id: int) -> str:
-        """Where a browser shows a tab."""
+        """Return the address of a tab in the browser."""
         return f"{self.url}/projects/{project.id}/data?tab={tab_id}"
 
     @contextmanager
@@ -476,11 +461,7 @@ class ReviewServer:
 
 
 def server_version(url: str) -> str:
-    """The version of the Label Studio at `url`. Needs no key.
-
-    Raises:
-        ServerError: if nothing answers there, or something else does.
-    """
+    """Return the version of the Label Studio at `url`. Needs no key."""
     if not url.startswith(("http://", "https://")):
         raise ServerError(url, "not a URL", "Write it with http:// or https://")
     try:
@@ -491,43 +472,38 @@ def server_version(url: str) -> str:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise _unreachable(url, error) from error
     except (ValueError, KeyError, TypeError) as error:
-        fix = "Give the address Label Studio's start page has, without a path"
+        fix = "Give the address of Label Studio's start page, without a path"
         raise ServerError(url, "something answers, but not Label Studio", fix) from error
     return str(release)
 
 
-def token_kind(api_key: str) -> TokenKind:
-    """Personal access tokens are JSON web tokens: three parts with dots between them."""
-    return TokenKind.PERSONAL if api_key.count(".") == 2 else TokenKind.LEGACY
+def token_kind(api_key: str) -> str:
+    """Return the kind of an API key. Personal access tokens are JSON web tokens: `a.b.c`."""
+    return "personal access token" if api_key.count(".") == 2 else "legacy token"
 
 
 def same_config(one: str, other: str) -> bool:
-    """Whether two labeling configs are the same text; Label Studio trims the ends."""
+    """Return whether two labeling configs are the same text; Label Studio trims the ends."""
     return one.strip() == other.strip()
 
 
 def webhook_url(backend_url: str) -> str:
-    """Where Label Studio sends events for a backend."""
+    """Return the address Label Studio sends a backend's events to."""
     return f"{backend_url.rstrip('/')}/webhook"
 
 
 def _plain(rows: Sequence[Json]) -> Any:
-    """Rows to send as the JSON they are, which spares the SDK making a thousand models.
+    """Keep the SDK from walking through the rows value by value, which is slow.
 
-    It walks through a list value by value, which takes as long as a third of what Label Studio
-    does with it; a collection that it does not know it hands to pydantic's compiled encoder.
+    It hands a collection that it does not know to pydantic's compiled encoder.
     """
     return deque(rows)
 
 
-def _title(data: object) -> str:
-    return str(data.get("title", "")) if isinstance(data, Mapping) else ""
-
-
-def _header(headers: object, name: str) -> str:
-    if not isinstance(headers, Mapping):
-        return ""
-    return next((str(value) for key, value in headers.items() if key.lower() == name), "")
+def _text_of(mapping: object, name: str) -> str:
+    """Return a value of what should be a JSON object, or ""; names in any case."""
+    items = mapping.items() if isinstance(mapping, Mapping) else ()
+    return next((str(value) for key, value in items if str(key).lower() == name), "")
 
 
 @contextmanager
@@ -550,14 +526,14 @@ def _server_error(where: str, error: ApiError) -> ServerError:
     if error.status_code in _AWAY:
         return _unreachable(where, httpx.HTTPError(f"status {error.status_code}"))
     if error.status_code == httpx.codes.UNAUTHORIZED:
-        return ServerError(where, f"the API key is refused ({said})", _MEND_KEY)
+        return ServerError(where, f"the API key is refused ({said})", _FIX_KEY)
     if error.status_code == httpx.codes.FORBIDDEN and "network address" in said:
-        return ServerError(where, said, _MEND_BANNED)
+        return ServerError(where, said, _FIX_BANNED)
     return ServerError(where, f"Label Studio answered {error.status_code}: {said}")
 
 
 def _what_it_said(body: object) -> str:
-    """The human part of an error body; it names fields, and puts HTML into some messages."""
+    """Return the readable part of an error body, which names fields and may contain HTML."""
     if isinstance(body, Mapping):
         fields = body.get("validation_errors")
         if isinstance(fields, Mapping):

@@ -1,30 +1,41 @@
-"""Keeps a verb from working on a project of Label Studio twice at a time."""
+"""Lock a project of Label Studio: one lock for all commands that write to it."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ml_backend.settings import Settings
 from projection.errors import ServerError
 from projection.io import files
 
 
 @contextmanager
-def alone(folder: Path, verb: str, url: str, title: str) -> Iterator[None]:
-    """Keep a second process on this machine from doing the same to the project meanwhile.
+def project_lock(command: str, url: str, title: str, folder: Path | None = None) -> Iterator[None]:
+    """Lock a project against other commands of `spanferry` with the same data folder.
 
     Args:
-        folder: has the lock.
-        verb: of `spanferry`.
+        command: the one that takes the lock; the error of another names it.
         url: of Label Studio.
         title: of the project.
+        folder: where the lock file lies. [default: the data folder of the settings]
 
     Raises:
-        ServerError: if there is one already.
+        ServerError: if another process holds the lock.
     """
     name = hashlib.blake2b(f"{url.rstrip('/')} {title}".encode(), digest_size=8).hexdigest()
-    with files.alone(folder / f".{verb}-{name}") as ours:
+    path = (folder or Settings.from_env(os.environ).data_dir) / f".project-{name}.lock"
+    with files.alone(path) as ours:
         if not ours:
-            what = f"`spanferry {verb}` is at work on it already"
-            raise ServerError(f"project {title!r}", what, "Wait for its end")
+            what = f"`spanferry {_holder(path)}` is at work on it already"
+            raise ServerError(f"project {title!r}", what, "Wait until it ends")
+        path.write_text(command, "utf-8")
         yield
+
+
+def _holder(path: Path) -> str:
+    try:
+        return path.read_text("utf-8") or "…"
+    except FileNotFoundError:  # released a moment ago
+        return "…"

@@ -1,17 +1,17 @@
-"""What a task that Label Studio exported says: touched, predicted, acceptable without review."""
+"""Read the state of an exported task: touched, predicted, acceptable without review."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
 from label_config.annotations import newest
-from label_config.tasks import conflicts_of
+from label_config.tasks import record_of
 
 Task = Mapping[str, Any]
 
 
 class Obstacle(StrEnum):
-    """Why a task would not be accepted unseen."""
+    """Why a task would not be accepted without review."""
 
     TOUCHED = "touched by somebody"
     NO_PREDICTION = "without a prediction of the current model"
@@ -21,27 +21,27 @@ class Obstacle(StrEnum):
 
 
 def is_touched(task: Task) -> bool:
-    """Whether somebody has annotated, skipped or begun the task."""
-    # A task asked for by itself comes with one's own drafts alone.
+    """Return whether somebody has annotated, skipped or begun the task."""
+    # A task fetched by itself comes with the drafts of the key's owner only.
     return bool(task["annotations"] or task["drafts"] or task.get("draft_exists"))
 
 
 def versions_of(task: Task) -> set[str]:
-    """The model versions the task has predictions of."""
+    """Return the model versions the task has predictions of."""
     return {prediction["model_version"] for prediction in task["predictions"]}
 
 
 def obstacle(task: Task, version: str, threshold: float) -> Obstacle | None:
-    """Why the task would not be accepted unseen, or None if it would.
+    """Return why the task would not be accepted without review, or None if it would.
 
     Raises:
-        ReviewError: if the task is not one that was pushed.
+        ReviewError: if the task was not pushed by `spanferry push`.
     """
     if is_touched(task):
         return Obstacle.TOUCHED
     if prediction_of(task, version) is None:
         return Obstacle.NO_PREDICTION
-    if conflicts_of(task, f"task {task['id']}"):
+    if record_of(task, f"task {task['id']}").conflicts:
         return Obstacle.CONFLICT
     score = score_of(task, version)
     if score is None or score < threshold:
@@ -50,16 +50,16 @@ def obstacle(task: Task, version: str, threshold: float) -> Obstacle | None:
 
 
 def is_propagated(task: Task) -> bool:
-    """Whether a correction of another sentence has changed the prediction: it has the old score."""
+    """Return whether a correction of another sentence has changed the prediction, not the score."""
     return bool(task["data"].get("propagated"))
 
 
 def prediction_of(task: Task, version: str) -> Mapping[str, Any] | None:
-    """The newest prediction of a model version, or None."""
+    """Return the newest prediction of a model version, or None."""
     return newest(p for p in task["predictions"] if p["model_version"] == version)
 
 
 def score_of(task: Task, version: str) -> float | None:
-    """How sure the model is of the whole task, or None if it has said nothing of that."""
+    """Return the score of the newest prediction of a model version, or None."""
     prediction = prediction_of(task, version)
     return None if prediction is None else prediction["score"]

@@ -1,196 +1,256 @@
-"""One open sentence as corrections leave it: the regions of its prediction, and what is said of it.
+"""Apply corrections to one open sentence: to its prediction, its record and its page.
 
-Every region is changed at most once: what was carried over is for a person to judge.
+Every region is changed at most once: a propagated one is for a person to judge.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 from label_config.annotations import newest
-from label_config.carried import told_anew
 from label_config.labeling_config import ENTITIES
-from label_config.regions import CARRIED, kind_of, meta_of, region_at, region_id, region_of
-from label_config.source_html import with_propagated
-from label_config.tasks import sentence_of
-from ml_backend.review.corrections import Correction, Marked, Place, Rules
+from label_config.regions import (
+    CAME_FROM,
+    PROPAGATED,
+    kind_of,
+    meta_of,
+    region_at,
+    region_id,
+    region_of,
+)
+from label_config.tasks import record_of, task_fields
+from ml_backend.review.corrections import Correction, Occurrence, Rules
 from projection.errors import ReviewError
 from projection.io.json_fields import Fields
-from projection.records import Entity, ParallelSentence
+from projection.pipeline.conflicts import PAPER_CHECKS, find_conflicts
+from projection.records import (
+    Conflict,
+    ConflictKind,
+    Entity,
+    ParallelSentence,
+    ProjectedSentence,
+    Projection,
+    Span,
+)
 
-Json = dict[str, Any]
-Item = tuple[Json, Entity | None]
-"""An item of a prediction's result, and the target entity it stands for, if it stands for one."""
+Item = tuple[dict[str, Any], Entity | None]
+"""An item of a prediction's result, and its target entity if it is a region."""
+
+Change = tuple[Entity | None, Entity | None]
+"""An entity (None: there was none) and what it became (None: it was deleted)."""
 
 _AND = "; "
 _FIX = "Bring new predictions with `spanferry repredict`"
+# Kinds about one phrase, which do not outlast a change of it.
+_OF_ONE_PHRASE = (ConflictKind.LOW_CONFIDENCE, ConflictKind.UNPROJECTED)
 
 
 @dataclass(frozen=True, slots=True)
 class OpenSentence:
-    """A task nobody has touched, with the prediction it shows."""
+    """An untouched task, with the prediction it shows."""
 
     task_id: int
-    sentence: ParallelSentence
+    pair: ParallelSentence
     prediction: Mapping[str, Any]
     items: tuple[Item, ...] = field(repr=False)
 
-    @property
-    def marked(self) -> Marked:
-        """The target side with all entities predicted."""
-        return _marked(self.sentence, self.items)
+    def applying(self, rules: Rules) -> set[Correction]:
+        """Return the corrections that apply somewhere in it."""
+        found = rules.occurrences(self.pair, _entities(self.items))
+        return {occurrence.correction for occurrence in found}
 
 
 @dataclass(frozen=True, slots=True)
 class TaskChange:
-    """What is to become of one task: the new `result` of `prediction`, and the corrections in it,
-    each once.
+    """The change of one task: of its entities, the new `result` of its prediction, and the
+    corrections in them, each once.
     """
 
     task_id: int
     target: str
     prediction: Mapping[str, Any]
-    result: list[Json]
+    result: list[dict[str, Any]]
+    changes: tuple[Change, ...]
     corrections: tuple[Correction, ...]
 
-    def data(self, data: Mapping[str, Any]) -> Json:
-        """The task's data, with what was carried over in plain words, and the page as it is then.
+    def fields(self, task: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fields of the task's `data` that change.
+
+        What was propagated before stays. After an interruption the words are there already.
 
         Raises:
-            ReviewError: if the task is not one that was pushed.
+            ReviewError: if the task holds no record.
         """
-        where = f"task {self.task_id}"
-        page = told_anew(data, self.prediction["result"], self.result, where)
-        entities = sum(kind_of(item) == ENTITIES for item in self.result)
-        new = {**data, "n_entities": entities, **page}
-        words = _and(str(data.get("propagated") or ""), map(str, self.corrections))
-        shown = with_propagated(str(new.get("doubts_html") or "<ul></ul>"), words)
-        return {**new, "propagated": words, "doubts_html": shown}
-
-    @property
-    def before(self) -> list[str]:
-        """What is marked now, in reading order: `“Siemens” LOC`."""
-        return _marked_as(self.prediction["result"])
-
-    @property
-    def after(self) -> list[str]:
-        """What will be marked."""
-        return _marked_as(self.result)
+        before = str(task["data"].get("propagated") or "")
+        said = f"{_AND}{before}{_AND}"
+        fresh = (c for c in map(str, self.corrections) if f"{_AND}{c}{_AND}" not in said)
+        record = propagated(record_of(task, f"task {self.task_id}"), self.changes)
+        return task_fields(record, _AND.join([*filter(None, [before]), *fresh]))
 
     def to_json(self) -> dict[str, object]:
-        """The task, its target sentence, and what is marked in it before and after."""
+        """Return the task, its target sentence, and what is marked in it before and after."""
         return {
             "task": self.task_id,
             "target": self.target,
-            "before": self.before,
-            "after": self.after,
+            "before": marked_in(self.prediction["result"]),
+            "after": marked_in(self.result),
             "corrections": [*map(str, self.corrections)],
         }
 
 
-def read_open(task: Mapping[str, Any], model_version: str) -> OpenSentence | None:
-    """The task with its newest prediction of the model version; None if it has none of it.
-
-    Without a model version Label Studio shows the predictions of all, and so the newest counts.
-
-    Raises:
-        ReviewError: if the task is not one that was pushed, or the prediction contradicts it.
-    """
-    prediction = newest(p for p in task["predictions"] if model_version in ("", p["model_version"]))
-    if prediction is None:
-        return None
-    where = f"task {task['id']}"
-    sentence = sentence_of(task, where)
-    fields = Fields(prediction, f"{where} prediction {prediction['id']}", ReviewError, _FIX)
-    items = tuple((dict(item.row), _entity(item, sentence)) for item in fields.children("result"))
-    return OpenSentence(task["id"], sentence, prediction, items)
-
-
-def corrected(
-    sentence: OpenSentence, rules: Rules, said_by: Mapping[Correction, int]
-) -> TaskChange | None:
-    """The sentence after all corrections that apply to it, or None if none does.
-
-    `said_by` has in how many reviewed sentences each was made.
-    """
-    items, done = sentence.items, []
-    while place := next(_unsettled(rules, sentence.sentence, items), None):
-        done.append(place.correction)
-        items = _after(place, items, sentence.sentence, said_by[place.correction])
-    if not done:
-        return None
-    # First what is for people to judge: the key for the next span goes through them in this order.
-    result = sorted((item for item, _ in items), key=lambda item: CARRIED not in meta_of(item))
-    return TaskChange(
-        sentence.task_id,
-        sentence.sentence.target,
-        sentence.prediction,
-        result,
-        corrections=tuple(dict.fromkeys(done)),
-    )
-
-
-def _entity(item: Fields, sentence: ParallelSentence) -> Entity | None:
-    return region_at(item, sentence).entity if kind_of(item.row) == ENTITIES else None
-
-
-def _marked_as(result: Sequence[Mapping[str, Any]]) -> list[str]:
+def marked_in(result: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the regions of a result in reading order, as `“Siemens” LOC`."""
     values = [item["value"] for item in result if kind_of(item) == ENTITIES]
     ordered = sorted(values, key=lambda value: (value["start"], value["end"]))
     return [f"“{value['text']}” {', '.join(value['labels'])}" for value in ordered]
 
 
-def _and(before: str, corrections: Iterable[str]) -> str:
-    """What was carried over earlier and now, each once: after an interruption it is said already.
+def read_open(task: Mapping[str, Any], model_version: str) -> OpenSentence | None:
+    """Read a task with its newest prediction of the model version; None if it has none.
 
-    The words are not taken apart again: a phrase may have the sign between them in it.
+    Without a model version Label Studio shows the predictions of all, and the newest counts.
+
+    Raises:
+        ReviewError: if the task holds no record, or the prediction contradicts it.
     """
-    said = [before] if before else []
-    fresh = (c for c in corrections if f"{_AND}{c}{_AND}" not in f"{_AND}{before}{_AND}")
-    return _AND.join([*said, *fresh])
+    prediction = newest(p for p in task["predictions"] if model_version in ("", p["model_version"]))
+    if prediction is None:
+        return None
+    where = f"task {task['id']}"
+    pair = record_of(task, where).sentence
+    fields = Fields(prediction, f"{where} prediction {prediction['id']}", ReviewError, _FIX)
+    items = tuple(
+        (
+            dict(item.row),
+            region_at(item, pair).entity if kind_of(item.row) == ENTITIES else None,
+        )
+        for item in fields.children("result")
+    )
+    return OpenSentence(task["id"], pair, prediction, items)
 
 
-def _marked(sentence: ParallelSentence, items: tuple[Item, ...]) -> Marked:
-    entities = [entity for _, entity in items if entity is not None]
-    return Marked(sentence.target_lang, sentence.target, entities)
+def corrected(
+    sentence: OpenSentence, rules: Rules, said_by: Mapping[Correction, int]
+) -> TaskChange | None:
+    """Apply all corrections to a sentence; None if none applies.
+
+    `said_by` has the number of reviewed sentences of each correction.
+    """
+    items, done, changes = [*sentence.items], [], []
+    while found := next(_unsettled(rules, sentence.pair, items), None):
+        old, label = found.entity, found.correction.new_label
+        new = None if label is None else Entity(found.span, label)
+        places = (n for n, (_, entity) in enumerate(items) if entity is old and old is not None)
+        index = next(places, len(items))
+        rest, item = items[:index] + items[index + 1 :], items[index] if old else ({}, None)
+        if new is not None:
+            number = said_by[found.correction]
+            reason = f"{found.correction.change}, as in {number} reviewed sentence"
+            region = _region(item, new, f"{reason}{'s'[: number != 1]}", sentence.pair, rest)
+            rest.insert(index, (region, new))
+        items = rest
+        done.append(found.correction)
+        changes.append((old, new))
+    if not done:
+        return None
+    # Propagated regions come first: the key for the next region goes through them in this order.
+    result = sorted((item for item, _ in items), key=lambda item: PROPAGATED not in meta_of(item))
+    return TaskChange(
+        sentence.task_id,
+        sentence.pair.target,
+        sentence.prediction,
+        result,
+        tuple(changes),
+        tuple(dict.fromkeys(done)),
+    )
+
+
+def propagated(record: ProjectedSentence, changes: Iterable[Change]) -> ProjectedSentence:
+    """Return a record with corrected entities, and the conflicts that still hold.
+
+    A change of an entity that the record does not have is passed over: the prediction is of
+    another model, or an interrupted run has changed the record already.
+    """
+    entities, projections = [*record.entities], [*record.projections]
+    for old, new in changes:
+        key = None if old is None else (old.span, old.label)
+        known = [entity for entity in entities if (entity.span, entity.label) == key]
+        if known:
+            entities.remove(known[0])
+            projections = [_moved(p, new) if p.entity == known[0] else p for p in projections]
+        if new is not None and new not in entities and (known or old is None):
+            entities.append(new)
+    if entities == [*record.entities]:
+        return record
+    entities.sort(key=lambda entity: (entity.span, entity.label))
+    after = replace(record, entities=tuple(entities), projections=tuple(projections))
+    return replace(after, conflicts=tuple(_holding(record, after)))
+
+
+def _moved(projection: Projection, new: Entity | None) -> Projection:
+    # The models' doubts and alternatives were about what has been corrected.
+    if new is None:
+        return Projection(projection.source, None, 0.0, propagated="")
+    return Projection(projection.source, new.span, 0.0, propagated=new.label)
+
+
+def _holding(before: ProjectedSentence, after: ProjectedSentence) -> Iterator[Conflict]:
+    """Yield the conflicts the checks find again, and those about phrases that did not change.
+
+    A kind that the checks do not find in the record before has another origin, and stays.
+    """
+    kinds = before.conflict_kinds
+    found = [p for p in after.projections if p.propagated != ""]
+    yield from (c for c in find_conflicts(after.sentence, found, PAPER_CHECKS) if c.kind in kinds)
+    known = [p for p in before.projections if p.propagated != ""]
+    checked = {c.kind for c in find_conflicts(before.sentence, known, PAPER_CHECKS)}
+    unchanged = {*before.entities}.intersection(after.entities)
+    spans = {entity.span for entity in unchanged}
+    for conflict in before.conflicts:
+        if conflict.kind in _OF_ONE_PHRASE:
+            if spans.issuperset(conflict.spans):
+                yield conflict
+        elif conflict.kind not in checked:
+            yield conflict
+
+
+def _entities(items: Iterable[Item]) -> list[Entity]:
+    return [entity for _, entity in items if entity is not None]
 
 
 def _unsettled(
-    rules: Rules, sentence: ParallelSentence, items: tuple[Item, ...]
-) -> Iterator[Place]:
-    """Where a correction applies to something that is still as it was predicted."""
-    settled = {id(entity) for item, entity in items if CARRIED in meta_of(item)}
-    for place in rules.places(_marked(sentence, items)):
-        if place.entity is None or id(place.entity) not in settled:
-            yield place
+    rules: Rules, sentence: ParallelSentence, items: Sequence[Item]
+) -> Iterator[Occurrence]:
+    """Yield where a correction applies to something that is still as predicted."""
+    settled = {id(entity) for item, entity in items if PROPAGATED in meta_of(item)}
+    for occurrence in rules.occurrences(sentence, _entities(items)):
+        if occurrence.entity is None or id(occurrence.entity) not in settled:
+            yield occurrence
 
 
-def _after(
-    place: Place, items: tuple[Item, ...], sentence: ParallelSentence, said_by: int
-) -> tuple[Item, ...]:
-    """The items after one correction at one place."""
-    if place.entity is None:
-        return (*items, _region({}, place, sentence, said_by))
-    index = next(n for n, (_, entity) in enumerate(items) if entity is place.entity)
-    before, after = items[:index], items[index + 1 :]
-    if place.correction.new_label is None:
-        return before + after
-    return (*before, _region(items[index][0], place, sentence, said_by), *after)
+def _region(
+    item: Item,
+    new: Entity,
+    reason: str,
+    sentence: ParallelSentence,
+    rest: Iterable[Item],
+) -> dict[str, Any]:
+    """Return the corrected region, with the id that the page of the record has.
 
-
-def _region(old: Json, place: Place, sentence: ParallelSentence, said_by: int) -> Item:
-    """The corrected region. It has no score: that was about another label, or another place."""
-    # A correction with a label is one that leaves an entity.
-    entity = Entity(place.span, str(place.correction.new_label))
-    identity = old.get("id") or region_id(sentence.id, None, entity.span, entity.label)
-    meta = dict(meta_of(old))
-    reason = f"{place.correction.change}, as in {said_by} reviewed sentence{'s'[: said_by != 1]}"
+    It has no score: that was about another label or place.
+    """
+    before, old = item
+    meta = dict(meta_of(before))
     # One text: Label Studio writes several without anything between them.
     meta["text"] = [" · ".join([*meta.get("text", ()), f"propagated: {reason}"])]
-    meta[CARRIED] = reason
-    if place.entity is not None:
-        label, score = place.entity.label, place.entity.score
-        value = {key: old["value"][key] for key in ("start", "end", "text")}
-        meta["was"] = {**value, "label": label, "score": score}
-    kept = {key: value for key, value in old.items() if key != "score"}
-    return {**kept, **region_of(identity, entity, sentence.target), "meta": meta}, entity
+    meta[PROPAGATED] = reason
+    if old is not None:
+        value = {key: before["value"][key] for key in ("start", "end", "text")}
+        meta["was"] = {**value, "label": old.label, "score": old.score}
+    source = Span(*meta[CAME_FROM]) if CAME_FROM in meta else None
+    taken = {other.get("id") for other, _ in rest}
+    ids = (region_id(sentence.id, source, new.span, new.label, n) for n in count())
+    identity = next(one for one in ids if one not in taken)
+    kept = {key: value for key, value in before.items() if key != "score"}
+    return {**kept, **region_of(identity, new, sentence.target), "meta": meta}

@@ -1,102 +1,84 @@
-"""Which entities are corrected most, and what they become."""
+"""The phrases that are corrected or added most often, and what they become."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
-from ml_backend.report.acceptance import Reviewed
+from ml_backend.report.acceptance import Decision
 from ml_backend.report.ledger import Change, Entry
 from ml_backend.review.corrections import composed
-from projection.io.records_json import Json
 from projection.records import Entity
 
 MOST = 20
 
+_Key = tuple[str, str, str]  # text in Unicode normalisation form C, label, language
 
-class Phrase(NamedTuple):
-    """Words of a language with a type, in Unicode normalisation form C."""
+
+@dataclass(frozen=True, slots=True)
+class CorrectedPhrase:
+    """A phrase, how often it was proposed and changed, and what it became.
+
+    Each item of `became` holds `change`, the new `text` and `label` (empty if the entity was
+    deleted) and `times`.
+    """
 
     text: str
     label: str
     lang: str
-
-
-class Became(NamedTuple):
-    """What a proposed phrase was turned into, so many times. Nothing, if it was deleted."""
-
-    change: Change
-    text: str
-    label: str
-    times: int
-
-
-@dataclass(frozen=True, slots=True)
-class Corrected:
-    """A phrase that was proposed so often, and changed so often; `became` has the latter."""
-
-    phrase: Phrase
     proposed: int
     corrected: int
-    became: tuple[Became, ...]
-
-    def to_json(self) -> Json:
-        """Flat."""
-        became = [each._asdict() for each in self.became]
-        counts = {"proposed": self.proposed, "corrected": self.corrected}
-        return {**self.phrase._asdict(), **counts, "became": became}
+    became: tuple[dict[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Added:
-    """A phrase that was not proposed but marked by people, so often."""
+class AddedPhrase:
+    """A phrase that people marked without a proposal, and how often."""
 
-    phrase: Phrase
+    text: str
+    label: str
+    lang: str
     count: int
 
-    def to_json(self) -> Json:
-        """Flat."""
-        return {**self.phrase._asdict(), "count": self.count}
 
-
-def most_corrected(reviewed: Iterable[Reviewed], most: int = MOST) -> tuple[Corrected, ...]:
-    """The phrases changed most often, the most frequent first, equal ones by the alphabet."""
-    proposed: Counter[Phrase] = Counter()
-    became: defaultdict[Phrase, Counter[tuple[Change, str, str]]] = defaultdict(Counter)
-    for entry in _entries(reviewed):
-        if (old := _phrase(entry, entry.predicted)) is not None and entry.change is not None:
-            proposed[old] += 1
-            if entry.change is not Change.KEPT:
-                new = _phrase(entry, entry.corrected)
-                became[old][entry.change, new.text if new else "", new.label if new else ""] += 1
-    chosen = sorted(became, key=lambda phrase: (-became[phrase].total(), phrase))[:most]
+def most_corrected(decisions: Iterable[Decision], most: int = MOST) -> tuple[CorrectedPhrase, ...]:
+    """Return the phrases changed most often, ties in alphabetical order."""
+    proposed: Counter[_Key] = Counter()
+    became: defaultdict[_Key, Counter[tuple[Change, str, str]]] = defaultdict(Counter)
+    for entry in (entry for each in decisions for entry in each.entries):
+        if entry.change is None or entry.predicted is None:
+            continue
+        old = _key(entry, entry.predicted)
+        proposed[old] += 1
+        if entry.change is not Change.KEPT:
+            text, label, _ = _key(entry, entry.corrected) if entry.corrected else ("", "", "")
+            became[old][entry.change, text, label] += 1
+    chosen = sorted(became, key=lambda key: (-became[key].total(), key))[:most]
     return tuple(
-        Corrected(
-            phrase,
-            proposed[phrase],
-            became[phrase].total(),
-            tuple(Became(*new, count) for new, count in became[phrase].most_common()),
+        CorrectedPhrase(
+            *key,
+            proposed[key],
+            became[key].total(),
+            tuple(
+                {"change": change, "text": text, "label": label, "times": times}
+                for (change, text, label), times in became[key].most_common()
+            ),
         )
-        for phrase in chosen
+        for key in chosen
     )
 
 
-def most_added(reviewed: Iterable[Reviewed], most: int = MOST) -> tuple[Added, ...]:
-    """The phrases people marked most often where nothing was proposed; ordered likewise."""
+def most_added(decisions: Iterable[Decision], most: int = MOST) -> tuple[AddedPhrase, ...]:
+    """Return the phrases added most often where nothing was proposed, ordered likewise."""
     counts = Counter(
-        phrase
-        for entry in _entries(reviewed)
-        if entry.change is Change.ADDED and (phrase := _phrase(entry, entry.corrected)) is not None
+        _key(entry, entry.corrected)
+        for each in decisions
+        for entry in each.entries
+        if entry.change is Change.ADDED and entry.corrected is not None
     )
-    chosen = sorted(counts, key=lambda phrase: (-counts[phrase], phrase))[:most]
-    return tuple(Added(phrase, counts[phrase]) for phrase in chosen)
+    chosen = sorted(counts, key=lambda key: (-counts[key], key))[:most]
+    return tuple(AddedPhrase(*key, counts[key]) for key in chosen)
 
 
-def _entries(reviewed: Iterable[Reviewed]) -> Iterator[Entry]:
-    return (entry for each in reviewed for entry in each.entries)
-
-
-def _phrase(entry: Entry, entity: Entity | None) -> Phrase | None:
-    if entity is None:
-        return None
-    return Phrase(composed(entity.span.of(entry.target)), entity.label, entry.lang)
+def _key(entry: Entry, entity: Entity) -> _Key:
+    return composed(entity.span.of(entry.target)), entity.label, entry.lang

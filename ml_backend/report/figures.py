@@ -1,19 +1,22 @@
 """All figures of a report, and their JSON form."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Self
 
 from ml_backend.report.acceptance import Acceptance, calibration_of, with_entries
-from ml_backend.report.corrections import Added, Corrected, most_added, most_corrected
+from ml_backend.report.corrections import (
+    AddedPhrase,
+    CorrectedPhrase,
+    most_added,
+    most_corrected,
+)
 from ml_backend.report.filters import Filters
 from ml_backend.report.progress import Progress
-from ml_backend.report.source import Reviews
-from ml_backend.report.timing import IDLE_SECONDS, Drawing, Saving, Times, measure_drawing
+from ml_backend.report.source import ReviewedProject
+from ml_backend.report.timing import IDLE_SECONDS, Times
 from ml_backend.review.agreement import Agreement, agreement
 from projection.io.records_json import Json
-from projection.records import ReviewedSentence
 from training.data.adjudication import decisions
 from training.evaluation.reliability import Reliability
 
@@ -22,9 +25,9 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a review has come to. `made_at` is an ISO 8601 time in UTC.
+    """The state of a review. `made_at` is an ISO 8601 time in UTC.
 
-    `calibration` is None where no proposal had a confidence, `filters` where no run was named.
+    `calibration` is None if no proposal had a confidence, `filters` if no run was named.
     `annotators` are Label Studio's user ids.
     """
 
@@ -36,50 +39,43 @@ class Report:
     acceptance: Acceptance
     calibration: Reliability | None
     times: Times
-    saving: Saving
     agreement: Agreement
-    corrected: tuple[Corrected, ...]
-    added: tuple[Added, ...]
+    corrected: tuple[CorrectedPhrase, ...]
+    added: tuple[AddedPhrase, ...]
     filters: Filters | None
 
     @classmethod
     def of(
         cls,
-        reviews: Reviews,
+        project: ReviewedProject,
         *,
         filters: Filters | None = None,
         idle_seconds: float = IDLE_SECONDS,
-        seconds_per_entity: float | None = None,
     ) -> Self:
-        """Work out every figure.
+        """Compute every figure.
 
         Args:
-            reviews: all annotations, those that decide nothing included. Of an annotator who
-                decided about a sentence several times, the newest decision counts.
+            project: all annotations. Of several decisions of one annotator about one sentence, the
+                newest counts.
             filters: what happened before the review.
-            idle_seconds: a sentence that was open for longer was left alone, and has no time.
-            seconds_per_entity: how long drawing an entity takes; None: measure it.
+            idle_seconds: times above are set aside.
 
         Raises:
-            TrainingError: if the time of an annotation is none.
+            TrainingError: if the time of an annotation is not ISO 8601.
         """
-        decided = with_entries(decisions(reviews.reviewed))
-        drawing = (
-            measure_drawing(decided, idle_seconds)
-            if seconds_per_entity is None
-            else Drawing(seconds_per_entity, given=True)
-        )
+        reviewed = project.reviewed
+        newest = decisions(reviewed)
+        decided = with_entries(newest)
         return cls(
-            title=reviews.title,
+            title=project.title,
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            annotators=tuple(sorted({r.annotator for r in reviews.reviewed if r.annotator})),
-            model_versions=_model_versions(reviews.reviewed),
-            progress=Progress.of(reviews),
+            annotators=tuple(sorted({r.annotator for r in reviewed if r.annotator})),
+            model_versions=tuple(sorted({r.model_version for r in reviewed if r.model_version})),
+            progress=Progress.of(project),
             acceptance=Acceptance.of(decided),
             calibration=calibration_of(decided),
-            times=Times.of(decided, idle_seconds),
-            saving=Saving.of(decided, drawing),
-            agreement=agreement(reviews.reviewed),
+            times=Times.of(newest, idle_seconds),
+            agreement=agreement(reviewed),
             corrected=most_corrected(decided),
             added=most_added(decided),
             filters=filters,
@@ -97,13 +93,8 @@ class Report:
             "acceptance": self.acceptance.to_json(),
             "calibration": self.calibration and self.calibration.to_json(),
             "times": self.times.to_json(),
-            "saving": self.saving.to_json(),
             "agreement": self.agreement.to_json(),
-            "most_corrected": [each.to_json() for each in self.corrected],
-            "most_added": [each.to_json() for each in self.added],
+            "most_corrected": [asdict(each) for each in self.corrected],
+            "most_added": [asdict(each) for each in self.added],
             "filters": self.filters and self.filters.to_json(),
         }
-
-
-def _model_versions(reviewed: Sequence[ReviewedSentence]) -> tuple[str, ...]:
-    return tuple(sorted({r.model_version for r in reviewed if r.model_version}))

@@ -1,6 +1,5 @@
-"""What the filters of a run did, before anybody reviewed anything."""
+"""What the conflict checks of a run flagged and dropped before the review."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -12,10 +11,10 @@ from projection.pipeline.run import load_summary
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
-    """A kind of conflict, or what else makes a sentence unfit: how many it flagged and dropped.
+class FilterReason:
+    """How many sentences a kind of conflict, or of unfit sentence, flagged and dropped.
 
-    `example` is what was said of the first sentence dropped for it.
+    `example` is the reason of the first sentence dropped for it.
     """
 
     kind: str
@@ -26,32 +25,34 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What became of a corpus: `read = kept + flagged + dropped`; all of them are sentences."""
+    """Sentences of a corpus by outcome: `read = kept + flagged + dropped`."""
 
     read: int
     kept: int
     flagged: int
     dropped: int
-    reasons: tuple[Reason, ...]
+    reasons: tuple[FilterReason, ...]
 
     @classmethod
     def of_run(cls, run: Path) -> Self:
         """Read the summary of a run folder.
 
         Raises:
-            RunError: if it is no run folder, or the run is not done.
-            CorpusError: if a file of it is damaged.
+            RunError: if it is not a run folder, or the run is not done.
+            CorpusError: if one of its files is damaged.
         """
         summary = load_summary(run)
         flagged, dropped = summary.flagged, summary.dropped
         examples = _examples(run / "dropped.jsonl", set(dropped))
         return cls(
-            read=summary.read,
-            kept=summary.kept,
-            flagged=summary.flagged_sentences,
-            dropped=summary.dropped_sentences,
-            reasons=tuple(
-                Reason(kind, flagged.get(kind, 0), dropped.get(kind, 0), examples.get(kind, ""))
+            summary.read,
+            summary.kept,
+            summary.flagged_sentences,
+            summary.dropped_sentences,
+            tuple(
+                FilterReason(
+                    kind, flagged.get(kind, 0), dropped.get(kind, 0), examples.get(kind, "")
+                )
                 for kind in sorted({*flagged, *dropped})
             ),
         )
@@ -61,8 +62,8 @@ class Filters:
         return asdict(self)
 
 
-def _examples(path: Path, kinds: set[str]) -> Mapping[str, str]:
-    """The first reason of each kind; reads no further than it has to."""
+def _examples(path: Path, kinds: set[str]) -> dict[str, str]:
+    """Return the first reason of each kind; read no further than needed."""
     found: dict[str, str] = {}
     for line, row in read_jsonl(path) if kinds else ():
         for drop in Fields(row, f"{path}:{line}").children("dropped"):

@@ -1,36 +1,72 @@
-"""The report as one HTML page that needs nothing beside it."""
+"""The folder that `spanferry report` writes; its page needs nothing beside it.
 
-from collections.abc import Mapping
+index.html     the page
+report.json    every figure of it
+ledger.jsonl   what the figures were counted from: see `ml_backend.report.ledger`
+ledger.csv     the same for spreadsheets
+"""
+
+from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from ml_backend.report import plots, words
 from ml_backend.report.figures import Report
-from ml_backend.report.ledger import LEDGER, PROPOSED, TABLE, Change
-from ml_backend.report.progress import Standing
+from ml_backend.report.ledger import LEDGER, PROPOSED, TABLE, Change, write_ledger
 from ml_backend.report.shares import Share
-from projection.records import ReviewStatus
-from projection.text.plural import counted
+from ml_backend.report.source import ReviewedProject
+from projection.errors import CorpusError
+from projection.io.files import atomic_write, write_json
+from projection.text.wording import CONFLICT_MEANINGS, counted, in_words, percent
 
-FIGURES = "report.json"  # beside the page, like the ledger
+PAGE, FIGURES = "index.html", "report.json"
+
+_CHANGE_MEANINGS = {
+    Change.KEPT: "left as it was",
+    Change.RELABELLED: "given another type",
+    Change.BORDER_MOVED: "same type, but begins or ends elsewhere",
+    Change.DELETED: "removed",
+}
+
+
+def write_report(report: Report, project: ReviewedProject, out: Path) -> None:
+    """Write all four files, the page last; each replaces that of an older report as a whole.
+
+    Raises:
+        CorpusError: if `out` cannot be a folder.
+    """
+    make_folder(out)
+    write_ledger(project.reviewed, out)
+    write_json(out / FIGURES, report.to_json())
+    with atomic_write(out / PAGE) as file:
+        file.write(page(report))
+
+
+def make_folder(out: Path) -> None:
+    """Create the folder of a report.
+
+    Raises:
+        CorpusError: if it cannot be created.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CorpusError(
+            str(out), f"cannot be made a folder ({error.strerror})", "Choose another --out"
+        ) from error
 
 
 def page(report: Report) -> str:
-    """The whole page, with plots if matplotlib is installed.
-
-    Everything from outside is escaped: phrases of a corpus and names of languages are text.
-    """
-    made = environment().get_template("page.html")
-    return made.render(
+    """Render the page, with plots if matplotlib is installed."""
+    return render(
+        "page.html",
         report=report,
-        plots=_plots(report),
-        install=None if plots.can_plot() else plots.INSTALL,
+        plots=plots.draw_all(report) if plots.can_plot() else {},
         PROPOSED=PROPOSED,
         Change=Change,
         Share=Share,
-        parts_of=parts_of,
-        meanings=words.MEANINGS,
+        meanings=CONFLICT_MEANINGS,
+        change_meanings=_CHANGE_MEANINGS,
         no_agreement=words.why_no_agreement(len(report.annotators)),
         ledger=LEDGER,
         table=TABLE,
@@ -38,21 +74,8 @@ def page(report: Report) -> str:
     )
 
 
-def parts_of(standing: Standing) -> list[tuple[str, int]]:
-    """What sentences became, in the order in which it is drawn; `waiting` comes last."""
-    decided = [(status.value, standing.decided.get(status, 0)) for status in ReviewStatus]
-    return [*decided, ("waiting", standing.waiting or 0)]
-
-
-def _plots(report: Report) -> Mapping[str, Markup]:
-    if not plots.can_plot():
-        return {}
-    # Drawn by us; matplotlib escapes the texts in it.
-    return {name: Markup(svg) for name, svg in plots.draw_all(report).items()}  # noqa: S704
-
-
-def environment() -> Environment:
-    """Where the templates are, and the words and figures they may use."""
+def render(template: str, **values: object) -> str:
+    """Render a template of this package; every text is escaped, plots excepted."""
     environment = Environment(
         loader=PackageLoader("ml_backend.report"),
         autoescape=True,
@@ -61,12 +84,13 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "words": words.in_words,
-        "percent": words.percent,
+        "words": in_words,
+        "percent": percent,
         "counted": counted,
         "between": words.between,
         "of": words.of,
         "duration": words.duration,
         "number": "{:,}".format,
     }
-    return environment
+    install = None if plots.can_plot() else plots.INSTALL
+    return environment.get_template(template).render(install=install, **values)

@@ -1,4 +1,4 @@
-"""How far a review has come: what became of the tasks, by language and day by day."""
+"""The progress of a review: sentences by outcome and language, annotations by day."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date
 from typing import Self
 
-from ml_backend.report.source import Reviews
+from ml_backend.report.source import ReviewedProject
 from projection.io.records_json import Json
 from projection.records import ReviewedSentence, ReviewStatus
 from training.data.adjudication import moment, newest_decisions
@@ -16,9 +16,9 @@ ByStatus = Mapping[ReviewStatus, int]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What became of some sentences; each counts once, with its newest decision.
+    """Sentences by outcome; each counts once, with its newest decision.
 
-    `waiting` are those without any annotation, None where that is not known.
+    `waiting` ones have no annotation; None if their number is not known.
     """
 
     name: str
@@ -27,15 +27,19 @@ class Standing:
 
     @property
     def done(self) -> int:
-        """Those whose entities a person decided."""
-        return self.decided.get(ReviewStatus.ACCEPTED, 0) + self.decided.get(
-            ReviewStatus.CORRECTED, 0
-        )
+        """The sentences that were accepted or corrected."""
+        return sum(self.decided.get(s, 0) for s in (ReviewStatus.ACCEPTED, ReviewStatus.CORRECTED))
 
     @property
     def total(self) -> int:
-        """All sentences that are known of."""
+        """All known sentences."""
         return sum(self.decided.values()) + (self.waiting or 0)
+
+    @property
+    def parts(self) -> list[tuple[str, int]]:
+        """Counts by outcome, in the order in which they are drawn; `waiting` comes last."""
+        decided = [(status.value, self.decided.get(status, 0)) for status in ReviewStatus]
+        return [*decided, ("waiting", self.waiting or 0)]
 
     def to_json(self) -> Json:
         """Counts by status."""
@@ -45,10 +49,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Sentences by what became of them, and annotations by day (UTC) of their last change.
+    """Sentences by outcome, and annotations by the day (UTC) of their last change.
 
-    `annotations` are those somebody made; they may be more than sentences, for several people may
-    decide about one. `undated` ones are on no day.
+    `annotations` may exceed the sentences: several people may decide about one. `undated` ones are
+    on no day.
     """
 
     overall: Standing
@@ -58,24 +62,26 @@ class Progress:
     undated: int
 
     @classmethod
-    def of(cls, reviews: Reviews) -> Self:
-        """Count.
+    def of(cls, project: ReviewedProject) -> Self:
+        """Count the annotations and tasks of a project.
 
         Raises:
-            TrainingError: if the time of an annotation is none.
+            TrainingError: if the time of an annotation is not ISO 8601.
         """
-        newest, waiting = newest_decisions(reviews.reviewed), reviews.waiting
-        languages = sorted({r.sentence.target_lang for r in newest} | set(waiting or ()))
-        seen = [r for r in reviews.reviewed if r.status is not ReviewStatus.UNSEEN]
+        newest, waiting = newest_decisions(project.reviewed), project.waiting
+        decided: dict[str, Counter[ReviewStatus]] = {lang: Counter() for lang in waiting or ()}
+        for review in newest:
+            decided.setdefault(review.sentence.target_lang, Counter())[review.status] += 1
+        seen = [r for r in project.reviewed if r.status is not ReviewStatus.UNSEEN]
         return cls(
-            overall=_standing("all", newest, None if waiting is None else sum(waiting.values())),
+            overall=Standing(
+                "all",
+                Counter(review.status for review in newest),
+                None if waiting is None else sum(waiting.values()),
+            ),
             by_language=tuple(
-                _standing(
-                    lang,
-                    [r for r in newest if r.sentence.target_lang == lang],
-                    None if waiting is None else waiting.get(lang, 0),
-                )
-                for lang in languages
+                Standing(lang, counts, None if waiting is None else waiting.get(lang, 0))
+                for lang, counts in sorted(decided.items())
             ),
             annotations=len(seen),
             by_day=_by_day(seen),
@@ -88,16 +94,9 @@ class Progress:
             **self.overall.to_json(),
             "by_language": {each.name: each.to_json() for each in self.by_language},
             "annotations": self.annotations,
-            "by_day": {
-                day.isoformat(): {status.value: n for status, n in counts.items()}
-                for day, counts in self.by_day.items()
-            },
+            "by_day": {day.isoformat(): dict(counts) for day, counts in self.by_day.items()},
             "undated": self.undated,
         }
-
-
-def _standing(name: str, newest: Sequence[ReviewedSentence], waiting: int | None) -> Standing:
-    return Standing(name, Counter(review.status for review in newest), waiting)
 
 
 def _by_day(seen: Sequence[ReviewedSentence]) -> dict[date, Counter[ReviewStatus]]:

@@ -1,4 +1,4 @@
-"""Where the reviews of a report come from: a project in Label Studio, or an export of one."""
+"""The reviews of a report: read from a Label Studio project, or from an export of one."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,10 +20,10 @@ SUMMARY = "summary.json"  # of an export
 
 
 @dataclass(frozen=True, slots=True)
-class Reviews:
+class ReviewedProject:
     """All annotations of a project, in the order of its tasks.
 
-    `waiting` counts the tasks without any, by language; None where that cannot be known.
+    `waiting` counts the tasks without any, by language; None for an export, which has none.
     """
 
     title: str
@@ -31,7 +31,7 @@ class Reviews:
     waiting: Mapping[str, int] | None = None
 
 
-def read_project(server: "ReviewServer", project: "Project") -> Reviews:
+def read_project(server: "ReviewServer", project: "Project") -> ReviewedProject:
     """Read every task once, open ones included.
 
     Raises:
@@ -44,18 +44,18 @@ def read_project(server: "ReviewServer", project: "Project") -> Reviews:
     labels = labels_of(project.label_config, where)
     tasks = server.tasks(project, with_predictions=True)
     waiting = (task for task in tasks if not task["annotations"])
-    return Reviews(
+    return ReviewedProject(
         project.title,
         list(reviews_of(tasks, labels, where)),
         Counter(sentence_of(task, where).target_lang for task in waiting),
     )
 
 
-def read_export(folder: Path) -> Reviews:
+def read_export(folder: Path) -> ReviewedProject:
     """Read a folder that `spanferry export` wrote.
 
     Raises:
-        CorpusError: if it is none, or a line of it is damaged.
+        CorpusError: if it is not one, or a line of it is damaged.
     """
     summary = folder / SUMMARY
     if not ((folder / REVIEWED).is_file() and summary.is_file()):
@@ -63,4 +63,4 @@ def read_export(folder: Path) -> Reviews:
             str(folder), "is not an export folder", "Name one that `spanferry export` wrote"
         )
     title = parse_object(summary.read_text("utf-8"), str(summary)).get("title")
-    return Reviews(str(title or folder.name), read_reviews(folder))
+    return ReviewedProject(str(title or folder.name), read_reviews(folder))

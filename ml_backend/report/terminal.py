@@ -1,4 +1,4 @@
-"""The figures that matter most, for a terminal; the page has all of them."""
+"""The main figures of a report for a terminal; the page has all of them."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,45 +8,32 @@ from ml_backend.report.acceptance import Group
 from ml_backend.report.figures import Report
 from ml_backend.report.ledger import PROPOSED
 from ml_backend.report.progress import Progress
-from ml_backend.report.words import (
-    agreed_in_words,
-    between,
-    duration,
-    in_words,
-    of,
-    percent,
-)
+from ml_backend.report.words import agreed_in_words, between, duration, of
 from projection.records import ReviewStatus
-
-DOUBT = "doubt"  # the groups that are kinds of conflict
+from projection.text.wording import in_words, percent
 
 
 def tables(report: Report) -> Iterator[Table]:
-    """Progress, then acceptance by doubt, language, type and confidence, where there is any."""
+    """Yield progress, then acceptance by conflict, language, type and confidence, if any."""
     yield _progress(report.progress)
-    acceptance = report.acceptance
-    for name, groups in ((DOUBT, acceptance.by_conflict), ("language", acceptance.by_language)):
-        if groups:
-            yield _by_sentence(name, groups)
-    for name, groups in (("type", acceptance.by_type), ("confidence", acceptance.by_confidence)):
-        if groups:
-            yield _by_entity(name, groups)
+    groups = report.acceptance.by
+    for name in ("conflict", "language"):
+        if groups[name]:
+            yield _by_sentence(name, groups[name])
+    for name in ("type", "confidence"):
+        if groups[name]:
+            yield _by_entity(name, groups[name])
 
 
 def closing_lines(report: Report) -> Iterator[str]:
-    """Confidence, time and agreement, a line each."""
-    times, saving, agreed = report.times.overall, report.saving, report.agreement
+    """Yield confidence, time and agreement, a line each."""
     if report.calibration is not None:
         error = 100 * report.calibration.expected_calibration_error
         yield f"confidence is off by {error:.1f} points on average"
-    if times is not None:
+    if (times := report.times.overall) is not None:
         middle = f"middle half {duration(times.lower)} to {duration(times.upper)}"
         yield f"time for a decision: {duration(times.median)}, {middle}"
-    if saving.seconds is not None:
-        known = "assumed" if saving.drawing.given else "measured"
-        each = f"{duration(saving.drawing.seconds)} for each entity drawn, as {known}"
-        yield f"time saved, an estimate: {duration(saving.seconds)} at {each}"
-    yield agreed_in_words(agreed, len(report.annotators))
+    yield agreed_in_words(report.agreement, len(report.annotators))
 
 
 def _progress(progress: Progress) -> Table:
@@ -65,25 +52,23 @@ def _by_sentence(name: str, groups: Sequence[Group]) -> Table:
     table = _figures(name, "accepted", "95 %", "decisions", "kept", "95 %", "entities")
     for group in groups:
         shares = [share for share in (group.accepted, group.kept) if share is not None]
-        cells = [(percent(s.value), between(s.interval), of(s)) for s in shares]
-        shown = in_words(group.name) if name == DOUBT else group.name
-        table.add_row(shown, *(cell for three in cells for cell in three))
+        cells = [cell for s in shares for cell in (percent(s.value), between(s.interval), of(s))]
+        table.add_row(in_words(group.name) if name == "conflict" else group.name, *cells)
     return table
 
 
 def _by_entity(name: str, groups: Sequence[Group]) -> Table:
     wrong = PROPOSED[1:]
-    table = _figures(name, "kept", "95 %", "entities", *(in_words(change) for change in wrong))
+    table = _figures(name, "kept", "95 %", "entities", *map(in_words, wrong))
     for group in groups:
-        counts = (f"{group.changes.get(change, 0):,}" for change in wrong)
         share = group.kept
+        counts = (f"{group.changes.get(change, 0):,}" for change in wrong)
         cells = (percent(share.value), between(share.interval), of(share))
         table.add_row(group.name, *cells, *counts)
     return table
 
 
 def _figures(first: str, *columns: str) -> Table:
-    """A table whose first column names the row."""
     table = Table(box=None, pad_edge=False)
     table.add_column(first)
     for column in columns:

@@ -1,15 +1,15 @@
-"""How far annotators agree who decided the same sentences.
+"""Measure how far annotators agree who decided the same sentences.
 
-The figure to go by is F1 of exact spans with labels, one annotator taken for the other's key, which
-it does not matter. Kappa corrects for chance, and for that it needs to know how many cases both
-left alone; for spans that number is not defined, and the larger it is taken, the nearer kappa comes
-to F1 (Hripcsak & Rothschild, 2005, "Agreement, the F-measure, and reliability in information
-retrieval", JAMIA 12(3)). Cohen's kappa over tokens is given beside it because it is often asked
-for: it counts the many words outside every entity, and a border that is one word off costs little.
+The main figure is F1 of exact spans with labels between two annotators, which is symmetric. Kappa
+corrects for chance, and needs the number of cases both left alone. For spans that number is not
+defined, and the larger it is taken, the nearer kappa comes to F1 (Hripcsak & Rothschild, 2005,
+"Agreement, the F-measure, and reliability in information retrieval", JAMIA 12(3)). Cohen's kappa
+over tokens is given because it is often asked for: it counts the many tokens outside every entity,
+and a border that is one token off costs little.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 
@@ -23,11 +23,11 @@ Both = tuple[ReviewedSentence, ReviewedSentence]
 
 @dataclass(frozen=True, slots=True)
 class PairAgreement:
-    """How far two annotators agree on the `sentences` both found usable.
+    """The agreement of two annotators on the `sentences` both found usable.
 
-    `kappa` (−1 to 1) is over IOB2 tags of tokens, None if no token ever differs from all others, so
-    that chance explains everything. `f1` (0 to 1) is over exact spans with labels, None if neither
-    marked anything. `disputed` sentences more were unusable for one and usable for the other.
+    `kappa` (−1 to 1) is over IOB2 tags of tokens, None if all tags are the same, which chance
+    explains. `f1` (0 to 1) is over exact spans with labels, None if neither marked anything.
+    `disputed` sentences more were unusable for only one of the two.
     """
 
     annotators: Pair
@@ -39,11 +39,10 @@ class PairAgreement:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """All pairs of annotators with sentences in common, and what they come to.
+    """The agreement of all pairs of annotators with sentences in common.
 
-    `sentences` were decided by two or more; at least two found `compared` of them usable, and of
-    these the figures are. `kappa` and `f1` are means over pairs, each weighted by its sentences;
-    pairs for which a figure is None take no part in it.
+    `sentences` were decided by two or more; the figures are of the `compared` ones that at least
+    two found usable. `kappa` and `f1` are means over the pairs that have one, by sentences.
     """
 
     pairs: tuple[PairAgreement, ...]
@@ -79,7 +78,10 @@ def agreement(reviewed: Sequence[ReviewedSentence]) -> Agreement:
             else:
                 disputed[pair] += one.usable is not other.usable
     pairs = tuple(
-        _pair(pair, shared[pair], disputed[pair]) for pair in sorted({*shared, *disputed})
+        PairAgreement(
+            pair, len(shared[pair]), _kappa(shared[pair]), _f1(shared[pair]), disputed[pair]
+        )
+        for pair in sorted({*shared, *disputed})
     )
     return Agreement(
         pairs=pairs,
@@ -90,18 +92,16 @@ def agreement(reviewed: Sequence[ReviewedSentence]) -> Agreement:
     )
 
 
-def _pair(annotators: Pair, shared: Sequence[Both], disputed: int) -> PairAgreement:
-    return PairAgreement(annotators, len(shared), _kappa(shared), _f1(shared), disputed)
-
-
 def _kappa(shared: Sequence[Both]) -> float | None:
-    # scikit-learn takes a second to import, which a report without two annotators should not.
-    from sklearn.metrics import cohen_kappa_score  # noqa: PLC0415
-
+    """Cohen's kappa (1960): agreement of tags beyond that of chance, as a share of the possible."""
     one, other = ([tag for both in shared for tag in _tags(both[i])] for i in (0, 1))
     if len({*one, *other}) < 2:
         return None
-    return float(cohen_kappa_score(one, other))
+    agreed = sum(a == b for a, b in zip(one, other, strict=True)) / len(one)
+    often, other_often = Counter(one), Counter(other)
+    chance = sum(often[tag] * other_often[tag] for tag in often) / len(one) ** 2
+    kappa: float = (agreed - chance) / (1 - chance)
+    return kappa
 
 
 def _tags(review: ReviewedSentence) -> tuple[str, ...]:
@@ -119,12 +119,6 @@ def _f1(shared: Sequence[Both]) -> float | None:
 
 
 def _mean(figures: Iterable[tuple[float | None, int]]) -> float | None:
-    known = list(_known(figures))
+    known = [(value, weight) for value, weight in figures if value is not None]
     weight = sum(weight for _, weight in known)
     return sum(value * weight for value, weight in known) / weight if weight else None
-
-
-def _known(figures: Iterable[tuple[float | None, int]]) -> Iterator[tuple[float, int]]:
-    for value, weight in figures:
-        if value is not None:
-            yield value, weight

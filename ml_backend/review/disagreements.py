@@ -1,25 +1,21 @@
-"""Shows annotators' disagreements where the annotators are: on the tasks themselves."""
+"""Mark the tasks of a project on which annotators disagree."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from label_config.labeling_config import labels_of
 from ml_backend.label_studio.client import Project, ReviewServer
+from ml_backend.label_studio.task_writer import OnProgress, has_same_annotations, write_each
 from ml_backend.review.agreement import Agreement, agreement
 from ml_backend.review.pull import reviews_of
 from training.data.adjudication import AdjudicationPolicy, Disagreement, adjudicate
 
-OnProgress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and of how much."""
-
 
 @dataclass(frozen=True, slots=True)
 class DisagreementReport:
-    """The disagreements of a project, and what was done about them. Numbers count tasks.
+    """The disagreements of a project, and what was written to its tasks. Numbers count tasks.
 
-    `marked` say something else than before, `cleared` had a disagreement and have none now.
-    The `annotators` opened `opened` of them.
+    The `annotators` decided on `opened` tasks. `marked` have another disagreement than before,
+    `cleared` none any more; `meanwhile` were annotated again while this was at work.
     """
 
     policy: AdjudicationPolicy
@@ -29,10 +25,11 @@ class DisagreementReport:
     disagreements: tuple[Disagreement, ...]
     marked: int
     cleared: int
+    meanwhile: int
 
     @property
     def open(self) -> tuple[Disagreement, ...]:
-        """Those the policy does not settle: for people to look at."""
+        """The disagreements that the policy does not settle."""
         return tuple(each for each in self.disagreements if not each.settled)
 
     def to_json(self) -> dict[str, object]:
@@ -48,38 +45,34 @@ def mark_disagreements(
     reviewer: str | None = None,
     on_progress: OnProgress = lambda _what, _done, _total: None,
 ) -> DisagreementReport:
-    """Write open disagreements into the tasks they are about, and clear those that are settled.
+    """Write open disagreements to their tasks, and clear settled ones. Idempotent.
 
-    Only tasks that say something else are written. So an interrupted run is finished by running it
-    again, and a finished one changes nothing.
+    A task that was annotated again since it was read is left alone.
 
     Raises:
         ReviewError: if an annotation contradicts what was pushed.
         TrainingError: if the reviewer is missing, needless or unknown.
-        ServerError: if Label Studio refuses something or goes away.
     """
     where = f"project {project.title!r}"
     labels = labels_of(project.label_config, where)
     tasks = server.tasks(project, with_predictions=True)
     reviewed = list(reviews_of(tasks, labels, where))
     found = adjudicate(reviewed, policy, reviewer=reviewer)
-    says = {each.task_id: each.differs for each in found.disagreements if not each.settled}
-    stale = [task for task in tasks if _said(task) != says.get(task["id"], "")]
-    for done, task in enumerate(stale):
-        on_progress("tasks marked", done, len(stale))
-        data = {**task["data"], "disagreement": says.get(task["id"], "")}
-        server.update_task_data(task["id"], data)
-    on_progress("tasks marked", len(stale), len(stale))
+    differs = {each.task_id: each.differs for each in found.disagreements if not each.settled}
+    stale = [
+        (task, {"disagreement": differs.get(task["id"], "")})
+        for task in tasks
+        if str(task["data"].get("disagreement") or "") != differs.get(task["id"], "")
+    ]
+    left_alone = write_each(server, stale, if_still=has_same_annotations, on_progress=on_progress)
+    written = {task["id"] for task, _ in stale} - {*left_alone}
     return DisagreementReport(
         policy=policy,
         annotators=len({review.annotator for review in reviewed}),
         agreement=agreement(reviewed),
         opened=len(found.sentences),
         disagreements=found.disagreements,
-        marked=sum(task["id"] in says for task in stale),
-        cleared=sum(task["id"] not in says for task in stale),
+        marked=len(written & differs.keys()),
+        cleared=len(written - differs.keys()),
+        meanwhile=len(left_alone),
     )
-
-
-def _said(task: Mapping[str, Any]) -> str:
-    return str(task["data"].get("disagreement") or "")

@@ -1,17 +1,16 @@
-"""Brings home what people decided in a Label Studio project."""
+"""Read the reviews of a Label Studio project."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from label_config.annotations import reviewed_of
 from label_config.labeling_config import labels_of
 from label_config.regions import Region, read_result
-from label_config.tasks import sentence_of
+from label_config.tasks import record_of
 from ml_backend.label_studio.client import Project, ReviewServer
-from ml_backend.label_studio.imported import as_decided, carried_by, restored
-from ml_backend.label_studio.tasks import obstacle, prediction_of
+from ml_backend.label_studio.imported import as_decided, imported_with, restored
+from ml_backend.label_studio.tasks import Task, obstacle, prediction_of
 from projection.errors import ReviewError
 from projection.io.json_fields import Fields
 from projection.records import (
@@ -21,16 +20,14 @@ from projection.records import (
     ReviewStatus,
 )
 
-Task = Mapping[str, Any]
-
 _FIX = "Export the project as JSON, with full annotations and predictions"
 
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """Reviews in the order of the tasks; sentences nobody looked at among them, if sure enough.
+    """Reviews and accepted unseen sentences, in the order of the tasks.
 
-    `left_open` says why the other tasks that nobody decided are not here, and how many they are.
+    `left_open` counts the other tasks that nobody decided, by the reason.
     """
 
     reviewed: list[ReviewedSentence]
@@ -38,11 +35,10 @@ class Pulled:
 
 
 def fetch_reviewed(server: ReviewServer, project: Project) -> list[ReviewedSentence]:
-    """Every annotation of the project, skipped ones included, in the order of the tasks.
+    """Fetch every annotation of a project, skipped ones included, in the order of the tasks.
 
     Raises:
         ReviewError: naming the task and annotation, if one contradicts what was pushed.
-        ServerError: if Label Studio cannot be reached.
     """
     where = f"project {project.title!r}"
     tasks = server.tasks(project, with_predictions=True, only_annotated=True)
@@ -50,11 +46,10 @@ def fetch_reviewed(server: ReviewServer, project: Project) -> list[ReviewedSente
 
 
 def fetch(server: ReviewServer, project: Project, accept_above: float | None = None) -> Pulled:
-    """As `fetch_reviewed`; with `accept_above` also what `spanferry audit` vouches for.
+    """Fetch as `fetch_reviewed`, and with `accept_above` what an audit estimates too.
 
-    Those are tasks nobody has begun, without a conflict, whose prediction of the current model
-    version has at least that score: no entity is less sure. One in which nothing was found counts
-    as sure.
+    These are untouched tasks without a conflict, whose prediction of the current model version has
+    at least that score: no entity has a lower one. A sentence without entities has the score 1.
 
     Raises:
         ReviewError, ServerError: as `fetch_reviewed`.
@@ -78,20 +73,21 @@ def fetch(server: ReviewServer, project: Project, accept_above: float | None = N
 def reviews_of(
     tasks: Iterable[Task], labels: Collection[str], where: str
 ) -> Iterator[ReviewedSentence]:
-    """The reviews of exported tasks; those that were pushed with an export, as they were then.
+    """Read the reviews of exported tasks; those that were pushed with an export, as they were.
 
     Raises:
         ReviewError: as `fetch_reviewed`.
     """
     for task in tasks:
-        carried = carried_by(task, f"{where} task {task['id']}")
-        reviews = reviewed_of(restored(task, carried), labels, where)
-        yield from as_decided(reviews, task, carried)
+        imported = imported_with(task, f"{where} task {task['id']}")
+        reviews = reviewed_of(restored(task, imported), labels, where)
+        yield from as_decided(reviews, task, imported)
 
 
 def _unseen(task: Task, version: str, labels: Collection[str], where: str) -> ReviewedSentence:
     place = f"{where} task {task['id']}"
-    sentence = sentence_of(task, place)
+    record = record_of(task, place)
+    sentence = record.sentence
     fields = Fields(prediction_of(task, version) or {}, f"{place} prediction", ReviewError, _FIX)
     regions = read_result(fields, sentence, labels).regions
     entities = tuple(region.entity for region in regions)
@@ -104,6 +100,7 @@ def _unseen(task: Task, version: str, labels: Collection[str], where: str) -> Re
         model_version=version,
         task_id=task["id"],
         provenance=tuple(map(_provenance, regions)),
+        teacher_entities=record.source_entities if sentence.entities is None else None,
     )
 
 

@@ -1,15 +1,17 @@
-"""Gives the tasks nobody has touched the predictions of a newer model."""
+"""Predict the untouched tasks again with a newer model."""
 
 import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from label_config.tasks import NOT_YET, sentence_of, to_prediction, to_task
 from ml_backend.label_studio.client import Project, ReviewServer
-from ml_backend.label_studio.tasks import is_touched, versions_of
+from ml_backend.label_studio.task_writer import is_still_open, write_fields
+from ml_backend.label_studio.tasks import Task, is_touched, versions_of
 from projection.errors import ServerError
 from projection.records import ProjectedSentence
 
@@ -17,31 +19,27 @@ if TYPE_CHECKING:
     from projection.protocols import ProjectsSentences
 
 SLICE = 100  # tasks projected at a time, so that progress shows
-# Tasks whose predictions are written together, and lost together by an interruption. Large, since
-# at every such request Label Studio counts the predictions of all tasks of the project again.
+# Predictions written in one request, and lost by an interruption. Large, because at every request
+# Label Studio counts the predictions of all tasks of the project again.
 CHUNK = 5000
-# A backend that was told of a new model a moment ago is still loading it.
-PAUSES = (2.0,) * 15
-
-Task = Mapping[str, Any]
+PAUSES = (2.0,) * 15  # a backend that has just been given a new model is still loading it
 
 # What an annotator reads beside the prediction. Tasks can only be updated one by one, a tenth of a
-# second each, and the scores in these differ with every model; so scores alone do not count, and
-# may grow old. The Data Manager shows and orders by the prediction's own score, which is new.
-_READ = ("conflict", "conflicts", "source_html", "doubts_html", "propagated")
+# second each, and scores differ with every model: they alone do not count, and may grow old. The
+# Data Manager shows and orders by the prediction's own score.
+_READ = ("conflict", "source_html", "doubts_html", "propagated")
 _SCORE = re.compile(r"[01]\.\d\d")
-# What people found out about the task stays true of it, whatever a model says.
+# What people found out about the task stays true, whatever a model says.
 _KEPT = tuple(key for key in NOT_YET if key != "propagated")
 
 
 @dataclass(frozen=True, slots=True)
 class RepredictReport:
-    """What was done. Numbers count tasks.
+    """The result of repredicting. Numbers count tasks.
 
     `touched` have an annotation, a skip or a draft; `meanwhile` were touched or predicted while the
-    model was at work; `up_to_date` have a prediction of this version already; `too_long` do not fit
-    the model. `refreshed` of the `predicted` went elsewhere or have other conflicts, and their
-    tasks say so now.
+    model was at work; `up_to_date` have a prediction of this version; `too_long` do not fit the
+    model. Of the `predicted`, `refreshed` now show other projections or conflicts.
     """
 
     predicted: int
@@ -66,18 +64,16 @@ def repredict(
     on_progress: Callable[[int], None] = lambda _: None,
     pauses: Sequence[float] = PAUSES,
 ) -> RepredictReport:
-    """Project every untouched task again and make the new predictions the ones shown.
+    """Project every untouched task again, and show the new predictions. Old ones stay.
 
-    Old predictions stay. What a task shows beside its prediction is brought up to date first, so
-    that after an interruption running this again finds the task undone. Tasks that were touched or
-    predicted by somebody else while the model was at work are left alone, too.
-
-    A backend of the project that serves another model is asked again after each of the `pauses`.
+    Tasks are refreshed before they are predicted, so running an interrupted call again finds them
+    undone. Tasks touched or predicted while the model was at work are left alone. A backend that
+    serves another model is asked again after each of the `pauses`.
 
     Raises:
-        ReviewError: if a task is not one that was pushed.
-        ServerError: if Label Studio refuses something or goes away, or the backend goes on serving
-            another model.
+        ReviewError: if a task was not pushed by `spanferry push`.
+        ServerError: if Label Studio refuses a request or does not answer, or the backend goes on
+            serving another model.
     """
     version = projector.model_version
     _require_served(server, project, version, pauses)
@@ -116,10 +112,9 @@ def repredict(
 def _require_served(
     server: ReviewServer, project: Project, version: str, pauses: Sequence[float]
 ) -> None:
-    """Label Studio would ask a backend of another version to predict all of it once more.
+    """Refuse if the project's backends serve other versions only.
 
-    Raises:
-        ServerError: if there is one, and none of this version beside it.
+    Label Studio would ask them to predict all tasks again.
     """
     for pause in (*pauses, None):
         connected = [each for each in server.backends(project) if each.connected]
@@ -135,7 +130,7 @@ def _require_served(
 
 
 def _still_due(server: ReviewServer, project: Project, tasks: Sequence[Task]) -> set[int]:
-    """Those of the tasks that nobody has touched or predicted meanwhile."""
+    """Return the ids of the tasks that nobody has touched or predicted meanwhile."""
     before = {task["id"]: len(task["predictions"]) for task in tasks}
     return {
         task["id"]
@@ -145,20 +140,15 @@ def _still_due(server: ReviewServer, project: Project, tasks: Sequence[Task]) ->
 
 
 def _refresh(server: ReviewServer, task: Task, projected: ProjectedSentence) -> bool:
-    """Show where the new projection went and its conflicts, if that is not what stands there.
+    """Show the new projections and conflicts in the task, if they differ. Return whether it did."""
+    new = to_task(projected)["data"]
+    if _reads_like(new) == _reads_like(task["data"]):
+        return False
 
-    Not in a task that somebody has touched or predicted by now.
-    """
-    data = to_task(projected)["data"]
-    if _reads_like(data) == _reads_like(task["data"]):
-        return False
-    now = server.task(task["id"])
-    if is_touched(now) or now["total_predictions"] != len(task["predictions"]):
-        return False
-    kept = {key: now["data"][key] for key in _KEPT if key in now["data"]}
-    # Keys that somebody else added to the task are kept as well.
-    server.update_task_data(task["id"], {**now["data"], **data, **kept})
-    return True
+    def fields(data: Mapping[str, Any]) -> dict[str, Any]:
+        return {k: v for k, v in new.items() if k not in _KEPT or k not in data}
+
+    return write_fields(server, task["id"], fields, if_still=partial(is_still_open, task))
 
 
 def _reads_like(data: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What was reviewed as the task it was decided on: with its predictions and annotations."""
+"""Reviews as the task they were decided on, with its predictions and annotations."""
 
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from label_config.annotations import annotation_of
 from label_config.regions import with_provenance
 from label_config.tasks import to_prediction, to_task
-from ml_backend.label_studio.imported import Carried, meta_of
+from ml_backend.label_studio.imported import ImportedReview, meta_of
 from projection.records import (
     Conflict,
     ConflictKind,
@@ -21,7 +21,7 @@ from projection.records import (
 )
 from training.data.adjudication import Mark
 
-REASON = "doubtful when this was exported"  # an export has the kinds of conflict, not the reasons
+REASON = "in conflict when this was exported"  # an export has the kinds, not the reasons
 
 Proposal = tuple[str, tuple[Entity, ...]]  # a model version, and what it proposed
 
@@ -29,10 +29,10 @@ Proposal = tuple[str, tuple[Entity, ...]]  # a model version, and what it propos
 def task_of_reviews(
     reviews: Sequence[ReviewedSentence], users: Collection[int] = ()
 ) -> dict[str, Any]:
-    """The task that all reviews of one sentence are of, as Label Studio imports it.
+    """Return the task of all reviews of one sentence, as Label Studio imports it.
 
     Annotations are numbered from 0, and shown as those of their annotators where `users` has their
-    numbers. Who decided and when is in the task's `meta` in any case.
+    ids. Annotator and time are in the task's `meta` in any case.
     """
     decided = [review for review in reviews if review.status is not ReviewStatus.UNSEEN]
     proposals = [*dict.fromkeys(filter(None, map(_proposal, reviews)))]
@@ -40,7 +40,7 @@ def task_of_reviews(
     unseen = _provenance_of(r for r in reviews if r.status is ReviewStatus.UNSEEN)
     return {
         **to_task(shown[-1] if shown else _projected(reviews, ("", ()))),
-        "meta": meta_of(Carried.of(review, _place(review, proposals)) for review in decided),
+        "meta": meta_of(_imported(review, proposals) for review in decided),
         "predictions": [_prediction(projected, unseen) for projected in shown],
         "annotations": [_annotation(n, review, users) for n, review in enumerate(decided)],
     }
@@ -50,21 +50,24 @@ def _proposal(review: ReviewedSentence) -> Proposal | None:
     return None if review.predicted is None else (review.model_version or "", review.predicted)
 
 
-def _place(review: ReviewedSentence, proposals: Sequence[Proposal]) -> int | None:
+def _imported(review: ReviewedSentence, proposals: Sequence[Proposal]) -> ImportedReview:
     proposal = _proposal(review)
-    return None if proposal is None else proposals.index(proposal)
+    index = None if proposal is None else proposals.index(proposal)
+    return ImportedReview(review.annotator, review.updated_at, index, [*review.notes])
 
 
 def _projected(reviews: Sequence[ReviewedSentence], proposal: Proposal) -> ProjectedSentence:
-    """A proposal as a projection, with the source entities the reviews know of."""
+    """Return a proposal as a projection, with the source entities the reviews know of."""
     version, entities = proposal
     known = _provenance_of(reviews)
+    sources = next((r.source_entities for r in reviews if r.source_entities is not None), ())
     projections = []
     for entity in entities:
         provenance = known.get((entity.span, entity.label))
         if provenance and provenance.source:
-            source = Entity(provenance.source, entity.label)
-            projections.append(Projection(source, entity.span, entity.score or 0.0))
+            projections.append(_projection(entity, provenance.origin, provenance.source, sources))
+    found = {projection.source for projection in projections}
+    projections += [Projection(source, None, 0.0) for source in sources if source not in found]
     kinds = reviews[0].conflicts
     scores = [entity.score for entity in entities if entity.score is not None]
     return ProjectedSentence(
@@ -77,6 +80,17 @@ def _projected(reviews: Sequence[ReviewedSentence], proposal: Proposal) -> Proje
     )
 
 
+def _projection(
+    entity: Entity, origin: LabelOrigin, span: Span, sources: Sequence[Entity]
+) -> Projection:
+    there = [source for source in sources if source.span == span]
+    same = [source for source in there if source.label == entity.label]
+    source = (*same, *there, Entity(span, entity.label))[0]
+    propagated = origin is LabelOrigin.PROPAGATED or source.label != entity.label
+    label = entity.label if propagated else None
+    return Projection(source, entity.span, entity.score or 0.0, propagated=label)
+
+
 def _provenance_of(reviews: Iterable[ReviewedSentence]) -> dict[Mark, Provenance]:
     # Reviews of older exports have none.
     return {
@@ -87,12 +101,11 @@ def _provenance_of(reviews: Iterable[ReviewedSentence]) -> dict[Mark, Provenance
 
 
 def _prediction(projected: ProjectedSentence, unseen: dict[Mark, Provenance]) -> dict[str, Any]:
-    """The prediction, which alone says where the labels of an unseen sentence come from."""
+    """Return the prediction, which alone has the origin of the labels of an unseen sentence."""
     prediction = to_prediction(projected)
     for region in prediction["result"]:
         value = region["value"]
-        mark = Span(value["start"], value["end"]), value["labels"][0]
-        provenance = unseen.get(mark)
+        provenance = unseen.get((Span(value["start"], value["end"]), value["labels"][0]))
         if provenance and provenance.origin is not LabelOrigin.PROJECTED:
             meta = region["meta"]
             region.update(with_provenance(region, provenance))

@@ -1,4 +1,4 @@
-"""Holds the model that answers, and swaps it without letting a request wait for the load."""
+"""The model that answers, swapped without letting a request wait for the load."""
 
 import importlib
 import logging
@@ -6,13 +6,12 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from ml_backend.serving.model_store import ModelStore
-from ml_backend.serving.worker_thread import Turns
+from ml_backend.serving.worker_thread import WorkerThread
 from ml_backend.settings import PREFIX, Settings, SettingsError
 from projection.errors import ServerError, SpanferryError
 from projection.records import ParallelSentence, ProjectedSentence
@@ -35,34 +34,26 @@ class NotReadyError(ServerError):
     """The model cannot answer yet, or not in time."""
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
-    """What the engine has. `degraded` says why the model it should have could not be loaded."""
-
-    projector: "ProjectsSentences | None" = None
-    degraded: str | None = None
-
-
 class Engine:
     """The projector in use.
 
     One background thread loads the active model and follows the store's pointer: the model in use
     answers until the next one is ready, and stays when the next one cannot be loaded. While there
-    is none to answer, loading is tried again and again, at growing intervals. A second
-    thread does all projecting, a turn of sentences at a time, so that tokenizers (which are not
-    thread-safe) and CPU threads are used by one request at a time. Whoever is annotating comes
-    next, however many batches wait.
+    is none, loading is tried again at growing intervals. A second thread does all projecting, a
+    turn of sentences at a time, so that tokenizers (which are not thread-safe) and CPU threads
+    serve one request at a time. Interactive requests precede queued batches.
     """
 
     def __init__(
         self, load: Load, store: ModelStore, *, poll_seconds: float = 2.0, turn: int = 4
     ) -> None:
-        self._load, self._store = load, store
-        self._poll_seconds, self._turn = poll_seconds, turn
-        self._state = _State()
+        self.store = store
+        self._load, self._poll_seconds, self._turn = load, poll_seconds, turn
+        # The projector in use, and why the one that should be could not be loaded.
+        self._state: tuple[ProjectsSentences | None, str | None] = (None, None)
         self._changed = threading.Condition()
         self._stop = threading.Event()
-        self._turns = Turns("project")
+        self._worker = WorkerThread("project")
         self._follower = threading.Thread(target=self._follow, name="follow-store", daemon=True)
 
     def __enter__(self) -> Self:
@@ -81,32 +72,18 @@ class Engine:
         self._stop.set()
         with self._changed:
             self._changed.notify_all()
-        self._turns.close()
+        self._worker.close()
 
     @property
     def model_version(self) -> str | None:
         """Version of the model that answers now; None until the first one is loaded."""
-        projector = self._state.projector
+        projector, _ = self._state
         return None if projector is None else projector.model_version
 
     @property
     def degraded(self) -> str | None:
         """Why the active model is not the one that answers; None when all is well."""
-        return self._state.degraded
-
-    @property
-    def stored_versions(self) -> tuple[str, ...]:
-        """The fine-tuned models one could activate."""
-        return self._store.versions()
-
-    @property
-    def active_version(self) -> str:
-        """The version that should answer: a stored one, or the bundled one.
-
-        Raises:
-            ModelError: if the store's pointer is unreadable.
-        """
-        return self._store.active_version()
+        return self._state[1]
 
     def projector(self, wait: float) -> "ProjectsSentences":
         """The model that answers now, after at most `wait` seconds for the first one to load.
@@ -115,12 +92,14 @@ class Engine:
             NotReadyError: if there is still none, or it cannot be loaded.
         """
         with self._changed:
-            self._changed.wait_for(self._settled, timeout=wait)
-            state = self._state
-        if state.projector is not None:
-            return state.projector
-        if state.degraded is not None:
-            raise NotReadyError("model", state.degraded, "Activate another model or fix this one")
+            self._changed.wait_for(
+                lambda: self._stop.is_set() or self._state != (None, None), timeout=wait
+            )
+            projector, degraded = self._state
+        if projector is not None:
+            return projector
+        if degraded is not None:
+            raise NotReadyError("model", degraded, "Activate another model or fix this one")
         raise NotReadyError("model", "still loading", "Try again shortly")
 
     def project(
@@ -141,7 +120,7 @@ class Engine:
         done: list[ProjectedSentence | None] = []
         for start in range(0, len(sentences), self._turn):
             taken = sentences[start : start + self._turn]
-            turn = self._turns.submit(partial(project_fitting, projector, taken))
+            turn = self._worker.submit(partial(project_fitting, projector, taken))
             try:
                 done += turn.result(timeout=max(0.0, deadline - time.monotonic()))
             except TimeoutError:
@@ -152,12 +131,12 @@ class Engine:
         return done
 
     def ask(self, question: Callable[[], T], seconds: float) -> T:
-        """What `question` returns, asked of a model for someone who is waiting: before all batches.
+        """Return `question()`, asked of a model for an annotator who waits: before all batches.
 
         Raises:
             NotReadyError: if that takes longer than `seconds`.
         """
-        turn = self._turns.submit(question, urgent=True)
+        turn = self._worker.submit(question, urgent=True)
         try:
             return turn.result(timeout=max(0.0, seconds))
         except TimeoutError:
@@ -165,46 +144,37 @@ class Engine:
             what = f"no answer in {seconds:.0f} s"
             raise NotReadyError("/predict", what, "Draw again in a moment") from None
 
-    def _settled(self) -> bool:
-        state = self._state
-        return self._stop.is_set() or state.projector is not None or state.degraded is not None
-
-    def _become(self, state: _State) -> None:
-        with self._changed:
-            self._state = state
-            self._changed.notify_all()
-
     def _follow(self) -> None:
         """Load what the pointer names whenever it changed, until closed."""
         pause = self._poll_seconds
         while not self._stop.is_set():
             # Read before loading: a change during the load is seen at the next look.
-            seen = self._store.stamp()
+            seen = self.store.stamp()
             self._reload()
-            again = time.monotonic() + pause if self._state.projector is None else math.inf
-            while self._store.stamp() == seen and time.monotonic() < again:
+            again = time.monotonic() + pause if self.model_version is None else math.inf
+            while self.store.stamp() == seen and time.monotonic() < again:
                 if self._stop.wait(self._poll_seconds):
                     return
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _reload(self) -> None:
         started = time.monotonic()
+        state: tuple[ProjectsSentences | None, str | None]
         try:
-            target = self._store.active()
+            target = self.store.active()
             projector = self._load(target)
         except Exception as error:  # whatever a checkpoint holds, the model in use goes on
             said = str(error) if isinstance(error, SpanferryError) else repr(error)
-            log.exception("The active model cannot be loaded; %s", self._meanwhile())
-            self._become(replace(self._state, degraded=said))
-            return
-        name = "the bundled model" if target is None else target.name
-        took = time.monotonic() - started
-        log.info("Serving %s as %s, loaded in %.1f s", name, projector.model_version, took)
-        self._become(_State(projector))
-
-    def _meanwhile(self) -> str:
-        version = self.model_version
-        return "nothing answers meanwhile" if version is None else f"{version} goes on answering"
+            log.exception("The active model cannot be loaded; in use: %s", self.model_version)
+            state = self._state[0], said
+        else:
+            name = "the bundled model" if target is None else target.name
+            took = time.monotonic() - started
+            log.info("Serving %s as %s, loaded in %.1f s", name, projector.model_version, took)
+            state = projector, None
+        with self._changed:
+            self._state = state
+            self._changed.notify_all()
 
 
 def project_fitting(

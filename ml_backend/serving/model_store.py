@@ -1,22 +1,24 @@
 """The fine-tuned models that can be served, and which of them is.
 
 On disk: `models/<version>/` with the checkpoint, and `models/active.json` which names the version
-in use and those before it. The pointer is replaced in one step, so a reader sees the old one or
-the new one.
+in use and those before it. A version is that of the tagger, the suffix of the model versions that
+Label Studio shows; stores of earlier spanferry versions hold models under other names, which stay.
 """
 
-import hashlib
 import json
 import os
 import shutil
 import tempfile
 import time
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock
+
 from projection.errors import ModelError
-from projection.io.files import locked, sync_folder, write_json
+from projection.io.files import sync_folder, write_json
 
 BUNDLED = "bundled"
 POINTER = "active.json"
@@ -29,41 +31,35 @@ PICKLED = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"})
 
 
 @dataclass(frozen=True, slots=True)
-class Pointer:
-    """The version in use, and the ones in use before it, latest last."""
-
-    active: str = BUNDLED
-    before: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class ModelStore:
-    """A folder of models, addressed by the hash of their files.
+    """A folder of models, each known by its model version.
 
-    Safe to share between processes: `spanferry train` adds while `spanferry serve` reads.
+    Safe to share between processes: `spanferry jobs` adds while `spanferry serve` reads.
     """
 
     root: Path
 
     def add(self, folder: Path) -> str:
-        """Copy a saved model in and return its version. The same files give the same version.
+        """Copy a saved model in and return its version; a version that is there already stays.
 
-        Training state (pickles, `checkpoint-*` folders) stays behind.
+        The model is loaded to learn its version, so torch is imported. Training state (pickles,
+        `checkpoint-*` folders) stays behind.
 
         Raises:
-            ModelError: if `folder` has no config.json with safetensors weights, or is unreadable.
+            ModelError: if `folder` holds no checkpoint of a tagger with safetensors weights.
         """
         _check_checkpoint(folder)
+        from projection.models.tagger import Tagger  # noqa: PLC0415  # serving adds nothing
+
+        version = Tagger.from_pretrained(folder).version
         self.root.mkdir(parents=True, exist_ok=True)
         self._sweep()
         with tempfile.TemporaryDirectory(dir=self.root, prefix=INCOMING) as beside:
             copy = Path(beside) / "model"
             _copy(folder, copy)
-            version = content_hash(copy)
             try:
                 copy.rename(self.root / version)
             except OSError:
-                # A folder with this content is there already, perhaps since a moment ago.
                 if not (self.root / version).is_dir():
                     raise
             sync_folder(self.root)
@@ -74,7 +70,18 @@ class ModelStore:
         if not self.root.is_dir():
             return ()
         stored = [path for path in self.root.iterdir() if path.is_dir() and path.name[0] != "."]
-        return tuple(path.name for path in sorted(stored, key=_added))
+        return tuple(p.name for p in sorted(stored, key=lambda p: (p.stat().st_ctime_ns, p.name)))
+
+    def find(self, name: str) -> str | None:
+        """The version that `name` means, None if there is none.
+
+        Args:
+            name: "bundled", a stored version, or a full model version such as
+                `spanferry-1f0c36a2b9d4-77ab01c5e2f3`, which ends with one.
+        """
+        known = (BUNDLED, *self.versions())
+        suffix = name.rpartition("-")[2] if name.startswith("spanferry-") else name
+        return next((each for each in (name, suffix) if each in known), None)
 
     def active(self) -> Path | None:
         """Folder of the active model, or None when the bundled one is.
@@ -82,8 +89,8 @@ class ModelStore:
         Raises:
             ModelError: if the pointer is unreadable or names a model that is gone.
         """
-        version = self._pointer().active
-        return None if version == BUNDLED else self._folder(version)
+        version = self._pointer()[-1]
+        return None if version == BUNDLED else self.root / self._existing(version)
 
     def active_version(self) -> str:
         """The active version, or "bundled".
@@ -91,41 +98,34 @@ class ModelStore:
         Raises:
             ModelError: if the pointer is unreadable.
         """
-        return self._pointer().active
+        return self._pointer()[-1]
 
-    def activate(self, version: str) -> None:
-        """Serve `version` ("bundled" for the model that came with spanferry).
-
-        A running server notices by itself.
+    def activate(self, name: str) -> None:
+        """Serve the model that `name` means, as in `find`. A running server notices by itself.
 
         Raises:
             ModelError: if there is no such version.
         """
-        if version != BUNDLED:
-            self._folder(version)
-        with self._alone():
-            now = self._pointer()
-            if now.active != version:
-                self._point(Pointer(version, (*now.before, now.active)[-HISTORY:]))
+        version = self._existing(name)
+        self._point(lambda used: used if used[-1] == version else [*used, version])
 
     def rollback(self) -> str:
-        """Serve what was served before, and return it.
+        """Serve what was served before, and return its version.
 
         Raises:
             ModelError: if nothing was, or if that model is gone.
         """
-        with self._alone():
-            now = self._pointer()
-            if not now.before:
+
+        def step_back(used: list[str]) -> list[str]:
+            if len(used) < 2:
                 raise ModelError(str(self.root / POINTER), "nothing was active before this version")
-            version = now.before[-1]
-            if version != BUNDLED:
-                self._folder(version)
-            self._point(Pointer(version, now.before[:-1]))
-        return version
+            self._existing(used[-2])
+            return used[:-1]
+
+        return self._point(step_back)
 
     def stamp(self) -> tuple[int, int] | None:
-        """Changes whenever the pointer does, without reading it. None while there is no pointer."""
+        """A value that changes with the pointer, read without opening it; None if there is none."""
         try:
             status = (self.root / POINTER).stat()
         except OSError:  # `active` says why
@@ -139,48 +139,35 @@ class ModelStore:
                 if time.time() - path.stat().st_mtime > STALE_SECONDS:
                     shutil.rmtree(path, ignore_errors=True)
 
-    def _folder(self, version: str) -> Path:
-        if version not in self.versions():
+    def _existing(self, name: str) -> str:
+        version = self.find(name)
+        if version is None:
             known = ", ".join((BUNDLED, *self.versions()))
-            raise ModelError(str(self.root), f"there is no model {version!r}", f"Known: {known}")
-        return self.root / version
+            raise ModelError(str(self.root), f"there is no model {name!r}", f"Known: {known}")
+        return version
 
-    def _pointer(self) -> Pointer:
+    def _pointer(self) -> list[str]:
+        """The versions that were in use, the active one last."""
         path = self.root / POINTER
         try:
             read = json.loads(path.read_text("utf-8"))
-            return Pointer(str(read["active"]), tuple(map(str, read["before"])))
+            return [*map(str, read["before"]), str(read["active"])]
         except FileNotFoundError:
-            return Pointer()
+            return [BUNDLED]
         except (ValueError, KeyError, TypeError) as error:
             fix = "Remove the file to go back to the bundled model"
             raise ModelError(str(path), f"not a pointer to a model ({error!r})", fix) from None
 
-    def _point(self, pointer: Pointer) -> None:
-        record = {"schema": SCHEMA, "active": pointer.active, "before": pointer.before}
-        write_json(self.root / POINTER, record)
-
-    def _alone(self) -> AbstractContextManager[None]:
-        """Keep other processes from changing the pointer between our reading and writing it."""
-        return locked(self.root / ".lock")
-
-
-def content_hash(folder: Path) -> str:
-    """12 hex digits that depend on the names and contents of all files under `folder`."""
-    whole = hashlib.sha256()
-    for path in _files(folder):
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        whole.update(f"{path.relative_to(folder).as_posix()}\0{digest}\n".encode())
-    return whole.hexdigest()[:12]
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def _added(folder: Path) -> tuple[int, str]:
-    return folder.stat().st_ctime_ns, folder.name
+    def _point(self, change: Callable[[list[str]], list[str]]) -> str:
+        """Change the versions that were in use, and return the active one."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.root / ".lock"):  # between our reading and writing it
+            used = self._pointer()
+            *before, active = changed = change(used)
+            if changed != used:
+                record = {"schema": SCHEMA, "active": active, "before": before[-HISTORY:]}
+                write_json(self.root / POINTER, record)
+        return active
 
 
 def _check_checkpoint(folder: Path) -> None:
@@ -205,9 +192,4 @@ def _copy(folder: Path, copy: Path) -> None:
     except shutil.Error as error:
         source, _, reason = error.args[0][0]
         raise ModelError(str(source), f"cannot be copied ({reason})") from None
-    files = _files(copy)
-    for path in files:
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    for inside in {path.parent for path in files}:
-        sync_folder(inside)
+    os.sync()

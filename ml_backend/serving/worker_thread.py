@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import count
 from queue import Empty, PriorityQueue
 from typing import Any, TypeVar
@@ -12,61 +11,47 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-@dataclass(order=True, slots=True)
-class _Turn:
-    """Work that waits: what is urgent first, then what came first."""
-
-    rank: tuple[bool, int]
-    work: Callable[[], Any] = field(compare=False)
-    outcome: Future[Any] = field(compare=False)
-
-
-class Turns:
-    """Does what is submitted, one at a time, in a thread that begins with the first of it."""
+class WorkerThread:
+    """Does what is submitted, one at a time, urgent work first, then in the order it came."""
 
     def __init__(self, name: str) -> None:
-        self._waiting: PriorityQueue[_Turn] = PriorityQueue()
+        self._waiting: PriorityQueue[tuple[bool, int, Callable[[], Any], Future[Any]]] = (
+            PriorityQueue()
+        )
         self._numbers = count()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._submitting = threading.Lock()
 
     def submit(self, work: Callable[[], T], *, urgent: bool = False) -> Future[T]:
-        """Let `work` wait for its turn; urgent work waits for no other but what has begun."""
-        outcome: Future[T] = Future()
+        """Queue `work`; urgent work waits for no other but what has begun."""
+        result: Future[T] = Future()
         with self._submitting:
             if self._closed:
-                outcome.cancel()
-                return outcome
+                result.cancel()
+                return result
             if self._thread.ident is None:
                 self._thread.start()
-            self._put(not urgent, work, outcome)
-        return outcome
+            self._waiting.put((not urgent, next(self._numbers), work, result))
+        return result
 
     def close(self) -> None:
         """Cancel what waits; what has begun is finished. Returns at once."""
         with self._submitting:
             self._closed = True
             # Wakes the thread, which then finds that it is over.
-            self._put(False, lambda: None, Future())
-
-    def _put(self, later: bool, work: Callable[[], Any], outcome: Future[Any]) -> None:
-        self._waiting.put(_Turn((later, next(self._numbers)), work, outcome))
+            self._waiting.put((False, next(self._numbers), lambda: None, Future()))
 
     def _run(self) -> None:
         while not self._closed:
-            turn = self._waiting.get()
-            if not self._closed and turn.outcome.set_running_or_notify_cancel():
-                _settle(turn)
-            else:
-                turn.outcome.cancel()
+            _, _, work, result = self._waiting.get()
+            if self._closed or not result.set_running_or_notify_cancel():
+                result.cancel()
+                continue
+            try:
+                result.set_result(work())
+            except BaseException as error:  # whoever waits gets it, the thread goes on
+                result.set_exception(error)
         with suppress(Empty):
             while True:
-                self._waiting.get_nowait().outcome.cancel()
-
-
-def _settle(turn: _Turn) -> None:
-    try:
-        turn.outcome.set_result(turn.work())
-    except BaseException as error:  # whoever waits gets it, the thread goes on
-        turn.outcome.set_exception(error)
+                self._waiting.get_nowait()[-1].cancel()

@@ -1,6 +1,5 @@
 """Reading and writing files: gzip or not, UTF-8 checked by line, written whole or not at all."""
 
-import fcntl
 import gzip
 import io
 import json
@@ -9,9 +8,11 @@ import os
 import secrets
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Any, TextIO, cast
+from typing import Any, TextIO, cast
+
+from filelock import FileLock, Timeout
 
 from projection.errors import CorpusError
 
@@ -153,34 +154,31 @@ def write_json(path: Path, row: Mapping[str, object]) -> None:
 
 @contextmanager
 def locked(path: Path, held_by: str = "") -> Iterator[None]:
-    """Wait until no other process has locked the file `path`, and keep others out meanwhile.
+    """Lock the file `path`, after waiting for any process that has it.
 
-    That we have to wait is logged if there is a word for who may hold the lock.
+    Waiting is logged if `held_by` says who may hold the lock.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        if not _taken(lock):
-            if held_by:
-                log.warning("waiting for %s", held_by)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(path) as ours:
+        if ours:
+            yield
+            return
+    if held_by:
+        log.warning("waiting for %s", held_by)
+    with FileLock(path):
         yield
 
 
 @contextmanager
 def alone(path: Path) -> Iterator[bool]:
-    """Lock the file `path` unless another process has; yields whether it is ours meanwhile."""
+    """Lock the file `path` unless another process has it. Yields True if the lock is ours."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as lock:
-        yield _taken(lock)
-
-
-def _taken(lock: IO[str]) -> bool:
-    """Lock an open file, unless somebody else has."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    with ExitStack() as held:
+        try:
+            held.enter_context(FileLock(path, blocking=False))
+            ours = True
+        except Timeout:
+            ours = False
+        yield ours
 
 
 def sync_folder(folder: Path) -> None:

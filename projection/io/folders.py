@@ -6,16 +6,19 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
+
+from projection.errors import TrainingError
 
 
 @contextmanager
 def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
-    """A folder to fill, which becomes `out` when the block ends well.
+    """Make a folder to fill, which becomes `out` when the block ends without an error.
 
-    With `replace`, a folder that is there gives way; without, it is an OSError.
+    With `replace`, an existing `out` is replaced; without, it is an OSError.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
@@ -25,14 +28,32 @@ def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
         move_into_place(made, out, replace=replace)
 
 
-def work_folder(out: Path, made_of: object) -> Path:
-    """Where checkpoints lie beside `out` until the model is done.
+def refuse_existing(out: Path) -> None:
+    """Check that a model can be written to `out`.
 
-    It is emptied if it belongs to another training, of which `made_of` (anything JSON can hold)
-    tells them apart. Of several processes one makes it, the others wait for it.
+    Raises:
+        TrainingError: if something is there.
+    """
+    if out.exists():
+        raise TrainingError(str(out), "exists already", "Choose another folder, or delete this one")
+
+
+def work_folder(out: Path, made_of: object, data: Iterable[object] = ()) -> Path:
+    """Make the folder beside `out` that holds checkpoints until the model is done.
+
+    It is emptied if it belongs to another training. Of several processes one makes it, the others
+    wait for it.
+
+    Args:
+        out: the model's folder.
+        made_of: the settings of the training, anything JSON can hold.
+        data: every training example, likewise; read one by one.
     """
     work = out.parent / f".{out.name}.training"
-    stamp = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256()
+    for part in chain([made_of], data):
+        digest.update(json.dumps(part, sort_keys=True).encode() + b"\n")
+    stamp = digest.hexdigest()
     while not _is_stamped(work, stamp):
         if is_main_process():
             shutil.rmtree(work, ignore_errors=True)
@@ -48,18 +69,18 @@ def _is_stamped(work: Path, stamp: str) -> bool:
 
 
 def wait_for(made: Path) -> None:
-    """Go on when the main process has made a file or folder, however long that takes it."""
+    """Wait until the main process has made a file or folder."""
     while not made.exists():
         time.sleep(0.1)
 
 
 def is_main_process() -> bool:
-    """Whether this process writes, of those `torchrun` or `accelerate launch` started."""
+    """Return whether this is the process that writes, of those `torchrun` started."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def move_into_place(made: Path, out: Path, *, replace: bool = False) -> None:
-    """Rename `made` to `out`, both on one file system. What stood there is removed afterwards."""
+    """Rename `made` to `out` on the same file system; with `replace`, remove what was there."""
     if replace and out.exists():
         old = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent)) / "old"
         out.replace(old)
@@ -70,7 +91,7 @@ def move_into_place(made: Path, out: Path, *, replace: bool = False) -> None:
 
 
 def content_hash(folder: Path) -> str:
-    """Twelve hex digits that change with any file of a model's folder."""
+    """Return twelve hex digits that change with any file of a model's folder."""
     files = sorted(path for path in folder.iterdir() if path.is_file())
     digest = hashlib.sha256()
     for path in files:

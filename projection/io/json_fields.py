@@ -1,4 +1,4 @@
-"""Reading a JSON object field by field: the right type, or an error that says where it stands."""
+"""Read a JSON object field by field, with errors that name the place."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -12,10 +12,10 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """A JSON object that knows where it stands, so that every complaint about it can say so.
+    """A JSON object and its place, for typed reading.
 
-    Every method raises `error_type` if the field is absent or of another type. `fix` is the advice
-    of every complaint that has none of its own. The objects inside inherit both.
+    Every method raises `error_type` if the field is absent or of another type, with `fix` as the
+    advice unless the error has its own. Nested objects inherit both.
     """
 
     row: Mapping[str, object]
@@ -24,15 +24,15 @@ class Fields:
     fix: str = ""
 
     def error(self, key: str, what: str, fix: str = "") -> SpanferryError:
-        """The complaint that `key` is `what`."""
+        """The error that `key` is `what`."""
         return self.error_type(f"{self.where} {key}", what, fix or self.fix)
 
     def error_here(self, what: str, fix: str = "") -> SpanferryError:
-        """The complaint that the object as a whole is `what`."""
+        """The error that the object as a whole is `what`."""
         return self.error_type(self.where, what, fix or self.fix)
 
     def has(self, key: str) -> bool:
-        """Whether the field is there and not null."""
+        """Return whether the field is there and not null."""
         return self.row.get(key) is not None
 
     def text(self, key: str) -> str:
@@ -72,7 +72,7 @@ class Fields:
         return self.number(key) if self.has(key) else None
 
     def choice(self, key: str, choices: type[Choice]) -> Choice:
-        """One of the values of an enumeration."""
+        """A value of an enumeration."""
         return self._choose(key, self.text(key), choices)
 
     def choices(self, key: str, choices: type[Choice]) -> tuple[Choice, ...]:

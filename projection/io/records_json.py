@@ -1,9 +1,10 @@
-"""The one JSON form of every record, read and written here, with a `schema` number.
+"""The JSON form of every record, with a `schema` number: in run folders, tasks and exports alike.
 
-Spans are written with the text they cover, and are only believed on the way in if it agrees.
+Spans are written with the text they cover, and refused on reading if it differs.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from projection.errors import SpanError
 from projection.io.json_fields import Fields
@@ -21,16 +22,17 @@ from projection.records import (
     Span,
 )
 
-SCHEMA = 1
+SCHEMA = 2  # 1 had no `propagated`, `teacher_entities` and `part`
+_READ = (1, SCHEMA)
 
-Json = dict[str, object]
+Json = dict[str, Any]
 Record = ParallelSentence | ProjectedSentence | ReviewedSentence
 
 _CODE_POINTS = "Offsets are Unicode code points, from 0, end exclusive: export this sentence again"
 
 
 def encode(record: Record) -> Json:
-    """The JSON form of a record: what `json.dumps` takes, `schema` first."""
+    """Return what `json.dumps` takes, `schema` first."""
     match record:
         case ParallelSentence():
             body = _encode_parallel(record)
@@ -42,24 +44,13 @@ def encode(record: Record) -> Json:
 
 
 def encode_entity(entity: Entity, text: str) -> Json:
-    """An entity of `text`; `score` is left out when there is none."""
-    return {
-        **_encode_span(entity.span, text),
-        "label": entity.label,
-        **({} if entity.score is None else {"score": entity.score}),
-    }
+    """Encode an entity of `text`; without a score there is no `score`."""
+    score = {} if entity.score is None else {"score": entity.score}
+    return {**_encode_span(entity.span, text), "label": entity.label, **score}
 
 
 def _encode_span(span: Span, text: str) -> Json:
     return {"start": span.start, "end": span.end, "text": span.of(text)}
-
-
-def _encode_provenance(provenance: Provenance, source: str) -> Json:
-    span = provenance.source
-    return {
-        "origin": provenance.origin.value,
-        **({} if span is None else {"source": _encode_span(span, source)}),
-    }
 
 
 def _encode_entities(entities: Iterable[Entity] | None, text: str) -> list[Json] | None:
@@ -81,26 +72,13 @@ def _encode_parallel(sentence: ParallelSentence) -> Json:
 
 def _encode_projection(projection: Projection, sentence: ParallelSentence) -> Json:
     target = projection.target
+    others = [_encode_span(span, sentence.target) for span in projection.alternatives]
     return {
         "source": encode_entity(projection.source, sentence.source),
         "target": None if target is None else _encode_span(target, sentence.target),
         "score": projection.score,
-        **_encode_alternatives(projection.alternatives, sentence.target),
-    }
-
-
-def _encode_alternatives(alternatives: Iterable[Span], text: str) -> Json:
-    """Nothing where there are none: most projections have none, and older files say nothing."""
-    spans = [_encode_span(span, text) for span in alternatives]
-    return {"alternatives": spans} if spans else {}
-
-
-def _encode_conflict(conflict: Conflict, sentence: ParallelSentence) -> Json:
-    return {
-        "kind": conflict.kind.value,
-        "reason": conflict.reason,
-        "projections": [_encode_projection(p, sentence) for p in conflict.projections],
-        "spans": [_encode_span(span, sentence.target) for span in conflict.spans],
+        **({"alternatives": others} if others else {}),
+        **({} if projection.propagated is None else {"propagated": projection.propagated}),
     }
 
 
@@ -110,7 +88,15 @@ def _encode_projected(projected: ProjectedSentence) -> Json:
         "sentence": _encode_parallel(sentence),
         "entities": _encode_entities(projected.entities, sentence.target),
         "projections": [_encode_projection(p, sentence) for p in projected.projections],
-        "conflicts": [_encode_conflict(c, sentence) for c in projected.conflicts],
+        "conflicts": [
+            {
+                "kind": conflict.kind.value,
+                "reason": conflict.reason,
+                "projections": [_encode_projection(p, sentence) for p in conflict.projections],
+                "spans": [_encode_span(span, sentence.target) for span in conflict.spans],
+            }
+            for conflict in projected.conflicts
+        ],
         "score": projected.score,
         "model_version": projected.model_version,
     }
@@ -131,36 +117,56 @@ def _encode_reviewed(reviewed: ReviewedSentence) -> Json:
         "annotation_id": reviewed.annotation_id,
         "updated_at": reviewed.updated_at,
         "notes": list(reviewed.notes),
-        "provenance": [_encode_provenance(each, source) for each in reviewed.provenance],
+        "provenance": [
+            {
+                "origin": each.origin.value,
+                **({} if each.source is None else {"source": _encode_span(each.source, source)}),
+            }
+            for each in reviewed.provenance
+        ],
+        "teacher_entities": _encode_entities(reviewed.teacher_entities, source),
+        "part": reviewed.part,
     }
 
 
 def decode_parallel(row: Mapping[str, object], where: str) -> ParallelSentence:
-    """Read back what `encode` made of a ParallelSentence. `where` names the row in errors.
+    """Decode a ParallelSentence. `where` names the row in errors.
 
     Raises:
         CorpusError: naming `where` and the field that is missing, mistyped or contradicts the text.
     """
-    return _decode_sentence(_checked(row, where))
+    return _decode_sentence(_checked(Fields(row, where)))
 
 
 def decode_projected(row: Mapping[str, object], where: str) -> ProjectedSentence:
-    """Read back what `encode` made of a ProjectedSentence; raises as `decode_parallel`."""
-    fields = _checked(row, where)
-    sentence = _decode_sentence(fields.child("sentence"))
+    """Decode a ProjectedSentence; raises as `decode_parallel`."""
+    return read_projected(Fields(row, where))
+
+
+def read_projected(fields: Fields) -> ProjectedSentence:
+    """Decode a ProjectedSentence; raises the error type of `fields`."""
+    sentence = _decode_sentence(_checked(fields).child("sentence"))
     return ProjectedSentence(
         sentence=sentence,
         entities=decode_entities(fields, "entities", sentence.target),
         projections=_decode_projections(fields, sentence),
-        conflicts=tuple(_decode_conflict(c, sentence) for c in fields.children("conflicts")),
+        conflicts=tuple(
+            Conflict(
+                kind=conflict.choice("kind", ConflictKind),
+                reason=conflict.text("reason"),
+                projections=_decode_projections(conflict, sentence),
+                spans=_decode_spans(conflict, "spans", sentence.target),
+            )
+            for conflict in fields.children("conflicts")
+        ),
         score=fields.number("score"),
         model_version=fields.text("model_version"),
     )
 
 
 def decode_reviewed(row: Mapping[str, object], where: str) -> ReviewedSentence:
-    """Read back what `encode` made of a ReviewedSentence; raises as `decode_parallel`."""
-    fields = _checked(row, where)
+    """Decode a ReviewedSentence; raises as `decode_parallel`."""
+    fields = _checked(Fields(row, where))
     sentence = _decode_sentence(fields.child("sentence"))
     entities = decode_entities(fields, "entities", sentence.target)
     return ReviewedSentence(
@@ -177,31 +183,31 @@ def decode_reviewed(row: Mapping[str, object], where: str) -> ReviewedSentence:
         updated_at=fields.text_or_none("updated_at"),
         notes=fields.texts("notes"),
         provenance=_decode_provenance(fields, sentence.source, len(entities)),
+        teacher_entities=decode_entities_or_none(fields, "teacher_entities", sentence.source),
+        part=fields.text_or_none("part"),
     )
 
 
 def decode_entities(fields: Fields, key: str, text: str) -> tuple[Entity, ...]:
-    """The entities listed under `key`, checked against `text`.
+    """Decode the entities listed under `key`.
 
     Raises:
         CorpusError: if a span is not inside `text`, or covers something else than its own `text`
-            field says (the field may be absent).
+            field says (which may be absent).
     """
     return tuple(_decode_entity(entity, text) for entity in fields.children(key))
 
 
 def decode_entities_or_none(fields: Fields, key: str, text: str) -> tuple[Entity, ...] | None:
-    """As `decode_entities`, or None when `key` is absent or null."""
+    """Decode as `decode_entities`; None where `key` is absent or null."""
     return decode_entities(fields, key, text) if fields.has(key) else None
 
 
-def _checked(row: Mapping[str, object], where: str) -> Fields:
-    fields = Fields(row, where)
+def _checked(fields: Fields) -> Fields:
     found = fields.integer("schema")
-    if found != SCHEMA:
-        raise fields.error(
-            "schema", f"{found}, but this version reads {SCHEMA}", "Use the version that wrote it"
-        )
+    if found not in _READ:
+        what = f"{found}, but this version reads {' and '.join(map(str, _READ))}"
+        raise fields.error("schema", what, "Use the version that wrote it")
     return fields
 
 
@@ -241,6 +247,10 @@ def _decode_span(fields: Fields, text: str) -> Span:
     return span
 
 
+def _decode_spans(fields: Fields, key: str, text: str) -> tuple[Span, ...]:
+    return tuple(_decode_span(span, text) for span in fields.children(key))
+
+
 def _decode_projections(fields: Fields, sentence: ParallelSentence) -> tuple[Projection, ...]:
     return tuple(_decode_projection(each, sentence) for each in fields.children("projections"))
 
@@ -248,10 +258,10 @@ def _decode_projections(fields: Fields, sentence: ParallelSentence) -> tuple[Pro
 def _decode_projection(fields: Fields, sentence: ParallelSentence) -> Projection:
     source, text = _decode_entity(fields.child("source"), sentence.source), sentence.target
     target = _decode_span(fields.child("target"), text) if fields.has("target") else None
-    others = fields.children("alternatives") if fields.has("alternatives") else ()
-    alternatives = tuple(_decode_span(span, text) for span in others)
+    others = _decode_spans(fields, "alternatives", text) if fields.has("alternatives") else ()
+    propagated = fields.text_or_none("propagated")
     try:
-        return Projection(source, target, fields.number("score"), alternatives)
+        return Projection(source, target, fields.number("score"), others, propagated)
     except SpanError as error:
         raise fields.error_here(f"{error.where} {error.what}") from error
 
@@ -268,13 +278,4 @@ def _decode_provenance(fields: Fields, source: str, entities: int) -> tuple[Prov
             _decode_span(each.child("source"), source) if each.has("source") else None,
         )
         for each in given
-    )
-
-
-def _decode_conflict(fields: Fields, sentence: ParallelSentence) -> Conflict:
-    return Conflict(
-        kind=fields.choice("kind", ConflictKind),
-        reason=fields.text("reason"),
-        projections=_decode_projections(fields, sentence),
-        spans=tuple(_decode_span(span, sentence.target) for span in fields.children("spans")),
     )

@@ -13,6 +13,7 @@ from projection.records import (
     ConflictKind,
     Entity,
     LabelOrigin,
+    ParallelSentence,
     ProjectedSentence,
     Provenance,
     ReviewedSentence,
@@ -21,6 +22,8 @@ from projection.records import (
 )
 
 LABELS = ("PER", "ORG", "LOC", "MISC")
+SOURCE = "The Bank of Portugal left Portugal for Porto."
+TARGET = "El Banco de Portugal se fue a otra parte."
 BANCO, PORTUGAL = Entity(Span(3, 20), "ORG"), Entity(Span(12, 20), "LOC")
 CAPTURED = Path(__file__).parents[3] / "shared" / "label-studio"
 
@@ -54,6 +57,12 @@ def exported(overlapping: ProjectedSentence) -> dict[str, Any]:
         "inner_id": 4,
     }
     return json.loads(json.dumps(task))
+
+
+def data_of(source: str, target: str) -> dict[str, Any]:
+    """The data of a task of this pair, without anything projected."""
+    sentence = ParallelSentence("banks-7", source, target, "en", "es", "banks.en:7")
+    return to_task(ProjectedSentence(sentence, (), (), (), 1.0, "a1b2c3"))["data"]
 
 
 def review(task: dict[str, Any]) -> ReviewedSentence:
@@ -180,12 +189,12 @@ def relabelled_in_place(result: list[dict[str, Any]]) -> None:
     result[0]["value"]["labels"] = ["MISC"]
 
 
-def carried_over(result: list[dict[str, Any]]) -> None:
+def was_propagated(result: list[dict[str, Any]]) -> None:
     result[0]["meta"]["propagated"] = "Banco: LOC → ORG"
 
 
-def carried_over_and_changed(result: list[dict[str, Any]]) -> None:
-    carried_over(result)
+def was_propagated_and_changed(result: list[dict[str, Any]]) -> None:
+    was_propagated(result)
     relabelled_in_place(result)
 
 
@@ -247,8 +256,8 @@ def written_by_a_program(result: list[dict[str, Any]]) -> None:
     [
         (border_dragged, LabelOrigin.CHANGED, BANK),
         (relabelled_in_place, LabelOrigin.CHANGED, BANK),
-        (carried_over, LabelOrigin.PROPAGATED, BANK),
-        (carried_over_and_changed, LabelOrigin.CHANGED, BANK),
+        (was_propagated, LabelOrigin.PROPAGATED, BANK),
+        (was_propagated_and_changed, LabelOrigin.CHANGED, BANK),
         (drawn_shorter, LabelOrigin.CHANGED, BANK),
         (drawn_the_same, LabelOrigin.PROJECTED, BANK),
         (drawn_with_another_label, LabelOrigin.PERSON, None),
@@ -358,8 +367,7 @@ def test_what_was_marked_in_the_source_is_noted_and_never_a_target_entity(
 
 def test_line_ends_may_look_different_in_the_source(exported: dict[str, Any]) -> None:
     """HTML has one character for them, Label Studio writes it as two, and the offsets hold."""
-    exported["data"]["source"] = "The Bank of Portugal left Portugal\r\nto Porto."
-    exported["data"]["source_entities"] = None
+    exported["data"] = data_of("The Bank of Portugal left Portugal\r\nto Porto.", TARGET)
     crossing = {"globalOffsets": {"start": 26, "end": 38}, "text": r"Portugal \nto"}
     exported["annotations"][0]["result"].append(marked_in_source(**crossing))
     assert review(exported).notes[-1].startswith("marked in the source: LOC “Portugal")
@@ -467,7 +475,7 @@ class TestWhatTheAnnotatorSaw:
 def test_a_drag_across_lines_is_believed_as_label_studio_writes_it(
     exported: dict[str, Any],
 ) -> None:
-    exported["data"]["target"] = "El Banco\r\nde Portugal se fue a otra parte."
+    exported["data"] = data_of(SOURCE, "El Banco\r\nde Portugal se fue a otra parte.")
     value = {"start": 3, "end": 21, "text": r"Banco\n\nde Portugal", "labels": ["ORG"]}
     value["end"] = exported["data"]["target"].index(" se")
     exported["predictions"] = []
@@ -667,15 +675,7 @@ class TestAnnotationOf:
 
 def _renamed(captured: dict[str, Any]) -> dict[str, Any]:
     """A captured body of an earlier layout, under the names of this one."""
-    old = captured["data"]
-    data = {
-        **old,
-        "source": old["src"],
-        "target": old["tgt"],
-        "source_lang": "en",
-        "origin": "captured:1",
-        "source_entities": old["src_entities"],
-    }
+    data = data_of(captured["data"]["src"], captured["data"]["tgt"])
     text = json.dumps({**captured, "data": data})
     return json.loads(text.replace('"tgt_ner"', '"entities"').replace('"tgt_text"', '"target"'))
 

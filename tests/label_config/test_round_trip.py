@@ -9,7 +9,7 @@ from label_studio_sdk.label_interface.interface import LabelInterface
 
 from label_config.annotations import annotation_of, reviewed_of
 from label_config.labeling_config import build_config
-from label_config.tasks import conflicts_of, sentence_of, to_prediction, to_task
+from label_config.tasks import record_of, to_prediction, to_task
 from projection.records import (
     Conflict,
     ConflictKind,
@@ -115,10 +115,8 @@ def exported(
 
 @patient
 @given(projected_sentences())
-def test_a_task_gives_its_sentence_and_conflicts_back(projected: ProjectedSentence) -> None:
-    task = sent(to_task(projected))
-    assert sentence_of(task) == projected.sentence
-    assert conflicts_of(task) == projected.conflict_kinds
+def test_a_task_gives_its_record_back(projected: ProjectedSentence) -> None:
+    assert record_of(sent(to_task(projected))) == projected
 
 
 @patient
@@ -135,6 +133,7 @@ def test_submitting_a_prediction_untouched_accepts_it(projected: ProjectedSenten
     (reviewed,) = reviewed_of(task, LABELS)
     assert reviewed.status is ReviewStatus.ACCEPTED
     assert reviewed.sentence == projected.sentence
+    assert reviewed.source_entities == projected.source_entities
     assert placed(list(reviewed.entities)) == placed(projected.entities)
     assert reviewed.predicted is not None
     by_all = [(e.span, e.label, e.score or 0) for e in reviewed.predicted]

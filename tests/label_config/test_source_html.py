@@ -12,13 +12,10 @@ from hypothesis import strategies as st
 from label_config.source_html import (
     CSS,
     MOST_SHOWN,
-    PLAIN,
     as_html_text,
     doubts_html,
     numbered_sources,
-    place_of,
     source_html,
-    with_propagated,
 )
 from label_config.target_css import CSS as MARKS
 from label_config.target_css import Mark
@@ -103,7 +100,7 @@ def test_chips_are_numbered_in_reading_order_and_show_label_and_confidence(
     overlapping: ProjectedSentence,
 ) -> None:
     page = Page(source_html(overlapping))
-    assert page.chip_tags() == ["1 ORG 0.66", "2 LOC 0.41", "3 LOC not found"]
+    assert page.chip_tags() == ["1 ORG 0.66", "2 LOC 0.41", "3 LOC failed mapping"]
 
 
 def test_the_text_of_the_source_is_the_sentence_and_nothing_else(
@@ -138,7 +135,7 @@ def test_hovering_a_chip_tells_where_the_entity_went(overlapping: ProjectedSente
     assert [chip["title"] for chip in Page(source_html(overlapping)).chips()] == [
         "ORG → “Banco de Portugal” 0.66",
         "LOC → “Portugal” 0.41",
-        "LOC → not found",
+        "LOC → failed mapping",
     ]
 
 
@@ -148,7 +145,7 @@ def test_conflicts_are_told_with_kind_reason_and_confidence(overlapping: Project
         "⚠ overlap 1, 2 — “Portugal” is claimed by both “Bank of Portugal” and “Portugal” · 0.41"
         in shown
     )
-    assert "⚠ not found 3 — no place was found for “Porto”" in shown
+    assert "⚠ failed mapping 3 — no place was found for “Porto”" in shown
 
 
 def test_a_long_list_of_conflicts_ends_early_and_says_so(overlapping: ProjectedSentence) -> None:
@@ -178,12 +175,12 @@ def test_what_else_an_entity_could_be_is_told_in_reason_and_on_the_chip(
     assert [chip["title"] for chip in Page(source_html(shown)).chips()] == [
         "ORG → “Banco” 0.66 · possible: “fue”",
         "LOC → “Portugal” 0.41",
-        "LOC → not found · possible: “Portugal”",
+        "LOC → failed mapping · possible: “Portugal”",
     ]
     assert (
-        "⚠ not found 3 — “Porto” (LOC) was not found in the translation: "
+        "⚠ failed mapping 3 — “Porto” (LOC) was not found in the translation: "
         "“Portugal” is taken by “Portugal” · draw it below, or leave it"
-        "⚠ ambiguous 1 — “Bank of Portugal” was found as “Banco” but could also be “fue” · 0.66"
+        "⚠ one-to-many 1 — “Bank of Portugal” was found as “Banco” but could also be “fue” · 0.66"
     ) in doubts(shown).text
 
 
@@ -194,28 +191,26 @@ def test_what_was_not_found_comes_with_what_to_do_about_it(overlapping: Projecte
     assert "draw it" not in overlap
 
 
-def test_every_kind_of_conflict_has_a_plain_name() -> None:
-    assert set(PLAIN) == set(ConflictKind)
-    assert not any("_" in name for name in PLAIN.values())
-
-
 def test_a_sentence_without_conflicts_says_so(clean: ProjectedSentence) -> None:
     assert doubts(clean).text == "✓ nothing is in doubt"
 
 
 @pytest.mark.parametrize(
-    ("became", "tag", "title"),
+    ("propagated", "tag", "title"),
     [
         pytest.param("MISC", "1 ORG ↪ MISC", "ORG → “Banco de Portugal” ↪ MISC", id="relabelled"),
-        pytest.param("", "1 ORG ↪", "ORG → “Banco de Portugal” ↪", id="moved"),
+        pytest.param("ORG", "1 ORG ↪", "ORG → “Banco de Portugal” ↪", id="moved"),
+        pytest.param("", "1 ORG ↪ no entity", "ORG → ↪ no entity", id="deleted"),
     ],
 )
 def test_a_chip_says_what_a_correction_of_other_sentences_made_of_it(
-    overlapping: ProjectedSentence, became: str, tag: str, title: str
+    overlapping: ProjectedSentence, propagated: str, tag: str, title: str
 ) -> None:
-    place = place_of(overlapping.projections[0].source)
-    page = Page(source_html(overlapping, {place: became}))
-    assert page.chip_tags() == [tag, "2 LOC 0.41", "3 LOC not found"]
+    bank, *others = overlapping.projections
+    target = bank.target if propagated else None
+    corrected = Projection(bank.source, target, 0.0, propagated=propagated)
+    page = Page(source_html(replace(overlapping, projections=(corrected, *others))))
+    assert page.chip_tags() == [tag, "2 LOC 0.41", "3 LOC failed mapping"]
     assert page.chips()[0]["title"] == title
 
 
@@ -248,7 +243,7 @@ def test_nothing_from_a_corpus_becomes_markup(hostile: str) -> None:
     placed = Projection(Entity(here, hostile), None, 0.0, (here,))
     page = Page(source_html(one(hostile, hostile, placed)))
     assert {tag for tag, _ in page.tags} <= OURS
-    assert page.chips()[0]["title"] == f"{hostile} → not found · possible: “{hostile}”"
+    assert page.chips()[0]["title"] == f"{hostile} → failed mapping · possible: “{hostile}”"
     placed = Projection(Entity(here, hostile), here, 0.5)
     conflict = Conflict(ConflictKind.OVERLAP, f"“{hostile}” is claimed twice", (placed,))
     projected = one(hostile, hostile, placed, conflicts=(conflict,))
@@ -300,10 +295,9 @@ def test_no_color_is_fixed_for_one_theme(fixed: str) -> None:
     assert fixed not in (CSS + MARKS).replace("white-space", "")
 
 
-def test_what_was_propagated_is_said_once_and_escaped(clean: ProjectedSentence) -> None:
-    html = with_propagated(doubts_html(clean, ()), "<b>: LOC → ORG")
-    again = with_propagated(html, "Siemens: LOC → ORG")
+def test_what_was_propagated_has_a_line_of_its_own_and_is_escaped(clean: ProjectedSentence) -> None:
+    html = doubts_html(clean, (), "<b>: LOC → ORG")
+    assert html.count("sf-propagated") == 1
     assert "&lt;b&gt;: LOC → ORG" in html
-    assert again.count("sf-propagated") == 1
-    assert "&lt;b&gt;" not in again
-    assert Page(again).text.endswith("↪ propagated — Siemens: LOC → ORG")
+    assert Page(html).text.endswith("↪ propagated — <b>: LOC → ORG")
+    assert "sf-propagated" not in doubts_html(clean, ())

@@ -9,8 +9,9 @@ import pytest
 from label_studio_sdk.label_interface.interface import LabelInterface
 
 from label_config.labeling_config import build_config
-from label_config.tasks import conflicts_of, sentence_of, to_prediction, to_task
+from label_config.tasks import record_of, sentence_of, to_prediction, to_task
 from projection.errors import ReviewError
+from projection.io.records_json import encode
 from projection.records import (
     Conflict,
     ConflictKind,
@@ -37,7 +38,7 @@ def test_fields_the_data_manager_filters_and_orders_by_are_flat(
         "source_lang": "en",
         "origin": "banks.en:7",
         "conflict": "failed_mapping, overlap",
-        "doubts": "not found, overlap",
+        "doubts": "failed mapping, overlap",
         "n_conflicts": 2,
         "min_confidence": 0.0,
         "n_entities": 2,
@@ -53,7 +54,7 @@ def test_fields_the_data_manager_filters_and_orders_by_are_flat(
 def test_a_sentence_without_conflicts_can_be_filtered_for(clean: ProjectedSentence) -> None:
     data = to_task(clean)["data"]
     assert (data["conflict"], data["doubts"]) == ("none", "")
-    assert (data["n_conflicts"], data["conflicts"]) == (0, [])
+    assert data["n_conflicts"] == 0
 
 
 def test_a_task_says_what_is_doubtful_and_how_each_region_looks(
@@ -85,10 +86,8 @@ def test_doubtful_regions_come_first_and_the_others_in_reading_order() -> None:
     assert [region["value"]["text"] for region in result] == ["Bea", "Dora", "Ana", "Cleo"]
 
 
-def test_source_entities_carry_what_they_cover(overlapping: ProjectedSentence) -> None:
-    first = to_task(overlapping)["data"]["source_entities"][0]
-    covers = {"start": 4, "end": 20, "label": "ORG", "text": "Bank of Portugal", "score": None}
-    assert first == covers
+def test_a_task_holds_the_record_in_its_one_form(overlapping: ProjectedSentence) -> None:
+    assert to_task(overlapping)["data"]["record"] == encode(overlapping)
 
 
 def test_a_sentence_that_nobody_looked_at_is_not_one_without_entities(
@@ -203,18 +202,28 @@ def test_label_studio_accepts_what_we_send(labels: tuple[str, ...]) -> None:
     assert interface.validate_prediction(to_prediction(projected), return_errors=True) == []
 
 
-def test_task_or_data_give_the_sentence_back(
+def test_the_record_comes_back_with_what_the_teacher_found_and_the_margin(
     task: dict[str, Any], overlapping: ProjectedSentence
 ) -> None:
-    assert sentence_of(task) == sentence_of(task["data"]) == overlapping.sentence
-
-
-def test_the_conflicts_a_task_was_sent_with_come_back(task: dict[str, Any]) -> None:
-    assert conflicts_of(task) == (ConflictKind.FAILED_MAPPING, ConflictKind.OVERLAP)
+    assert record_of(task) == overlapping
+    assert sentence_of(task) == overlapping.sentence
+    teacher = tuple(replace(p.source, score=0.8) for p in overlapping.projections)
+    mined = replace(
+        overlapping,
+        sentence=replace(overlapping.sentence, entities=None, margin=1.2),
+        projections=tuple(
+            replace(p, source=source)
+            for p, source in zip(overlapping.projections, teacher, strict=True)
+        ),
+    )
+    back = record_of(json.loads(json.dumps(to_task(mined))))
+    assert (back.sentence.entities, back.sentence.margin) == (None, 1.2)
+    assert back.source_entities == teacher
 
 
 DATA = "task 24 data"
-FIRST = f"{DATA}.source_entities[0]"
+SENTENCE = f"{DATA}.record.sentence"
+FIRST = f"{SENTENCE}.entities[0]"
 
 
 @pytest.mark.parametrize(
@@ -222,77 +231,31 @@ FIRST = f"{DATA}.source_entities[0]"
     [
         *[
             pytest.param(
-                [key], None, f"{DATA} {key}", "None where text should be", id=f"{key} is null"
+                ["record", "sentence", key],
+                None,
+                f"{SENTENCE} {key}",
+                "None where text should be",
+                id=f"{key} is null",
             )
-            for key in ("pair_id", "lang", "source_lang", "source", "target", "origin")
+            for key in ("id", "target_lang", "source_lang", "source", "target", "origin")
         ],
+        pytest.param(["record"], [], f"{DATA} record", "[] where an object", id="no object"),
         pytest.param(
             ["source"], ["x"], f"{DATA} source", "['x'] where text should be", id="a list"
         ),
+        pytest.param(["target"], "El Banco", f"{DATA} target", "not the text", id="another text"),
         pytest.param(
-            ["source_entities"],
-            {},
-            f"{DATA} source_entities",
-            "{} where a list",
-            id="entities no list",
+            ["record", "sentence", "entities", 0, "start"], 5, FIRST, "covers 'ank of", id="moved"
         ),
         pytest.param(
-            ["source_entities", 0],
-            "x",
-            f"{DATA} source_entities[0]",
-            "'x' where an object",
-            id="no entity",
-        ),
-        pytest.param(["source_entities", 0, "start"], 5, FIRST, "covers 'ank of", id="moved"),
-        pytest.param(["source_entities", 0, "text"], "Bank", FIRST, "shown as 'Bank'", id="text"),
-        pytest.param(
-            ["source_entities", 0, "text"],
-            None,
-            f"{FIRST} text",
-            "None where text",
-            id="text is null",
-        ),
-        pytest.param(["source_entities", 0, "start"], -1, FIRST, "before the text", id="negative"),
-        pytest.param(["source_entities", 0, "end"], 900, FIRST, "past the text", id="too far"),
-        pytest.param(["source_entities", 0, "end"], 4, FIRST, "empty", id="empty span"),
-        pytest.param(
-            ["source_entities", 0, "end"],
-            "20",
-            f"{FIRST} end",
-            "'20' where a whole number",
-            id="a string",
+            ["record", "sentence", "entities", 0, "end"], 900, FIRST, "past the text", id="too far"
         ),
         pytest.param(
-            ["source_entities", 0, "end"],
-            20.0,
-            f"{FIRST} end",
-            "20.0 where a whole number",
-            id="a float",
-        ),
-        pytest.param(
-            ["source_entities", 0, "start"],
-            True,
-            f"{FIRST} start",
-            "True where a whole number",
-            id="a bool",
-        ),
-        pytest.param(
-            ["source_entities", 0, "start"],
-            None,
-            f"{FIRST} start",
-            "None where a whole number",
-            id="no offset",
-        ),
-        pytest.param(
-            ["source_entities", 0, "label"], "", FIRST, "without a label", id="unlabelled"
-        ),
-        pytest.param(["source_entities", 0, "score"], 1.5, FIRST, "probability", id="score 1.5"),
-        pytest.param(
-            ["source_entities", 0, "score"],
-            "1",
-            f"{FIRST} score",
-            "'1' where a number",
-            id="score a text",
+            ["record", "conflicts", 1, "kind"],
+            "gossip",
+            f"{DATA}.record.conflicts[1] kind",
+            "'gossip' is none of failed_mapping",
+            id="an unknown kind of conflict",
         ),
     ],
 )
@@ -300,27 +263,40 @@ def test_a_task_that_contradicts_itself_is_refused(
     task: dict[str, Any], path: list[Any], value: object, where: str, what: str
 ) -> None:
     *parents, last = path
-    place = task["data"]
+    inner = task["data"]
     for step in parents:
-        place = place[step]
-    place[last] = value
+        inner = inner[step]
+    inner[last] = value
     with pytest.raises(ReviewError) as caught:
-        sentence_of(task, "task 24")
+        record_of(task, "task 24")
     assert caught.value.where == where
     assert what in caught.value.what
     assert caught.value.fix
 
 
-@pytest.mark.parametrize("key", ["pair_id", "target", "source_entities"])
+@pytest.mark.parametrize("key", ["record", "target"])
 def test_a_missing_field_is_named(task: dict[str, Any], key: str) -> None:
     del task["data"][key]
     with pytest.raises(ReviewError, match=f"task 24 data {key}: missing.*spanferry push"):
         sentence_of(task, "task 24")
 
 
-def test_an_unknown_kind_of_conflict_is_refused(task: dict[str, Any]) -> None:
-    task["data"]["conflicts"][1]["kind"] = "gossip"
-    with pytest.raises(
-        ReviewError, match=r"conflicts\[1\] kind: 'gossip' is none of failed_mapping"
-    ):
-        conflicts_of(task)
+def test_a_task_of_an_older_version_is_refused_with_the_fix() -> None:
+    data = {
+        "pair_id": "plain-1",
+        "lang": "de",
+        "source_lang": "en",
+        "source": "It rained.",
+        "target": "Hat geregnet.",
+        "origin": "plain.en:1",
+        "conflict": "none",
+        "conflicts": [],
+        "source_entities": None,
+        "projections": [],
+    }
+    with pytest.raises(ReviewError) as caught:
+        record_of({"id": 3, "data": data}, "task 3")
+    assert str(caught.value) == (
+        "task 3 data record: missing: an older spanferry pushed this task. Export the project with "
+        "that version, then `spanferry push` the export to a new project"
+    )

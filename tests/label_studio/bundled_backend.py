@@ -1,21 +1,23 @@
 """The backend as `spanferry serve` makes it, with the bundled models, in this process."""
 
+import re
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 from flask import request
 from werkzeug.serving import make_server
 
 from ml_backend.api.app import create_app
-from ml_backend.api.webhook import EventLog
-from ml_backend.api.wire import Json
 from ml_backend.auth import Credentials
 from ml_backend.serving.engine import Engine, load_function
 from ml_backend.serving.model_store import ModelStore
 from ml_backend.settings import Settings
+from projection.io.records_json import Json
 
 CREDENTIALS = Credentials("label-studio", "öffne dich: Sesam")
 
@@ -37,6 +39,19 @@ class BundledBackend:
         ]
 
 
+def events_of(url: str, credentials: Credentials, at_least: int) -> dict[str, int]:
+    """The webhook events a backend has counted by action, once there are as many as expected."""
+    deadline = time.monotonic() + 10
+    while True:
+        answer = httpx.get(f"{url}/metrics", auth=(credentials.user, credentials.password))
+        lines = re.findall(r'webhook_events_total{action="(\w+)"} (\d+)', answer.text)
+        found = {action: int(count) for action, count in lines}
+        if sum(found.values()) >= at_least:
+            return found
+        assert time.monotonic() < deadline, f"{found} of {at_least} events"
+        time.sleep(0.05)
+
+
 @contextmanager
 def bundled_backend(
     data_dir: Path, environment: Mapping[str, str] | None = None
@@ -53,11 +68,10 @@ def bundled_backend(
             "SPANFERRY_BACKEND_PASSWORD": CREDENTIALS.password,
         }
     )
-    log = EventLog(settings.events_file, settings.event_queue)
     asked: list[tuple[Json, Json]] = []
     store, turn = ModelStore(settings.model_store), settings.sentences_per_turn
     with Engine(load_function(settings), store, turn=turn) as engine:
-        app = create_app(settings, engine, log)
+        app = create_app(settings, engine)
 
         @app.after_request
         def note(response):  # type: ignore[no-untyped-def]  # Flask's own types are many
@@ -75,4 +89,3 @@ def bundled_backend(
             http.shutdown()
             thread.join()
             http.server_close()
-            log.close()

@@ -4,7 +4,6 @@ import importlib.util
 import shutil
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import count
@@ -18,9 +17,7 @@ from werkzeug.serving import make_server
 
 from label_config.labeling_config import build_config
 from ml_backend.api.app import create_app
-from ml_backend.api.webhook import EventLog
 from ml_backend.demo.label_studio_server import LabelStudioServer
-from ml_backend.jobs.events import Event
 from ml_backend.jobs.queue import JobQueue
 from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.serving.engine import Engine, Load
@@ -28,11 +25,12 @@ from ml_backend.serving.model_store import ModelStore
 from ml_backend.settings import Settings
 from projection.pipeline.conflicts import Policy
 from projection.pipeline.run import project_corpus
-from tests.events import read_events
 from tests.label_studio.bundled_backend import CREDENTIALS
 from tests.label_studio.examples import EXAMPLES, LABELS, SECOND, FixedProjector
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from tests.label_studio.pages import ReviewPage
 
 _numbers = count(1)
@@ -78,13 +76,21 @@ def used_folder(label_studio: LabelStudioServer, tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def reviewer(label_studio: LabelStudioServer) -> Iterator["ReviewPage"]:
-    """A logged-in browser window."""
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
     pages = pytest.importorskip("tests.label_studio.pages", reason="no playwright: the dev extra")
     if pages.chromium() is None:
         pytest.skip("there is no Chromium: install one, or name it in CHROMIUM")
-    with pages.reviewing(label_studio) as page:
+    with pages.browsing() as browser:
+        yield browser
+
+
+@pytest.fixture
+def reviewer(browser: "Browser", label_studio: LabelStudioServer) -> Iterator["ReviewPage"]:
+    """A logged-in browser window."""
+    from tests.label_studio.pages import reviewing  # noqa: PLC0415  needs playwright
+
+    with reviewing(browser, label_studio) as page:
         yield page
 
 
@@ -116,27 +122,17 @@ class RunningBackend:
         store = ModelStore(self.settings.model_store)
         self._engine = Engine(lambda _: self.projector, store, poll_seconds=0.05).start()
         self.queue = JobQueue(self.settings.jobs_folder)
-        self._log = EventLog(self.settings.events_file, self.settings.event_queue)
-        app = create_app(self.settings, self._engine, self._log)
+        app = create_app(self.settings, self._engine)
         self._http = make_server("127.0.0.1", 0, app, threaded=True)
         self._thread = threading.Thread(target=self._http.serve_forever)
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._http.port}"
-
-    def events(self, at_least: int) -> list[Event]:
-        """The events written so far, once there are as many as expected."""
-        deadline = time.monotonic() + 10
-        while len(found := list(read_events(self.settings.events_file))) < at_least:
-            assert time.monotonic() < deadline, f"{len(found)} of {at_least} events"
-            time.sleep(0.05)
-        return found
 
     def close(self) -> None:
         self._http.shutdown()
         self._thread.join()
         self._http.server_close()
         self._engine.close()
-        self._log.close()
 
 
 @pytest.fixture

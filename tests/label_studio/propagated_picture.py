@@ -1,4 +1,4 @@
-"""Two sentences corrected alike, and the third in which that was carried over."""
+"""Two sentences corrected alike, and the third to which that was propagated."""
 
 from pathlib import Path
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from playwright.sync_api import sync_playwright
 
-from ml_backend.report.folder import PAGE
+from ml_backend.report.page import PAGE
 from tests.label_studio.pages import SWITCHES, chromium
 
 WIDTH, HEIGHT = 1000, 760

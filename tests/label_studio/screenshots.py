@@ -15,7 +15,7 @@ from pathlib import Path
 
 from label_config.labeling_config import build_config
 from ml_backend.cli.push import labels_of_run
-from ml_backend.demo.label_studio_server import LabelStudioServer
+from ml_backend.demo.label_studio_server import Account, LabelStudioServer
 from ml_backend.label_studio.client import ReviewServer
 from ml_backend.label_studio.tabs import REVIEW_QUEUE, review_tabs
 from ml_backend.review.push import push
@@ -23,7 +23,7 @@ from projection.pipeline.run import load_run
 from projection.records import ProjectedSentence
 from projection.text.words import is_character_language
 from tests.label_studio.interactive_pictures import interactive_pictures
-from tests.label_studio.pages import NEXT_SPAN, reviewing
+from tests.label_studio.pages import NEXT_SPAN, browsing, reviewing
 from tests.label_studio.propagated_picture import propagated_picture
 
 WIDTH, HEIGHT = 1440, 620
@@ -79,9 +79,10 @@ def best(sentences: Iterable[ProjectedSentence], score: Score) -> ProjectedSente
 def take_all(run: Path, out: Path, data_dir: Path) -> None:
     sentences = list(load_run(run))
     with (
-        LabelStudioServer(data_dir, user="reviewer@example.org") as studio,
+        LabelStudioServer(data_dir, account=Account.made_up("reviewer@example.org")) as studio,
         ReviewServer.connect(studio.url, studio.account.token) as server,
-        reviewing(studio, WIDTH, HEIGHT) as page,
+        browsing() as browser,
+        reviewing(browser, studio, WIDTH, HEIGHT) as page,
     ):
         project = server.ensure_project(TITLE, build_config(labels_of_run(run)))
         push(server, project, sentences)

@@ -7,7 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from label_config.labeling_config import build_config
-from label_config.source_html import WHAT_TO_DO, with_propagated
+from label_config.source_html import WHAT_TO_DO
+from label_config.tasks import record_of, task_fields
 from ml_backend.cli import app
 from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.tabs import REVIEW_QUEUE
@@ -106,9 +107,9 @@ def test_a_full_task_says_everything_readably_at_a_glance(desk: Desk, theme: str
     assert page.overflow() == 0, "nothing scrolls on a small laptop"
     assert page.tags() == ["2 PER 0.99", "3 ORG 0.97", "4 ORG 0.66", "1 LOC 0.41", "5 LOC 0.94"]
     assert page.doubts().splitlines() == [
-        f"⚠ not found 6 — “Lisbon” (LOC) was not found in the translation{WHAT_TO_DO}",
+        f"⚠ failed mapping 6 — “Lisbon” (LOC) was not found in the translation{WHAT_TO_DO}",
         "⚠ overlap 1, 4 — “España” is claimed by both “Spain” and “Bank of Spain” · 0.41",
-        "⚠ unsure 1 — only 41 % sure that “España” is “Spain”",
+        "⚠ low confidence 1 — only 41 % sure that “España” is “Spain”",
     ]
     assert sorted(page.outlined()) == ["Banco de España", "España"]
     # WCAG 2.1, 1.4.3: small text.
@@ -125,8 +126,8 @@ def test_the_fullest_task_fits_on_a_small_laptop(desk: Desk) -> None:
     desk.project = project
     desk.lay_out(crowded())
     (task,) = desk.server.tasks(project)
-    doubts = with_propagated(task["data"]["doubts_html"], "Siemens: LOC → ORG; Ana: LOC → PER")
-    desk.server.update_task_data(task["id"], {**task["data"], "doubts_html": doubts})
+    fields = task_fields(record_of(task), "Siemens: LOC → ORG; Ana: LOC → PER")
+    desk.server.update_task_data(task["id"], {**task["data"], **fields})
     page = desk.open("full")
 
     lines = page.doubts().splitlines()
@@ -146,7 +147,9 @@ def test_what_was_not_found_alone_says_what_to_do_and_can_be_drawn(desk: Desk) -
 
     assert nothing == "", "there is no span to go to"
     assert WHAT_TO_DO == " · draw it below, or leave it"
-    assert said == [f"⚠ not found 1 — “Lisbon” (LOC) was not found in the translation{WHAT_TO_DO}"]
+    assert said == [
+        f"⚠ failed mapping 1 — “Lisbon” (LOC) was not found in the translation{WHAT_TO_DO}"
+    ]
     review = desk.reviewed()["not-found"]
     assert (review.status, marks(review)) == (ReviewStatus.CORRECTED, [("LOC", "Lisboa")])
 

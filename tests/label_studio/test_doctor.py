@@ -13,7 +13,7 @@ from ml_backend.cli import app
 from ml_backend.cli.doctor import expected_header
 from ml_backend.demo.label_studio_server import LabelStudioServer
 from ml_backend.label_studio.client import Project, ReviewServer
-from ml_backend.label_studio.doctor import Check, Verdict, diagnose
+from ml_backend.label_studio.doctor import CheckResult, CheckStatus, diagnose
 from ml_backend.review.push import push
 from tests.label_studio.conftest import CREDENTIALS, RunningBackend
 from tests.label_studio.examples import LABELS, SECOND, projected
@@ -33,7 +33,7 @@ class Patient:
 
     def examine(
         self, expected: str | None = CREDENTIALS.webhook_header["Authorization"]
-    ) -> dict[str, Check]:
+    ) -> dict[str, CheckResult]:
         key, title = self.studio.account.token, self.project.title
         url, backend = self.studio.url, self.backend.url
         checks = list(diagnose(url, key, title, backend, expected=expected))
@@ -60,7 +60,7 @@ def patient(
     return Patient(label_studio, server, project, backend)
 
 
-def test_a_healthy_set_up_has_nothing_to_mend(patient: Patient) -> None:
+def test_a_healthy_set_up_needs_no_fix(patient: Patient) -> None:
     found = patient.examine()
 
     assert {name: check.verdict for name, check in found.items()} == dict.fromkeys(
@@ -77,7 +77,7 @@ def test_a_healthy_set_up_has_nothing_to_mend(patient: Patient) -> None:
             "model version",
             "webhook",
         ],
-        Verdict.OK,
+        CheckStatus.OK,
     )
 
 
@@ -140,14 +140,14 @@ def version_is_the_title(patient: Patient) -> None:
         ),
     ],
 )
-def test_a_planted_fault_is_found_with_its_mend(
+def test_a_planted_fault_is_found_with_its_fix(
     patient: Patient, hurt: Callable[[Patient], None], name: str, finding: str, fix: str
 ) -> None:
     hurt(patient)
 
     found = patient.examine()[name]
 
-    assert found.verdict is Verdict.PROBLEM
+    assert found.verdict is CheckStatus.PROBLEM
     assert finding in found.finding
     assert fix in found.fix
 
@@ -155,14 +155,16 @@ def test_a_planted_fault_is_found_with_its_mend(
 @pytest.mark.parametrize(
     ("hurt", "expected", "verdict"),
     [
-        pytest.param(old_webhook_password, None, Verdict.OK, id="nobody here knows the password"),
-        pytest.param(no_webhook_password, None, Verdict.PROBLEM, id="but that there is one"),
-        pytest.param(no_webhook_password, "", Verdict.OK, id="the backend lets everyone in"),
-        pytest.param(old_webhook_password, "", Verdict.OK, id="whatever it sends"),
+        pytest.param(
+            old_webhook_password, None, CheckStatus.OK, id="nobody here knows the password"
+        ),
+        pytest.param(no_webhook_password, None, CheckStatus.PROBLEM, id="but that there is one"),
+        pytest.param(no_webhook_password, "", CheckStatus.OK, id="the backend lets everyone in"),
+        pytest.param(old_webhook_password, "", CheckStatus.OK, id="whatever it sends"),
     ],
 )
 def test_a_webhook_is_judged_by_what_is_known_of_the_backend(
-    patient: Patient, hurt: Callable[[Patient], None], expected: str | None, verdict: Verdict
+    patient: Patient, hurt: Callable[[Patient], None], expected: str | None, verdict: CheckStatus
 ) -> None:
     hurt(patient)
     assert patient.examine(expected)["webhook"].verdict is verdict
@@ -194,7 +196,7 @@ def test_another_labeling_config_is_found(
     key = label_studio.account.token
     found = {c.name: c for c in diagnose(label_studio.url, key, "Of somebody else")}
 
-    assert found["labeling config"].verdict is Verdict.PROBLEM
+    assert found["labeling config"].verdict is CheckStatus.PROBLEM
     assert found["predictions"].finding == "no tasks"
 
 
@@ -207,8 +209,8 @@ def test_a_config_of_another_look_is_worth_a_note(
     key = label_studio.account.token
     found = {c.name: c for c in diagnose(label_studio.url, key, project.title)}
 
-    assert found["labeling config"].verdict is Verdict.NOTE
-    assert found["backend"].verdict is Verdict.NOTE
+    assert found["labeling config"].verdict is CheckStatus.NOTE
+    assert found["backend"].verdict is CheckStatus.NOTE
 
 
 @pytest.mark.parametrize(
@@ -230,7 +232,7 @@ def test_what_cannot_be_reached_is_the_last_thing_said(
         "project": project.title,
     }
 
-    problems = [c for c in diagnose(**(known | changes)) if c.verdict is Verdict.PROBLEM]
+    problems = [c for c in diagnose(**(known | changes)) if c.verdict is CheckStatus.PROBLEM]
 
     assert problems[0].name == name
     assert problems[0].fix

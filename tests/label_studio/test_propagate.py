@@ -1,4 +1,4 @@
-"""Corrections are carried over to the open tasks of a real Label Studio, and to nothing else."""
+"""Corrections are propagated to the open tasks of a real Label Studio, and to nothing else."""
 
 import json
 from pathlib import Path
@@ -11,12 +11,13 @@ from typer.testing import CliRunner
 from label_config.annotations import annotation_of
 from ml_backend.cli import app
 from ml_backend.demo.label_studio_server import LabelStudioServer
-from ml_backend.label_studio.client import Json, Project, ReviewServer
+from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.tabs import PROPAGATED, review_tabs
 from ml_backend.propagation.propagate import LeftOut, Propagated, Selection, carry_out, plan
 from ml_backend.review.pull import fetch_reviewed
 from ml_backend.review.push import push
 from ml_backend.review.repredict import repredict
+from projection.io.records_json import Json
 from projection.records import Entity, LabelOrigin, ReviewStatus
 from tests.label_studio.conftest import invited
 from tests.label_studio.examples import SECOND, Example, FixedProjector, place
@@ -238,7 +239,7 @@ def test_nothing_reviewed_and_nothing_pushed(server: ReviewServer, project: Proj
     assert (open_only.reviewed, open_only.open, open_only.findings) == (0, 1, ())
 
 
-def test_what_was_carried_over_and_accepted_says_so_in_the_export(
+def test_what_was_propagated_and_accepted_says_so_in_the_export(
     server: ReviewServer, project: Project, reviewed: dict[str, int]
 ) -> None:
     carry_out(server, plan(server, now(server, project), Selection()))
@@ -308,7 +309,7 @@ def test_repredicting_leaves_alone_what_happened_meanwhile(
     assert predictions["twice"].count(SECOND) == 1
 
 
-def test_the_verb_shows_first_and_changes_when_told(
+def test_the_command_shows_first_and_changes_when_told(
     label_studio: LabelStudioServer,
     server: ReviewServer,
     project: Project,
@@ -350,7 +351,7 @@ def test_the_verb_shows_first_and_changes_when_told(
     }
     assert (other["tasks"], other["corrections"], other["tab"]) == (0, [], None)
     assert (applied["changed"], applied["meanwhile"], applied["tasks"]) == (2, 0, 2)
-    assert "Nothing to carry over" in again
+    assert "Nothing to propagate" in again
     tabs = server.ensure_tabs(project, list(review_tabs()))
     assert applied["tab"] == server.tab_url(project, tabs[PROPAGATED.title])
     answer = httpx.get(

@@ -15,13 +15,14 @@ from label_config.labeling_config import build_config
 from label_config.tasks import NOT_YET, to_task
 from ml_backend.cli import app
 from ml_backend.demo.label_studio_server import LabelStudioServer
-from ml_backend.label_studio.client import Project, ReviewServer, TokenKind
-from ml_backend.label_studio.tabs import review_tabs
+from ml_backend.label_studio.client import Project, ReviewServer
+from ml_backend.label_studio.tabs import DISAGREEMENTS, review_tabs
 from ml_backend.review.pull import fetch_reviewed
 from ml_backend.review.push import push
 from ml_backend.review.repredict import RepredictReport, repredict
 from projection.errors import RunError, ServerError
 from projection.records import Entity, ReviewStatus, Span
+from tests.label_studio.bundled_backend import events_of
 from tests.label_studio.conftest import CREDENTIALS, RunningBackend
 from tests.label_studio.examples import (
     BY_ID,
@@ -79,7 +80,7 @@ def test_a_personal_access_token_is_as_good_as_a_legacy_one(
         token = browser.post("/api/token/", headers=headers).raise_for_status().json()["token"]
 
     with ReviewServer.connect(label_studio.url + "/", token) as server:
-        assert server.token_kind is TokenKind.PERSONAL
+        assert server.token_kind == "personal access token"
         assert server.find_project("no such project") is None
 
 
@@ -164,11 +165,11 @@ def test_tabs_are_made_once_and_filter_as_they_say(
         shown[title] = [pairs[task["id"]] for task in answer.json()["tasks"]]
     # The queue is ordered by how sure the projection is, the least sure first.
     assert shown["Queue"] == ["overlap", "combining", "chinese", "emoji"]
-    assert shown["Overlap"] == shown["Not found"] == shown["Unsure"] == ["overlap"]
-    assert shown["Ambiguous"] == shown["Target only"] == []
+    assert shown["Overlap"] == shown["Failed"] == shown["Low conf."] == ["overlap"]
+    assert shown["One-to-many"] == shown["Target only"] == []
     assert shown["Propagated"] == ["emoji"], "the other has been decided"
     assert shown["Audit"] == ["chinese", "lines"]
-    assert shown["Disputed"] == ["lines"]
+    assert shown["Disagreed"] == ["lines"]
     assert sorted(shown["Done"]) == ["lines", "plain"]
     assert shown["Unusable"] == ["lines"]
     assert shown["Skipped"] == ["none"]
@@ -183,7 +184,7 @@ def test_new_tabs_take_their_place_before_those_people_made(
         return httpx.request(method, url, headers=headers, **content).raise_for_status().json()  # type: ignore[arg-type]
 
     tabs = list(review_tabs())
-    server.ensure_tabs(project, tabs[::3])
+    server.ensure_tabs(project, [replace(DISAGREEMENTS, title="Disputed"), *tabs[::3]])
     body = {"project": project.id, "data": {"title": "Mine"}}
     ask("POST", "/api/dm/views", json=body)
 
@@ -226,7 +227,7 @@ def test_what_is_pushed_is_what_arrives(server: ReviewServer, project: Project) 
         assert marks == example.marks
 
 
-def test_another_text_under_a_known_id_is_told_and_left_alone(
+def test_another_text_under_a_known_id_is_pushed_and_named(
     server: ReviewServer, project: Project
 ) -> None:
     push(server, project, projected())
@@ -237,7 +238,8 @@ def test_another_text_under_a_known_id_is_told_and_left_alone(
 
     report = push(server, server.project(project.id), [edited])
 
-    assert (report.added, report.skipped, report.changed) == (0, 1, 1)
+    assert (report.added, report.skipped) == (1, 0)
+    assert report.collisions == (edited.sentence.origin,)
 
 
 def test_the_runs_of_two_models_are_not_mixed(server: ReviewServer, project: Project) -> None:
@@ -472,7 +474,7 @@ def test_a_review_reaches_the_backend(
         ReviewStatus.ACCEPTED,
     )
 
-    assert [event.action for event in backend.events(1)] == ["ANNOTATION_CREATED"]
+    assert events_of(backend.url, CREDENTIALS, 1) == {"ANNOTATION_CREATED": 1}
 
 
 @pytest.mark.parametrize(

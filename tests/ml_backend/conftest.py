@@ -3,12 +3,17 @@
 `fixed_loader` is also what the server process of test_serve.py loads.
 """
 
+import atexit
 import json
+import shutil
+import tempfile
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +23,6 @@ from flask.testing import FlaskClient
 
 from label_config.tasks import to_task
 from ml_backend.api.app import create_app
-from ml_backend.api.webhook import EventLog
 from ml_backend.serving.engine import Engine, Load
 from ml_backend.serving.model_store import ModelStore
 from ml_backend.settings import Settings
@@ -110,11 +114,48 @@ def wait_until(true: Callable[[], object], seconds: float = 10.0) -> None:
         time.sleep(0.005)
 
 
+@cache
+def _checkpoint() -> Path:
+    """A real checkpoint of a tagger with hardly any weights."""
+    # Tests that store no model should not wait for these.
+    from tokenizers import Tokenizer, models  # noqa: PLC0415
+    from transformers import (  # noqa: PLC0415
+        BertConfig,
+        BertForTokenClassification,
+        PreTrainedTokenizerFast,
+    )
+
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(models.WordLevel({"[UNK]": 0, "Berlin": 1}, "[UNK]")),
+        model_max_length=32,
+        unk_token="[UNK]",
+        pad_token="[UNK]",
+    ).save_pretrained(folder)
+    config = BertConfig(
+        vocab_size=2,
+        hidden_size=4,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        intermediate_size=4,
+        max_position_embeddings=32,
+        id2label={0: "O", 1: "B-PER", 2: "I-PER"},
+    )
+    BertForTokenClassification(config).save_pretrained(folder)
+    return folder
+
+
 def model_folder(folder: Path, **told: object) -> Path:
-    """A folder that looks like a saved model; `fixed_loader` reads its config."""
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps(told), "utf-8")
-    (folder / "model.safetensors").write_bytes(b"\0" * 16)
+    """A saved model, another one for whatever else is told; `fixed_loader` reads its config."""
+    from safetensors.numpy import load_file, save_file  # noqa: PLC0415
+
+    shutil.copytree(_checkpoint(), folder)
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    (folder / "config.json").write_text(json.dumps({**config, **told}), "utf-8")
+    weights = load_file(folder / "model.safetensors")
+    weights["classifier.bias"][:] = zlib.crc32(repr(told).encode()) % 1000 / 8
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     return folder
 
 
@@ -130,12 +171,13 @@ SENTENCE = ParallelSentence(
 
 
 def make_task(number: int = 1, **changed: Any) -> dict[str, Any]:
-    """A task as Label Studio 1.23 sends it. `changed` are fields of its data."""
+    """A task as Label Studio 1.23 sends it. `changed` are fields of its record's sentence."""
     sentence = replace(SENTENCE, id=f"news-{number}", origin=f"news.en:{number}")
-    projected = ProjectedSentence(sentence, (), (), (), 1.0, "imported")
+    data = to_task(ProjectedSentence(sentence, (), (), (), 1.0, "imported"))["data"]
+    data["record"]["sentence"].update(changed)
     return {
         "id": 100 + number,
-        "data": {**to_task(projected)["data"], **changed},
+        "data": {**data, **{key: changed[key] for key in ("source", "target") if key in changed}},
         "meta": {},
         "created_at": "2026-01-05T10:00:00.000000Z",
         "updated_at": "2026-01-05T10:00:00.000000Z",
@@ -233,15 +275,8 @@ def engine(settings: Settings, store: ModelStore) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def events(settings: Settings) -> Iterator[EventLog]:
-    events = EventLog(settings.events_file, settings.event_queue)
-    yield events
-    events.close()
-
-
-@pytest.fixture
-def app(settings: Settings, engine: Engine, events: EventLog) -> Flask:
-    return create_app(settings, engine, events)
+def app(settings: Settings, engine: Engine) -> Flask:
+    return create_app(settings, engine)
 
 
 @pytest.fixture

@@ -1,9 +1,13 @@
 """Reviews written by hand, for the ledger and the report."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
-from ml_backend.report.source import Reviews
+from ml_backend.report.source import ReviewedProject
+from projection.io.files import json_line
+from projection.io.records_json import encode
 from projection.records import (
     ConflictKind,
     Entity,
@@ -72,14 +76,33 @@ def review(
     )
 
 
-def reviews(*reviewed: ReviewedSentence, waiting: dict[str, int] | None = None) -> Reviews:
+def reviews(*reviewed: ReviewedSentence, waiting: dict[str, int] | None = None) -> ReviewedProject:
     """Them all, as a report takes them."""
-    return Reviews("News", reviewed, waiting)
+    return ReviewedProject("News", reviewed, waiting)
 
 
+def timed(count: int, base: float, each: float) -> list[ReviewedSentence]:
+    """So many accepted in `base` seconds, and as many with two entities drawn at `each` more."""
+    return [
+        *(review([ANNA], [ANNA], number=n, seconds=base) for n in range(count)),
+        *(
+            review([ANNA], [ANNA, SIEMENS_ORG, BERN], number=n, seconds=base + 2 * each)
+            for n in range(count, 2 * count)
+        ),
+    ]
+
+
+def write_export(folder: Path, *reviewed: ReviewedSentence, title: str = "News de") -> Path:
+    folder.mkdir()
+    (folder / "reviewed.jsonl").write_text("".join(json_line(encode(r)) for r in reviewed), "utf-8")
+    (folder / "summary.json").write_text(json.dumps({"title": title}), "utf-8")
+    return folder
+
+
+LOW, LOST = ConflictKind.LOW_CONFIDENCE, ConflictKind.FAILED_MAPPING
 ALL = (ANNA, SIEMENS, BERN)
 RIGHT = (ANNA, SIEMENS_ORG, BERN)
-UGLY: dict[str, Reviews] = {
+UGLY: dict[str, ReviewedProject] = {
     "nothing at all": reviews(),
     "nothing opened": reviews(waiting={"de": 3}),
     "all skipped": reviews(

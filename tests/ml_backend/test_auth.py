@@ -4,7 +4,6 @@ import base64
 import json
 import stat
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 
@@ -65,7 +64,7 @@ def test_the_webhook_header_is_let_in() -> None:
 @pytest.fixture
 def unset(settings: Settings) -> Settings:
     """Nobody has chosen a password."""
-    return replace(settings, user=None, password=None)
+    return settings.model_copy(update={"user": None, "password": None})
 
 
 def test_without_a_password_nobody_is_served_by_accident(unset: Settings) -> None:
@@ -99,7 +98,7 @@ def test_a_given_password_is_not_written_anywhere(settings: Settings) -> None:
 
 
 def test_a_password_alone_has_the_default_user(settings: Settings) -> None:
-    credentials = credentials_of(replace(settings, user=None))
+    credentials = credentials_of(settings.model_copy(update={"user": None}))
     assert credentials == Credentials("spanferry", "open sesame")
 
 
@@ -113,6 +112,6 @@ def test_an_unreadable_file_says_how_to_mend_it(unset: Settings, content: str) -
 
 
 def test_authentication_is_off_only_when_switched_off(unset: Settings) -> None:
-    off = replace(unset, auth=False)
+    off = unset.model_copy(update={"auth": False})
     assert ensure_credentials(off) is None
     assert credentials_of(off) is None

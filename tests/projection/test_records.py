@@ -1,5 +1,7 @@
 """Records refuse to contradict themselves."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -205,3 +207,26 @@ def test_provenance_goes_with_the_entities(provenance: list[Span | None], messag
 )
 def test_an_error_is_one_line(fix: str, line: str) -> None:
     assert str(SpanferryError("a.tmx:3", "no xml:lang", fix)) == line
+
+
+@pytest.mark.parametrize(("target", "propagated"), [(None, "ORG"), (Span(0, 4), "")])
+def test_a_propagated_label_goes_with_its_target(target: Span | None, propagated: str) -> None:
+    with pytest.raises(SpanError, match="contradicts the propagated"):
+        Projection(Entity(Span(0, 4), "PER"), target, 0.0, propagated=propagated)
+
+
+def test_the_source_entities_are_those_of_the_corpus_or_else_what_the_teacher_found() -> None:
+    found, own = Entity(Span(0, 4), "PER", 0.9), Entity(Span(9, 11), "PER")
+    projections = (Projection(own, None, 0.0), *(Projection(found, Span(0, 4), 0.8),) * 2)
+    without, with_own = sentence(), replace(sentence(), entities=(own,))
+    known = [
+        ProjectedSentence(each, (), projections, (), 0.0, "v").source_entities
+        for each in (without, with_own)
+    ]
+    assert known == [(found, own), (own,)]
+    reviewed = [
+        ReviewedSentence(each, (), ReviewStatus.ACCEPTED, "1", teacher_entities=(found,))
+        for each in (without, with_own)
+    ]
+    assert [each.source_entities for each in reviewed] == [(found,), (own,)]
+    assert replace(reviewed[0], teacher_entities=None).source_entities is None

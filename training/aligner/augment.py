@@ -1,8 +1,8 @@
-"""Training examples for the joint aligner: silver sentences, and what makes them harder.
+"""Training examples for the joint aligner, and changes that make silver sentences harder.
 
-Names are exchanged for others of a list, so that the model learns to transliterate instead of
-learning names by heart; phrases are taken out of the target, or the whole target is another
-sentence's, so that it learns to find nothing.
+Names are replaced by others of a list, so that the model learns to transliterate instead of
+memorising names. Phrases are deleted from the target, or the target is another sentence's, so that
+it learns to find nothing.
 """
 
 import random
@@ -33,16 +33,15 @@ class JointExample:
 
 
 def is_name_pair(sentence: SilverSentence) -> bool:
-    """Whether the sentence is nothing but a name of a list; what people corrected is none."""
-    return sentence.weight <= 1 and any(
-        len(source) == len(sentence.source) for source, _ in sentence.phrases
-    )
+    """Return whether the sentence is a name of a list and nothing else; reviewed ones are not."""
+    whole = (len(source) == len(sentence.source) for source, _ in sentence.phrases)
+    return sentence.weight <= 1 and any(whole)
 
 
 def joint_examples(
     silver: Sequence[SilverSentence], hardening: Hardening, seed: int
 ) -> Iterator[JointExample]:
-    """One example for each sentence, in order, and for a share of the listed names."""
+    """Yield one example for each sentence, in order, and for a share of the listed names."""
     rng = random.Random(seed)  # noqa: S311  a sample is no secret
     names: defaultdict[str, list[SilverSentence]] = defaultdict(list)
     before: dict[str, SilverSentence] = {}
@@ -51,35 +50,40 @@ def joint_examples(
             names[sentence.lang].append(sentence)
     for sentence in silver:
         if not is_name_pair(sentence):
-            other = before.get(sentence.lang, sentence)
-            yield hardened(sentence, names[sentence.lang], other, hardening, rng)
+            listed, other = names[sentence.lang], before.get(sentence.lang, sentence)
+            changed = sentence
+            if listed and rng.random() < hardening.renamed:
+                changed = renamed(sentence, rng.choice(listed), rng)
+            yield hardened(changed, other, hardening, rng)
             before[sentence.lang] = sentence
         elif rng.random() < hardening.lone_names:
             yield example_of(sentence)
 
 
 def hardened(
-    sentence: SilverSentence,
-    names: Sequence[SilverSentence],
-    other: SilverSentence,
-    hardening: Hardening,
-    rng: random.Random,
+    sentence: SilverSentence, other: SilverSentence, hardening: Hardening, rng: random.Random
 ) -> JointExample:
-    """The example of a sentence that is changed, or not, as chance has it."""
-    if names and rng.random() < hardening.renamed:
-        sentence = renamed(sentence, rng.choice(names), rng)
+    """Take translations out of the sentence at random, or give it the target of `other`."""
     chance = rng.random()
     if (chance := chance - hardening.emptied) < 0:
         return example_of(*emptied(sentence, rng))
     if (chance := chance - hardening.cut) < 0:
         return example_of(*cut(sentence, rng))
     if chance - hardening.mismatched < 0 and other.target != sentence.target:
-        return mismatched(sentence, other)
+        changed = replace(
+            sentence, target=other.target, phrases=(), sure=frozenset(), possible=frozenset()
+        )
+        return example_of(changed, [source for source, _ in sentence.phrases], mismatched=True)
     return example_of(sentence)
 
 
-def example_of(sentence: SilverSentence, lost: Iterable[Span] = ()) -> JointExample:
-    """The example of a sentence; phrases of the source in `lost` have no translation in it."""
+def example_of(
+    sentence: SilverSentence, lost: Iterable[Span] = (), *, mismatched: bool = False
+) -> JointExample:
+    """The example of a sentence; phrases of the source in `lost` have no translation in it.
+
+    In a mismatched sentence every word is linked to the null word.
+    """
     source, target = word_spans(sentence.source, "en"), word_spans(sentence.target, sentence.lang)
     entities = [
         (english, words_touched(target, found) if found is not None else None)
@@ -89,25 +93,24 @@ def example_of(sentence: SilverSentence, lost: Iterable[Span] = ()) -> JointExam
         ]
         if (english := words_touched(source, phrase)) is not None
     ]
+    known = mismatched or sentence.sure
     return JointExample(
         sentence.source,
         sentence.target,
         sentence.lang,
         tuple(sorted(set(entities), key=lambda pair: pair[0])),
-        _links_with_nulls(sentence, len(source), len(target), entities),
+        _links(sentence, len(source), len(target), entities) if known else frozenset(),
         sentence.weight,
     )
 
 
-def _links_with_nulls(
+def _links(
     sentence: SilverSentence,
     sources: int,
     targets: int,
     entities: Sequence[tuple[WordRange, WordRange | None]],
 ) -> Links:
-    """Sure links, and null links of words that nothing links and no translated phrase holds."""
-    if not sentence.sure:
-        return frozenset()
+    """Sure links, and null links of words that have no link and are in no translated phrase."""
     touched = sentence.sure | sentence.possible
     inside = [(english, found) for english, found in entities if found is not None]
     busy = {i for i, _ in touched} | {i for english, _ in inside for i in range(*english)}
@@ -120,7 +123,7 @@ def _links_with_nulls(
 
 
 def renamed(sentence: SilverSentence, name: SilverSentence, rng: random.Random) -> SilverSentence:
-    """The sentence with one of its names, on both sides, exchanged for another; else itself."""
+    """Replace one name of the sentence, on both sides; a sentence without names is returned."""
     choices = [p for p in sentence.phrases if p[0].of(sentence.source)[0].isupper()]
     if not choices:
         return sentence
@@ -147,12 +150,12 @@ def renamed(sentence: SilverSentence, name: SilverSentence, rng: random.Random) 
 
 @dataclass(frozen=True, slots=True)
 class _Move:
-    """How spans and words behind an exchanged phrase move."""
+    """How spans and words after an exchanged phrase move."""
 
     old: Span
     longer: int  # code points
     first: int  # word
-    last: int  # word behind the phrase
+    last: int  # word after the phrase
     more: int  # words
 
     def span(self, span: Span) -> Span:
@@ -167,7 +170,7 @@ class _Move:
 
 
 def _exchanged(text: str, old: Span, new: str, lang: str) -> tuple[str, _Move | None]:
-    """`text` with the phrase at `old` exchanged; no move if words grow into their neighbours."""
+    """Replace the phrase at `old`; no move if the new words merge with others."""
     before = word_spans(text, lang)
     touched = words_touched(before, old)
     made = text[: old.start] + new + text[old.end :]
@@ -185,7 +188,7 @@ def _moved(links: Links, source: _Move, target: _Move) -> Links:
 
 
 def emptied(sentence: SilverSentence, rng: random.Random) -> tuple[SilverSentence, list[Span]]:
-    """The sentence without the translation of one phrase, and that phrase; else as it was."""
+    """Delete the translation of one phrase, where possible; return that phrase, too."""
     if not sentence.phrases:
         return sentence, []
     gone = rng.choice(sentence.phrases)
@@ -193,7 +196,7 @@ def emptied(sentence: SilverSentence, rng: random.Random) -> tuple[SilverSentenc
 
 
 def cut(sentence: SilverSentence, rng: random.Random) -> tuple[SilverSentence, list[Span]]:
-    """The sentence without the end of its target, and the phrases whose translation went."""
+    """Delete the end of a target of four words or more; return the phrases that it loses, too."""
     words = word_spans(sentence.target, sentence.lang)
     keep = rng.randrange(len(words) // 2, len(words)) if len(words) > 3 else len(words)
     if keep == len(words):
@@ -214,14 +217,5 @@ def _without(sentence: SilverSentence, gone: Span) -> tuple[SilverSentence, list
         sure=_moved(sentence.sure, stay, move),
         possible=_moved(sentence.possible, stay, move),
     )
-    return changed, [english for english, found in sentence.phrases if found.overlaps(gone)]
-
-
-def mismatched(sentence: SilverSentence, other: SilverSentence) -> JointExample:
-    """The sentence with the target of another: nothing in it translates anything."""
-    strange = replace(sentence, target=other.target, phrases=(), sure=frozenset())
-    example = example_of(strange, [english for english, _ in sentence.phrases])
-    sources = len(word_spans(sentence.source, "en"))
-    targets = len(word_spans(other.target, other.lang))
-    nulls = {(i + 1, 0) for i in range(sources)} | {(0, j + 1) for j in range(targets)}
-    return replace(example, links=frozenset(nulls))
+    lost = [english for english, found in sentence.phrases if found.overlaps(gone)]
+    return changed, lost

@@ -1,7 +1,7 @@
-"""Fits an aligner's confidence to what proved right.
+"""Fits an aligner's confidence to how often its spans are right.
 
-What is right is known from three sources: silver phrase pairs, reviews, and gold. The aligner must
-not have been trained on these sentences, or it is surer of them than of others.
+The right spans come from silver phrase pairs, reviews or gold. The aligner must not have been
+trained on these sentences, or it is surer of them than of others.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
-from sklearn.preprocessing import StandardScaler
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit
 
 from projection.aligners.confidence import Calibration, Signals
 from projection.errors import TrainingError
@@ -20,18 +20,14 @@ from projection.io.gold import GoldSentence
 from projection.records import Entity, ParallelSentence, Projection, ReviewedSentence, Span
 from training.aligner.silver import SilverSentence
 from training.data.adjudication import newest_decisions
-from training.evaluation.reliability import Assessment, reliability
+from training.evaluation.reliability import Recalibration, reliability
 
 FEWEST = 50  # examples in all
 FEWEST_OF_EACH = 10  # right ones, and wrong ones
-STRENGTH = 1.0  # scikit-learn's C, on standardised features
 FOLDS = 5
 
 Example = tuple[Signals, bool]
-"""What the aligner saw of a span, and whether the span was exactly right."""
-
-Tag = Callable[[Sequence[ParallelSentence]], Sequence[tuple[Entity, ...]]]
-"""Finds the entities of source sentences, one tuple for each."""
+"""The aligner's signals of a span, and whether the span was exactly right."""
 
 
 @runtime_checkable
@@ -41,29 +37,29 @@ class GivesSignals(Protocol):
     calibration: Calibration
 
     def fits(self, sentence: ParallelSentence) -> bool:
-        """Whether the sentence can be read whole."""
+        """Return whether the sentence can be read whole."""
 
     def signals(
         self, sentences: Sequence[ParallelSentence]
     ) -> list[list[tuple[Projection, Signals | None]]]:
-        """For each sentence its projections, with what was seen of each; None if not found."""
+        """Return the projections of each sentence with their signals, None if not found."""
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write the checkpoint, its calibration included."""
 
 
 class Question(NamedTuple):
-    """A sentence with source entities, and for each of them the target spans that are right."""
+    """A sentence with source entities, and the target spans that are right for each."""
 
     sentence: ParallelSentence
     right: Mapping[Entity, frozenset[Span]]
 
 
 def silver_questions(silver: Iterable[SilverSentence]) -> Iterator[Question]:
-    """Each phrase that begins with a capital is an entity, right where the word aligner put it.
+    """Take each phrase that begins with a capital as an entity, right where word links put it.
 
-    What entities will not be like is left out: ordinary phrases, which are harder, and names of a
-    list, which stand alone and are easier.
+    Ordinary phrases are left out, which are harder than entities, and names of a list, which stand
+    alone and are easier.
     """
     for number, line in enumerate(silver, start=1):
         right: dict[Entity, frozenset[Span]] = {}
@@ -82,39 +78,30 @@ def silver_questions(silver: Iterable[SilverSentence]) -> Iterator[Question]:
 
 
 def gold_questions(gold: Iterable[GoldSentence]) -> Iterator[Question]:
-    """An entity may go to any gold span of its label."""
+    """Take any gold span of an entity's label as right."""
     for line in gold:
-        entities = line.sentence.entities or ()
-        if entities:
-            yield Question(line.sentence, _by_label(entities, line.target_entities))
+        yield from _question(line.sentence, line.target_entities)
 
 
-def review_questions(reviewed: Iterable[ReviewedSentence], teacher: Tag) -> Iterator[Question]:
-    """An entity may go to any span of its label that the annotator left; the newest review counts.
+def review_questions(reviewed: Iterable[ReviewedSentence]) -> Iterator[Question]:
+    """Take any span of an entity's label that the annotator left as right.
 
-    Reviews keep the source entities only if the corpus brought them along. Where it did not,
-    `teacher` finds them again: with the model of the projection, they are the same. What the
-    annotator saw plays no part, for the aligner answers anew.
+    The newest review of a sentence counts. Reviews that do not hold the source entities
+    (older exports) are left out.
     """
-    decided = [review for review in newest_decisions(reviewed) if review.judged]
-    waiting = [r.sentence for r in decided if r.sentence.entities is None]
-    found = iter(teacher(waiting) if waiting else ())
-    for review in decided:
-        known = review.sentence.entities
-        entities = next(found) if known is None else known
-        if entities:
-            yield Question(
-                replace(review.sentence, entities=entities), _by_label(entities, review.entities)
-            )
+    for review in newest_decisions(reviewed):
+        if review.judged:
+            sentence = replace(review.sentence, entities=review.source_entities)
+            yield from _question(sentence, review.entities)
 
 
-def _by_label(
-    entities: Iterable[Entity], answers: Sequence[Entity]
-) -> dict[Entity, frozenset[Span]]:
-    return {
+def _question(sentence: ParallelSentence, answers: Sequence[Entity]) -> Iterator[Question]:
+    right = {
         entity: frozenset(answer.span for answer in answers if answer.label == entity.label)
-        for entity in entities
+        for entity in sentence.entities or ()
     }
+    if right:
+        yield Question(sentence, right)
 
 
 def examples_of(
@@ -123,11 +110,11 @@ def examples_of(
     batch_size: int = 64,
     on_progress: Callable[[int], None] = lambda _done: None,
 ) -> list[Example]:
-    """Ask the aligner. Entities it does not find are no examples: there is no span to believe in.
+    """Ask the aligner; entities it does not find give no example.
 
     Args:
-        aligner: as it is to be calibrated.
-        questions: whose sentences it can read whole (`fits`).
+        aligner: the aligner to calibrate.
+        questions: with sentences that it can read whole (`fits`).
         batch_size: sentences at once.
         on_progress: told how many more sentences are done.
     """
@@ -146,7 +133,7 @@ def examples_of(
 
 
 def fit(examples: Sequence[Example]) -> Calibration:
-    """The logistic model of these examples, with ridge regularisation.
+    """Fit a logistic model with ridge regularisation to the examples.
 
     Raises:
         TrainingError: if there are too few of them, or too few right or wrong ones.
@@ -164,36 +151,55 @@ def fit(examples: Sequence[Example]) -> Calibration:
 
 
 def _fit(examples: Sequence[Example]) -> Calibration:
-    scaler = StandardScaler()
-    features = scaler.fit_transform(np.array([signals.features for signals, _ in examples]))
-    model = LogisticRegression(C=STRENGTH, max_iter=1000)
-    model.fit(features, np.array([is_right for _, is_right in examples], dtype=int))
+    """Minimise the log loss plus |w|²/2 of the weights of standardised features."""
+    features = np.array([signals.features for signals, _ in examples])
+    signs = np.array([1.0 if is_right else -1.0 for _, is_right in examples])
+    mean, varies = features.mean(0), np.ptp(features, axis=0) > 0
+    scale = np.where(varies, features.std(0), 1.0)
+    features = np.where(varies, (features - mean) / scale, 0.0)
+
+    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        weights = parameters[:-1]
+        margins = signs * (features @ weights + parameters[-1])
+        slopes = -signs * expit(-margins)
+        value = np.logaddexp(0, -margins).sum() + weights @ weights / 2
+        return value, np.append(features.T @ slopes + weights, slopes.sum())
+
+    start = np.zeros(features.shape[1] + 1)
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"ftol": 1e-12}).x
     # The scaling is folded into the weights, so that the checkpoint needs nothing else.
-    weights = model.coef_[0] / scaler.scale_
-    bias = model.intercept_[0] - weights @ scaler.mean_
-    return Calibration(tuple(float(weight) for weight in weights), float(bias))
+    weights = found[:-1] / scale
+    return Calibration(tuple(weights.tolist()), float(found[-1] - weights @ mean))
 
 
 def cross_validated(examples: Sequence[Example]) -> list[float]:
     """The probability of each example under a model fitted to the other four fifths.
 
-    Raises:
-        ValueError: if there are fewer than `FOLDS` right or wrong ones, which `fit` refuses.
+    Every fold has the same share of right examples, and needs at least one (`fit` sees to that).
     """
-    confidences = [0.0] * len(examples)
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
-    numbers = np.arange(len(examples))
-    for others, held_back in folds.split(numbers, [is_right for _, is_right in examples]):
-        calibration = _fit([examples[i] for i in others])
-        for i in held_back:
-            confidences[i] = calibration.probability(examples[i][0])
-    return confidences
+    rng = np.random.RandomState(0)
+    right = np.array([is_right for _, is_right in examples])
+    folds = np.empty(len(examples), dtype=int)
+    dealt = np.arange(len(examples)) % FOLDS
+    start = 0
+    for kind in (right[0], not right[0]):
+        places = np.flatnonzero(right == kind)
+        folds[places] = rng.permutation(np.sort(dealt[start : start + len(places)]))
+        start += len(places)
+    fitted = [
+        _fit([example for example, fold in zip(examples, folds, strict=True) if fold != held_back])
+        for held_back in range(FOLDS)
+    ]
+    return [
+        fitted[fold].probability(signals)
+        for (signals, _), fold in zip(examples, folds, strict=True)
+    ]
 
 
-def assess(examples: Sequence[Example], before: Calibration) -> Assessment:
-    """Compare what `before` says of the examples with what `fit` would, cross-validated."""
+def assess(examples: Sequence[Example], before: Calibration) -> Recalibration:
+    """Compare the confidences of `before` with those of `fit`, cross-validated."""
     right = [is_right for _, is_right in examples]
-    return Assessment(
+    return Recalibration(
         reliability([before.probability(signals) for signals, _ in examples], right),
         reliability(cross_validated(examples), right),
     )

@@ -1,20 +1,19 @@
-"""Annotators' reviews as training data for aligners: the examples to be trusted most.
+"""Makes silver sentences of reviews, the most trusted training data of aligners.
 
-A review says what the entities of the target are, and of those that were proposed also what they
-translate (`Provenance.source`), which nobody objected to: these pairs are taken as they are. Of the
-others, what the corpus knew of the source's entities came along; only pairs that are certain are
-made of the two, and the rest is left out:
+For a proposed entity the review knows what it translates (`Provenance.source`): these pairs are
+taken as they are. The other target entities are paired with the source entities of the corpus where
+that is certain, and left out otherwise:
 
 1. same label and same spelling, the only such entity on either side;
-2. of those left, the only entity of its label on either side;
-3. a target entity whose very letters stand in both texts exactly once, as whole words.
+2. of the rest, the only entity of its label on either side;
+3. a target entity whose text occurs in both sentences exactly once, as whole words.
 
 A source entity is absent from the target if all target entities found their pair without it, its
-letters are not in the target, and the annotator deleted no proposal of its label: that could have
-been its translation, only no entity to the annotator.
+text is not in the target, and the annotator deleted no proposal of its label (which could have been
+its translation, but no entity).
 
-What nobody looked at is left out: an aligner would learn its own answers. So is what an export that
-was split holds out: models are to be measured on it.
+Sentences accepted unseen are left out, of which an aligner would learn its own answers, and the
+parts that a split export holds out.
 """
 
 import unicodedata
@@ -24,18 +23,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from projection.aligners.baselines import occurrences
+from projection.errors import TrainingError
 from projection.io.corpus import covers
 from projection.io.files import parse_object
 from projection.records import Entity, ParallelSentence, ReviewedSentence, ReviewStatus, Span
 from projection.text.words import cuts_word, word_spans
 from training.aligner.silver import SilverSentence, read_silver
 from training.data.adjudication import newest_decisions
-from training.data.dataset import SUMMARY, load_export
+from training.data.dataset import SUMMARY
 from training.data.reviewed import REVIEWED, read_reviews
 from training.data.splits import TRAIN
 
 SOURCE_LANG = "en"
-WEIGHT = 5.0  # of a review, beside silver sentences of 1
+WEIGHT = 5.0  # of a review; silver sentences have 1
 
 Pair = tuple[Span, Span]
 Rule = Callable[[Sequence[Entity], Sequence[Entity], ParallelSentence], Iterator[Pair]]
@@ -43,12 +43,9 @@ Rule = Callable[[Sequence[Entity], Sequence[Entity], ParallelSentence], Iterator
 
 @dataclass(frozen=True, slots=True)
 class ReviewCounts:
-    """What became of the reviews, and of the entities of those that could be used.
-
-    `read` counts annotations; `superseded` ones have a newer decision beside them, `unusable` ones
-    were skipped or marked as such, `unseen` ones nobody looked at, `foreign` ones are of other
-    languages. `pairs` and `absent` entities are trained on, `known` of the pairs because the review
-    says what they translate; `unpaired_source` and `unpaired_target` ones could be anything.
+    """The number of annotations read, and of those left out: superseded by a newer one, unusable or
+    skipped, unseen by any annotator, or of another language. Then the sentences used, and their
+    entities: pairs (of which the review itself knows some), absent, and left out as uncertain.
     """
 
     read: int
@@ -75,10 +72,7 @@ class ReviewCounts:
 
 @dataclass(frozen=True, slots=True)
 class PairedReview:
-    """Which source span a review's entities translate, as far as that is certain.
-
-    `known` counts the pairs that the review itself knows.
-    """
+    """The certain pairs of a review's entities; `known` of them are those the review knows."""
 
     sentence: ParallelSentence
     pairs: tuple[Pair, ...]
@@ -87,38 +81,36 @@ class PairedReview:
     unpaired_source: int
     unpaired_target: int
 
-    def silver(self, weight: float) -> SilverSentence:
-        """Its pairs as phrases; nothing is known of the words' links."""
-        pair = self.sentence
-        return SilverSentence(
-            pair.source,
-            pair.target,
-            pair.target_lang,
-            self.pairs,
-            weight=weight,
-            absent=self.absent,
-        )
-
 
 def reviews_to_learn_from(path: Path) -> list[ReviewedSentence]:
-    """As `read_reviews`; of an export that was split, those of the `train` part.
+    """Read reviews; of an export that was split, those of the `train` part.
 
     Raises:
         CorpusError: naming file and line.
-        TrainingError: if the export has nothing in that part.
+        TrainingError: if the export has nothing in that part, or does not say the parts.
     """
-    reviews, export = read_reviews(path), path if path.is_dir() else path.parent
-    summary = export / SUMMARY
-    parts = parse_object(summary.read_text("utf-8"), str(summary)) if summary.is_file() else {}
-    if {*parts.get("parts", ())} <= {TRAIN}:
+    reviews = read_reviews(path)
+    parts = {review.part for review in reviews}
+    if parts == {None}:
+        _refuse_old_split(path if path.is_dir() else path.parent)
+    if parts <= {None, TRAIN}:
         return reviews
-    part = load_export(export, TRAIN)
-    learned = {*zip(part["id"], part["origin"], strict=True)}
-    return [each for each in reviews if (each.sentence.id, each.sentence.origin) in learned]
+    if TRAIN not in parts:
+        raise TrainingError(str(path), f"part {TRAIN!r} is empty", "Export more, or split again")
+    return [review for review in reviews if review.part == TRAIN]
+
+
+def _refuse_old_split(export: Path) -> None:
+    """Refuse a split export of an older version: its reviews do not say their parts."""
+    summary = export / SUMMARY
+    found = parse_object(summary.read_text("utf-8"), str(summary)) if summary.is_file() else {}
+    if not {*found.get("parts", ())} <= {TRAIN} and found.get("usable"):
+        what = "an older spanferry split it, and its reviews do not say their part"
+        raise TrainingError(str(export), what, "Export again")
 
 
 def read_examples(path: Path, weight: float = WEIGHT) -> Iterator[SilverSentence]:
-    """Read what an aligner is trained on: a silver file, or an export or its `reviewed.jsonl`.
+    """Read training data of an aligner: a silver file, or an export or its `reviewed.jsonl`.
 
     Raises:
         CorpusError, TrainingError: as `reviews_to_learn_from`.
@@ -132,11 +124,11 @@ def read_examples(path: Path, weight: float = WEIGHT) -> Iterator[SilverSentence
 def silver_of_reviews(
     reviewed: Sequence[ReviewedSentence], target_lang: str | None, weight: float
 ) -> tuple[list[tuple[ParallelSentence, SilverSentence]], ReviewCounts]:
-    """The newest decisions as silver sentences, each with the pair it is of, and what was left out.
+    """Make silver sentences of the newest decisions, each with its pair, and count the rest.
 
     Args:
         reviewed: in any language.
-        target_lang: which to take (`zh` takes `zh-Hans`), all from English; None takes any.
+        target_lang: the language to take (`zh` takes `zh-Hans`), from English; None takes any.
         weight: of each sentence.
 
     Raises:
@@ -161,7 +153,13 @@ def silver_of_reviews(
         unpaired_source=sum(each.unpaired_source for each in paired),
         unpaired_target=sum(each.unpaired_target for each in paired),
     )
-    return [(each.sentence, each.silver(weight)) for each in telling], counts
+    return [(each.sentence, _silver(each, weight)) for each in telling], counts
+
+
+def _silver(paired: PairedReview, weight: float) -> SilverSentence:
+    """Its pairs as phrases, without links of words."""
+    texts = paired.sentence.source, paired.sentence.target, paired.sentence.target_lang
+    return SilverSentence(*texts, paired.pairs, weight=weight, absent=paired.absent)
 
 
 def _is_of(sentence: ParallelSentence, target_lang: str | None) -> bool:
@@ -170,7 +168,7 @@ def _is_of(sentence: ParallelSentence, target_lang: str | None) -> bool:
 
 
 def paired_entities(review: ReviewedSentence) -> PairedReview:
-    """Pair a review's entities with the source's; see the module for what is certain."""
+    """Pair a review's entities with the source's by the rules above."""
     sentence = review.sentence
     pairs = known = known_pairs(review)
     sources = _left(_once(sentence.entities or ()), {source for source, _ in pairs})
@@ -192,9 +190,9 @@ def paired_entities(review: ReviewedSentence) -> PairedReview:
 
 
 def known_pairs(review: ReviewedSentence) -> list[Pair]:
-    """The pairs a review knows: what a label was projected from.
+    """Return the pairs of labels and what they were projected from.
 
-    Not those of which several labels say they translate the same, nor overlapping ones.
+    Without overlapping ones, and without source spans that several labels translate.
     """
     apart = {entity.span for entity in _apart(list(_once(review.entities)))}
     # Reviews of older exports have no provenance.
@@ -207,32 +205,29 @@ def known_pairs(review: ReviewedSentence) -> list[Pair]:
     return sorted(pair for pair in pairs if times[pair[0]] == 1)
 
 
-def spelt_alike(
+def _spelt_alike(
     sources: Sequence[Entity], targets: Sequence[Entity], sentence: ParallelSentence
 ) -> Iterator[Pair]:
-    """Rule 1: same label, same spelling but for case."""
-    return _sole_partners(
-        sources,
-        targets,
-        lambda entity: (entity.label, _plain(entity.span.of(sentence.source))),
-        lambda entity: (entity.label, _plain(entity.span.of(sentence.target))),
-    )
+    """Rule 1: same label, same spelling except for case."""
+
+    def keyed(entities: Sequence[Entity], text: str) -> list[tuple[Hashable, Span]]:
+        return [((e.label, _plain(e.span.of(text))), e.span) for e in entities]
+
+    return _sole_partners(keyed(sources, sentence.source), keyed(targets, sentence.target))
 
 
-def of_one_label(
-    sources: Sequence[Entity],
-    targets: Sequence[Entity],
-    _sentence: ParallelSentence,
+def _of_one_label(
+    sources: Sequence[Entity], targets: Sequence[Entity], _sentence: ParallelSentence
 ) -> Iterator[Pair]:
     """Rule 2: same label."""
-    return _sole_partners(sources, targets, lambda e: e.label, lambda e: e.label)
+    return _sole_partners(*([(e.label, e.span) for e in side] for side in (sources, targets)))
 
 
-def written_in_source(
+def _written_in_source(
     sources: Sequence[Entity], targets: Sequence[Entity], sentence: ParallelSentence
 ) -> Iterator[Pair]:
-    """Rule 3: the letters of a target entity stand once in either text; not as a part of a source
-    entity, or as one that has its pair.
+    """Rule 3: the text of a target entity occurs once in either sentence, and in the source neither
+    as a part of an entity nor as one that has its pair.
     """
     waiting = {entity.span for entity in sources}
     for entity in targets:
@@ -245,28 +240,22 @@ def written_in_source(
                 yield places[0], entity.span
 
 
-RULES: tuple[Rule, ...] = (spelt_alike, of_one_label, written_in_source)
+RULES: tuple[Rule, ...] = (_spelt_alike, _of_one_label, _written_in_source)
 
 
-def _sole_partners(
-    sources: Sequence[Entity],
-    targets: Sequence[Entity],
-    source_key: Callable[[Entity], Hashable],
-    target_key: Callable[[Entity], Hashable],
-) -> Iterator[Pair]:
-    """The entities that are the only ones of their key on both sides."""
+def _sole_partners(*sides: Sequence[tuple[Hashable, Span]]) -> Iterator[Pair]:
+    """Pair the spans that are the only ones of their key on both sides."""
     groups: defaultdict[Hashable, tuple[list[Span], list[Span]]] = defaultdict(lambda: ([], []))
-    for entity in sources:
-        groups[source_key(entity)][0].append(entity.span)
-    for entity in targets:
-        groups[target_key(entity)][1].append(entity.span)
+    for number, side in enumerate(sides):
+        for key, span in side:
+            groups[key][number].append(span)
     for english, foreign in groups.values():
         if len(english) == len(foreign) == 1:
             yield english[0], foreign[0]
 
 
 def _absent(sources: Iterable[Entity], review: ReviewedSentence) -> Iterator[Span]:
-    """The source entities that have no translation, none of the target's entities being left."""
+    """The source entities without a translation, if all target entities have their pair."""
     deleted = {
         proposal.label
         for proposal in review.predicted or ()
@@ -284,12 +273,12 @@ def _left(entities: Iterable[Entity], paired: Collection[Span]) -> list[Entity]:
 
 
 def _once(entities: Iterable[Entity]) -> Iterable[Entity]:
-    """Without what is said twice."""
+    """Without duplicates of span and label."""
     return {(entity.span, entity.label): entity for entity in entities}.values()
 
 
 def _apart(entities: Sequence[Entity]) -> list[Entity]:
-    """Those that overlap no other: which of two it is would be a guess."""
+    """Those that overlap no other; of two that do, either could be meant."""
     return [
         entity
         for entity in entities

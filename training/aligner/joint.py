@@ -4,7 +4,7 @@ import logging
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +24,13 @@ from projection.aligners.joint_inputs import (
 )
 from projection.aligners.joint_network import MODEL_TYPE
 from projection.aligners.lexical_evidence import Grid, Lexicon, plain_form, stem, ties_of
-from projection.errors import TrainingError
-from projection.io.folders import work_folder
+from projection.io.folders import refuse_existing
 from projection.models.bundled import resolve
 from projection.models.checkpoints import load_config, longest_input
 from projection.text.words import word_spans
 from training.aligner.augment import JointExample, is_name_pair, joint_examples
-from training.aligner.save import finish
+from training.aligner.runner import train_and_save
 from training.aligner.silver import SilverSentence, drawn
-from training.trainer import trainer as loop
 from training.trainer.losses import IGNORED
 from training.trainer.settings import JointRecipe
 from training.trainer.trainer import OnProgress
@@ -42,18 +40,11 @@ log = logging.getLogger(__name__)
 LINK_SHARE = 0.3  # what a link of one direction counts in the lexicon beside one of both
 
 
-@dataclass(frozen=True, slots=True)
-class JointFeature:
-    """An example as model inputs: `spans` are the target words of each entity (None: nowhere)."""
-
-    pair: PairInputs
-    spans: tuple[tuple[int, int] | None, ...]
-    links: frozenset[tuple[int, int]]
-    weight: float
+Feature = tuple[PairInputs, JointExample]  # model inputs, and the example they are of
 
 
 def lexicon_of(silver: Iterable[SilverSentence], least: float, weakest: float) -> Lexicon:
-    """The ties between words, and between their stems, that the links of `silver` show."""
+    """Count the links of `silver` into a lexicon of words and of stems."""
     words: defaultdict[tuple[str, str], float] = defaultdict(float)
     stems: defaultdict[tuple[str, str], float] = defaultdict(float)
     for sentence in silver:
@@ -74,22 +65,20 @@ def lexicon_of(silver: Iterable[SilverSentence], least: float, weakest: float) -
 
 def features_of(
     examples: Iterable[JointExample], tokenizer: PreTrainedTokenizerBase, max_length: int
-) -> Iterator[JointFeature]:
-    """Tokenised examples, without those that do not fit in to the last word."""
+) -> Iterator[Feature]:
+    """Tokenise examples; those longer than `max_length` subwords are left out and counted."""
     left_out = 0
     for example in examples:
-        entities = [english for english, _ in example.entities]
         pair = pair_inputs(
             example.source,
             example.target,
             example.lang,
-            entities,
+            [english for english, _ in example.entities],
             tokenizer=tokenizer,
             max_length=max_length,
         )
         if all(pair.source_words) and all(pair.target_words):
-            spans = tuple(found for _, found in example.entities)
-            yield JointFeature(pair, spans, example.links, example.weight)
+            yield pair, example
         else:
             left_out += 1
     if left_out:
@@ -98,10 +87,10 @@ def features_of(
 
 @dataclass(frozen=True, slots=True)
 class Collator:
-    """Features as one batch, with parts of the lexicon withheld.
+    """Batches features, with parts of the lexicon withheld.
 
-    The lexicon was counted on the very sentences trained on. To learn what to do about a word it
-    does not hold, whole sentences (`blind`) and single source words (`gaps`) go without.
+    The lexicon was counted on the sentences trained on. To learn to do without it, a share of
+    sentences (`blind`) and of source words (`gaps`) have no entries.
     """
 
     lexicon: Lexicon
@@ -110,9 +99,9 @@ class Collator:
     gaps: float
 
     def __call__(self, features: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-        """Batch the `feature` of each row."""
-        rows: list[JointFeature] = [row["feature"] for row in features]
-        pairs = [row.pair for row in rows]
+        """Batch the `feature` of each row; labels are (entities, longest target)."""
+        rows: list[Feature] = [row["feature"] for row in features]
+        pairs = [pair for pair, _ in rows]
         grids = [self.withheld(evidence_of(pair, self.lexicon)) for pair in pairs]
         batch = batch_of(pairs, grids, self.pad_token_id)
         sources, targets = batch["evidence"].shape[2:]
@@ -120,33 +109,33 @@ class Collator:
             **batch,
             "labels": _labels(rows, targets),
             "links": _links(rows, sources, targets),
-            "weights": torch.tensor([row.weight for row in rows]),
+            "weights": torch.tensor([example.weight for _, example in rows]),
         }
 
     def withheld(self, grid: Grid) -> Grid:
-        """The evidence without some of the lexicon's."""
+        """Remove a part of the lexicon's evidence (the first two channels)."""
         chance = torch.rand(1 + grid.shape[1]).numpy()
         seen = (chance[1:] >= self.gaps) & (chance[0] >= self.blind)
         grid[:2] *= seen[None, :, None]
         return grid
 
 
-def _labels(rows: Sequence[JointFeature], targets: int) -> Tensor:
+def _labels(rows: Sequence[Feature], targets: int) -> Tensor:
     labels = []
-    for row in rows:
-        for span in row.spans:
+    for pair, example in rows:
+        for _, span in example.entities:
             label = np.full(targets, IGNORED)
-            label[: len(row.pair.target_words)] = 0
+            label[: len(pair.target_words)] = 0
             if span is not None:
                 label[slice(*span)] = 1
             labels.append(label)
     return torch.from_numpy(np.array(labels, dtype=np.int64).reshape(-1, targets))
 
 
-def _links(rows: Sequence[JointFeature], sources: int, targets: int) -> Tensor:
+def _links(rows: Sequence[Feature], sources: int, targets: int) -> Tensor:
     links = torch.zeros(len(rows), sources + 1, targets + 1)
-    for number, row in enumerate(rows):
-        for i, j in row.links:
+    for number, (_, example) in enumerate(rows):
+        for i, j in example.links:
             links[number, i, j] = 1
     return links
 
@@ -159,50 +148,39 @@ def train_joint(
 ) -> JointAligner:
     """Train an encoder, or a joint aligner further, and write it to `out`, which appears whole.
 
-    An interrupted training goes on from its last checkpoint when called again with the same
-    `recipe` and `silver`.
-
-    Args:
-        silver: sentences and listed names; a new lexicon is made of all of them.
-        recipe: the numbers.
-        out: folder for `save_pretrained`.
-        on_progress: hears every step.
+    An interrupted training resumes when called again with the same `recipe` and `silver`, the
+    sentences and listed names that a new lexicon is made of.
 
     Raises:
-        TrainingError: if `out` exists, or there is nothing to train on.
+        TrainingError: if `out` exists, or there are no phrase pairs.
         ModelError: if the base cannot be loaded.
     """
-    if out.exists():
-        raise TrainingError(str(out), "exists already", "Choose another folder, or delete this one")
-    torch.manual_seed(recipe.schedule.seed)
-    aligner = start_from(silver, recipe)
-    lexicon = aligner.lexicon
-    limit = longest_input(aligner.model.encoder, aligner.tokenizer)
+    refuse_existing(out)
     seed = recipe.schedule.seed
+    torch.manual_seed(seed)
+    aligner = _start(silver, recipe)
+    limit = longest_input(aligner.model.encoder, aligner.tokenizer)
     chosen = chosen_from(silver, recipe)
     examples = joint_examples(chosen, recipe.hardening, seed)
-    features = list(features_of(examples, aligner.tokenizer, limit))
-    if not features:
-        raise TrainingError("silver data", "no phrase pairs", "Make them: spanferry aligner data")
-    work = work_folder(out, [asdict(recipe), len(features), len(lexicon), repr(features[-1])])
-    aligner.model.train()
-    trained = loop.run(
-        aligner.model,
-        aligner.tokenizer,
-        [{"input_ids": feature.pair.input_ids, "feature": feature} for feature in features],
-        recipe.schedule,
-        work / "checkpoints",
-        collate=Collator(
-            lexicon, int(aligner.tokenizer.pad_token_id or 0), recipe.blind, recipe.gaps
-        ),
+    padding = int(aligner.tokenizer.pad_token_id or 0)
+    train_and_save(
+        aligner,
+        recipe,
+        [
+            {"input_ids": pair.input_ids, "feature": (pair, example)}
+            for pair, example in features_of(examples, aligner.tokenizer, limit)
+        ],
+        out,
+        silver=silver,
+        used=chosen,
+        collate=Collator(aligner.lexicon, padding, recipe.blind, recipe.gaps),
         on_progress=on_progress,
     )
-    finish(aligner, recipe, chosen, examples=len(features), trained=trained, work=work, out=out)
     return aligner
 
 
-def start_from(silver: Sequence[SilverSentence], recipe: JointRecipe) -> JointAligner:
-    """A joint aligner to train further, with the lexicon it has, or an encoder with a new one."""
+def _start(silver: Sequence[SilverSentence], recipe: JointRecipe) -> JointAligner:
+    """Load a joint aligner with its lexicon, or make one of an encoder with a new lexicon."""
     base = resolve(recipe.base, "aligner")
     if load_config(base).model_type == MODEL_TYPE:
         aligner = JointAligner.from_pretrained(base)
@@ -213,10 +191,9 @@ def start_from(silver: Sequence[SilverSentence], recipe: JointRecipe) -> JointAl
 
 
 def chosen_from(silver: Iterable[SilverSentence], recipe: JointRecipe) -> list[SilverSentence]:
-    """What to make examples of: every listed name, and of each language so many sentences.
+    """Draw what to make examples of: every listed name, and `per_language` sentences.
 
-    Names are what is asked for, so of the sentences without one only a share is in the draw; what
-    people corrected always is.
+    Of sentences without a name only the share `nameless` is in the draw; reviewed ones always are.
     """
     rng = random.Random(recipe.schedule.seed)  # noqa: S311  a sample is no secret
     names, sentences = [], []
@@ -229,7 +206,7 @@ def chosen_from(silver: Iterable[SilverSentence], recipe: JointRecipe) -> list[S
 
 
 def has_name(sentence: SilverSentence) -> bool:
-    """Whether a phrase is a name as far as capitals tell: one behind the sentence's first word, or
+    """Return whether a phrase looks like a name: a capital after the sentence's first word, or
     several words.
     """
     texts = [(source.start, source.of(sentence.source)) for source, _ in sentence.phrases]

@@ -1,8 +1,6 @@
-"""Word alignments that another tool has made: what it reads, and what it writes.
+"""Word alignments of other tools for corpora tokenised by `training.aligner.silver.Tokenised`.
 
-It reads a corpus in fast_align's format, `two words ||| zwei Wörter`, a line for every line of the
-corpus, and answers in Pharaoh format, `0-0 1-1`, a line for every line: source word, target word,
-counted from 0. The words are those of `training.aligner.silver.Tokenised`.
+`projection.io.pharaoh` describes the formats.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,17 +19,17 @@ NOTHING = "_"  # stands for a side without words, at which fast_align would stop
 
 @dataclass(frozen=True, slots=True)
 class GivenLinks:
-    """The links of one sentence pair in both directions, and the file and line of each."""
+    """The links of one sentence pair in both directions; `places` are the file and line of each."""
 
     forward: Links
     reverse: Links
     places: tuple[str, str]
 
     def of(self, pair: Tokenised) -> tuple[Links, Links]:
-        """Forward and reverse links, if `pair` has the words they link.
+        """Return forward and reverse links.
 
         Raises:
-            CorpusError: naming the file and line of the alignment.
+            CorpusError: naming file and line, if `pair` does not have the words.
         """
         for links, place in zip((self.forward, self.reverse), self.places, strict=True):
             words = len(pair.source), len(pair.target)
@@ -43,13 +41,12 @@ def read_alignments(forward: Path, reverse: Path | None = None) -> Iterator[Give
     """Read alignments line by line.
 
     Args:
-        forward: of one direction, or symmetrised; both directions then agree, except on links
-            written as possible (`3p2`), which count as found by one of them.
-        reverse: of the other direction, written source-target nevertheless, as fast_align and
-            eflomal do.
+        forward: of one direction, or symmetrised; then only possible links (`3p2`) count as found
+            by one direction.
+        reverse: of the other direction, also written source-target.
 
     Raises:
-        CorpusError: naming file and line, if one is not in Pharaoh format or one file ends first.
+        CorpusError: naming file and line, if a line is malformed or one file ends first.
     """
     if reverse is None:
         for number, line in read_lines(forward):
@@ -76,7 +73,7 @@ def read_alignments(forward: Path, reverse: Path | None = None) -> Iterator[Give
 def with_links(
     sentences: Iterable[ParallelSentence], links: Iterator[GivenLinks]
 ) -> Iterator[tuple[ParallelSentence, GivenLinks]]:
-    """Every sentence with its line; `links` may go on with those of the next corpus.
+    """Pair every sentence with its line; `links` may continue with those of the next corpus.
 
     Raises:
         CorpusError: if the lines end first.
@@ -95,10 +92,10 @@ def with_links(
 
 
 def at_end(links: Iterator[GivenLinks]) -> None:
-    """Refuse lines that no sentence has.
+    """Check that no lines are left.
 
     Raises:
-        CorpusError: naming the first.
+        CorpusError: naming the first line that is.
     """
     if (left := next(links, None)) is not None:
         raise CorpusError(
@@ -109,7 +106,7 @@ def at_end(links: Iterator[GivenLinks]) -> None:
 
 
 def write_tokens(path: Path, sentences: Iterable[ParallelSentence]) -> int:
-    """Write what word aligners read, a line for every sentence, and give their number.
+    """Write a line for every sentence as word aligners read it, and return their number.
 
     Raises:
         CorpusError: if the file cannot be written.

@@ -1,8 +1,7 @@
 """Silver training data for aligners: phrase pairs read off word alignments.
 
-Any word aligner serves, as long as it writes Pharaoh format (`0-0 1-2 …`, see
-training.aligner.pharaoh). eflomal, when it is installed, is run for you; it is GPL-3 and stays an
-external tool.
+The alignments are those of eflomal (GPL-3, an external tool), or of any other word aligner (see
+training.aligner.pharaoh).
 """
 
 import csv
@@ -18,7 +17,7 @@ from typing import Self
 
 from projection.errors import CorpusError, SpanError, TrainingError
 from projection.io.files import open_text, read_jsonl
-from projection.io.pharaoh import read_links, write_links
+from projection.io.pharaoh import WordLinks, read_links, write_links
 from projection.records import ParallelSentence, Span
 from projection.text.chinese import simplified
 from projection.text.words import (
@@ -29,8 +28,7 @@ from projection.text.words import (
     words_touched,
 )
 
-Link = tuple[int, int]
-Links = frozenset[Link]
+Links = WordLinks
 WordAligner = Callable[[Sequence[tuple[list[str], list[str]]]], list[tuple[Links, Links]]]
 
 MAX_WORDS = 80  # longer sentences align badly and would be truncated anyway
@@ -42,6 +40,7 @@ CLOSED_CLASS = frozenset(
 )
 
 _BRACKETS = re.compile(r"\s*[(（].*?[)）]")
+_HAN = re.compile("[\u3400-\u9fff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +48,12 @@ class SilverSentence:
     """A sentence pair with phrase pairs and word links.
 
     `phrases` are pairs (English span, target span) of code points. `sure` links were found by both
-    directions of the word aligner, `possible` ones by a single direction; both pair words of
-    `words.word_spans` (characters in Chinese), counted from 0. `weight` says how much
-    the pair is to be trusted beside others. `absent` are English spans that nothing in the target
-    translates, as somebody made sure.
+    directions of the word aligner, `possible` ones by one; both pair words of `words.word_spans`
+    (characters in Chinese), counted from 0. `weight` is relative to other sentences. `absent` are
+    English spans that a reviewer left without a translation.
 
     Raises:
-        SpanError: if a phrase reaches past its text or is absent as well, or the weight is none.
+        SpanError: if a phrase is past its text or also absent, or the weight is not above 0.
     """
 
     source: str
@@ -114,9 +112,9 @@ def read_silver(path: Path) -> Iterator[SilverSentence]:
 def drawn(
     silver: Iterable[SilverSentence], per_language: int | None, seed: int
 ) -> list[SilverSentence]:
-    """At most so many sentences of each language, the languages mixed.
+    """Draw at most `per_language` sentences of each language, the languages mixed.
 
-    Those of a higher weight come first, in the draw and in the list; chance orders equals.
+    Sentences of a higher weight come first; those of equal weight are in random order.
     """
     shuffled = list(silver)
     random.Random(seed).shuffle(shuffled)  # noqa: S311  a sample is no secret
@@ -133,10 +131,9 @@ def drawn(
 
 
 def alignment_words(text: str, lang: str) -> tuple[Span, ...]:
-    """The units a word aligner should see.
+    """Return the spans a word aligner should see as words.
 
-    Characters align one to one and so lose all but one character of a name: Chinese is segmented
-    into words first (jieba), and the spans lead back to characters.
+    Chinese is segmented (jieba): characters align one to one, and lose all but one of a name.
     """
     if not is_character_language(lang):
         return word_spans(text, lang)
@@ -155,7 +152,7 @@ def alignment_words(text: str, lang: str) -> tuple[Span, ...]:
 
 
 def run_eflomal(pairs: Sequence[tuple[list[str], list[str]]]) -> list[tuple[Links, Links]]:
-    """Word alignments of tokenised sentence pairs by eflomal: forward and reverse links."""
+    """Align tokenised sentence pairs with eflomal: forward and reverse links."""
     try:
         from eflomal import Aligner  # noqa: PLC0415  GPL-3, an external tool
     except ImportError as error:
@@ -183,10 +180,10 @@ def run_eflomal(pairs: Sequence[tuple[list[str], list[str]]]) -> list[tuple[Link
 
 
 def name_like(words: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Word ranges that look like English names.
+    """Yield word ranges that look like English names.
 
-    Capitalised runs without the function words they begin with (`The European Union`), with up to
-    two connectors between capitals (`Bank of the West`).
+    Capitalised runs without leading function words (`The European Union`), with up to two
+    connectors between capitals (`Bank of the West`).
     """
     start = 0
     while start < len(words):
@@ -201,7 +198,7 @@ def name_like(words: Sequence[str]) -> Iterator[tuple[int, int]]:
 
 
 def _next_capital(words: Sequence[str], start: int) -> int | None:
-    """The capitalised word at `start`, or behind one or two connectors there."""
+    """The capitalised word at `start`, or after one or two connectors there."""
     for i, word in enumerate(words[start : start + 3], start):
         if word[0].isupper() and word.lower() not in CLOSED_CLASS:
             return i
@@ -211,7 +208,7 @@ def _next_capital(words: Sequence[str], start: int) -> int | None:
 
 
 def content_phrases(words: Sequence[str], rng: random.Random, n: int) -> Iterator[tuple[int, int]]:
-    """Up to `n` random short phrases that begin and end in a content word."""
+    """Yield up to `n` random short phrases that begin and end with a content word."""
     for _ in range(n):
         start = rng.randrange(len(words))
         end = min(len(words), start + rng.choice((1, 1, 2, 3)))
@@ -221,9 +218,9 @@ def content_phrases(words: Sequence[str], rng: random.Random, n: int) -> Iterato
 
 
 def phrase_of(links: Links, start: int, end: int, max_gap: int) -> tuple[int, int] | None:
-    """Target word range that translates source words [start, end), or None when in doubt.
+    """Return the target word range that translates source words [start, end), or None if unsure.
 
-    Consistent as in phrase-based translation: no word of the range links outside the source range.
+    As in phrase-based translation, no word of the range may link outside the source range.
     """
     inside = [Span(j, j + 1) for i, j in links if start <= i < end]
     runs = merge_touching(inside, max_gap)
@@ -241,7 +238,7 @@ def phrases_of(
     links: Links,
     rng: random.Random,
 ) -> Iterator[tuple[Span, Span]]:
-    """Phrase pairs of one aligned sentence: all names, and up to two ordinary phrases."""
+    """Yield phrase pairs of one aligned sentence: all names, and up to two ordinary phrases."""
     words = [span.of(sentence.source) for span in source_words]
     taken: list[Span] = []
     ranges = [*name_like(words), *content_phrases(words, rng, 2)]
@@ -257,13 +254,13 @@ def phrases_of(
 
 
 def plausible(source_words: int, target_words: int) -> bool:
-    """Whether a phrase of so many words can be the translation of one of so many."""
+    """Return whether phrases of these lengths can translate each other."""
     return target_words <= 2 * source_words + 2 and source_words <= 2 * target_words + 2
 
 
 @dataclass(frozen=True, slots=True)
 class Tokenised:
-    """A sentence pair with the units a word aligner counts on both sides."""
+    """A sentence pair with the words that a word aligner counts on both sides."""
 
     sentence: ParallelSentence
     source: tuple[Span, ...]
@@ -280,11 +277,11 @@ class Tokenised:
 
     @property
     def fits(self) -> bool:
-        """Whether there are words on both sides, and not too many."""
+        """True if both sides have words, and at most `MAX_WORDS`."""
         return all(0 < len(units) <= MAX_WORDS for units in (self.source, self.target))
 
     def texts(self) -> tuple[list[str], list[str]]:
-        """The units as a word aligner should see them: Chinese in simplified characters."""
+        """The words as text; Chinese in simplified characters."""
         target = self.sentence.target
         if is_character_language(self.sentence.target_lang):
             target = simplified(target)  # of the same length
@@ -293,31 +290,14 @@ class Tokenised:
         ]
 
 
-def make_silver(
-    sentences: Iterable[ParallelSentence],
-    align: WordAligner = run_eflomal,
-    seed: int = 0,
-) -> Iterator[SilverSentence]:
-    """Align a corpus and keep the sentences that give at least one phrase pair.
-
-    Args:
-        sentences: read into memory.
-        align: gives forward and reverse links of tokenised pairs, counted in their own units.
-        seed: of the phrases drawn.
-    """
-    pairs = [pair for pair in map(Tokenised.of, sentences) if pair.fits]
-    links = align([pair.texts() for pair in pairs])
-    yield from silver_of(zip(pairs, links, strict=True), seed)
-
-
 def silver_of(
     aligned: Iterable[tuple[Tokenised, tuple[Links, Links]]], seed: int
 ) -> Iterator[SilverSentence]:
-    """The aligned pairs that give at least one phrase pair, with their links.
+    """Make a silver sentence of each aligned pair that gives at least one phrase pair.
 
     Args:
-        aligned: with forward and reverse links between their units.
-        seed: of the phrases drawn.
+        aligned: with forward and reverse links between their words.
+        seed: of the ordinary phrases drawn.
     """
     rng = random.Random(seed)  # noqa: S311  a sample of phrases is no secret
     for pair, (forward, reverse) in aligned:
@@ -335,7 +315,7 @@ def silver_of(
 
 
 def to_words(links: Links, sentence: ParallelSentence, units: Sequence[Span]) -> Links:
-    """Links to `units` of the target as links to its words: to every character of the unit."""
+    """Turn links to `units` of the target into links to each of their words (or characters)."""
     words = word_spans(sentence.target, sentence.target_lang)
     if tuple(words) == tuple(units):
         return links
@@ -344,14 +324,14 @@ def to_words(links: Links, sentence: ParallelSentence, units: Sequence[Span]) ->
 
 
 def read_names(path: Path, lang: str) -> Iterator[SilverSentence]:
-    """Pairs of names as very short sentences: one phrase, linked part by part where that is clear.
+    """Read pairs of names as sentences of one phrase.
 
     Args:
-        path: tab-separated, the first line naming the columns; `en` and `foreign` are read.
+        path: tab-separated with a header; the columns `en` and `foreign` are read.
         lang: of the foreign names.
 
     Raises:
-        CorpusError: if it has no such columns.
+        CorpusError: if a column is missing.
     """
     with open_text(path) as file:
         rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
@@ -364,12 +344,12 @@ def read_names(path: Path, lang: str) -> Iterator[SilverSentence]:
             english, foreign = (
                 _BRACKETS.sub("", row[key] or "").strip() for key in ("en", "foreign")
             )
-            if english and foreign and (has_han(foreign) or not is_character_language(lang)):
+            if english and foreign and (_HAN.search(foreign) or not is_character_language(lang)):
                 yield name_pair(english, foreign, lang)
 
 
 def name_pair(english: str, foreign: str, lang: str) -> SilverSentence:
-    """Two forms of a name; their parts pair up in order if there are as many on both sides."""
+    """Pair two forms of a name; if both have as many parts, these are linked in order."""
     source_words, target_words = word_spans(english, "en"), word_spans(foreign, lang)
     source_parts = [range(i, i + 1) for i in range(len(source_words))]
     target_parts = list(_parts(foreign, target_words, lang))
@@ -395,8 +375,3 @@ def _parts(name: str, words: Sequence[Span], lang: str) -> Iterator[range]:
             if i > start:
                 yield range(start, i)
             start = i + 1
-
-
-def has_han(text: str) -> bool:
-    """Whether there is a Chinese character in it."""
-    return any("\u3400" <= character <= "\u9fff" for character in text)

@@ -1,21 +1,18 @@
-"""Weights between those of two checkpoints of one training.
+"""Averages the weights of a model and of the same model trained further (WiSE-FT).
 
-A model trained further on one kind of data gains there and forgets a little elsewhere; in between
-lies much of both (WiSE-FT, Wortsman et al. 2022).
+Further training on one kind of data gains there and loses a little elsewhere; the average keeps
+most of both (Wortsman et al. 2022).
 """
 
 import shutil
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from safetensors.torch import save_file
 
 from projection.errors import ModelError
-from projection.io.folders import new_folder
-
-WEIGHTS = "model.safetensors"
+from projection.io.folders import new_folder, refuse_existing
+from training.bundled.int8 import read_weights
 
 
 def average(first: Path, second: Path, share: float, out: Path) -> None:
@@ -30,44 +27,23 @@ def average(first: Path, second: Path, share: float, out: Path) -> None:
         out: a new folder.
 
     Raises:
-        ModelError: if `out` exists, or the two are not of one kind.
+        TrainingError: if `out` exists.
+        ModelError: if the two are not of one kind.
     """
-    if out.exists():
-        raise ModelError(str(out), "exists already", "Choose another folder, or delete this one")
-    before, after = _weights(first), _weights(second)
-    if differing := sorted(before.keys() ^ after.keys()):
-        raise _unlike(first, second, differing[0])
+    refuse_existing(out)
+    before, after = read_weights(first), read_weights(second)
     mixed = {}
-    for name, new in after.items():
-        old = before[name]
-        whole = not new.is_floating_point()
-        if old.shape != new.shape or (whole and not torch.equal(old, new)):
-            raise _unlike(first, second, name)
-        mixed[name] = new if whole else torch.lerp(old, new, share)
+    for name in sorted(before.keys() | after.keys()):
+        pair = [weights[name] for weights in (before, after) if name in weights]
+        real = pair[-1].is_floating_point()
+        if not (len(pair) == 2 and pair[0].shape == pair[1].shape and (real or torch.equal(*pair))):
+            raise ModelError(
+                str(second), f"{name} is not that of {first}", "Average models of one training"
+            )
+        mixed[name] = torch.lerp(pair[0], pair[1], share) if real else pair[1]
     with new_folder(out) as folder:
         shutil.copytree(second, folder, dirs_exist_ok=True)
-        _note(folder / "README.md", first, share)
-        save_file(mixed, folder / WEIGHTS, metadata={"format": "pt"})
-
-
-def _note(card: Path, first: Path, share: float) -> None:
-    if card.is_file():
-        text = card.read_text("utf-8")
-        said = f"{share:.0%} of each weight is of this training, the rest of `{first}`."
-        card.write_text(f"{text}\n## Averaged\n\n{said}\n", "utf-8")
-
-
-def _weights(folder: Path) -> dict[str, Tensor]:
-    file = folder / WEIGHTS
-    try:
-        return load_file(file)
-    except (OSError, SafetensorError) as error:
-        raise ModelError(
-            str(file), f"cannot be read ({error})", "Give a folder written by a training"
-        ) from error
-
-
-def _unlike(first: Path, second: Path, name: str) -> ModelError:
-    return ModelError(
-        str(second), f"{name} is not that of {first}", "Average models of one training"
-    )
+        if (card := folder / "README.md").is_file():
+            note = f"{share:.0%} of each weight is of this training, the rest of `{first}`."
+            card.write_text(f"{card.read_text('utf-8')}\n## Averaged\n\n{note}\n", "utf-8")
+        save_file(mixed, folder / "model.safetensors", metadata={"format": "pt"})

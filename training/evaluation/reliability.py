@@ -1,4 +1,4 @@
-"""How far confidences can be believed: set against what was right, as figures and as a picture."""
+"""Reliability of confidences: calibration error, Brier score, precision by threshold, plot."""
 
 import io
 import math
@@ -24,7 +24,7 @@ INK = "#30363d"
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:
-    """Where the share of `n` independent cases lies with 95 % certainty (Wilson, 1927)."""
+    """Return the 95 % interval of a share of `n` independent cases (Wilson, 1927)."""
     squared = CERTAINTY**2
     centre = (share + squared / (2 * n)) / (1 + squared / n)
     spread = share * (1 - share) / n + squared / (4 * n**2)
@@ -34,10 +34,7 @@ def wilson(share: float, n: int) -> tuple[float, float]:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """The projections with a confidence in [low, high); the last bin holds 1 as well.
-
-    `confidence` is their mean confidence, `right` the share of them that was right.
-    """
+    """The projections with a confidence in [low, high), the last bin with 1: means of both."""
 
     low: float
     high: float
@@ -47,16 +44,13 @@ class Bin:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Where the share of right ones lies with 95 % certainty."""
+        """The 95 % interval of `right`."""
         return wilson(self.right, self.n)
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What remains from a confidence of `threshold` on.
-
-    `share` of the projections are kept, and `precision` of these are right; None if none is kept.
-    """
+    """The share of projections from `threshold` on, and their precision (None without any)."""
 
     threshold: float
     share: float
@@ -65,11 +59,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """How far confidences agree with what was right.
-
-    `bins` are a tenth wide, empty ones left out. `brier` is the mean squared error of the
-    confidences.
-    """
+    """Confidences compared with what was right; `bins` are a tenth wide, empty ones left out."""
 
     bins: tuple[Bin, ...]
     brier: float
@@ -82,11 +72,11 @@ class Reliability:
 
     @property
     def expected_calibration_error(self) -> float:
-        """Mean distance of confidence and share of right ones, over the projections' bins."""
+        """Mean distance of confidence and share of right projections, over all projections."""
         return sum(group.n * abs(group.confidence - group.right) for group in self.bins) / self.n
 
     def to_json(self) -> Json:
-        """All of it, as fractions."""
+        """Return a JSON object of fractions."""
         return {"ece": self.expected_calibration_error, **asdict(self)}
 
 
@@ -128,22 +118,19 @@ def _kept(judged: Judged, threshold: float) -> Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Assessment:
-    """The confidences the aligner gave before, and those it will give, on the same projections.
-
-    The latter by cross-validation: each from a model that had not seen the example.
-    """
+class Recalibration:
+    """Reliability before and after calibration (cross-validated) on the same projections."""
 
     before: Reliability
     after: Reliability
 
     def to_json(self) -> Json:
-        """All of it, as fractions."""
+        """Return a JSON object of fractions."""
         return {"before": self.before.to_json(), "after": self.after.to_json()}
 
 
 def check_plot(path: Path) -> None:
-    """Refuse a plot that cannot be drawn, before the work that leads to it.
+    """Refuse a plot that cannot be drawn.
 
     Raises:
         TrainingError: if the suffix is unknown or matplotlib is not installed.
@@ -154,8 +141,8 @@ def check_plot(path: Path) -> None:
         raise TrainingError(str(path), "plots need matplotlib", "pip install 'spanferry[plots]'")
 
 
-def reliability_plot(assessment: Assessment, path: Path) -> None:
-    """Draw the share of right ones over the confidence, and below how many there are.
+def reliability_plot(assessment: Recalibration, path: Path) -> None:
+    """Draw the share of right projections over the confidence, and below their number.
 
     Raises:
         TrainingError: as `check_plot`.
@@ -189,14 +176,14 @@ class _Look(NamedTuple):
     side: float
 
 
-def _looks(assessment: Assessment) -> tuple[_Look, _Look]:
+def _looks(assessment: Recalibration) -> tuple[_Look, _Look]:
     return (
         _Look("before", assessment.before, "#9a9fa8", "s", -0.5),
         _Look("calibrated", assessment.after, "#1f6feb", "o", 0.5),
     )
 
 
-def _draw_curves(axes: "Axes", assessment: Assessment) -> None:
+def _draw_curves(axes: "Axes", assessment: Recalibration) -> None:
     axes.plot((0, 1), (0, 1), color=INK, linestyle=":", linewidth=1, zorder=1)
     for look in _looks(assessment):
         figures = look.figures
@@ -233,7 +220,7 @@ def _draw_bins(
     )
 
 
-def _draw_counts(axes: "Axes", assessment: Assessment) -> None:
+def _draw_counts(axes: "Axes", assessment: Recalibration) -> None:
     width = 0.4 / BINS
     for look in _looks(assessment):
         bins = look.figures.bins

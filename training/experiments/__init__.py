@@ -1,12 +1,13 @@
-"""The tables and figures of Li, He & Xu (2021) and beyond, measured anew: `spanferry experiment`.
+"""Comparisons under the same conditions, as in Li, He & Xu (2021): `spanferry experiment`.
 
-definition     what is compared, as data
-config         which data, as a TOML file says
-sources        reading them: files, run folders, the hub, corpora that are projected first
-reviewing      people simulated from gold
-language_data  what rows learn from in a language, and what they are judged on
-running        training and scoring every row, and going on after an interruption
-results        what was found, with the spread over the seeds
-published      others' figures, kept apart from ours
-table, plot    for people
+definitions/  the experiments as TOML files: rows, axis, published scores
+definition    read from them
+config        the data, as another TOML file names them
+sources       reading the data: files, run folders, the hub, corpora that are projected first
+reviewing     reviewers simulated from gold
+taggers       one row of a tagger's recipe, trained and scored
+aligners      one row of an aligner, trained and scored
+runner        all rows, columns and seeds, continuing after an interruption
+results       scores with their spread over the seeds
+table, plot   results for people
 """

@@ -1,61 +1,61 @@
-"""What an experiment found: a cell for every row and language, with the spread over the seeds."""
+"""The results of an experiment: a cell for every row and column, with its spread over the seeds."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from math import hypot
+from dataclasses import asdict, dataclass
+from math import sqrt
 from typing import Any
 
-from training.experiments.definition import Experiment, Row
-from training.experiments.published import Published, published_for
-from training.tagger.seeds import MEASURES, Spread
+from scipy.stats import t
 
-SCHEMA = 1
+from projection.io.records_json import Json
+from training.experiments.definition import (
+    Experiment,
+    ExperimentOptions,
+    ExperimentRow,
+    PublishedScore,
+)
+from training.tagger.seeds import MEASURES, SeedSpread
 
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What is the same for all rows.
-
-    `base` None leaves every recipe its own. At most `sentences` of the English and of the
-    pseudo-labelled ones are drawn, each recipe drawing its own way, and the first `scored` of the
-    test data are scored. `changes` are those of `presets.changed`; one of a stage that a
-    row does not have leaves the row as it is. `preset` and `at` are for `Experiment.rows`. `langs`
-    and `rows` (names) empty stand for all.
-    """
-
-    seeds: tuple[int, ...] = (0, 1, 2)
-    base: str | None = None
-    sentences: int | None = None
-    scored: int | None = None
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    preset: str | None = None
-    at: tuple[float, ...] = ()
-    langs: tuple[str, ...] = ()
-    rows: tuple[str, ...] = ()
+SCHEMA = 2
+LEVEL = 0.95  # of the intervals over the seeds
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A row in a language.
+    """A row in one column: a language, or a gold file.
 
-    `runs` has a record a seed: `scores`, `learned_from` (sentences of each part in each stage),
-    `base`, `seconds`, and what simulated people did in `reviews`. `x` is its place on the axis.
+    `runs` has a record for each seed: `scores`, `learned_from` (sentences of each part in each
+    stage), `steps`, `base`, `seconds`, and the counts of simulated `reviews`.
     """
 
-    row: Row
-    lang: str
-    x: float | None
+    row: ExperimentRow
+    column: str
     runs: Mapping[int, Mapping[str, Any]]
 
-    def spread(self, measure: str = "f1") -> Spread:
-        """Of F1, precision or recall, as fractions."""
-        return Spread.of([run["scores"][measure] for run in self.runs.values()])
+    @property
+    def x(self) -> float | None:
+        """The place on the axis: the number of reviewed sentences, or what the row says."""
+        reviews = next(iter(self.runs.values()))["reviews"]
+        return self.row.x if reviews is None else float(reviews["seen"])
 
-    def to_json(self) -> dict[str, Any]:
-        """With every run."""
+    def spread(self, measure: str = "f1") -> SeedSpread:
+        """Return F1, precision or recall, as fractions."""
+        return SeedSpread.of([run["scores"][measure] for run in self.runs.values()])
+
+    @property
+    def whiskers(self) -> tuple[float, float]:
+        """One deviation around the mean F1; of a single seed, its interval if that was drawn."""
+        (run, *_) = self.runs.values()
+        if len(self.runs) == 1 and (interval := run["scores"].get("f1_interval")) is not None:
+            return interval["low"], interval["high"]
+        deviation = self.spread().deviation or 0.0
+        return self.spread().mean - deviation, self.spread().mean + deviation
+
+    def to_json(self) -> Json:
+        """Convert to JSON, with every run."""
         return {
             "row": self.row.name,
-            "lang": self.lang,
+            "column": self.column,
             "preset": self.row.preset,
             "series": self.row.series,
             "x": self.x,
@@ -65,42 +65,43 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """How far our row is ahead of another in a language, as a fraction of F1.
+class SeedComparison:
+    """The lead of our row over another in one column, as a difference of mean F1.
 
-    It is `beyond` chance if that is more than the deviation of the difference, the root of the sum
-    of both squared deviations; None where there is one seed only.
+    `interval` is the 95 % confidence interval of Welch's t-test over the seeds; None where there
+    are fewer than two seeds, or all seeds of both rows score alike.
     """
 
-    lang: str
+    column: str
     over: str
     difference: float
-    deviation: float | None
+    interval: tuple[float, float] | None
 
     @property
-    def beyond(self) -> bool | None:
-        """Whether it is ahead by more than one standard deviation."""
-        return None if self.deviation is None else self.difference > self.deviation
+    def beyond_chance(self) -> bool | None:
+        """True if the interval excludes 0; None without an interval."""
+        return None if self.interval is None else not self.interval[0] <= 0 <= self.interval[1]
 
-    def to_json(self) -> dict[str, Any]:
-        """A plain object."""
-        return {**asdict(self), "beyond": self.beyond}
+    def to_json(self) -> Json:
+        """Convert to JSON."""
+        return {**asdict(self), "beyond_chance": self.beyond_chance}
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """All cells, in the order of the rows; `skipped` says of what is not there why."""
+    """All cells, in the order of the rows; `skipped` holds the reason for each missing one."""
 
     experiment: Experiment
-    settings: Settings
-    langs: tuple[str, ...]
+    options: ExperimentOptions
+    columns: tuple[str, ...]
     cells: tuple[Cell, ...]
     skipped: Mapping[str, str]
     data: str
 
-    def cell(self, row: str, lang: str) -> Cell | None:
-        """The cell of a row by its name."""
-        return next((c for c in self.cells if c.row.name == row and c.lang == lang), None)
+    def cell(self, row: str, column: str) -> Cell | None:
+        """Return the cell of a row by its name."""
+        cells = (c for c in self.cells if c.row.name == row and c.column == column)
+        return next(cells, None)
 
     @property
     def rows(self) -> tuple[str, ...]:
@@ -108,38 +109,60 @@ class Results:
         return tuple(dict.fromkeys(cell.row.name for cell in self.cells))
 
     @property
-    def published(self) -> tuple[Published, ...]:
-        """What the paper, and those it compares with, report in these languages."""
-        return published_for(self.experiment.name, self.langs)
+    def published(self) -> list[PublishedScore]:
+        """Scores that others report in these columns."""
+        return [each for each in self.experiment.published if each.column in self.columns]
 
     @property
-    def verdicts(self) -> list[Verdict]:
-        """Our row against every other; none where the experiment has no row of ours."""
+    def ceilings(self) -> dict[str, float]:
+        """The best F1 that projection could reach, of each column that has a ceiling."""
+        runs = ((cell.column, run) for cell in self.cells for run in cell.runs.values())
+        return {c: run["scores"]["ceiling"] for c, run in runs if "ceiling" in run["scores"]}
+
+    @property
+    def comparisons(self) -> list[SeedComparison]:
+        """Our row against every other; empty if the experiment has no row of ours."""
         found = []
         for cell in self.cells:
-            ours = self.cell(self.experiment.ours or "", cell.lang)
+            ours = self.cell(self.experiment.ours or "", cell.column)
             if ours is not None and cell.row.name != ours.row.name:
-                found.append(_verdict(ours, cell))
+                one, other = ours.spread(), cell.spread()
+                difference, interval = one.mean - other.mean, welch_interval(one, other)
+                found.append(SeedComparison(cell.column, cell.row.name, difference, interval))
         return found
 
-    def to_json(self) -> dict[str, Any]:
-        """The content of results.json; `measured` and `published` are apart."""
+    def best(self, column: str) -> float:
+        """Return the best mean F1 of a column, without the rows that stand apart."""
+        cells = (c for c in self.cells if c.column == column and not c.row.apart)
+        return max((cell.spread().mean for cell in cells), default=0.0)
+
+    def to_json(self) -> Json:
+        """Convert to JSON, with `measured` and `published` scores apart."""
         return {
             "schema": SCHEMA,
             "experiment": self.experiment.name,
             "repeats": self.experiment.repeats,
             "data": self.data,
-            "settings": asdict(self.settings) | {"changes": dict(self.settings.changes)},
+            "options": asdict(self.options),
             "measured": [cell.to_json() for cell in self.cells],
-            "verdicts": [verdict.to_json() for verdict in self.verdicts],
+            "ceilings": self.ceilings,
+            "comparisons": [comparison.to_json() for comparison in self.comparisons],
             "skipped": dict(self.skipped),
             "published": [asdict(each) for each in self.published],
         }
 
 
-def _verdict(ours: Cell, other: Cell) -> Verdict:
-    one, two = ours.spread(), other.spread()
-    deviation: float | None = None
-    if one.deviation is not None and two.deviation is not None:
-        deviation = hypot(one.deviation, two.deviation)
-    return Verdict(other.lang, other.row.name, one.mean - two.mean, deviation)
+def welch_interval(one: SeedSpread, other: SeedSpread) -> tuple[float, float] | None:
+    """Return the confidence interval of the difference of two means (Welch, 1947).
+
+    None if a side has a single value, or neither side varies.
+    """
+    if one.deviation is None or other.deviation is None or one.deviation == other.deviation == 0:
+        return None
+    sizes = len(one.values), len(other.values)
+    variances = one.deviation**2 / sizes[0], other.deviation**2 / sizes[1]
+    freedom = sum(variances) ** 2 / sum(
+        v**2 / (n - 1) for v, n in zip(variances, sizes, strict=True)
+    )
+    half = float(t.ppf((1 + LEVEL) / 2, freedom)) * sqrt(sum(variances))
+    return one.mean - other.mean - half, one.mean - other.mean + half

@@ -1,76 +1,61 @@
-"""People who review, simulated from gold: what was projected wrong, they put right.
-
-They see the sentences of a corpus that has gold on both sides. What they have not seen keeps its
-pseudo-labels.
-"""
+"""Reviewers simulated from gold: they correct the wrong projections in the sentences they see."""
 
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-from datasets import Dataset
 
 from projection.errors import TrainingError
 from projection.io.gold import GoldSentence, read_gold
 from projection.pipeline.run import load_run
 from projection.records import ProjectedSentence, ReviewStatus
-from training.data.dataset import LabelMap, Row, dataset_of, map_labels, rows_of
 from training.data.iob2 import chunks, encode
-from training.data.pseudo_labels import projected_dataset
+from training.data.pseudo_labels import projected_rows
+from training.data.rows import LabelMap, Row, Rows
 from training.experiments.config import Corpus, Language
-from training.experiments.definition import Order, Reviewed
+from training.experiments.definition import ReviewOrder
 from training.experiments.sources import project_once, run_of
-from training.tagger.request import parted
+from training.tagger.training_data import hold_out
 from training.trainer.trainer import OnProgress
 
 
 @dataclass(frozen=True, slots=True)
-class Reviews:
-    """What simulated people made of a part of the sentences.
-
-    `pseudo` are those they have not seen, `reviewed` the others; `corrected` of these had something
-    wrong, `labels` entities were removed, added or changed in all.
-    """
-
-    pseudo: Dataset | None
-    reviewed: Dataset | None
-    seen: int
-    corrected: int
-    labels: int
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
+class ReviewPool:
     """The sentences to review: as projected, with their scores, and as the gold has them."""
 
     sentences: tuple[ProjectedSentence, ...]
     gold: tuple[Row, ...]
     labels: LabelMap
 
-    def review(self, wanted: Reviewed, seed: int) -> Reviews:
-        """Let people see a share of the sentences; in random order, it is that of `seed`."""
-        count = round(wanted.share * len(self.sentences))
-        seen = {*self._in_order(wanted.order, seed)[:count]}
-        unseen = [each for i, each in enumerate(self.sentences) if i not in seen]
-        made = [self._review(i) for i in sorted(seen)]
-        return Reviews(
-            pseudo=map_labels(projected_dataset(unseen), self.labels) if unseen else None,
-            reviewed=dataset_of([row for row, _ in made]) if made else None,
-            seen=len(made),
-            corrected=sum(changes > 0 for _, changes in made),
-            labels=sum(changes for _, changes in made),
-        )
+    def review(
+        self, share: float, order: ReviewOrder, seed: int
+    ) -> tuple[Rows, Rows, dict[str, int]]:
+        """Review a share of the sentences; `seed` decides a random order.
 
-    def _in_order(self, order: Order, seed: int) -> list[int]:
+        Returns:
+            The pseudo-labels of the others, the reviewed sentences, and counts: sentences `seen`
+            and `corrected`, and entity `labels` that were removed, added or changed.
+        """
+        count = round(share * len(self.sentences))
+        seen = {*self._in_order(order, seed)[:count]}
+        unseen = [each for i, each in enumerate(self.sentences) if i not in seen]
+        reviews = [self._review(i) for i in sorted(seen)]
+        counts = {
+            "seen": len(reviews),
+            "corrected": sum(changes > 0 for _, changes in reviews),
+            "labels": sum(changes for _, changes in reviews),
+        }
+        pseudo = projected_rows(unseen).mapped(self.labels)
+        return pseudo, Rows.of(row for row, _ in reviews), counts
+
+    def _in_order(self, order: ReviewOrder, seed: int) -> list[int]:
         places = [*range(len(self.sentences))]
         random.Random(seed).shuffle(places)  # noqa: S311  a sample is no secret
-        if order is Order.DOUBTFUL_FIRST:  # equals stay in random order
+        if order is ReviewOrder.DOUBTFUL_FIRST:  # equal scores stay in random order
             places.sort(key=lambda i: self.sentences[i].score)
         return places
 
     def _review(self, place: int) -> tuple[Row, int]:
-        """The sentence as people leave it, and how many labels they changed."""
+        """Return the sentence as a reviewer leaves it, and how many labels changed."""
         sentence, gold = self.sentences[place], self.gold[place]
         pair = sentence.sentence
         proposed = encode(pair.target, sentence.entities, pair.target_lang)
@@ -80,9 +65,9 @@ class Pool:
 
 
 def read_pool(
-    language: Language, labels: LabelMap, kept: Path, on_progress: OnProgress
-) -> tuple[Pool, Dataset | None]:
-    """Project the English side of the gold, and set what is to be judged on apart.
+    language: Language, labels: LabelMap, projected: Path, on_progress: OnProgress
+) -> tuple[ReviewPool, Rows]:
+    """Project the English side of the gold; return what to review, and what is held out of it.
 
     Raises:
         SpanferryError: if there is no gold, or it cannot be read or projected.
@@ -92,9 +77,9 @@ def read_pool(
     for place in language.reviews:
         gold = {each.sentence.id: each for each in read_gold(Path(place))}
         corpus = Corpus(Path(place).stem, place=place, limit=len(gold))
-        # The gold of the English side would be projected as it is: it is for the teacher to find.
+        # The gold of the English side would be projected as it is: the teacher must find it.
         bare = [replace(each.sentence, entities=None) for each in gold.values()]
-        run = project_once(corpus, bare, run_of(corpus, language.lang, kept), on_progress)
+        run = project_once(corpus, bare, run_of(corpus, language.lang, projected), on_progress)
         for each in load_run(run):
             row = _row(gold[each.sentence.id])
             if row.tokens:
@@ -103,22 +88,16 @@ def read_pool(
     if not rows:
         fix = 'Name projection gold: reviews = ["gold.jsonl"]'
         raise TrainingError(f"languages.{language.lang} reviews", "no sentence to review", fix)
-    return _parted(sentences, map_labels(dataset_of(rows), labels), labels, language)
+    found = Rows.of(rows).mapped(labels)
+    if not language.reviews_held_out:
+        return ReviewPool(tuple(sentences), found.rows, labels), Rows()
+    train, test = hold_out(found, language.reviews_held_out)
+    left = {(row.id, row.origin) for row in train}
+    kept = [(s, r) for s, r in zip(sentences, found, strict=True) if (r.id, r.origin) in left]
+    return ReviewPool(tuple(s for s, _ in kept), tuple(r for _, r in kept), labels), test
 
 
 def _row(gold: GoldSentence) -> Row:
     pair = gold.sentence
     found = encode(pair.target, gold.target_entities, pair.target_lang)
     return Row(pair.id, found.tokens, found.tags, pair.target_lang, origin=pair.origin)
-
-
-def _parted(
-    sentences: Sequence[ProjectedSentence], gold: Dataset, labels: LabelMap, language: Language
-) -> tuple[Pool, Dataset | None]:
-    if not language.reviews_held_out:
-        return Pool(tuple(sentences), tuple(rows_of(gold)), labels), None
-    train, test = parted(gold, language.reviews_held_out)
-    left = {*zip(train["id"], train["origin"], strict=True)}
-    pairs = zip(sentences, rows_of(gold), strict=True)
-    kept = [pair for pair in pairs if (pair[1].id, pair[1].origin) in left]
-    return Pool(tuple(s for s, _ in kept), tuple(row for _, row in kept), labels), test

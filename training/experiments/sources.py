@@ -24,10 +24,11 @@ from projection.pipeline.conflicts import CHECKS, Policy
 from projection.pipeline.projector import Projector
 from projection.pipeline.run import project_corpus
 from projection.records import ParallelSentence
-from training.data.dataset import LabelMap, Row, dataset_of, in_language, map_labels
 from training.data.iob2 import OUTSIDE, tag_fault
-from training.data.pseudo_labels import load_projected, load_tagged, read_text, together
+from training.data.pseudo_labels import read_projected, read_tagged, read_text
+from training.data.rows import LabelMap, Row, Rows
 from training.experiments.config import HUB, OPUS, Corpus
+from training.tagger.finetune import counted
 from training.trainer.trainer import OnProgress
 
 PUBLISHER = "Helsinki-NLP"
@@ -35,68 +36,66 @@ TAGS = ("ner_tags", "tags")
 PAIRS = "translation"
 
 
-def read_labelled(
-    places: Iterable[str], lang: str, labels: LabelMap, split: str = "train"
-) -> Dataset | None:
-    """Labelled sentences of all places as one data set; None if there is no place.
+def read_labelled(places: Iterable[str], lang: str, labels: LabelMap, split: str = "train") -> Rows:
+    """Read the labelled sentences of all places.
 
     Args:
         places: as the config names them.
-        lang: the language of what does not say.
+        lang: the language of data that do not say.
         labels: how types are renamed and ignored.
         split: of hub data sets that are named without one.
 
     Raises:
         SpanferryError: if one cannot be read.
     """
-    found = together(*(_labelled(place, lang, split) for place in places))
-    return None if found is None else map_labels(found, labels)
+    return Rows.joined(*(_labelled(place, lang, split) for place in places)).mapped(labels)
 
 
-def _labelled(place: str, lang: str, split: str) -> Dataset:
+def _labelled(place: str, lang: str, split: str) -> Rows:
     if place.startswith(HUB):
         return read_hub(place, lang, split)
     if place.startswith(OPUS):
         raise TrainingError(place, "has no labels", "Name it under corpora: it is projected first")
-    return in_language(load_tagged(Path(place)), lang)
+    return read_tagged(Path(place)).in_language(lang)
 
 
-def read_unlabelled(places: Iterable[str], lang: str) -> Dataset | None:
-    """Text without labels: a sentence a line in `.txt` files, else as `read_labelled`."""
+def read_unlabelled(places: Iterable[str], lang: str) -> Rows:
+    """Read text without labels: a sentence a line in `.txt` files, else as `read_labelled`."""
 
-    def read(place: str) -> Dataset:
+    def read(place: str) -> Rows:
         is_text = place.removesuffix(".gz").endswith(".txt")
         return read_text([Path(place)], lang) if is_text else _labelled(place, lang, "train")
 
-    return together(*map(read, places))
+    return Rows.joined(*map(read, places))
 
 
 def read_pseudo(
     corpus: Corpus, lang: str, labels: LabelMap, kept: Path, on_progress: OnProgress
-) -> Dataset:
-    """Pseudo-labelled sentences; a corpus without labels is projected first, into `kept`.
+) -> Rows:
+    """Read pseudo-labelled sentences; a corpus without labels is projected first, into `kept`.
 
     Raises:
-        SpanferryError: if it cannot be read or projected, or nothing is left of it.
+        SpanferryError: if it cannot be read or projected, or no sentence is left.
     """
     if corpus.is_projected_first:
-        found = load_projected([projected(corpus, lang, kept, on_progress)], labels)
+        pairs = (
+            read_opus(str(corpus.place), lang, corpus.limit)
+            if corpus.source is None or corpus.target is None
+            else read_moses(Path(corpus.source), Path(corpus.target), "en", lang)
+        )
+        run = project_once(corpus, pairs, run_of(corpus, lang, kept), on_progress)
+        found = read_projected([run], labels)
     else:
-        found = map_labels(_labelled(str(corpus.place), lang, "train"), labels)
-        found = found.select(range(min(len(found), corpus.limit or len(found))))
-    if not len(found):
+        found = _labelled(str(corpus.place), lang, "train").mapped(labels)
+        found = Rows(found.rows[: corpus.limit], found.labels)
+    if not found:
         raise TrainingError(f"corpus {corpus.name}", "has no sentence")
     return found
 
 
-def projected(corpus: Corpus, lang: str, kept: Path, on_progress: OnProgress) -> Path:
-    """The run folder of a parallel corpus, made or gone on with if it is not complete."""
-    return project_once(corpus, _pairs_of(corpus, lang), run_of(corpus, lang, kept), on_progress)
-
-
 def run_of(corpus: Corpus, lang: str, kept: Path) -> Path:
-    """The folder a corpus is projected into. Its name tells apart what is projected, and how."""
-    files = [Path(corpus.place or "")] if corpus.pair is None else [*corpus.pair]
+    """Return the run folder of a corpus, named by a hash of its text and the models."""
+    files = [Path(name) for name in (corpus.place, corpus.source, corpus.target) if name]
     models = (resolve(corpus.teacher, "teacher"), resolve(corpus.aligner, "aligner"))
     made_of = [
         [sha256(file.read_bytes()).hexdigest() if file.is_file() else str(file) for file in files],
@@ -114,13 +113,6 @@ def project_once(
     if (folder / "summary.json").is_file():
         return folder
     projector = Projector.load(corpus.teacher, corpus.aligner, checks=CHECKS)
-    done, what = 0, f"projecting {corpus.name}"
-
-    def advance(more: int) -> None:
-        nonlocal done
-        done += more
-        on_progress(what, done, corpus.limit or 0)
-
     project_corpus(
         sentences,
         projector,
@@ -128,19 +120,13 @@ def project_once(
         policy=Policy.FLAG,
         limit=corpus.limit,
         settings={"corpus": corpus.name, "labels": " ".join(projector.labels)},
-        on_progress=advance,
+        on_progress=counted(on_progress, f"projecting {corpus.name}", corpus.limit or 0),
     )
     return folder
 
 
-def _pairs_of(corpus: Corpus, lang: str) -> Iterator[ParallelSentence]:
-    if corpus.pair is not None:
-        return read_moses(*corpus.pair, "en", lang)
-    return read_opus(str(corpus.place), lang, corpus.limit)
-
-
-def read_hub(place: str, lang: str, split: str) -> Dataset:
-    """The labelled sentences of `hub:NAME[:CONFIG[:SPLIT]]`; `split` is used if none is named.
+def read_hub(place: str, lang: str, split: str) -> Rows:
+    """Read the sentences of `hub:NAME[:CONFIG[:SPLIT]]`; `split` is used if none is named.
 
     Raises:
         TrainingError: if there is no such data set, it has no tokens and tags, or they are no IOB2.
@@ -160,7 +146,7 @@ def read_hub(place: str, lang: str, split: str) -> Dataset:
         _check(tokens, shown, where)
         if tokens:
             rows.append(Row(where, tuple(tokens), shown, lang, origin=where))
-    return dataset_of(rows)
+    return Rows.of(rows)
 
 
 def _check(tokens: list[str], tags: tuple[str, ...], where: str) -> None:
@@ -179,24 +165,24 @@ def read_opus(place: str, lang: str, limit: int | None = None) -> Iterator[Paral
     """
     name, _, langs = place.removeprefix(OPUS).rpartition("/")
     sides = langs.split("-")
-    ours = [side for side in sides if covers(lang, side)]
-    if not name or len(sides) != 2 or "en" not in sides or len(ours) != 1:
+    target = [side for side in sides if covers(lang, side)]
+    if not name or len(sides) != 2 or "en" not in sides or len(target) != 1:
         fix = f"Such as {OPUS}opus_books/{'-'.join(sorted(('en', lang)))}"
         raise TrainingError(place, f"is no corpus of en and {lang}", fix)
-    known = name if "/" in name else f"{PUBLISHER}/{name}"
     if Path(name).is_dir():
         rows: Iterable[dict[str, Any]] = _load(place, name, None, "train")
     else:
+        known = name if "/" in name else f"{PUBLISHER}/{name}"
         rows = _load(place, known, langs, "train", streaming=True)
     for number, row in enumerate(islice(rows, limit), start=1):
         pair, where = row.get(PAIRS), f"{Path(name).name}:{number}"
-        if not isinstance(pair, dict) or not {"en", ours[0]} <= {*pair}:
+        if not isinstance(pair, dict) or not {"en", target[0]} <= {*pair}:
             raise TrainingError(place, f"needs a column {PAIRS}, has {', '.join(row)}")
-        yield ParallelSentence(where, pair["en"], pair[ours[0]], "en", lang, where)
+        yield ParallelSentence(where, pair["en"], pair[target[0]], "en", lang, where)
 
 
 def _load(place: str, name: str, config: str | None, split: str, *, streaming: bool = False) -> Any:
-    """A split of a data set: a `Dataset`, or what streams one."""
+    """Load or stream a split of a data set."""
     try:
         loaded: Dataset | IterableDataset = load_dataset(
             name, config, split=split, streaming=streaming

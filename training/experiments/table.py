@@ -1,17 +1,17 @@
-"""The results of an experiment as a Markdown page: ours first, then, apart, what was published."""
+"""The results of an experiment as a Markdown page and as lines for the terminal."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from training.experiments.results import Cell, Results, Verdict
-from training.tagger.seeds import Spread
+from training.experiments.results import LEVEL, Cell, Results, SeedComparison
+from training.tagger.seeds import SeedSpread
 from training.trainer.card import table
 
 MISSING = "–"
 
 
 def markdown(results: Results) -> str:
-    """The whole page."""
+    """Return the whole page: measured scores first; published ones apart."""
     return "\n".join(_page(results))
 
 
@@ -21,57 +21,82 @@ def _page(results: Results) -> Iterator[str]:
     if experiment.repeats:
         yield f"After {experiment.repeats} of Li, He & Xu (2021).\n"
     yield "## Measured here\n"
-    yield table(head(results), [cells_of(results, row) for row in results.rows]) + "\n"
-    yield "F1 in per cent, strict (borders and type), mean ± sample deviation over the seeds.\n"
+    head, *lines = lines_of(results, in_full=True)
+    yield table(head, lines) + "\n"
+    yield (
+        "F1 (precision / recall) in per cent, strict: borders and type; mean ± sample deviation "
+        "over the seeds. Bold: the best of its column.\n"
+    )
     yield from _bullets(notes(results))
-    if results.verdicts:
-        yield f"\n{results.experiment.ours} against the others:\n"
-        yield from _bullets(map(verdict_line, results.verdicts))
+    if results.comparisons:
+        yield f"\n{experiment.ours} against the others:\n"
+        yield from _bullets(map(comparison_line, results.comparisons))
     if results.published:
         yield "\n## Published elsewhere, not measured here\n"
         yield "Other encoders, other data, partly other test sets: not to be compared directly.\n"
-        rows = [(p.system, p.lang, p.test, f"{p.f1:g}", p.source) for p in results.published]
-        yield table(["system", "language", "test set", "F1", "source"], rows)
+        published = [(p.system, p.column, p.test, f"{p.f1:g}", p.source) for p in results.published]
+        yield table(["system", "language", "test set", "F1", "source"], published)
     yield ""
 
 
-def head(results: Results) -> list[str]:
-    """The head of the table: the rows, their place on the axis, a column a language."""
-    return ["", *([results.experiment.axis] if results.experiment.axis else []), *results.langs]
+def lines_of(results: Results, *, in_full: bool = False) -> list[list[str]]:
+    """Return the lines of the table, the head first and any ceilings last.
+
+    `in_full` adds precision and recall, and marks the best of each column.
+    """
+    axis = [results.experiment.axis] if results.experiment.axis else []
+    lines = [["", *axis, *results.columns]]
+    for row in results.rows:
+        cells = [results.cell(row, column) for column in results.columns]
+        places = {f"{cell.x:,g}" for cell in cells if cell is not None and cell.x is not None}
+        place = [" / ".join(sorted(places))] if axis else []
+        lines.append([row, *place, *(_shown(results, cell, in_full=in_full) for cell in cells)])
+    if ceilings := results.ceilings:
+        shown = [f"{100 * ceilings[c]:.2f}" if c in ceilings else MISSING for c in results.columns]
+        lines.append(["ceiling: a perfect aligner", *("" for _ in axis), *shown])
+    return lines
 
 
-def cells_of(results: Results, row: str) -> list[str]:
-    """A line of the table."""
-    cells = [results.cell(row, lang) for lang in results.langs]
-    places = {f"{cell.x:,g}" for cell in cells if cell is not None and cell.x is not None}
-    axis = [" / ".join(sorted(places))] if results.experiment.axis else []
-    return [row, *axis, *(MISSING if cell is None else str(cell.spread()) for cell in cells)]
+def _shown(results: Results, cell: Cell | None, *, in_full: bool) -> str:
+    if cell is None:
+        return MISSING
+    f1 = str(cell.spread())
+    if not in_full:
+        return f1
+    precision, recall = (100 * cell.spread(each).mean for each in ("precision", "recall"))
+    is_best = not cell.row.apart and cell.spread().mean == results.best(cell.column)
+    return f"{f'**{f1}**' if is_best else f1} ({precision:.2f} / {recall:.2f})"
 
 
-def verdict_line(verdict: Verdict) -> str:
-    """Our row against another in a sentence."""
-    far = f"{verdict.lang}: {100 * verdict.difference:+.2f} over {verdict.over}"
-    if verdict.deviation is None:
-        return f"{far} (one seed: no deviation)"
-    is_beyond = "more" if verdict.beyond else "not more"
-    around = f"{100 * verdict.deviation:.2f}"
-    return f"{far}, {is_beyond} than one deviation of the difference ({around})"
+def comparison_line(comparison: SeedComparison) -> str:
+    """Return our lead over a row as a sentence; of a single seed nothing is said of chance."""
+    line = f"{comparison.column}: {100 * comparison.difference:+.2f} over {comparison.over}"
+    if comparison.interval is None:
+        return line
+    low, high = (100 * bound for bound in comparison.interval)
+    chance = "beyond" if comparison.beyond_chance else "within"
+    return f"{line}, {chance} chance ({100 * LEVEL:.0f} % interval {low:+.2f} to {high:+.2f})"
 
 
 def notes(results: Results) -> Iterator[str]:
-    """What one must know to read the table."""
-    settings = results.settings
+    """Yield what a reader of the table must know."""
+    options = results.options
     runs = [run for cell in results.cells for run in cell.runs.values()]
-    yield f"seeds: {', '.join(map(str, settings.seeds))}; data: {results.data}"
-    yield f"base: {', '.join(sorted({run['base'] for run in runs}))}"
-    if settings.sentences is not None:
-        yield f"at most {settings.sentences:,} sentences of a part are drawn, in all rows"
-    yield f"scored on {_counts(run['scores']['sentences'] for run in runs)} sentences"
-    if settings.changes:
-        changes = (f"{name}={value}" for name, value in settings.changes.items())
-        yield f"in all rows that have it: {', '.join(changes)}"
+    seeds = {str(seed): None for cell in results.cells for seed in cell.runs}
+    yield f"seeds: {', '.join(seeds)}; data: {results.data}"
+    if bases := sorted({run["base"] for run in runs if run["base"]}):
+        yield f"base: {', '.join(bases)}"
+    if options.sentences is not None:
+        yield f"at most {options.sentences:,} sentences of a part are drawn, in all rows"
+    scored = {c.column: c.runs.values() for c in results.cells}
+    for column, scores in scored.items():
+        yield f"{column}: scored on {_counts(r['scores']['sentences'] for r in scores)} sentences"
+    if changes := {**results.experiment.set, **options.set}:
+        shown = (f"{name}={value}" for name, value in changes.items())
+        yield f"in all rows that have it: {', '.join(shown)}"
     for cell in results.cells:
-        yield f"{cell.row.name}, {cell.lang}: {_learned(cell)}"
+        if learned := _learned(cell):
+            yield f"{cell.row.name}, {cell.column}: {learned}"
     for name, reason in results.skipped.items():
         yield f"{name} was skipped: {reason}"
     devices = ", ".join(sorted({run["device"] for run in runs}))
@@ -80,22 +105,21 @@ def notes(results: Results) -> Iterator[str]:
 
 
 def _learned(cell: Cell) -> str:
-    """What the runs of a cell learned from, and what was reviewed."""
+    """Return what the runs of a cell learned from, and how much was reviewed."""
     runs = [*cell.runs.values()]
-    stages = (
+    stages = [
         f"{stage} {' + '.join(_parts(runs, stage))} ({_counts(r['steps'][stage] for r in runs)} "
         "steps)"
         for stage in runs[0]["learned_from"]
-    )
-    said = "; ".join(stages)
+    ]
     reviews = [run["reviews"] for run in runs if run["reviews"] is not None]
-    if not reviews:
-        return said
-    seen, corrected, labels = (
-        Spread.of([float(each[key]) for each in reviews]).mean
-        for key in ("seen", "corrected", "labels")
-    )
-    return f"{said}; {seen:.0f} reviewed, {corrected:.0f} corrected, {labels:.0f} labels changed"
+    if reviews:
+        seen, corrected, labels = (
+            SeedSpread.of([float(each[key]) for each in reviews]).mean
+            for key in ("seen", "corrected", "labels")
+        )
+        stages += [f"{seen:.0f} reviewed, {corrected:.0f} corrected, {labels:.0f} labels changed"]
+    return "; ".join(stages)
 
 
 def _parts(runs: Sequence[Mapping[str, Any]], stage: str) -> Iterator[str]:
@@ -103,11 +127,11 @@ def _parts(runs: Sequence[Mapping[str, Any]], stage: str) -> Iterator[str]:
         yield f"{_counts(run['learned_from'][stage][part] for run in runs)} {part}"
 
 
-def _counts(found: Iterator[int]) -> str:
-    """A number, or the span of several."""
+def _counts(found: Iterable[int]) -> str:
+    """Return a number, or the range of several."""
     counts = sorted({*found})
     return f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
 
 
-def _bullets(lines: Iterator[str]) -> Iterator[str]:
+def _bullets(lines: Iterable[str]) -> Iterator[str]:
     return (f"- {line}" for line in lines)

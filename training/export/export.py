@@ -1,11 +1,11 @@
 """Reviewed sentences as a folder anyone can train on.
 
-reviewed.jsonl   every annotation as it came from Label Studio, nothing left out
+reviewed.jsonl   every annotation as it came from Label Studio, with its part of the split
 data.iob2        the usable sentences in CoNLL form; iob2/ has the parts, if the data was split
 parquet/         the same for `datasets.load_dataset`, which takes the whole folder
 dataset/         the same for `datasets.load_from_disk`, and for `spanferry train`
 spacy/           the same as spaCy's DocBin, if asked for
-losses.jsonl     what is not in these as an annotator left it, a line each, and why
+losses.jsonl     what is left out or changed, a line each, and why
 summary.json     the same in numbers
 README.md        the data card
 """
@@ -13,10 +13,10 @@ README.md        the data card
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from datasets import Dataset, DatasetDict
+from datasets import DatasetDict
 from datasets.utils import (
     are_progress_bars_disabled,
     disable_progress_bars,
@@ -26,17 +26,13 @@ from datasets.utils import (
 from projection.errors import TrainingError
 from projection.io.files import atomic_write, json_line, write_json
 from projection.io.folders import new_folder
-from projection.io.records_json import encode as to_json_form
+from projection.io.records_json import encode
 from projection.records import ParallelSentence, ReviewedSentence, ReviewStatus
-from training.data.adjudication import (
-    Adjudicated,
-    AdjudicationPolicy,
-    adjudicate,
-    moment,
-)
-from training.data.dataset import DATASET, IOB2, SUMMARY, Row, dataset_of, row_of
+from training.data.adjudication import Adjudicated, AdjudicationPolicy, adjudicate, moment
+from training.data.dataset import DATASET, IOB2, SUMMARY, to_dataset
 from training.data.iob2 import chunks, write_iob2
 from training.data.reviewed import REVIEWED
+from training.data.rows import Row, Rows, row_of
 from training.data.splits import TRAIN, Shares, Splits, document_of, split
 from training.export.omissions import (
     Loss,
@@ -50,22 +46,16 @@ from training.export.spacy import require_spacy, write_docbin
 from training.trainer.card import data_card
 
 SCHEMA = 2  # 1 had no parts, and `dataset/` was one dataset
-LOSSES, CARD, IOB2_PARTS, PARQUET, SPACY = (
-    "losses.jsonl",
-    "README.md",
-    "iob2",
-    "parquet",
-    "spacy",
-)
+LOSSES, CARD, IOB2_PARTS, PARQUET, SPACY = "losses.jsonl", "README.md", "iob2", "parquet", "spacy"
 
 
 @dataclass(frozen=True, slots=True)
 class ExportSettings:
-    """How an export is made.
+    """The options of an export.
 
-    `shares` None leaves all in one part, `train`. `comments` are the lines of an IOB2 file that say
-    where a sentence and its labels come from. `audit` and `agreement` are the JSON of the reports
-    of these names, `made_with` models in words: for the card.
+    Without `shares` all is in one part, `train`. `comments` are lines of an IOB2 file with the
+    origin of a sentence and its labels. `audit` and `agreement` are the JSON of the reports of
+    these names, `made_with` models in words: for the card.
     """
 
     policy: AdjudicationPolicy = AdjudicationPolicy.LATEST
@@ -78,11 +68,6 @@ class ExportSettings:
     agreement: Mapping[str, object] | None = None
     audit: Mapping[str, object] | None = None
     made_with: tuple[str, ...] = ()
-
-    @property
-    def wanted(self) -> tuple[str, ...]:
-        """The parts there should be."""
-        return self.shares.wanted if self.shares else (TRAIN,)
 
     def check(self) -> None:
         """Refuse what would fail after all the work.
@@ -100,13 +85,13 @@ AS_USUAL = ExportSettings()
 
 @dataclass(frozen=True, slots=True)
 class ExportSummary:
-    """What became of the annotations of an export.
+    """The figures of an export.
 
-    `annotations + unseen = sentences + superseded`: a sentence annotated twice counts once, and the
-    decision `policy` settled on holds. `unseen` sentences are those nobody looked at, taken for
-    their confidence. `sentences = accepted + corrected + taken + unusable + skipped + empty`, where
-    `taken` are the unseen ones that can be trained on. `newest` is when the data last changed.
-    `parts`: sentences for training in each; `cut_apart` as in `Splits`.
+    `annotations + unseen = sentences + superseded`: a sentence annotated twice counts once, with
+    the decision of the `policy`. `unseen` sentences are accepted for their confidence.
+    `sentences = accepted + corrected + taken + unusable + skipped + empty`, where `taken` are the
+    unseen ones that can be trained on. `newest` is when the data last changed. `parts`: sentences
+    for training in each; `cut_apart` as in `Splits`.
     """
 
     title: str
@@ -154,15 +139,17 @@ class ExportSummary:
         return tuple(name for name, count in self.parts.items() if self.usable and not count)
 
     def lost(self, kind: LossKind) -> int:
-        """How many annotations or entities met this fate."""
+        """Count the annotations or entities of one kind of loss."""
         return sum(loss.kind is kind for loss in self.losses)
 
     def to_json(self) -> dict[str, object]:
-        """The content of `summary.json`; the losses themselves are in `losses.jsonl`."""
+        """Return the content of `summary.json`; the losses themselves are in `losses.jsonl`."""
         plain = {name: getattr(self, name) for name in self.__slots__ if name != "losses"}
-        for name in ("labels", "model_versions"):
-            plain[name] = [*plain[name]]
-        counts = {
+        return {
+            "schema": SCHEMA,
+            **plain,
+            "labels": [*self.labels],
+            "model_versions": [*self.model_versions],
             "sentences": self.sentences,
             "usable": self.usable,
             "outvoted": self.lost(LossKind.OUTVOTED),
@@ -170,39 +157,35 @@ class ExportSummary:
             "overlap_lost": self.lost(LossKind.OVERLAP),
             "blank_lost": self.lost(LossKind.BLANK),
         }
-        return {"schema": SCHEMA, **plain, **counts}
-
-    def lines(self) -> Iterator[tuple[str, int]]:
-        """What the summary table says: a line each, in order."""
-        yield "annotations", self.annotations
-        if self.accept_above is not None:
-            yield "sentences nobody saw, sure enough", self.unseen
-        yield "… superseded by another decision", self.superseded
-        yield "… skipped by the annotator", self.skipped
-        yield "… marked unusable", self.unusable
-        yield "… without a visible character", self.empty
-        yield "… accepted as proposed", self.accepted
-        yield "… corrected", self.corrected
-        if self.accept_above is not None:
-            yield "… taken unseen", self.taken
-        yield "sentences annotators disagree on", self.disagreements
-        yield f"… not settled by “{self.policy}”", self.unsettled
-        yield "sentences for training", self.usable
-        if [*self.parts] != [TRAIN]:
-            yield from ((f"… for {part}", count) for part, count in self.parts.items())
-        yield "entities", self.entities
-        yield "… widened to whole words", self.lost(LossKind.WIDENED)
-        yield "… lost to an overlapping one", self.lost(LossKind.OVERLAP)
-        yield "… lost because blank", self.lost(LossKind.BLANK)
-        yield "… not in the decision that holds", self.lost(LossKind.OUTVOTED)
 
     def __str__(self) -> str:
-        return "\n".join(table_line(what, count) for what, count in self.lines())
+        unasked = self.accept_above is None
+        lines = {
+            "annotations": self.annotations,
+            "unseen sentences, sure enough": None if unasked else self.unseen,
+            "… superseded by another decision": self.superseded,
+            "… skipped by the annotator": self.skipped,
+            "… marked unusable": self.unusable,
+            "… without a visible character": self.empty,
+            "… accepted as proposed": self.accepted,
+            "… corrected": self.corrected,
+            "… taken unseen": None if unasked else self.taken,
+            "sentences annotators disagree on": self.disagreements,
+            f"… not settled by “{self.policy}”": self.unsettled,
+            "sentences for training": self.usable,
+            **{f"… for {p}": n for p, n in self.parts.items() if [*self.parts] != [TRAIN]},
+            "entities": self.entities,
+            "… widened to whole words": self.lost(LossKind.WIDENED),
+            "… lost to an overlapping one": self.lost(LossKind.OVERLAP),
+            "… lost because blank": self.lost(LossKind.BLANK),
+            "… not in the decision that holds": self.lost(LossKind.OUTVOTED),
+        }
+        return "\n".join(table_line(what, n) for what, n in lines.items() if n is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class _Gathered:
-    """What goes into the files: sentences with their rows, and what got lost."""
+    """The content of the files: sentences with their rows, and what was lost."""
 
     adjudicated: Adjudicated
     kept: tuple[tuple[ParallelSentence, Row], ...]
@@ -213,12 +196,13 @@ class _Gathered:
     def rows(self) -> list[Row]:
         return [row for _, row in self.kept]
 
-    def parts(self, wanted: Iterable[str]) -> dict[str, list[tuple[ParallelSentence, Row]]]:
-        """What is in each part that was wanted, if only nothing."""
-        parts: dict[str, list[tuple[ParallelSentence, Row]]] = {name: [] for name in wanted}
-        for kept, name in zip(self.kept, self.splits.of, strict=True):
-            parts[name].append(kept)
-        return parts
+    def with_parts(self, reviewed: Iterable[ReviewedSentence]) -> Iterator[ReviewedSentence]:
+        """Yield the reviews with the part their sentence is in, if it is in any."""
+        kept = ((sentence.id, sentence.origin) for sentence, _ in self.kept)
+        part_of = dict(zip(kept, self.splits.of, strict=True))
+        for each in reviewed:
+            part = part_of.get((each.sentence.id, each.sentence.origin))
+            yield replace(each, part=part)
 
 
 def write_export(
@@ -241,11 +225,17 @@ def write_export(
     if out.exists() and not (out / SUMMARY).is_file():
         raise TrainingError(str(out), "exists and is not an export", "Choose another folder")
     gathered = _gather(reviewed, settings)
+    wanted = settings.shares.wanted if settings.shares else (TRAIN,)
+    parts: dict[str, list[tuple[ParallelSentence, Row]]] = {name: [] for name in wanted}
+    for kept, name in zip(gathered.kept, gathered.splits.of, strict=True):
+        parts[name].append(kept)
     summary = _summarise(title, reviewed, gathered, labels, settings)
+    summary = replace(summary, parts={name: len(kept) for name, kept in parts.items()})
     with new_folder(out, replace=True) as folder:
-        _write_lines(folder / REVIEWED, map(to_json_form, reviewed))
+        _write_lines(folder / REVIEWED, map(encode, gathered.with_parts(reviewed)))
         _write_lines(folder / LOSSES, (loss.to_json() for loss in summary.losses))
-        _write_rows(gathered, folder, summary.labels, settings)
+        _write_iob2(gathered.rows, folder / IOB2, settings)
+        _write_parts(parts, folder, summary.labels, settings)
         write_json(folder / SUMMARY, summary.to_json())
         card = data_card(summary.to_json(), settings.made_with, settings.agreement, settings.audit)
         (folder / CARD).write_text(card, encoding="utf-8")
@@ -265,15 +255,13 @@ def _gather(reviewed: Sequence[ReviewedSentence], settings: ExportSettings) -> _
             kept.append((decision.sentence, row))
         else:
             losses.append(empty_loss(decision))
-    splits = _split([sentence for sentence, _ in kept], settings)
-    return _Gathered(adjudicated, tuple(kept), tuple(losses), splits)
-
-
-def _split(sentences: Sequence[ParallelSentence], settings: ExportSettings) -> Splits:
+    sentences = [sentence for sentence, _ in kept]
     if settings.shares is not None:
-        return split(sentences, settings.shares, settings.seed)
-    documents = len({document_of(sentence) for sentence in sentences})
-    return Splits((TRAIN,) * len(sentences), documents, groups=1, cut_apart=0)
+        splits = split(sentences, settings.shares, settings.seed)
+    else:
+        documents = len({document_of(sentence) for sentence in sentences})
+        splits = Splits((TRAIN,) * len(sentences), documents, groups=1, cut_apart=0)
+    return _Gathered(adjudicated, tuple(kept), tuple(losses), splits)
 
 
 def _write_lines(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
@@ -281,30 +269,31 @@ def _write_lines(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
         file.writelines(map(json_line, rows))
 
 
-def _write_rows(
-    gathered: _Gathered, folder: Path, labels: Sequence[str], settings: ExportSettings
-) -> None:
-    parts = gathered.parts(settings.wanted)
-    _write_iob2(gathered.rows, folder / IOB2, settings)
-    datasets = {name: dataset_of([row for _, row in kept], labels) for name, kept in parts.items()}
-    # `dataset/` tells an empty part from none. Files have only what can be loaded.
-    filled = [name for name, kept in parts.items() if kept] or [TRAIN]
-    _save(datasets, filled, folder)
-    for name in filled:
-        if settings.shares is not None:
-            rows = [row for _, row in parts[name]]
-            _write_iob2(rows, folder / IOB2_PARTS / f"{name}.iob2", settings)
-        if settings.spacy:
-            write_docbin(parts[name], folder / SPACY / f"{name}.spacy")
-
-
 def _write_iob2(rows: Iterable[Row], path: Path, settings: ExportSettings) -> None:
     path.parent.mkdir(exist_ok=True)
     write_iob2((r.tagged if settings.comments else (r.tokens, r.tags) for r in rows), path)
 
 
-def _save(parts: Mapping[str, Dataset], filled: Iterable[str], folder: Path) -> None:
+def _write_parts(
+    parts: Mapping[str, Sequence[tuple[ParallelSentence, Row]]],
+    folder: Path,
+    labels: Sequence[str],
+    settings: ExportSettings,
+) -> None:
+    rows = {name: [row for _, row in kept] for name, kept in parts.items()}
+    # `dataset/` tells an empty part from none. Files have only what can be loaded.
+    filled = [name for name, kept in parts.items() if kept] or [TRAIN]
+    _save({name: Rows.of(of_part, labels) for name, of_part in rows.items()}, filled, folder)
+    for name in filled:
+        if settings.shares is not None:
+            _write_iob2(rows[name], folder / IOB2_PARTS / f"{name}.iob2", settings)
+        if settings.spacy:
+            write_docbin(parts[name], folder / SPACY / f"{name}.spacy")
+
+
+def _save(named: Mapping[str, Rows], filled: Iterable[str], folder: Path) -> None:
     (folder / PARQUET).mkdir()
+    parts = {name: to_dataset(rows) for name, rows in named.items()}
     with _without_bars():
         # One shard even for no rows, for which `datasets` would write none and then fail to load.
         DatasetDict(parts).save_to_disk(folder / DATASET, num_shards=dict.fromkeys(parts, 1))
@@ -357,7 +346,7 @@ def _summarise(
         unsettled=sum(not each.settled for each in gathered.adjudicated.disagreements),
         documents=gathered.splits.documents,
         cut_apart=gathered.splits.cut_apart,
-        parts=dict.fromkeys(settings.wanted, 0) | gathered.splits.sizes,
+        parts=gathered.splits.sizes,
         by_label=_sorted(by_label),
         by_language=_sorted(Counter(row.lang for row in rows)),
         by_label_origin=_sorted(Counter(o for row in rows for o in row.entity_origins)),

@@ -1,4 +1,4 @@
-"""What an export could not carry, each with the reason: nothing is dropped without a line here."""
+"""What an export leaves out or changes, each with the reason: nothing is dropped without a line."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from training.data.iob2 import Misfit, MisfitKind
 
 
 class LossKind(StrEnum):
-    """What became of an annotation, or of one entity of it."""
+    """The fate of an annotation, or of one entity of it."""
 
     SUPERSEDED = "superseded"  # another decision on the sentence holds
     SKIPPED = "skipped"  # nobody decided
@@ -24,11 +24,9 @@ class LossKind(StrEnum):
 
 
 # Of whole sentences; the others are of entities.
-_OF_SENTENCES = {ReviewStatus.SKIPPED: LossKind.SKIPPED, ReviewStatus.UNUSABLE: LossKind.UNUSABLE}
-_REASONS = {
-    LossKind.SKIPPED: "skipped by the annotator: nobody decided",
-    LossKind.UNUSABLE: "marked as not fit for training",
-    LossKind.EMPTY: "no visible character in the target",
+_OF_SENTENCES = {
+    ReviewStatus.SKIPPED: (LossKind.SKIPPED, "skipped by the annotator: nobody decided"),
+    ReviewStatus.UNUSABLE: (LossKind.UNUSABLE, "marked as not fit for training"),
 }
 
 
@@ -42,7 +40,7 @@ class Loss:
     entity: Entity | None = None
 
     def to_json(self) -> dict[str, object]:
-        """A line of `losses.jsonl`; `entity` is null where it is the whole sentence."""
+        """Return a line of `losses.jsonl`; `entity` is null where it is the whole sentence."""
         pair, entity = self.review.sentence, self.entity
         return {
             "kind": self.kind.value,
@@ -58,34 +56,40 @@ class Loss:
 def decision_losses(
     reviewed: Iterable[ReviewedSentence], decisions: Sequence[ReviewedSentence]
 ) -> Iterator[Loss]:
-    """What settling on one decision a sentence, in the order of `by_sentence`, left behind.
+    """Yield what adjudication left behind; `decisions` are in the order of `by_sentence`.
 
     Of several annotations of a sentence all but one are superseded, and so are the entities of each
     that the decision does not have.
     """
     for group, decision in zip(by_sentence(reviewed), decisions, strict=True):
+        holder = f"annotator {decision.annotator}" if decision.annotator else "no annotator"
         standing = _standing(group, decision)
+        kept = marks_of(decision.entities)
         for review in group:
             if review is not standing:
-                reason = f"the decision of {_who(decision)} holds"
-                yield Loss(LossKind.SUPERSEDED, review, reason)
-            yield from _outvoted(review, decision)
-        if kind := _OF_SENTENCES.get(decision.status):
-            yield Loss(kind, decision, _REASONS[kind])
+                yield Loss(LossKind.SUPERSEDED, review, f"the decision of {holder} holds")
+            for entity in review.entities if review.usable and decision.usable else ():
+                if (entity.span, entity.label) not in kept:
+                    shown = f"{entity.label} “{entity.span.of(review.sentence.target)}”"
+                    reason = f"{shown} {entity.span} is not in the decision of {holder}"
+                    yield Loss(LossKind.OUTVOTED, review, reason, entity)
+        if decision.status in _OF_SENTENCES:
+            kind, reason = _OF_SENTENCES[decision.status]
+            yield Loss(kind, decision, reason)
 
 
 def empty_loss(review: ReviewedSentence) -> Loss:
-    """A usable sentence that has no word to tag."""
-    return Loss(LossKind.EMPTY, review, _REASONS[LossKind.EMPTY])
+    """Return the loss of a usable sentence that has no word to tag."""
+    return Loss(LossKind.EMPTY, review, "no visible character in the target")
 
 
 def misfit_loss(review: ReviewedSentence, misfit: Misfit) -> Loss:
-    """An entity that tags cannot hold as it was."""
+    """Return the loss of an entity that tags cannot hold as it was."""
     return Loss(LossKind(misfit.kind.value), review, misfit.reason, misfit.entity)
 
 
 def _standing(group: Sequence[ReviewedSentence], decision: ReviewedSentence) -> ReviewedSentence:
-    """The annotation that the decision is, or was put together from last."""
+    """Return the annotation that the decision is, or was put together from last."""
     return max(
         group,
         key=lambda review: (
@@ -98,21 +102,6 @@ def _standing(group: Sequence[ReviewedSentence], decision: ReviewedSentence) -> 
     )
 
 
-def _outvoted(review: ReviewedSentence, decision: ReviewedSentence) -> Iterator[Loss]:
-    if not (review.usable and decision.usable):
-        return
-    kept = marks_of(decision.entities)
-    for entity in review.entities:
-        if (entity.span, entity.label) not in kept:
-            shown = f"{entity.label} “{entity.span.of(review.sentence.target)}” {entity.span}"
-            reason = f"{shown} is not in the decision of {_who(decision)}"
-            yield Loss(LossKind.OUTVOTED, review, reason, entity)
-
-
-def _who(decision: ReviewedSentence) -> str:
-    return f"annotator {decision.annotator}" if decision.annotator else "no annotator"
-
-
 def table_line(what: str, count: int) -> str:
-    """A line of the table an export ends with."""
+    """Format a line of the table an export ends with."""
     return f"{what:34}{count:>8}"

@@ -1,8 +1,8 @@
 """Token classification losses, in the shape `transformers.Trainer` takes as `compute_loss_func`.
 
-Four learn from tags. p is the probability the model gives to the gold tag:
+Four learn from tags. p is the probability of the gold tag:
 
-    ce       -log p                  every token alike
+    ce       -log p
     focal    -(1 - p)^γ · log p      Lin et al. (2017): hard tokens count more; for clean labels
     rw       -(1 + p)^γ · log p      Li, He & Xu (2021): easy tokens count more; for noisy labels
     gce      (1 - p^γ) / γ           Zhang & Sabuncu (2018), whose q is our γ: from cross entropy
@@ -10,11 +10,11 @@ Four learn from tags. p is the probability the model gives to the gold tag:
 
 Two learn from a teacher's probabilities, by the mean squared difference over the tags:
 
-    mse      the teacher's alone (Wu et al., ACL 2020)
-    mse+ce   cross entropy besides, where tags are given (UniTrans: where three teachers agree)
+    mse      alone (Wu et al., ACL 2020)
+    mse+ce   plus cross entropy where tags are given (UniTrans: where three teachers agree)
 
-A token may come with a weight, which its cost is multiplied by, and with a doubt between 0 and 1,
-which γ is multiplied by: what is certain (0) costs its cross entropy, whatever the loss.
+A token's weight multiplies its cost. A token's doubt, in [0, 1], multiplies γ: at 0 every loss is
+the cross entropy.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ from torch.nn.functional import log_softmax
 
 from training.trainer.settings import PUBLISHED_GAMMA, FineTune, LossName
 
-IGNORED = -100  # the label of what is not scored: padding, later subwords, context of a window
+IGNORED = -100  # the label of tokens without loss: padding, later subwords, context of a window
 
 
 class HasLogits(Protocol):
@@ -41,7 +41,7 @@ Loss = Callable[..., Tensor]
 shapes as in `averaged` and `distilled`."""
 
 Cost = Callable[[Tensor, Tensor], Tensor]
-"""What each token costs: of the log-probability of its tag, and of its doubt."""
+"""The cost of each token, from the log-probability of its tag and its doubt."""
 
 
 def averaged(
@@ -56,10 +56,9 @@ def averaged(
     """The mean cost of the tokens that have a label.
 
     `outputs.logits` is (batch, length, tags); `labels`, `weights` and `doubts` are (batch, length),
-    the last two 1 where they are not given. The Trainer passes the number of labelled tokens of the
-    whole optimiser step as `num_items_in_batch`; the sum is divided by that, so that accumulating
-    gradients gives what one large batch would. Without it, by the labelled tokens at hand; with
-    none there, the loss is 0.
+    the last two 1 by default. The sum is divided by `num_items_in_batch`, the labelled tokens of a
+    whole optimiser step, so that accumulated gradients equal those of one large batch; by default
+    by the labelled tokens of this batch. Without any, the loss is 0.
     """
     scored = labels != IGNORED
     log_p = _log_probabilities(outputs, scored)
@@ -102,11 +101,10 @@ def reweighted(
 ) -> Loss:
     """(1 + p)^γ · CE, the re-weighted loss of Li, He & Xu (2021).
 
-    The weight is held constant in each step: every token pulls its gold tag up, and a sure one up
-    to 2^γ times as hard. With `through_weight` the gradient flows through the weight as well, which
-    by itself would make p small. While γ < 3.59 the cross entropy always outweighs this; at the
-    published γ = 4, -(1 + p)^γ·log p rises between p = 0.15 and 0.44, so tokens below 0.44 settle
-    at 0.15. That shuts out labels the model doubts, and it stalls a new head, which starts there.
+    The weight has no gradient: every token raises its gold tag, a sure one by up to 2^γ as much.
+    With `through_weight` it has one, which lowers p. For γ < 3.59 the cross entropy outweighs it;
+    at the published γ = 4 the loss rises between p = 0.15 and 0.44, so tokens below 0.44 settle at
+    0.15. That excludes labels the model doubts, and stalls a new head, which starts there.
     """
 
     def cost(log_p: Tensor, doubt: Tensor) -> Tensor:
@@ -124,7 +122,7 @@ def _base(base: Tensor) -> Tensor:
 def generalised(gamma: float = PUBLISHED_GAMMA[LossName.GCE]) -> Loss:
     """(1 - p^γ) / γ, the generalised cross entropy of Zhang & Sabuncu (2018), eq. 6.
 
-    Its gradient is that of cross entropy times p^γ: a tag the model finds unlikely hardly pulls.
+    Its gradient is that of cross entropy times p^γ: unlikely tags have little effect.
     """
 
     def cost(log_p: Tensor, doubt: Tensor) -> Tensor:
@@ -150,8 +148,8 @@ def distilled(
     """The squared difference of two distributions, mean over tags and labelled tokens.
 
     `soft_labels` is (batch, length, tags), a teacher's probabilities. `labels` marks the tokens
-    that have them and holds the teachers' tags; `weights` is 1 where these count and 0 where they
-    do not, for `with_tags`. Both sums are divided by the number of labelled tokens.
+    that have them and holds the teachers' tags, which count for `with_tags` by `weights`. Both sums
+    are divided by the number of labelled tokens.
     """
     scored = labels != IGNORED
     probabilities = _log_probabilities(outputs, scored).exp()
@@ -164,7 +162,7 @@ def distilled(
 
 
 def loss_of(settings: FineTune) -> Loss:
-    """The loss that settings ask for."""
+    """The loss of these settings."""
     gamma = settings.effective_gamma
     match settings.loss:
         case LossName.CE:

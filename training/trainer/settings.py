@@ -1,4 +1,4 @@
-"""The settings of every training, without anything heavy to import."""
+"""The settings of all trainings; imports nothing heavy."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -7,15 +7,12 @@ from pathlib import Path
 from projection.errors import TrainingError
 from projection.models import bundled
 
-SHORTEST = 16  # subwords: less room holds special tokens and little else
-
-RATES = ((512, 3e-4), (1024, 5e-5), (None, 1e-5))
-"""Learning rates for encoders of fewer dimensions than so many; the last is for all others."""
+SHORTEST = 16  # subwords: fewer hold special tokens and little else
 
 
 def rate_for(width: int) -> float:
-    """The learning rate that suits an encoder of `width` dimensions, by rule of thumb."""
-    return next(rate for below, rate in RATES if below is None or width < below)
+    """The learning rate for an encoder of `width` dimensions, by rule of thumb."""
+    return 3e-4 if width < 512 else 5e-5 if width < 1024 else 1e-5
 
 
 class LossName(StrEnum):
@@ -30,7 +27,7 @@ class LossName(StrEnum):
 
     @property
     def learns_from_teachers(self) -> bool:
-        """Whether it needs the probabilities of teachers, not only tags."""
+        """True if it needs the probabilities of teachers, not only tags."""
         return self in (LossName.MSE, LossName.MSE_CE)
 
 
@@ -43,16 +40,15 @@ PUBLISHED_GAMMA = {
 
 @dataclass(frozen=True, slots=True)
 class FineTune:
-    """The settings of one training.
+    """The settings of one fine-tuning of a tagger.
 
     `base` is a folder, a name on the hub, or `mini`, the bundled tagger. `gamma` is that of the
-    loss (None: its published value); `through_weight` is for `rw` alone and explained there.
-    `freeze` lower encoder layers stay as they are, and the embeddings with them unless
-    `freeze_embeddings` is False. `learning_rate` None is `rate_for` the width of the base; over
-    the share `warmup` of the steps it rises, then it falls to 0. `max_length` is in subwords;
-    longer sentences are read in windows. `bf16` None is bfloat16 on GPUs that have it, and single
-    precision elsewhere. Where there is a dev part, the best checkpoint is kept,
-    and training stops after `patience` evaluations without a better one.
+    loss (None: its published value); `through_weight` applies to `rw` (see `losses.reweighted`).
+    The lowest `freeze` encoder layers are frozen, and the embeddings with them unless
+    `freeze_embeddings` is False. `learning_rate` None is `rate_for` the width of the base; it rises
+    over the share `warmup` of the steps, then falls to 0. `max_length` is in subwords; longer
+    sentences are read in windows. `bf16` None is bfloat16 on GPUs that support it. With dev data
+    the best checkpoint is kept, and training stops after `patience` evaluations without a gain.
     """
 
     base: str = bundled.NAME
@@ -73,23 +69,26 @@ class FineTune:
     bf16: bool | None = None
 
     def __post_init__(self) -> None:
-        positive = ("epochs", "batch_size", "accumulate", "learning_rate", "patience")
-        for name in positive:
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise TrainingError(f"settings {name}", f"{value} is not above 0")
-        if self.gamma is not None and self.gamma < 0:
-            raise TrainingError("settings gamma", f"{self.gamma} is below 0")
-        if self.loss is LossName.GCE and not 0 < self.effective_gamma <= 1:
-            what = f"{self.effective_gamma} is not above 0 and at most 1, as gce needs it"
-            raise TrainingError("settings gamma", what)
-        if self.max_length < SHORTEST:
-            what = f"{self.max_length} subwords hold no sentence"
-            raise TrainingError("settings max_length", what, f"At least {SHORTEST}")
-        if self.freeze < 0:
-            raise TrainingError("settings freeze", f"{self.freeze} layers", "0 freezes nothing")
-        if not 0 <= self.warmup < 1:
-            raise TrainingError("settings warmup", f"{self.warmup} is not a share of the steps")
+        def check(name: str, valid: bool, what: str, fix: str = "") -> None:
+            if not valid:
+                raise TrainingError(f"settings {name}", f"{getattr(self, name)} {what}", fix)
+
+        for name in ("epochs", "batch_size", "accumulate", "learning_rate", "patience"):
+            check(name, getattr(self, name) is None or getattr(self, name) > 0, "is not above 0")
+        check("gamma", self.gamma is None or self.gamma >= 0, "is below 0")
+        check(
+            "gamma",
+            self.loss is not LossName.GCE or 0 < self.effective_gamma <= 1,
+            "is not above 0 and at most 1, as gce needs it",
+        )
+        check(
+            "max_length",
+            self.max_length >= SHORTEST,
+            "subwords hold no sentence",
+            f"At least {SHORTEST}",
+        )
+        check("freeze", self.freeze >= 0, "layers", "0 freezes nothing")
+        check("warmup", 0 <= self.warmup < 1, "is not a share of the steps")
 
     @property
     def effective_gamma(self) -> float:
@@ -99,10 +98,10 @@ class FineTune:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How long and how fast. `max_steps` wins over `epochs` where it is set.
+    """The length and speed of a training; `max_steps` overrides `epochs`.
 
-    `warmup` below 1 is a share of the steps, else a number of them; the rate then falls to 0.
-    `patience` is how many evaluations without a better one end a training that has a dev part.
+    `warmup` below 1 is a share of the steps, else a number of them; the rate then falls to 0. With
+    dev data, training stops after `patience` evaluations without a gain.
     """
 
     epochs: float
@@ -118,7 +117,7 @@ class Schedule:
 
 
 class Tracker(StrEnum):
-    """Where the course of a training can be followed."""
+    """Tools that log the course of a training."""
 
     TENSORBOARD = "tensorboard"
     WANDB = "wandb"
@@ -128,17 +127,14 @@ class Tracker(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tracking:
-    """Where a training reports its loss and scores, if anywhere.
-
-    `folder` is for TensorBoard; `run` is the name of the training.
-    """
+    """The tool a training logs to, TensorBoard's `folder`, and the name of the `run`."""
 
     tracker: Tracker = Tracker.NONE
     folder: Path = Path("runs")
     run: str = "training"
 
     def part(self, name: str) -> "Tracking":
-        """The same for a part of the training."""
+        """The same, for one part of the training."""
         return replace(self, folder=self.folder / name, run=f"{self.run}/{name}")
 
 
@@ -159,18 +155,16 @@ class AlignerPreset(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PairRecipe:
-    """Every number of a pair aligner's training, as published.
+    """The settings of a pair aligner's training, as published.
 
-    At most `per_language` samples of each language are made, a name asked for in a sentence;
-    `negatives` is the share of them whose name is another sentence's (the paper's 25 %).
-    `hardening` is not the paper's: of its shares, `emptied`, `mismatched` and `cut` apply.
+    Of each language at most `per_language` samples (a name and a sentence) are made; `negatives` is
+    the share of them whose name is another sentence's.
     """
 
     base: str
     schedule: Schedule = PUBLISHED_ALIGNER
     per_language: int | None = 30_000
     negatives: float = 0.25
-    hardening: "Hardening | None" = None
 
 
 JOINT_SCHEDULE = Schedule(
@@ -180,11 +174,11 @@ JOINT_SCHEDULE = Schedule(
 
 @dataclass(frozen=True, slots=True)
 class Hardening:
-    """The shares of sentences that are changed, and how.
+    """The shares of sentences that are changed.
 
-    `renamed` sentences get another name in place of one of theirs, `emptied` ones lose the
-    translation of a phrase, `mismatched` ones get the target of another sentence, `cut` ones lose
-    the end of their target. `lone_names` of the listed names are examples by themselves.
+    `renamed`: one name is replaced by a listed name. `emptied`: the translation of a phrase is
+    deleted. `mismatched`: the target is another sentence's. `cut`: the end of the target is
+    deleted. `lone_names` is the share of listed names that are examples by themselves.
     """
 
     renamed: float = 0.35
@@ -196,13 +190,13 @@ class Hardening:
 
 @dataclass(frozen=True, slots=True)
 class JointRecipe:
-    """Every number of a context-joint aligner training.
+    """The settings of a context-joint aligner's training.
 
     `base` is an encoder, or a joint aligner (`mini` is the bundled one) to train further, which
-    keeps its lexicon. At most `per_language` silver sentences of each language are drawn, of those
-    without a name only the share `nameless` before that. A pair of words is in the lexicon from
-    `least_links` links and a strength of `weakest_tie` on; `blind` is the share of sentences that
-    must do without it, `gaps` that of their words.
+    keeps its lexicon. Of each language at most `per_language` silver sentences are drawn, after
+    sentences without a name were reduced to the share `nameless`. The lexicon holds pairs of at
+    least `least_links` links and a strength of `weakest_tie`; it is withheld from the share `blind`
+    of sentences and `gaps` of words.
     """
 
     base: str

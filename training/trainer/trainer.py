@@ -1,11 +1,12 @@
-"""The one place that runs the Trainer: resumable, quiet, the same for every training.
+"""Runs the transformers Trainer: resumable and quiet, with settings shared by every training.
 
-Started by `accelerate launch` or `torchrun`, it is one training in several processes.
+Under `torchrun` one training runs in several processes.
 """
 
 import json
 import math
 import os
+import platform
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from accelerate import PartialState
+import transformers
 from transformers import (
     DataCollatorForTokenClassification,
     EvalPrediction,
@@ -24,7 +25,6 @@ from transformers import (
     PrinterCallback,
     Trainer,
     TrainerCallback,
-    TrainerControl,
     TrainerState,
     TrainingArguments,
 )
@@ -35,26 +35,25 @@ from transformers.trainer_utils import get_last_checkpoint
 from projection.errors import TrainingError
 from projection.io.folders import is_main_process
 from projection.models.checkpoints import quiet
-from training.trainer.losses import cross_entropy
+from training.trainer.losses import Loss, cross_entropy
 from training.trainer.settings import NOWHERE, Schedule, Tracker, Tracking
 
 SAVE_EVERY = 500  # optimiser steps between checkpoints, at least one an epoch
-TARGETS = ("weights", "doubts", "soft_labels")  # what a loss reads of a batch, and no model
+TARGETS = ("weights", "doubts", "soft_labels")  # columns of a batch that only a loss reads
 
 OnProgress = Callable[[str, int, int], None]
-"""Called with what is being done (such as `STEPS`), how much is done, and of how much (0 if that is
-not known)."""
+"""Called with the name of a stage (such as `STEPS`), how much of it is done, and its size (0 if not
+known)."""
 
 STEPS = "training steps"
 PROJECT = "spanferry"  # where remote trackers keep runs
 
 Features = Sequence[dict[str, Any]]
 Collate = Callable[[Sequence[dict[str, Any]]], dict[str, torch.Tensor]]
-Loss = Callable[..., torch.Tensor]
 
 
 class Dev(NamedTuple):
-    """What decides when a training has gone on long enough.
+    """Development data for early stopping.
 
     `f1` scores the likeliest label numbers against those of `features`, both as sentences ×
     longest length, with `IGNORED` where there is none.
@@ -64,8 +63,8 @@ class Dev(NamedTuple):
     f1: Callable[[Any, Any], float]
 
 
-class Outcome(NamedTuple):
-    """What became of a training: steps, the last mean loss, and (step, mean loss) on the way.
+class TrainingRun(NamedTuple):
+    """A finished training: its steps, the last mean loss, and (step, mean loss) on the way.
 
     `dev` is (step, F1) of every evaluation; `kept` the step whose weights the model has.
     """
@@ -89,7 +88,7 @@ def run(
     dev: Dev | None = None,
     tracking: Tracking = NOWHERE,
     on_progress: OnProgress = lambda _what, _done, _total: None,
-) -> Outcome:
+) -> TrainingRun:
     """Train `model` in place, from its last checkpoint if there is one.
 
     Args:
@@ -98,19 +97,19 @@ def run(
         features: each with `input_ids`, by whose length alike ones are put into one batch; for a
             token classifier, model inputs with `labels`.
         schedule: how long and how fast.
-        checkpoints: folder they lie in; removing it is the caller's business.
+        checkpoints: folder for checkpoints; the caller removes it.
         loss: in the form of the Trainer's `compute_loss_func`, given the `TARGETS` of the batch as
             well; None is the model's own.
         collate: makes a batch of features; None pads those of a token classifier.
         dev: keeps the best checkpoint, and ends the training when it gets no better.
-        tracking: where its course can be followed.
-        on_progress: hears every optimiser step.
+        tracking: where to report loss and scores.
+        on_progress: told every optimiser step.
 
     Returns:
-        The steps done, the last mean loss and those on the way, an interrupted beginning included.
+        The record of the training, the steps before an interruption included.
     """
-    with quiet(), _followed(tracking):
-        trainer = (_Trainer if loss is None else _TargetsTrainer)(
+    with quiet(), _wandb_run(tracking):
+        trainer = _Trainer(
             model=model,
             args=_arguments(
                 len(features),
@@ -124,7 +123,7 @@ def run(
             train_dataset=features,
             eval_dataset=None if dev is None else dev.features,
             compute_loss_func=loss,
-            compute_metrics=None if dev is None else partial(_metrics, dev),
+            compute_metrics=None if dev is None else partial(_dev_f1, dev),
             preprocess_logits_for_metrics=_likeliest,
             callbacks=[_Progress(on_progress), *_callbacks(schedule, tracking, dev)],
         )
@@ -134,7 +133,7 @@ def run(
     curve = [(int(entry["step"]), float(entry["loss"])) for entry in history if "loss" in entry]
     scores = [(int(e["step"]), float(e["eval_f1"])) for e in history if "eval_f1" in e]
     kept = trainer.state.best_global_step if scores else None
-    return Outcome(output.global_step, curve[-1][1], curve, scores, kept or output.global_step)
+    return TrainingRun(output.global_step, curve[-1][1], curve, scores, kept or output.global_step)
 
 
 def _arguments(
@@ -149,7 +148,7 @@ def _arguments(
     in_a_step = schedule.batch_size * schedule.accumulate * processes()
     an_epoch = math.ceil(examples / in_a_step)
     steps = schedule.max_steps or math.ceil(schedule.epochs * an_epoch)
-    # A dev part is asked twice an epoch.
+    # Dev data are scored twice an epoch.
     every = min(SAVE_EVERY, math.ceil(an_epoch / 2) if has_dev else an_epoch, steps)
     cuda = torch.cuda.is_available()
     if cuda:
@@ -193,8 +192,8 @@ def _arguments(
 
 
 @contextmanager
-def _followed(tracking: Tracking) -> Iterator[None]:
-    """Give a training a run of its own: the Trainer's wandb callback would use the last one's."""
+def _wandb_run(tracking: Tracking) -> Iterator[None]:
+    """Start a new run of wandb: the Trainer's callback would reuse the last one."""
     if tracking.tracker is not Tracker.WANDB or not is_main_process():
         yield
         return
@@ -218,43 +217,59 @@ def _callbacks(schedule: Schedule, tracking: Tracking, dev: Dev | None) -> list[
 
 
 def tracker_or_none(tracker: Tracker | None) -> Tracker:
-    """What was asked for; by default TensorBoard where it is installed.
+    """Return the tracker asked for, by default TensorBoard where it is installed.
 
     Raises:
-        TrainingError: if what was asked for is not installed.
+        TrainingError: if it is not installed.
     """
     if tracker is None:
         return Tracker.TENSORBOARD if find_spec("tensorboard") else Tracker.NONE
     if tracker is not Tracker.NONE and find_spec(tracker.value) is None:
         raise TrainingError(
-            f"--log {tracker.value}", "is not installed", f"pip install {tracker.value}"
+            f"--set log={tracker.value}", "is not installed", f"pip install {tracker.value}"
         )
     return tracker
 
 
 def wait_for_everyone() -> None:
-    """Go on when all processes of this training have come here."""
-    if processes() > 1:
-        PartialState().wait_for_everyone()
+    """Wait until all processes of this training are here."""
+    if processes() == 1:
+        return
+    if not torch.distributed.is_initialized():
+        torch.distributed.init_process_group()
+    cuda = torch.cuda.is_available()
+    torch.distributed.barrier(device_ids=[int(os.environ["LOCAL_RANK"])] if cuda else None)
 
 
 def processes() -> int:
-    """How many processes this training runs in."""
+    """The number of processes of this training."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def made_with() -> dict[str, Any]:
+    """Versions of the libraries, and the machine."""
+    return {
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+        "gpus": torch.cuda.device_count(),
+    }
+
+
 def _likeliest(logits: Any, _labels: Any) -> torch.Tensor:
-    """So that an evaluation keeps a number a token instead of one a token and tag."""
+    """Reduce logits to label numbers, so that an evaluation keeps one number a token."""
     first: torch.Tensor = logits[0] if isinstance(logits, tuple) else logits
     return first.argmax(-1)
 
 
-def _metrics(dev: Dev, answers: EvalPrediction) -> dict[str, float]:
+def _dev_f1(dev: Dev, answers: EvalPrediction) -> dict[str, float]:
     return {"f1": dev.f1(answers.predictions, answers.label_ids)}
 
 
 def _last_checkpoint(folder: Path) -> str | None:
-    """The newest whole checkpoint; one that was cut short while it was written is removed."""
+    """Return the newest complete checkpoint, and remove incomplete ones."""
     if is_main_process():
         for checkpoint in folder.glob("checkpoint-*"):
             try:
@@ -269,11 +284,10 @@ def _last_checkpoint(folder: Path) -> str | None:
 
 
 class _Trainer(Trainer):
-    """Draws each epoch's order from the seed and the number of the epoch alone.
+    """A Trainer with a resumable order of examples, whose loss gets the `TARGETS` of a batch.
 
-    The Trainer's own sampler draws it from what dropout draws from as well: a training that went on
-    in the middle of an epoch, or in several processes, would see some sentences twice and others
-    never.
+    The original sampler shares its random numbers with dropout: a training resumed in the middle of
+    an epoch, or in several processes, would see some sentences twice and others never.
     """
 
     def _get_train_sampler(self, train_dataset: Any = None) -> "ByLength":
@@ -284,35 +298,15 @@ class _Trainer(Trainer):
             self.args.seed,
         )
 
-
-class ByLength(LengthGroupedSampler):
-    """The places of sentences, those of like length together, in an order of the epoch's own."""
-
-    def __init__(self, lengths: list[int], batch_size: int, seed: int) -> None:
-        super().__init__(batch_size, lengths=lengths)
-        self.seed, self.epoch = seed, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Say which epoch begins."""
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[int]:
-        """The places of all sentences, each once."""
-        generator = torch.Generator().manual_seed(self.seed + self.epoch)
-        grouped: Any = get_length_grouped_indices  # which has no types
-        return iter(grouped(self.lengths, self.batch_size, generator=generator))
-
-
-class _TargetsTrainer(_Trainer):
-    """Hands the loss what of a batch the model does not read."""
-
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any
     ) -> torch.Tensor | tuple[torch.Tensor, Any]:
         """As the Trainer's, which calls `compute_loss_func` with the tags alone."""
         plain: Any = self.compute_loss_func
+        if plain is None:
+            return super().compute_loss(model, inputs, *args, **kwargs)
         targets = {name: inputs.pop(name) for name in TARGETS if name in inputs}
-        # A dev part has tags and nothing else, whatever the training learns from.
+        # Dev data have tags and nothing else, whatever the training learns from.
         self.compute_loss_func = partial(plain if model.training else cross_entropy(), **targets)
         try:
             return super().compute_loss(model, inputs, *args, **kwargs)
@@ -320,33 +314,39 @@ class _TargetsTrainer(_Trainer):
             self.compute_loss_func = plain
 
 
+class ByLength(LengthGroupedSampler):
+    """Indices of sentences in an order set by seed and epoch, those of similar length together."""
+
+    def __init__(self, lengths: list[int], batch_size: int, seed: int) -> None:
+        super().__init__(batch_size, lengths=lengths)
+        self.seed, self.epoch = seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Set the epoch, counted from 0."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield the index of each sentence once."""
+        generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        grouped: Any = get_length_grouped_indices  # which has no types
+        return iter(grouped(self.lengths, self.batch_size, generator=generator))
+
+
 class _Progress(TrainerCallback):
     def __init__(self, on_progress: OnProgress) -> None:
         self.on_progress = on_progress
 
-    def on_step_end(
-        self,
-        args: TrainingArguments,  # noqa: ARG002  the Trainer's interface
-        state: TrainerState,
-        control: TrainerControl,  # noqa: ARG002
-        **kwargs: Any,  # noqa: ARG002
-    ) -> None:
+    def on_step_end(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         self.on_progress(STEPS, state.global_step, state.max_steps)
 
 
 class _StopEarly(TrainerCallback):
-    """As the Trainer's own, but read off the history, which an interruption does not lose."""
+    """Early stopping by the history of scores, which survives an interruption."""
 
     def __init__(self, patience: int) -> None:
         self.patience = patience
 
-    def on_evaluate(
-        self,
-        args: TrainingArguments,  # noqa: ARG002  the Trainer's interface
-        state: TrainerState,
-        control: TrainerControl,
-        **kwargs: Any,  # noqa: ARG002
-    ) -> None:
+    def on_evaluate(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         scores = [entry["eval_f1"] for entry in state.log_history if "eval_f1" in entry]
         if len(scores) - 1 - scores.index(max(scores)) >= self.patience:
             control.should_training_stop = True

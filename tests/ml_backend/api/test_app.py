@@ -4,7 +4,6 @@ import json
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,11 @@ from flask.testing import FlaskClient
 
 from label_config.labeling_config import build_config
 from ml_backend.api.app import create_app
-from ml_backend.api.webhook import EventLog
 from ml_backend.jobs.queue import JobQueue, State
 from ml_backend.serving.engine import Engine
 from ml_backend.serving.model_store import ModelStore
 from ml_backend.settings import Settings, SettingsError
 from projection.records import ParallelSentence, ProjectedSentence
-from tests.events import read_events
 from tests.ml_backend.conftest import (
     BUNDLED_VERSION,
     FixedProjector,
@@ -69,7 +66,7 @@ def loading(store: ModelStore, gate: threading.Event) -> Engine:
     """An engine whose first load goes on until `gate` is set."""
 
     def load(_: Path | None) -> FixedProjector:
-        assert gate.wait(10)
+        assert gate.wait(60)
         return FixedProjector()
 
     return Engine(load, store, poll_seconds=0.01)
@@ -89,10 +86,10 @@ def test_health_says_which_model_answers(client: FlaskClient, engine: Engine, pa
 
 
 def test_health_never_waits_for_a_model(
-    settings: Settings, loading: Engine, events: EventLog, gate: threading.Event
+    settings: Settings, loading: Engine, gate: threading.Event
 ) -> None:
     with loading:
-        response = create_app(settings, loading, events).test_client().get("/health")
+        response = create_app(settings, loading).test_client().get("/health")
         assert response.json == {"status": "UP", "model_version": None}
         gate.set()
 
@@ -127,15 +124,14 @@ def test_setup_reads_nothing(client: FlaskClient, body: bytes) -> None:
 
 
 def test_the_access_token_is_neither_logged_nor_kept(
-    client: FlaskClient, settings: Settings, events: EventLog, caplog: pytest.LogCaptureFixture
+    client: FlaskClient, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     client.post("/setup", json=SETUP)
     client.post("/webhook", json=TRAIN)
     client.post("/predict", json={"access_token": TOKEN})
-    events.close()
     kept = "".join(path.read_text("utf-8") for path in settings.data_dir.rglob("*.*"))
-    assert "START_TRAINING" in kept
+    assert "asked for in Label Studio" in kept
     assert TOKEN not in kept + caplog.text
 
 
@@ -257,9 +253,9 @@ def test_a_task_that_is_not_ours_is_logged_and_counted(
 
 
 def test_predict_waits_for_the_first_load(
-    settings: Settings, loading: Engine, events: EventLog, gate: threading.Event
+    settings: Settings, loading: Engine, gate: threading.Event
 ) -> None:
-    client = create_app(replace(settings, auth=False), loading, events).test_client()
+    client = create_app(settings.model_copy(update={"auth": False}), loading).test_client()
     with loading:
         threading.Timer(0.1, gate.set).start()
         response = client.post("/predict", json=predict_body(make_task()))
@@ -267,10 +263,10 @@ def test_predict_waits_for_the_first_load(
 
 
 def test_a_load_that_takes_too_long_is_said(
-    settings: Settings, loading: Engine, events: EventLog, gate: threading.Event
+    settings: Settings, loading: Engine, gate: threading.Event
 ) -> None:
-    hurried = replace(settings, auth=False, load_wait=0.01)
-    client = create_app(hurried, loading, events).test_client()
+    hurried = settings.model_copy(update={"auth": False, "load_wait": 0.01})
+    client = create_app(hurried, loading).test_client()
     with loading:
         response = client.post("/predict", json=predict_body(make_task()))
         gate.set()
@@ -280,14 +276,14 @@ def test_a_load_that_takes_too_long_is_said(
 
 
 def test_a_prediction_label_studio_has_given_up_is_given_up(
-    settings: Settings, store: ModelStore, events: EventLog
+    settings: Settings, store: ModelStore
 ) -> None:
     settings.data_dir.mkdir()
     (settings.data_dir / "bundled.json").write_text('{"seconds": 0.05}', "utf-8")
-    hurried = replace(settings, auth=False, predict_seconds=0.12)
+    hurried = settings.model_copy(update={"auth": False, "predict_seconds": 0.12})
     with Engine(fixed_loader(settings), store, turn=1) as engine:
         engine.projector(10)
-        client = create_app(hurried, engine, events).test_client()
+        client = create_app(hurried, engine).test_client()
         response = client.post("/predict", json=predict_body(*map(make_task, range(50))))
     assert response.status_code == 503
     assert response.json is not None
@@ -304,14 +300,12 @@ def test_a_prediction_label_studio_has_given_up_is_given_up(
         pytest.param({"action": "REVIEW_CREATED"}, "other", id="unknown"),
     ],
 )
-def test_a_webhook_is_acknowledged_counted_and_written_down(
-    client: FlaskClient, events: EventLog, settings: Settings, body: Any, counted_as: str
+def test_a_webhook_is_acknowledged_and_counted(
+    client: FlaskClient, body: Any, counted_as: str
 ) -> None:
     response = client.post("/webhook", json=body)
     assert (response.status_code, response.json) == (200, {"status": "queued"})
     assert metric(client, f'spanferry_webhook_events_total{{action="{counted_as}"}}') == 1
-    events.close()
-    assert [each.action for each in read_events(settings.events_file)] == [body["action"]]
 
 
 def test_a_training_asked_for_is_queued_before_that_is_acknowledged(
@@ -335,18 +329,12 @@ def test_a_training_that_cannot_be_queued_is_not_acknowledged(
 
 
 def test_a_webhook_does_not_wait_for_a_model(
-    settings: Settings, loading: Engine, events: EventLog, gate: threading.Event
+    settings: Settings, loading: Engine, gate: threading.Event
 ) -> None:
-    client = create_app(replace(settings, auth=False), loading, events).test_client()
+    client = create_app(settings.model_copy(update={"auth": False}), loading).test_client()
     with loading:
         assert client.post("/webhook", json=TRAIN).status_code == 200
         gate.set()
-
-
-def test_events_go_to_the_data_folder_by_default(settings: Settings, engine: Engine) -> None:
-    client = create_app(replace(settings, auth=False), engine).test_client()
-    client.post("/webhook", json=TRAIN)
-    wait_until(lambda: len(list(read_events(settings.events_file))) == 1)
 
 
 # --- who may call --------------------------------------------------------------------------------
@@ -367,9 +355,9 @@ def test_without_the_password_nothing_is_said(
 
 @pytest.mark.parametrize(("method", "path"), GUARDED)
 def test_without_authentication_everyone_may_call(
-    settings: Settings, engine: Engine, events: EventLog, method: str, path: str
+    settings: Settings, engine: Engine, method: str, path: str
 ) -> None:
-    client = create_app(replace(settings, auth=False), engine, events).test_client()
+    client = create_app(settings.model_copy(update={"auth": False}), engine).test_client()
     body = {"tasks": [], "action": "X"}
     assert client.open(path, method=method, json=body).status_code == 200
 
@@ -388,7 +376,7 @@ def test_health_is_open(app: Flask, path: str) -> None:
 
 def test_there_is_no_application_without_a_password(settings: Settings, engine: Engine) -> None:
     with pytest.raises(SettingsError, match="no password was generated yet"):
-        create_app(replace(settings, user=None, password=None), engine)
+        create_app(settings.model_copy(update={"user": None, "password": None}), engine)
 
 
 # --- what goes wrong -----------------------------------------------------------------------------
@@ -428,7 +416,7 @@ def test_there_is_no_application_without_a_password(settings: Settings, engine: 
         pytest.param("/webhook", b"{}", "/webhook body: there is no action", id="no action"),
     ],
 )
-def test_a_malformed_body_is_refused_with_where_what_and_the_mend(
+def test_a_malformed_body_is_refused_with_where_what_and_the_fix(
     client: FlaskClient, path: str, raw: bytes, error: str
 ) -> None:
     response = client.post(path, data=raw, content_type="application/json")
@@ -464,7 +452,7 @@ def test_a_body_over_the_limit_is_refused(client: FlaskClient, path: str) -> Non
 
 
 def test_what_goes_wrong_inside_stays_in_the_log(
-    settings: Settings, store: ModelStore, events: EventLog, caplog: pytest.LogCaptureFixture
+    settings: Settings, store: ModelStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken(FixedProjector):
         def project(self, sentences: Any) -> list[ProjectedSentence]:
@@ -474,7 +462,7 @@ def test_what_goes_wrong_inside_stays_in_the_log(
             return True
 
     with Engine(lambda _: Broken(), store) as engine:
-        client = create_app(replace(settings, auth=False), engine, events).test_client()
+        client = create_app(settings.model_copy(update={"auth": False}), engine).test_client()
         response = client.post("/predict", json=predict_body(make_task()))
         assert metric(client, 'spanferry_requests_total{endpoint="predict",status="500"}') == 1
     assert response.status_code == 500
@@ -495,15 +483,13 @@ def test_metrics_count_requests_and_name_the_model(client: FlaskClient, engine: 
     assert metric(client, 'spanferry_requests_total{endpoint="unknown",status="404"}') == 2
     assert metric(client, 'spanferry_requests_total{endpoint="predict",status="400"}') == 1
     assert metric(client, f'spanferry_model_info{{version="{BUNDLED_VERSION}"}}') == 1
-    assert metric(client, "spanferry_webhook_queue_depth") == 0
-    assert metric(client, "spanferry_webhook_events_lost_total") == 0
 
 
 def test_applications_do_not_share_counters(
-    client: FlaskClient, settings: Settings, engine: Engine, events: EventLog
+    client: FlaskClient, settings: Settings, engine: Engine
 ) -> None:
     client.get("/health")
-    other = create_app(replace(settings, auth=False), engine, events).test_client()
+    other = create_app(settings.model_copy(update={"auth": False}), engine).test_client()
     assert "endpoint=" not in other.get("/metrics").get_data(as_text=True)
 
 

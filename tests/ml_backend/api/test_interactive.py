@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from label_config.labeling_config import build_config
 from label_config.regions import region_id
 from label_config.target_css import base_of, suggestion_id
+from label_config.tasks import to_task
 from ml_backend.api.interactive import find_with, labels_of_interface, respond
 from ml_backend.api.predict import Answers
 from ml_backend.api.wire import PredictRequest
 from projection.protocols import Link
-from projection.records import Entity, ParallelSentence, Projection, Span
+from projection.records import Entity, ParallelSentence, ProjectedSentence, Projection, Span
 from tests.ml_backend.conftest import (
     BUNDLED_VERSION,
     LONGEST,
@@ -432,7 +433,7 @@ def test_the_score_of_an_answer_is_its_least_sure_part() -> None:
 
 def test_a_source_with_line_breaks_is_found_as_the_page_shows_it() -> None:
     source = SENTENCE.source.replace(" visited ", "\r\nvisited ")
-    task = make_task(source=source, source_entities=None)
+    task = make_task(source=source, entities=None)
     drawn = source_region("Lovelace visited", "PER")
     drawn["value"]["globalOffsets"]["end"] += 1
     drawn["value"]["text"] = "Lovelace\\nvisited"
@@ -479,6 +480,23 @@ def test_links_and_projections_meet_their_regions_by_position() -> None:
 
     with pytest.raises(ValueError, match="shorter"):
         ask(region(*BERLIN, "LOC"), projector=Lossy())
+
+
+def test_the_teacher_is_not_asked_again() -> None:
+    """What it found is in the record of the task."""
+    ada = Entity(Span(2, 14), "PER", 0.8)
+    sentence = replace(SENTENCE, entities=None)
+    record = ProjectedSentence(sentence, (), (Projection(ada, None, 0.0),), (), 0.0, "v")
+    asked: list[ParallelSentence] = []
+
+    class Recording(FixedProjector):
+        def link(self, sentence: ParallelSentence, marked: Sequence[Span]) -> list[Link | None]:
+            asked.append(sentence)
+            return super().link(sentence, marked)
+
+    task = {**make_task(), **to_task(record)}
+    ask(region(*BERLIN, "LOC"), task=task, projector=Recording())
+    assert [each.entities for each in asked] == [(ada,)]
 
 
 def test_a_teacher_that_saw_nothing_is_no_hindrance() -> None:

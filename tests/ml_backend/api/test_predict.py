@@ -41,7 +41,7 @@ def test_a_prediction_carries_the_version_and_a_score() -> None:
 
 
 def test_a_task_without_entities_has_an_empty_answer_which_is_stored() -> None:
-    (result,) = ask(make_task(source_entities=[])).results
+    (result,) = ask(make_task(entities=[])).results
     assert result == {"model_version": BUNDLED_VERSION, "score": 1.0, "result": []}
 
 
@@ -59,11 +59,9 @@ NOT_OURS = {"id": 7, "data": {"src": "other keys", "tgt": "andere Schlüssel"}}
         pytest.param(make_task(target="\ud83d"), "not_ours", "surrogates", id="half a character"),
         pytest.param(make_task(source="B"), "not_ours", "task 101", id="entities past the text"),
         pytest.param(make_task(target=" \n"), "empty", "task 101", id="blank target"),
+        pytest.param(make_task(source="", entities=None), "empty", "task 101", id="empty source"),
         pytest.param(
-            make_task(source="", source_entities=None), "empty", "task 101", id="empty source"
-        ),
-        pytest.param(
-            make_task(source="x" * (LONGEST + 1), source_entities=None),
+            make_task(source="x" * (LONGEST + 1), entities=None),
             "too_long",
             "task 101",
             id="longer than the model reads",
@@ -82,7 +80,7 @@ def test_a_task_that_cannot_be_projected_costs_no_other_its_answer(
 
 
 def test_answers_come_in_the_order_of_the_tasks() -> None:
-    tasks = [make_task(n, source_entities=[]) if n % 3 else make_task(n) for n in range(12)]
+    tasks = [make_task(n, entities=[]) if n % 3 else make_task(n) for n in range(12)]
     tasks[4:4] = [NOT_OURS]
     found = [bool(result) and len(regions(result)) for result in ask(*tasks).results]
     assert found == [2, 0, 0, 2, False, 0, 0, 2, 0, 0, 2, 0, 0]
@@ -103,7 +101,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=10,
 )
-keys = st.sampled_from(["source", "target", "lang", "source_entities", "pair_id"])
+keys = st.sampled_from(["source", "target", "target_lang", "entities", "id"])
 tasks = st.lists(
     st.builds(make_task, st.integers(1, 9))
     | st.builds(

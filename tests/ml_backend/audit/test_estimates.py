@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from ml_backend.audit.estimates import (
     NOT_KNOWN,
@@ -19,8 +20,8 @@ from ml_backend.audit.estimates import (
     UNUSABLE,
     Counts,
     Estimate,
-    Reviewed,
-    Verdict,
+    ReviewedStratum,
+    ThresholdVerdict,
     best_lower_bound,
     estimate,
     fixed_sequence,
@@ -34,13 +35,13 @@ AUDITS = 400
 
 def stratum(
     *counts: Counts, remaining: int = 1000, band: float = 0.9, entities: int = 0
-) -> Reviewed:
-    return Reviewed(f"de {band}", band, remaining, counts, entities)
+) -> ReviewedStratum:
+    return ReviewedStratum(f"de {band}", band, remaining, counts, entities)
 
 
 STRATA = st.lists(
     st.builds(
-        Reviewed,
+        ReviewedStratum,
         st.just("s"),
         st.sampled_from([0.8, 0.9]),
         st.integers(0, 50),
@@ -86,7 +87,7 @@ class TestEstimate:
             pytest.param([stratum(Counts(0, 2, 0))], id="nothing proposed"),
         ],
     )
-    def test_what_cannot_be_known_is_not_known(self, strata: list[Reviewed]) -> None:
+    def test_what_cannot_be_known_is_not_known(self, strata: list[ReviewedStratum]) -> None:
         assert estimate(strata, PRECISION) == NOT_KNOWN
 
     def test_without_errors_the_bound_is_the_rule_of_three_on_sentences(self) -> None:
@@ -121,11 +122,12 @@ class TestEstimate:
         assert other.high - other.low > 1.5 * (one.high - one.low)
 
     def test_whole_sentences_right_or_wrong_are_the_exact_binomial_interval(self) -> None:
-        """Clopper and Pearson (1934) for 4 wrong of 100, as any table has it."""
+        """Clopper and Pearson (1934), as scipy has it."""
+        exact = binomtest(96, 100).proportion_ci(0.95, method="exact")
         for labels in (1, 5):
             wrong, right = Counts(labels, labels, 0), Counts(labels, labels, labels)
             found = estimate([stratum(*[wrong] * 4, *[right] * 96, remaining=10**7)], PRECISION)
-            assert (found.low, found.high) == pytest.approx((0.9007, 0.9890), abs=1e-4)
+            assert (found.low, found.high) == pytest.approx(tuple(exact), abs=1e-4)
 
     def test_each_label_found_wrong_lowers_the_bound(self) -> None:
         """Also the first, which tells that errors come one by one."""
@@ -171,7 +173,9 @@ class TestEstimate:
         )
 
     @given(STRATA)
-    def test_an_interval_holds_its_value_whatever_comes(self, strata: list[Reviewed]) -> None:
+    def test_an_interval_holds_its_value_whatever_comes(
+        self, strata: list[ReviewedStratum]
+    ) -> None:
         for ratio in (PRECISION, RECALL, UNUSABLE):
             found = estimate(strata, ratio)
             assert 0 <= found.low <= found.high <= 1
@@ -181,7 +185,7 @@ class TestEstimate:
 
     @given(STRATA, st.data(), st.sampled_from([0.9, 0.95]))
     def test_another_error_never_makes_the_bound_tighter(
-        self, strata: list[Reviewed], data: st.DataObject, level: float
+        self, strata: list[ReviewedStratum], data: st.DataObject, level: float
     ) -> None:
         found = [
             (i, k)
@@ -230,18 +234,24 @@ class TestFixedSequence:
             pytest.param(
                 20,
                 60,
-                [Verdict.NOT_TESTED, Verdict.HOLDS],
+                [ThresholdVerdict.NOT_TESTED, ThresholdVerdict.HOLDS],
                 "too few reviewed: with one error they would show 78.4 %",
                 id="an error among the surest would have ended the search",
             ),
             pytest.param(
-                20, 20, [Verdict.NOT_TESTED, Verdict.NOT_TESTED], "show 78.4 %", id="all too few"
+                20,
+                20,
+                [ThresholdVerdict.NOT_TESTED, ThresholdVerdict.NOT_TESTED],
+                "show 78.4 %",
+                id="all too few",
             ),
-            pytest.param(100, 20, [Verdict.HOLDS, Verdict.HOLDS], "", id="enough"),
+            pytest.param(
+                100, 20, [ThresholdVerdict.HOLDS, ThresholdVerdict.HOLDS], "", id="enough"
+            ),
         ],
     )
     def test_one_above_which_too_little_was_reviewed_is_passed_over(
-        self, sure: int, others: int, verdicts: list[Verdict], reason: str
+        self, sure: int, others: int, verdicts: list[ThresholdVerdict], reason: str
     ) -> None:
         tests = fixed_sequence(
             [
@@ -275,7 +285,7 @@ class TestFixedSequence:
         [
             pytest.param([stratum(*[RIGHT] * 99, remaining=0)], "nothing remains", id="all seen"),
             pytest.param(
-                [stratum(*[RIGHT] * 99), Reviewed("nl 0.9", 0.9, 5, ())],
+                [stratum(*[RIGHT] * 99), ReviewedStratum("nl 0.9", 0.9, 5, ())],
                 "nothing reviewed of nl 0.9",
                 id="a language nobody looked at",
             ),
@@ -286,9 +296,11 @@ class TestFixedSequence:
             ),
         ],
     )
-    def test_what_cannot_be_tested_says_why(self, strata: list[Reviewed], reason: str) -> None:
+    def test_what_cannot_be_tested_says_why(
+        self, strata: list[ReviewedStratum], reason: str
+    ) -> None:
         [test] = fixed_sequence(strata, 0.95)
-        assert (test.verdict, test.reason) == (Verdict.NOT_TESTED, reason)
+        assert (test.verdict, test.reason) == (ThresholdVerdict.NOT_TESTED, reason)
 
     def test_no_strata_no_thresholds(self) -> None:
         assert fixed_sequence([], 0.95) == ()
@@ -322,7 +334,7 @@ class Sentences(NamedTuple):
 class Audit(NamedTuple):
     """What the reviewers of a sample saw, and the truth about each stratum's remainder."""
 
-    reviewed: list[Reviewed]
+    reviewed: list[ReviewedStratum]
     remaining: list[Sentences]
 
     def truth(self, top: str, bottom: str, least: float = 0.0) -> float:
@@ -381,7 +393,7 @@ def audits(
             order = rng.permutation(sizes[stratum])
             rest = Sentences(*(part[order[drawn:]] for part in everything))
             counts = everything.counts(order[:drawn])
-            reviewed.append(Reviewed(str(stratum), stratum.low, len(rest.right), counts))
+            reviewed.append(ReviewedStratum(str(stratum), stratum.low, len(rest.right), counts))
             remaining.append(rest)
         yield Audit(reviewed, remaining)
 
@@ -448,7 +460,7 @@ def test_a_threshold_that_does_not_hold_is_rarely_claimed(
     for audit in audits(error, size=200, population=6000, slope=slope, make=make):
         tests = fixed_sequence(audit.reviewed, 0.95)
         wrong += any(
-            test.verdict is Verdict.HOLDS
+            test.verdict is ThresholdVerdict.HOLDS
             and audit.truth("right", "proposed", test.threshold) < 0.95
             for test in tests
         )
@@ -457,7 +469,7 @@ def test_a_threshold_that_does_not_hold_is_rarely_claimed(
 
 def test_a_threshold_that_holds_well_is_mostly_found() -> None:
     found = sum(
-        any(test.verdict is Verdict.HOLDS for test in fixed_sequence(audit.reviewed, 0.95))
+        any(test.verdict is ThresholdVerdict.HOLDS for test in fixed_sequence(audit.reviewed, 0.95))
         for audit in audits(0.01, size=200, population=6000)
     )
     assert found >= 0.75 * AUDITS, f"{found} of {AUDITS}"

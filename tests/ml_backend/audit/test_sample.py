@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from label_config.annotations import annotation_of
 from label_config.tasks import to_prediction, to_task
-from ml_backend.audit.estimates import NOT_KNOWN, Verdict
+from ml_backend.audit.estimates import NOT_KNOWN, ThresholdVerdict
 from ml_backend.audit.report import AuditReport, report_of
 from ml_backend.audit.sample import EDGES, Stratum, allocate, audit_of, plan
 from ml_backend.label_studio.tasks import Obstacle, obstacle
@@ -103,7 +103,7 @@ def carried_over(original: Task) -> Task:
 def draw(tasks: Sequence[Task], size: int, *, name: str = "a", **options: Any) -> list[Task]:
     """All tasks as they are once the plan is done."""
     planned = plan(tasks, VERSION, name, size=size, **{"threshold": 0.8, **options})
-    return [{**t, "data": planned.data.get(t["id"], t["data"])} for t in tasks]
+    return [{**t, "data": {**t["data"], **planned.fields.get(t["id"], {})}} for t in tasks]
 
 
 def sample(tasks: Sequence[Task], name: str = "a") -> set[int]:
@@ -241,11 +241,10 @@ def test_a_draw_marks_a_sample_and_says_what_it_could_not_draw_from(corpus: list
         *((f"{lang} 0.8–0.9", 15, 5) for lang in ("zh-Hans", "nl", "de")),
     ]
     by_id = {each["id"]: each for each in corpus}
-    for task_id, data in planned.data.items():
+    for task_id, fields in planned.fields.items():
         before = by_id[task_id]["data"]
         band = "0.98–1" if task_id % 2 else "0.8–0.9"
-        assert data == {
-            **before,
+        assert fields == {
             "audit": "May",
             "audit_stratum": f"{before['lang']} {band}",
             "audit_stratum_size": 15,
@@ -259,22 +258,22 @@ def test_a_finished_draw_changes_nothing(corpus: list[Task]) -> None:
     drawn = draw(corpus, 30)
     for size in (30, 10):
         again = plan(drawn, VERSION, "a", size=size, threshold=0.8)
-        assert again.data == {}
+        assert again.fields == {}
         assert (again.report.drawn, again.report.added) == (30, 0)
     assert plan(corpus, VERSION, "a", size=500, threshold=0.8).report.drawn == 90
-    assert plan(draw(corpus, 500), VERSION, "a", size=500, threshold=0.8).data == {}
+    assert plan(draw(corpus, 500), VERSION, "a", size=500, threshold=0.8).fields == {}
 
 
 @pytest.mark.parametrize("done", [1, 7, 29])
 def test_an_interrupted_draw_ends_in_the_same_sample(corpus: list[Task], done: int) -> None:
     planned = plan(corpus, VERSION, "a", size=30, threshold=0.8)
-    written = dict(list(planned.data.items())[:done])
-    half = [{**each, "data": written.get(each["id"], each["data"])} for each in corpus]
+    written = dict(list(planned.fields.items())[:done])
+    half = [{**t, "data": {**t["data"], **written.get(t["id"], {})}} for t in corpus]
 
     rest = plan(half, VERSION, "a", size=30, threshold=0.8)
 
-    assert rest.data.keys() == planned.data.keys() - written.keys()
-    assert all(rest.data[key] == planned.data[key] for key in rest.data)
+    assert rest.fields.keys() == planned.fields.keys() - written.keys()
+    assert all(rest.fields[key] == planned.fields[key] for key in rest.fields)
 
 
 def test_it_goes_on_when_some_were_reviewed_in_between(corpus: list[Task]) -> None:
@@ -304,7 +303,7 @@ def test_every_task_of_a_stratum_is_as_likely() -> None:
 def test_a_new_audit_leaves_the_sample_of_an_older_one(corpus: list[Task]) -> None:
     first = draw(corpus, 30)
     planned = plan(first, VERSION, "b", size=30, threshold=0.8)
-    assert not planned.data.keys() & sample(first)
+    assert not planned.fields.keys() & sample(first)
     assert (planned.report.population, planned.report.other_audits) == (60, 30)
 
 
@@ -340,7 +339,7 @@ def test_an_audit_is_of_one_model(corpus: list[Task]) -> None:
 def test_an_audit_has_one_population(corpus: list[Task]) -> None:
     drawn = draw(corpus, 30)
     more = [*drawn, task(500, lang="de")]
-    assert plan(more, VERSION, "a", size=30, threshold=0.8).data == {}
+    assert plan(more, VERSION, "a", size=30, threshold=0.8).fields == {}
     with pytest.raises(ReviewError, match=r"tasks have joined de 0.98–1 since it was begun"):
         plan(more, VERSION, "a", size=40, threshold=0.8)
 
@@ -397,7 +396,10 @@ def test_a_band_of_many_errors_is_not_recommended() -> None:
 
     assert found.precision.value == pytest.approx(1 - 40 / 600)
     assert found.recall.value == found.precision.value
-    assert [test.verdict for test in found.thresholds] == [Verdict.HOLDS, Verdict.FAILS]
+    assert [test.verdict for test in found.thresholds] == [
+        ThresholdVerdict.HOLDS,
+        ThresholdVerdict.FAILS,
+    ]
     assert found.accepted is not None
     assert found.accepted.threshold == 0.98
     written = json.loads(json.dumps(found.to_json(), allow_nan=False))
@@ -419,7 +421,7 @@ def test_a_half_reviewed_sample_says_so_and_which_strata_are_thin(corpus: list[T
     assert "20 of the sample not reviewed yet: the figures are preliminary" in notes
     assert "nl 0.8–0.9" in notes
     assert "takes at least 59 reviewed sentences" in notes
-    assert [test.verdict for test in found.thresholds] == [Verdict.NOT_TESTED] * 2
+    assert [test.verdict for test in found.thresholds] == [ThresholdVerdict.NOT_TESTED] * 2
     assert "nothing reviewed of nl 0.98–1, zh-Hans 0.98–1" in found.thresholds[0].reason
     assert found.remaining == 90 - 10
 
@@ -463,18 +465,18 @@ def test_false_and_missed_entities_are_told_apart() -> None:
     assert (stratum.proposed, stratum.true, stratum.right) == (5, 5, 3)
 
 
-def test_several_annotators_are_one_decision_and_a_dispute_is_noted() -> None:
+def test_several_annotators_are_one_decision_and_a_disagreement_is_noted() -> None:
     drawn = draw([task(n) for n in range(5)], 3)
     sampled = [t for t in drawn if audit_of(t)]
     rest = [t for t in drawn if not audit_of(t)]
     agreed = reviewed(reviewed(sampled[0], by=1), by=2)
-    disputed = reviewed(reviewed(sampled[1], by=1), [PER], by=2)
+    contested = reviewed(reviewed(sampled[1], by=1), [PER], by=2)
 
-    found = report([agreed, disputed, sampled[2], *rest])
+    found = report([agreed, contested, sampled[2], *rest])
 
     assert (found.reviewed, found.waiting, found.disagreements) == (2, 1, 1)
     assert sum(s.right for s in found.strata) == 3, "the latest left one of two"
-    assert "1 of the sample disputed: the latest decision counts" in found.notes()
+    assert "Annotators disagree on 1 of the sample: the latest decision counts" in found.notes()
 
 
 def test_a_newer_model_makes_an_audit_old() -> None:

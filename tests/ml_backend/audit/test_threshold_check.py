@@ -1,4 +1,4 @@
-"""An audit beside an export: what it vouches for, and what the data card says of it."""
+"""An audit beside an export: the thresholds it covers, and what the data card says of it."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,11 @@ from typing import Any
 import pytest
 
 from ml_backend.audit.report import AuditReport
-from ml_backend.audit.threshold_check import not_vouched, read_audit, refuse_another_model
+from ml_backend.audit.threshold_check import (
+    read_audit,
+    refuse_another_model,
+    threshold_warnings,
+)
 from projection.errors import CorpusError, ReviewError
 from tests.ml_backend.audit.test_sample import (
     VERSION,
@@ -88,14 +92,14 @@ def test_one_that_was_no_longer_true_when_it_was_reported_is_refused() -> None:
 
 def test_what_is_taken_from_below_the_threshold_is_warned_of(shown: AuditReport) -> None:
     audit = shown.to_json()
-    assert list(not_vouched(audit, 0.98)) == list(not_vouched(audit, 0.99)) == []
-    assert list(not_vouched(audit, 0.8)) == [
+    assert list(threshold_warnings(audit, 0.98)) == list(threshold_warnings(audit, 0.99)) == []
+    assert list(threshold_warnings(audit, 0.8)) == [
         "audit 'a' shows a precision of 95 % from 0.98 on, and not from 0.8 on"
     ]
 
 
-def test_so_is_what_no_threshold_vouches_for(unproven: AuditReport) -> None:
-    assert list(not_vouched(unproven.to_json(), 0.99)) == [
+def test_so_is_an_audit_without_a_threshold(unproven: AuditReport) -> None:
+    assert list(threshold_warnings(unproven.to_json(), 0.99)) == [
         "audit 'a' shows no confidence with a precision of 95 %"
     ]
 
@@ -126,10 +130,10 @@ class TestCard:
         ) in card
         assert "- Reviewers saw the proposals before they decided" in card
 
-    def test_what_is_not_vouched_for(self, tmp_path: Path, shown: AuditReport) -> None:
+    def test_a_threshold_that_is_not_covered(self, tmp_path: Path, shown: AuditReport) -> None:
         card = self.card(tmp_path, shown, 0.9)
         assert (
-            "at least 0.9, which the audit does not vouch for. Of all that has at least 0.8" in card
+            "at least 0.9, which the audit does not support. Of all that has at least 0.8" in card
         )
 
     def test_what_was_not_shown_and_every_caveat(

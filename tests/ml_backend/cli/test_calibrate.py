@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,12 @@ from ml_backend.cli.calibrate import (
     calibrate_on,
     drawn,
     load,
-    read_reviews,
     save,
     tables,
-    tag_with,
 )
 from projection.aligners.confidence import UNCALIBRATED, Calibration, Signals
 from projection.errors import CorpusError, ModelError, TrainingError
+from projection.io.files import json_line
 from projection.io.records_json import encode
 from projection.records import (
     Entity,
@@ -194,22 +193,30 @@ class TestRefusals:
             load(str(copying_aligner))
 
 
+def test_reviews_without_source_entities_are_counted(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reviewed = [
+        ReviewedSentence(sentence(n, entities), (ANNA,), status, "7")
+        for n, (entities, status) in enumerate(
+            [
+                ((ANNA,), ReviewStatus.ACCEPTED),
+                (None, ReviewStatus.ACCEPTED),
+                (None, ReviewStatus.SKIPPED),
+            ]
+        )
+    ]
+    path = tmp_path / "reviewed.jsonl"
+    path.write_text("".join(json_line(encode(review)) for review in reviewed), "utf-8")
+    with pytest.raises(ModelError):  # the folder holds no real model
+        calibrate(str(model), reviews=[tmp_path])
+    assert "1 reviews left out" in capsys.readouterr().err
+
+
 def test_sentences_too_long_to_read_are_counted(questions: list[Question]) -> None:
     examples, too_long = ask(SureAligner(), questions[:4])
     assert [is_right for _, is_right in examples] == [True, True, False]
     assert too_long == 1
-
-
-def test_reviews_are_read_from_folders_and_files(tmp_path: Path) -> None:
-    reviewed = ReviewedSentence(sentence(1), (ANNA,), ReviewStatus.ACCEPTED, "7")
-    file = tmp_path / "reviewed.jsonl"
-    file.write_text(json.dumps(encode(reviewed)) + "\n")
-    assert [*read_reviews([tmp_path, file])] == [reviewed, reviewed]
-    file.write_text("\n{}\n")
-    with pytest.raises(CorpusError, match=r"reviewed\.jsonl:2 schema: missing"):
-        [*read_reviews([tmp_path])]
-    with pytest.raises(CorpusError, match="no such file"):
-        [*read_reviews([tmp_path / "nothing"])]
 
 
 def test_a_draw_keeps_the_order_and_depends_on_the_seed(questions: list[Question]) -> None:
@@ -219,17 +226,6 @@ def test_a_draw_keeps_the_order_and_depends_on_the_seed(questions: list[Question
     assert names == [q.sentence.id for q in drawn(questions, 20, seed=1)]
     assert names != [q.sentence.id for q in drawn(questions, 20, seed=2)]
     assert drawn(questions, 10_000, seed=1) == questions
-
-
-def test_the_teacher_is_only_loaded_when_it_is_asked(
-    word_tagger: Callable[..., Path], tmp_path: Path
-) -> None:
-    tag_with(str(tmp_path / "nothing"), None, None)
-    tag = tag_with(str(word_tagger({"Anna": "B-PERSON"})), ["PERSON=PER"], None)
-    found = tag([sentence(1, None), sentence(2, None)])
-    assert [[(e.span, e.label) for e in entities] for entities in found] == [
-        [(ANNA.span, "PER")]
-    ] * 2
 
 
 def test_tables_leave_empty_cells_where_nothing_fell(questions: list[Question]) -> None:

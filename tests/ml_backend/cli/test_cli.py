@@ -445,5 +445,5 @@ def test_interrupted_it_says_how_to_go_on(tmp_path: Path) -> None:
         out, err = process.communicate(timeout=60)
         os.close(writing)
     assert (process.returncode, out) == (130, "")
-    assert err.splitlines()[-1].startswith("Interrupted. What was done is kept")
+    assert err.splitlines()[-1].startswith("Interrupted. Finished work is kept")
     assert "Traceback" not in err

@@ -11,12 +11,12 @@ import typer
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from typer.testing import CliRunner
 
-from ml_backend.cli.experiment import app as experiment
-from projection.errors import CorpusError, TrainingError
+from ml_backend.cli.experiment import experiment
+from projection.errors import TrainingError
 from projection.io.files import json_line
 from projection.records import Span
 from training.aligner.silver import SilverSentence
-from training.experiments.definition import EXPERIMENTS
+from training.experiments.definition import NAMES as EXPERIMENTS
 
 PEOPLE, PLACES = ("Anna", "Weber", "Zoë"), ("Berlin", "Bern", "Siemens")
 NAMES = [
@@ -58,6 +58,9 @@ def files(
     for name, rows in (("silver", silver), ("news.en-de", gold), ("talks.en-de", gold[:4])):
         text = "".join(map(json_line, rows))
         (folder / f"{name}.jsonl").write_text(text, "utf-8")
+    (folder / "aligners.toml").write_text(
+        "silver = 'silver.jsonl'\ngold = ['news.en-de.jsonl', 'talks.en-de.jsonl']\n", "utf-8"
+    )
     torch.manual_seed(0)
     config = BertConfig(
         vocab_size=len(word_tokenizer),
@@ -72,25 +75,19 @@ def files(
     return folder
 
 
-def call(files: Path, out: Path, *more: object) -> str:
-    """Run the verb; what it prints on stdout."""
+def invoke(*given: object) -> str:
+    """Run the command; return what it prints on stdout."""
     app = typer.Typer()
-    app.add_typer(experiment, name="experiment")
-    gold = [
-        item for name in ("news", "talks") for item in ("--gold", files / f"{name}.en-de.jsonl")
-    ]
-    given: list[object] = [
-        "experiment",
-        "aligners",
-        files / "silver.jsonl",
-        "--base",
-        files / "encoder",
-        *gold,
-    ]
-    given += ["--out", out, "--steps", 1, *more]
+    app.command()(experiment)
     result = CliRunner().invoke(app, [str(item) for item in given], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stdout
+
+
+def compare_aligners(files: Path, out: Path, *more: object) -> str:
+    """Run the aligner experiment; return what it prints on stdout."""
+    given = ("aligners", "--data", files / "aligners.toml", "--base", files / "encoder")
+    return invoke(*given, "--out", out, "--set", "steps=1", *more)
 
 
 @pytest.fixture(scope="module")
@@ -100,69 +97,61 @@ def _plots() -> None:
 
 @pytest.fixture(scope="module")
 def done(files: Path, _plots: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The folder of one run, and what it printed."""
+    """The folder of one run of `aligners`, and what it printed."""
     out = tmp_path_factory.mktemp("runs") / "new" / "experiment"
-    return out, call(files, out, "--limit", 5)
+    return out, compare_aligners(files, out, "--scored", 5)
 
 
-def test_the_folder_holds_results_and_models(done: tuple[Path, str]) -> None:
-    out, _ = done
-    assert sorted(path.name for path in out.iterdir() if not path.name.startswith(".")) == [
-        "context-joint",
-        "context-joint.json",
-        "paper-pair",
-        "paper-pair.json",
-        "plot.png",
-        "plot.svg",
-        "results.json",
-        "table.md",
-    ]
-    result = json.loads((out / "results.json").read_text("utf-8"))
-    assert [row["name"] for row in result["rows"]] == NAMES
-    assert result["gold"]["news.en-de"] == {"sentences": 5, "ceiling": 1.0}
-    assert result["gold"]["talks.en-de"]["sentences"] == 4
-    assert [Path(name).name for name in result["files"]] == [
-        "silver.jsonl",
-        "news.en-de.jsonl",
-        "talks.en-de.jsonl",
-    ]
-    assert (out / "plot.png").stat().st_size > 10_000
-    table = (out / "table.md").read_text("utf-8")
-    assert "| exact match | **100.0** (100.0 / 100.0) | **100.0** (100.0 / 100.0) |" in table
+class TestAligners:
+    def test_the_folder_holds_results_and_models(self, done: tuple[Path, str]) -> None:
+        out, _ = done
+        assert sorted(path.name for path in out.iterdir()) == [
+            "cells",
+            "plot.png",
+            "plot.svg",
+            "results.json",
+            "stages",
+            "table.md",
+        ]
+        result = json.loads((out / "results.json").read_text("utf-8"))
+        measured = result["measured"]
+        assert [c["row"] for c in measured if c["column"] == "news.en-de"] == NAMES
+        assert {c["column"]: c["runs"]["0"]["scores"]["sentences"] for c in measured} == {
+            "news.en-de": 5,
+            "talks.en-de": 4,
+        }
+        assert result["ceilings"] == {"news.en-de": 1.0, "talks.en-de": 1.0}
+        assert (out / "plot.png").stat().st_size > 10_000
+        table = (out / "table.md").read_text("utf-8")
+        assert "| exact match | **100.00** (100.00 / 100.00) | **100.00** (100.00 / 100" in table
 
+    def test_the_terminal_shows_a_row_for_each(self, done: tuple[Path, str]) -> None:
+        _, printed = done
+        lines = [line.split() for line in printed.splitlines()]
+        assert ["exact", "match", "100.00", "100.00"] in lines
+        assert all(" ".join(name.split()) in " ".join(printed.split()) for name in NAMES)
+        assert "ceiling" in printed
+        assert "table.md" in printed
 
-def test_the_terminal_shows_a_row_for_each(done: tuple[Path, str]) -> None:
-    _, printed = done
-    lines = [line.split() for line in printed.splitlines()]
-    assert ["exact", "match", "100.0", "100.0"] in [line[:4] for line in lines]
-    assert ["ceiling", "100.0", "100.0"] in lines
-    assert all(" ".join(name.split()) in " ".join(printed.split()) for name in NAMES)
-    assert "results.json" in printed
+    def test_more_sentences_are_scored_by_the_same_models(
+        self, files: Path, done: tuple[Path, str]
+    ) -> None:
+        out, _ = done
+        before = [path.stat().st_mtime_ns for path in sorted(out.glob("stages/*/model.*"))]
+        printed = json.loads(compare_aligners(files, out, "--json"))
+        after = [path.stat().st_mtime_ns for path in sorted(out.glob("stages/*/model.*"))]
+        assert len(before) == 2
+        assert after == before
+        assert printed["measured"][0]["runs"]["0"]["scores"]["sentences"] == 9
+        assert printed == json.loads((out / "results.json").read_text("utf-8"))
 
-
-def test_again_only_the_scoring_is_done(files: Path, done: tuple[Path, str]) -> None:
-    out, _ = done
-    before = (out / "paper-pair" / "model.safetensors").stat().st_mtime_ns
-    printed = json.loads(call(files, out, "--json"))
-    assert (out / "paper-pair" / "model.safetensors").stat().st_mtime_ns == before
-    assert printed["gold"]["news.en-de"]["sentences"] == 9
-    assert printed["rows"] == json.loads((out / "results.json").read_text("utf-8"))["rows"]
-
-
-def test_without_matplotlib_nothing_is_begun(
-    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib", None)  # how Python marks what is not there
-    with pytest.raises(TrainingError, match=r"spanferry\[plots\]"):
-        call(files, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.usefixtures("_plots")
-def test_gold_that_cannot_be_told_apart(files: Path, tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match="2 files have this name"):
-        call(files, tmp_path / "out", "--gold", files / "news.en-de.jsonl")
-    assert not (tmp_path / "out").exists()
+    def test_without_matplotlib_nothing_is_begun(
+        self, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "matplotlib", None)  # how Python marks what is not there
+        with pytest.raises(TrainingError, match=r"spanferry\[plots\]"):
+            compare_aligners(files, tmp_path / "out")
+        assert not (tmp_path / "out").exists()
 
 
 @pytest.fixture(scope="module")
@@ -186,23 +175,9 @@ def data(files: Path) -> Path:
 
 def experiment_on(data: Path, out: Path, name: str, *more: object) -> str:
     """Run an experiment with recipes; what it prints on stdout."""
-    app = typer.Typer()
-    app.add_typer(experiment, name="experiment")
-    given: list[object] = [
-        "experiment",
-        name,
-        "--data",
-        data,
-        "--out",
-        out,
-        "--base",
-        data.parent / "encoder",
-    ]
-    given += ["--sentences", 6, "--seeds", 2]
-    given += ["--set", "freeze=0", "--set", "target.epochs=1", *more]
-    result = CliRunner().invoke(app, [str(item) for item in given], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.stdout
+    given = (name, "--data", data, "--out", out, "--base", data.parent / "encoder")
+    sized = ("--sentences", 6, "--seeds", 2, "--set", "freeze=0", "--set", "target.epochs=1")
+    return invoke(*given, *sized, *more)
 
 
 @pytest.fixture(scope="module")
@@ -227,13 +202,13 @@ class TestRecipes:
             "table.md",
         ]
         result = json.loads((out / "results.json").read_text("utf-8"))
-        assert [(cell["row"], cell["lang"]) for cell in result["measured"]] == [
+        assert [(cell["row"], cell["column"]) for cell in result["measured"]] == [
             ("zero-transfer", "de"),
             ("li2021", "de"),
             ("spanferry", "de"),
         ]
         assert all([*cell["runs"]] == ["0", "1"] for cell in result["measured"])
-        assert {each["lang"] for each in result["published"]} == {"de"}
+        assert {each["column"] for each in result["published"]} == {"de"}
         assert (out / "plot.png").stat().st_size > 5_000
         table = (out / "table.md").read_text("utf-8")
         assert table.index("## Measured here") < table.index("## Published elsewhere")
@@ -261,7 +236,7 @@ class TestRecipes:
     @pytest.mark.parametrize(
         ("more", "complaint"),
         [
-            (("--lang", "fr"), "no language fr"),
+            (("--column", "fr"), "no language fr"),
             (("--set", "freeze"), "is not NAME=VALUE"),
             (("--set", "frieze=1"), "no setting frieze"),
         ],
@@ -273,9 +248,22 @@ class TestRecipes:
             experiment_on(data, tmp_path / "out", "transfer", *more)
         assert not (tmp_path / "out").exists()
 
+    def test_rows_of_your_own(self, data: Path, tmp_path: Path) -> None:
+        mine = tmp_path / "mine.toml"
+        mine.write_text(
+            "title = 'Mine'\nreads = 'corpora'\n"
+            "rows = [{name = 'short', preset = 'li2021', set = {'english.epochs' = 1}}]",
+            "utf-8",
+        )
+        printed = experiment_on(data, tmp_path / "out", str(mine), "--seeds", 1)
+        assert "short" in printed
+        assert (tmp_path / "out" / "table.md").read_text("utf-8").startswith("# Mine\n")
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_help_has_an_example(name: str) -> None:
-    result = CliRunner().invoke(experiment, [name, "--help"])
+
+def test_help_names_all_experiments() -> None:
+    app = typer.Typer(rich_markup_mode=None)
+    app.command()(experiment)
+    result = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200"})
     assert result.exit_code == 0
-    assert f"spanferry experiment {name} --data" in result.output
+    assert all(name in result.output for name in EXPERIMENTS)
+    assert "spanferry experiment transfer --data" in result.output

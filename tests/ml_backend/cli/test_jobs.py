@@ -3,23 +3,20 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 from typer.testing import CliRunner, Result
 
 from ml_backend.cli import app
-from ml_backend.cli.jobs import with_bars
-from ml_backend.jobs.queue import RUNNER, RUNNER_LOG, Job, JobQueue, Outcome, State, start_runner
+from ml_backend.cli.console import bars
+from ml_backend.jobs.queue import RUNNER, RUNNER_LOG, Job, JobQueue, State, start_runner
 from ml_backend.serving.model_store import BUNDLED, ModelStore
 from ml_backend.settings import Settings
 from projection.errors import ModelError, TrainingError
-from projection.io.files import alone
 from tests.ml_backend.conftest import model_folder
-
-if TYPE_CHECKING:
-    from training.trainer.trainer import OnProgress
 
 
 @pytest.fixture
@@ -39,9 +36,9 @@ def jobs(settings: Settings, *words: str, **env: str) -> Result:
     return result
 
 
-def work(job: Job, _: Path) -> Outcome:
+def work(job: Job, _: Path) -> Job:
     print("\n".join(f"step {n}" for n in range(50)))  # noqa: T201  what work prints is its log
-    return Outcome(State.SERVED, f"{job.why}: done", {"version": "abc"})
+    return replace(job, state=State.SERVED, said=f"{job.why}: done", result={"version": "abc"})
 
 
 def test_the_list_and_one_job_with_the_end_of_its_log(settings: Settings, queue: JobQueue) -> None:
@@ -61,8 +58,22 @@ def test_the_list_and_one_job_with_the_end_of_its_log(settings: Settings, queue:
     assert json.loads(jobs(settings, "show", "1", "--json").stdout)["log"].startswith("step 0\n")
 
 
+def test_a_model_that_was_kept_is_shown_with_why_and_how_to_serve_it(
+    settings: Settings, queue: JobQueue
+) -> None:
+    def kept(job: Job, _: Path) -> Job:
+        said = "no gain beyond chance, so it is not served"
+        return replace(job, state=State.KEPT, said=said, result={"version": "77ab01c5e2f3"})
+
+    queue.add(5, "asked for")
+    queue.run(kept)
+    shown = jobs(settings, "show", "1").stdout
+    assert "no gain beyond chance, so it is not served" in " ".join(shown.split())
+    assert "`spanferry jobs activate 77ab01c5e2f3` serves its model all the same" in shown
+
+
 def test_what_an_error_quotes_is_no_markup(settings: Settings, queue: JobQueue) -> None:
-    def failing(_: Job, __: Path) -> Outcome:
+    def failing(_: Job, __: Path) -> Job:
         raise TrainingError("export", "has no [/red] and no [bold]part[/bold]")
 
     queue.add(5, "asked for")
@@ -73,7 +84,7 @@ def test_what_an_error_quotes_is_no_markup(settings: Settings, queue: JobQueue) 
 def test_a_job_that_lost_its_runner_is_shown_as_interrupted(
     settings: Settings, queue: JobQueue
 ) -> None:
-    def killed(_: Job, __: Path) -> Outcome:
+    def killed(_: Job, __: Path) -> Job:
         raise SystemExit
 
     queue.add(5, "asked for")
@@ -94,8 +105,7 @@ def test_where_another_runner_is_at_work_nothing_large_is_loaded(
         "*{'torch', 'label_studio_sdk'} & sys.modules.keys())"
     )
     words = ["jobs", "run", "--json", "--data-dir", str(settings.data_dir)]
-    with alone(queue.root / RUNNER) as ours:
-        assert ours
+    with FileLock(queue.root / RUNNER):
         ran = subprocess.run(
             [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
         )
@@ -104,13 +114,14 @@ def test_where_another_runner_is_at_work_nothing_large_is_loaded(
 
 
 def test_each_job_shows_in_its_own_log_how_it_gets_on(queue: JobQueue) -> None:
-    def learning(_: Job, __: Path, on_progress: "OnProgress") -> Outcome:
-        on_progress("learn", 10, 10)
-        return Outcome(State.KEPT, "", {})
+    def learning(job: Job, _: Path) -> Job:
+        with bars() as on_progress:
+            on_progress("learn", 10, 10)
+        return replace(job, state=State.KEPT)
 
     for project in (5, 6):
         queue.add(project, "asked for")
-    assert queue.run(with_bars(learning)) == 2
+    assert queue.run(learning) == 2
     for job in queue.jobs():
         assert "learn …\nlearn: 10 of 10" in queue.log(job)
 
@@ -123,7 +134,7 @@ def test_what_a_runner_says_beside_its_jobs_is_kept(
     runner = start_runner(settings.data_dir, queue.root)
     assert runner.wait(60) == 2
     said = (queue.root / RUNNER_LOG).read_text("utf-8")
-    assert said.startswith("SPANFERRY_BACKEND_PORT: invalid literal")
+    assert said.startswith("SPANFERRY_BACKEND_PORT: 'http' does not fit")
 
 
 def test_without_a_key_the_job_says_what_is_missing(settings: Settings, queue: JobQueue) -> None:
@@ -143,4 +154,7 @@ def test_activating_and_rolling_back(settings: Settings, tmp_path: Path) -> None
     activated = json.loads(jobs(settings, "activate", folder, "--json").stdout)
     assert activated == {"active": store.active_version()} != {"active": BUNDLED}
     assert json.loads(jobs(settings, "rollback", "--json").stdout) == {"active": BUNDLED}
+    full = f"spanferry-1f0c36a2b9d4-{activated['active']}"
+    assert json.loads(jobs(settings, "activate", full, "--json").stdout) == activated
+    assert "bundled is served again" in jobs(settings, "rollback").stdout
     assert store.active_version() == BUNDLED

@@ -1,28 +1,30 @@
 """The queue of training jobs, without any training."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from filelock import FileLock
 
-from ml_backend.jobs.events import Event
 from ml_backend.jobs.queue import (
     ATTEMPTS,
     RECORD,
     REVIEWS,
+    RUNNER,
     Job,
     JobQueue,
-    Outcome,
-    RunnerKeeper,
     State,
-    Trigger,
+    keep_runner,
 )
 from projection.errors import ServerError, TrainingError
 from tests.ml_backend.conftest import wait_until
-
-NOW = "2026-01-05T10:00:00+00:00"
 
 
 @pytest.fixture
@@ -30,14 +32,25 @@ def queue(tmp_path: Path) -> JobQueue:
     return JobQueue(tmp_path / "jobs")
 
 
-def served(job: Job, _: Path) -> Outcome:
+def served(job: Job, _: Path) -> Job:
     print(f"training {job.id}")  # noqa: T201  what work prints is its log
-    return Outcome(State.SERVED, "better", {"f1": 0.9})
+    return replace(job, state=State.SERVED, said="better", result={"f1": 0.9})
 
 
-def killed(_: Job, __: Path) -> Outcome:
+def killed(_: Job, __: Path) -> Job:
     """As far as the record goes, what a kill -9 amid the work is."""
     raise SystemExit
+
+
+IN_ANOTHER_PROCESS = """
+import sys, time
+from pathlib import Path
+from ml_backend.jobs.queue import JobQueue
+def work(job, folder):
+    print("begun", file=sys.__stdout__, flush=True)
+    time.sleep(60)
+JobQueue(Path(sys.argv[1])).run(work)
+"""
 
 
 @contextmanager
@@ -45,7 +58,7 @@ def at_work(queue: JobQueue) -> Iterator[None]:
     """Somebody else runs the jobs, and is done with them at the end."""
     begun, go_on = threading.Event(), threading.Event()
 
-    def work(job: Job, folder: Path) -> Outcome:
+    def work(job: Job, folder: Path) -> Job:
         begun.set()
         assert go_on.wait(10)
         return served(job, folder)
@@ -65,7 +78,7 @@ class TestQueue:
         first, second = queue.add(5, "asked for"), queue.add(6, "asked for")
         order = []
 
-        def work(job: Job, folder: Path) -> Outcome:
+        def work(job: Job, folder: Path) -> Job:
             order.append((job.id, folder, queue.job(job.id).state))
             return served(job, folder)
 
@@ -89,7 +102,7 @@ class TestQueue:
         self, queue: JobQueue
     ) -> None:
         for _ in range(2):
-            assert queue.count_reviews(5, 3) == 3
+            assert queue.add_reviews(5, 3, 9) == 3
             queue.add(5, "3 reviews")
         assert len(queue.jobs()) == 1
 
@@ -97,7 +110,7 @@ class TestQueue:
         """The one that runs has not seen the reviews that came since it began."""
         asked = []
 
-        def work(job: Job, folder: Path) -> Outcome:
+        def work(job: Job, folder: Path) -> Job:
             if not asked:
                 asked.append(queue.add(5, "more reviews"))
             return served(job, folder)
@@ -119,7 +132,7 @@ class TestQueue:
     def test_one_that_fails_says_why_and_the_next_is_done(
         self, queue: JobQueue, error: Exception, said: str
     ) -> None:
-        def work(job: Job, folder: Path) -> Outcome:
+        def work(job: Job, folder: Path) -> Job:
             if job.id == 1:
                 raise error
             return served(job, folder)
@@ -135,16 +148,16 @@ class TestQueue:
     @pytest.mark.parametrize(
         ("outcome", "said"),
         [
-            pytest.param(Outcome(State.SERVED, "", {"f1": float("nan")}), "ValueError", id="NaN"),
-            pytest.param(Outcome(State.SERVED, "\ud83d", {}), "UnicodeEncodeError", id="no text"),
+            pytest.param({"result": {"f1": float("nan")}}, "ValueError", id="NaN"),
+            pytest.param({"said": "\ud83d"}, "UnicodeEncodeError", id="no text"),
         ],
     )
     def test_what_cannot_be_written_down_fails_its_job_alone(
-        self, queue: JobQueue, outcome: Outcome, said: str
+        self, queue: JobQueue, outcome: dict[str, Any], said: str
     ) -> None:
-        def work(job: Job, folder: Path) -> Outcome:
+        def work(job: Job, folder: Path) -> Job:
             print("half of 😀: \ud83d")  # noqa: T201  what work prints is its log
-            return outcome if job.id == 1 else served(job, folder)
+            return replace(job, **outcome) if job.id == 1 else served(job, folder)
 
         queue.add(5, "asked for")
         queue.add(6, "asked for")
@@ -160,6 +173,49 @@ class TestQueue:
             assert queue.has_runner
             assert queue.run(served) == 0
         assert queue.job(1).state is State.SERVED
+
+    def test_looking_for_a_runner_keeps_none_from_beginning(self, queue: JobQueue) -> None:
+        queue.add(5, "asked for")
+        looking, stop = threading.Event(), threading.Event()
+
+        def look() -> None:
+            while not stop.is_set():
+                queue.shown()
+                looking.set()
+
+        onlookers = [threading.Thread(target=look) for _ in range(2)]
+        for each in onlookers:
+            each.start()
+        assert looking.wait(10)
+        for _ in range(10):
+            assert queue.run(served) == 1, "it found the lock taken"
+            queue.add(5, "again")
+        stop.set()
+        for each in onlookers:
+            each.join()
+
+    def test_a_runner_of_another_process_keeps_this_one_out_and_a_killed_one_does_not(
+        self, queue: JobQueue
+    ) -> None:
+        queue.add(5, "asked for")
+        other = subprocess.Popen(
+            [sys.executable, "-c", IN_ANOTHER_PROCESS, str(queue.root)], stdout=subprocess.PIPE
+        )
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"begun\n"
+        assert queue.run(served) == 0
+        assert (queue.has_runner, queue.job(1).state) == (True, State.RUNNING)
+        other.kill()
+        other.communicate()
+        assert (queue.has_runner, queue.job(1).state) == (False, State.INTERRUPTED)
+        assert queue.run(served) == 1
+        assert (queue.job(1).state, queue.job(1).attempts) == (State.SERVED, 2)
+
+    def test_a_runner_of_an_earlier_version_is_kept_to(self, queue: JobQueue) -> None:
+        """It holds the same lock, and gives no sign of life."""
+        queue.add(5, "asked for")
+        with FileLock(queue.root / RUNNER):
+            assert queue.run(served) == 0
 
     def test_one_whose_process_died_is_taken_up_again(self, queue: JobQueue) -> None:
         queue.add(5, "asked for")
@@ -178,7 +234,7 @@ class TestQueue:
     def test_one_that_somebody_stopped_may_be_stopped_as_often_as_they_like(
         self, queue: JobQueue
     ) -> None:
-        def stopped(_: Job, __: Path) -> Outcome:
+        def stopped(_: Job, __: Path) -> Job:
             raise KeyboardInterrupt
 
         queue.add(5, "asked for")
@@ -222,76 +278,40 @@ class TestQueue:
         assert queue.run(served) == 1
 
     def test_a_damaged_count_of_reviews_begins_anew(self, queue: JobQueue) -> None:
-        queue.count_reviews(5, 3)
+        queue.add_reviews(5, 3, 9)
         (queue.root / REVIEWS).write_text("?")
-        assert queue.count_reviews(5, 1) == 1
-
-
-class TestTrigger:
-    @staticmethod
-    def event(action: str, project: int | None = 5, annotations: int = 1) -> Event:
-        return Event(action, NOW, project, (1,), tuple(range(annotations)))
-
-    def test_every_so_many_reviews_there_is_a_job(self, queue: JobQueue) -> None:
-        trigger = Trigger(queue, 3)
-        trigger([self.event("ANNOTATION_CREATED"), self.event("ANNOTATION_UPDATED")])
-        trigger([self.event("ANNOTATION_CREATED", project=6)])
-        assert queue.jobs() == []
-        trigger([self.event("ANNOTATIONS_CREATED", annotations=4)])
-        [job] = queue.jobs()
-        assert (job.project, job.why) == (5, "6 reviews since the last one")
-        assert queue.count_reviews(5, 1) == 1, "the count begins anew"
-
-    @pytest.mark.parametrize(
-        ("action", "project"),
-        [("ANNOTATIONS_DELETED", 5), ("TASKS_CREATED", 5), ("ANNOTATION_CREATED", None)],
-    )
-    def test_what_is_no_review_of_a_project_does_not_count(
-        self, queue: JobQueue, action: str, project: int | None
-    ) -> None:
-        Trigger(queue, 1)([self.event(action, project)])
-        assert queue.jobs() == []
-
-    def test_nobody_is_disturbed_who_did_not_ask_for_it(self, queue: JobQueue) -> None:
-        Trigger(queue, 0)([self.event("ANNOTATION_CREATED")] * 100)
-        assert not queue.root.exists()
-
-
-class Runner:
-    """A process that runs until it is told its exit status."""
-
-    def __init__(self) -> None:
-        self.status: int | None = None
-
-    def poll(self) -> int | None:
-        return self.status
+        assert queue.add_reviews(5, 1, 9) == 1
 
 
 @contextmanager
-def kept(queue: JobQueue) -> Iterator[list[Runner]]:
-    """The runners a keeper in a hurry has started so far."""
-    started: list[Runner] = []
+def kept(queue: JobQueue) -> Iterator[list["Future[int]"]]:
+    """The runners that were started so far; each runs until it is given its exit status."""
+    started: list[Future[int]] = []
 
-    def start() -> Runner:
-        started.append(Runner())
-        return started[-1]
+    def run() -> int:
+        started.append(Future())
+        return started[-1].result(10)
 
-    keeper = RunnerKeeper(queue, start, look_seconds=0.01).start()
+    stop = threading.Event()
+    keeper = threading.Thread(target=keep_runner, args=(queue, run, stop, 0.01))
+    keeper.start()
     try:
         yield started
     finally:
-        keeper.close()
+        stop.set()
+        for each in started:
+            if not each.done():
+                each.set_result(0)
+        keeper.join()
 
 
-class TestRunnerKeeper:
+class TestKeepRunner:
     def test_a_runner_is_started_once_a_job_waits_and_only_one(self, queue: JobQueue) -> None:
-        trigger = Trigger(queue, 1)
-        review = TestTrigger.event("ANNOTATION_CREATED")
         with kept(queue) as started:
-            trigger([review])
+            queue.add_reviews(5, 1, 1)
             wait_until(lambda: started)
             for _ in range(20):
-                trigger([review])
+                queue.add_reviews(5, 1, 1)
             queue.add(6, "asked for")
             assert not threading.Event().wait(0.2)
             assert len(started) == 1
@@ -303,12 +323,15 @@ class TestRunnerKeeper:
         with kept(queue) as started:
             wait_until(lambda: started)
 
-    def test_a_runner_that_died_is_followed_by_another(self, queue: JobQueue) -> None:
+    def test_a_runner_that_died_is_followed_by_another(
+        self, queue: JobQueue, caplog: pytest.LogCaptureFixture
+    ) -> None:
         queue.add(5, "asked for")
         with kept(queue) as started:
             for number in (1, 2, 3):
                 wait_until(lambda: len(started) == number)  # noqa: B023  waited for here
-                started[-1].status = -9
+                started[-1].set_result(-9)
+        assert "A training runner ended with status -9" in caplog.text
 
     def test_where_somebody_else_runs_them_none_is_started(self, queue: JobQueue) -> None:
         queue.add(5, "asked for")
@@ -318,15 +341,15 @@ class TestRunnerKeeper:
 
     def test_what_goes_wrong_there_is_tried_again(self, queue: JobQueue) -> None:
         """A full disk, for instance."""
-        tries = []
+        tries, stop = [], threading.Event()
 
-        def start() -> Runner:
+        def run() -> int:
             tries.append(1)
             if len(tries) < 3:
                 raise OSError("no space left on device")
-            return Runner()
+            stop.set()
+            return 0
 
         queue.add(5, "asked for")
-        keeper = RunnerKeeper(queue, start, look_seconds=0.01).start()
-        wait_until(lambda: len(tries) == 3)
-        keeper.close()
+        keep_runner(queue, run, stop, 0.01)
+        assert len(tries) == 3

@@ -1,5 +1,7 @@
 """A training job from the reviews to the gate, with a real (short) training."""
 
+import json
+import re
 import shutil
 import threading
 from collections.abc import Callable, Collection, Sequence
@@ -14,13 +16,32 @@ from werkzeug.serving import make_server
 from label_config.annotations import annotation_of
 from label_config.labeling_config import build_config
 from label_config.tasks import to_prediction, to_task
-from ml_backend.jobs.queue import Job, JobQueue, Outcome, State
-from ml_backend.jobs.retrain import HELD_OUT, LEAST_HELD_OUT, Export, Retraining, parted, patiently
+from ml_backend.jobs.queue import Job, JobQueue, State
+from ml_backend.jobs.retrain import (
+    LEAST_HELD_OUT,
+    Gain,
+    ProjectReviews,
+    Retraining,
+    parted,
+    patiently,
+)
 from ml_backend.label_studio.client import Project, ReviewServer, UnreachableError, server_version
 from ml_backend.serving.model_store import BUNDLED, ModelStore
-from projection.records import Entity, ParallelSentence, ReviewedSentence
-from tests.lakes import COUNT, GOOD, LABELS, POOR, FixedProjector, reviewed
-from training.export.export import ExportSettings, write_export
+from projection.io.gold import GoldSentence
+from projection.models.tagger import Tagger
+from projection.records import Entity, ParallelSentence, ProjectedSentence, ReviewedSentence
+from tests.lakes import (
+    BERLIN,
+    COUNT,
+    GOOD,
+    LABELS,
+    POOR,
+    FixedProjector,
+    person,
+    reviewed,
+    sentence,
+)
+from training.export.export import write_export
 from training.tagger.presets import preset_named
 
 
@@ -123,8 +144,14 @@ def test_a_better_model_is_served_and_can_be_rolled_back(
     assert result["after"] == 1
     assert result["sentences"] + result["learned_from"] == COUNT  # type: ignore[operator]
     assert store.active_version() == result["version"]
-    assert "is served" in job.said
-    assert (queue.folder(job) / "export" / "README.md").exists()
+    assert 0 < result["low"] <= result["high"]  # type: ignore[operator]
+    assert re.fullmatch(
+        r"F1 of pre-annotations 66\.7 → 100\.0 \(\+33\.3, 95 % interval \+\d.* to \+\d.*\) "
+        rf"on \d+ held-out sentences: {result['version']} is served",
+        job.said,
+    )
+    written = sorted(path.name for path in (queue.folder(job) / "export").iterdir())
+    assert written == ["reviewed.jsonl", "summary.json"], "what a job reads, and no more"
     assert not (queue.folder(job) / "model").exists(), "it is in the store"
     assert store.rollback() == BUNDLED
 
@@ -138,9 +165,41 @@ def test_a_worse_model_is_kept_but_not_served(queue: JobQueue, store: ModelStore
     assert store.versions() == (result["version"],), "to be looked at, and activated by hand"
 
 
-def test_one_that_is_just_as_good_is_served(queue: JobQueue, store: ModelStore) -> None:
-    job, _ = done(queue, retraining(store, before=GOOD))
-    assert job.state is State.SERVED
+def test_one_that_is_just_as_good_is_kept(queue: JobQueue, store: ModelStore) -> None:
+    job, result = done(queue, retraining(store, before=GOOD))
+    assert job.state is State.KEPT
+    assert job.said.endswith("no gain beyond chance, so it is not served")
+    assert store.active_version() == BUNDLED
+    assert store.versions() == (result["version"],)
+
+
+def test_one_whose_gain_could_be_chance_is_kept(queue: JobQueue, store: ModelStore) -> None:
+    class Lucky(FixedProjector):
+        """Finds the person in one sentence only."""
+
+        def project(self, sentences: Sequence[ParallelSentence]) -> list[ProjectedSentence]:
+            first, *rest = super().project(sentences)
+            everything = (*first.entities, person(first.sentence))
+            return [replace(first, entities=everything), *rest]
+
+    def load(target: Path | None) -> FixedProjector:
+        return FixedProjector(POOR) if target is None else Lucky(POOR)
+
+    job, result = done(queue, replace(retraining(store), load=load))
+    assert result["after"] > result["before"]  # type: ignore[operator]
+    assert result["low"] <= 0  # type: ignore[operator]
+    assert job.state is State.KEPT
+    assert job.said.endswith("no gain beyond chance, so it is not served")
+
+
+def test_the_stored_model_is_known_by_the_version_of_its_training_record(
+    queue: JobQueue, store: ModelStore
+) -> None:
+    _, result = done(queue, retraining(store))
+    version = str(result["version"])
+    assert Tagger.from_pretrained(store.root / version).version == version
+    record = json.loads((store.root / version / "training.json").read_text("utf-8"))
+    assert version in json.dumps(record)
 
 
 def test_an_interrupted_job_goes_on_with_the_reviews_it_began_with(
@@ -153,7 +212,7 @@ def test_an_interrupted_job_goes_on_with_the_reviews_it_began_with(
 
     def load(target: Path | None) -> FixedProjector:
         seen.append(None if target is None else (target / changed.name).stat().st_mtime_ns)
-        return FixedProjector(GOOD)
+        return FixedProjector(POOR if target is None else GOOD)
 
     def connect() -> ReviewServer:
         pytest.fail("asked for the reviews again")
@@ -161,6 +220,20 @@ def test_an_interrupted_job_goes_on_with_the_reviews_it_began_with(
     job, _ = done(queue, replace(retraining(store, connect=connect), load=load))
     assert job.state is State.SERVED, job.said
     assert seen == [None, before], "trained again"
+
+
+def test_a_gain_is_measured_on_the_same_sentences_for_both_models() -> None:
+    """A sentence that is hard for both does not widen the interval."""
+    pairs = [sentence(number) for number in range(20)]
+    gold = [GoldSentence(each, (BERLIN, person(each))) for each in pairs]
+    half = [(g, (BERLIN,)) for g in gold]
+    all_of_it = [(g, g.target_entities) for g in gold]
+    gain = Gain.of(half, all_of_it)
+    assert (gain.before, gain.after) == (pytest.approx(2 / 3), 1)
+    assert gain.low == gain.high == pytest.approx(1 / 3)
+    assert (gain.sentences, gain.entities) == (20, 40)
+    assert Gain.of(half, half).low == Gain.of(half, half).high == 0
+    assert Gain.of([], []).after == 0
 
 
 # Several projects
@@ -171,10 +244,10 @@ def beside(queue: JobQueue) -> JobQueue:
     """The same, with a finished job of another project with reviews of sport."""
     other = queue.add(8, "asked for")
 
-    def finished(job: Job, folder: Path) -> Outcome:
+    def finished(job: Job, folder: Path) -> Job:
         if job.id == other.id:
             export(folder, "sport")
-        return Outcome(State.KEPT, "", {})
+        return replace(job, state=State.KEPT, result={})
 
     shutil.move(queue.root / "1", queue.root.parent / "1")
     assert queue.run(finished) == 1
@@ -184,8 +257,7 @@ def beside(queue: JobQueue) -> JobQueue:
 
 def export(folder: Path, corpus: str, labels: Sequence[str] = LABELS) -> None:
     reviews = [reviewed(number, corpus) for number in range(COUNT)]
-    settings = ExportSettings(shares=HELD_OUT)
-    write_export(reviews, folder / "export", title=corpus, labels=labels, settings=settings)
+    ProjectReviews(8, corpus, tuple(labels), reviews).write(folder / "export")
 
 
 BOTH = ("news", "sport")
@@ -240,6 +312,16 @@ def test_what_is_held_out_of_one_project_is_not_learned_from_in_another() -> Non
     assert again == (learned, held_out)
 
 
+def test_the_whole_export_of_an_earlier_version_is_read(
+    beside: JobQueue, store: ModelStore
+) -> None:
+    shutil.rmtree(beside.root / "2" / "export")
+    reviews = [reviewed(number, "sport") for number in range(COUNT)]
+    write_export(reviews, beside.root / "2" / "export", title="Sport", labels=LABELS)
+    _, result = done(beside, retraining(store, before=("sport",), after=BOTH))
+    assert result["others"]["8"]["after"] == 1  # type: ignore[index]
+
+
 # What is held out
 
 
@@ -259,13 +341,15 @@ def test_the_same_sentences_are_held_out_when_more_are_reviewed() -> None:
         ),
     ],
 )
-def test_too_little_to_compare_models_on_fails_with_the_mend(
+def test_too_little_to_compare_models_on_fails_with_the_fix(
     queue: JobQueue,
     store: ModelStore,
     change: Callable[[list[ReviewedSentence]], list[ReviewedSentence]],
 ) -> None:
-    reviews = change(Export.read(7, queue.root / "1" / "export").reviewed)
-    write_export(reviews, queue.root / "1" / "export", title="Lakes", labels=LABELS)
+    folder = queue.root / "1" / "export"
+    reviews = change(ProjectReviews.read(7, folder).reviewed)
+    shutil.rmtree(folder)
+    ProjectReviews(7, "Lakes", LABELS, reviews).write(folder)
 
     job, _ = done(queue, retraining(store, after=GOOD))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ml_backend.cli.push import in_words
 from ml_backend.label_studio.client import Backend, Project
 from ml_backend.review import push as push_module
 from ml_backend.review.push import push
@@ -42,7 +43,9 @@ class FixedServer:
         self._request(len(tasks))
         for task in tasks:
             empty = {"annotations": [], "drafts": []}
-            self.held.append({**empty, **task, "id": next(self._ids)})
+            predictions = [{"id": next(self._ids), **p} for p in task["predictions"]]
+            ids = {"predictions": predictions, "id": next(self._ids)}
+            self.held.append({**empty, **task, **ids})
         self.project = replace(self.project, task_count=len(self.held))
         return [task["id"] for task in self.held[-len(tasks) :]]
 
@@ -51,7 +54,8 @@ class FixedServer:
         self._request(len(predictions))
         by_id = {task["id"]: task for task in self.held}
         for prediction in predictions:
-            by_id[prediction["task"]]["predictions"].append(prediction)
+            kept = {"id": next(self._ids), **prediction}
+            by_id[prediction["task"]]["predictions"].append(kept)
 
     def update_task_data(self, task_id: int, data: dict[str, Any]) -> None:
         next(task for task in self.held if task["id"] == task_id)["data"] = data
@@ -125,6 +129,38 @@ def test_the_same_id_from_another_corpus_is_another_sentence() -> None:
     other = replace(one, sentence=replace(one.sentence, origin="other.en:1"))
 
     assert push_all(server, [one, other]).added == 2
+
+
+def test_another_text_under_a_known_id_is_another_sentence_and_named() -> None:
+    """As when two corpora have the same file name, or a sentence was edited."""
+    server = FixedServer()
+    push_all(server, projected()[:2])
+    first, second, third = projected()[:3]
+    other = replace(
+        first, sentence=replace(first.sentence, source=f"{first.sentence.source} Indeed.")
+    )
+    another = replace(
+        second, sentence=replace(second.sentence, target=f"{second.sentence.target} Ja.")
+    )
+
+    report = push_all(server, [other, another, third])
+    again = push_all(server, [other, another, third, first, second])
+
+    assert (report.added, report.skipped) == (3, 0)
+    assert report.collisions == (first.sentence.origin, second.sentence.origin)
+    assert (again.added, again.skipped, again.collisions) == (0, 5, ())
+
+
+def test_push_names_the_first_collisions() -> None:
+    origins = [f"train.en:{n}" for n in range(1, 8)]
+    report = push_module.PushReport(7, 0, tuple(origins), None, current=False)
+
+    words = in_words(report, "http://queue")
+
+    assert words.startswith(
+        "7 added, 0 there already\n7 sentences pushed beside another text with the same id in the "
+        "project: train.en:1, train.en:2, train.en:3, train.en:4, train.en:5, …\n"
+    )
 
 
 def test_sentences_of_a_newer_model_do_not_come_in_by_pushing() -> None:

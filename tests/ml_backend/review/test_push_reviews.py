@@ -11,7 +11,7 @@ import pytest
 from label_config.labeling_config import build_config
 from ml_backend.cli.push import is_export, labels_of_run
 from ml_backend.label_studio.client import Project
-from ml_backend.label_studio.imported import carried_by
+from ml_backend.label_studio.imported import imported_with
 from ml_backend.review.pull import fetch, reviews_of
 from ml_backend.review.push import push_reviews
 from ml_backend.review.review_tasks import task_of_reviews
@@ -198,6 +198,25 @@ def test_what_was_reviewed_comes_back(reviewed: list[ReviewedSentence]) -> None:
     assert without_ids(there_and_back(reviewed)) == without_ids(reviewed)
 
 
+def test_what_the_teacher_found_comes_back_with_its_scores() -> None:
+    """Also what was not projected, or relabelled since."""
+    found = (
+        Entity(FROM_ANNA, "PER", 0.8),
+        Entity(Span(7, 12), "MISC", 0.4),
+        Entity(FROM_BONN, "ORG", 0.7),
+    )
+    without = replace(SENTENCE, entities=None, margin=1.1)
+    accepted = replace(
+        CORRECTED,
+        sentence=without,
+        entities=(ANNA, BONN),
+        status=ReviewStatus.ACCEPTED,
+        provenance=UNSEEN.provenance,
+        teacher_entities=found,
+    )
+    assert without_ids(there_and_back([accepted])) == without_ids([accepted])
+
+
 @pytest.mark.parametrize("origin", list(LabelOrigin))
 def test_every_origin_of_a_label_comes_back(origin: LabelOrigin) -> None:
     for source in (None, FROM_ANNA):
@@ -275,12 +294,12 @@ def test_what_somebody_changed_beside_a_task_is_named() -> None:
     task = {"id": 1, **task_of_reviews([CORRECTED])}
     task["meta"]["reviews"][0]["notes"] = "none"
     with pytest.raises(ReviewError, match=r"project 'x' task 1 meta\.reviews\[0\] notes"):
-        carried_by(task, "project 'x' task 1")
+        imported_with(task, "project 'x' task 1")
 
 
 @pytest.mark.parametrize("meta", [None, {}, {"other": 1}])
-def test_tasks_of_a_run_carry_nothing(meta: object) -> None:
-    assert carried_by({"meta": meta}, "task 1") == ()
+def test_tasks_of_a_run_have_no_imported_reviews(meta: object) -> None:
+    assert imported_with({"meta": meta}, "task 1") == []
 
 
 def test_an_annotation_made_later_is_its_annotators() -> None:

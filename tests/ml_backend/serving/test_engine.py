@@ -34,7 +34,7 @@ class GatedLoad:
 
     def __call__(self, target: Path | None) -> FixedProjector:
         self.loads.append(target)
-        assert self.gate.wait(10)
+        assert self.gate.wait(60)
         if self.error is not None:
             raise self.error
         return FixedProjector(BUNDLED_VERSION if target is None else target.name)
@@ -226,7 +226,7 @@ def test_a_projector_that_loses_a_sentence_is_an_error_and_not_a_shift(engine: E
 )
 def test_a_loader_that_does_not_exist_is_named(settings: Settings, loader: str) -> None:
     with pytest.raises(SettingsError, match="SPANFERRY_BACKEND_LOADER"):
-        load_function(replace(settings, loader=loader))
+        load_function(settings.model_copy(update={"loader": loader}))
 
 
 def test_the_default_loader_exists(settings: Settings) -> None:

@@ -1,14 +1,17 @@
-"""The model store: content-addressed, and never half of anything."""
+"""The model store: models are known by their model version, and never half there."""
 
 import json
 import os
+import shutil
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from ml_backend.serving.model_store import BUNDLED, INCOMING, POINTER, ModelStore, content_hash
+from ml_backend.serving.model_store import BUNDLED, INCOMING, POINTER, ModelStore
 from projection.errors import ModelError
+from projection.pipeline.projector import Projector
 from tests.ml_backend.conftest import model_folder
 
 
@@ -37,33 +40,61 @@ def test_versions_are_listed_in_the_order_they_were_added(
     assert store.versions() == two
 
 
+def test_a_stored_model_is_known_by_the_version_its_predictions_have(
+    store: ModelStore, tmp_path: Path, projector: Callable[[Path], Projector]
+) -> None:
+    version = store.add(model_folder(tmp_path / "mine"))
+    assert projector(store.root / version).model_version.endswith(f"-{version}")
+
+
+@pytest.fixture
+def projector(
+    word_tagger: Callable[[Mapping[str, str]], Path], copying_aligner: Path
+) -> Callable[[Path], Projector]:
+    """The projector with this target model."""
+    teacher = word_tagger({"Berlin": "PER"})
+    return lambda target: Projector.load(teacher, copying_aligner, target_model=target)
+
+
 def test_the_copy_is_whole_and_the_original_may_go(store: ModelStore, tmp_path: Path) -> None:
     folder = model_folder(tmp_path / "mine", version="x")
     (folder / "onnx").mkdir()
     (folder / "onnx" / "model.onnx").write_bytes(b"more")
-    version = store.add(folder)
-    assert content_hash(store.root / version) == content_hash(folder) == version
+    before = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
+    copy = store.root / store.add(folder)
+    shutil.rmtree(folder)
+    assert {path.relative_to(copy): path.read_bytes() for path in copy.rglob("*.*")} == before
 
 
-def test_the_same_files_give_the_same_version(store: ModelStore, tmp_path: Path) -> None:
-    versions = {store.add(model_folder(tmp_path / name, version="x")) for name in "ab"}
+def test_the_same_model_has_the_same_version(store: ModelStore, tmp_path: Path) -> None:
+    folders = [model_folder(tmp_path / name, version="x") for name in "ab"]
+    (folders[1] / "README.md").write_text("a card")
+    versions = {*map(store.add, folders)}
     assert store.versions() == tuple(versions)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        pytest.param(lambda f: (f / "model.safetensors").write_bytes(b"\1" * 16), id="weights"),
-        pytest.param(lambda f: (f / "model.safetensors").rename(f / "w.safetensors"), id="names"),
-        pytest.param(lambda f: (f / "vocab.txt").touch(), id="one more file"),
-    ],
-)
+def _rename_label(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["id2label"] = {"0": "O", "1": "B-LOC", "2": "I-LOC"}
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def _rename_word(folder: Path) -> None:
+    path = folder / "tokenizer.json"
+    path.write_text(path.read_text().replace("Berlin", "Bern"))
+
+
+def _change_weights(folder: Path) -> None:
+    shutil.rmtree(folder)
+    model_folder(folder, version="y")
+
+
+@pytest.mark.parametrize("change", [_change_weights, _rename_label, _rename_word])
 def test_another_model_is_another_version(
-    store: ModelStore, tmp_path: Path, change: object
+    store: ModelStore, tmp_path: Path, change: Callable[[Path], None]
 ) -> None:
     folder = model_folder(tmp_path / "mine")
     before = store.add(folder)
-    assert callable(change)
     change(folder)
     assert store.add(folder) != before
 
@@ -71,15 +102,22 @@ def test_another_model_is_another_version(
 def test_training_state_stays_behind(store: ModelStore, tmp_path: Path) -> None:
     """Pickles run code when they are read."""
     folder = model_folder(tmp_path / "mine")
-    version = store.add(folder)
+    before = sorted(path.name for path in folder.iterdir())
     (folder / "training_args.bin").touch()
     (folder / "optimizer.pt").touch()
     (folder / "checkpoint-500").mkdir()
-    assert store.add(folder) == version
-    assert sorted(path.name for path in (store.root / version).iterdir()) == [
-        "config.json",
-        "model.safetensors",
-    ]
+    version = store.add(folder)
+    assert sorted(path.name for path in (store.root / version).iterdir()) == before
+
+
+def test_a_checkpoint_that_cannot_be_loaded_is_refused_and_leaves_nothing(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    folder = model_folder(tmp_path / "mine")
+    (folder / "model.safetensors").write_bytes(b"?" * 16)
+    with pytest.raises(ModelError, match="mine: no checkpoint could be loaded"):
+        store.add(folder)
+    assert not store.root.exists()
 
 
 @pytest.mark.parametrize(
@@ -98,8 +136,8 @@ def test_what_is_no_model_is_refused_and_leaves_nothing(
 
 def test_a_copy_that_fails_leaves_nothing(store: ModelStore, tmp_path: Path) -> None:
     folder = model_folder(tmp_path / "mine")
-    (folder / "tokenizer.json").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(ModelError, match=r"tokenizer\.json: cannot be copied"):
+    (folder / "notes.txt").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ModelError, match=r"notes\.txt: cannot be copied"):
         store.add(folder)
     assert list(store.root.iterdir()) == []
 
@@ -145,6 +183,20 @@ def test_rollback_goes_back_step_by_step(store: ModelStore, two: tuple[str, str]
         store.rollback()
 
 
+def test_a_full_model_version_names_the_stored_one(store: ModelStore, two: tuple[str, str]) -> None:
+    store.activate(f"spanferry-1f0c36a2b9d4-{two[0]}")
+    assert store.active_version() == two[0]
+    assert store.find("spanferry-1f0c36a2b9d4") is None
+    assert store.find(f"somebody-{two[0]}") is None
+
+
+def test_activating_what_is_active_changes_nothing(store: ModelStore, two: tuple[str, str]) -> None:
+    store.activate(two[0])
+    stamp = store.stamp()
+    store.activate(two[0])
+    assert store.stamp() == stamp
+
+
 @pytest.mark.parametrize("version", ["0123456789ab", "..", ".lock", "", "active.json"])
 def test_only_a_stored_version_can_be_activated(
     store: ModelStore, two: tuple[str, str], version: str
@@ -159,7 +211,7 @@ def test_only_a_stored_version_can_be_activated(
     ["", "[]", "{}", '{"active": "bundled"}', '{"active": "bundled", "before": 1}'],
 )
 @pytest.mark.usefixtures("two")
-def test_a_pointer_that_is_none_says_how_to_mend_it(store: ModelStore, content: str) -> None:
+def test_a_pointer_that_is_none_says_the_fix(store: ModelStore, content: str) -> None:
     (store.root / POINTER).write_text(content, "utf-8")
     with pytest.raises(ModelError, match="Remove the file"):
         store.active()

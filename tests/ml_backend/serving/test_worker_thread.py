@@ -6,12 +6,12 @@ from concurrent.futures import CancelledError, Future
 
 import pytest
 
-from ml_backend.serving.worker_thread import Turns
+from ml_backend.serving.worker_thread import WorkerThread
 
 
 @pytest.fixture
-def turns() -> Iterator[Turns]:
-    turns = Turns("test")
+def turns() -> Iterator[WorkerThread]:
+    turns = WorkerThread("test")
     yield turns
     turns.close()
 
@@ -19,7 +19,7 @@ def turns() -> Iterator[Turns]:
 class Busy:
     """Work that goes on until it is let."""
 
-    def __init__(self, turns: Turns) -> None:
+    def __init__(self, turns: WorkerThread) -> None:
         self.begun, self.gate = threading.Event(), threading.Event()
         self.outcome: Future[bool] = turns.submit(self)
         assert self.begun.wait(10)
@@ -29,7 +29,7 @@ class Busy:
         return self.gate.wait(10)
 
 
-def test_what_is_urgent_comes_next_and_the_rest_in_order(turns: Turns) -> None:
+def test_what_is_urgent_comes_next_and_the_rest_in_order(turns: WorkerThread) -> None:
     done: list[str] = []
     busy = Busy(turns)
     names = ["a", "b", "urgent", "c", "urgent too"]
@@ -40,7 +40,7 @@ def test_what_is_urgent_comes_next_and_the_rest_in_order(turns: Turns) -> None:
     assert done == ["urgent", "urgent too", "a", "b", "c"]
 
 
-def test_results_and_errors_come_to_those_who_asked(turns: Turns) -> None:
+def test_results_and_errors_come_to_those_who_asked(turns: WorkerThread) -> None:
     def fail() -> None:
         raise LookupError("nothing there")
 
@@ -50,7 +50,7 @@ def test_results_and_errors_come_to_those_who_asked(turns: Turns) -> None:
         failing.result(10)
 
 
-def test_what_nobody_waits_for_any_more_is_not_done(turns: Turns) -> None:
+def test_what_nobody_waits_for_any_more_is_not_done(turns: WorkerThread) -> None:
     busy = Busy(turns)
     done: list[int] = []
     turns.submit(lambda: done.append(1)).cancel()
@@ -60,7 +60,7 @@ def test_what_nobody_waits_for_any_more_is_not_done(turns: Turns) -> None:
     assert done == [2]
 
 
-def test_closing_finishes_what_has_begun_and_cancels_what_waits(turns: Turns) -> None:
+def test_closing_finishes_what_has_begun_and_cancels_what_waits(turns: WorkerThread) -> None:
     busy = Busy(turns)
     waiting = [turns.submit(lambda: 1, urgent=urgent) for urgent in (False, True)]
     turns.close()
@@ -71,7 +71,7 @@ def test_closing_finishes_what_has_begun_and_cancels_what_waits(turns: Turns) ->
             outcome.result(10)
 
 
-def test_closing_before_anything_was_submitted_is_no_trouble(turns: Turns) -> None:
+def test_closing_before_anything_was_submitted_is_no_trouble(turns: WorkerThread) -> None:
     turns.close()
     with pytest.raises(CancelledError):
         turns.submit(lambda: 1).result(10)

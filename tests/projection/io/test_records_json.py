@@ -88,13 +88,18 @@ def parallel(draw: st.DrawFn) -> ParallelSentence:
 def projections_of(sentence: ParallelSentence) -> st.SearchStrategy[Projection]:
     places = st.lists(spans_in(sentence.target), max_size=3).map(apart)
     return st.builds(
-        lambda source, found, placed, score: Projection(
-            source, found[0] if placed and found else None, score, tuple(found[placed:])
+        lambda source, found, placed, score, label: Projection(
+            source,
+            found[0] if placed and found else None,
+            score,
+            tuple(found[placed:]),
+            label if label is None or (placed and found) else "",
         ),
         entities_in(sentence.source),
         places,
         st.booleans(),
         scores,
+        st.none() | labels,
     )
 
 
@@ -145,6 +150,8 @@ def reviewed(draw: st.DrawFn) -> ReviewedSentence:
         updated_at=draw(st.none() | names),
         notes=draw(tuples_of(names)),
         provenance=draw(st.just(()) | known),
+        teacher_entities=draw(st.none() | tuples_of(entities_in(sentence.source))),
+        part=draw(st.sampled_from([None, "train", "validation", "test"])),
     )
 
 
@@ -193,7 +200,7 @@ REVIEWED = ReviewedSentence(
 def test_the_form_itself() -> None:
     """Written out once, because others read these files too."""
     assert encode(PROJECTED) == {
-        "schema": 1,
+        "schema": 2,
         "sentence": {
             "id": "7",
             "source": "Anna met Bo.",
@@ -234,6 +241,67 @@ def test_the_form_itself() -> None:
         "score": 0.75,
         "model_version": "v1",
     }
+
+
+def test_a_propagated_label_is_written_where_there_is_one() -> None:
+    relabelled = replace(WENT, score=0.0, propagated="ORG")
+    row: Any = encode(replace(PROJECTED, projections=(relabelled,)))
+    assert row["projections"][0]["propagated"] == "ORG"
+    assert relabelled.entity == Entity(Span(8, 12), "ORG")
+
+
+OLD_SENTENCE = {
+    "id": "7",
+    "source": "Anna met Bo.",
+    "target": "Bo traf Anna.",
+    "source_lang": "en",
+    "target_lang": "de",
+    "origin": "news.en:7",
+    "entities": None,
+}
+OLD_ENTITY = {"start": 8, "end": 12, "text": "Anna", "label": "PER", "score": 0.75}
+OLD_PROJECTION = {
+    "source": {"start": 0, "end": 4, "text": "Anna", "label": "PER", "score": 0.9},
+    "target": {"start": 8, "end": 12, "text": "Anna"},
+    "score": 0.75,
+}
+
+
+def test_a_run_of_schema_1_is_read() -> None:
+    row = {
+        "schema": 1,
+        "sentence": OLD_SENTENCE,
+        "entities": [OLD_ENTITY],
+        "projections": [OLD_PROJECTION],
+        "conflicts": [],
+        "score": 0.75,
+        "model_version": "v1",
+    }
+    read = decode_projected(row, "projected.jsonl:1")
+    assert read == replace(PROJECTED, sentence=replace(SENTENCE, entities=None), conflicts=())
+    assert read.source_entities == (ANNA,)
+
+
+def test_a_review_of_schema_1_is_read_and_knows_neither_part_nor_teacher() -> None:
+    row = {
+        "schema": 1,
+        "sentence": OLD_SENTENCE,
+        "entities": [{"start": 8, "end": 12, "text": "Anna", "label": "PER"}],
+        "status": "accepted",
+        "annotator": "7",
+        "lead_time": 2.5,
+        "predicted": [OLD_ENTITY],
+        "conflicts": ["low_confidence"],
+        "model_version": "v1",
+        "task_id": 3,
+        "annotation_id": 4,
+        "updated_at": "2026-01-05T10:00:00Z",
+        "notes": [],
+        "provenance": [{"origin": "projected", "source": {"start": 0, "end": 4, "text": "Anna"}}],
+    }
+    read = decode_reviewed(row, "reviewed.jsonl:1")
+    assert (read.part, read.teacher_entities, read.source_entities) == (None, None, None)
+    assert read.predicted == (Entity(Span(8, 12), "PER", 0.75),)
 
 
 CHOSEN = replace(WENT, alternatives=(Span(0, 2), Span(3, 7)))
@@ -303,7 +371,7 @@ def changed(record: ProjectedSentence | ReviewedSentence, path: str, value: obje
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        pytest.param("schema", 2, "run:3 schema: 2, but this version reads 1", id="a later schema"),
+        pytest.param("schema", 3, "run:3 schema: 3, but this version reads 1 and 2", id="later"),
         pytest.param("schema", None, "schema: None where a whole number", id="no schema"),
         pytest.param("schema", True, "schema: True where a whole number", id="true is not 1"),
         pytest.param("score", "0.5", "run:3 score: '0.5' where a number", id="text for number"),
@@ -375,7 +443,7 @@ def test_a_missing_field_is_named(
     record: ParallelSentence | ProjectedSentence | ReviewedSentence,
 ) -> None:
     may_be_absent = {"lead_time", "predicted", "model_version", "task_id", "annotation_id"}
-    may_be_absent |= {"updated_at", "provenance"}
+    may_be_absent |= {"updated_at", "provenance", "teacher_entities", "part"}
     if record is PROJECTED:
         may_be_absent = set()
     if record is SENTENCE:

@@ -122,7 +122,7 @@ def test_a_run_accounts_for_every_sentence(out: Path) -> None:
         entities=12,
         seconds=summary.seconds,
     )
-    assert json.loads((out / "summary.json").read_text()) == {"schema": 1} | {
+    assert json.loads((out / "summary.json").read_text()) == {"schema": 2} | {
         "read": 20,
         "kept": 12,
         "flagged": {"failed_mapping": 4},
@@ -199,7 +199,7 @@ def test_an_empty_corpus_is_a_run_too(out: Path) -> None:
 def test_the_run_says_what_shaped_it(out: Path) -> None:
     project(mixed(1), out)
     assert json.loads((out / "run.json").read_text()) == {
-        "schema": 1,
+        "schema": 2,
         "model_version": "v1",
         "policy": "flag",
         "settings": {"corpus": CORPUS},

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -195,23 +196,19 @@ def review(
     )
 
 
-def no_teacher(_sentences: Sequence[ParallelSentence]) -> list[tuple[Entity, ...]]:
-    raise AssertionError("nobody asked for a teacher")
-
-
 class TestReviews:
     def test_what_the_annotator_left_is_right(self) -> None:
         """A predicted entity that was removed, or relabelled, is wrong."""
         left = review(with_entities(ANNA, BONN), Entity(BONN_THERE, "LOC"))
-        (question,) = review_questions([left], no_teacher)
+        (question,) = review_questions([left])
         assert question.right == {ANNA: frozenset(), BONN: {BONN_THERE}}
         relabelled = review(with_entities(ANNA), Entity(THERE, "ORG"))
-        (question,) = review_questions([relabelled], no_teacher)
+        (question,) = review_questions([relabelled])
         assert question.right == {ANNA: frozenset()}
 
     @pytest.mark.parametrize("status", [ReviewStatus.SKIPPED, ReviewStatus.UNUSABLE])
     def test_undecided_reviews_say_nothing(self, status: ReviewStatus) -> None:
-        assert [*review_questions([review(with_entities(ANNA), status=status)], no_teacher)] == []
+        assert [*review_questions([review(with_entities(ANNA), status=status)])] == []
 
     def test_the_newest_decision_counts(self) -> None:
         sentence = with_entities(ANNA)
@@ -219,32 +216,22 @@ class TestReviews:
             review(sentence, Entity(THERE, "PER"), at="2025-03-02T00:00:00Z"),
             review(sentence, Entity(BONN_THERE, "PER"), at="2025-03-01T00:00:00Z"),
         ]
-        (question,) = review_questions(reviews, no_teacher)
+        (question,) = review_questions(reviews)
         assert question.right == {ANNA: {THERE}}
 
-    def test_the_teacher_finds_source_entities_again_where_they_were_not_kept(self) -> None:
-        asked: list[str] = []
+    def test_what_the_teacher_found_for_the_projection_is_asked_about(self) -> None:
+        known = replace(review(PAIR, Entity(THERE, "PER")), teacher_entities=(ANNA,))
+        (question,) = review_questions([known])
+        assert question.sentence.entities == (ANNA,)
+        assert question.right == {ANNA: {THERE}}
 
-        def teacher(sentences: Sequence[ParallelSentence]) -> list[tuple[Entity, ...]]:
-            asked.extend(sentence.id for sentence in sentences)
-            return [(ANNA,), (), (BONN,)]
-
-        def numbered(name: str, entities: tuple[Entity, ...] | None) -> ReviewedSentence:
-            sentence = ParallelSentence(
-                name, PAIR.source, PAIR.target, "en", "de", name, entities=entities
-            )
-            return review(sentence, Entity(THERE, "PER"), Entity(BONN_THERE, "LOC"))
-
+    def test_only_reviews_with_source_entities_say_anything(self) -> None:
         reviews = [
-            numbered("a", None),
-            numbered("b", (ANNA, BONN)),
-            numbered("c", None),
-            numbered("d", ()),
-            numbered("e", None),
+            review(replace(with_entities(ANNA), id=name, entities=entities), Entity(THERE, "PER"))
+            for name, entities in (("a", None), ("b", (ANNA, BONN)), ("c", ()))
         ]
-        found = {q.sentence.id: q.sentence.entities for q in review_questions(reviews, teacher)}
-        assert asked == ["a", "c", "e"]
-        assert found == {"a": (ANNA,), "b": (ANNA, BONN), "e": (BONN,)}
+        found = {q.sentence.id: q.right for q in review_questions(reviews)}
+        assert found == {"b": {ANNA: {THERE}, BONN: frozenset()}}
 
 
 class FixedAligner:

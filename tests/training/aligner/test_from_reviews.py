@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projection.errors import CorpusError, SpanError
+from projection.errors import CorpusError, SpanError, TrainingError
 from projection.io.files import json_line
 from projection.io.records_json import encode
 from projection.records import (
@@ -29,9 +29,9 @@ from training.aligner.from_reviews import (
     reviews_to_learn_from,
     silver_of_reviews,
 )
-from training.aligner.pair import AlignerExample, examples_of
+from training.aligner.pair import PairExample, pair_examples
 from training.aligner.silver import SilverSentence, name_pair
-from training.data.dataset import load_export
+from training.data.dataset import read_rows
 from training.data.splits import Shares
 from training.export.export import ExportSettings, write_export
 
@@ -224,9 +224,11 @@ class TestKnown:
 
     def test_part_of_a_known_source_is_not_absent(self) -> None:
         made = review("Cologne Cathedral", "der Dom", "LOC:Cologne", "LOC:Dom")
-        found = paired_entities(self.known(made, "Cologne Cathedral"))
+        known = self.known(made, "Cologne Cathedral")
+        found = paired_entities(known)
         assert (found.absent, found.unpaired_source) == ((), 1)
-        assert found.silver(1.0).phrases == ((Span(0, 17), Span(4, 7)),)
+        [(_, silver)], _ = silver_of_reviews([known], None, 1.0)
+        assert silver.phrases == ((Span(0, 17), Span(4, 7)),)
 
     def test_what_nobody_looked_at_teaches_nothing(self) -> None:
         made = self.known(review("Anna left", "Anna ging", "PER:Anna", "PER:Anna"), "Anna")
@@ -261,9 +263,9 @@ class TestAbsent:
     )
 
     def test_the_pair_aligner_is_asked_for_it_in_vain(self) -> None:
-        assert list(examples_of([self.SILVER], negatives=0, seed=0)) == [
-            AlignerExample("Anna", "Anna ging", (Span(0, 4),)),
-            AlignerExample("Cologne", "Anna ging", ()),
+        assert [e for _, e in pair_examples([self.SILVER], negatives=0, seed=0)] == [
+            PairExample("Anna", "Anna ging", (Span(0, 4),)),
+            PairExample("Cologne", "Anna ging", ()),
         ]
 
     def test_the_joint_aligner_as_well(self) -> None:
@@ -367,9 +369,21 @@ class TestReviews:
         assert len(reviews_to_learn_from(split / name)) == parts["train"]
         learned = {each.target for each in read_examples(split / name)}
         assert len(learned) == parts["train"]
-        held_out = {*load_export(split, "test")["id"], *load_export(split, "validation")["id"]}
+        held_out = {row.id for part in ("test", "validation") for row in read_rows(split, part)}
         assert learned.isdisjoint(r.sentence.target for r in reviews if r.sentence.id in held_out)
         assert len(read_reviews(split / name)) == len(reviews), "pushing takes all"
+
+    def test_a_split_export_of_an_older_version_is_refused(self, tmp_path: Path) -> None:
+        row = encode(review("Anna left", "Anna ging", "PER:Anna", "PER:Anna"))
+        old = {key: row[key] for key in row if key not in ("part", "teacher_entities")}
+        (tmp_path / "reviewed.jsonl").write_text(json_line({**old, "schema": 1}), encoding="utf-8")
+        summary = tmp_path / "summary.json"
+        summary.write_text('{"schema": 2, "usable": 1, "parts": {"train": 1}}', encoding="utf-8")
+        assert len(reviews_to_learn_from(tmp_path)) == 1, "what was not split is read"
+        parts = {"train": 1, "test": 0}
+        summary.write_text(json_line({"schema": 2, "usable": 1, "parts": parts}), encoding="utf-8")
+        with pytest.raises(TrainingError, match=r"do not say their part\. Export again"):
+            reviews_to_learn_from(tmp_path)
 
     def test_a_broken_line_is_named(self, tmp_path: Path) -> None:
         path = tmp_path / "reviewed.jsonl"

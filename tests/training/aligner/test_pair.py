@@ -1,15 +1,16 @@
 """What a pair aligner is trained on: names, sentences, and a label for every token."""
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from transformers import PreTrainedTokenizerFast
 
 from projection.records import Span
-from training.aligner.pair import IGNORED, AlignerExample, encode, examples_of
+from training.aligner.pair import IGNORED, PairExample, encode, pair_examples
 from training.aligner.silver import SilverSentence
-from training.trainer.settings import Hardening
 
 
 def silver(number: int) -> SilverSentence:
@@ -18,14 +19,20 @@ def silver(number: int) -> SilverSentence:
     return SilverSentence(f"{name} left", f"dann ging {name}", "de", ((Span(0, 7), Span(10, 17)),))
 
 
+def examples_of(
+    silver: Iterable[SilverSentence], *args: Any, **settings: Any
+) -> Iterator[PairExample]:
+    return (example for _, example in pair_examples(silver, *args, **settings))
+
+
 class TestExamples:
     def test_every_name_with_all_its_places(self) -> None:
         text = "Anna saw Anna in Bern"
         spans = (Span(0, 4), Span(9, 13), Span(17, 21))
         sentence = SilverSentence(text, text, "de", tuple((span, span) for span in spans))
         assert list(examples_of([sentence], negatives=0, seed=0)) == [
-            AlignerExample("Anna", text, (spans[0], spans[1])),
-            AlignerExample("Bern", text, (spans[2],)),
+            PairExample("Anna", text, (spans[0], spans[1])),
+            PairExample("Bern", text, (spans[2],)),
         ]
 
     def test_no_negatives_if_none_are_wanted(self) -> None:
@@ -84,75 +91,9 @@ class TestExamples:
         assert len(list(examples_of([doubtful], negatives=0, seed=0))) == 1
 
 
-class TestHarder:
-    """Changes of the target that leave a name without a translation."""
-
-    NOTHING = Hardening(emptied=0, cut=0, mismatched=0)
-    PAIR = SilverSentence(
-        "Anna saw Bern", "Anna sah gestern Bern", "de",
-        ((Span(0, 4), Span(0, 4)), (Span(9, 13), Span(17, 21))),
-    )  # fmt: skip
-
-    def test_none_is_as_published(self) -> None:
-        sentences = [silver(i) for i in range(100)]
-        published = list(examples_of(sentences, 0.25, 0))
-        assert list(examples_of(sentences, 0.25, 0, hardening=self.NOTHING)) == published
-
-    def test_a_translation_taken_out(self) -> None:
-        hardening = replace(self.NOTHING, emptied=1.0)
-        examples = list(examples_of([self.PAIR] * 20, 0, 0, hardening=hardening))
-        asked = {example.name: example for example in examples if not example.spans}
-        assert asked.keys() == {"Anna", "Bern"}
-        assert all(name not in example.target for name, example in asked.items())
-        found = [example for example in examples if example.spans]
-        assert len(found) == 20
-        assert all(e.spans[0].of(e.target) == e.name for e in found)
-
-    def test_a_target_that_ends_early(self) -> None:
-        hardening = replace(self.NOTHING, cut=1.0)
-        examples = list(examples_of([self.PAIR] * 20, 0, 0, hardening=hardening))
-        assert {e.name for e in examples if not e.spans} == {"Bern"}
-        assert all("Bern" not in e.target for e in examples)
-        assert all(e.spans == (Span(0, 4),) for e in examples if e.name == "Anna")
-
-    def test_the_target_of_another_sentence(self) -> None:
-        hardening = replace(self.NOTHING, mismatched=1.0)
-        other = SilverSentence("Zoë left", "Zoë ging", "de", ((Span(0, 3), Span(0, 3)),))
-        examples = list(examples_of([other, self.PAIR], 0.9, 0, hardening=hardening))
-        assert examples == [
-            AlignerExample("Zoë", "Zoë ging", (Span(0, 3),)),  # there was no other yet
-            AlignerExample("Anna", "Zoë ging", ()),
-            AlignerExample("Bern", "Zoë ging", ()),
-        ]
-
-    def test_the_other_sentence_is_of_the_same_language(self) -> None:
-        hardening = replace(self.NOTHING, mismatched=1.0)
-        spanish = SilverSentence("Zoë left", "Zoë fue", "es", ((Span(0, 3), Span(0, 3)),))
-        examples = list(examples_of([spanish, self.PAIR], 0, 0, hardening=hardening))
-        assert all(example.spans for example in examples)
-
-    def test_what_still_stands_there_is_not_asked_for_in_vain(self) -> None:
-        """A second mention nobody linked, or the same name in the other sentence."""
-        twice = SilverSentence("Cologne", "Köln, ja Köln", "de", ((Span(0, 7), Span(0, 4)),))
-        same = SilverSentence("in Cologne", "in Köln", "de", ((Span(3, 10), Span(3, 7)),))
-        for hardening in (
-            replace(self.NOTHING, emptied=1.0),
-            replace(self.NOTHING, mismatched=1.0),
-        ):
-            examples = list(examples_of([same, twice] * 5, 0, 0, hardening=hardening))
-            assert not [e for e in examples if not e.spans and "Köln" in e.target]
-
-    def test_a_name_of_two_phrases_that_loses_one_keeps_the_other(self) -> None:
-        both = SilverSentence(
-            "Cologne", "Köln und Kölle", "de", ((Span(0, 7), Span(0, 4)), (Span(0, 7), Span(9, 14)))
-        )
-        hardening = replace(self.NOTHING, emptied=1.0)
-        assert all(e.spans for e in examples_of([both] * 9, 0, 0, hardening=hardening))
-
-
 class TestEncode:
     def labelled(
-        self, tokenizer: PreTrainedTokenizerFast, example: AlignerExample, limit: int = 160
+        self, tokenizer: PreTrainedTokenizerFast, example: PairExample, limit: int = 160
     ) -> list[tuple[str, int]]:
         encoded = encode(example, tokenizer, limit)
         tokens = tokenizer.convert_ids_to_tokens(encoded["input_ids"])
@@ -161,7 +102,7 @@ class TestEncode:
     def test_only_the_target_sentence_is_labelled(
         self, word_tokenizer: PreTrainedTokenizerFast
     ) -> None:
-        example = AlignerExample("Anna Weber", "das sah Anna Weber", (Span(8, 18),))
+        example = PairExample("Anna Weber", "das sah Anna Weber", (Span(8, 18),))
         assert self.labelled(word_tokenizer, example) == [
             ("[CLS]", IGNORED),
             ("Anna", IGNORED),
@@ -194,11 +135,11 @@ class TestEncode:
         spans: tuple[Span, ...],
         inside: list[str],
     ) -> None:
-        labelled = self.labelled(word_tokenizer, AlignerExample("Anna", target, spans))
+        labelled = self.labelled(word_tokenizer, PairExample("Anna", target, spans))
         assert [token for token, label in labelled if label == 1] == inside
 
     def test_what_is_too_long_is_cut(self, word_tokenizer: PreTrainedTokenizerFast) -> None:
-        example = AlignerExample("Anna", "sah " * 50 + "Anna", (Span(200, 204),))
+        example = PairExample("Anna", "sah " * 50 + "Anna", (Span(200, 204),))
         labelled = self.labelled(word_tokenizer, example, limit=20)
         assert len(labelled) == 20
         assert {label for _, label in labelled} == {IGNORED, 0}

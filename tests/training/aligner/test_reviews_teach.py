@@ -15,7 +15,7 @@ from projection.records import (
     ReviewedSentence,
     ReviewStatus,
 )
-from tests.training.aligner.test_train_joint import (  # noqa: F401  # base is a fixture
+from tests.training.aligner.test_joint import (  # noqa: F401  # base is a fixture
     NO_LEXICON,
     UNSEEN,
     base,

@@ -10,7 +10,7 @@ from projection.errors import CorpusError, TrainingError
 from projection.io.files import json_line
 from projection.records import Span
 from training.aligner.silver import SilverSentence
-from training.data.dataset import Row
+from training.data.rows import Row
 from training.tagger.word_translation import (
     covered,
     read_translations,

@@ -1,0 +1,151 @@
+"""The whole loop without a person: correct, export, train, evaluate, serve and predict again."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from label_config.annotations import annotation_of
+from ml_backend.audit.report import audit_report
+from ml_backend.audit.sample import draw
+from ml_backend.demo.demo import LABELS, TITLE, Demo, gold_sentences, without_gold
+from ml_backend.report.figures import Report
+from ml_backend.report.filters import Filters
+from ml_backend.report.page import PAGE, write_report
+from ml_backend.report.source import read_project
+from ml_backend.review.pull import fetch_reviewed
+from ml_backend.review.repredict import repredict
+from ml_backend.serving.model_store import ModelStore
+from projection.errors import ServerError
+from projection.evaluation.scores import score
+from projection.io.gold import GoldSentence
+from projection.models import bundled
+from projection.pipeline.projector import Projector
+from projection.records import ReviewStatus
+from training.data.dataset import read_rows
+from training.data.iob2 import encode, write_iob2
+from training.evaluation.tagging_scores import evaluate
+from training.export.export import write_export
+from training.tagger.finetune import fine_tune
+from training.trainer.settings import FineTune, LossName
+
+HELD_OUT_EVERY = 4  # every fourth sentence is not corrected: F1 is measured on it
+AUDIT, AUDITED = "demo", 40  # name and size of the audit, all of which is corrected
+
+# 190 sentences are few: many passes, a high rate, and nothing frozen.
+TARGET_RECIPE = FineTune(base="", loss=LossName.RW, epochs=12, batch_size=16, learning_rate=2e-4)
+
+
+def walk_the_loop(demo: Demo) -> dict[str, Any]:
+    """Run every stage and return the figures that `spanferry demo --headless --json` prints.
+
+    Raises:
+        SpanferryError: from the first stage that fails.
+    """
+    stage, summary = demo.stages.stage, demo.summary
+    project = demo.server.project(demo.project.id)  # with the model version it has now
+    with stage("draw an audit sample"):
+        draw(demo.server, project, AUDIT, size=AUDITED)
+    reviewed, held_out = _split(gold_sentences(), _drawn(demo))
+    with stage("play in corrections: the gold of the bundled sample"):
+        _play_in(demo, reviewed)
+    with stage("report on the audit and on the review"):
+        audit = audit_report(demo.server, project, AUDIT)
+        source = read_project(demo.server, project)
+        report = Report.of(source, filters=Filters.of_run(demo.folder / "run"))
+        write_report(report, source, demo.folder / "report")
+    with stage("export the corrected set"):
+        export = demo.folder / "export"
+        exported = write_export(
+            fetch_reviewed(demo.server, demo.project), export, title=TITLE, labels=LABELS
+        )
+        _expect("export", exported.sentences, len(reviewed))
+    with stage("fine-tune a target model"):
+        model, base = demo.folder / "model", bundled.path("tagger")
+        fine_tune(read_rows(export), replace(TARGET_RECIPE, base=str(base)), model)
+    with stage("evaluate before and after"):
+        f1 = _compare(base, model, held_out, demo.folder / "held-out")
+    with stage("serve the new model"):
+        store = ModelStore(demo.backend.settings.model_store)
+        store.activate(store.add(model))
+        improved = Projector.load(target_model=store.active())
+        demo.backend.wait_for(improved.model_version)
+    with stage("predict the remaining tasks again"):
+        again = repredict(demo.server, demo.project, improved)
+        _expect("repredict", again.predicted, len(held_out))
+    return {
+        "projected": summary.read,
+        "flagged": dict(summary.flagged),
+        "accepted": exported.accepted,
+        "corrected": exported.corrected,
+        "exported": exported.sentences,
+        "f1": f1,
+        "projection_f1": {
+            "before": _projection_f1(demo.projector, held_out),
+            "after": _projection_f1(improved, held_out),
+        },
+        "audit": audit.to_json(),
+        "report": str(demo.folder / "report" / PAGE),
+        "repredicted": again.predicted,
+        "versions": [demo.projector.model_version, improved.model_version],
+        "seconds": {name: round(seconds, 1) for name, seconds in demo.stages.seconds.items()},
+    }
+
+
+def _expect(stage: str, found: int, wanted: int) -> None:
+    if found != wanted:
+        raise ServerError(stage, f"{found} sentences instead of {wanted}", "See the logs")
+
+
+def _drawn(demo: Demo) -> set[str]:
+    """The ids of the sentences in the audit sample."""
+    tasks = demo.server.tasks(demo.project)
+    return {task["data"]["pair_id"] for task in tasks if task["data"]["audit"] == AUDIT}
+
+
+def _split(
+    gold: Sequence[GoldSentence], audited: Collection[str]
+) -> tuple[list[GoldSentence], list[GoldSentence]]:
+    """Return what is corrected, the audit sample included, and what is held out."""
+    held_out = [
+        g for g in gold[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY] if g.sentence.id not in audited
+    ]
+    return [g for g in gold if g not in held_out], held_out
+
+
+def _play_in(demo: Demo, reviewed: Sequence[GoldSentence]) -> None:
+    """Annotate the gold through Label Studio's API, as a careful annotator would."""
+    tasks = {
+        task["data"]["pair_id"]: task
+        for task in demo.server.tasks(demo.project, with_predictions=True)
+    }
+    for gold in reviewed:
+        task = tasks[gold.sentence.id]
+        demo.server.annotate(
+            task["id"],
+            annotation_of(gold.target_entities, gold.sentence.target, ReviewStatus.ACCEPTED),
+            parent_prediction=task["predictions"][-1]["id"],
+        )
+
+
+def _compare(
+    before: Path, after: Path, held_out: Sequence[GoldSentence], folder: Path
+) -> dict[str, dict[str, float]]:
+    """Compute strict F1 of both models on the held-out gold, over all and by language."""
+    folder.mkdir(exist_ok=True)
+    found = {}
+    for name in ("all", *bundled.SAMPLE_LANGUAGES):
+        path = folder / f"{name}.iob2"
+        gold = [g for g in held_out if name in ("all", g.sentence.target_lang)]
+        encoded = (
+            encode(g.sentence.target, g.target_entities, g.sentence.target_lang) for g in gold
+        )
+        write_iob2(((e.tokens, e.tags) for e in encoded), path)
+        found[name] = {"before": evaluate(before, path).f1, "after": evaluate(after, path).f1}
+    return found
+
+
+def _projection_f1(projector: Projector, gold: Sequence[GoldSentence]) -> float:
+    """Compute F1 of the pre-annotations that an annotator sees, the teacher's mistakes included."""
+    projected = projector.project([without_gold(g) for g in gold])
+    return score(gold, [p.entities for p in projected]).f1

@@ -1,0 +1,81 @@
+"""The one writer of task data: it re-reads a task, checks it, and changes single fields.
+
+What a command decides rests on a snapshot of the project, and people go on reviewing meanwhile.
+Commands that write hold the project lock (`project_lock`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from ml_backend.label_studio.client import ReviewServer
+from ml_backend.label_studio.tasks import Task, is_touched
+
+Fields = Mapping[str, Any]
+OnProgress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and of how much."""
+
+
+def write_fields(
+    server: ReviewServer,
+    task_id: int,
+    fields: Fields | Callable[[Task], Fields],
+    *,
+    if_still: Callable[[Task], bool],
+) -> bool:
+    """Change fields of a task's data, unless the task has changed. Return whether it was written.
+
+    Label Studio replaces a task's data as a whole, so all other fields are sent as they are now.
+
+    Args:
+        server: the Label Studio server.
+        task_id: of the task.
+        fields: the new values, or a function of the task as it is now that returns them.
+        if_still: is given the task as it is now; false leaves it alone.
+    """
+    now = server.task(task_id)
+    if not if_still(now):
+        return False
+    data = now["data"]
+    new = {**data, **(fields(now) if callable(fields) else fields)}
+    if new != data:
+        server.update_task_data(task_id, new)
+    return True
+
+
+def write_each(
+    server: ReviewServer,
+    changes: Sequence[tuple[Task, Fields]],
+    *,
+    if_still: Callable[[Task, Task], bool],
+    on_progress: OnProgress,
+) -> list[int]:
+    """Write fields of several tasks. Return the ids of those that have changed: left alone.
+
+    `if_still` is given the task that the decision was based on, and the task as it is now.
+    """
+    left_alone = []
+    for done, (before, fields) in enumerate(changes):
+        on_progress("tasks marked", done, len(changes))
+        if not write_fields(server, before["id"], fields, if_still=partial(if_still, before)):
+            left_alone.append(before["id"])
+    on_progress("tasks marked", len(changes), len(changes))
+    return left_alone
+
+
+def is_still_open(before: Task, now: Task) -> bool:
+    """Return whether nobody has touched the task, and its predictions are the same."""
+    if is_touched(now) or now["total_predictions"] != len(before["predictions"]):
+        return False
+    known = [(each["id"], each["result"]) for each in before["predictions"]]
+    # Label Studio sends only the predictions of the project's model version with a single task.
+    return all((each["id"], each["result"]) in known for each in now["predictions"])
+
+
+def has_same_annotations(before: Task, now: Task) -> bool:
+    """Return whether the task has the annotations it had, skipped ones included."""
+    return _annotations(before) == _annotations(now)
+
+
+def _annotations(task: Task) -> dict[int, tuple[object, bool]]:
+    return {each["id"]: (each["result"], each["was_cancelled"]) for each in task["annotations"]}

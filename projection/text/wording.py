@@ -1,0 +1,54 @@
+"""Counts, shares and names as people read them: on pages, in plots and in the terminal alike."""
+
+from collections.abc import Mapping
+
+from projection.records import ConflictKind
+
+DASH = "–"  # stands for a figure that does not exist
+NO_CONFLICT = "none"
+
+CONFLICT_NAMES: Mapping[str, str] = {
+    ConflictKind.FAILED_MAPPING: "failed mapping",
+    ConflictKind.OVERLAP: "overlap",
+    ConflictKind.ONE_TO_MANY: "one-to-many",
+    ConflictKind.LOW_CONFIDENCE: "low confidence",
+    ConflictKind.UNPROJECTED: "target only",
+    NO_CONFLICT: "no conflict",
+}
+CONFLICT_MEANINGS: Mapping[str, str] = {
+    ConflictKind.FAILED_MAPPING: "a source entity was not found in the translation",
+    ConflictKind.OVERLAP: "two entities claim the same words",
+    ConflictKind.ONE_TO_MANY: "a source entity matches several places in the translation",
+    ConflictKind.LOW_CONFIDENCE: "the model is unsure of an entity",
+    ConflictKind.UNPROJECTED: "a second model found an entity that the source does not have",
+    NO_CONFLICT: "nothing was flagged",
+}
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """Format `1 sentence`, `2,000 sentences`; pass `many` where an s is not enough."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def in_words(name: str) -> str:
+    """Return the display name of a conflict, else `name` with spaces for underscores."""
+    return CONFLICT_NAMES.get(name, name.replace("_", " "))
+
+
+def counts_in_words(counts: Mapping[str, int]) -> str:
+    """Format `overlap 3, one-to-many 1`, most frequent first."""
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    return ", ".join(f"{in_words(name)} {count}" for name, count in ordered)
+
+
+def percent(fraction: float | None) -> str:
+    """Format `83 %`, with one decimal below 1 and above 99, where it matters: `99.6 %`."""
+    if fraction is None:
+        return DASH
+    shown = 100 * fraction
+    return f"{shown:.1f} %" if 0 < shown < 1 or 99 < shown < 100 else f"{shown:.0f} %"
+
+
+def points(fraction: float | None) -> str:
+    """Format a score out of 100, as the field states F1: `91.6`."""
+    return DASH if fraction is None else f"{100 * fraction:.1f}"

@@ -1,0 +1,101 @@
+"""`spanferry aligner english` on a miniature encoder, and `body`, as a shell would call them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from transformers import (
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    BertConfig,
+    BertModel,
+    PreTrainedTokenizerFast,
+)
+from typer.testing import CliRunner, Result
+
+from ml_backend.cli.aligner import app
+from projection.errors import CorpusError, TrainingError
+
+
+@pytest.fixture
+def encoder(word_tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> Path:
+    folder = tmp_path / "uncased"
+    config = BertConfig(
+        vocab_size=len(word_tokenizer),
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        intermediate_size=8,
+        max_position_embeddings=32,
+    )
+    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    word_tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "news.en"
+    path.write_text("Anna saw Anna\nAnna left\n", encoding="utf-8")
+    return path
+
+
+def run(*arguments: object) -> Result:
+    given = ["english", *map(str, arguments)]
+    return CliRunner().invoke(app, given, catch_exceptions=False)
+
+
+def test_writes_an_encoder_with_the_pieces_the_texts_use(
+    encoder: Path, text: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "cased"
+    result = run(text, text, "--english", encoder, "--out", out)
+    assert result.exit_code == 0
+    vocabulary = AutoTokenizer.from_pretrained(out).get_vocab()
+    assert {"Anna", "saw", "left"} <= vocabulary.keys()
+    assert not {"Berlin", "Siemens"} & vocabulary.keys()
+    assert f"{len(vocabulary)} pieces kept; {out}" in result.stderr
+    config = json.loads((out / "config.json").read_text())
+    assert (config["vocab_size"], config["type_vocab_size"]) == (len(vocabulary), 4)
+
+
+def test_keeps_no_more_pieces_than_asked_for(encoder: Path, text: Path, tmp_path: Path) -> None:
+    run(text, "--english", encoder, "--out", tmp_path / "all")
+    all_pieces = AutoTokenizer.from_pretrained(tmp_path / "all").get_vocab()
+    most = len(all_pieces) - 2
+    run(text, "--english", encoder, "--out", tmp_path / "fewer", "--vocabulary", most)
+    fewer = AutoTokenizer.from_pretrained(tmp_path / "fewer").get_vocab()
+    assert len(fewer) == most
+    assert "Anna" in fewer
+
+
+def test_mistakes_are_domain_errors(encoder: Path, text: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="exists already"):
+        run(text, "--english", encoder, "--out", encoder)
+    with pytest.raises(CorpusError, match=r"missing\.en"):
+        run(tmp_path / "missing.en", "--english", encoder, "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def body(*arguments: object) -> None:
+    given = ["body", *map(str, arguments)]
+    result = CliRunner().invoke(app, given, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+
+
+def test_a_tagger_can_begin_from_the_bundled_one(tmp_path: Path) -> None:
+    out = tmp_path / "body"
+    body("mini", "--out", out)
+    _, found = AutoModelForTokenClassification.from_pretrained(
+        out, num_labels=9, output_loading_info=True
+    )
+    assert {key.partition(".")[0] for key in found["missing_keys"]} == {"classifier"}
+    assert not found["unexpected_keys"]
+    assert "[UNK]" not in AutoTokenizer.from_pretrained(out).tokenize("Zürich 柏林")
+
+
+def test_a_folder_is_never_written_over(tmp_path: Path) -> None:
+    (tmp_path / "note").touch()
+    with pytest.raises(TrainingError, match="exists already"):
+        body("mini", "--out", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["note"]

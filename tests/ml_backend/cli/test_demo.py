@@ -1,0 +1,41 @@
+"""What `spanferry demo --headless` prints at its end."""
+
+from rich.console import Console
+
+from ml_backend.cli.demo import _table
+
+FIGURES = {
+    "projected": 256,
+    "flagged": {"overlap": 3, "one_to_many": 12},
+    "accepted": 150,
+    "corrected": 42,
+    "exported": 192,
+    "f1": {"all": {"before": 0.701, "after": 0.804}, "de": {"before": 0.7, "after": 0.8}},
+    "projection_f1": {"before": 0.9, "after": 0.91},
+    "audit": {
+        "precision": {"value": 0.951, "low": 0.9, "high": 0.98},
+        "recall": {"value": None, "low": 0.0, "high": 1.0},
+    },
+    "report": ".demo/headless/report/index.html",
+    "repredicted": 64,
+    "versions": ["a", "b"],
+    "seconds": {"project the sample": 4.2},
+}
+
+
+def test_the_table_has_every_figure() -> None:
+    console = Console(width=120, no_color=True)
+    with console.capture() as captured:
+        console.print(_table(FIGURES))
+    said = " ".join(captured.get().replace("│", " ").split())
+    for expected in (
+        "flagged one-to-many 12, overlap 3",
+        "reviewed 42 corrected, 150 accepted",
+        "audit, precision of the rest 95.1 % [90.0, 98.0]",
+        "audit, recall of the rest – % [0.0, 100.0]",
+        "target model F1, all 70.1 before, 80.4 after",
+        "pre-annotation F1 90.0 before, 91.0 after",
+        "model version a → b",
+        "project the sample 4.2 s",
+    ):
+        assert expected in said

@@ -1,0 +1,25 @@
+"""What the loop of the demo corrects and holds out; test_demo.py walks it."""
+
+from ml_backend.demo.demo import gold_sentences, without_gold
+from ml_backend.demo.loop import HELD_OUT_EVERY, _split
+
+
+def test_every_fourth_sentence_is_held_out() -> None:
+    gold = gold_sentences()
+    reviewed, held_out = _split(gold, ())
+    assert held_out == gold[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]
+    assert len(reviewed) + len(held_out) == len(gold) == 256
+
+
+def test_what_is_audited_is_corrected_wherever_it_is() -> None:
+    gold = gold_sentences()
+    audited = {gold[3].sentence.id, gold[4].sentence.id}
+    reviewed, held_out = _split(gold, audited)
+    assert audited <= {each.sentence.id for each in reviewed}
+    assert not audited & {each.sentence.id for each in held_out}
+
+
+def test_a_corpus_does_not_know_the_entities() -> None:
+    gold = gold_sentences()[0]
+    assert gold.sentence.entities
+    assert without_gold(gold).entities is None

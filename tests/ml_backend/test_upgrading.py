@@ -1,0 +1,167 @@
+"""What docs/upgrading.md promises, of files and projects as earlier versions left them."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ml_backend.audit.sample import plan
+from ml_backend.audit.threshold_check import refuse_another_model
+from ml_backend.jobs.queue import JobQueue, State
+from ml_backend.review.pull import fetch_reviewed
+from ml_backend.review.repredict import repredict
+from ml_backend.serving.model_store import BUNDLED, ModelStore
+from projection.errors import ReviewError, RunError
+from projection.models.tagger import Tagger
+from projection.pipeline.conflicts import Policy
+from projection.pipeline.run import load_run, load_summary, project_corpus
+from projection.records import ReviewStatus
+from tests.label_studio.examples import EXAMPLES, FixedProjector, projected
+from tests.ml_backend.audit.test_sample import task
+from tests.ml_backend.conftest import model_folder
+from tests.ml_backend.jobs.test_retrain import ReviewedProject
+from tests.ml_backend.review.test_push import FixedServer, push_all
+
+OLD, NEW = "spanferry-0123456789ab", "spanferry-ba9876543210"
+
+
+# Label Studio projects
+
+
+def test_repredict_moves_untouched_tasks_and_keeps_old_predictions() -> None:
+    server = FixedServer()
+    push_all(server, projected(FixedProjector(OLD)))
+    touched, *untouched = server.held
+    touched["annotations"].append({"id": 1})
+
+    report = repredict(server, server.project, FixedProjector(NEW), pauses=())  # type: ignore[arg-type]
+
+    assert (report.predicted, report.touched) == (len(untouched), 1)
+    versions = [[each["model_version"] for each in task["predictions"]] for task in server.held]
+    assert versions == [[OLD], *[[OLD, NEW]] * len(untouched)]
+    assert server.project.model_version == NEW
+
+
+def test_reviews_keep_the_version_whose_prediction_the_annotator_saw() -> None:
+    server = ReviewedProject(2)
+    project = server.project(1)
+    assert project.model_version == "poor", "the project shows another one"
+    reviewed = fetch_reviewed(server, project)
+    assert [(each.model_version, each.status) for each in reviewed] == [
+        ("fixed", ReviewStatus.CORRECTED)
+    ] * 2
+
+
+def test_an_audit_of_the_old_version_is_neither_continued_nor_accepted() -> None:
+    drawn = task(1, version=OLD)
+    drawn["data"].update(audit="May", audit_model_version=OLD, audit_threshold=0.8)
+    with pytest.raises(ReviewError, match=f"model version {OLD}, not {NEW}.*another --name"):
+        plan([drawn], NEW, "May", size=10, threshold=0.8)
+    report = {"name": "May", "model_version": OLD, "current": True}
+    with pytest.raises(ReviewError, match=f"{OLD}, and the project shows those of {NEW}"):
+        refuse_another_model(report, NEW, "audit.json")
+
+
+# Run folders
+
+SENTENCE = EXAMPLES[0].sentence
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A finished run, as an earlier version wrote it."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    sides = {"id": "old", "source": "Ada left.", "target": "Ada ging.", "source_lang": "en"}
+    sentence = {**sides, "target_lang": "de", "origin": "news.en:1"}
+    place = {"start": 0, "end": 3}
+    ada = {**place, "label": "PER", "text": "Ada", "score": 0.9}
+    projection = {"source": ada, "target": {**place, "text": "Ada"}, "score": 0.9}
+    row = {
+        "schema": 1,
+        "sentence": {**sentence, "entities": [ada]},
+        "entities": [ada],
+        "projections": [{**projection, "alternatives": []}],
+        "conflicts": [],
+        "score": 0.9,
+        "model_version": OLD,
+    }
+    manifest = {"schema": 1, "model_version": OLD, "policy": "flag", "settings": {}}
+    summary = {"read": 1, "kept": 1, "flagged": {}, "dropped": {}, "flagged_sentences": 0}
+    summary |= {"dropped_sentences": 0, "entities": 1, "seconds": 1.0}
+    (folder / "run.json").write_text(json.dumps(manifest))
+    (folder / "projected.jsonl").write_text(json.dumps(row) + "\n")
+    (folder / "dropped.jsonl").touch()
+    (folder / "summary.json").write_text(json.dumps({"schema": 1, **summary}))
+    return folder
+
+
+def test_a_finished_run_is_read_and_pushed_with_its_version(run: Path) -> None:
+    assert load_summary(run).kept == 1
+    server = FixedServer()
+    assert push_all(server, load_run(run)).added == 1
+    assert server.held[0]["predictions"][0]["model_version"] == OLD
+
+
+def test_an_unfinished_run_is_not_continued_by_another_version(run: Path) -> None:
+    (run / "summary.json").unlink()
+    with pytest.raises(RunError, match="not done"):
+        load_summary(run)
+    what = f"made with model_version '{OLD}', now '{NEW}'. Use another --out folder, or remove"
+    with pytest.raises(RunError, match=what):
+        project_corpus(
+            [SENTENCE],
+            FixedProjector(NEW),
+            run,
+            policy=Policy.FLAG,
+            settings={},
+            on_progress=lambda _: None,
+        )
+    assert OLD in (run / "projected.jsonl").read_text(), "nothing is lost"
+
+
+# The backend's data folder
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ModelStore:
+    """A store with models named by hashes of their files, the second one active."""
+    root = tmp_path / "models"
+    model_folder(root / "aaaaaaaaaaaa", version="first")
+    model_folder(root / "bbbbbbbbbbbb", version="second")
+    pointer = {"schema": 1, "active": "bbbbbbbbbbbb", "before": [BUNDLED, "aaaaaaaaaaaa"]}
+    (root / "active.json").write_text(json.dumps(pointer))
+    return ModelStore(root)
+
+
+def test_a_store_goes_on_serving_what_it_served(store: ModelStore) -> None:
+    assert {*store.versions()} == {"aaaaaaaaaaaa", "bbbbbbbbbbbb"}
+    assert store.active() == store.root / "bbbbbbbbbbbb"
+    assert store.rollback() == "aaaaaaaaaaaa"
+    store.activate("bbbbbbbbbbbb")
+    assert store.active_version() == "bbbbbbbbbbbb"
+
+
+def test_a_model_of_an_old_store_can_be_added_under_its_model_version(store: ModelStore) -> None:
+    version = store.add(store.root / "bbbbbbbbbbbb")
+    assert version == Tagger.from_pretrained(store.root / "bbbbbbbbbbbb").version
+    store.activate(version)
+    shutil.rmtree(store.root / "bbbbbbbbbbbb")
+    assert store.active() == store.root / version
+
+
+def test_trainings_are_listed_and_an_interrupted_one_goes_on(tmp_path: Path) -> None:
+    queue = JobQueue(tmp_path / "jobs")
+    record = {"schema": 1, "project": 5, "why": "asked for", "created": "2026-01-05T10:00:00+00:00"}
+    times = {"started": "2026-01-05T10:00:02+00:00", "ended": None, "said": "", "attempts": 1}
+    for number, state in ((1, "served"), (2, "running")):
+        folder = queue.root / str(number)
+        folder.mkdir(parents=True)
+        job = {**record, **times, "id": number, "state": state, "result": {"version": "a" * 12}}
+        (folder / "job.json").write_text(json.dumps(job))
+    (queue.root / ".runner").touch()
+    assert [job.state for job in queue.shown()] == [State.INTERRUPTED, State.SERVED]
+    assert queue.run(lambda job, _: replace(job, state=State.KEPT)) == 1
+    assert queue.job(2).attempts == 2

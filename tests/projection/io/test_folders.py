@@ -1,0 +1,76 @@
+"""Folders that appear whole or not at all, and when a work folder starts anew."""
+
+from pathlib import Path
+
+import pytest
+
+from projection.errors import TrainingError
+from projection.io.folders import content_hash, new_folder, refuse_existing, work_folder
+
+
+class TestNewFolder:
+    def test_it_appears_when_the_block_ends(self, tmp_path: Path) -> None:
+        out = tmp_path / "deep" / "out"
+        with new_folder(out) as folder:
+            (folder / "file").write_text("new")
+            assert not out.exists()
+        assert (out / "file").read_text() == "new"
+        assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+    def test_an_error_leaves_nothing(self, tmp_path: Path) -> None:
+        with pytest.raises(KeyboardInterrupt), new_folder(tmp_path / "out"):
+            raise KeyboardInterrupt
+        assert list(tmp_path.iterdir()) == []
+
+    def test_an_old_folder_is_replaced_only_if_asked(self, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        out.mkdir()
+        (out / "old").touch()
+        with pytest.raises(OSError, match="not empty"), new_folder(out):
+            pass
+        with new_folder(out, replace=True) as folder:
+            (folder / "new").touch()
+        assert [path.name for path in out.iterdir()] == ["new"]
+        assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+class TestWorkFolder:
+    def kept(self, out: Path, made_of: object, data: list[int]) -> bool:
+        """True if the folder still has what was put into it before."""
+        mark = work_folder(out, made_of, data) / "checkpoint"
+        was_there = mark.exists()
+        mark.touch()
+        return was_there
+
+    @pytest.mark.parametrize(
+        ("made_of", "data", "kept"),
+        [
+            pytest.param({"a": 1, "b": 2}, [1, 2, 3], True, id="the same training"),
+            pytest.param({"b": 2, "a": 1}, [1, 2, 3], True, id="the same settings"),
+            pytest.param({"a": 1, "b": 3}, [1, 2, 3], False, id="another setting"),
+            pytest.param({"a": 1, "b": 2}, [1, 9, 3], False, id="another example in the middle"),
+            pytest.param({"a": 1, "b": 2}, [2, 1, 3], False, id="another order"),
+            pytest.param({"a": 1, "b": 2}, [12, 3], False, id="other borders of examples"),
+        ],
+    )
+    def test_other_trainings_start_anew(
+        self, tmp_path: Path, made_of: object, data: list[int], *, kept: bool
+    ) -> None:
+        out = tmp_path / "model"
+        assert not self.kept(out, {"a": 1, "b": 2}, [1, 2, 3])
+        assert self.kept(out, made_of, data) is kept
+
+
+def test_what_exists_is_refused(tmp_path: Path) -> None:
+    refuse_existing(tmp_path / "new")
+    with pytest.raises(TrainingError, match="exists already"):
+        refuse_existing(tmp_path)
+
+
+def test_the_hash_of_a_folder_changes_with_any_file(tmp_path: Path) -> None:
+    seen = {content_hash(tmp_path)}
+    for name, text in (("a", "1"), ("b", "1"), ("a", "2")):
+        (tmp_path / name).write_text(text)
+        seen.add(content_hash(tmp_path))
+    assert len(seen) == 4
+    assert all(len(each) == 12 for each in seen)

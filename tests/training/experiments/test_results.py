@@ -1,0 +1,105 @@
+"""Results of an experiment, with scores by hand."""
+
+import json
+from typing import Any
+
+import pytest
+from scipy.stats import ttest_ind
+
+from training.experiments.definition import ExperimentOptions, ExperimentRow, read_experiment
+from training.experiments.results import Cell, Results, welch_interval
+from training.tagger.seeds import SeedSpread
+
+
+def cell(name: str, column: str, *f1: float, **row: Any) -> Cell:
+    """A cell with given scores, a seed each."""
+    runs = {
+        seed: {
+            "base": "mini",
+            "scores": {"f1": value, "precision": value, "recall": value, "sentences": 10},
+            "learned_from": {"target": {"pseudo": 1000}},
+            "steps": {"target": 30},
+            "device": "CPU",
+            "cpu_seconds": 60.0,
+            "reviews": None,
+        }
+        for seed, value in enumerate(f1)
+    }
+    return Cell(ExperimentRow(name, name, **row), column, runs)
+
+
+def results_of(*cells: Cell, columns: tuple[str, ...] = ("nl",), name: str = "transfer") -> Results:
+    return Results(read_experiment(name), ExperimentOptions(), columns, cells, {}, "data.toml")
+
+
+class TestComparisons:
+    def test_a_lead_that_seeds_do_not_explain(self) -> None:
+        results = results_of(
+            cell("spanferry", "nl", 0.60, 0.62, 0.64), cell("li2021", "nl", 0.44, 0.46, 0.48)
+        )
+        (comparison,) = results.comparisons
+        assert comparison.over == "li2021"
+        assert comparison.difference == pytest.approx(0.16)
+        assert comparison.beyond_chance is True
+        assert comparison.interval is not None
+        low, high = comparison.interval
+        assert 0 < low < 0.16 < high
+
+    def test_more_than_one_deviation_is_not_beyond_chance(self) -> None:
+        """Twice the deviation of the difference, of three seeds: the interval reaches below 0."""
+        results = results_of(
+            cell("spanferry", "nl", 0.50, 0.52, 0.54), cell("li2021", "nl", 0.463, 0.483, 0.503)
+        )
+        (comparison,) = results.comparisons
+        assert comparison.difference == pytest.approx(0.037)
+        assert comparison.beyond_chance is False
+
+    def test_a_row_of_ours_that_is_behind(self) -> None:
+        (comparison,) = results_of(
+            cell("spanferry", "nl", 0.30, 0.31, 0.32), cell("li2021", "nl", 0.60, 0.61, 0.62)
+        ).comparisons
+        assert comparison.difference < 0
+        assert comparison.beyond_chance is True
+
+    def test_one_seed_says_nothing_of_chance(self) -> None:
+        for f1 in ((0.4,), (0.4, 0.41)):
+            (found,) = results_of(
+                cell("spanferry", "nl", 0.9), cell("li2021", "nl", *f1)
+            ).comparisons
+            assert (found.interval, found.beyond_chance) == (None, None)
+
+    def test_seeds_that_all_score_alike_say_nothing_either(self) -> None:
+        results = results_of(cell("spanferry", "nl", 0.5, 0.5), cell("li2021", "nl", 0.4, 0.4))
+        assert results.comparisons[0].beyond_chance is None
+
+    @pytest.mark.parametrize("other", [(0.4, 0.45), (0.41, 0.44, 0.47, 0.39)])
+    def test_the_interval_is_welch_s(self, other: tuple[float, ...]) -> None:
+        ours = (0.50, 0.58, 0.51)
+        expected = ttest_ind(ours, other, equal_var=False).confidence_interval(0.95)
+        found = welch_interval(SeedSpread.of(ours), SeedSpread.of(other))
+        assert found == pytest.approx((expected.low, expected.high))
+
+    def test_without_a_row_of_ours_nothing_is_compared(self) -> None:
+        assert results_of(cell("li2021", "nl", 0.5, 0.6)).comparisons == []
+
+
+def test_the_json_has_published_scores_apart() -> None:
+    written = results_of(cell("spanferry", "nl", 0.5)).to_json()
+    assert json.loads(json.dumps(written, allow_nan=False)) == json.loads(json.dumps(written))
+    assert "79.7" not in json.dumps(written["measured"])
+    assert {each["column"] for each in written["published"]} == {"nl"}  # type: ignore[attr-defined]
+
+
+def test_whiskers_are_a_deviation_or_the_interval_of_one_seed() -> None:
+    assert cell("a", "nl", 0.4, 0.6).whiskers == pytest.approx(
+        (0.5 - 0.2**0.5 / 10**0.5, 0.6414), abs=1e-4
+    )
+    one = cell("a", "nl", 0.4)
+    assert one.whiskers == (0.4, 0.4)
+    one.runs[0]["scores"]["f1_interval"] = {"low": 0.3, "high": 0.5}
+    assert one.whiskers == (0.3, 0.5)
+
+
+def test_what_stands_apart_is_not_the_best() -> None:
+    results = results_of(cell("a", "nl", 0.4), cell("b", "nl", 0.9, apart=True))
+    assert results.best("nl") == 0.4

@@ -1,0 +1,93 @@
+"""Trains an aligner on features and saves it with its record (`training.json`) and card."""
+
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from projection.aligners.joint import JointAligner
+from projection.aligners.pair import PairAligner
+from projection.errors import TrainingError
+from projection.io.files import write_json
+from projection.io.folders import is_main_process, move_into_place, work_folder
+from projection.models.checkpoints import quiet
+from training.aligner.augment import is_name_pair
+from training.aligner.silver import SilverSentence
+from training.trainer import trainer
+from training.trainer.card import aligner_card
+from training.trainer.settings import AlignerPreset, JointRecipe, PairRecipe
+from training.trainer.trainer import Collate, Features, OnProgress
+
+SCHEMA = 1
+
+
+def train_and_save(
+    aligner: PairAligner | JointAligner,
+    recipe: PairRecipe | JointRecipe,
+    features: Features,
+    out: Path,
+    *,
+    silver: Iterable[SilverSentence],
+    used: Sequence[SilverSentence],
+    collate: Collate | None = None,
+    on_progress: OnProgress = lambda _what, _done, _total: None,
+) -> None:
+    """Train `aligner` in place and write it to `out`, which appears whole.
+
+    Args:
+        aligner: its encoder has the starting weights.
+        recipe: the settings of the training.
+        features: examples as the model reads them.
+        out: a new folder.
+        silver: all data that the training depends on; when they change, it starts anew.
+        used: the sentences that examples were made of.
+        collate: as in `trainer.run`.
+        on_progress: told every step.
+
+    Raises:
+        TrainingError: if there are no features.
+    """
+    if not features:
+        raise TrainingError("silver data", "no phrase pairs", "Make them: spanferry aligner data")
+    work = work_folder(out, asdict(recipe), (sentence.to_json() for sentence in silver))
+    aligner.model.train()
+    run = trainer.run(
+        aligner.model,
+        aligner.tokenizer,
+        features,
+        recipe.schedule,
+        work / "checkpoints",
+        collate=collate,
+        on_progress=on_progress,
+    )
+    if is_main_process():
+        made = work / "model"
+        with quiet():
+            aligner.save_pretrained(made)
+        joint = isinstance(recipe, JointRecipe)
+        record = {
+            "schema": SCHEMA,
+            "preset": AlignerPreset.CONTEXT_JOINT if joint else AlignerPreset.PAPER_PAIR,
+            "settings": asdict(recipe),
+            "data": _by_language(used),
+            "examples": len(features),
+            "lexicon": len(aligner.lexicon) if isinstance(aligner, JointAligner) else 0,
+            "steps": run.steps,
+            "curve": run.curve,
+            "made_with": trainer.made_with(),
+        }
+        write_json(made / "training.json", record)
+        (made / "README.md").write_text(aligner_card(out.name, record), encoding="utf-8")
+        move_into_place(made, out)
+        shutil.rmtree(work)
+    # As it would be loaded: training leaves it in training mode, on its own device.
+    aligner.model.eval().cpu()  # type: ignore[no-untyped-call]
+
+
+def _by_language(used: Iterable[SilverSentence]) -> dict[str, dict[str, int]]:
+    counts = Counter((sentence.lang, is_name_pair(sentence)) for sentence in used)
+    return {
+        lang: {"sentences": counts[lang, False], "names": counts[lang, True]}
+        for lang in sorted({lang for lang, _ in counts})
+    }
