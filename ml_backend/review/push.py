@@ -12,6 +12,7 @@ from label_config.tasks import to_prediction, to_task
 from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.review.review_tasks import task_of_reviews
 from projection.errors import RunError
+from projection.io.corpus import corpus_id
 from projection.records import ParallelSentence, ProjectedSentence, ReviewedSentence, ReviewStatus
 from training.data.adjudication import by_sentence
 
@@ -107,14 +108,24 @@ def push_reviews(
     return _shown(report, version, server, project)
 
 
+def _known_texts(
+    server: ReviewServer, project: Project
+) -> defaultdict[tuple[str, str], set[tuple[str, str]]]:
+    """The texts that the project has under each id and origin."""
+    known: defaultdict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
+    for task in server.tasks(project) if project.task_count else ():
+        pair_id, origin, source, target = (str(task["data"].get(key)) for key in _KNOWN_BY)
+        # Ids that earlier versions made of the place alone are known by the texts, too.
+        for name in (pair_id, corpus_id(pair_id, source, target)):
+            known[name, origin].add((source, target))
+    return known
+
+
 def _import(
     server: ReviewServer, project: Project, items: Iterable[NewTask], on_progress: OnProgress
 ) -> PushReport:
     """Import the tasks whose sentence the project does not have yet."""
-    known: defaultdict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
-    for task in server.tasks(project) if project.task_count else ():
-        pair_id, origin, source, target = (str(task["data"].get(key)) for key in _KNOWN_BY)
-        known[pair_id, origin].add((source, target))
+    known = _known_texts(server, project)
     collisions: dict[str, None] = {}
     added = skipped = reviews = 0
     sent: Future[list[int]] | None = None

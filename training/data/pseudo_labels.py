@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from projection.io.corpus import corpus_id
 from projection.io.files import read_lines
 from projection.pipeline.run import load_run
 from projection.records import ProjectedSentence, ReviewStatus
@@ -107,4 +108,7 @@ def _decided(path: Path) -> Iterator[tuple[str, str]]:
         return
     for review in read_reviews(file):
         if review.status is not ReviewStatus.SKIPPED:
-            yield review.sentence.id, review.sentence.origin
+            pair = review.sentence
+            yield pair.id, pair.origin
+            # Earlier versions made ids of the place alone.
+            yield corpus_id(pair.id, pair.source, pair.target), pair.origin

@@ -13,6 +13,7 @@ from ml_backend.review import push as push_module
 from ml_backend.review.push import push
 from ml_backend.review.repredict import repredict
 from projection.errors import ReviewError, RunError, ServerError
+from projection.io.corpus import corpus_id
 from projection.records import ProjectedSentence
 from tests.label_studio.examples import FIRST, SECOND, FixedProjector, many, projected
 
@@ -129,6 +130,19 @@ def test_the_same_id_from_another_corpus_is_another_sentence() -> None:
     other = replace(one, sentence=replace(one.sentence, origin="other.en:1"))
 
     assert push_all(server, [one, other]).added == 2
+
+
+def test_a_sentence_pushed_by_an_earlier_version_is_known() -> None:
+    """Its id was made of its place alone; the same corpus now gives one with a hash."""
+    server = FixedServer()
+    [one, *_] = projected()
+    push_all(server, [one])
+    pair = one.sentence
+    now = replace(pair, id=corpus_id(pair.id, pair.source, pair.target))
+
+    report = push_all(server, [replace(one, sentence=now)])
+
+    assert (report.added, report.skipped, report.collisions) == (0, 1, ())
 
 
 def test_another_text_under_a_known_id_is_another_sentence_and_named() -> None:

@@ -15,10 +15,7 @@ from transformers import AutoModelForTokenClassification, PreTrainedTokenizerFas
 from projection.aligners.confidence import Calibration
 from projection.aligners.decoding import DEFAULT, JOINT, Decoding
 from projection.aligners.joint import JointAligner
-from projection.aligners.joint_network import MODEL_TYPE
 from projection.aligners.lexical_evidence import Lexicon
-from projection.aligners.loading import load_aligner
-from projection.aligners.pair import PairAligner
 from projection.errors import ModelError
 from projection.models.checkpoints import load_checkpoint, quiet
 from projection.records import Entity, ParallelSentence, Span
@@ -317,21 +314,6 @@ class TestCheckpoint:
 def change(folder: Path, **settings: object) -> None:
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, **settings}))
-
-
-class TestLoadAligner:
-    def test_a_joint_one(self, folder: Path) -> None:
-        assert json.loads((folder / "config.json").read_text())["model_type"] == MODEL_TYPE
-        assert isinstance(load_aligner(folder), JointAligner)
-        assert load_aligner(str(folder), DEFAULT).decoding == DEFAULT
-
-    def test_a_pair_aligner(self, copying_aligner: Path) -> None:
-        assert isinstance(load_aligner(copying_aligner), PairAligner)
-        assert load_aligner(copying_aligner, JOINT).decoding == JOINT
-
-    def test_none(self, tmp_path: Path) -> None:
-        with pytest.raises(ModelError, match="no checkpoint could be loaded"):
-            load_aligner(tmp_path)
 
 
 class TestEncoder:
