@@ -36,12 +36,12 @@ NOT_FOUND = "not found"
 # The key for the next span cannot lead to what is not there.
 WHAT_TO_DO = " · draw it below, or leave it"
 
-# What people read instead of the name of a kind.
+# The kinds in plain words, on the page and as tabs.
 PLAIN: Mapping[ConflictKind, str] = {
-    ConflictKind.FAILED_MAPPING: NOT_FOUND,
+    ConflictKind.FAILED_MAPPING: "failed mapping",
     ConflictKind.OVERLAP: "overlap",
-    ConflictKind.ONE_TO_MANY: "ambiguous",
-    ConflictKind.LOW_CONFIDENCE: "unsure",
+    ConflictKind.ONE_TO_MANY: "one-to-many",
+    ConflictKind.LOW_CONFIDENCE: "low confidence",
     ConflictKind.UNPROJECTED: "target only",
 }
 

@@ -1,4 +1,4 @@
-"""`spanferry export`: what was reviewed becomes a dataset."""
+"""`spanferry export`: the reviews of a project as a dataset."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -23,7 +23,7 @@ def export(
     project: Title,
     out: Annotated[Path, typer.Option(help="Folder to write; an older export is replaced.")],
     adjudicate: Annotated[
-        AdjudicationPolicy, typer.Option(help="Whose word holds where annotators disagree.")
+        AdjudicationPolicy, typer.Option(help="Whose decision holds where annotators disagree.")
     ] = AdjudicationPolicy.LATEST,
     reviewer: Annotated[
         str | None, typer.Option(help="With the policy reviewer: the number of that user.")
@@ -33,18 +33,18 @@ def export(
         typer.Option(
             min=0.0,
             max=1.0,
-            help="Include sentences nobody has looked at, if nothing is doubtful about them and "
-            "no entity is less sure than this (see `spanferry audit`). [default: none]",
+            help="Include unseen sentences without a conflict and with at least this score "
+            "(see `spanferry audit`). [default: none]",
         ),
     ] = None,
     split: Annotated[
         str | None,
         typer.Option(
             help="Shares for training, validation and test, such as 80/10/10. Blocks of 20 lines "
-            "and near-duplicates stay together. [default: all is for training]"
+            "and near-duplicates stay together. [default: everything is for training]"
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0,
     spacy: Annotated[bool, typer.Option("--spacy", help="Write spaCy DocBins, too.")] = False,
     plain_iob2: Annotated[
         bool,
@@ -58,20 +58,20 @@ def export(
         typer.Option(
             exists=True,
             dir_okay=False,
-            help="What `spanferry audit report --out` wrote, for the data card; of the model whose "
+            help="Output of `spanferry audit report --out`, for the data card; of the model whose "
             "predictions the project shows.",
         ),
     ] = None,
     made_with: Annotated[
         list[str] | None,
-        typer.Option(help="A model that proposed the labels, for the data card; repeatable."),
+        typer.Option(help="Model that proposed the labels, for the data card; repeatable."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Fetch every review of a project, check it, and write a dataset to train on.
 
-    Writes reviewed.jsonl, IOB2 (CoNLL), Parquet and a `datasets` folder, a data card, and what was
-    left out or changed, line by line with the reason. `datasets.load_dataset` takes the folder, and
+    Writes reviewed.jsonl, IOB2 (CoNLL), Parquet, a `datasets` folder, a data card, and a line with
+    the reason for whatever is left out or changed. `datasets.load_dataset` takes the folder, and
     `spanferry push` makes a project of it again.
 
     Example:
@@ -131,7 +131,7 @@ def _warn(notes: Iterable[str]) -> None:
 
 
 def _left_open(counts: Mapping[str, int]) -> Iterator[str]:
-    """The tasks nobody decided that were not sure enough either."""
+    """Yield the counts of open tasks that are below the threshold too."""
     if counts:
         yield "tasks left open"
         yield from (table_line(f"… {why}", count) for why, count in counts.items())

@@ -140,6 +140,7 @@ def _says_something(column: str) -> Filter:
 
 
 # Of a title Label Studio shows about eleven letters, where there are as many tabs as these.
+_SHORT = {ConflictKind.FAILED_MAPPING: "Failed", ConflictKind.LOW_CONFIDENCE: "Low conf."}
 REVIEW_QUEUE = Tab("Queue", _OPEN)
 PROPAGATED = Tab(
     "Propagated",
@@ -168,7 +169,7 @@ def review_tabs() -> Iterator[Tab]:
     yield REVIEW_QUEUE
     for kind in ConflictKind:
         of_kind = Filter("data.conflict", "contains", "String", kind.value)
-        yield Tab(PLAIN[kind].capitalize(), (*_OPEN, of_kind))
+        yield Tab(_SHORT.get(kind, PLAIN[kind].capitalize()), (*_OPEN, of_kind))
     yield from (PROPAGATED, AUDIT_SAMPLE, DISAGREEMENTS)
     yield Tab("Done", (_REVIEWED,), LAST_REVIEWED_FIRST, SHOWN_WHEN_REVIEWED)
     yield Tab("Unusable", (_MARKED_UNUSABLE,), LAST_REVIEWED_FIRST, SHOWN_WHEN_REVIEWED)

@@ -165,7 +165,7 @@ def _write(server: ReviewServer, change: TaskChange) -> bool:
     now, planned = server.task(change.task_id), change.prediction
     if is_touched(now) or not _shows(now, planned):
         return False
-    server.update_task_data(change.task_id, {**now["data"], **change.fields(now["data"])})
+    server.update_task_data(change.task_id, {**now["data"], **change.fields(now)})
     server.update_prediction(planned["id"], change.result, planned["score"])
     return True
 

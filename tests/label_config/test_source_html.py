@@ -146,7 +146,7 @@ def test_conflicts_are_told_with_kind_reason_and_confidence(overlapping: Project
         "⚠ overlap 1, 2 — “Portugal” is claimed by both “Bank of Portugal” and “Portugal” · 0.41"
         in shown
     )
-    assert "⚠ not found 3 — no place was found for “Porto”" in shown
+    assert "⚠ failed mapping 3 — no place was found for “Porto”" in shown
 
 
 def test_a_long_list_of_conflicts_ends_early_and_says_so(overlapping: ProjectedSentence) -> None:
@@ -179,9 +179,9 @@ def test_what_else_an_entity_could_be_is_told_in_reason_and_on_the_chip(
         "LOC → not found · possible: “Portugal”",
     ]
     assert (
-        "⚠ not found 3 — “Porto” (LOC) was not found in the translation: "
+        "⚠ failed mapping 3 — “Porto” (LOC) was not found in the translation: "
         "“Portugal” is taken by “Portugal” · draw it below, or leave it"
-        "⚠ ambiguous 1 — “Bank of Portugal” was found as “Banco” but could also be “fue” · 0.66"
+        "⚠ one-to-many 1 — “Bank of Portugal” was found as “Banco” but could also be “fue” · 0.66"
     ) in doubts(shown).text
 
 

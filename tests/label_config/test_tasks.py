@@ -38,7 +38,7 @@ def test_fields_the_data_manager_filters_and_orders_by_are_flat(
         "source_lang": "en",
         "origin": "banks.en:7",
         "conflict": "failed_mapping, overlap",
-        "doubts": "not found, overlap",
+        "doubts": "failed mapping, overlap",
         "n_conflicts": 2,
         "min_confidence": 0.0,
         "n_entities": 2,

@@ -107,9 +107,9 @@ def test_a_full_task_says_everything_readably_at_a_glance(desk: Desk, theme: str
     assert page.overflow() == 0, "nothing scrolls on a small laptop"
     assert page.tags() == ["2 PER 0.99", "3 ORG 0.97", "4 ORG 0.66", "1 LOC 0.41", "5 LOC 0.94"]
     assert page.doubts().splitlines() == [
-        f"⚠ not found 6 — “Lisbon” (LOC) was not found in the translation{WHAT_TO_DO}",
+        f"⚠ failed mapping 6 — “Lisbon” (LOC) was not found in the translation{WHAT_TO_DO}",
         "⚠ overlap 1, 4 — “España” is claimed by both “Spain” and “Bank of Spain” · 0.41",
-        "⚠ unsure 1 — only 41 % sure that “España” is “Spain”",
+        "⚠ low confidence 1 — only 41 % sure that “España” is “Spain”",
     ]
     assert sorted(page.outlined()) == ["Banco de España", "España"]
     # WCAG 2.1, 1.4.3: small text.

@@ -164,8 +164,8 @@ def test_tabs_are_made_once_and_filter_as_they_say(
         shown[title] = [pairs[task["id"]] for task in answer.json()["tasks"]]
     # The queue is ordered by how sure the projection is, the least sure first.
     assert shown["Queue"] == ["overlap", "combining", "chinese", "emoji"]
-    assert shown["Overlap"] == shown["Not found"] == shown["Unsure"] == ["overlap"]
-    assert shown["Ambiguous"] == shown["Target only"] == []
+    assert shown["Overlap"] == shown["Failed"] == shown["Low conf."] == ["overlap"]
+    assert shown["One-to-many"] == shown["Target only"] == []
     assert shown["Propagated"] == ["emoji"], "the other has been decided"
     assert shown["Audit"] == ["chinese", "lines"]
     assert shown["Disputed"] == ["lines"]

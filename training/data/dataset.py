@@ -199,7 +199,9 @@ def load_export(path: Path, part: str | None = None) -> Dataset:
         return _load_folder(path, part)
     if path.name.removesuffix(".gz").endswith(".jsonl"):
         decisions = newest_decisions(read_reviews(path))
-        rows = (row_of(review)[0] for review in decisions if review.usable)
+        was_split = len({r.part for r in decisions if r.part is not None}) > 1
+        wanted = [r for r in decisions if part in (None, r.part) or not was_split]
+        rows = (row_of(review)[0] for review in wanted if review.usable)
         return dataset_of([row for row in rows if row.tokens])
     return dataset_of([_row_of_file(path, sentence) for sentence in read_iob2(path)])
 

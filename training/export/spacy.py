@@ -1,4 +1,4 @@
-"""Reviewed sentences as spaCy's DocBin, in our words: what `spacy train` takes."""
+"""Reviewed sentences as spaCy's DocBin, with our words, for `spacy train`."""
 
 from collections.abc import Iterable
 from importlib.util import find_spec
@@ -19,10 +19,10 @@ _BESIDE = ("id", "lang", "status", "annotator", "model_version", "origin")
 
 
 def write_docbin(rows: Iterable[tuple[ParallelSentence, Row]], path: Path) -> None:
-    """Write target sentences with their entities, and in `Doc.user_data` what a Row has beside.
+    """Write target sentences with their entities, and the other fields of a Row as `Doc.user_data`.
 
-    The text of a Doc is the target as it was, so white space other than single spaces is a token.
-    `label_origin` has one item an entity.
+    The text of a Doc is the target, so white space other than single spaces is a token.
+    `label_origin` has one item per entity.
 
     Raises:
         TrainingError: if spaCy is not installed, or an entity is not made of its words.
@@ -38,17 +38,12 @@ def write_docbin(rows: Iterable[tuple[ParallelSentence, Row]], path: Path) -> No
 
 
 def require_spacy() -> None:
-    """Refuse to go on where spaCy is not installed.
-
-    Raises:
-        TrainingError: then.
-    """
+    """Raise a TrainingError if spaCy is not installed."""
     if find_spec("spacy") is None:
         raise TrainingError("--spacy", "spaCy is not installed", "pip install 'spanferry[spacy]'")
 
 
 def _span(doc: "Doc", entity: Entity, row: Row) -> "Span":
-    """The entity in spaCy's words, which are ours."""
     found = doc.char_span(entity.span.start, entity.span.end, entity.label)
     if found is None:
         what = f"{entity.label} {entity.span} does not end where words of {doc.text!r} do"

@@ -143,7 +143,7 @@ class TestProject:
         summary = spanferry("project", *moses, *models, "--out", out, "--json").json
         assert set(summary) == SUMMARY
         assert {**summary, "seconds": 0} == {
-            "schema": 1,
+            "schema": 2,
             "read": 4,
             "kept": 2,
             "flagged": {"failed_mapping": 1},

@@ -371,16 +371,19 @@ class TestParts:
             [skipped, twice, *reviewed[1:]], tmp_path / "out", title="x", settings=settings
         )
         read = read_reviews(tmp_path / "out")
+        lines = tmp_path / "out" / "reviewed.jsonl"
         parts = {each.sentence.id: each.part for each in read}
         assert read[0].part is None, "it is in no training data"
         assert read[1].part == read[2].part, "every annotation of a sentence"
         for part in ("train", "validation", "test"):
             rows = rows_of(load_export(tmp_path / "out", part))
+            assert {row.id for row in rows_of(load_export(lines, part))} == {r.id for r in rows}
             assert {row.id for row in rows} == {name for name in parts if parts[name] == part}
 
     def test_without_asking_all_is_for_training(self, tmp_path: Path) -> None:
         out = tmp_path / "out"
         summary = write_export(self.many(), out, title="Test")
+        assert len(load_export(out / "reviewed.jsonl", "test")) == 300, "it was not split"
         assert summary.parts == {"train": 300}
         assert not (out / "iob2").exists()
         assert "Not split." in (out / "README.md").read_text()
