@@ -222,9 +222,9 @@ def _screen(
         TrainingError: if anything is, unless it is to be dropped.
         CorpusError: if a gold file cannot be read.
     """
-    from training.data.contamination import Gold, Match, counted, refuse, screened  # noqa: PLC0415
+    from training.data.contamination import GoldIndex, GoldMatch, counted, refuse, screened  # noqa: PLC0415
 
-    known, matches = Gold.read(gold), list[Match]()
+    known, matches = GoldIndex.read(gold), list[GoldMatch]()
     with progress("sentences compared with gold", len(linked) + len(reviewed)) as advance:
         clean = list(screened(_counted(linked, advance), known, matches))
         clean_reviewed = list(screened(_counted(reviewed, advance), known, matches))

@@ -23,7 +23,7 @@ from training.data.reviewed import read_reviews
 
 if TYPE_CHECKING:
     from training.aligner.calibration import Example, GivesSignals, Question
-    from training.evaluation.reliability import Assessment
+    from training.evaluation.reliability import Recalibration
 
 CONFIG = "config.json"
 
@@ -188,7 +188,7 @@ def _set_calibration(folder: Path, calibration: Calibration) -> None:
     write_json(path, {**config, "calibration": calibration.to_json()})
 
 
-def tables(assessment: "Assessment") -> tuple[Table, Table, Table]:
+def tables(assessment: "Recalibration") -> tuple[Table, Table, Table]:
     """The summary, the bins of confidence, and what thresholds keep, before and after."""
     halves = assessment.before, assessment.after
     summary = _table(f"{assessment.after.n} projections", "before", "after")

@@ -4,20 +4,18 @@ import re
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
+from ml_backend.cli import options
 from ml_backend.cli.console import out as console
 from ml_backend.cli.console import print_json, progress
-from ml_backend.cli.options import AsJson, IgnoreLabel, LabelMap
-from projection.errors import TrainingError
+from training.data.rows import LabelMap, Rows
 
 if TYPE_CHECKING:
-    from datasets import Dataset
-
-    from training.evaluation.error_analysis import Assessment, Difference
+    from training.evaluation.error_analysis import Difference, ErrorAnalysis
 
 SCHEMA = 2
 LANG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")  # a tag of BCP 47
@@ -25,24 +23,26 @@ LANG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")  # a tag of BCP 47
 
 def evaluate(
     *,
-    words: Annotated[
+    data: Annotated[
         list[str],
         typer.Argument(
-            metavar="MODEL… DATA…",
-            help="Models (folders or hub names), then IOB2 files or export folders; LANG=FILE says "
-            "in which language one is.",
+            metavar="DATA…",
+            help="IOB2 files or export folders; LANG=FILE says in which language one is.",
         ),
+    ],
+    model: Annotated[
+        list[str], typer.Option(help="Model to score: a folder or a name on the hub; repeatable.")
     ],
     trained_on: Annotated[
         list[Path] | None,
         typer.Option(
             "--trained-on",
-            help="The training data, runs of `spanferry project` among them, to tell names the "
-            "models have met from new ones; repeatable.",
+            help="The training data, runs of `spanferry project` among them: recall is then also "
+            "given for names that are in it and for new ones; repeatable.",
         ),
     ] = None,
-    rename: LabelMap = None,
-    ignore: IgnoreLabel = None,
+    rename: options.LabelMap = None,
+    ignore: options.IgnoreLabel = None,
     source_side: Annotated[
         bool,
         typer.Option(
@@ -54,114 +54,69 @@ def evaluate(
         Path | None,
         typer.Option(help="Also write evaluation.json, mistakes.jsonl and index.html here."),
     ] = None,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Score models: strict entity precision, recall and F1 (seqeval, IOB2), and what went wrong.
+    """Score models: strict entity precision, recall and F1 (seqeval, IOB2), and the mistakes.
 
-    Several models are compared on the same sentences by the paired bootstrap. Of an export that
-    was split the test part is read. Types are renamed
-    first, then ignored, in the data and in the predictions alike.
+    Several models are compared on the same sentences by the paired bootstrap. Of an export that was
+    split the test part is read. Types are renamed first, then ignored, in the data and in the
+    predictions.
 
-    Example: spanferry evaluate models/de models/base dev.iob2 --map-label OTH=MISC
+    Example: spanferry evaluate dev.iob2 --model models/de --model models/base --map-label OTH=MISC
     """
     # Takes seconds to import, which `--help` should not.
-    from training.data.dataset import map_labels, parse_label_map, rows_of  # noqa: PLC0415
-    from training.data.pseudo_labels import load_tagged  # noqa: PLC0415
+    from training.data.pseudo_labels import read_tagged  # noqa: PLC0415
     from training.data.splits import TRAIN  # noqa: PLC0415
     from training.evaluation.error_analysis import assess, better_by, names_in  # noqa: PLC0415
-    from training.evaluation.tagging_scores import source_side as load_source_side  # noqa: PLC0415
+    from training.evaluation.tagging_scores import source_side as read_source_side  # noqa: PLC0415
     from training.evaluation.tagging_scores import tag_data  # noqa: PLC0415
 
-    models, data = models_and_data(words)
-    labels = parse_label_map(rename or (), ignore or ())
-    dataset = load_source_side([each.path for each in data]) if source_side else load_test(data)
-    known = (
-        names_in(
-            row
-            for path in trained_on
-            for row in rows_of(map_labels(load_tagged(path, TRAIN), labels))
-        )
-        if trained_on
-        else None
-    )
-    assessments = {}
-    for model in models:
-        with progress(f"{model}: sentences tagged", len(dataset)) as advance:
-            tagged = tag_data(model, dataset, labels=labels, on_progress=advance)
-        assessments[model] = assess(tagged, known)
+    labels = LabelMap.parse(rename, ignore)
+    gold = read_source_side([Path(each) for each in data]) if source_side else read_test(data)
+    learned = (row for path in trained_on or () for row in read_tagged(path, TRAIN).mapped(labels))
+    known = names_in(learned) if trained_on else None
+    analyses = {}
+    for name in dict.fromkeys(model):
+        with progress(f"{name}: sentences tagged", len(gold)) as advance:
+            tagged = tag_data(name, gold, labels=labels, on_progress=advance)
+        analyses[name] = assess(tagged, known)
     differences = {
-        (first, second): better_by(assessments[first], assessments[second])
-        for first, second in combinations(assessments, 2)
+        (first, second): better_by(analyses[first], analyses[second])
+        for first, second in combinations(analyses, 2)
     }
-    answer = to_json(assessments, differences)
+    answer = to_json(analyses, differences)
     if out is not None:
         from ml_backend.report.evaluation_page import write_evaluation  # noqa: PLC0415
 
-        write_evaluation(out, answer, assessments)
+        write_evaluation(out, answer, analyses)
     if as_json:
         print_json(answer)
     else:
-        _print(assessments, differences)
+        _print(analyses, differences)
 
 
-class Data(NamedTuple):
-    """Where data are, and in which language if that was said."""
-
-    path: Path
-    lang: str | None = None
-
-    @classmethod
-    def parse(cls, word: str) -> Self:
-        """`dev.iob2` or `de=dev.iob2`; what is a file by its whole name is one."""
-        lang, equals, rest = word.partition("=")
-        if equals and LANG.fullmatch(lang) and not Path(word).exists():
-            return cls(Path(rest), lang)
-        return cls(Path(word))
-
-
-def load_test(data: Sequence[Data]) -> "Dataset":
-    """All of it as one dataset; of what was split, the test part."""
-    from training.data.dataset import in_language, load_export  # noqa: PLC0415
-    from training.data.pseudo_labels import together  # noqa: PLC0415
+def read_test(data: Sequence[str]) -> Rows:
+    """Read files, some as `LANG=FILE`, as one; of exports that were split, the test part."""
+    from training.data.dataset import read_rows  # noqa: PLC0415  takes seconds
     from training.data.splits import TEST  # noqa: PLC0415
 
-    loaded = ((load_export(each.path, TEST), each.lang) for each in data)
-    whole = together(
-        *(found if lang is None else in_language(found, lang) for found, lang in loaded)
-    )
-    assert whole is not None  # noqa: S101  there is at least one
-    return whole
-
-
-def models_and_data(words: Sequence[str]) -> tuple[list[str], list[Data]]:
-    """Part the words of the command line.
-
-    A model is the first word, a folder with a config.json, or, before any data, a name that is no
-    path: one on the hub.
-
-    Raises:
-        TrainingError: if there are no data.
-    """
-    models, data = list(words[:1]), list[Data]()
-    for word in words[1:]:
-        path, lang = Data.parse(word)
-        on_the_hub = not data and lang is None and not path.exists() and not path.suffix
-        if on_the_hub or (path / "config.json").is_file():
-            models.append(word)
+    parts = []
+    for word in data:
+        lang, equals, rest = word.partition("=")
+        if equals and LANG.fullmatch(lang) and not Path(word).exists():
+            parts.append(read_rows(Path(rest), TEST).in_language(lang))
         else:
-            data.append(Data(path, lang))
-    if not data:
-        raise TrainingError("evaluation data", "there are none", "Name files after the models")
-    return list(dict.fromkeys(models)), data
+            parts.append(read_rows(Path(word), TEST))
+    return Rows.joined(*parts)
 
 
 def to_json(
-    assessments: "dict[str, Assessment]", differences: "dict[tuple[str, str], Difference]"
+    analyses: "dict[str, ErrorAnalysis]", differences: "dict[tuple[str, str], Difference]"
 ) -> dict[str, object]:
     """The whole of a `--json` answer."""
     return {
         "schema": SCHEMA,
-        "models": [{"model": model, **found.to_json()} for model, found in assessments.items()],
+        "models": [{"model": model, **found.to_json()} for model, found in analyses.items()],
         "differences": [
             {"first": first, "second": second, **difference.to_json()}
             for (first, second), difference in differences.items()
@@ -170,33 +125,33 @@ def to_json(
 
 
 def _print(
-    assessments: "dict[str, Assessment]", differences: "dict[tuple[str, str], Difference]"
+    analyses: "dict[str, ErrorAnalysis]", differences: "dict[tuple[str, str], Difference]"
 ) -> None:
-    for model, assessment in assessments.items():
-        if len(assessments) > 1:
+    for model, analysis in analyses.items():
+        if len(analyses) > 1:
             console.print(f"\n{model}", highlight=False, markup=False)
-        _print_one(assessment)
+        _print_one(analysis)
     if differences:
         console.print(_comparison(differences))
 
 
-def _print_one(assessment: "Assessment") -> None:
+def _print_one(analysis: "ErrorAnalysis") -> None:
     from training.evaluation.error_analysis import KINDS  # noqa: PLC0415
 
-    low, high = assessment.interval.low, assessment.interval.high
+    low, high = analysis.interval.low, analysis.interval.high
     lines = [
-        str(assessment.scores),
+        str(analysis.scores),
         f"F1 with 95 % certainty from {100 * low:.2f} to {100 * high:.2f} (bootstrap)",
         *(
             f"{lang}: F1 {100 * scores.f1:.2f} on {scores.support} entities"
-            for lang, scores in assessment.by_language.items()
-            if len(assessment.by_language) > 1
+            for lang, scores in analysis.by_language.items()
+            if len(analysis.by_language) > 1
         ),
         "mistakes: "
-        + ", ".join(f"{len(assessment.mistakes_of(k))} {k.replace('_', ' ')}" for k in KINDS),
+        + ", ".join(f"{len(analysis.mistakes_of(k))} {k.replace('_', ' ')}" for k in KINDS),
     ]
-    if assessment.seen is not None and assessment.unseen is not None:
-        parts = (("names met in training", assessment.seen), ("new names", assessment.unseen))
+    if analysis.seen is not None and analysis.unseen is not None:
+        parts = (("names met in training", analysis.seen), ("new names", analysis.unseen))
         lines += [
             f"recall of {what}: {100 * r.share:.2f} ({r.found} of {r.of})" for what, r in parts
         ]

@@ -1,23 +1,46 @@
 """`spanferry train`: a tagger by one of the recipes, from exports, projections and gold."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ml_backend.cli import options
 from ml_backend.cli.console import bars, print_json
 from ml_backend.cli.console import out as console
-from ml_backend.cli.options import AsJson, IgnoreLabel, LabelMap
 from projection.errors import TrainingError
 from projection.io.folders import is_main_process
-from training.tagger.presets import DEFAULT, PRESETS
-from training.tagger.request import Order, carry_out
-from training.trainer.settings import LossName, Tracker
+from training.data.rows import LabelMap
+from training.tagger.presets import (
+    DEFAULT,
+    PRESETS,
+    STAGE_SETTINGS,
+    USE_SETTINGS,
+    changed,
+    preset_named,
+    read_setting,
+)
+from training.trainer.settings import Tracker, Tracking
 
 if TYPE_CHECKING:
-    from training.tagger.recipe_runner import Trained
-    from training.tagger.seeds import Seeds
+    from huggingface_hub import HfApi
+
+
+def _paths(text: str) -> list[Path]:
+    return [Path(each) for each in text.split(",")]
+
+
+RUN_SETTINGS: dict[str, Callable[[str], Any]] = {
+    "lang": str,
+    "lexicon": _paths,
+    "dev_share": float,
+    "stages": Path,
+    "log": Tracker,
+    "push_to_hub": str,
+}
+"""The settings of a training that are no part of its recipe, with what reads them."""
 
 
 def train(
@@ -29,12 +52,11 @@ def train(
         ),
     ],
     out: Annotated[
-        Path, typer.Option(help="Folder for the model, which must not exist yet; or for --seeds.")
+        Path, typer.Option(help="New folder for the model, or for the models of --seeds.")
     ],
     preset: Annotated[str, typer.Option(help=f"The recipe: {', '.join(PRESETS)}.")] = DEFAULT,
     english: Annotated[
-        list[Path] | None,
-        typer.Option(help="English gold: an IOB2 file; repeatable."),
+        list[Path] | None, typer.Option(help="English gold: an IOB2 file; repeatable.")
     ] = None,
     unlabelled: Annotated[
         list[Path] | None,
@@ -43,159 +65,107 @@ def train(
             "the other data]"
         ),
     ] = None,
-    lang: Annotated[
-        str | None,
-        typer.Option(help="Its language. [default: that of the data]"),
-    ] = None,
-    lexicon: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="For translated words: silver files, or two columns; repeatable. [default: the "
-            "bundled aligner's]"
-        ),
-    ] = None,
     dev: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Reviewed data that say when to stop; the best checkpoint is kept. Repeatable."
+            help="Reviewed data that decide when to stop; the best checkpoint is kept. Repeatable."
         ),
     ] = None,
-    dev_share: Annotated[
-        float,
-        typer.Option(help="Without --dev: hold out this share of what was reviewed."),
-    ] = 0.0,
     eval_on: Annotated[
         list[Path] | None,
-        typer.Option("--eval", help="Score on this afterwards; repeatable."),
+        typer.Option("--eval", help="Score the model on this; repeatable."),
     ] = None,
     base: Annotated[
         str | None,
         typer.Option(
-            help="Start from: a folder, a hub name, or mini, the bundled tagger. [default: the "
-            "recipe's]"
+            help="Model to start from: a folder, a hub name, or mini, the bundled tagger. "
+            "[default: the recipe's]"
         ),
     ] = None,
-    loss: Annotated[
-        LossName | None,
-        typer.Option(
-            help="Of the last stage: rw and gce for noisy labels, focal for hard tokens, ce all "
-            "alike."
-        ),
-    ] = None,
-    gamma: Annotated[float | None, typer.Option(help="Its strength.")] = None,
-    through_weight: Annotated[
-        bool,
-        typer.Option(
-            "--through-weight",
-            help="rw: let the gradient flow through the weight, too (a new head then stalls).",
-        ),
-    ] = False,
-    epochs: Annotated[
-        float | None,
-        typer.Option(help="Times the last stage goes through its data."),
-    ] = None,
-    freeze: Annotated[
-        int | None,
-        typer.Option(min=0, help="Lower encoder layers to leave as they are."),
-    ] = None,
-    freeze_embeddings: Annotated[
-        bool | None,
-        typer.Option(help="With frozen layers, leave the embeddings as they are, too."),
-    ] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Sentences a step.")] = None,
-    accumulate: Annotated[
-        int | None,
-        typer.Option(min=1, help="Batches to one optimiser step."),
-    ] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
-    max_length: Annotated[
-        int | None,
-        typer.Option(help="Subwords at once; longer is windowed."),
-    ] = None,
-    bf16: Annotated[bool, typer.Option("--bf16", help="Compute in bfloat16.")] = False,
-    numbers: Annotated[
+    settings: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
-            help="Any number, of all stages or of one: warmup=0.2, english.epochs=3; repeatable.",
+            help="Any other setting, of all stages or of one: freeze=6, english.epochs=3, "
+            "pseudo.weight=0.5, dev_share=0.1; repeatable. docs/training.md lists all.",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     seeds: Annotated[
         int | None,
-        typer.Option(help="Train this many models, from --seed on; mean and deviation of all."),
+        typer.Option(min=1, help="Train this many models, with seeds from --seed on."),
     ] = None,
-    stages: Annotated[
-        Path | None,
-        typer.Option(help="Keep the stages' models here: trainings that begin alike share them."),
-    ] = None,
-    log: Annotated[
-        Tracker | None,
-        typer.Option(help="Follow the training there. [default: tensorboard, if installed]"),
-    ] = None,
-    push_to_hub: Annotated[
-        str | None, typer.Option(help="Upload the model to this repository.")
-    ] = None,
-    rename: LabelMap = None,
-    ignore: IgnoreLabel = None,
-    as_json: AsJson = False,
+    rename: options.LabelMap = None,
+    ignore: options.IgnoreLabel = None,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Train a tagger on what people reviewed, and on what was projected.
+    """Train a tagger by a recipe: on English gold, on reviewed and on projected sentences.
 
-    An interrupted training goes on where it was when the same command is run again.
+    An interrupted training is resumed when the same command is run again.
 
     Example: spanferry train reviewed/ runs/news --english conll.iob2 --out models/de --seeds 5
     """
-    given = {
-        "base": base,
-        "loss": loss,
-        "gamma": gamma,
-        "through_weight": through_weight or None,
-        "epochs": epochs,
-        "freeze": freeze,
-        "freeze_embeddings": freeze_embeddings,
-        "batch_size": batch_size,
-        "accumulate": accumulate,
-        "learning_rate": learning_rate,
-        "max_length": max_length,
-        "bf16": bf16 or None,
-    }
-    order = Order(
-        data=tuple(data),
-        out=out,
-        preset=preset,
-        changes={k: v for k, v in given.items() if v is not None} | changes_of(numbers or ()),
-        english=tuple(english or ()),
-        unlabelled=tuple(unlabelled or ()),
-        lang=lang,
-        lexicon=tuple(lexicon or ()),
-        dev=tuple(dev or ()),
-        dev_share=dev_share,
-        held_out=tuple(eval_on or ()),
-        renames=tuple(rename or ()),
-        ignore=tuple(ignore or ()),
-        seed=seed,
-        seeds=seeds,
-        stages=stages,
-        tracker=log,
-        push_to=push_to_hub,
+    run, changes = split_settings(settings or ())
+    if run.get("push_to_hub") and seeds is not None:
+        fix = "Push one of the models afterwards"
+        raise TrainingError("--set push_to_hub", "several seeds make several models", fix)
+    recipe = changed(preset_named(preset), changes if base is None else {**changes, "base": base})
+    labels = LabelMap.parse(rename, ignore)
+    # These take seconds to import, which `--help` should not.
+    from training.data.dataset import read_all  # noqa: PLC0415
+    from training.data.splits import TEST  # noqa: PLC0415
+    from training.tagger.recipe_runner import train_preset  # noqa: PLC0415
+    from training.tagger.seeds import train_seeds  # noqa: PLC0415
+    from training.tagger.training_data import read_training_data  # noqa: PLC0415
+    from training.trainer.trainer import tracker_or_none  # noqa: PLC0415
+
+    tracker = tracker_or_none(run.get("log"))
+    held_out = read_all(eval_on, TEST).mapped(labels) if eval_on else None
+    given = read_training_data(
+        data,
+        english=english or (),
+        unlabelled=unlabelled or (),
+        dev=dev or (),
+        held_out=held_out,
+        labels=labels,
+        dev_share=run.get("dev_share", 0.0),
+        lexicon=run.get("lexicon", ()),
+        lang=run.get("lang"),
     )
+    with bars() if is_main_process() else nullcontext(_silence) as on_progress:
+        how: dict[str, Any] = {
+            "eval": held_out,
+            "stages": run.get("stages"),
+            "tracking": Tracking(tracker, out.parent / "runs" / out.name, out.name),
+            "on_progress": on_progress,
+        }
+        result = (
+            train_preset(recipe, given, out, seed=seed, **how)
+            if seeds is None
+            else train_seeds(recipe, given, out, range(seed, seed + seeds), **how)
+        )
     if not is_main_process():
-        carry_out(order, lambda _what, _done, _total: None)
         return
-    with bars() as on_progress:
-        result = carry_out(order, on_progress)
-    report(result, as_json=as_json)
+    if "push_to_hub" in run:
+        push_to_hub(out, run["push_to_hub"])
+    if as_json:
+        print_json(result.to_json())
+    else:
+        console.print(str(result), highlight=False, markup=False, soft_wrap=True)
 
 
-def changes_of(numbers: Iterable[str]) -> dict[str, Any]:
-    """`[STAGE.]NAME=VALUE` texts as the changes of a preset.
+def _silence(_what: str, _done: int, _total: int) -> None:
+    """Only the main of several processes shows progress."""
+
+
+def changes_of(texts: Iterable[str]) -> dict[str, str]:
+    """Read `[STAGE.]NAME=VALUE` texts as the changes of a preset.
 
     Raises:
         TrainingError: at a text that is not of that form.
     """
     changes = {}
-    for text in numbers:
+    for text in texts:
         name, equals, value = text.partition("=")
         if not (name and equals and value):
             raise TrainingError(f"--set {text}", "is not NAME=VALUE", "Such as target.epochs=2")
@@ -203,9 +173,27 @@ def changes_of(numbers: Iterable[str]) -> dict[str, Any]:
     return changes
 
 
-def report(result: "Trained | Seeds", *, as_json: bool) -> None:
-    """What was made, as one object or for people."""
-    if as_json:
-        print_json(result.to_json())
-    else:
-        console.print(str(result), highlight=False, markup=False, soft_wrap=True)
+def split_settings(texts: Iterable[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Part `NAME=VALUE` texts into the values of `RUN_SETTINGS` and the changes of a preset.
+
+    Raises:
+        TrainingError: at a name that is no setting, or a value that cannot be read.
+    """
+    changes = changes_of(texts)
+    run = {}
+    for key in [*changes]:
+        if key in RUN_SETTINGS:
+            run[key] = read_setting(key, RUN_SETTINGS[key], changes.pop(key))
+        elif key.rpartition(".")[2] not in (*STAGE_SETTINGS, *USE_SETTINGS):
+            known = ", ".join((*STAGE_SETTINGS, *USE_SETTINGS, *RUN_SETTINGS))
+            raise TrainingError(f"--set {key}", "no such setting", f"One of {known}")
+    return run, changes
+
+
+def push_to_hub(model: Path, repository: str, hub: "HfApi | None" = None) -> None:
+    """Upload a model folder with its card and record."""
+    from huggingface_hub import HfApi  # noqa: PLC0415  takes long, and is needed here only
+
+    hub = HfApi() if hub is None else hub
+    hub.create_repo(repository, exist_ok=True)
+    hub.upload_folder(repo_id=repository, folder_path=model)

@@ -42,9 +42,9 @@ from projection.pipeline.conflicts import Policy
 from projection.pipeline.projector import Projector
 from projection.pipeline.run import RunSummary, load_run, load_summary, project_corpus
 from projection.records import ParallelSentence, ReviewStatus
-from training.data.dataset import load_export
+from training.data.dataset import read_rows
 from training.data.iob2 import encode, write_iob2
-from training.evaluation.tagging_scores import Scores, evaluate
+from training.evaluation.tagging_scores import TaggingScores, evaluate
 from training.export.export import write_export
 from training.tagger.finetune import fine_tune
 from training.trainer.settings import FineTune, LossName
@@ -286,7 +286,7 @@ def walk_the_loop(demo: Demo) -> Figures:
     with demo.stages.stage("fine-tune a target model"):
         model = demo.folder / "model"
         base = bundled.path("tagger")
-        fine_tune(load_export(export), replace(TARGET_RECIPE, base=str(base)), model)
+        fine_tune(read_rows(export), replace(TARGET_RECIPE, base=str(base)), model)
     with demo.stages.stage("evaluate before and after"):
         model_f1 = compare(base, model, held_out, demo.folder / "held-out")
     with demo.stages.stage("serve the new model"):
@@ -387,7 +387,7 @@ def f1_on(model: Path, gold: Sequence[GoldSentence], file: Path) -> float:
     encoded = [encode(g.sentence.target, g.target_entities, g.sentence.target_lang) for g in gold]
     path.parent.mkdir(exist_ok=True)
     write_iob2(((e.tokens, e.tags) for e in encoded), path)
-    scores: Scores = evaluate(model, path)
+    scores: TaggingScores = evaluate(model, path)
     return scores.f1
 
 

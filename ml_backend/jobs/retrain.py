@@ -31,12 +31,14 @@ from projection.io.files import parse_object
 from projection.io.gold import GoldSentence
 from projection.records import Entity, ReviewedSentence
 from training.data.adjudication import adjudicate
-from training.data.dataset import SUMMARY, Row, dataset_of, row_of
+from training.data.dataset import SUMMARY
 from training.data.reviewed import read_reviews
+from training.data.rows import Row, Rows, row_of
 from training.data.splits import TRAIN, Shares, split
 from training.export.export import ExportSettings, write_export
 from training.tagger.presets import DEFAULT, PRESETS, Preset, changed
-from training.tagger.recipe_runner import TrainingData, train_preset
+from training.tagger.recipe_runner import train_preset
+from training.tagger.training_data import TrainingData
 from training.trainer.trainer import OnProgress
 
 log = logging.getLogger(__name__)
@@ -181,7 +183,7 @@ class Retraining:
         self, material: Sequence[ReviewedSentence], labels: Collection[str], out: Path
     ) -> None:
         if not out.exists():
-            data = TrainingData(reviewed=dataset_of(_rows(material), labels))
+            data = TrainingData(reviewed=Rows.of(_rows(material), labels))
             train_preset(self._recipe(len(material)), data, out, on_progress=self.on_progress)
 
     def _recipe(self, sentences: int) -> Preset:

@@ -19,7 +19,7 @@ from ml_backend.report.page import environment
 from projection.io.files import atomic_write, json_line, write_json
 from projection.io.records_json import Json
 from projection.records import ReviewStatus
-from training.evaluation.error_analysis import EXAMPLES, KINDS, Assessment, Mistake
+from training.evaluation.error_analysis import EXAMPLES, KINDS, ErrorAnalysis, TaggingMistake
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +43,7 @@ MEANINGS = {
 
 
 def write_evaluation(
-    out: Path, figures: Mapping[str, object], assessments: Mapping[str, Assessment]
+    out: Path, figures: Mapping[str, object], assessments: Mapping[str, ErrorAnalysis]
 ) -> None:
     """Write all three files, the page last; each replaces an older one as a whole.
 
@@ -63,7 +63,7 @@ def write_evaluation(
         file.write(page(figures, assessments))
 
 
-def page(figures: Mapping[str, object], assessments: Mapping[str, Assessment]) -> str:
+def page(figures: Mapping[str, object], assessments: Mapping[str, ErrorAnalysis]) -> str:
     """The whole page, with a plot if matplotlib is installed. What comes from data is escaped."""
     made = environment().get_template("evaluation.html")
     return made.render(
@@ -79,7 +79,7 @@ def page(figures: Mapping[str, object], assessments: Mapping[str, Assessment]) -
     )
 
 
-def marked(mistake: Mistake) -> Markup:
+def marked(mistake: TaggingMistake) -> Markup:
     """The sentence with the gold entity underlined and the predicted one shaded."""
     words = []
     for place, token in enumerate(mistake.row.tokens):
@@ -91,13 +91,13 @@ def marked(mistake: Mistake) -> Markup:
     return Markup(" ").join(words)
 
 
-def _mistakes(assessments: Mapping[str, Assessment]) -> Iterator[Json]:
+def _mistakes(assessments: Mapping[str, ErrorAnalysis]) -> Iterator[Json]:
     for model, assessment in assessments.items():
         for mistake in assessment.mistakes:
             yield {"model": model, "kind": mistake.outcome.value, **mistake.to_json()}
 
 
-def _plots(assessments: Mapping[str, Assessment]) -> dict[str, Markup]:
+def _plots(assessments: Mapping[str, ErrorAnalysis]) -> dict[str, Markup]:
     if not plots.can_plot():
         return {}
 
@@ -115,19 +115,19 @@ def _plots(assessments: Mapping[str, Assessment]) -> dict[str, Markup]:
     }
 
 
-def _f1_of(found: Assessment) -> dict[str, float]:
+def _f1_of(found: ErrorAnalysis) -> dict[str, float]:
     """F1 of each type and, where there are several, of each language."""
     by_type = {label: scores.f1 for label, scores in found.scores.by_type.items()}
     by_language = {lang: scores.f1 for lang, scores in found.by_language.items()}
     return by_type | (by_language if len(by_language) > 1 else {})
 
 
-def _groups(assessments: Mapping[str, Assessment]) -> list[str]:
+def _groups(assessments: Mapping[str, ErrorAnalysis]) -> list[str]:
     """The types, then the languages, that any of the models was judged on."""
     return list(dict.fromkeys(name for each in assessments.values() for name in _f1_of(each)))
 
 
-def _draw_groups(figure: "Figure", assessments: Mapping[str, Assessment]) -> None:
+def _draw_groups(figure: "Figure", assessments: Mapping[str, ErrorAnalysis]) -> None:
     """A mark of its own for each model."""
     axes: Axes = figure.subplots()
     groups = _groups(assessments)
@@ -145,7 +145,7 @@ def _draw_groups(figure: "Figure", assessments: Mapping[str, Assessment]) -> Non
         axes.legend(loc="upper left", bbox_to_anchor=(0, -0.3), ncols=2)
 
 
-def _draw_mistakes(figure: "Figure", assessments: Mapping[str, Assessment]) -> None:
+def _draw_mistakes(figure: "Figure", assessments: Mapping[str, ErrorAnalysis]) -> None:
     """How many mistakes of each kind, one bar a model."""
     axes: Axes = figure.subplots()
     starts = [0] * len(assessments)
@@ -161,7 +161,7 @@ def _draw_mistakes(figure: "Figure", assessments: Mapping[str, Assessment]) -> N
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(KINDS))
 
 
-def _draw_scores(figure: "Figure", assessments: Mapping[str, Assessment]) -> None:
+def _draw_scores(figure: "Figure", assessments: Mapping[str, ErrorAnalysis]) -> None:
     axes: Axes = figure.subplots()
     rows = range(len(assessments))
     f1 = [100 * each.scores.f1 for each in assessments.values()]

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from datasets import Dataset
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
     BertConfig,
@@ -20,8 +19,8 @@ from transformers import (
     RobertaModel,
 )
 
-from training.data.dataset import Row, dataset_of, rows_of
 from training.data.iob2 import write_iob2
+from training.data.rows import Row, Rows
 
 FIRST = {"PER": ("Ba", "Do", "Fi"), "LOC": ("Ku", "Le", "Mo"), "ORG": ("Ra", "Si", "Ta")}
 SYLLABLES = ("ba", "do", "fi", "ku", "le", "mo", "ra", "si", "ta")
@@ -54,41 +53,41 @@ def made_sentence(rng: random.Random, number: int) -> Row:
 
 
 @pytest.fixture(scope="session")
-def made_data() -> Callable[[int, int], Dataset]:
-    """`made_data(sentences, seed)`: a dataset in the small language."""
+def made_data() -> Callable[[int, int], Rows]:
+    """`made_data(sentences, seed)`: rows in the small language."""
 
-    def make(sentences: int, seed: int) -> Dataset:
+    def make(sentences: int, seed: int) -> Rows:
         rng = random.Random(seed)
-        return dataset_of([made_sentence(rng, i) for i in range(sentences)])
+        return Rows.of(made_sentence(rng, i) for i in range(sentences))
 
     return make
 
 
 @pytest.fixture
-def corpus(made_data: Callable[[int, int], Dataset], tmp_path: Path) -> Path:
+def corpus(made_data: Callable[[int, int], Rows], tmp_path: Path) -> Path:
     """An IOB2 file of the small language."""
     return written(made_data(24, 1), tmp_path / "data.iob2")
 
 
 @pytest.fixture
-def held_out(made_data: Callable[[int, int], Dataset], tmp_path: Path) -> Path:
+def held_out(made_data: Callable[[int, int], Rows], tmp_path: Path) -> Path:
     """Another one, with other sentences."""
     return written(made_data(24, 2), tmp_path / "test.iob2")
 
 
-def written(dataset: Dataset, path: Path) -> Path:
-    write_iob2((row.tagged for row in rows_of(dataset)), path)
+def written(rows: Rows, path: Path) -> Path:
+    write_iob2((row.tagged for row in rows), path)
     return path
 
 
 @pytest.fixture(scope="session")
-def tokenizer(made_data: Callable[[int, int], Dataset]) -> PreTrainedTokenizerFast:
+def tokenizer(made_data: Callable[[int, int], Rows]) -> PreTrainedTokenizerFast:
     """A WordPiece tokenizer trained on the small language: names fall into several subwords."""
     backend = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     backend.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     trainer = trainers.WordPieceTrainer(vocab_size=120, special_tokens=SPECIAL, show_progress=False)
-    texts = [" ".join(row["tokens"]) for row in made_data(200, 99)]
+    texts = [" ".join(row.tokens) for row in made_data(200, 99)]
     backend.train_from_iterator(texts, trainer)
     backend.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]

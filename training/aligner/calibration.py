@@ -20,7 +20,7 @@ from projection.io.gold import GoldSentence
 from projection.records import Entity, ParallelSentence, Projection, ReviewedSentence, Span
 from training.aligner.silver import SilverSentence
 from training.data.adjudication import newest_decisions
-from training.evaluation.reliability import Assessment, reliability
+from training.evaluation.reliability import Recalibration, reliability
 
 FEWEST = 50  # examples in all
 FEWEST_OF_EACH = 10  # right ones, and wrong ones
@@ -196,10 +196,10 @@ def cross_validated(examples: Sequence[Example]) -> list[float]:
     ]
 
 
-def assess(examples: Sequence[Example], before: Calibration) -> Assessment:
+def assess(examples: Sequence[Example], before: Calibration) -> Recalibration:
     """Compare the confidences of `before` with those of `fit`, cross-validated."""
     right = [is_right for _, is_right in examples]
-    return Assessment(
+    return Recalibration(
         reliability([before.probability(signals) for signals, _ in examples], right),
         reliability(cross_validated(examples), right),
     )

@@ -1,8 +1,7 @@
-"""One decision a sentence where several people decided, and what they disagree on.
+"""Adjudication: one decision a sentence where annotators disagree, by a policy.
 
-Where all who decided agree there is nothing to settle. Elsewhere a policy settles it: the latest
-decision, a majority, or a named reviewer. Where the policy has no answer (a tie, or the reviewer
-has not decided) the latest decision holds, and the disagreement stays open for people to settle.
+Where the policy has no answer (a tie, or the reviewer has not decided) the latest decision holds,
+and the disagreement stays open.
 """
 
 from collections import Counter, defaultdict
@@ -18,7 +17,7 @@ Mark = tuple[Span, str]
 
 
 class AdjudicationPolicy(StrEnum):
-    """Whose word holds where annotators disagree."""
+    """Which decision holds where annotators disagree."""
 
     LATEST = "latest"  # who decided last
     MAJORITY = "majority"  # more than half, label by label
@@ -27,10 +26,9 @@ class AdjudicationPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """What the annotators of one sentence do not agree on.
+    """A sentence whose annotators disagree; `differs` is a text that says who has what.
 
-    `annotators` are all who decided, `differs` says in plain words who has what. `settled` tells
-    whether the policy had an answer; where it had none the latest decision stands in for one.
+    If not `settled` the policy had no answer, and the latest decision holds.
     """
 
     sentence_id: str
@@ -55,21 +53,19 @@ def adjudicate(
     *,
     reviewer: str | None = None,
 ) -> Adjudicated:
-    """Settle every sentence: by agreement, else by `policy`, else by the latest decision.
+    """Decide every sentence: by agreement, else by `policy`, else by the latest decision.
 
-    An annotator has one voice, the newest decision. Two agree if both call the sentence unusable,
-    or both left the same spans with the same labels. Skipping decides nothing: it only stands where
-    nobody decided.
+    The newest decision of each annotator counts. Two agree if both call the sentence unusable, or
+    both have the same spans and labels. A skipped sentence is no decision.
 
-    By majority the annotators first decide whether the sentence is usable; then a label stands if
-    more than half of those who found it usable have it. Half and half, the latest of them decides,
-    and `notes` say so. Two labels that overlap only stand together if somebody marked both. If what
-    comes out is nobody's own, `annotator` joins all with `+`.
+    Under `majority` the annotators first vote on whether the sentence is usable; then a label holds
+    if more than half of those who found it usable have it. At half the latest of them decides, and
+    `notes` say so. If nobody has the result, `annotator` joins all with `+`.
 
     Args:
         reviewed: in any order, any number a sentence.
-        policy: whose word holds.
-        reviewer: the annotator whose word holds under the policy `reviewer`, and only there.
+        policy: which decision holds.
+        reviewer: the annotator whose decisions hold; for the policy `reviewer` only.
 
     Raises:
         TrainingError: if a reviewer is missing, needless, or has decided nothing though there is
@@ -103,18 +99,15 @@ def adjudicate(
 
 
 def newest_decisions(reviewed: Iterable[ReviewedSentence]) -> list[ReviewedSentence]:
-    """One annotation a sentence, in the order sentences first appear.
+    """Return the newest decision on each sentence, in order of first appearance.
 
-    The newest wins, but skipping decides nothing: it only stands where nobody decided.
+    A skipped sentence counts only where nobody decided.
     """
     return [max(group, key=_decisiveness) for group in by_sentence(reviewed)]
 
 
 def by_sentence(reviewed: Iterable[ReviewedSentence]) -> list[list[ReviewedSentence]]:
-    """The reviews of each sentence, in the order sentences first appear.
-
-    A sentence is known by id, origin and target: two may share an id by chance.
-    """
+    """Group reviews by id, origin and target of their sentence, in order of first appearance."""
     groups: defaultdict[tuple[str, str, str], list[ReviewedSentence]] = defaultdict(list)
     for review in reviewed:
         pair = review.sentence
@@ -123,9 +116,9 @@ def by_sentence(reviewed: Iterable[ReviewedSentence]) -> list[list[ReviewedSente
 
 
 def opinions(group: Iterable[ReviewedSentence]) -> list[ReviewedSentence]:
-    """The newest decision of each annotator of one sentence, oldest first.
+    """Return the newest decision of each annotator of one sentence, oldest first.
 
-    Skipped sentences and those nobody saw are no decisions.
+    Skipped and unseen sentences are no decisions.
     """
     newest: dict[str, ReviewedSentence] = {}
     for review in group:
@@ -136,24 +129,24 @@ def opinions(group: Iterable[ReviewedSentence]) -> list[ReviewedSentence]:
 
 
 def decisions(reviewed: Iterable[ReviewedSentence]) -> list[ReviewedSentence]:
-    """The newest decision of each annotator on each sentence."""
+    """Return the newest decision of each annotator on each sentence."""
     return [voice for group in by_sentence(reviewed) for voice in opinions(group)]
 
 
 def marks_of(entities: Iterable[Entity] | None) -> frozenset[Mark]:
-    """Spans and labels, without scores."""
+    """Return spans and labels, without scores."""
     return frozenset((entity.span, entity.label) for entity in entities or ())
 
 
 def _position(voice: ReviewedSentence) -> frozenset[Mark] | None:
-    """What counts when voices are compared; None: unusable, and then labels do not matter."""
+    """Return what is compared between annotators; None: unusable."""
     return marks_of(voice.entities) if voice.usable else None
 
 
 def _settle(
     voices: Sequence[ReviewedSentence], policy: AdjudicationPolicy, reviewer: str | None
 ) -> tuple[ReviewedSentence, bool]:
-    """The answer, and whether the policy had one. `voices` are oldest first and disagree."""
+    """Return the decision, and whether it is the policy's. `voices` are oldest first."""
     latest = voices[-1]
     if policy is AdjudicationPolicy.MAJORITY:
         return _majority(voices)
@@ -185,7 +178,7 @@ def _majority(voices: Sequence[ReviewedSentence]) -> tuple[ReviewedSentence, boo
 
 
 def _with_marks(usable: Sequence[ReviewedSentence], marks: set[Mark]) -> ReviewedSentence:
-    """The newest review with exactly these marks, or one put together from all."""
+    """Return the newest review with exactly these marks, or one made from all."""
     for voice in reversed(usable):
         if marks_of(voice.entities) == marks:
             return voice
@@ -207,7 +200,7 @@ def _with_marks(usable: Sequence[ReviewedSentence], marks: set[Mark]) -> Reviewe
 def _provenance(
     usable: Sequence[ReviewedSentence], marks: Sequence[Mark]
 ) -> tuple[Provenance, ...]:
-    """Where the marks come from, by the newest review that has each; empty if one is unknown."""
+    """Return the provenance of each mark in the newest review; empty if one is unknown."""
     known: dict[Mark, Provenance] = {}
     for voice in usable:
         # Reviews of older exports have none.
@@ -234,7 +227,7 @@ def _disagreement(voices: Sequence[ReviewedSentence], *, settled: bool) -> Disag
 
 
 def _differences(voices: Sequence[ReviewedSentence]) -> Iterator[str]:
-    """One text a place of the sentence on which they differ: who has what there."""
+    """Yield for every place where annotators differ a text of who has what."""
     if len({voice.usable for voice in voices}) == 2:
         yield _who_has((v.annotator, "usable" if v.usable else "unusable") for v in voices)
     usable = [voice for voice in voices if voice.usable]
@@ -251,7 +244,7 @@ def _differences(voices: Sequence[ReviewedSentence]) -> Iterator[str]:
 
 
 def _places(marks: Iterable[Mark]) -> list[list[Mark]]:
-    """Marks in the order of the text, those that overlap together."""
+    """Group overlapping marks, in the order of the text."""
     places: list[list[Mark]] = []
     end = 0
     for mark in sorted(marks):
@@ -278,7 +271,7 @@ def _shown(mark: Mark, text: str) -> str:
 
 
 def _decisiveness(review: ReviewedSentence) -> tuple[int, datetime, int, str]:
-    """Orders the reviews of a sentence; the name settles what was decided at the same moment."""
+    """Sort key of the reviews of a sentence: the highest is the decision that holds."""
     if review.judged or review.status is ReviewStatus.UNUSABLE:
         rank = 2
     else:
@@ -288,7 +281,7 @@ def _decisiveness(review: ReviewedSentence) -> tuple[int, datetime, int, str]:
 
 
 def moment(review: ReviewedSentence) -> datetime:
-    """When the review was last changed; before all times if that is unknown.
+    """Return when the review was last changed; the least time if unknown.
 
     Raises:
         TrainingError: if the time is not ISO 8601.

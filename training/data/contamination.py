@@ -1,16 +1,12 @@
-"""Finds sentences of a training corpus that stand in the gold a model will be measured on.
+"""Finds sentences of a training corpus that are in the gold a model will be measured on.
 
-Texts are compared without case, spaces and punctuation, and Chinese without the difference of its
-scripts. Two rules, the same on both sides of a pair:
+Texts are compared without case, spaces and punctuation, and Chinese in simplified characters. Two
+rules, for both sides of a pair:
 
-- the whole sentence is a gold sentence, if it is long enough to be no accident: `Thank you very
-  much.` is in every corpus;
-- it shares a run of `RUN` words with one, which finds sentences that were split or joined
-  differently, or are quoted. So do a few formulas of parliaments, at little loss.
+- the whole sentence is a gold sentence that is not too short (`Thank you very much.`);
+- it shares a run of `RUN` words with one: it is quoted, or was split differently.
 
-Not found: another translation of a gold sentence, a paraphrase, one with a word exchanged every
-dozen words, and in Chinese and Japanese, which have no words to count, anything but the whole
-sentence.
+Not found: translations, paraphrases, and in Chinese and Japanese all but whole sentences.
 """
 
 import unicodedata
@@ -41,8 +37,8 @@ _UNIT = regex.compile(rf"{_HAN}|(?:(?!{_HAN})[\p{{L}}\p{{N}}\p{{M}}])+")
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
-    """A sentence of a corpus, and the gold it is or quotes, each as file and line."""
+class GoldMatch:
+    """A sentence of a corpus and the gold sentence it equals or quotes, each as file and line."""
 
     place: str
     gold: str
@@ -52,11 +48,8 @@ class Match:
 
 
 @dataclass(slots=True)
-class Gold:
-    """Fingerprints of gold sentences and of their runs of words, with file and line of each.
-
-    They are Python's own, of 64 bits, and mean nothing to another process.
-    """
+class GoldIndex:
+    """Hashes (of this process) of gold sentences and their runs of words, with file and line."""
 
     sentences: dict[int, str] = field(default_factory=dict)
     runs: dict[int, str] = field(default_factory=dict)
@@ -75,7 +68,7 @@ class Gold:
         return gold
 
     def add(self, text: str, place: str) -> None:
-        """Remember a gold sentence; the first place of what comes twice is kept."""
+        """Add a gold sentence; of equal ones the first place is kept."""
         words = words_of(text)
         if is_telling(words):
             self.sentences.setdefault(fingerprint(words), place)
@@ -83,20 +76,20 @@ class Gold:
             self.runs.setdefault(run, place)
 
     def place_of(self, text: str) -> str | None:
-        """File and line of the gold sentence that `text` is or shares a run of words with."""
+        """Return file and line of the gold sentence that `text` equals or quotes."""
         words = words_of(text)
         if is_telling(words) and (place := self.sentences.get(fingerprint(words))) is not None:
             return place
         return next((self.runs[run] for run in runs_of(words) if run in self.runs), None)
 
-    def match(self, sentence: ParallelSentence) -> Match | None:
-        """The gold that one side of a sentence pair is, or quotes."""
+    def match(self, sentence: ParallelSentence) -> GoldMatch | None:
+        """Return the gold that one side of a sentence pair equals or quotes."""
         place = self.place_of(sentence.source) or self.place_of(sentence.target)
-        return None if place is None else Match(sentence.origin, place)
+        return None if place is None else GoldMatch(sentence.origin, place)
 
 
 def gold_texts(path: Path) -> Iterator[tuple[str, str]]:
-    """Every text of a gold file with its place; of sentence pairs both sides."""
+    """Yield every text of a gold file with its place; of sentence pairs both sides."""
     if path.name.removesuffix(".gz").endswith(".jsonl"):
         for sentence in read_jsonl_corpus(path):
             yield sentence.origin, sentence.source
@@ -107,34 +100,34 @@ def gold_texts(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def words_of(text: str) -> list[str]:
-    """What is compared: runs of letters and digits, in lower case and simplified characters."""
+    """Return runs of letters and digits, in lower case and simplified characters."""
     plain = unicodedata.normalize("NFKC", text).lower()
     words: list[str] = _WORD.findall(plain if plain.isascii() else simplified(plain))
     return words
 
 
 def is_telling(words: Iterable[str]) -> bool:
-    """Whether a sentence is so long that nobody writes it twice by chance."""
+    """Return whether a sentence is too long to be written twice by chance."""
     units = [unit for word in words for unit in _UNIT.findall(word)]
     letters = sum(2 if regex.match(_HAN, unit) else len(unit) for unit in units)
     return len(units) >= LEAST_WORDS and letters >= LEAST_LETTERS
 
 
 def runs_of(words: list[str]) -> Iterator[int]:
-    """Fingerprints of all runs of `RUN` words."""
+    """Yield the hashes of all runs of `RUN` words."""
     for start in range(len(words) - RUN + 1):
         yield hash(" ".join(words[start : start + RUN]))
 
 
 def fingerprint(words: Iterable[str]) -> int:
-    """That of a sentence, wherever its spaces were."""
+    """Return the hash of a sentence, wherever its spaces were."""
     return hash("".join(words))
 
 
 def screened(
-    sentences: Iterable[tuple[ParallelSentence, T]], gold: Gold, matches: list[Match]
+    sentences: Iterable[tuple[ParallelSentence, T]], gold: GoldIndex, matches: list[GoldMatch]
 ) -> Iterator[tuple[ParallelSentence, T]]:
-    """The sentences that are not gold, with what goes with them; the others go to `matches`."""
+    """Yield the sentences (with what goes with them) that are not gold; others go to `matches`."""
     for sentence, rest in sentences:
         match = gold.match(sentence)
         if match is None:
@@ -143,7 +136,7 @@ def screened(
             matches.append(match)
 
 
-def refuse(matches: Sequence[Match]) -> None:
+def refuse(matches: Sequence[GoldMatch]) -> None:
     """Stop if sentences of the corpora are gold.
 
     Raises:
@@ -160,8 +153,8 @@ def refuse(matches: Sequence[Match]) -> None:
     )
 
 
-def counted(matches: Sequence[Match]) -> str:
-    """How many sentences are gold, or quote it, for each gold file."""
+def counted(matches: Sequence[GoldMatch]) -> str:
+    """Return a message: how many sentences equal or quote gold, for each gold file."""
     by_file = Counter(match.gold.rpartition(":")[0] for match in matches)
     counts = ", ".join(f"{count} of {name}" for name, count in by_file.most_common())
     return (

@@ -1,9 +1,8 @@
 """IOB2 (CoNLL) tags: from character spans and back, and strict files of them.
 
 One token a line, a tab, its tag; an empty line after every sentence. `B-X` opens an entity of type
-X, `I-X` continues one, `O` is outside (Tjong Kim Sang & Veenstra 1999). Words are those of
-`projection.text.words`, nothing else. Before its first token a sentence may have comment lines,
-`# key = value`, as in CoNLL-U.
+X, `I-X` continues one, `O` is outside (Tjong Kim Sang & Veenstra 1999). Comment lines before the
+first token of a sentence are `# key = value`, as in CoNLL-U.
 """
 
 import re
@@ -38,7 +37,7 @@ class MisfitKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """An entity that IOB2 could not hold exactly, and why, in words that name it."""
+    """An entity that IOB2 could not hold exactly, and the reason as a text that names it."""
 
     kind: MisfitKind
     entity: Entity
@@ -46,10 +45,7 @@ class Misfit:
 
 
 class Encoded(NamedTuple):
-    """A sentence as parallel tokens and tags, with what was lost or changed on the way.
-
-    `owners` is parallel to both: the place in the entities given of the one that has the token.
-    """
+    """Parallel tokens, tags and `owners` (index of the entity of a token), and what was lost."""
 
     tokens: tuple[str, ...]
     tags: tuple[str, ...]
@@ -58,10 +54,7 @@ class Encoded(NamedTuple):
 
 
 class TaggedSentence(NamedTuple):
-    """A sentence: parallel tokens and tags, its comments, and the line its first token stands on.
-
-    `line` is 0 before the sentence is in a file.
-    """
+    """A sentence: tokens, tags, comments, and the line of its first token (0: not in a file)."""
 
     tokens: tuple[str, ...]
     tags: tuple[str, ...]
@@ -78,11 +71,11 @@ class Chunk(NamedTuple):
 
 
 def encode(text: str, entities: Iterable[Entity], lang: str) -> Encoded:
-    """Tags for the words of `text`.
+    """Tag the words of `text`.
 
     A span that cuts a word is widened to it. Of entities that share a word the one with more words
-    stays, then the one with the higher score (a person's has none and counts as 1). Everything that
-    changed is in `misfits`, in the order of the text.
+    stays, then the one with the higher score (none counts as 1). Changes are in `misfits`, in the
+    order of the text.
     """
     words, given = word_spans(text, lang), tuple(entities)
     tags = [OUTSIDE] * len(words)
@@ -122,7 +115,7 @@ def _precedence(
 
 
 def decode(text: str, tags: Sequence[str], lang: str) -> tuple[Entity, ...]:
-    """The entities that strict IOB2 `tags` of the words of `text` stand for.
+    """Return the entities of strict IOB2 `tags` of the words of `text`.
 
     Raises:
         TrainingError: if there is not one tag a word, or they are not IOB2.
@@ -137,10 +130,9 @@ def decode(text: str, tags: Sequence[str], lang: str) -> tuple[Entity, ...]:
 
 
 def in_words(tokens: Sequence[str], tags: Sequence[str], lang: str) -> list[tuple[str, str]]:
-    """Tokens with their tags, parted into words as running text in `lang` is when it is tagged.
+    """Split tokens such as `Yahoo!` into the words a tagger reads, each with its tag.
 
-    Corpora count `J.` or `Yahoo!` as one token; a tagger reads two words, and must know the tag of
-    both. A token that holds no word is left as it is.
+    A token without a word is left as it is.
     """
     parted: list[tuple[str, str]] = []
     for token, tag in zip(tokens, tags, strict=True):
@@ -151,7 +143,7 @@ def in_words(tokens: Sequence[str], tags: Sequence[str], lang: str) -> list[tupl
 
 
 def chunks(tags: Sequence[str]) -> list[Chunk]:
-    """The entities in `tags`. As in strict scoring, an `I-` that continues nothing is no entity."""
+    """Return the entities in `tags`; as in strict scoring, a stray `I-` is none."""
     found: list[Chunk] = []
     for i, tag in enumerate(tags):
         prefix, _, label = tag.partition("-")
@@ -163,7 +155,7 @@ def chunks(tags: Sequence[str]) -> list[Chunk]:
 
 
 def tag_fault(tag: str, before: str) -> str | None:
-    """What is wrong with `tag` after the tag `before`, or None."""
+    """Return what is wrong with `tag` after the tag `before`, or None."""
     prefix, dash, label = tag.partition("-")
     if tag == OUTSIDE:
         return None
@@ -181,20 +173,19 @@ def _refuse_bad_tags(tags: Sequence[str], where: str) -> None:
 
 
 def tag_names(labels: Iterable[str]) -> list[str]:
-    """The tags of a set of entity types: `O`, then `B-` and `I-` of each, sorted."""
+    """Return the tags of entity types: `O`, then `B-` and `I-` of each, sorted."""
     return [OUTSIDE, *(f"{prefix}-{label}" for label in sorted(set(labels)) for prefix in "BI")]
 
 
 def labels_of(tags: Iterable[str]) -> set[str]:
-    """The entity types that `tags` speak of."""
+    """Return the entity types of `tags`."""
     return {tag.partition("-")[2] for tag in tags} - {""}
 
 
 def read_iob2(path: Path) -> Iterator[TaggedSentence]:
     """Read a file of two columns, token and tag, parted by a tab or by spaces.
 
-    A sentence that is only the document mark `-DOCSTART-` is passed over, and so are comments that
-    no sentence follows.
+    `-DOCSTART-` sentences and comments without a sentence are skipped.
 
     Raises:
         CorpusError: naming file and line, at the first line that is not strict IOB2.
@@ -226,17 +217,14 @@ def _read_sentence(
         where = f"{path}:{number}"
         token, tag = _columns(where, line)
         if fault := tag_fault(tag, before):
-            raise CorpusError(where, fault, _FIXES[fault.startswith("unknown")])
+            fix = "Begin every entity with B-; convert files in IOB1 first"
+            if fault.startswith("unknown"):
+                fix = "Tags are O, B-TYPE and I-TYPE"
+            raise CorpusError(where, fault, fix)
         rows.append((token, tag))
         before = tag
     tokens, tags = zip(*rows, strict=True)
     return TaggedSentence(tokens, tags, block[0][0], comments)
-
-
-_FIXES = {
-    True: "Tags are O, B-TYPE and I-TYPE",
-    False: "IOB2 begins every entity with B-; a file in IOB1 must be converted first",
-}
 
 
 def _columns(where: str, line: str) -> tuple[str, str]:

@@ -1,7 +1,7 @@
-"""What a tagger gets right and wrong on gold data, how sure that is, and whether another is better.
+"""Strict scores of a tagger with intervals, its mistakes by kind, and comparisons of taggers.
 
-Scores are strict (exact borders and type). Every entity that is not right is a mistake of one kind:
-`wrong_border`, `wrong_label`, `missing` or `spurious` (`projection.evaluation.scores.Outcome`).
+The kinds are `wrong_border`, `wrong_label`, `missing` and `spurious`
+(`projection.evaluation.matching.Outcome`).
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -14,23 +14,22 @@ from projection.evaluation.matching import EXACT, MISTAKES, TAGGING_STEPS, Match
 from projection.evaluation.scores import DRAWS, Interval, bootstrap, f1_of, interval_of, resampled
 from projection.io.records_json import Json
 from projection.records import Entity, Span
-from training.data.dataset import Row
 from training.data.iob2 import chunks
-from training.evaluation.tagging_scores import Scores, Tagged, score
+from training.data.rows import Row
+from training.evaluation.tagging_scores import Tagged, TaggingScores, score
 
 EXAMPLES = 5  # of each kind of mistake, in the JSON form
 KINDS = tuple(kind for kind in MISTAKES if kind is not Outcome.WRONG_MENTION)
 
 Name = tuple[str, str]
-"""How an entity is known: its words as written, parted by a space, and its type."""
+"""An entity as text: its tokens, joined by spaces, and its type."""
 
 
 @dataclass(frozen=True, slots=True)
-class Mistake:
-    """A gold entity that was not found as it is, a prediction that is not right, or both at once.
+class TaggingMistake:
+    """A gold entity (None: spurious) and a prediction (None: missing) that is not equal to it.
 
-    Spans count tokens of `row`. `gold` is None for what is spurious, `predicted` for what is
-    missing.
+    Spans count tokens of `row`.
     """
 
     outcome: Outcome
@@ -39,7 +38,7 @@ class Mistake:
     predicted: Entity | None
 
     def to_json(self) -> Json:
-        """The sentence, and the phrases in it."""
+        """Return the sentence, and the phrases in it."""
         return {
             "id": self.row.id,
             "lang": self.row.lang,
@@ -51,7 +50,7 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """How many of some gold entities were found exactly."""
+    """The numbers of gold entities that were found exactly, and of all."""
 
     found: int
     of: int
@@ -62,33 +61,33 @@ class Recall:
         return self.found / self.of if self.of else 0.0
 
     def to_json(self) -> Json:
-        """With the share."""
+        """Return the counts and the share."""
         return {**asdict(self), "share": self.share}
 
 
 @dataclass(frozen=True, slots=True)
-class Assessment:
-    """A model, judged on some data.
+class ErrorAnalysis:
+    """The scores and mistakes of a model on gold data.
 
-    `counts` (sentences, 3) are the right, predicted and gold entities of each sentence: what is
-    resampled. `seen` and `unseen` part the gold entities by whether the training data hold the same
-    words with the same type; both are None where no training data were given.
+    `counts` (sentences × 3) are the right, predicted and gold entities of each sentence, for
+    resampling. `seen` and `unseen` are the recall of names that the training data have and of new
+    ones, None without training data.
     """
 
-    scores: Scores
+    scores: TaggingScores
     interval: Interval
-    by_language: dict[str, Scores]
-    mistakes: tuple[Mistake, ...]
+    by_language: dict[str, TaggingScores]
+    mistakes: tuple[TaggingMistake, ...]
     seen: Recall | None
     unseen: Recall | None
     counts: NDArray[np.int64]
 
-    def mistakes_of(self, kind: Outcome) -> list[Mistake]:
-        """Those of one kind, in the order of the data."""
+    def mistakes_of(self, kind: Outcome) -> list[TaggingMistake]:
+        """Return the mistakes of one kind, in the order of the data."""
         return [mistake for mistake in self.mistakes if mistake.outcome is kind]
 
     def to_json(self, examples: int = EXAMPLES) -> Json:
-        """All of it, with the first `examples` of each kind of mistake."""
+        """Return a JSON object with the first `examples` of each kind of mistake."""
         found = {kind.value: self.mistakes_of(kind) for kind in KINDS}
         return {
             **self.scores.to_json(),
@@ -105,9 +104,9 @@ class Assessment:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How much better one model is than another on the same sentences, in F1 as a fraction.
+    """The difference in F1 of two models on the same sentences, as a fraction.
 
-    `p` is two-sided: how often, in `DRAWS` resamplings, the difference would be gone.
+    `p` is two-sided: the share of `DRAWS` resamplings without the difference.
     """
 
     f1: float
@@ -115,12 +114,12 @@ class Difference:
     p: float
 
     def to_json(self) -> Json:
-        """With how the interval was drawn."""
+        """Return a JSON object."""
         return {"f1": self.f1, "interval": self.interval.to_json(), "p": self.p}
 
 
-def assess(tagged: Tagged, known: Collection[Name] | None = None) -> Assessment:
-    """Judge a model by what it tagged; `known` are the names of its training data."""
+def assess(tagged: Tagged, known: Collection[Name] | None = None) -> ErrorAnalysis:
+    """Score the predictions of a model; `known` are the names of its training data."""
     gold = [_entities(row.tags) for row in tagged.rows]
     predicted = [_entities(tags) for tags in tagged.predicted]
     matches = [
@@ -135,12 +134,12 @@ def assess(tagged: Tagged, known: Collection[Name] | None = None) -> Assessment:
         dtype=np.int64,
     )
     seen, unseen = _by_acquaintance(tagged.rows, gold, right, known)
-    return Assessment(
+    return ErrorAnalysis(
         scores=tagged.scores(),
         interval=bootstrap(counts),
         by_language=_by_language(tagged),
         mistakes=tuple(
-            Mistake(
+            TaggingMistake(
                 match.outcome,
                 row,
                 None if match.gold is None else truth[match.gold],
@@ -156,18 +155,15 @@ def assess(tagged: Tagged, known: Collection[Name] | None = None) -> Assessment:
 
 
 def names_in(rows: Iterable[Row]) -> frozenset[Name]:
-    """The names of all entities of some data, to tell what a model has met before."""
+    """Return the names of all entities."""
     return frozenset(_name(row, entity) for row in rows for entity in _entities(row.tags))
 
 
-def better_by(first: Assessment, second: Assessment) -> Difference:
-    """By how much the first model beats the second: the paired bootstrap (Koehn, 2004).
-
-    Both are scored on the same draw of sentences, so that a sentence that is hard for both does not
-    widen the interval.
+def better_by(first: ErrorAnalysis, second: ErrorAnalysis) -> Difference:
+    """Compare two models by the paired bootstrap (Koehn, 2004): both on the same draws.
 
     Raises:
-        ValueError: if they were not judged on equally many sentences with the same gold.
+        ValueError: if they were not scored on equally many sentences with the same gold.
     """
     if not np.array_equal(first.counts[:, 2:], second.counts[:, 2:]):
         raise ValueError("two models can only be compared on the same sentences")
@@ -187,7 +183,7 @@ def _entities(tags: Sequence[str]) -> list[Entity]:
 
 
 def _in_order(found: Sequence[Match], gold: list[Entity], guess: list[Entity]) -> Iterator[Match]:
-    """The mistakes among the matches, as one meets them in the sentence."""
+    """Return the mistakes among the matches in the order of the text."""
 
     def place(match: Match) -> tuple[Span, bool]:
         if match.gold is not None:
@@ -198,7 +194,7 @@ def _in_order(found: Sequence[Match], gold: list[Entity], guess: list[Entity]) -
     return iter(sorted((m for m in found if m.outcome not in EXACT), key=place))
 
 
-def _by_language(tagged: Tagged) -> dict[str, Scores]:
+def _by_language(tagged: Tagged) -> dict[str, TaggingScores]:
     languages = sorted({row.lang for row in tagged.rows})
     pairs = list(zip(tagged.rows, tagged.predicted, strict=True))
     return {

@@ -1,4 +1,4 @@
-"""How far confidences can be believed: set against what was right, as figures and as a picture."""
+"""Reliability of confidences: calibration error, Brier score, precision by threshold, plot."""
 
 import io
 import math
@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from statistics import fmean
+from typing import TYPE_CHECKING
 
 from projection.errors import TrainingError
 from projection.io.records_json import Json
@@ -24,7 +25,7 @@ INK = "#30363d"
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:
-    """Where the share of `n` independent cases lies with 95 % certainty (Wilson, 1927)."""
+    """Return the 95 % interval of a share of `n` independent cases (Wilson, 1927)."""
     squared = CERTAINTY**2
     centre = (share + squared / (2 * n)) / (1 + squared / n)
     spread = share * (1 - share) / n + squared / (4 * n**2)
@@ -34,10 +35,7 @@ def wilson(share: float, n: int) -> tuple[float, float]:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """The projections with a confidence in [low, high); the last bin holds 1 as well.
-
-    `confidence` is their mean confidence, `right` the share of them that was right.
-    """
+    """The projections with a confidence in [low, high), the last bin with 1: means of both."""
 
     low: float
     high: float
@@ -47,16 +45,13 @@ class Bin:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Where the share of right ones lies with 95 % certainty."""
+        """The 95 % interval of `right`."""
         return wilson(self.right, self.n)
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What remains from a confidence of `threshold` on.
-
-    `share` of the projections are kept, and `precision` of these are right; None if none is kept.
-    """
+    """The share of projections from `threshold` on, and their precision (None without any)."""
 
     threshold: float
     share: float
@@ -65,11 +60,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """How far confidences agree with what was right.
-
-    `bins` are a tenth wide, empty ones left out. `brier` is the mean squared error of the
-    confidences.
-    """
+    """Confidences compared with what was right; `bins` are a tenth wide, empty ones left out."""
 
     bins: tuple[Bin, ...]
     brier: float
@@ -82,11 +73,11 @@ class Reliability:
 
     @property
     def expected_calibration_error(self) -> float:
-        """Mean distance of confidence and share of right ones, over the projections' bins."""
+        """Mean distance of confidence and share of right projections, over all projections."""
         return sum(group.n * abs(group.confidence - group.right) for group in self.bins) / self.n
 
     def to_json(self) -> Json:
-        """All of it, as fractions."""
+        """Return a JSON object of fractions."""
         return {"ece": self.expected_calibration_error, **asdict(self)}
 
 
@@ -106,44 +97,33 @@ def reliability(confidences: Sequence[float], right: Sequence[bool]) -> Reliabil
     )
 
 
-Judged = Sequence[tuple[float, bool]]
-
-
-def _bins(judged: Judged) -> Iterator[Bin]:
+def _bins(judged: Sequence[tuple[float, bool]]) -> Iterator[Bin]:
     for low, high in pairwise(border / BINS for border in range(BINS + 1)):
-        inside = [j for j in judged if low <= j[0] < high or j[0] == high == 1.0]
+        inside = [each for each in judged if low <= each[0] < high or each[0] == high == 1.0]
         if inside:
-            yield Bin(
-                low,
-                high,
-                n=len(inside),
-                confidence=sum(confidence for confidence, _ in inside) / len(inside),
-                right=sum(is_right for _, is_right in inside) / len(inside),
-            )
+            confidences, right = zip(*inside, strict=True)
+            yield Bin(low, high, len(inside), fmean(confidences), fmean(right))
 
 
-def _kept(judged: Judged, threshold: float) -> Kept:
+def _kept(judged: Sequence[tuple[float, bool]], threshold: float) -> Kept:
     kept = [is_right for confidence, is_right in judged if confidence >= threshold]
     return Kept(threshold, len(kept) / len(judged), sum(kept) / len(kept) if kept else None)
 
 
 @dataclass(frozen=True, slots=True)
-class Assessment:
-    """The confidences the aligner gave before, and those it will give, on the same projections.
-
-    The latter by cross-validation: each from a model that had not seen the example.
-    """
+class Recalibration:
+    """Reliability before and after calibration (cross-validated) on the same projections."""
 
     before: Reliability
     after: Reliability
 
     def to_json(self) -> Json:
-        """All of it, as fractions."""
+        """Return a JSON object of fractions."""
         return {"before": self.before.to_json(), "after": self.after.to_json()}
 
 
 def check_plot(path: Path) -> None:
-    """Refuse a plot that cannot be drawn, before the work that leads to it.
+    """Refuse a plot that cannot be drawn.
 
     Raises:
         TrainingError: if the suffix is unknown or matplotlib is not installed.
@@ -154,8 +134,8 @@ def check_plot(path: Path) -> None:
         raise TrainingError(str(path), "plots need matplotlib", "pip install 'spanferry[plots]'")
 
 
-def reliability_plot(assessment: Assessment, path: Path) -> None:
-    """Draw the share of right ones over the confidence, and below how many there are.
+def reliability_plot(assessment: Recalibration, path: Path) -> None:
+    """Draw the share of right projections over the confidence, and below their number.
 
     Raises:
         TrainingError: as `check_plot`.
@@ -179,33 +159,36 @@ def reliability_plot(assessment: Assessment, path: Path) -> None:
     path.write_bytes(picture.getvalue())
 
 
-class _Look(NamedTuple):
-    """How one of the two confidences is drawn; `side` shifts its bars, in bar widths."""
-
-    name: str
-    figures: Reliability
-    color: str
-    marker: str
-    side: float
+# Name, color, marker, and the shift of the bars in bar widths.
+_BEFORE = ("before", "#9a9fa8", "s", -0.5)
+_AFTER = ("calibrated", "#1f6feb", "o", 0.5)
 
 
-def _looks(assessment: Assessment) -> tuple[_Look, _Look]:
-    return (
-        _Look("before", assessment.before, "#9a9fa8", "s", -0.5),
-        _Look("calibrated", assessment.after, "#1f6feb", "o", 0.5),
-    )
-
-
-def _draw_curves(axes: "Axes", assessment: Assessment) -> None:
+def _draw_curves(axes: "Axes", assessment: Recalibration) -> None:
     axes.plot((0, 1), (0, 1), color=INK, linestyle=":", linewidth=1, zorder=1)
-    for look in _looks(assessment):
-        figures = look.figures
-        error, brier = 100 * figures.expected_calibration_error, figures.brier
+    looks = ((_BEFORE, assessment.before), (_AFTER, assessment.after))
+    for (name, color, marker, _), figures in looks:
         firm = [group for group in figures.bins if group.n >= FIRM]
-        _draw_bins(axes, look, firm, "-", 1.0)
-        _draw_bins(axes, look, [group for group in figures.bins if group.n < FIRM], "", 0.35)
-        label = f"{look.name}: ECE {error:.1f} %, Brier {brier:.3f}"
-        axes.plot([], [], color=look.color, marker=look.marker, label=label)
+        pale = [group for group in figures.bins if group.n < FIRM]
+        for bins, line, alpha in ((firm, "-", 1.0), (pale, "", 0.35)):
+            axes.errorbar(
+                [group.confidence for group in bins],
+                [group.right for group in bins],
+                # Rounding may put the end of an interval a hair inside the share.
+                yerr=(
+                    [max(0.0, group.right - group.interval[0]) for group in bins],
+                    [max(0.0, group.interval[1] - group.right) for group in bins],
+                ),
+                color=color,
+                marker=marker,
+                linestyle=line,
+                alpha=alpha,
+                elinewidth=0.8,
+                capsize=2,
+            )
+        error = 100 * figures.expected_calibration_error
+        label = f"{name}: ECE {error:.1f} %, Brier {figures.brier:.3f}"
+        axes.plot([], [], color=color, marker=marker, label=label)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="share exactly right")
     axes.set_title(f"{assessment.after.n:,} projected entities", loc="left", color=INK)
     axes.grid(color="#e5e7eb", linewidth=0.8)
@@ -213,32 +196,11 @@ def _draw_curves(axes: "Axes", assessment: Assessment) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_bins(
-    axes: "Axes", look: _Look, bins: Sequence[Bin], linestyle: str, alpha: float
-) -> None:
-    axes.errorbar(
-        [group.confidence for group in bins],
-        [group.right for group in bins],
-        # Rounding may put the end of an interval a hair inside the share.
-        yerr=(
-            [max(0.0, group.right - group.interval[0]) for group in bins],
-            [max(0.0, group.interval[1] - group.right) for group in bins],
-        ),
-        color=look.color,
-        marker=look.marker,
-        linestyle=linestyle,
-        alpha=alpha,
-        elinewidth=0.8,
-        capsize=2,
-    )
-
-
-def _draw_counts(axes: "Axes", assessment: Assessment) -> None:
+def _draw_counts(axes: "Axes", assessment: Recalibration) -> None:
     width = 0.4 / BINS
-    for look in _looks(assessment):
-        bins = look.figures.bins
-        centres = [(group.low + group.high) / 2 + look.side * width for group in bins]
-        bars = axes.bar(centres, [group.n for group in bins], width, color=look.color)
+    for (_, color, _, side), figures in ((_BEFORE, assessment.before), (_AFTER, assessment.after)):
+        centres = [(group.low + group.high) / 2 + side * width for group in figures.bins]
+        bars = axes.bar(centres, [group.n for group in figures.bins], width, color=color)
         axes.bar_label(bars, fontsize=6, color=INK, padding=1)
     axes.set(xlabel="confidence (whiskers: 95 % certainty)", ylabel="entities")
     axes.margins(y=0.15)

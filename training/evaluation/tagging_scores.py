@@ -1,10 +1,9 @@
 """Scoring a token classifier: strict IOB2 spans, as the CoNLL shared tasks count them."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from datasets import Dataset
 from seqeval.metrics.v1 import precision_recall_fscore_support
 from seqeval.scheme import IOB2
 
@@ -13,16 +12,9 @@ from projection.io.gold import read_every_gold
 from projection.models.checkpoints import longest_input
 from projection.models.tagger import Tagger
 from projection.models.windows import pieces
-from training.data.dataset import (
-    AS_IS,
-    LabelMap,
-    Row,
-    dataset_of,
-    load_export,
-    rows_of,
-    tag_names_of,
-)
+from training.data.dataset import read_rows
 from training.data.iob2 import OUTSIDE, encode, labels_of, tag_fault
+from training.data.rows import AS_IS, LabelMap, Row, Rows
 
 SCHEMA = 1
 PORTION = 256  # sentences between two signs of life
@@ -40,25 +32,15 @@ class TypeScores:
     f1: float
     support: int
 
-    def to_json(self) -> dict[str, float | int]:
-        """A plain object."""
-        return {
-            "precision": self.precision,
-            "recall": self.recall,
-            "f1": self.f1,
-            "support": self.support,
-        }
-
 
 @dataclass(frozen=True, slots=True)
-class Scores:
+class TaggingScores:
     """Micro-averaged fractions over entities that agree in both borders and type.
 
-    `truncated` sentences were too long for the model; they were read in windows, all of them
-    tagged. `unread_tokens` have no subword (invisible characters) and count as O.
-    `stray_tags` are predicted I- that continue nothing: strict scoring takes them for O.
-    `only_in_data` are types the model cannot predict, which costs recall; `only_in_model` are
-    types the data does not use, which costs precision where the model predicts them.
+    `truncated` sentences were too long for the model and were read in windows. `unread_tokens` have
+    no subword (invisible characters) and count as O, as do `stray_tags`: predicted I- that continue
+    nothing. `only_in_data` are types the model cannot predict, `only_in_model` types the data are
+    not annotated for.
     """
 
     precision: float
@@ -74,21 +56,9 @@ class Scores:
     only_in_model: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
-        """A plain object; scores are fractions."""
-        return {
-            "schema": SCHEMA,
-            "precision": self.precision,
-            "recall": self.recall,
-            "f1": self.f1,
-            "support": self.support,
-            "by_type": {label: scores.to_json() for label, scores in self.by_type.items()},
-            "sentences": self.sentences,
-            "truncated": self.truncated,
-            "unread_tokens": self.unread_tokens,
-            "stray_tags": self.stray_tags,
-            "only_in_data": [*self.only_in_data],
-            "only_in_model": [*self.only_in_model],
-        }
+        """Return a JSON object; scores are fractions."""
+        lists = {name: [*getattr(self, name)] for name in ("only_in_data", "only_in_model")}
+        return {"schema": SCHEMA, **asdict(self), **lists}
 
     def __str__(self) -> str:
         overall = TypeScores(self.precision, self.recall, self.f1, self.support)
@@ -114,7 +84,7 @@ class Scores:
             yield f"only in the model, wrong wherever predicted: {', '.join(self.only_in_model)}"
 
 
-def score(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Scores:
+def score(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> TaggingScores:
     """Compare tag sequences of equal lengths by seqeval in strict mode.
 
     `gold` must be strict IOB2; `predicted` may be any mix of O, B- and I-.
@@ -126,7 +96,7 @@ def score(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> 
     found = {tag for tags in [*truth, *answer] for tag in tags if tag.startswith("B-")}
     labels = sorted(labels_of(found))
     each = precision_recall_fscore_support(truth, answer, **options) if labels else [()] * 4
-    return Scores(
+    return TaggingScores(
         precision=float(micro[0]),
         recall=float(micro[1]),
         f1=float(micro[2]),
@@ -144,10 +114,10 @@ def score(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> 
     )
 
 
-def source_side(paths: Sequence[Path]) -> Dataset:
+def source_side(paths: Sequence[Path]) -> Rows:
     """The source sentences of projection gold, in words, with their gold entities.
 
-    This is how a teacher sees a corpus that is projected: as running text, parted by our own rules.
+    A teacher reads a corpus in the same way: as running text, split by our own rules.
 
     Raises:
         CorpusError: naming file, line and field, if a line has no gold.
@@ -158,15 +128,12 @@ def source_side(paths: Sequence[Path]) -> Dataset:
             sentence = gold.sentence
             found = encode(sentence.source, sentence.entities or (), sentence.source_lang)
             rows.append(Row(sentence.id, found.tokens, found.tags, sentence.source_lang))
-    return dataset_of(rows)
+    return Rows.of(rows)
 
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """Gold sentences beside what a model makes of them, one sequence of tags for each row.
-
-    The types of both are renamed and ignored alike. The rest is as in `Scores`.
-    """
+    """Gold sentences and the tags a model predicts for them; the rest is as in `TaggingScores`."""
 
     rows: tuple[Row, ...]
     predicted: tuple[tuple[str, ...], ...]
@@ -175,8 +142,8 @@ class Tagged:
     only_in_data: tuple[str, ...]
     only_in_model: tuple[str, ...]
 
-    def scores(self) -> Scores:
-        """How well they agree."""
+    def scores(self) -> TaggingScores:
+        """Score the predictions."""
         return replace(
             score([row.tags for row in self.rows], self.predicted),
             truncated=self.truncated,
@@ -188,33 +155,32 @@ class Tagged:
 
 def evaluate(
     model: Path | str,
-    data: Dataset | Path,
+    data: Rows | Path,
     *,
     labels: LabelMap = AS_IS,
     on_progress: OnScored = lambda _more: None,
-) -> Scores:
+) -> TaggingScores:
     """Tag `data` with the model saved at `model` and score it; see `tag_data`."""
     return tag_data(model, data, labels=labels, on_progress=on_progress).scores()
 
 
 def tag_data(
     model: Path | str,
-    data: Dataset | Path,
+    data: Rows | Path,
     *,
     labels: LabelMap = AS_IS,
     on_progress: OnScored = lambda _more: None,
 ) -> Tagged:
     """Tag `data` with the model saved at `model`.
 
-    `labels` renames and ignores types in both the data and the predictions, so that they can be
-    compared.
+    `labels` renames and ignores types in both the data and the predictions.
 
     Raises:
         ModelError: if the model cannot be loaded or its tags are not IOB2.
         CorpusError, TrainingError: if the data cannot be read.
     """
-    dataset = load_export(data) if isinstance(data, Path) else data
-    rows = [row for row in rows_of(dataset) if row.tokens]
+    given = read_rows(data) if isinstance(data, Path) else data
+    rows = [row for row in given if row.tokens]
     if not rows:
         raise TrainingError("evaluation data", "has no sentence")
     tagger = Tagger.from_pretrained(model)
@@ -232,7 +198,7 @@ def tag_data(
         labels_of(tags)
         for tags in (
             [tag for row in gold for tag in row.tags],
-            labels.tags(tag_names_of(dataset)),
+            labels.tags(given.tag_names),
             labels.tags(tagger.tags),
         )
     )

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from projection.errors import TrainingError
-from training.data.dataset import AS_IS, LabelMap
+from training.data.rows import AS_IS, LabelMap
 
 OPUS, HUB = "opus:", "hub:"
 

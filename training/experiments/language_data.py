@@ -3,18 +3,15 @@
 from collections.abc import Mapping
 from functools import cached_property
 
-from datasets import Dataset
-
 from projection.errors import TrainingError
-from training.data.dataset import rows_of
-from training.data.pseudo_labels import together
+from training.data.rows import Rows
 from training.experiments.config import Corpus, DataConfig, Language
 from training.experiments.definition import Reads, Row
 from training.experiments.reviewing import Pool, Reviews, read_pool
 from training.experiments.sources import read_labelled, read_pseudo, read_unlabelled
 from training.tagger.presets import Draw, Part, Preset
-from training.tagger.recipe_runner import TrainingData
 from training.tagger.sampling import drawn
+from training.tagger.training_data import TrainingData
 from training.trainer.trainer import OnProgress
 
 
@@ -40,14 +37,14 @@ class LanguageData:
         self.reads, self.config, self.language = reads, config, language
         self.scored, self.on_progress = scored, on_progress
         self.lang, self.labels = language.lang, config.labels
-        self._read: dict[str, Dataset] = {}
+        self._read: dict[str, Rows] = {}
 
     def reason_against(self, row: Row, preset: Preset) -> str | None:
         """Why the row cannot be run on these data; None if it can."""
         if row.pseudo is not None and row.pseudo not in self._corpora:
             return f"{self.lang} has no {row.pseudo}"
         if row.sentences is not None:
-            found = drawn(rows_of(self._pseudo(row)), _pseudo_draw(preset), 0)
+            found = drawn(self._pseudo(row).rows, _pseudo_draw(preset), 0)
             if len(found) < row.sentences:
                 return f"the data give only {len(found):,} sentences"
         return None
@@ -66,19 +63,19 @@ class LanguageData:
         reviews = None if row.reviewed is None else self._pool.review(row.reviewed, seed)
         pseudo = self._pseudo(row) if reviews is None else reviews.pseudo
         return TrainingData(
-            english=self._english,
+            english=self._english or Rows(),
             pseudo=pseudo,
-            reviewed=None if reviews is None else reviews.reviewed,
-            unlabelled=self._unlabelled,
+            reviewed=Rows() if reviews is None else reviews.reviewed,
+            unlabelled=self._unlabelled or Rows(),
             dev=self._dev,
             lang=self.lang,
         ), reviews
 
     @cached_property
-    def test(self) -> Dataset:
+    def test(self) -> Rows:
         """What rows are judged on."""
         if self.reads is Reads.REVIEWS and self._held_out is not None:
-            found: Dataset | None = self._held_out
+            found: Rows | None = self._held_out
         else:
             found = read_labelled(self.language.test, self.lang, self.labels, "test")
         if found is None:
@@ -86,25 +83,25 @@ class LanguageData:
             raise TrainingError(
                 f"{self.config.file} languages.{self.lang} test", "no test data", fix
             )
-        return found.select(range(min(len(found), self.scored or len(found))))
+        return Rows(found.rows[: self.scored], found.labels)
 
     @property
     def _corpora(self) -> Mapping[str, Corpus]:
         teachers = self.reads is Reads.TEACHERS
         return self.language.teachers if teachers else self.language.corpora
 
-    def _pseudo(self, row: Row) -> Dataset:
+    def _pseudo(self, row: Row) -> Rows:
         return self._together if row.pseudo is None else self._corpus(row.pseudo)
 
     @cached_property
-    def _together(self) -> Dataset:
-        found = together(*map(self._corpus, self._corpora))
-        if found is None:
+    def _together(self) -> Rows:
+        found = Rows.joined(*map(self._corpus, self._corpora))
+        if not self._corpora:
             where = f"{self.config.file} languages.{self.lang} corpora"
             raise TrainingError(where, "none is named", 'Such as news = "runs/news-de"')
         return found
 
-    def _corpus(self, name: str) -> Dataset:
+    def _corpus(self, name: str) -> Rows:
         if name not in self._read:
             self._read[name] = read_pseudo(
                 self._corpora[name], self.lang, self.labels, self.config.projected, self.on_progress
@@ -112,19 +109,19 @@ class LanguageData:
         return self._read[name]
 
     @cached_property
-    def _english(self) -> Dataset | None:
+    def _english(self) -> Rows | None:
         return read_labelled(self.config.english, "en", self.labels)
 
     @cached_property
-    def _dev(self) -> Dataset | None:
+    def _dev(self) -> Rows | None:
         return read_labelled(self.language.dev, self.lang, self.labels, "validation")
 
     @cached_property
-    def _unlabelled(self) -> Dataset | None:
+    def _unlabelled(self) -> Rows | None:
         return read_unlabelled(self.language.unlabelled, self.lang)
 
     @cached_property
-    def _reviewable(self) -> tuple[Pool, Dataset | None]:
+    def _reviewable(self) -> tuple[Pool, Rows | None]:
         return read_pool(self.language, self.labels, self.config.projected, self.on_progress)
 
     @property
@@ -132,7 +129,7 @@ class LanguageData:
         return self._reviewable[0]
 
     @property
-    def _held_out(self) -> Dataset | None:
+    def _held_out(self) -> Rows | None:
         return self._reviewable[1]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from training.experiments.definition import Experiment, Row
 from training.experiments.published import Published, published_for
-from training.tagger.seeds import MEASURES, Spread
+from training.tagger.seeds import MEASURES, SeedSpread
 
 SCHEMA = 1
 
@@ -47,9 +47,9 @@ class Cell:
     x: float | None
     runs: Mapping[int, Mapping[str, Any]]
 
-    def spread(self, measure: str = "f1") -> Spread:
+    def spread(self, measure: str = "f1") -> SeedSpread:
         """Of F1, precision or recall, as fractions."""
-        return Spread.of([run["scores"][measure] for run in self.runs.values()])
+        return SeedSpread.of([run["scores"][measure] for run in self.runs.values()])
 
     def to_json(self) -> dict[str, Any]:
         """With every run."""

@@ -9,19 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from datasets import Dataset
-
 from projection.errors import TrainingError
 from projection.io.gold import GoldSentence, read_gold
 from projection.pipeline.run import load_run
 from projection.records import ProjectedSentence, ReviewStatus
-from training.data.dataset import LabelMap, Row, dataset_of, map_labels, rows_of
 from training.data.iob2 import chunks, encode
-from training.data.pseudo_labels import projected_dataset
+from training.data.pseudo_labels import projected_rows
+from training.data.rows import LabelMap, Row, Rows
 from training.experiments.config import Corpus, Language
 from training.experiments.definition import Order, Reviewed
 from training.experiments.sources import project_once, run_of
-from training.tagger.request import parted
+from training.tagger.training_data import hold_out
 from training.trainer.trainer import OnProgress
 
 
@@ -33,8 +31,8 @@ class Reviews:
     wrong, `labels` entities were removed, added or changed in all.
     """
 
-    pseudo: Dataset | None
-    reviewed: Dataset | None
+    pseudo: Rows
+    reviewed: Rows
     seen: int
     corrected: int
     labels: int
@@ -55,8 +53,8 @@ class Pool:
         unseen = [each for i, each in enumerate(self.sentences) if i not in seen]
         made = [self._review(i) for i in sorted(seen)]
         return Reviews(
-            pseudo=map_labels(projected_dataset(unseen), self.labels) if unseen else None,
-            reviewed=dataset_of([row for row, _ in made]) if made else None,
+            pseudo=projected_rows(unseen).mapped(self.labels),
+            reviewed=Rows.of(row for row, _ in made),
             seen=len(made),
             corrected=sum(changes > 0 for _, changes in made),
             labels=sum(changes for _, changes in made),
@@ -81,7 +79,7 @@ class Pool:
 
 def read_pool(
     language: Language, labels: LabelMap, kept: Path, on_progress: OnProgress
-) -> tuple[Pool, Dataset | None]:
+) -> tuple[Pool, Rows | None]:
     """Project the English side of the gold, and set what is to be judged on apart.
 
     Raises:
@@ -103,7 +101,7 @@ def read_pool(
     if not rows:
         fix = 'Name projection gold: reviews = ["gold.jsonl"]'
         raise TrainingError(f"languages.{language.lang} reviews", "no sentence to review", fix)
-    return _parted(sentences, map_labels(dataset_of(rows), labels), labels, language)
+    return _parted(sentences, Rows.of(rows).mapped(labels), labels, language)
 
 
 def _row(gold: GoldSentence) -> Row:
@@ -113,12 +111,12 @@ def _row(gold: GoldSentence) -> Row:
 
 
 def _parted(
-    sentences: Sequence[ProjectedSentence], gold: Dataset, labels: LabelMap, language: Language
-) -> tuple[Pool, Dataset | None]:
+    sentences: Sequence[ProjectedSentence], gold: Rows, labels: LabelMap, language: Language
+) -> tuple[Pool, Rows | None]:
     if not language.reviews_held_out:
-        return Pool(tuple(sentences), tuple(rows_of(gold)), labels), None
-    train, test = parted(gold, language.reviews_held_out)
-    left = {*zip(train["id"], train["origin"], strict=True)}
-    pairs = zip(sentences, rows_of(gold), strict=True)
+        return Pool(tuple(sentences), gold.rows, labels), None
+    train, test = hold_out(gold, language.reviews_held_out)
+    left = {(row.id, row.origin) for row in train}
+    pairs = zip(sentences, gold, strict=True)
     kept = [pair for pair in pairs if (pair[1].id, pair[1].origin) in left]
     return Pool(tuple(s for s, _ in kept), tuple(row for _, row in kept), labels), test

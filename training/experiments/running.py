@@ -13,12 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset
-
 from projection.errors import TrainingError
 from projection.io.files import parse_object, write_json
 from projection.models.checkpoints import device_name
-from training.data.dataset import fingerprint
+from training.data.rows import Rows
 from training.experiments.config import DataConfig, Language
 from training.experiments.definition import Experiment, Reads, Row
 from training.experiments.language_data import LanguageData
@@ -33,7 +31,8 @@ from training.tagger.presets import (
     concerns,
     preset_named,
 )
-from training.tagger.recipe_runner import RECORD, Trained, TrainingData, plan_of, train_preset
+from training.tagger.recipe_runner import RECORD, Trained, plan_of, train_preset
+from training.tagger.training_data import TrainingData
 from training.trainer.trainer import OnProgress
 
 CELLS, STAGES = "cells", "stages"
@@ -218,7 +217,7 @@ class _Bench:
         return {**record, "reviews": None if reviews is None else _counts(reviews)}
 
     def _train(
-        self, preset: Preset, given: TrainingData, test: Dataset, seed: int, key: str
+        self, preset: Preset, given: TrainingData, test: Rows, seed: int, key: str
     ) -> dict[str, Any]:
         (self.out / CELLS).mkdir(parents=True, exist_ok=True)
         model = self.out / CELLS / f"{key}.model"
@@ -255,9 +254,9 @@ class _Bench:
                 yield folder
 
 
-def _key(preset: Preset, given: TrainingData, test: Dataset, seed: int) -> str:
+def _key(preset: Preset, given: TrainingData, test: Rows, seed: int) -> str:
     """Everything that shapes a run, as sixteen hex digits."""
-    shaped_by = [plan_of(preset, given), fingerprint(test), seed]
+    shaped_by = [plan_of(preset, given), test.fingerprint, seed]
     return hashlib.sha256(json.dumps(shaped_by).encode()).hexdigest()[:16]
 
 

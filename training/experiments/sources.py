@@ -24,9 +24,9 @@ from projection.pipeline.conflicts import CHECKS, Policy
 from projection.pipeline.projector import Projector
 from projection.pipeline.run import project_corpus
 from projection.records import ParallelSentence
-from training.data.dataset import LabelMap, Row, dataset_of, in_language, map_labels
 from training.data.iob2 import OUTSIDE, tag_fault
-from training.data.pseudo_labels import load_projected, load_tagged, read_text, together
+from training.data.pseudo_labels import read_projected, read_tagged, read_text
+from training.data.rows import LabelMap, Row, Rows
 from training.experiments.config import HUB, OPUS, Corpus
 from training.trainer.trainer import OnProgress
 
@@ -37,7 +37,7 @@ PAIRS = "translation"
 
 def read_labelled(
     places: Iterable[str], lang: str, labels: LabelMap, split: str = "train"
-) -> Dataset | None:
+) -> Rows | None:
     """Labelled sentences of all places as one data set; None if there is no place.
 
     Args:
@@ -49,41 +49,42 @@ def read_labelled(
     Raises:
         SpanferryError: if one cannot be read.
     """
-    found = together(*(_labelled(place, lang, split) for place in places))
-    return None if found is None else map_labels(found, labels)
+    parts = [_labelled(place, lang, split) for place in places]
+    return Rows.joined(*parts).mapped(labels) if parts else None
 
 
-def _labelled(place: str, lang: str, split: str) -> Dataset:
+def _labelled(place: str, lang: str, split: str) -> Rows:
     if place.startswith(HUB):
         return read_hub(place, lang, split)
     if place.startswith(OPUS):
         raise TrainingError(place, "has no labels", "Name it under corpora: it is projected first")
-    return in_language(load_tagged(Path(place)), lang)
+    return read_tagged(Path(place)).in_language(lang)
 
 
-def read_unlabelled(places: Iterable[str], lang: str) -> Dataset | None:
+def read_unlabelled(places: Iterable[str], lang: str) -> Rows | None:
     """Text without labels: a sentence a line in `.txt` files, else as `read_labelled`."""
 
-    def read(place: str) -> Dataset:
+    def read(place: str) -> Rows:
         is_text = place.removesuffix(".gz").endswith(".txt")
         return read_text([Path(place)], lang) if is_text else _labelled(place, lang, "train")
 
-    return together(*map(read, places))
+    parts = [*map(read, places)]
+    return Rows.joined(*parts) if parts else None
 
 
 def read_pseudo(
     corpus: Corpus, lang: str, labels: LabelMap, kept: Path, on_progress: OnProgress
-) -> Dataset:
+) -> Rows:
     """Pseudo-labelled sentences; a corpus without labels is projected first, into `kept`.
 
     Raises:
         SpanferryError: if it cannot be read or projected, or nothing is left of it.
     """
     if corpus.is_projected_first:
-        found = load_projected([projected(corpus, lang, kept, on_progress)], labels)
+        found = read_projected([projected(corpus, lang, kept, on_progress)], labels)
     else:
-        found = map_labels(_labelled(str(corpus.place), lang, "train"), labels)
-        found = found.select(range(min(len(found), corpus.limit or len(found))))
+        found = _labelled(str(corpus.place), lang, "train").mapped(labels)
+        found = Rows(found.rows[: corpus.limit], found.labels)
     if not len(found):
         raise TrainingError(f"corpus {corpus.name}", "has no sentence")
     return found
@@ -139,7 +140,7 @@ def _pairs_of(corpus: Corpus, lang: str) -> Iterator[ParallelSentence]:
     return read_opus(str(corpus.place), lang, corpus.limit)
 
 
-def read_hub(place: str, lang: str, split: str) -> Dataset:
+def read_hub(place: str, lang: str, split: str) -> Rows:
     """The labelled sentences of `hub:NAME[:CONFIG[:SPLIT]]`; `split` is used if none is named.
 
     Raises:
@@ -160,7 +161,7 @@ def read_hub(place: str, lang: str, split: str) -> Dataset:
         _check(tokens, shown, where)
         if tokens:
             rows.append(Row(where, tuple(tokens), shown, lang, origin=where))
-    return dataset_of(rows)
+    return Rows.of(rows)
 
 
 def _check(tokens: list[str], tags: tuple[str, ...], where: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from training.experiments.results import Cell, Results, Verdict
-from training.tagger.seeds import Spread
+from training.tagger.seeds import SeedSpread
 from training.trainer.card import table
 
 MISSING = "–"
@@ -92,7 +92,7 @@ def _learned(cell: Cell) -> str:
     if not reviews:
         return said
     seen, corrected, labels = (
-        Spread.of([float(each[key]) for each in reviews]).mean
+        SeedSpread.of([float(each[key]) for each in reviews]).mean
         for key in ("seen", "corrected", "labels")
     )
     return f"{said}; {seen:.0f} reviewed, {corrected:.0f} corrected, {labels:.0f} labels changed"

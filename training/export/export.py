@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from datasets import Dataset, DatasetDict
+from datasets import DatasetDict
 from datasets.utils import (
     are_progress_bars_disabled,
     disable_progress_bars,
@@ -29,9 +29,10 @@ from projection.io.folders import new_folder
 from projection.io.records_json import encode
 from projection.records import ParallelSentence, ReviewedSentence, ReviewStatus
 from training.data.adjudication import Adjudicated, AdjudicationPolicy, adjudicate, moment
-from training.data.dataset import DATASET, IOB2, SUMMARY, Row, dataset_of, row_of
+from training.data.dataset import DATASET, IOB2, SUMMARY, to_dataset
 from training.data.iob2 import chunks, write_iob2
 from training.data.reviewed import REVIEWED
+from training.data.rows import Row, Rows, row_of
 from training.data.splits import TRAIN, Shares, Splits, document_of, split
 from training.export.omissions import (
     Loss,
@@ -282,7 +283,7 @@ def _write_parts(
     rows = {name: [row for _, row in kept] for name, kept in parts.items()}
     # `dataset/` tells an empty part from none. Files have only what can be loaded.
     filled = [name for name, kept in parts.items() if kept] or [TRAIN]
-    _save({name: dataset_of(of_part, labels) for name, of_part in rows.items()}, filled, folder)
+    _save({name: Rows.of(of_part, labels) for name, of_part in rows.items()}, filled, folder)
     for name in filled:
         if settings.shares is not None:
             _write_iob2(rows[name], folder / IOB2_PARTS / f"{name}.iob2", settings)
@@ -290,8 +291,9 @@ def _write_parts(
             write_docbin(parts[name], folder / SPACY / f"{name}.spacy")
 
 
-def _save(parts: Mapping[str, Dataset], filled: Iterable[str], folder: Path) -> None:
+def _save(named: Mapping[str, Rows], filled: Iterable[str], folder: Path) -> None:
     (folder / PARQUET).mkdir()
+    parts = {name: to_dataset(rows) for name, rows in named.items()}
     with _without_bars():
         # One shard even for no rows, for which `datasets` would write none and then fail to load.
         DatasetDict(parts).save_to_disk(folder / DATASET, num_shards=dict.fromkeys(parts, 1))

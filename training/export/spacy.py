@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from projection.errors import TrainingError
 from projection.records import Entity, ParallelSentence
-from training.data.dataset import Row
 from training.data.iob2 import decode
+from training.data.rows import Row
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Span

@@ -1,4 +1,4 @@
-"""What teachers say of unlabelled text: their probabilities, and the tags they agree on."""
+"""Distillation: the probabilities of teachers on unlabelled text, and the tags they agree on."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -23,10 +23,10 @@ def answers_of(
     place: Path,
     on_progress: Callable[[int], None] = lambda _more: None,
 ) -> list[list[Soft]]:
-    """What each teacher says of each sentence: words × `tags`.
+    """Return the probabilities of each teacher for each sentence: words × `tags`.
 
-    The main process asks them and leaves the answers in the folder `place`; others wait for it, and
-    a training that was interrupted finds them there.
+    The main process computes them and writes them to the folder `place`; other processes, and a
+    resumed training, read them there.
 
     Raises:
         ModelError: if a teacher cannot be loaded or has other tags.
@@ -47,7 +47,7 @@ def probabilities(
     tags: Sequence[str],
     on_progress: Callable[[int], None] = lambda _more: None,
 ) -> list[Soft]:
-    """Words × `tags` for each sentence; a word the teacher sees nothing of has only zeros.
+    """Return words × `tags` for each sentence; a word without a subword has only zeros.
 
     Raises:
         ModelError: if the teacher cannot be loaded or has other tags.
@@ -76,11 +76,10 @@ def probabilities(
 def taught(
     sentences: Sequence[Sequence[str]], answers: Sequence[Sequence[Soft]], tags: Sequence[str]
 ) -> Iterator[Example]:
-    """Unlabelled sentences with what teachers say of them.
+    """Yield unlabelled sentences with the probabilities and tags of the first teacher.
 
-    The probabilities and tags are those of the first teacher; a tag weighs 1 where all teachers
-    find the same one likeliest (the vote of UniTrans) and 0 where they do not. A word that some
-    teacher sees nothing of teaches nothing.
+    A tag weighs 1 where all teachers find the same one likeliest (the vote of UniTrans), else 0. A
+    word without a subword for some teacher is not learned from.
 
     Args:
         sentences: in words.

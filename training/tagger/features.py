@@ -1,4 +1,4 @@
-"""What a token classifier is shown: sentences in words, with what is known of each word."""
+"""Inputs and targets of a token classifier."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from transformers import PreTrainedTokenizerBase
 
 from projection.errors import TrainingError
 from projection.models.windows import Piece
-from training.data.dataset import Row
 from training.data.iob2 import OUTSIDE, chunks, in_words
+from training.data.rows import Row
 from training.trainer.losses import IGNORED
 from training.trainer.trainer import TARGETS
 
@@ -24,11 +24,10 @@ Soft = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A sentence, and what to learn from each of its words.
+    """A sentence, and what to learn from each of its words (tag None: nothing).
 
-    `tags` has None for a word that teaches nothing. `weights` and `doubts` are those of
-    `trainer.losses`, 1 for every word where there are none. `soft` goes with losses that learn
-    from teachers.
+    `weights` and `doubts` are those of `trainer.losses` (None: 1 for every word). `soft` is for
+    losses that learn from teachers.
 
     Raises:
         TrainingError: if there is not one of each for every word.
@@ -56,11 +55,11 @@ class Example:
 def example_of(
     row: Row, *, weights: Sequence[float] | None = None, doubt: float | None = None
 ) -> Example:
-    """A sentence as running text in its language is read: tokens of several words are parted.
+    """Convert a row; its tokens are split into words as running text is.
 
     Args:
         row: tokens and tags.
-        weights: of its tokens, and so of their words.
+        weights: of its tokens.
         doubt: of all its words.
     """
     parted = [in_words([t], [tag], row.lang) for t, tag in zip(row.tokens, row.tags, strict=True)]
@@ -81,10 +80,10 @@ def _spread(weights: Sequence[float], parted: Sequence[Sequence[object]]) -> tup
 def features_of(
     read: Iterable[Piece], examples: Sequence[Example], tags: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Model inputs with targets: what is known of a word stands at its first subword.
+    """Return model inputs with targets at the first subword of each word.
 
-    `labels` holds the number of the tag, or `IGNORED`. Of the other `TARGETS` each is there if any
-    of the examples has it.
+    `labels` holds the number of the tag, or `IGNORED`; the other `TARGETS` are there if any example
+    has them.
     """
     number = {tag: i for i, tag in enumerate(tags)}
     fields = {"weights": "weights", "doubts": "doubts", "soft_labels": "soft"}
@@ -122,12 +121,12 @@ def _at_first_subwords(
 
 @dataclass(frozen=True, slots=True)
 class TargetCollator:
-    """Features as one batch, all padded to the longest."""
+    """Collates features to one batch, padded to the longest."""
 
     tokenizer: PreTrainedTokenizerBase
 
     def __call__(self, features: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-        """Inputs as the tokenizer pads them, targets beside them."""
+        """Pad inputs by the tokenizer, and targets alike."""
         targets = [name for name in ("labels", *TARGETS) if name in features[0]]
         inputs = [
             {name: value for name, value in feature.items() if name not in targets}

@@ -1,17 +1,12 @@
-"""Fine-tuning a token classifier on an export or on IOB2 files, with the plain Trainer.
-
-The paper's recipe (Li, He & Xu 2021) is `FineTune(base="xlm-roberta-large", loss=LossName.RW)` with
-frozen lower layers. `training.tagger.presets` has the whole recipes.
-"""
+"""Fine-tuning a token classifier: one stage of a recipe (`training.tagger.presets`)."""
 
 import shutil
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from datasets import Dataset
 from numpy.typing import NDArray
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -22,9 +17,9 @@ from projection.io.folders import is_main_process, move_into_place, wait_for, wo
 from projection.models.bundled import resolve
 from projection.models.checkpoints import longest_input, quiet, version_of
 from projection.models.windows import Piece, pieces
-from training.data.dataset import fingerprint, rows_of, tag_names_of
 from training.data.iob2 import labels_of
-from training.evaluation.tagging_scores import Scores, evaluate, score
+from training.data.rows import Rows
+from training.evaluation.tagging_scores import TaggingScores, evaluate, score
 from training.tagger.features import Example, TargetCollator, example_of, features_of
 from training.tagger.head import HeadChange, load_for_training
 from training.trainer import trainer as loop
@@ -39,12 +34,11 @@ SCORING = "sentences scored"
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """What a training was and what came of it: the content of `training.json`.
+    """A finished training: the content of `training.json`.
 
-    `windowed` sentences were longer than `max_length` and read in pieces; `lost_entities` of the
-    gold entities hold a token that the tokenizer makes nothing of. `loss` is the mean over the last
-    steps, at most an epoch of them. `dev` is (step, F1) of every evaluation on the dev part, `kept`
-    the step whose weights were kept, `weights` their hash.
+    `windowed` sentences were longer than `max_length` and read in pieces; `lost_entities` have a
+    token without a subword. `loss` is the mean over the last steps, at most an epoch of them. `dev`
+    is (step, F1) of every evaluation on the dev part, `kept` the step whose weights were kept.
     """
 
     settings: FineTune
@@ -60,15 +54,15 @@ class TrainingResult:
     dev: tuple[tuple[int, float], ...]
     kept: int
     model_version: str
-    scores: Scores | None
+    scores: TaggingScores | None
 
     @property
     def lost_share(self) -> float:
-        """The share of gold entities the model could not learn from in full."""
+        """The share of entities with a token without a subword."""
         return self.lost_entities / self.entities if self.entities else 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """A plain object; scores are fractions."""
+        """Return a JSON object; scores are fractions."""
         return {
             "schema": SCHEMA,
             "settings": asdict(self.settings) | {"gamma": self.settings.effective_gamma},
@@ -95,34 +89,34 @@ class TrainingResult:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What a training learns from.
+    """The examples a training learns from, and the outputs of the model, `tags`.
 
-    `tags` are the outputs of the model, in order. `dev` decides how long to train, `eval` is scored
-    at the end. `fingerprint` is a hash of all that is learned.
+    `dev` decides how long to train, `eval` is scored at the end. `fingerprint` is a hash of all
+    that is learned.
     """
 
     examples: Sequence[Example]
     tags: tuple[str, ...]
     fingerprint: str
-    dev: Dataset | None = None
-    eval: Dataset | None = None
+    dev: Rows | None = None
+    eval: Rows | None = None
 
 
 def fine_tune(
-    train: Dataset,
+    train: Rows,
     settings: FineTune,
     out: Path,
-    eval: Dataset | None = None,  # noqa: A002  the word everyone looks for
+    eval: Rows | None = None,  # noqa: A002  the word everyone looks for
     on_progress: OnProgress = lambda _what, _done, _total: None,
 ) -> TrainingResult:
-    """Train on every sentence alike, score on `eval`, and save the model to the new folder `out`.
+    """Train in one stage on all sentences, score on `eval`, and save to the new folder `out`.
 
-    See `learn`; `training.tagger.recipe_runner` trains by recipes of several stages.
+    Raises: as `learn`.
     """
     material = Material(
-        examples=[example_of(row) for row in rows_of(train)],
-        tags=tuple(tag_names_of(train)),
-        fingerprint=fingerprint(train),
+        examples=[example_of(row) for row in train],
+        tags=train.tag_names,
+        fingerprint=train.fingerprint,
         eval=eval,
     )
     return learn(material, settings, out, on_progress=on_progress)
@@ -138,9 +132,9 @@ def learn(
 ) -> TrainingResult:
     """Train a model, score it, and save it to the folder `out`, which appears whole.
 
-    An interrupted training goes on from its last checkpoint when called again with the same
-    settings and data. For one seed on one CPU the weights are the same bit by bit. Of several
-    processes only the main one writes and scores.
+    An interrupted training is resumed from its last checkpoint when called again with the same
+    settings and data. On one CPU a seed gives the same weights bit by bit. Of several processes
+    only the main one writes and scores.
 
     Raises:
         TrainingError: if `out` exists, or there is nothing to train on.
@@ -197,8 +191,8 @@ def _check(material: Material, settings: FineTune, out: Path) -> None:
         raise TrainingError(str(out), "exists already", "Choose another folder, or delete this one")
     if not any(example.words for example in material.examples):
         raise TrainingError("training data", "has no sentence", "Accept or correct some first")
-    for name, dataset in (("evaluation", material.eval), ("dev", material.dev)):
-        if dataset is not None and not any(row.tokens for row in rows_of(dataset)):
+    for name, rows in (("evaluation", material.eval), ("dev", material.dev)):
+        if rows is not None and not any(row.tokens for row in rows):
             raise TrainingError(f"{name} data", "has no sentence", "Accept or correct some first")
     taught = all(example.soft is not None for example in material.examples)
     if settings.loss.learns_from_teachers and not taught:
@@ -211,19 +205,20 @@ def _finish(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     result: TrainingResult,
-    held_out: Dataset | None,
+    held_out: Rows | None,
     *,
     work: Path,
     out: Path,
     on_progress: OnProgress,
 ) -> TrainingResult:
-    """Save, score, and put in place."""
+    """Save, score, and move into place."""
     made = work / "model"
     with quiet():
         model.save_pretrained(made)
         tokenizer.save_pretrained(made)
     if held_out is not None:
-        result = replace(result, scores=_score(made, held_out, on_progress))
+        count = counted(on_progress, SCORING, len(held_out))
+        result = replace(result, scores=evaluate(made, held_out, on_progress=count))
     write_json(made / "training.json", result.to_json())
     (made / "README.md").write_text(model_card(out.name, result.to_json()), encoding="utf-8")
     move_into_place(made, out)
@@ -232,9 +227,9 @@ def _finish(
 
 
 def freeze_lower_layers(model: PreTrainedModel, n: int, *, embeddings: bool = True) -> None:
-    """Keep the lowest `n` encoder layers, and with them the embeddings, out of training.
+    """Freeze the lowest `n` encoder layers and the embeddings (Wu & Dredze 2019).
 
-    Wu & Dredze (2019) freeze the embeddings and the first n layers; `n=0` freezes nothing.
+    `n=0` freezes nothing.
 
     Raises:
         ModelError: if the model has fewer layers, or no stack of layers we can find.
@@ -244,7 +239,7 @@ def freeze_lower_layers(model: PreTrainedModel, n: int, *, embeddings: bool = Tr
     where = str(model.config.model_type)
     layers = _layers(model)
     if layers is None:
-        raise ModelError(where, "no encoder layers found to freeze", "Train with --freeze 0")
+        raise ModelError(where, "no encoder layers found to freeze", "Train with --set freeze=0")
     if n > len(layers):
         raise ModelError(where, f"has {len(layers)} layers, not {n}", f"At most {len(layers)}")
     frozen: list[nn.Module] = list(layers[:n])
@@ -259,48 +254,35 @@ def freeze_lower_layers(model: PreTrainedModel, n: int, *, embeddings: bool = Tr
 
 
 def _layers(model: PreTrainedModel) -> nn.ModuleList | None:
-    """The stack of transformer layers: the longest list of modules in the encoder.
-
-    It is `encoder.layer` in BERT, RoBERTa and ELECTRA, `transformer.layer` in DistilBERT,
-    `layers` in ModernBERT.
-    """
+    """Return the transformer layers (`encoder.layer` in BERT): the longest list of modules."""
     stacks = [part for part in model.base_model.modules() if isinstance(part, nn.ModuleList)]
     return max(stacks, key=len, default=None)
 
 
-def _score(model: Path, dataset: Dataset, on_progress: OnProgress) -> Scores:
+def counted(on_progress: OnProgress, what: str, total: int) -> Callable[[int], None]:
+    """Return a function that takes how many more are done, and reports how many of all are."""
     done = 0
 
-    def on_scored(more: int) -> None:
+    def advance(more: int) -> None:
         nonlocal done
         done += more
-        on_progress(SCORING, done, len(dataset))
+        on_progress(what, done, total)
 
-    return evaluate(model, dataset, on_progress=on_scored)
+    return advance
 
 
 def _schedule(settings: FineTune) -> Schedule:
-    assert settings.learning_rate is not None  # noqa: S101  `learn` has chosen one
-    return Schedule(
-        epochs=settings.epochs,
-        batch_size=settings.batch_size,
-        learning_rate=settings.learning_rate,
-        warmup=settings.warmup,
-        seed=settings.seed,
-        accumulate=settings.accumulate,
-        weight_decay=settings.weight_decay,
-        patience=settings.patience,
-        bf16=settings.bf16,
-    )
+    shared = {field.name for field in fields(FineTune)} & {field.name for field in fields(Schedule)}
+    return Schedule(**{name: getattr(settings, name) for name in shared})
 
 
 def _dev(material: Material, tokenizer: PreTrainedTokenizerBase, limit: int) -> Dev | None:
-    """The dev part as features, scored strictly by the words that have a subword."""
+    """Return the dev part as features, scored strictly on words with a subword."""
     if material.dev is None:
         return None
     # A type the model cannot predict is none it could be kept for.
     known = {*material.tags}
-    examples = [example_of(row) for row in rows_of(material.dev)]
+    examples = [example_of(row) for row in material.dev]
     examples = [
         replace(e, tags=tuple(tag if tag in known else "O" for tag in e.tags)) for e in examples
     ]

@@ -1,4 +1,4 @@
-"""A token classifier over an own set of tags, from any checkpoint that can carry one."""
+"""A token classifier for given tags, from any checkpoint."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from projection.models.checkpoints import load_checkpoint
 
 @dataclass(frozen=True, slots=True)
 class HeadChange:
-    """What became of a checkpoint's tags: rows of the head kept by name, made new, or left out."""
+    """Rows of a checkpoint's head: kept by name, new, or dropped."""
 
     kept: tuple[str, ...]
     new: tuple[str, ...]
@@ -28,10 +28,9 @@ class HeadChange:
 def load_for_training(
     base: str | Path, tags: Sequence[str], seed: int
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, HeadChange]:
-    """A token classifier whose outputs are `tags`, in this order.
+    """Load a token classifier whose outputs are `tags`, in this order.
 
-    Rows of the head are taken over from the checkpoint where it knows the tag by the same name;
-    the others start anew, the same for one seed.
+    Rows of the head are kept where the checkpoint has the tag; `seed` initialises the others.
 
     Raises:
         ModelError: if the checkpoint cannot be loaded or has no head we can replace.
@@ -49,7 +48,7 @@ def load_for_training(
 
 
 def _has_trained_head(model: PreTrainedModel) -> bool:
-    """Whether the checkpoint, not chance, made the head."""
+    """Return whether the checkpoint has a trained head."""
     architectures = model.config.architectures or ()
     return any(name.endswith("ForTokenClassification") for name in architectures)
 

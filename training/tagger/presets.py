@@ -1,11 +1,11 @@
-"""Every recipe by name, with every number it has; `training.tagger.recipe_runner` carries them out.
+"""The recipes by name, with all their numbers; `training.tagger.recipe_runner` runs them.
 
 A preset is a sequence of stages. Each trains one model from the base or from the model of an
-earlier stage, on some parts of the data, or on what earlier stages' models say of unlabelled text.
-Numbers are a paper's unless a comment says "ours".
+earlier stage, on some parts of the data or as a student of earlier stages. Numbers are a paper's
+unless a comment says "ours".
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -25,19 +25,16 @@ class Part(StrEnum):
     PSEUDO = "pseudo"  # labels that were projected, and that nobody has looked at
     REVIEWED = "reviewed"  # target language, accepted or corrected by people, or gold
     TRANSLATED = "translated"  # the English part, word by word through a lexicon
-    UNLABELLED = (
-        "unlabelled"  # target language; the text of the other target parts if none is given
-    )
+    UNLABELLED = "unlabelled"  # target-language text
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
     """Which sentences of a part are used.
 
-    At most `sentences`, as many of each corpus if `equal_corpora`; a corpus that has too few gives
-    all it has. Of each corpus at most the share `nameless` (below 1) is sentences without entities,
-    None as they come. What has a margin score below `least_margin` is left out; what has none, or
-    comes from a corpus without, stays.
+    At most `sentences`, as many of each corpus if `equal_corpora` (or all it has). At most the
+    share `nameless` of each corpus is without entities. Sentences with a margin score below
+    `least_margin` are left out; those without a score stay.
     """
 
     sentences: int | None = None
@@ -57,11 +54,10 @@ ALL = Draw()
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A part of the data in a stage: how much its words count, and how far they are doubted.
+    """A part of the data in a stage, with `weight` and `doubt` of its words (`trainer.losses`).
 
-    See `trainer.losses` for `weight` and `doubt`. With `confidence`, the weight of a word in an
-    entity is multiplied by the probability that the entity was found and placed right. What is
-    `optional` may be missing.
+    With `confidence`, the weight of a word in an entity is multiplied by the probability of the
+    entity. An `optional` part may be missing.
     """
 
     part: Part
@@ -81,12 +77,11 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One training: from what, on what, and how.
+    """One training: the model it starts from, the parts it learns from, and its settings.
 
-    With `teachers` (earlier stages) the text of the parts is learned from what their models say:
-    the probabilities of the first, and the tags on which all agree. An `optional` stage is left
-    out if a part is missing; who starts from it then starts from what it would have started from.
-    `settings.base` and `settings.seed` are filled in by the training.
+    With `teachers` (earlier stages) it learns the probabilities of the first teacher and the tags
+    on which all agree. An `optional` stage is left out if a part is missing; its successors then
+    start from its own start. `settings.base` and `settings.seed` are set by the training.
     """
 
     name: str
@@ -147,10 +142,11 @@ def _li_target(loss: LossName, *uses: Use, start: str = BASE) -> Stage:
 
 
 _LI_SEQUENTIAL_RW = (_li_english(), _li_target(LossName.RW, _LI_USE, start="english"))
-_LI_SEQUENTIAL_CE = (_li_english(), _li_target(LossName.CE, _LI_USE, start="english"))
-_LI_SKIP_ENGLISH = (_li_target(LossName.RW, _LI_USE),)
-_LI_MIXED_RW = (_li_target(LossName.RW, _ENGLISH, _LI_USE),)
-_LI_MIXED_CE = (_li_target(LossName.CE, _ENGLISH, _LI_USE),)
+
+
+def _li(name: str, summary: str, *stages: Stage) -> Preset:
+    return Preset(f"li2021{name}", summary, "xlm-roberta-large", stages)
+
 
 # ---- Wu et al. (ACL 2020) and UniTrans (Wu et al., IJCAI 2020): teachers on unlabelled text ----
 # As in the authors' code (microsoft/vert-papers): multilingual BERT, embeddings and 3 layers
@@ -212,47 +208,35 @@ _PRESETS = (
             ),
         ),
     ),
-    Preset(
-        "li2021",
-        "Li, He & Xu (2021): English first, then pseudo-labels with (1+p)^γ",
-        "xlm-roberta-large",
-        _LI_SEQUENTIAL_RW,
+    _li(
+        "", "Li, He & Xu (2021): English first, then pseudo-labels with (1+p)^γ", *_LI_SEQUENTIAL_RW
     ),
-    Preset(
-        "li2021-sequential-rw",
+    _li(
+        "-sequential-rw",
         "ablation of Li et al.: the whole recipe, the same as li2021",
-        "xlm-roberta-large",
-        _LI_SEQUENTIAL_RW,
+        *_LI_SEQUENTIAL_RW,
     ),
-    Preset(
-        "li2021-zero-transfer",
-        "ablation of Li et al.: the English model as it is",
-        "xlm-roberta-large",
-        (_li_english(),),
-    ),
-    Preset(
-        "li2021-sequential-ce",
+    _li("-zero-transfer", "ablation of Li et al.: the English model as it is", _li_english()),
+    _li(
+        "-sequential-ce",
         "ablation of Li et al.: English first, then pseudo-labels with cross entropy",
-        "xlm-roberta-large",
-        _LI_SEQUENTIAL_CE,
+        _li_english(),
+        _li_target(LossName.CE, _LI_USE, start="english"),
     ),
-    Preset(
-        "li2021-skip-english",
+    _li(
+        "-skip-english",
         "ablation of Li et al.: pseudo-labels only",
-        "xlm-roberta-large",
-        _LI_SKIP_ENGLISH,
+        _li_target(LossName.RW, _LI_USE),
     ),
-    Preset(
-        "li2021-mixed-ce",
+    _li(
+        "-mixed-ce",
         "ablation of Li et al.: English and pseudo-labels together, cross entropy",
-        "xlm-roberta-large",
-        _LI_MIXED_CE,
+        _li_target(LossName.CE, _ENGLISH, _LI_USE),
     ),
-    Preset(
-        "li2021-mixed-rw",
+    _li(
+        "-mixed-rw",
         "ablation of Li et al.: English and pseudo-labels together, (1+p)^γ",
-        "xlm-roberta-large",
-        _LI_MIXED_RW,
+        _li_target(LossName.RW, _ENGLISH, _LI_USE),
     ),
     Preset(
         "wu2020",
@@ -286,7 +270,7 @@ DEFAULT = "spanferry"
 
 
 def preset_named(name: str) -> Preset:
-    """A preset of `PRESETS`.
+    """Return a preset of `PRESETS`.
 
     Raises:
         TrainingError: if there is none of this name.
@@ -296,78 +280,111 @@ def preset_named(name: str) -> Preset:
     return PRESETS[name]
 
 
+_SWITCH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def _bool(text: str) -> bool:
+    return _SWITCH[text.lower()]
+
+
+STAGE_SETTINGS: Mapping[str, Callable[[str], Any]] = MappingProxyType({
+    "loss": LossName,
+    **dict.fromkeys(("gamma", "epochs", "learning_rate", "warmup", "weight_decay"), float),
+    **dict.fromkeys(("freeze", "batch_size", "accumulate", "max_length", "patience"), int),
+    **dict.fromkeys(("freeze_embeddings", "through_weight", "bf16"), _bool),
+})  # fmt: skip
+"""The settings of a stage that can be changed, with what reads them."""
+
+USE_SETTINGS: Mapping[str, Callable[[str], Any]] = MappingProxyType({
+    **dict.fromkeys(("weight", "doubt", "nameless", "least_margin"), float),
+    "sentences": int,
+    **dict.fromkeys(("confidence", "equal_corpora"), _bool),
+})  # fmt: skip
+"""The settings of how a part of the data is used, with what reads them."""
+
 OF_THE_LAST_STAGE = frozenset({"loss", "gamma", "through_weight", "epochs"})
-"""Settings that, named without a stage, change the last one only: the others have their own."""
+"""Settings that change the last stage only, unless another is named: each stage has its own."""
+
+
+def read_setting(key: str, read: Callable[[str], Any], value: Any) -> Any:
+    """Read a text by `read`; `none` stands for None, and what is no text is returned as it is.
+
+    Raises:
+        TrainingError: if it cannot be read.
+    """
+    if not isinstance(value, str):
+        return value
+    try:
+        return read(value)
+    except (KeyError, ValueError) as error:
+        if value == "none":
+            return None
+        kinds = [str(each) for each in getattr(read, "__members__", {}).values()]
+        fix = f"One of {', '.join(kinds)}" if kinds else ""
+        raise TrainingError(
+            f"--set {key}", f"{value!r} is no {read.__name__.strip('_')}", fix
+        ) from error
 
 
 def changed(preset: Preset, changes: Mapping[str, Any]) -> Preset:
-    """The preset with other numbers.
+    """Return the preset with other numbers.
 
     Args:
         preset: to change.
-        changes: of `base`, of a field of `FineTune`, or of one stage's: `target.freeze`; or how a
-            part of the data is used: `reviewed.weight`, `translated.sentences`. Texts are read as
-            what the field holds. What names its stage holds over what does not.
+        changes: of `base`; of a setting in `STAGE_SETTINGS`, for all stages or one (`target.freeze`
+            wins over `freeze`); or of a setting in `USE_SETTINGS` for a part of the data
+            (`reviewed.weight`). Texts are read as what the setting holds.
 
     Raises:
-        TrainingError: at a name there is not, or a value the field cannot hold.
+        TrainingError: at an unknown name, or a value the setting cannot hold.
     """
     settings: dict[str, dict[str, Any]] = {stage.name: {} for stage in preset.stages}
     for key, value in sorted(changes.items(), key=lambda change: "." in change[0]):
         named, _, field = key.rpartition(".")
         if key == "base":
             preset = replace(preset, base=str(value))
-        elif field in _KINDS_OF_USE:
-            preset = _used(preset, key, named, field, value)
+        elif field in USE_SETTINGS:
+            preset = _used(
+                preset, key, named, {field: read_setting(key, USE_SETTINGS[field], value)}
+            )
         else:
             _check_change(preset, key, named, field)
             last = preset.stages[-1].name if field in OF_THE_LAST_STAGE else None
             for stage in settings.keys() & {named or last} or settings:
-                settings[stage][field] = _read(key, field, value)
+                settings[stage][field] = read_setting(key, STAGE_SETTINGS[field], value)
     stages = (replace(s, settings=_set(s.settings, settings[s.name])) for s in preset.stages)
     return replace(preset, stages=tuple(stages))
 
 
 def concerns(preset: Preset, key: str) -> bool:
-    """Whether the preset has the stage, or the part of the data, that a change names."""
+    """Return whether the preset has the stage, or the part of the data, that a change names."""
     named, _, field = key.rpartition(".")
-    if field in _KINDS_OF_USE:
-        return named in {use.part for stage in preset.stages for use in stage.uses}
+    if field in USE_SETTINGS:
+        return named in _parts_of(preset)
     return not named or named in {stage.name for stage in preset.stages}
 
 
+def _parts_of(preset: Preset) -> list[str]:
+    return sorted({use.part.value for stage in preset.stages for use in stage.uses})
+
+
 def _set(settings: FineTune, changes: Mapping[str, Any]) -> FineTune:
-    """Another loss has its own γ, unless that is named, too."""
+    """Change settings; another loss has its own γ, unless that is named, too."""
     own = {"gamma": None} if "loss" in changes else {}
     return replace(settings, **{**own, **changes})
 
 
-_KINDS: dict[str, Any] = {
-    "loss": LossName,
-    **dict.fromkeys(("gamma", "epochs", "learning_rate", "warmup", "weight_decay"), float),
-    **dict.fromkeys(("freeze", "batch_size", "accumulate", "max_length", "patience"), int),
-    **dict.fromkeys(("freeze_embeddings", "through_weight", "bf16"), bool),
-}
-_KINDS_OF_USE: dict[str, Any] = {
-    **dict.fromkeys(("weight", "doubt", "nameless", "least_margin"), float),
-    **dict.fromkeys(("sentences",), int),
-    **dict.fromkeys(("confidence", "equal_corpora"), bool),
-}
-_SWITCH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-
-
-def _used(preset: Preset, key: str, part: str, field: str, value: Any) -> Preset:
-    """The preset with another use of a part of the data, in all stages that use it."""
-    parts = sorted({use.part.value for stage in preset.stages for use in stage.uses})
+def _used(preset: Preset, key: str, part: str, change: dict[str, Any]) -> Preset:
+    """Change the use of a part of the data in all stages that use it."""
+    parts = _parts_of(preset)
     if part not in parts:
         what = f"no part {part} is used" if part else "of which part of the data"
         raise TrainingError(f"--set {key}", what, f"There are {', '.join(parts)}")
-    change = {field: _read(key, field, value)}
 
     def used(use: Use) -> Use:
         if use.part != part:
             return use
-        if field in {each.name for each in fields(Draw)}:
+        if change.keys() <= {each.name for each in fields(Draw)}:
             return replace(use, draw=replace(use.draw, **change))
         return replace(use, **change)
 
@@ -381,17 +398,6 @@ def _check_change(preset: Preset, key: str, stage: str, field: str) -> None:
     stages = [each.name for each in preset.stages]
     if stage and stage not in stages:
         raise TrainingError(f"--set {key}", f"no stage {stage}", f"There are {', '.join(stages)}")
-    if field not in _KINDS:
-        fix = f"One of {', '.join((*_KINDS, *_KINDS_OF_USE))}"
+    if field not in STAGE_SETTINGS:
+        fix = f"One of {', '.join((*STAGE_SETTINGS, *USE_SETTINGS))}"
         raise TrainingError(f"--set {key}", f"no setting {field}", fix)
-
-
-def _read(key: str, field: str, value: Any) -> Any:
-    """`value` as what the field holds; `none` stands for None."""
-    if not isinstance(value, str) or value == "none":
-        return None if value == "none" else value
-    kind = (_KINDS | _KINDS_OF_USE)[field]
-    try:
-        return _SWITCH[value.lower()] if kind is bool else kind(value)
-    except (KeyError, ValueError) as error:
-        raise TrainingError(f"--set {key}", f"{value!r} is no {kind.__name__}") from error

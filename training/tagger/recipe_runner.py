@@ -1,7 +1,7 @@
-"""Training by a recipe: the stages of a preset, one after the other, and what they made.
+"""Training by a recipe: the stages of a preset, one after the other.
 
-A stage's model is kept under a name that is a hash of all that shaped it, so that an interrupted
-training goes on where it was, and trainings that begin alike can share their beginning.
+A stage's model is kept under a hash of all that shaped it, so that an interrupted training is
+resumed, and trainings that begin alike share their beginning.
 """
 
 import hashlib
@@ -12,38 +12,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import Any
-
-from datasets import Dataset
 
 from projection.errors import TrainingError
 from projection.io.files import locked, parse_object, write_json
 from projection.io.folders import content_hash, is_main_process, new_folder, wait_for
 from projection.models import bundled
-from training.data.dataset import (
-    Row,
-    described,
-    fingerprint,
-    fingerprint_of,
-    languages_of,
-    rows_of,
-    tag_names_of,
-)
-from training.data.iob2 import labels_of, tag_names
-from training.evaluation.tagging_scores import Scores, evaluate
+from training.data.iob2 import OUTSIDE
+from training.data.rows import Row, Rows
+from training.evaluation.tagging_scores import TaggingScores, evaluate
 from training.tagger.distill import TEACHING, answers_of, taught
 from training.tagger.features import Example, example_of
-from training.tagger.finetune import SCORING, Material, learn
+from training.tagger.finetune import SCORING, Material, counted, learn
 from training.tagger.presets import BASE, Part, Preset, Stage, Use, preset_named
 from training.tagger.sampling import drawn
+from training.tagger.training_data import TrainingData
 from training.tagger.word_translation import (
     LEAST_COVERED,
-    Translations,
     covered,
     translated,
-    translations_from_bundled,
+    translations_from_aligner,
 )
 from training.trainer import trainer as loop
 from training.trainer.card import model_card, table
@@ -57,41 +46,8 @@ EVAL = "eval"  # the part of the data that is scored at the end
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingData:
-    """What recipes learn from. Each has tokens and tags, as `training.data.dataset` makes them.
-
-    `english` is gold of the source language, `pseudo` projected and looked at by nobody (see
-    `data.pseudo_labels` for its further columns), `reviewed` target language that people or gold
-    stand behind. The tags of `unlabelled` are not read. `dev` decides how long the last stage trains.
-    `translations` are for recipes that translate word by word; None takes them from the lexicon of
-    the bundled aligner. `lang` is the target language, where the data do not say.
-    """
-
-    english: Dataset | None = None
-    pseudo: Dataset | None = None
-    reviewed: Dataset | None = None
-    unlabelled: Dataset | None = None
-    dev: Dataset | None = None
-    translations: Translations | None = None
-    lang: str | None = None
-
-    @property
-    def parts(self) -> dict[str, Dataset | None]:
-        """Every part by its name."""
-        names = ("english", "pseudo", "reviewed", "unlabelled", "dev")
-        return {name: getattr(self, name) for name in names}
-
-    @property
-    def tags(self) -> tuple[str, ...]:
-        """The tags of all types that the labelled parts speak of."""
-        parts = (self.english, self.pseudo, self.reviewed)
-        names = chain.from_iterable(tag_names_of(part) for part in parts if part is not None)
-        return tuple(tag_names(labels_of(names)))
-
-
-@dataclass(frozen=True, slots=True)
 class StageRecord:
-    """What became of a stage: the `training.json` of its model, and how it was come by."""
+    """A finished stage: the `training.json` of its model, and what it learned from."""
 
     name: str
     start: str
@@ -100,7 +56,7 @@ class StageRecord:
     record: Mapping[str, Any]
 
     def to_json(self) -> dict[str, Any]:
-        """The stage, without what is the same for all."""
+        """Return the stage as JSON, without what is the same for all."""
         kept = ("settings", "data", "steps", "loss", "dev", "kept", "model_version")
         return {
             "name": self.name,
@@ -110,25 +66,24 @@ class StageRecord:
             **{key: self.record[key] for key in kept},
         }
 
-    def line(self) -> str:
-        """What became of it, in a line."""
-        steps, sentences = self.record["steps"], self.record["data"]["sentences"]
-        loss = self.record["loss"]
+    def __str__(self) -> str:
+        steps, loss = self.record["steps"], self.record["loss"]
+        sentences = self.record["data"]["sentences"]
         return f"{self.name}: {steps} steps on {sentences} sentences, mean loss {loss:.4f}"
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a recipe made: a model folder, its stages, and its scores on what was held out.
+    """A trained model: its folder, its stages, and its scores on what was held out.
 
-    In all but the main one of several processes `scores` is None.
+    Of several processes only the main one has `scores`.
     """
 
     model: Path
     preset: str
     seed: int
     stages: tuple[StageRecord, ...]
-    scores: Scores | None
+    scores: TaggingScores | None
 
     def to_json(self) -> dict[str, Any]:
         """The content of `training.json`: the last stage's, with all stages beside it."""
@@ -144,7 +99,7 @@ class Trained:
         last = self.stages[-1].record
         data, head = last["data"], last["head"]
         lines = [
-            *(stage.line() for stage in self.stages[:-1]),
+            *map(str, self.stages[:-1]),
             f"{self.model}: {last['steps']} steps on {data['sentences']} sentences, "
             f"{data['entities']} entities, mean loss {last['loss']:.4f}",
             f"{data['windowed_sentences']} sentences longer than what is read at once, read in "
@@ -164,7 +119,7 @@ def train_preset(
     out: Path,
     *,
     seed: int = 0,
-    eval: Dataset | None = None,  # noqa: A002  the word everyone looks for
+    eval: Rows | None = None,  # noqa: A002  the word everyone looks for
     stages: Path | None = None,
     tracking: Tracking = NOWHERE,
     on_progress: OnProgress = lambda _what, _done, _total: None,
@@ -173,14 +128,13 @@ def train_preset(
 
     Args:
         preset: a name in `training.tagger.presets.PRESETS`, or a preset (see `changed`).
-        data: what it learns from; parts it does not use are ignored.
+        data: to learn from; parts the recipe does not use are ignored.
         out: folder of the model.
         seed: of everything random.
         eval: scored at the end.
-        stages: folder to keep the models of all stages in, and to find them again; None keeps them
-            beside `out` until it is done.
-        tracking: where the course of each stage can be followed.
-        on_progress: hears what is being done.
+        stages: folder that keeps the models of all stages; None: beside `out` until it is done.
+        tracking: where each stage reports its loss and scores.
+        on_progress: called with what is being done, how much is done, and of how much.
 
     Raises:
         TrainingError: if `out` exists, or a part that the recipe needs is missing or empty.
@@ -196,7 +150,7 @@ def train_preset(
     model = course.models[preset.stages[-1].name]
     trained = Trained(out, preset.name, seed, done, None)
     if is_main_process():
-        trained = _finish(trained, model, preset, {**data.parts, EVAL: eval}, on_progress)
+        trained = _finish(trained, model, preset, data.parts | {EVAL: eval}, on_progress)
     wait_for(out)
     loop.wait_for_everyone()
     if is_main_process() and stages is None:
@@ -205,11 +159,11 @@ def train_preset(
 
 
 def plan_of(preset: Preset, data: TrainingData) -> dict[str, Any]:
-    """A recipe and what it is given, as plain objects: equal plans with equal seeds train alike."""
+    """Return a recipe and its data as JSON: equal plans with equal seeds train equal models."""
     words = data.translations
     return {
         "preset": asdict(preset) | {"base": _identity(preset.base)},
-        "data": {p: None if each is None else fingerprint(each) for p, each in data.parts.items()},
+        "data": {p: each.fingerprint if each else None for p, each in data.parts.items()},
         "lang": data.lang,
         "translations": content_hash(bundled.path("aligner"))
         if words is None
@@ -222,18 +176,16 @@ def _finish(
     trained: Trained,
     model: Path,
     preset: Preset,
-    parts: Mapping[str, Dataset | None],
+    parts: Mapping[str, Rows | None],
     on_progress: OnProgress,
 ) -> Trained:
     """Score the last model and put it in place with the record of all stages."""
     if (held_out := parts[EVAL]) is not None:
-        count = _Counter(on_progress, SCORING, len(held_out))
+        count = counted(on_progress, SCORING, len(held_out))
         trained = replace(trained, scores=evaluate(model, held_out, on_progress=count))
     record = trained.to_json()
     record["settings"] = {**record["settings"], "base": preset.base}
-    record["parts"] = {
-        name: described(rows_of(each)) for name, each in parts.items() if each is not None
-    }
+    record["parts"] = {name: each.describe() for name, each in parts.items() if each}
     with new_folder(trained.model) as made:
         shutil.copytree(model, made, dirs_exist_ok=True)
         write_json(made / RECORD, record)
@@ -243,7 +195,7 @@ def _finish(
 
 
 def stages_section(record: Mapping[str, Any]) -> str:
-    """The part of a model's card that says by what recipe it was made."""
+    """Return the section of a model's card about the stages of its recipe."""
     rows = [
         (
             stage["name"],
@@ -257,17 +209,6 @@ def stages_section(record: Mapping[str, Any]) -> str:
     ]
     head = ["stage", "starts from", "sentences", "loss", "steps", "model version"]
     return f"\n## Recipe `{record['preset']}`\n\n{table(head, rows)}\n"
-
-
-class _Counter:
-    """Turns "so many more" into "so many of so many"."""
-
-    def __init__(self, on_progress: OnProgress, what: str, total: int) -> None:
-        self.on_progress, self.what, self.total, self.done = on_progress, what, total, 0
-
-    def __call__(self, more: int) -> None:
-        self.done += more
-        self.on_progress(self.what, self.done, self.total)
 
 
 class _Course:
@@ -288,6 +229,16 @@ class _Course:
         self.tags = data.tags
         self.models: dict[str, Path] = {}
         self.keys = {BASE: _identity(preset.base)}
+        english, pseudo, reviewed, unlabelled = (
+            [row for row in part if row.tokens]
+            for part in (data.english, data.pseudo, data.reviewed, data.unlabelled)
+        )
+        self.given = {
+            Part.ENGLISH: english,
+            Part.PSEUDO: pseudo,
+            Part.REVIEWED: reviewed,
+            Part.UNLABELLED: unlabelled or [*pseudo, *reviewed],
+        }
 
     def run(self) -> tuple[StageRecord, ...]:
         """Train what is not there yet.
@@ -299,8 +250,8 @@ class _Course:
         return tuple(self._train(stage) for stage in stages)
 
     def _possible(self, stage: Stage) -> bool:
-        missing = [u.part for u in stage.uses if not self._has(u.part) and not u.optional]
-        if not missing and any(self._has(use.part) for use in stage.uses):
+        missing = [u.part for u in stage.uses if not self._part(u.part) and not u.optional]
+        if not missing and any(self._part(use.part) for use in stage.uses):
             return True
         if stage.optional:
             return False
@@ -311,55 +262,22 @@ class _Course:
             FIXES.get(missing[0] if missing else Part.REVIEWED, ""),
         )
 
-    def _has(self, part: Part) -> bool:
-        return len(self._part(part)) > 0
-
     def _part(self, part: Part) -> list[Row]:
-        match part:
-            case Part.ENGLISH:
-                return self._english
-            case Part.PSEUDO:
-                return self._pseudo
-            case Part.REVIEWED:
-                return self._reviewed
-            case Part.UNLABELLED:
-                return self._unlabelled
-            case Part.TRANSLATED:
-                return self._translated
-
-    @cached_property
-    def _english(self) -> list[Row]:
-        return _rows(self.data.english)
-
-    @cached_property
-    def _pseudo(self) -> list[Row]:
-        return _rows(self.data.pseudo)
-
-    @cached_property
-    def _reviewed(self) -> list[Row]:
-        return _rows(self.data.reviewed)
-
-    @cached_property
-    def _unlabelled(self) -> list[Row]:
-        if self.data.unlabelled is not None:
-            return _rows(self.data.unlabelled)
-        return [*self._pseudo, *self._reviewed]
+        return self._translated if part is Part.TRANSLATED else self.given[part]
 
     @cached_property
     def _translated(self) -> list[Row]:
-        text = [row.tokens for row in self._unlabelled]
-        rows = self._english
+        rows, unlabelled = self.given[Part.ENGLISH], self.given[Part.UNLABELLED]
+        text = [row.tokens for row in unlabelled]
         if not rows or not text:
             return []
         words = self.data.translations
         if words is None:
-            english = (row.tokens for row in rows)
-            words = translations_from_bundled(english, text)
+            words = translations_from_aligner((row.tokens for row in rows), text)
             if (share := covered(rows, words)) < LEAST_COVERED:
                 log.warning("nothing is translated: the aligner knows %.0f %%", 100 * share)
                 return []
-        lang = self.data.lang or self._unlabelled[0].lang
-        return translated(rows, words, lang, text, self.seed)
+        return translated(rows, words, self.data.lang or unlabelled[0].lang, text, self.seed)
 
     def _train(self, stage: Stage) -> StageRecord:
         start = self._start_of(stage)
@@ -373,7 +291,14 @@ class _Course:
             )
         learned = self._fingerprint(stage, chosen)
         dev = self.data.dev if stage is self.preset.stages[-1] else None
-        key = self._key(stage, start, learned, dev)
+        shaped_by = [
+            {**asdict(stage.settings), "base": self.keys[start], "seed": self.seed},
+            learned,
+            self.tags,
+            None if dev is None else dev.fingerprint,
+            loop.processes(),
+        ]
+        key = hashlib.sha256(json.dumps(shaped_by).encode()).hexdigest()[:12]
         model = self.folder / f"{stage.name}-{key}"
         base = self.preset.base if start == BASE else str(self.models[start])
         with self._alone(model):
@@ -385,7 +310,7 @@ class _Course:
                     replace(stage.settings, base=base, seed=self.seed),
                     model,
                     tracking=self.tracking.part(stage.name),
-                    on_progress=self._named(stage),
+                    on_progress=prefixed(self.on_progress, stage.name),
                 )
                 if is_main_process():
                     shutil.rmtree(answers, ignore_errors=True)
@@ -396,14 +321,14 @@ class _Course:
 
     @contextmanager
     def _alone(self, model: Path) -> Iterator[None]:
-        """Wait for other trainings that share the folder and begin in the same way."""
+        """Lock the model of a stage against other trainings that share the folder."""
         path, others = self.folder / f".{model.name}.lock", f"another process that trains {model}"
         with locked(path, others) if is_main_process() else nullcontext():
             loop.wait_for_everyone()
             yield
 
     def _start_of(self, stage: Stage) -> str:
-        """The stage it starts from, or what that would have started from if it was left out."""
+        """Return the stage it starts from; if that was left out, what that starts from."""
         starts = {each.name: each.start for each in self.preset.stages}
         start = stage.start
         while start != BASE and start not in self.models:
@@ -416,58 +341,43 @@ class _Course:
         if not stage.teachers:
             return [_example(each, use) for use, found in chosen.items() for each in found]
         rows = (row for found in chosen.values() for row in found)
-        sentences = [example_of(_bare(row)).words for row in rows]
+        bare = (replace(row, tags=(OUTSIDE,) * len(row.tokens)) for row in rows)
+        sentences = [example_of(row).words for row in bare]
         total = len(sentences) * len(stage.teachers)
-        count = _Counter(self.on_progress, f"{stage.name}: {TEACHING}", total)
+        count = counted(self.on_progress, f"{stage.name}: {TEACHING}", total)
         teachers = [self.models[teacher] for teacher in stage.teachers]
         answers = answers_of(teachers, sentences, self.tags, place, count)
         return [*taught(sentences, answers, self.tags)]
 
     def _fingerprint(self, stage: Stage, chosen: Mapping[Use, list[Row]]) -> str:
-        """A hash of all that the stage learns: what of which part, and from which teachers."""
+        """Return a hash of the sentences of each part, their use, and the teachers."""
         learned = [
-            (use.weight, use.doubt, use.confidence, fingerprint_of(rows), languages_of(rows))
+            (
+                use.weight,
+                use.doubt,
+                use.confidence,
+                Rows.of(rows).fingerprint,
+                Rows.of(rows).languages,
+            )
             for use, rows in chosen.items()
         ]
         teachers = [self.keys[teacher] for teacher in stage.teachers]
         return hashlib.sha256(json.dumps([learned, teachers]).encode()).hexdigest()[:16]
-
-    def _key(self, stage: Stage, start: str, learned: str, dev: Dataset | None) -> str:
-        """Everything that shapes the model of a stage, as twelve hex digits."""
-        shaped_by = [
-            {**asdict(stage.settings), "base": self.keys[start], "seed": self.seed},
-            learned,
-            self.tags,
-            None if dev is None else fingerprint(dev),
-            loop.processes(),
-        ]
-        return hashlib.sha256(json.dumps(shaped_by).encode()).hexdigest()[:12]
-
-    def _named(self, stage: Stage) -> OnProgress:
-        """Says of which stage the steps are."""
-
-        def on_progress(what: str, done: int, total: int) -> None:
-            self.on_progress(f"{stage.name}: {what}", done, total)
-
-        return on_progress
 
 
 FIXES = {
     Part.ENGLISH: "Give gold English sentences: --english FILE",
     Part.PSEUDO: "Give a folder of `spanferry project`",
     Part.UNLABELLED: "Give target-language text: --unlabelled FILE",
-    Part.TRANSLATED: "Give --english FILE, target-language text (--unlabelled FILE), and a "
-    "--lexicon where the bundled aligner does not know the language",
+    Part.TRANSLATED: "Give --english FILE, target-language text (--unlabelled FILE), and "
+    "--set lexicon=FILE where the bundled aligner does not know the language",
     Part.REVIEWED: "Accept or correct some first, or give a folder of `spanferry project`",
 }
 
 
-def _rows(dataset: Dataset | None) -> list[Row]:
-    return [] if dataset is None else [row for row in rows_of(dataset) if row.tokens]
-
-
-def _bare(row: Row) -> Row:
-    return replace(row, tags=("O",) * len(row.tokens))
+def prefixed(on_progress: OnProgress, name: str) -> OnProgress:
+    """Return `on_progress` with a name before what is being done."""
+    return lambda what, done, total: on_progress(f"{name}: {what}", done, total)
 
 
 def _example(row: Row, use: Use) -> Example:
@@ -479,6 +389,6 @@ def _example(row: Row, use: Use) -> Example:
 
 
 def _identity(base: str) -> str:
-    """A model's name on the hub, or what tells the content of its folder from others'."""
+    """Return a model's name on the hub, or the hash of its folder."""
     folder = Path(bundled.resolve(base, "tagger"))
     return content_hash(folder) if folder.is_dir() else base

@@ -1,16 +1,16 @@
-"""Which sentences of a part of the data a stage learns from."""
+"""Sampling: the sentences of a part of the data that a stage learns from."""
 
 import math
 import random
 from collections import defaultdict
 from collections.abc import Sequence
 
-from training.data.dataset import Row
+from training.data.rows import Row
 from training.tagger.presets import Draw
 
 
 def drawn(found: Sequence[Row], draw: Draw, seed: int) -> list[Row]:
-    """The sentences that `draw` asks for, in the order they come in; chance is that of `seed`."""
+    """Return the sentences that `draw` asks for, in their order, drawn by `seed`."""
     rng = random.Random(seed)  # noqa: S311  a sample is no secret
     fit = [
         i
@@ -28,7 +28,7 @@ def drawn(found: Sequence[Row], draw: Draw, seed: int) -> list[Row]:
 
 
 def _with_share(found: Sequence[Row], indices: Sequence[int], nameless: float | None) -> list[int]:
-    """All that have entities, and as many without as make the share, evenly mixed."""
+    """Return all with entities, and as many without as make the share, evenly mixed."""
     if nameless is None:
         return [*indices]
     named = [i for i in indices if found[i].has_entity]
@@ -39,7 +39,7 @@ def _with_share(found: Sequence[Row], indices: Sequence[int], nameless: float | 
 
 
 def shares(sizes: Sequence[int], wanted: int | None) -> list[int]:
-    """How many to take of each, as equally as sizes allow, `wanted` in all (None: everything)."""
+    """Return how many to take of each, as equally as possible, `wanted` in all (None: all)."""
     if wanted is None:
         return [*sizes]
     taken = [0] * len(sizes)

@@ -1,4 +1,4 @@
-"""The same recipe with several seeds: a model each, and how far apart they are."""
+"""One recipe with several seeds: a model each, and mean and deviation of their scores."""
 
 import json
 import statistics
@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset
-
 from projection.errors import TrainingError
 from projection.io.files import parse_object, write_json
 from projection.io.folders import is_main_process
-from training.data.dataset import fingerprint
+from training.data.rows import Rows
 from training.tagger.presets import Preset
-from training.tagger.recipe_runner import RECORD, TrainingData, plan_of, train_preset
+from training.tagger.recipe_runner import RECORD, plan_of, prefixed, train_preset
+from training.tagger.training_data import TrainingData
 from training.trainer.card import table
 from training.trainer.settings import NOWHERE, Tracking
 from training.trainer.trainer import OnProgress, wait_for_everyone
@@ -25,21 +24,21 @@ MEASURES = ("f1", "precision", "recall")
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
-    """Mean and sample deviation (n - 1) of a measure over the seeds; None below two of them."""
+class SeedSpread:
+    """Mean and sample deviation (n - 1; None for one value) of a measure over the seeds."""
 
     mean: float
     deviation: float | None
     values: tuple[float, ...]
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> "Spread":
-        """The spread of at least one value."""
+    def of(cls, values: Sequence[float]) -> "SeedSpread":
+        """Return the spread of at least one value."""
         deviation = statistics.stdev(values) if len(values) > 1 else None
         return cls(statistics.fmean(values), deviation, tuple(values))
 
     def to_json(self) -> dict[str, Any]:
-        """A plain object."""
+        """Return a JSON object."""
         return {"mean": self.mean, "deviation": self.deviation, "values": [*self.values]}
 
     def __str__(self) -> str:
@@ -49,32 +48,32 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Seeds:
-    """What several seeds made: the record of each, and the spread of their scores, if scored."""
+    """The records of several seeds, and the spread of their scores."""
 
     folder: Path
     preset: str
     records: Mapping[int, Mapping[str, Any]]  # by seed
 
     @property
-    def spreads(self) -> dict[str, Spread]:
-        """F1, precision and recall on what was held out; empty where nothing was."""
+    def spreads(self) -> dict[str, SeedSpread]:
+        """F1, precision and recall on the held-out data; empty without any."""
         scores = [record["scores"] for record in self.records.values()]
         if not scores or None in scores:
             return {}
-        return {name: Spread.of([score[name] for score in scores]) for name in MEASURES}
+        return {name: SeedSpread.of([score[name] for score in scores]) for name in MEASURES}
 
     @property
-    def by_type(self) -> dict[str, Spread]:
-        """F1 of each entity type; a type that a seed never met or predicted counts 0 there."""
+    def by_type(self) -> dict[str, SeedSpread]:
+        """F1 of each entity type, 0 for a seed that did not see or predict it."""
         if not self.spreads:
             return {}
         scores = [record["scores"]["by_type"] for record in self.records.values()]
         kinds = sorted({kind for each in scores for kind in each})
         zero = {"f1": 0.0}
-        return {kind: Spread.of([s.get(kind, zero)["f1"] for s in scores]) for kind in kinds}
+        return {kind: SeedSpread.of([s.get(kind, zero)["f1"] for s in scores]) for kind in kinds}
 
     def to_json(self) -> dict[str, Any]:
-        """The content of `summary.json`; scores are fractions."""
+        """Return the content of `summary.json`; scores are fractions."""
         return {
             "schema": SCHEMA,
             "preset": self.preset,
@@ -97,23 +96,23 @@ def train_seeds(
     out: Path,
     seeds: Sequence[int],
     *,
-    eval: Dataset | None = None,  # noqa: A002  the word everyone looks for
+    eval: Rows | None = None,  # noqa: A002  the word everyone looks for
     stages: Path | None = None,
     tracking: Tracking = NOWHERE,
     on_progress: OnProgress = lambda _what, _done, _total: None,
 ) -> Seeds:
     """Train a model for each seed in `out/seed-N`, and write `out/summary.json`.
 
-    Seeds that are done are kept, and one that was interrupted goes on where it was. More seeds may
-    be asked for later. The arguments are those of `train_preset`.
+    Finished seeds are kept, and an interrupted one is resumed; more seeds may be added later. The
+    arguments are those of `train_preset`.
 
     Raises:
         TrainingError: if `out` holds models of another recipe or other data.
     """
     if not seeds or len({*seeds}) < len(seeds):
         raise TrainingError("seeds", f"{[*seeds]} are none, or not all different")
-    plan = _plan(preset, data, eval)
-    _claim(out, plan)
+    scored = None if eval is None else eval.fingerprint
+    _claim(out, plan_of(preset, data) | {"eval": scored})
     records = {}
     for place, seed in enumerate(seeds, start=1):
         model = out / f"seed-{seed}"
@@ -126,10 +125,9 @@ def train_seeds(
                 eval=eval,
                 stages=stages,
                 tracking=tracking.part(model.name),
-                on_progress=_numbered(on_progress, place, len(seeds)),
+                on_progress=prefixed(on_progress, f"{place} of {len(seeds)}"),
             )
-        record = parse_object((model / RECORD).read_text("utf-8"), str(model / RECORD))
-        records[seed] = record
+        records[seed] = parse_object((model / RECORD).read_text("utf-8"), str(model / RECORD))
     found = Seeds(out, preset.name, records)
     if is_main_process():
         write_json(out / SUMMARY, found.to_json())
@@ -138,21 +136,14 @@ def train_seeds(
     return found
 
 
-def _plan(preset: Preset, data: TrainingData, held_out: Dataset | None) -> dict[str, Any]:
-    """What all seeds have in common, as JSON gives it back."""
-    scored = None if held_out is None else fingerprint(held_out)
-    plan = plan_of(preset, data) | {"eval": scored}
-    found: dict[str, Any] = json.loads(json.dumps(plan))
-    return found
-
-
 def _claim(out: Path, plan: Mapping[str, Any]) -> None:
-    """Make the folder ours, or make sure that it already is: the main process for all."""
+    """Write the plan to a new folder, or compare it with that of an old one."""
     if not is_main_process():
         return
     file = out / "plan.json"
     if file.is_file():
-        if parse_object(file.read_text("utf-8"), str(file)) != plan:
+        # As JSON returns it: without tuples.
+        if parse_object(file.read_text("utf-8"), str(file)) != json.loads(json.dumps(plan)):
             raise TrainingError(
                 str(out), "holds models of another recipe or other data", "Choose another folder"
             )
@@ -163,12 +154,8 @@ def _claim(out: Path, plan: Mapping[str, Any]) -> None:
         write_json(file, plan)
 
 
-def _numbered(on_progress: OnProgress, place: int, of: int) -> OnProgress:
-    return lambda what, done, total: on_progress(f"{place} of {of}: {what}", done, total)
-
-
 def _page(seeds: Seeds) -> str:
-    """The README of a folder of seeds."""
+    """Return the README of a folder of seeds."""
     rows = [
         *((name, str(spread)) for name, spread in seeds.spreads.items()),
         *((f"F1 of {kind}", str(spread)) for kind, spread in seeds.by_type.items()),

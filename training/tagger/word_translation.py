@@ -21,7 +21,7 @@ from projection.io.files import read_lines
 from projection.models.bundled import resolve
 from projection.text.words import is_character_language, word_spans
 from training.aligner.silver import SilverSentence, read_silver
-from training.data.dataset import Row
+from training.data.rows import Row
 
 Translations = Mapping[str, str]
 """Lower-cased English words with the likeliest word of the target language, lower-cased."""
@@ -36,9 +36,9 @@ CASE_FROM_TEXT = frozenset({"de"})  # where nouns are capitalised, English case 
 
 
 def translations_from_links(silver: Iterable[SilverSentence]) -> Translations:
-    """What words were linked with most exclusively, in both directions of a word aligner.
+    """Return the words that are linked most exclusively, in both directions of a word aligner.
 
-    In languages read by character a word's translation is the characters it is linked to.
+    In languages read by character a translation is the characters a word is linked to.
     """
     counts: Counter[tuple[str, str]] = Counter()
     for sentence in silver:
@@ -64,31 +64,22 @@ def _strongest(ties: Mapping[tuple[str, str], float]) -> Translations:
     return {source: target for source, (_, target) in best.items()}
 
 
-def translations_from_aligner(
-    lexicon: Lexicon, english: Iterable[Sequence[str]], target: Iterable[Sequence[str]]
-) -> Translations:
-    """What a joint aligner's lexicon ties English words to, among the words of target text.
-
-    The lexicon knows pairs by their hash only, so both sides must be given. Of words with equal
-    ties the more frequent one is the translation.
-
-    Args:
-        lexicon: `JointAligner.lexicon`.
-        english: sentences in words.
-        target: sentences in words; the most frequent ones count.
-    """
-    return _tied(lexicon, _counted(english), _counted(target)[:VOCABULARY])
-
-
-def translations_from_bundled(
-    english: Iterable[Sequence[str]], target: Iterable[Sequence[str]]
-) -> Translations:
-    """The same by the bundled aligner, looked up once for the same words: it takes a while."""
-    return _tied_by_bundled(_counted(english), _counted(target)[:VOCABULARY])
-
-
 Counted = tuple[tuple[str, int], ...]
-"""Words in lower case and how often they stand there, the most frequent first."""
+"""Words in lower case and their frequency, the most frequent first."""
+
+
+def translations_from_aligner(
+    english: Iterable[Sequence[str]],
+    target: Iterable[Sequence[str]],
+    lexicon: Lexicon | None = None,
+) -> Translations:
+    """Look English words up in a joint aligner's lexicon, among the frequent words of target text.
+
+    The lexicon holds hashes of pairs, so both sides must be given, as sentences in words. None is
+    that of the bundled aligner; its answers are cached.
+    """
+    words = _counted(english), _counted(target)[:VOCABULARY]
+    return _tied_by_bundled(*words) if lexicon is None else _tied(lexicon, *words)
 
 
 def _counted(sentences: Iterable[Sequence[str]]) -> Counted:
@@ -98,7 +89,10 @@ def _counted(sentences: Iterable[Sequence[str]]) -> Counted:
 
 @lru_cache(maxsize=4)
 def _tied_by_bundled(english: Counted, target: Counted) -> Translations:
-    return _tied(bundled_lexicon(), english, target)
+    from projection.aligners.joint import JointAligner  # noqa: PLC0415  only without another lexicon
+
+    aligner = JointAligner.from_pretrained(resolve(None, "aligner"))
+    return _tied(aligner.lexicon, english, target)
 
 
 def _tied(lexicon: Lexicon, english: Counted, target: Counted) -> Translations:
@@ -118,21 +112,10 @@ def _tied(lexicon: Lexicon, english: Counted, target: Counted) -> Translations:
     return found
 
 
-def bundled_lexicon(aligner: str | Path | None = None) -> Lexicon:
-    """The lexicon of a joint aligner; None is the bundled one.
-
-    Raises:
-        ModelError: if it cannot be loaded or is no joint aligner.
-    """
-    from projection.aligners.joint import JointAligner  # noqa: PLC0415  only without another lexicon
-
-    return JointAligner.from_pretrained(resolve(aligner, "aligner")).lexicon
-
-
 def read_translations(paths: Iterable[Path]) -> Translations:
-    """Silver files (`spanferry aligner data`), or two columns: English, and the other language.
+    """Read silver files (`spanferry aligner data`), or two columns: English, other language.
 
-    Where several give a word the first holds.
+    The first translation of a word holds.
 
     Raises:
         CorpusError: naming file and line.
@@ -145,7 +128,7 @@ def read_translations(paths: Iterable[Path]) -> Translations:
             for english, other in _columns(path):
                 found.setdefault(english, other)
     if not found:
-        raise TrainingError("--lexicon", "holds no pair of words", "Name a silver file")
+        raise TrainingError("--set lexicon", "holds no pair of words", "Name a silver file")
     return found
 
 
@@ -159,7 +142,7 @@ def _columns(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def covered(rows: Iterable[Row], translations: Translations) -> float:
-    """The share of the words that have a translation, 0 where there are no words."""
+    """Return the share of words that have a translation, 0 without words."""
     known = [t.lower() in translations for row in rows for t in row.tokens if t.isalpha()]
     return sum(known) / len(known) if known else 0.0
 
@@ -171,14 +154,14 @@ def translated(
     text: Iterable[Sequence[str]] = (),
     seed: int = 0,
 ) -> list[Row]:
-    """English rows in the words of another language.
+    """Translate English rows word by word.
 
     Args:
         rows: tokens and tags.
         translations: of words.
-        lang: theirs.
-        text: in words of that language: shows how a word is written where English case would not
-            tell (German); drawn by frequency.
+        lang: of the translations.
+        text: sentences in words of that language. In German it decides about letter case: a
+            spelling is drawn by frequency.
         seed: of the draw.
     """
     spellings: defaultdict[str, Counter[str]] = defaultdict(Counter)

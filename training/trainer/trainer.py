@@ -222,7 +222,7 @@ def tracker_or_none(tracker: Tracker | None) -> Tracker:
         return Tracker.TENSORBOARD if find_spec("tensorboard") else Tracker.NONE
     if tracker is not Tracker.NONE and find_spec(tracker.value) is None:
         raise TrainingError(
-            f"--log {tracker.value}", "is not installed", f"pip install {tracker.value}"
+            f"--set log={tracker.value}", "is not installed", f"pip install {tracker.value}"
         )
     return tracker
 

@@ -8,12 +8,14 @@ import pytest
 from typer.testing import CliRunner
 
 from ml_backend.cli import app
-from ml_backend.cli.evaluate import Data, models_and_data
+from ml_backend.cli.evaluate import read_test
 from projection.errors import TrainingError
 from projection.models import bundled
 
 TAGGER = str(bundled.path("tagger"))
 TEACHER = str(bundled.path("teacher"))
+ONE = ("--model", TEACHER)
+TWO = (*ONE, "--model", TAGGER)
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def evaluate() -> Callable[..., str]:
 
 
 def test_two_models_are_judged_and_compared(evaluate: Callable[..., str], gold: Path) -> None:
-    answer = json.loads(evaluate(TEACHER, TAGGER, gold, "--trained-on", gold, "--json"))
+    answer = json.loads(evaluate(gold, *TWO, "--trained-on", gold, "--json"))
 
     assert answer["schema"] == 2
     assert [found["model"] for found in answer["models"]] == [TEACHER, TAGGER]
@@ -52,12 +54,12 @@ def test_two_models_are_judged_and_compared(evaluate: Callable[..., str], gold: 
 
 
 def test_what_is_printed_for_people(evaluate: Callable[..., str], gold: Path) -> None:
-    printed = evaluate(TEACHER, gold, "--trained-on", gold)
+    printed = evaluate(gold, *ONE, "--trained-on", gold)
     assert "F1 with 95 % certainty from" in printed
     assert "mistakes: 0 wrong border, 0 wrong label, 0 missing, 0 spurious" in printed
     assert "recall of names met in training: 100.00 (2 of 2)" in printed
     assert "Paired bootstrap" not in printed
-    assert "Paired bootstrap" in evaluate(TEACHER, TAGGER, gold)
+    assert "Paired bootstrap" in evaluate(gold, *TWO)
 
 
 def test_the_folder_has_the_page_the_figures_and_every_mistake(
@@ -67,7 +69,7 @@ def test_the_folder_has_the_page_the_figures_and_every_mistake(
     path, out = tmp_path / "gold.iob2", tmp_path / "evaluation"
     path.write_text("<script>\tB-ORG\nvisited\tO\nLondon\tB-PER\n\n", encoding="utf-8")
 
-    answer = json.loads(evaluate(TEACHER, path, "--out", out, "--json"))
+    answer = json.loads(evaluate(path, *ONE, "--out", out, "--json"))
 
     page = (out / "index.html").read_text(encoding="utf-8")
     assert json.loads((out / "evaluation.json").read_text()) == answer
@@ -83,24 +85,10 @@ def test_the_folder_has_the_page_the_figures_and_every_mistake(
     assert "<svg" in page
 
 
-@pytest.mark.parametrize(
-    ("words", "models", "data"),
-    [
-        pytest.param(["hub/a", "x.iob2"], ["hub/a"], ["x.iob2"], id="one on the hub"),
-        pytest.param(["a", "hub/b", "x.iob2"], ["a", "hub/b"], ["x.iob2"], id="two on the hub"),
-        pytest.param(["a", "x.iob2", "typo"], ["a"], ["x.iob2", "typo"], id="after data come data"),
-        pytest.param(["a", "a", "x.iob2"], ["a"], ["x.iob2"], id="the same twice"),
-        pytest.param(["a", "x.iob2", TAGGER], ["a", TAGGER], ["x.iob2"], id="a folder anywhere"),
-    ],
-)
-def test_models_are_told_from_data(words: list[str], models: list[str], data: list[str]) -> None:
-    assert models_and_data(words) == (models, [Data(Path(name)) for name in data])
-
-
 def test_data_may_say_their_language(evaluate: Callable[..., str], gold: Path) -> None:
     other = gold.with_name("other.iob2")
     other.write_text("Bonn\tB-LOC\nschlief\tO\n\n", encoding="utf-8")
-    answer = json.loads(evaluate(TEACHER, f"en={gold}", f"de-AT={other}", "--json"))
+    answer = json.loads(evaluate(f"en={gold}", f"de-AT={other}", *ONE, "--json"))
     [found] = answer["models"]
     assert {lang: each["support"] for lang, each in found["by_language"].items()} == {
         "en": 2,
@@ -109,12 +97,10 @@ def test_data_may_say_their_language(evaluate: Callable[..., str], gold: Path) -
 
 
 def test_a_file_whose_name_looks_like_that_is_a_file(tmp_path: Path) -> None:
-    (tmp_path / "de=x.iob2").write_text("")
-    word = str(tmp_path / "de=x.iob2")
-    assert models_and_data([TAGGER, word, "de=y.iob2"])[1] == [
-        Data(Path(word)),
-        Data(Path("y.iob2"), "de"),
-    ]
+    (tmp_path / "de=x.iob2").write_text("Bonn\tB-LOC\n")
+    assert read_test([str(tmp_path / "de=x.iob2")]).languages == ["und"]
+    with pytest.raises(TrainingError, match=r"^y\.iob2: does not exist"):
+        read_test(["de=y.iob2"])
 
 
 def test_names_met_in_projected_sentences_are_known(
@@ -125,11 +111,19 @@ def test_names_met_in_projected_sentences_are_known(
     (tmp_path / "pairs.jsonl").write_text(json.dumps(pair), "utf-8")
     run = ["project", "--jsonl", str(tmp_path / "pairs.jsonl"), "--out", str(tmp_path / "run")]
     assert CliRunner().invoke(app, run, catch_exceptions=False).exit_code == 0
-    answer = json.loads(evaluate(TEACHER, gold, "--trained-on", tmp_path / "run", "--json"))
+    answer = json.loads(evaluate(gold, *ONE, "--trained-on", tmp_path / "run", "--json"))
     assert answer["models"][0]["seen"]["of"] == 1
     assert answer["models"][0]["unseen"]["of"] == 1
 
 
-def test_a_model_alone_is_not_enough() -> None:
-    with pytest.raises(TrainingError, match="evaluation data: there are none"):
-        models_and_data([TAGGER])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        pytest.param((TEACHER, "x.iob2"), "Missing option '--model'", id="no model"),
+        pytest.param(("--model", TEACHER), "Missing argument 'DATA…'", id="no data"),
+    ],
+)
+def test_models_and_data_are_told_apart_by_the_option(words: tuple[str, ...], message: str) -> None:
+    result = CliRunner().invoke(app, ["evaluate", *words], env={"COLUMNS": "200"})
+    assert result.exit_code == 2
+    assert message in result.output

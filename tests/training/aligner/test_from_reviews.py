@@ -31,7 +31,7 @@ from training.aligner.from_reviews import (
 )
 from training.aligner.pair import PairExample, pair_examples
 from training.aligner.silver import SilverSentence, name_pair
-from training.data.dataset import load_export
+from training.data.dataset import read_rows
 from training.data.splits import Shares
 from training.export.export import ExportSettings, write_export
 
@@ -369,7 +369,7 @@ class TestReviews:
         assert len(reviews_to_learn_from(split / name)) == parts["train"]
         learned = {each.target for each in read_examples(split / name)}
         assert len(learned) == parts["train"]
-        held_out = {*load_export(split, "test")["id"], *load_export(split, "validation")["id"]}
+        held_out = {row.id for part in ("test", "validation") for row in read_rows(split, part)}
         assert learned.isdisjoint(r.sentence.target for r in reviews if r.sentence.id in held_out)
         assert len(read_reviews(split / name)) == len(reviews), "pushing takes all"
 

@@ -11,8 +11,8 @@ from projection.errors import CorpusError, TrainingError
 from projection.records import ParallelSentence
 from training.data.contamination import (
     RUN,
-    Gold,
-    Match,
+    GoldIndex,
+    GoldMatch,
     counted,
     is_telling,
     refuse,
@@ -24,8 +24,8 @@ from training.data.contamination import (
 LONG = "Every Monday the mayor of Springfield walks slowly to her office by the old river bridge"
 
 
-def gold_of(*texts: str) -> Gold:
-    gold = Gold()
+def gold_of(*texts: str) -> GoldIndex:
+    gold = GoldIndex()
     for number, text in enumerate(texts, start=1):
         gold.add(text, f"gold.txt:{number}")
     return gold
@@ -125,19 +125,19 @@ class TestFiles:
         ]
         pairs.write_text("".join(json.dumps(each) + "\n" for each in rows), "utf-8")
         text.write_text("first\nBern is older than the mayor\r\n", "utf-8")
-        gold = Gold.read([pairs, text])
+        gold = GoldIndex.read([pairs, text])
         assert gold.place_of("anna met the mayor again") == "gold.jsonl:1"
         assert gold.place_of("Anna traf erneut den Bürgermeister!") == "gold.jsonl:1"
         assert gold.place_of("Bern is older than the mayor.") == "dev.txt:2"
 
     def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
         with pytest.raises(CorpusError, match=r"gold\.txt: no such file"):
-            Gold.read([tmp_path / "gold.txt"])
+            GoldIndex.read([tmp_path / "gold.txt"])
 
     def test_a_line_that_is_no_pair(self, tmp_path: Path) -> None:
         (tmp_path / "gold.jsonl").write_text('{"text": "Anna"}\n', "utf-8")
         with pytest.raises(CorpusError, match=r"gold\.jsonl:1"):
-            Gold.read([tmp_path / "gold.jsonl"])
+            GoldIndex.read([tmp_path / "gold.jsonl"])
 
 
 class TestScreening:
@@ -149,18 +149,21 @@ class TestScreening:
             sentence("She left", "Sie ging", 2),
             sentence("She met him", "anna traf den bürgermeister wieder", 3),
         ]
-        matches: list[Match] = []
+        matches: list[GoldMatch] = []
         clean = list(screened([(pair, pair.id) for pair in pairs], self.GOLD, matches))
         assert clean == [(pairs[1], "2")]
-        assert matches == [Match("news.en:1", "gold.txt:1"), Match("news.en:3", "gold.txt:2")]
+        assert matches == [
+            GoldMatch("news.en:1", "gold.txt:1"),
+            GoldMatch("news.en:3", "gold.txt:2"),
+        ]
 
     def test_clean_corpora_may_be_used(self) -> None:
         refuse([])
 
     def test_the_error_names_the_first_and_counts_all(self) -> None:
-        matches = [Match(f"news.en:{i}", f"gold.txt:{i}") for i in range(1, 6)]
+        matches = [GoldMatch(f"news.en:{i}", f"gold.txt:{i}") for i in range(1, 6)]
         with pytest.raises(TrainingError) as error:
-            refuse([*matches, Match("news.en:9", "a:b.txt:1")])
+            refuse([*matches, GoldMatch("news.en:9", "a:b.txt:1")])
         assert str(error.value) == (
             "--gold: sentences that are gold or share a run of 13 words with it: 6 (5 of gold.txt, "
             "1 of a:b.txt): news.en:1 is gold.txt:1; news.en:2 is gold.txt:2; news.en:3 is "
@@ -170,5 +173,7 @@ class TestScreening:
 
     def test_a_few_are_all_named(self) -> None:
         with pytest.raises(TrainingError, match=r"news\.en:1 is gold\.txt:1\. Train on"):
-            refuse([Match("news.en:1", "gold.txt:1")])
-        assert counted([Match("news.en:1", "gold.txt:1")]).endswith("with it: 1 (1 of gold.txt)")
+            refuse([GoldMatch("news.en:1", "gold.txt:1")])
+        assert counted([GoldMatch("news.en:1", "gold.txt:1")]).endswith(
+            "with it: 1 (1 of gold.txt)"
+        )

@@ -16,20 +16,9 @@ from projection.records import (
     ReviewStatus,
     Span,
 )
-from training.data.dataset import (
-    LabelMap,
-    Row,
-    dataset_of,
-    fingerprint,
-    load_all,
-    load_export,
-    map_labels,
-    parse_label_map,
-    row_of,
-    rows_of,
-    tag_names_of,
-)
+from training.data.dataset import from_dataset, read_all, read_rows, to_dataset
 from training.data.iob2 import write_iob2
+from training.data.rows import Row, Rows
 
 PAIR = ParallelSentence("s1", "Anna in Bonn", "Anna in Bonn", "en", "de", "a.en:1")
 ANNA, BONN = Entity(Span(0, 4), "PER"), Entity(Span(8, 12), "LOC")
@@ -54,30 +43,7 @@ ROW = Row(
 )
 
 
-class TestRow:
-    def test_a_review_says_where_each_label_comes_from(self) -> None:
-        assert row_of(REVIEW) == (ROW, ())
-
-    def test_every_word_of_a_label_comes_from_where_it_does(self) -> None:
-        whole = Entity(Span(0, 7), "PER")
-        row, _ = row_of(replace(REVIEW, entities=(whole,), provenance=REVIEW.provenance[:1]))
-        assert row.label_origin == ("projected", "projected", "")
-        assert row.entity_origins == ["projected"]
-
-    def test_of_overlapping_labels_the_one_that_stays_is_meant(self) -> None:
-        whole = Entity(Span(0, 7), "ORG")
-        row, misfits = row_of(replace(REVIEW, entities=(ANNA, whole)))
-        assert row.label_origin == ("person", "person", "")
-        assert [misfit.entity for misfit in misfits] == [ANNA]
-
-    def test_older_exports_do_not_know(self) -> None:
-        row, _ = row_of(replace(REVIEW, provenance=()))
-        assert row.entity_origins == ["unknown", "unknown"]
-
-    def test_nothing_where_there_are_no_labels(self) -> None:
-        row, _ = row_of(replace(REVIEW, entities=(), provenance=()))
-        assert (row.label_origin, row.entity_origins) == ((), [])
-
+class TestFiles:
     def test_a_file_says_the_same(self, tmp_path: Path) -> None:
         bare = Row("s2", ("Ja",), ("O",), lang="de", status="unseen")
         write_iob2([ROW.tagged, bare.tagged], tmp_path / "a.iob2")
@@ -86,7 +52,7 @@ class TestRow:
             "Anna\tB-PER\nin\tO\nBonn\tB-LOC\n\n"
             "# sent_id = s2\n# lang = de\n# status = unseen\nJa\tO\n\n"
         )
-        read = rows_of(load_export(tmp_path / "a.iob2"))
+        read = [*read_rows(tmp_path / "a.iob2")]
         beside = {"annotator": "", "model_version": ""}
         assert read == [
             replace(ROW, origin=f"{tmp_path}/a.iob2:5", **beside),
@@ -95,44 +61,46 @@ class TestRow:
 
     def test_a_dataset_keeps_it(self) -> None:
         bare = Row("s2", ("Ja",), ("O",))
-        assert rows_of(dataset_of([ROW, bare])) == [ROW, bare]
+        assert [*from_dataset(to_dataset(Rows.of([ROW, bare])))] == [ROW, bare]
 
 
 class TestParts:
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
         parts = {
-            name: dataset_of([Row(name, ("x",), (tag,))], ["LOC", "ORG"])
+            name: to_dataset(Rows.of([Row(name, ("x",), (tag,))], ["LOC", "ORG"]))
             for name, tag in (("train", "B-LOC"), ("test", "B-ORG"))
         }
         DatasetDict(parts).save_to_disk(tmp_path / "dataset")
         return tmp_path
 
     def test_one_is_read_if_it_is_named_and_all_else(self, folder: Path) -> None:
-        assert [row.id for row in rows_of(load_export(folder, "test"))] == ["test"]
-        assert [row.id for row in rows_of(load_export(folder))] == ["train", "test"]
-        assert [row.id for row in rows_of(load_all([folder], "train"))] == ["train"]
+        assert [row.id for row in read_rows(folder, "test")] == ["test"]
+        assert [row.id for row in read_rows(folder)] == ["train", "test"]
+        assert [row.id for row in read_all([folder], "train")] == ["train"]
 
     def test_one_that_is_not_there_is_an_error(self, folder: Path) -> None:
         with pytest.raises(TrainingError, match=r"no part 'validation'\. There are train, test"):
-            load_export(folder, "validation")
+            read_rows(folder, "validation")
 
     def test_what_was_not_split_is_read_whole(self, tmp_path: Path) -> None:
-        DatasetDict({"train": dataset_of([ROW])}).save_to_disk(tmp_path / "new" / "dataset")
-        dataset_of([ROW]).save_to_disk(tmp_path / "old" / "dataset")
+        DatasetDict({"train": to_dataset(Rows.of([ROW]))}).save_to_disk(
+            tmp_path / "new" / "dataset"
+        )
+        to_dataset(Rows.of([ROW])).save_to_disk(tmp_path / "old" / "dataset")
         for name in ("new", "old"):
-            assert rows_of(load_export(tmp_path / name, "test")) == [ROW]
+            assert [*read_rows(tmp_path / name, "test")] == [ROW]
 
     def test_an_export_of_an_earlier_version_is_read(self, tmp_path: Path) -> None:
-        dataset_of([ROW]).remove_columns("label_origin").save_to_disk(tmp_path / "dataset")
-        assert rows_of(load_export(tmp_path)) == [replace(ROW, label_origin=())]
+        to_dataset(Rows.of([ROW])).remove_columns("label_origin").save_to_disk(tmp_path / "dataset")
+        assert [*read_rows(tmp_path)] == [replace(ROW, label_origin=())]
 
 
 class TestLoad:
     def test_an_iob2_file_says_where_each_sentence_stands(self, tmp_path: Path) -> None:
         path = tmp_path / "a.iob2"
         path.write_text("Rom\tB-LOC\n\nJa\tO\n")
-        rows = rows_of(load_export(path))
+        rows = [*read_rows(path)]
         assert [(row.id, row.status) for row in rows] == [
             ("a.iob2:1", "gold"),
             ("a.iob2:3", "gold"),
@@ -141,9 +109,9 @@ class TestLoad:
     def test_several_sources_share_one_set_of_tags(self, tmp_path: Path) -> None:
         for name, tag in (("a", "B-LOC"), ("b", "B-ORG")):
             (tmp_path / name).write_text(f"x\t{tag}\n")
-        both = load_all([tmp_path / "b", tmp_path / "a"])
-        assert tag_names_of(both) == ["O", "B-LOC", "I-LOC", "B-ORG", "I-ORG"]
-        assert [row.tags for row in rows_of(both)] == [("B-ORG",), ("B-LOC",)]
+        both = read_all([tmp_path / "b", tmp_path / "a"])
+        assert [*both.tag_names] == ["O", "B-LOC", "I-LOC", "B-ORG", "I-ORG"]
+        assert [row.tags for row in both] == [("B-ORG",), ("B-LOC",)]
 
     def test_reviews_are_read_by_their_newest_decision(self, tmp_path: Path) -> None:
         reviews = [
@@ -153,49 +121,22 @@ class TestLoad:
         ]
         path = tmp_path / "reviewed.jsonl"
         path.write_text("".join(json_line(to_json_form(each)) for each in reviews), "utf-8")
-        assert rows_of(load_export(path)) == [ROW]
+        assert [*read_rows(path)] == [ROW]
 
     def test_a_missing_path_names_the_verb_that_makes_one(self, tmp_path: Path) -> None:
         with pytest.raises(TrainingError, match=r"does not exist\. .*spanferry export"):
-            load_export(tmp_path / "nothing")
+            read_rows(tmp_path / "nothing")
 
     def test_a_folder_of_something_else_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(TrainingError, match="is not an export folder"):
-            load_export(tmp_path)
+            read_rows(tmp_path)
 
     def test_a_broken_review_is_named_by_line(self, tmp_path: Path) -> None:
         path = tmp_path / "reviewed.jsonl"
         path.write_text('{"schema": 1}\n')
         with pytest.raises(CorpusError, match=r"reviewed\.jsonl:1"):
-            load_export(path)
+            read_rows(path)
 
     def test_a_dataset_without_tags_is_refused(self) -> None:
         with pytest.raises(TrainingError, match="needs tokens and tags"):
-            rows_of(Dataset.from_dict({"tokens": [["a"]]}))
-
-
-class TestLabelMap:
-    def test_types_are_renamed_then_ignored(self) -> None:
-        tags = ("B-OTH", "I-OTH", "B-LOCderiv", "O", "B-PER")
-        mapping = parse_label_map(["OTH=MISC"], ["*deriv"])
-        assert mapping.tags(tags) == ("B-MISC", "I-MISC", "O", "O", "B-PER")
-        mapped = map_labels(dataset_of([Row("1", ("a",) * 5, tags)]), mapping)
-        assert tag_names_of(mapped) == ["O", "B-MISC", "I-MISC", "B-PER", "I-PER"]
-
-    def test_a_label_that_is_ignored_comes_from_nowhere(self) -> None:
-        [row] = rows_of(map_labels(dataset_of([ROW]), LabelMap({}, ("PER",))))
-        assert (row.tags, row.label_origin) == (("O", "O", "B-LOC"), ("", "", "person"))
-
-    def test_ignoring_goes_by_the_new_name(self) -> None:
-        assert LabelMap({"OTH": "MISC"}, ("MISC",)).tags(["B-OTH"]) == ("O",)
-
-    @pytest.mark.parametrize("text", ["OTH", "=MISC", "OTH="])
-    def test_a_renaming_needs_both_names(self, text: str) -> None:
-        with pytest.raises(TrainingError, match="is not OLD=NEW"):
-            parse_label_map([text], [])
-
-
-def test_the_fingerprint_tells_data_apart_by_tokens_and_tags_alone() -> None:
-    one = dataset_of([Row("1", ("a",), ("O",))])
-    assert fingerprint(one) == fingerprint(dataset_of([Row("2", ("a",), ("O",))], ["PER"]))
-    assert fingerprint(one) != fingerprint(dataset_of([Row("1", ("a",), ("B-PER",))]))
+            from_dataset(Dataset.from_dict({"tokens": [["a"]]}))

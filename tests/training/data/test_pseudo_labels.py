@@ -1,11 +1,9 @@
 """Projected sentences as data to train on."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from datasets import Dataset
 
 from projection.errors import CorpusError, RunError
 from projection.io.files import json_line
@@ -21,23 +19,15 @@ from projection.records import (
     ReviewStatus,
     Span,
 )
-from training.data.dataset import (
-    Row,
-    dataset_of,
-    load_all,
-    parse_label_map,
-    rows_of,
-    tag_names_of,
-)
+from training.data.dataset import read_all, to_dataset
 from training.data.pseudo_labels import (
-    by_trust,
+    confidences_of,
     decided_in,
-    load_projected,
-    projected_dataset,
+    projected_rows,
+    read_projected,
     read_text,
-    together,
-    without,
 )
+from training.data.rows import LabelMap
 
 ENGLISH, DUTCH = "Anna Weber saw 😀 Bern", "Anna Weber zag 😀 Bern"
 
@@ -57,27 +47,38 @@ def projected(
 
 class TestConfidence:
     def test_is_the_teacher_s_times_the_aligner_s(self) -> None:
-        dataset = projected_dataset([projected()])
-        (row,) = rows_of(dataset)
+        (row,) = projected_rows([projected()])
         assert row.tags == ("B-PER", "I-PER", "O", "O", "B-LOC")
         assert row.confidence == pytest.approx((0.72, 0.72, 1.0, 1.0, 0.5))
         assert (row.status, row.lang, row.origin) == ("projected", "nl", "a.en:1")
 
     def test_a_gold_source_entity_is_right(self) -> None:
-        assert rows_of(projected_dataset([projected(teacher=None)]))[0].confidence[0] == 0.8
+        assert projected_rows([projected(teacher=None)]).rows[0].confidence[0] == 0.8
 
     def test_what_no_projection_stands_behind_has_its_own_score(self) -> None:
         sentence = projected().sentence
         offered = Entity(Span(0, 10), "PER", 0.99)
         found = ProjectedSentence(sentence, (offered,), (), (), 0.99, "v1")
-        assert rows_of(projected_dataset([found]))[0].confidence == (0.99, 0.99, 1.0, 1.0, 1.0)
+        assert projected_rows([found]).rows[0].confidence == (0.99, 0.99, 1.0, 1.0, 1.0)
+
+    def test_two_labels_on_one_span_have_their_own(self) -> None:
+        pair, place = projected().sentence, Span(17, 21)
+        projections = (
+            Projection(Entity(place, "LOC", 0.9), place, 1.0),
+            Projection(Entity(place, "ORG", 0.2), place, 1.0),
+        )
+        entities = (Entity(place, "LOC", 0.8), Entity(place, "ORG", 0.8))
+        both = ProjectedSentence(pair, entities, projections, (), 0.5, "v1")
+        assert confidences_of(both) == [0.9, 0.2]
+        (row,) = projected_rows([both])
+        assert (row.tags[4], row.confidence[4]) == ("B-LOC", 0.9)
 
     def test_no_sentence_at_all(self) -> None:
-        assert len(projected_dataset([])) == 0
+        assert len(projected_rows([])) == 0
 
     def test_a_sentence_without_words_is_passed_over(self) -> None:
         empty = ParallelSentence("1", "x", " ", "en", "nl", "a.en:1")
-        assert len(projected_dataset([ProjectedSentence(empty, (), (), (), 1.0, "v1")])) == 0
+        assert len(projected_rows([ProjectedSentence(empty, (), (), (), 1.0, "v1")])) == 0
 
 
 class SamePlaces:
@@ -108,14 +109,14 @@ def test_run_folders_are_read_with_their_types_renamed(tmp_path: Path) -> None:
             settings={},
             on_progress=lambda _: None,
         )
-    labels = parse_label_map(["PER=MENS"], ["LOC"])
-    dataset = load_projected([tmp_path / "a", tmp_path / "b"], labels)
-    assert len(dataset) == 4
-    assert tag_names_of(dataset) == ["O", "B-MENS", "I-MENS"]
+    labels = LabelMap.parse(["PER=MENS"], ["LOC"])
+    rows = read_projected([tmp_path / "a", tmp_path / "b"], labels)
+    assert len(rows) == 4
+    assert rows.labels == ("MENS",)
     # What is no entity any more is not doubted either.
-    assert rows_of(dataset)[0].confidence == pytest.approx((0.72, 0.72, 1.0, 1.0, 1.0))
+    assert rows.rows[0].confidence == pytest.approx((0.72, 0.72, 1.0, 1.0, 1.0))
     with pytest.raises(RunError, match="not a run folder"):
-        load_projected([tmp_path])
+        read_projected([tmp_path])
 
 
 def test_how_parallel_a_pair_is_stays_with_it(tmp_path: Path) -> None:
@@ -128,11 +129,11 @@ def test_how_parallel_a_pair_is_stays_with_it(tmp_path: Path) -> None:
         settings={},
         on_progress=lambda _: None,
     )
-    renamed = load_projected([tmp_path / "run"], parse_label_map(["PER=MENS"], []))
-    assert [row.margin for row in rows_of(renamed)] == [1.04]
+    renamed = read_projected([tmp_path / "run"], LabelMap.parse(["PER=MENS"], []))
+    assert [row.margin for row in renamed] == [1.04]
     # A dataset that was saved is read by the same functions as any other.
-    renamed.save_to_disk(tmp_path / "saved")
-    assert [row.margin for row in rows_of(load_all([tmp_path / "saved"]))] == [1.04]
+    to_dataset(renamed).save_to_disk(tmp_path / "saved")
+    assert [row.margin for row in read_all([tmp_path / "saved"])] == [1.04]
 
 
 class TestDecided:
@@ -162,34 +163,12 @@ class TestDecided:
         assert decided_in([export]) == decided_in([export / "reviewed.jsonl"]) == expected
         assert decided_in([export / "data.iob2", export / "missing"]) == set()
 
-    def test_is_left_out_by_place_and_by_text(self, export: Path) -> None:
-        dataset = projected_dataset(map(projected, (1, 2, 3, 4)))
-        assert without(dataset, decided_in([export]), ())["id"][:] == ["2", "4"]
-        assert len(without(dataset, (), {tuple(DUTCH.split())})) == 0
-        assert without(dataset, (), ()) is dataset
-
-
-class TestByTrust:
-    def test_what_nobody_looked_at_is_apart(self) -> None:
-        statuses = ("gold", "accepted", "unseen", "corrected", "projected")
-        rows = [Row(s, ("kam",), ("O",), status=s) for s in statuses]
-        trusted, doubtful = by_trust(dataset_of(rows))
-        assert trusted is not None
-        assert doubtful is not None
-        assert trusted["id"][:] == ["gold", "accepted", "corrected"]
-        assert doubtful["id"][:] == ["unseen", "projected"]
-
-    def test_either_may_be_missing(self) -> None:
-        gold = dataset_of([Row("1", ("kam",), ("O",))])
-        assert by_trust(gold)[1] is None
-        assert by_trust(dataset_of([])) == (None, None)
-
 
 class TestText:
     def test_a_sentence_a_line(self, tmp_path: Path) -> None:
         path = tmp_path / "text.txt"
         path.write_text("Anna zag Bern.\n\n \n安娜去伯尔尼\n", encoding="utf-8")
-        rows = rows_of(read_text([path], "nl"))
+        rows = read_text([path], "nl").rows
         assert rows[0].tokens == ("Anna", "zag", "Bern", ".")
         assert [row.origin for row in rows] == ["text.txt:1", "text.txt:4"]
         assert {tag for row in rows for tag in row.tags} == {"O"}
@@ -198,17 +177,3 @@ class TestText:
         (tmp_path / "text.txt").write_bytes(b"gut\n\xff\n")
         with pytest.raises(CorpusError, match=r"text\.txt:2: not UTF-8"):
             read_text([tmp_path / "text.txt"], "de")
-
-
-class TestTogether:
-    def test_types_and_columns_of_all(self, made_data: Callable[[int, int], Dataset]) -> None:
-        whole = together(made_data(3, 1), None, projected_dataset([projected()]))
-        assert whole is not None
-        assert [row.tags for row in rows_of(whole)][3][0] == "B-PER"
-        assert rows_of(whole)[0].confidence == ()
-        assert rows_of(whole)[3].confidence[0] == pytest.approx(0.72)
-
-    def test_nothing_and_one(self, made_data: Callable[[int, int], Dataset]) -> None:
-        one = made_data(3, 1)
-        assert together(None, None) is None
-        assert together(None, one) is one

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from projection.evaluation.matching import Outcome
-from training.data.dataset import Row
-from training.evaluation.error_analysis import Assessment, assess, better_by, names_in
+from training.data.rows import Row
+from training.evaluation.error_analysis import ErrorAnalysis, assess, better_by, names_in
 from training.evaluation.tagging_scores import Tagged
 
 O = "O"  # noqa: E741  what the tag is called
@@ -111,7 +111,7 @@ def test_no_more_examples_are_given_than_asked() -> None:
 
 class TestBetterBy:
     @staticmethod
-    def of(predicted: list[list[str]]) -> Assessment:
+    def of(predicted: list[list[str]]) -> ErrorAnalysis:
         return assess(tagged(predicted))
 
     def test_a_model_that_is_right_beats_one_that_says_nothing(self) -> None:

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from projection.errors import TrainingError
 from training.evaluation.reliability import (
     THRESHOLDS,
-    Assessment,
     Bin,
     Kept,
+    Recalibration,
     check_plot,
     reliability,
     reliability_plot,
@@ -104,9 +104,9 @@ def test_intervals_as_published(n: int, right: float, interval: tuple[float, flo
 
 
 @pytest.fixture
-def assessment() -> Assessment:
+def assessment() -> Recalibration:
     right = [number % 3 != 0 for number in range(90)]
-    return Assessment(
+    return Recalibration(
         reliability([0.9 + number / 1000 for number in range(90)], right),
         reliability([number / 89 for number in range(90)], right),
     )
@@ -117,13 +117,13 @@ class TestPlot:
     def _needs_matplotlib(self) -> None:
         pytest.importorskip("matplotlib")
 
-    def test_png(self, assessment: Assessment, tmp_path: Path) -> None:
+    def test_png(self, assessment: Recalibration, tmp_path: Path) -> None:
         path = tmp_path / "new" / "reliability.PNG"
         reliability_plot(assessment, path)
         assert path.read_bytes().startswith(b"\x89PNG\r\n")
 
     def test_svg_is_the_same_for_the_same_figures(
-        self, assessment: Assessment, tmp_path: Path
+        self, assessment: Recalibration, tmp_path: Path
     ) -> None:
         first, second = tmp_path / "a.svg", tmp_path / "b.svg"
         reliability_plot(assessment, first)
@@ -133,7 +133,7 @@ class TestPlot:
 
     def test_a_single_bin_can_be_drawn(self, tmp_path: Path) -> None:
         one = reliability([1.0], [True])
-        reliability_plot(Assessment(one, one), tmp_path / "one.png")
+        reliability_plot(Recalibration(one, one), tmp_path / "one.png")
 
     @pytest.mark.parametrize("name", ["plot", "plot.pdf", "plot.jpg"])
     def test_other_formats_are_refused_before_the_work(self, name: str) -> None:
@@ -142,7 +142,7 @@ class TestPlot:
 
 
 def test_without_matplotlib_the_extra_is_named(
-    monkeypatch: pytest.MonkeyPatch, assessment: Assessment, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, assessment: Recalibration, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)  # how Python marks what is not there
     with pytest.raises(TrainingError, match=r"need matplotlib.*spanferry\[plots\]"):

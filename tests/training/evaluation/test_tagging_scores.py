@@ -3,13 +3,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from datasets import Dataset
 from hypothesis import given
 from hypothesis import strategies as st
 
 from projection.errors import CorpusError, ModelError, TrainingError
-from training.data.dataset import LabelMap, Row, dataset_of, rows_of
 from training.data.iob2 import chunks
+from training.data.rows import LabelMap, Row, Rows
 from training.evaluation.tagging_scores import evaluate, score, source_side
 from training.tagger.finetune import FineTune, fine_tune
 from training.trainer.settings import LossName
@@ -70,14 +69,14 @@ class TestScore:
 @pytest.fixture(scope="module")
 def model(
     base: Callable[[str], Path],
-    made_data: Callable[[int, int], Dataset],
+    made_data: Callable[[int, int], Rows],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A model of the small language that has seen no name of two words."""
     out = tmp_path_factory.mktemp("scored") / "model"
     settings = FineTune(str(base("bert")), loss=LossName.CE, epochs=6, learning_rate=5e-3)
-    one_word_names = [row for row in rows_of(made_data(500, 1)) if "I-" not in str(row.tags)]
-    fine_tune(dataset_of(one_word_names), settings, out)
+    one_word_names = [row for row in made_data(500, 1) if "I-" not in str(row.tags)]
+    fine_tune(Rows.of(one_word_names), settings, out)
     return out
 
 
@@ -122,13 +121,13 @@ class TestEvaluate:
     def test_what_is_longer_than_the_model_reads_is_tagged_all_the_same(self, model: Path) -> None:
         """The model reads 64 subwords; here are 30 names of 4 or more."""
         long = sentence(*[pair for _ in range(30) for pair in (("und", "O"), BABADO)])
-        scores = evaluate(model, dataset_of([long, sentence(BABADO)]))
+        scores = evaluate(model, Rows.of([long, sentence(BABADO)]))
         assert scores.truncated == 1
         assert scores.recall > 0.9
         assert "1 of 2 sentences read in windows" in str(scores)
 
     def test_types_the_model_does_not_know_cost_recall_and_are_named(self, model: Path) -> None:
-        scores = evaluate(model, dataset_of([sentence(BABADO, ("und", "O"), ("kam", "B-EVT"))]))
+        scores = evaluate(model, Rows.of([sentence(BABADO, ("und", "O"), ("kam", "B-EVT"))]))
         assert scores.only_in_data == ("EVT",)
         assert scores.by_type["EVT"].support == 1
         assert "only in the data, never predicted: EVT" in str(scores)
@@ -138,29 +137,29 @@ class TestEvaluate:
             ("und", "O"), ("Babado", "B-person"), ("und", "O"), ("Kumoku", "B-LOCderiv")
         )
         mapping = LabelMap({"person": "PER"}, ("LOC*", "ORG"))
-        scores = evaluate(model, dataset_of([foreign]), labels=mapping)
+        scores = evaluate(model, Rows.of([foreign]), labels=mapping)
         assert (scores.f1, scores.only_in_data, scores.only_in_model) == (1, (), ())
 
     def test_tokens_that_leave_no_subword_are_counted(self, model: Path) -> None:
-        scores = evaluate(model, dataset_of([sentence(("\u200b", "O"), BABADO)]))
+        scores = evaluate(model, Rows.of([sentence(("\u200b", "O"), BABADO)]))
         assert (scores.unread_tokens, scores.recall) == (1, 1)
 
     def test_progress_is_counted_in_sentences(self, model: Path) -> None:
         steps: list[int] = []
-        evaluate(model, dataset_of([sentence(BABADO)] * 600), on_progress=steps.append)
+        evaluate(model, Rows.of([sentence(BABADO)] * 600), on_progress=steps.append)
         assert (sum(steps), len(steps)) == (600, 3)
 
     def test_nothing_to_score_is_an_error(self, model: Path) -> None:
         with pytest.raises(TrainingError, match="has no sentence"):
-            evaluate(model, dataset_of([]))
+            evaluate(model, Rows.of([]))
 
     def test_a_bare_encoder_is_refused(self, base: Callable[[str], Path]) -> None:
         with pytest.raises(ModelError, match="LABEL_0, LABEL_1"):
-            evaluate(base("bert"), dataset_of([sentence(BABADO)]))
+            evaluate(base("bert"), Rows.of([sentence(BABADO)]))
 
     def test_a_missing_model_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(ModelError, match="nowhere"):
-            evaluate(tmp_path / "nowhere", dataset_of([sentence(BABADO)]))
+            evaluate(tmp_path / "nowhere", Rows.of([sentence(BABADO)]))
 
 
 class TestSourceSide:
@@ -180,7 +179,7 @@ class TestSourceSide:
             ("b.jsonl", self.line("In Bern", (3, 7, "LOC"))),
         ):
             (tmp_path / name).write_text(text, encoding="utf-8")
-        rows = rows_of(source_side([tmp_path / "a.jsonl", tmp_path / "b.jsonl"]))
+        rows = source_side([tmp_path / "a.jsonl", tmp_path / "b.jsonl"]).rows
         assert [(row.tokens, row.tags) for row in rows] == [
             (("J", ".", "Weber", "left", "."), ("B-PER", "I-PER", "I-PER", "O", "O")),
             (("Left", "."), ("O", "O")),

@@ -13,8 +13,8 @@ from datasets import Sequence as ListOf
 from projection.errors import TrainingError
 from projection.io.files import json_line
 from projection.records import Entity, ParallelSentence, ProjectedSentence, Projection, Span
-from training.data.dataset import AS_IS, LabelMap, Row, rows_of
 from training.data.iob2 import write_iob2
+from training.data.rows import AS_IS, LabelMap, Row
 from training.experiments.config import Corpus, DataConfig, read_config
 from training.experiments.definition import EXPERIMENTS, Order, Reviewed
 from training.experiments.definition import Row as Line
@@ -283,7 +283,7 @@ class TestHub:
     def test_numbered_tags(self, tmp_path: Path) -> None:
         rows = {"tokens": [["Zoë", "Weber", "😀"], []], "ner_tags": [[1, 2, 0], []]}
         folder = hub_folder(tmp_path / "set", rows, NUMBERED)
-        (row,) = rows_of(read_hub(f"hub:{folder}", "nl", "train"))
+        (row,) = read_hub(f"hub:{folder}", "nl", "train")
         assert (row.tokens, row.tags) == (("Zoë", "Weber", "😀"), ("B-PER", "I-PER", "O"))
         assert (row.lang, row.origin) == ("nl", f"{folder}:1")
 
@@ -291,7 +291,7 @@ class TestHub:
         text = ListOf(Value("string"))
         rows = {"tokens": [["Bern"]], "tags": [["B-LOC"]]}
         folder = hub_folder(tmp_path / "set", rows, Features({"tokens": text, "tags": text}))
-        assert read_hub(f"hub:{folder}::train", "de", "test")["tokens"] == [["Bern"]]
+        assert [row.tokens for row in read_hub(f"hub:{folder}::train", "de", "test")] == [("Bern",)]
 
     def test_a_config_names_it_beside_itself(self, tmp_path: Path) -> None:
         rows = {"tokens": [["Zoë"]], "ner_tags": [[1]]}
@@ -299,7 +299,7 @@ class TestHub:
         config = config_of(tmp_path, "english = 'hub:set'\n[languages.de]")
         found = read_labelled(config.english, "en", AS_IS)
         assert found is not None
-        assert found["tokens"] == [["Zoë"]]
+        assert [row.tokens for row in found] == [("Zoë",)]
 
     @pytest.mark.parametrize(
         ("tags", "complaint"),
@@ -354,8 +354,8 @@ class TestOpus:
         config = config_of(tmp_path, text)
         books = config.languages["de"].corpora["books"]
         found = read_pseudo(books, "de", AS_IS, config.projected, nothing)
-        assert found["tokens"] == [["Haus", "0"], ["Haus", "1"]]
-        assert found["status"] == ["projected"] * 2
+        assert [row.tokens for row in found] == [("Haus", "0"), ("Haus", "1")]
+        assert [row.status for row in found] == ["projected"] * 2
         (run,) = config.projected.iterdir()
         before = (run / "projected.jsonl").stat().st_mtime_ns
         read_pseudo(books, "de", AS_IS, config.projected, nothing)
@@ -401,15 +401,13 @@ class TestReviewing:
 
     def test_nobody_has_seen_anything(self, pool: Pool) -> None:
         made = pool.review(Reviewed(0.0), seed=0)
-        assert made.reviewed is None
-        assert made.pseudo is not None
+        assert not made.reviewed
         assert (len(made.pseudo), made.seen, made.corrected, made.labels) == (4, 0, 0, 0)
 
     def test_all_of_it(self, pool: Pool) -> None:
         made = pool.review(Reviewed(1.0), seed=0)
-        assert made.pseudo is None
-        assert made.reviewed is not None
-        rows = rows_of(made.reviewed)
+        assert not made.pseudo
+        rows = [*made.reviewed]
         assert [row.status for row in rows] == ["corrected"] * 3 + ["accepted"]
         assert [row.tags for row in rows] == [row.tags for row in pool.gold]
         # Bern in three, and Anna's label in two of them.
@@ -417,25 +415,20 @@ class TestReviewing:
 
     def test_the_most_doubtful_first(self, pool: Pool) -> None:
         made = pool.review(Reviewed(0.5, Order.DOUBTFUL_FIRST), seed=7)
-        assert made.reviewed is not None
-        assert made.reviewed["id"] == ["1", "3"]
-        assert made.pseudo is not None
-        assert made.pseudo["id"] == ["0", "2"]
+        assert [row.id for row in made.reviewed] == ["1", "3"]
+        assert [row.id for row in made.pseudo] == ["0", "2"]
 
     def test_random_order_is_the_seed_s(self, pool: Pool) -> None:
         def ids(seed: int) -> tuple[str, ...]:
             made = pool.review(Reviewed(0.5), seed)
-            assert made.reviewed is not None
-            return tuple(made.reviewed["id"])
+            return tuple(row.id for row in made.reviewed)
 
         assert ids(1) == ids(1)
         assert len({ids(seed) for seed in range(8)}) > 1
 
     def test_more_reviews_keep_the_earlier_ones(self, pool: Pool) -> None:
         few, more = (pool.review(Reviewed(share), 3).reviewed for share in (0.25, 0.75))
-        assert few is not None
-        assert more is not None
-        assert {*few["id"]} < {*more["id"]}
+        assert {*few} < {*more}
 
     def test_types_that_are_ignored_are_no_correction(self, pool: Pool) -> None:
         blind = LabelMap({"ORG": "PER"}, ("LOC",))
@@ -478,7 +471,7 @@ def bench(
     folder = tmp_path_factory.mktemp("data")
     sizes = {"english": 24, "news": 24, "talks": 16, "test": 12}
     for seed, (name, size) in enumerate(sizes.items()):
-        write_iob2([row.tagged for row in rows_of(made_data(size, seed))], folder / f"{name}.iob2")
+        write_iob2([row.tagged for row in made_data(size, seed)], folder / f"{name}.iob2")
     gold = [
         {
             "id": str(n),

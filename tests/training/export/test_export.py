@@ -25,9 +25,10 @@ from projection.records import (
     Span,
 )
 from training.data.adjudication import AdjudicationPolicy, newest_decisions
-from training.data.dataset import Row, fingerprint, load_export, row_of, rows_of, tag_names_of
+from training.data.dataset import from_dataset, read_rows
 from training.data.iob2 import read_iob2
 from training.data.reviewed import read_reviews
+from training.data.rows import Row, row_of
 from training.data.splits import Shares
 from training.export.export import ExportSettings, ExportSummary, write_export
 from training.export.omissions import LossKind
@@ -86,7 +87,7 @@ def balanced(summary: ExportSummary) -> bool:
 class TestWriteExport:
     def test_usable_sentences_become_rows_with_their_provenance(self, tmp_path: Path) -> None:
         write_export([review(annotator="7")], tmp_path / "out", title="Test")
-        assert rows_of(load_export(tmp_path / "out")) == [
+        assert [*read_rows(tmp_path / "out")] == [
             Row(
                 id="s1",
                 tokens=("Anna", "wohnt", "in", "Bonn", "."),
@@ -104,13 +105,11 @@ class TestWriteExport:
         out = tmp_path / "out"
         reviewed = [review(1), review(2, [BONN], ReviewStatus.CORRECTED)]
         write_export(reviewed, out, title="Test")
-        saved, again = load_export(out), load_export(out / "reviewed.jsonl")
-        plain = load_export(out / "data.iob2")
-        assert rows_of(saved) == rows_of(again)
-        assert [(r.tokens, r.tags) for r in rows_of(plain)] == [
-            (r.tokens, r.tags) for r in rows_of(saved)
-        ]
-        assert fingerprint(saved) == fingerprint(again) == fingerprint(plain)
+        saved, again = read_rows(out), read_rows(out / "reviewed.jsonl")
+        plain = read_rows(out / "data.iob2")
+        assert [*saved] == [*again]
+        assert [(r.tokens, r.tags) for r in plain] == [(r.tokens, r.tags) for r in saved]
+        assert saved.fingerprint == again.fingerprint == plain.fingerprint
 
     def test_what_is_left_out_is_counted(self, tmp_path: Path) -> None:
         text = "Die Merkels"
@@ -154,7 +153,7 @@ class TestWriteExport:
     def test_labels_nobody_used_are_in_the_schema(self, tmp_path: Path) -> None:
         summary = write_export([review()], tmp_path / "out", title="Test", labels=["PER", "MISC"])
         assert summary.labels == ("LOC", "MISC", "PER")
-        assert "B-MISC" in tag_names_of(load_export(tmp_path / "out"))
+        assert "B-MISC" in read_rows(tmp_path / "out").tag_names
 
     def test_the_card_dates_the_data_not_the_export(self, tmp_path: Path) -> None:
         reviewed = [
@@ -188,7 +187,7 @@ class TestWriteExport:
         out = tmp_path / "deep" / "out"
         write_export([review(1), review(2)], out, title="Test")
         write_export([review(3)], out, title="Test")
-        assert [row.id for row in rows_of(load_export(out))] == ["s3"]
+        assert [row.id for row in read_rows(out)] == ["s3"]
         assert [*out.parent.iterdir()] == [out]
 
     def test_another_folder_is_not_touched(self, tmp_path: Path) -> None:
@@ -200,8 +199,8 @@ class TestWriteExport:
     def test_an_export_of_nothing_can_be_read(self, tmp_path: Path) -> None:
         summary = write_export([], tmp_path / "out", title="Test", labels=["PER"])
         assert (summary.annotations, summary.newest) == (0, None)
-        assert len(load_export(tmp_path / "out")) == 0
-        assert len(load_export(tmp_path / "out" / "data.iob2")) == 0
+        assert len(read_rows(tmp_path / "out")) == 0
+        assert len(read_rows(tmp_path / "out" / "data.iob2")) == 0
 
     def test_a_time_that_is_none_is_refused(self) -> None:
         with pytest.raises(TrainingError, match=r"a\.jsonl:1 updated_at: 'May' is not an ISO 8601"):
@@ -282,7 +281,7 @@ class TestLosses:
             summary = write_export(reviewed, out, title="Test", settings=ExportSettings(**how))
             assert balanced(summary)
             assert (summary.superseded, summary.unsettled) == (2, 0 if how else 1)
-            return rows_of(load_export(out))[0].tags
+            return read_rows(out).rows[0].tags
 
         assert set(tags()) == {"O"}
         assert set(tags(policy=AdjudicationPolicy.MAJORITY)) == {"B-PER", "B-LOC", "O"}
@@ -318,7 +317,7 @@ class TestUnseen:
         summary = write_export([review(1), unseen(2)], out, title="Test", settings=settings)
         assert (summary.annotations, summary.unseen, summary.taken, summary.usable) == (1, 1, 1, 2)
         assert balanced(summary)
-        [_, row] = rows_of(load_export(out))
+        [_, row] = read_rows(out)
         assert (row.status, row.annotator) == ("unseen", "")
         assert row.entity_origins == ["projected", "projected"]
         [_, sentence] = read_iob2(out / "data.iob2")
@@ -355,9 +354,9 @@ class TestParts:
         loaded = load_dataset(str(out), cache_dir=str(tmp_path / "cache"))
         disk = load_from_disk(str(out / "dataset"))
         for part, count in summary.parts.items():
-            rows = rows_of(load_export(out, part))
+            rows = [*read_rows(out, part)]
             assert len(rows) == count
-            assert rows_of(loaded[part]) == rows_of(disk[part]) == rows
+            assert [*from_dataset(loaded[part])] == [*from_dataset(disk[part])] == rows
             tagged = [(s.tokens, s.tags) for s in read_iob2(out / "iob2" / f"{part}.iob2")]
             assert tagged == [(row.tokens, row.tags) for row in rows]
             assert f"… for {part}" in str(summary)
@@ -376,14 +375,14 @@ class TestParts:
         assert read[0].part is None, "it is in no training data"
         assert read[1].part == read[2].part, "every annotation of a sentence"
         for part in ("train", "validation", "test"):
-            rows = rows_of(load_export(tmp_path / "out", part))
-            assert {row.id for row in rows_of(load_export(lines, part))} == {r.id for r in rows}
+            rows = read_rows(tmp_path / "out", part)
+            assert {row.id for row in read_rows(lines, part)} == {r.id for r in rows}
             assert {row.id for row in rows} == {name for name in parts if parts[name] == part}
 
     def test_without_asking_all_is_for_training(self, tmp_path: Path) -> None:
         out = tmp_path / "out"
         summary = write_export(self.many(), out, title="Test")
-        assert len(load_export(out / "reviewed.jsonl", "test")) == 300, "it was not split"
+        assert len(read_rows(out / "reviewed.jsonl", "test")) == 300, "it was not split"
         assert summary.parts == {"train": 300}
         assert not (out / "iob2").exists()
         assert "Not split." in (out / "README.md").read_text()
@@ -399,15 +398,15 @@ class TestParts:
         for form in ("parquet", "iob2"):
             assert [path.stem for path in (out / form).iterdir()] == ["train"]
         assert load_dataset(str(out), cache_dir=str(tmp_path / "cache")).keys() == {"train"}
-        assert [len(load_export(out, part)) for part in (None, "train")] == [1, 1]
+        assert [len(read_rows(out, part)) for part in (None, "train")] == [1, 1]
         with pytest.raises(TrainingError, match=r"part 'test' is empty\. Export more"):
-            load_export(out, "test")
+            read_rows(out, "test")
 
     def test_an_export_without_a_sentence_lacks_no_part(self, tmp_path: Path) -> None:
         settings = ExportSettings(shares=Shares.parse("80/10/10"))
         summary = write_export([], tmp_path / "out", title="Test", settings=settings)
         assert summary.empty_parts == ()
-        assert len(load_export(tmp_path / "out")) == 0
+        assert len(read_rows(tmp_path / "out")) == 0
 
 
 class TestForms:
@@ -415,7 +414,7 @@ class TestForms:
         write_export([review(1)], tmp_path / "out", title="Test", labels=["MISC", "PER"])
         loaded = load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
         names = ["O", "B-LOC", "I-LOC", "B-MISC", "I-MISC", "B-PER", "I-PER"]
-        assert tag_names_of(loaded["train"]) == names
+        assert [*from_dataset(loaded["train"]).tag_names] == names
         parquet = str(tmp_path / "out" / "parquet" / "train.parquet")
         alone = load_dataset("parquet", data_files=parquet, cache_dir=str(tmp_path / "cache"))
         assert alone["train"].features == loaded["train"].features
@@ -455,7 +454,7 @@ class TestForms:
         settings = ExportSettings(spacy=True)
         write_export([first], tmp_path / "out", title="Test", settings=settings)
         [doc] = DocBin().from_disk(tmp_path / "out/spacy/train.spacy").get_docs(Vocab())
-        [row] = rows_of(load_export(tmp_path / "out"))
+        [row] = read_rows(tmp_path / "out")
         assert doc.text == text
         assert tuple(token.text for token in doc if not token.text.isspace()) == row.tokens
         [entity] = doc.ents
@@ -498,8 +497,8 @@ class TestForms:
         reviewed = [review(1, status=ReviewStatus.UNUSABLE)]
         summary = write_export(reviewed, out, title="Test", labels=["PER"], settings=settings)
         assert (summary.usable, summary.unusable) == (0, 1)
-        assert len(load_export(out)) == 0
-        assert tag_names_of(load_export(out)) == ["O", "B-PER", "I-PER"]
+        assert len(read_rows(out)) == 0
+        assert [*read_rows(out).tag_names] == ["O", "B-PER", "I-PER"]
         assert "configs" not in (out / "README.md").read_text()
 
     def test_the_card_says_what_stays_together_and_what_is_empty(self, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from transformers import PreTrainedTokenizerFast
 
 from projection.errors import TrainingError
 from projection.models.windows import pieces
-from training.data.dataset import Row
+from training.data.rows import Row
 from training.tagger.features import (
     Example,
     TargetCollator,

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from datasets import Dataset
 from safetensors.torch import load_file
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import (
@@ -23,14 +22,14 @@ from transformers import (
 
 from projection.errors import ModelError, TrainingError
 from projection.models.tagger import Tagger
-from training.data.dataset import Row, dataset_of
+from training.data.rows import Row, Rows
 from training.evaluation.tagging_scores import evaluate
 from training.tagger.finetune import SCORING, FineTune, fine_tune, freeze_lower_layers
 from training.trainer.settings import LossName
 from training.trainer.trainer import STEPS
 
 Base = Callable[[str], Path]
-Data = Callable[[int, int], Dataset]
+Data = Callable[[int, int], Rows]
 
 KINDS = ["bert", "electra", "roberta", "distilbert"]
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
@@ -77,7 +76,7 @@ class TestFineTune:
             Row("2", ("kam", ".", "Ba"), ("O", "O", "B-PER"), lang="de"),
         ]
         settings = FineTune(str(base("bert")), LossName.CE, epochs=30, learning_rate=5e-3)
-        fine_tune(dataset_of(corpus * 40), settings, tmp_path / "model")
+        fine_tune(Rows.of(corpus * 40), settings, tmp_path / "model")
         (words,) = Tagger.from_pretrained(tmp_path / "model").tag_words([["kam", "Ba", "."]])
         assert [word.tag for word in words] == ["O", "B-PER", "I-PER"]
 
@@ -236,7 +235,7 @@ class TestWhatIsSaved:
         long = Row("long", ("Babado", "und") * 40, ("B-PER", "O") * 40)
         unread = Row("unread", ("Babado", "\u200b", "und"), ("B-PER", "I-PER", "O"))
         settings = replace(QUICK, base=str(base("bert")))
-        result = fine_tune(dataset_of([long, unread]), settings, tmp_path / "model")
+        result = fine_tune(Rows.of([long, unread]), settings, tmp_path / "model")
         assert (result.windowed, result.entities, result.lost_entities) == (1, 41, 1)
         assert result.lost_share == pytest.approx(1 / 41)
 
@@ -273,7 +272,7 @@ def unigram(texts: list[str]) -> PreTrainedTokenizerFast:
 def test_other_kinds_of_tokenizers_train_and_tag_alike(
     make: Callable[[list[str]], PreTrainedTokenizerFast], made_data: Data, tmp_path: Path
 ) -> None:
-    texts = [" ".join(row["tokens"]) for row in made_data(200, 99)]
+    texts = [" ".join(row.tokens) for row in made_data(200, 99)]
     make(texts).save_pretrained(tmp_path / "base")
     config = BertConfig(vocab_size=400, intermediate_size=64, max_position_embeddings=64, **SIZES)
     torch.manual_seed(0)
@@ -286,7 +285,7 @@ def test_other_kinds_of_tokenizers_train_and_tag_alike(
 
 
 def test_byte_level_words_are_read_as_in_running_text(made_data: Data, tmp_path: Path) -> None:
-    texts = [" ".join(row["tokens"]) for row in made_data(200, 99)]
+    texts = [" ".join(row.tokens) for row in made_data(200, 99)]
     byte_level(texts).save_pretrained(tmp_path / "base")
     BertModel(BertConfig(vocab_size=400, intermediate_size=64, **SIZES)).save_pretrained(
         tmp_path / "base"
@@ -306,7 +305,7 @@ class TestHead:
 
     def test_tags_of_the_base_are_kept_by_name(self, trained: Path, tmp_path: Path) -> None:
         """A learning rate next to nothing shows where training began."""
-        data = dataset_of([Row("1", ("Kumoku", "und", "Babado"), ("B-LOC", "O", "B-EVT"))])
+        data = Rows.of([Row("1", ("Kumoku", "und", "Babado"), ("B-LOC", "O", "B-EVT"))])
         settings = replace(QUICK, base=str(trained), learning_rate=1e-12)
         result = fine_tune(data, settings, tmp_path / "next")
         assert result.head.kept == ("O", "B-LOC", "I-LOC")
@@ -384,13 +383,13 @@ class TestRefusals:
 
     def test_no_sentences(self, tmp_path: Path) -> None:
         with pytest.raises(TrainingError, match="training data: has no sentence"):
-            fine_tune(dataset_of([]), QUICK, tmp_path / "model")
+            fine_tune(Rows.of([]), QUICK, tmp_path / "model")
 
     def test_nothing_to_score_is_noticed_before_training(
         self, made_data: Data, tmp_path: Path
     ) -> None:
         with pytest.raises(TrainingError, match="evaluation data: has no sentence"):
-            fine_tune(made_data(1, 1), QUICK, tmp_path / "model", dataset_of([]))
+            fine_tune(made_data(1, 1), QUICK, tmp_path / "model", Rows.of([]))
 
     def test_a_loss_of_teachers_needs_teachers(self, made_data: Data, tmp_path: Path) -> None:
         with pytest.raises(TrainingError, match=r"loss mse: needs teachers\. Use a preset"):

@@ -10,26 +10,26 @@ from threading import Barrier
 
 import pytest
 import torch
-from datasets import Dataset
 from safetensors.torch import load_file
 
 from projection.errors import TrainingError
-from training.data.dataset import Row, dataset_of, fingerprint, rows_of
+from training.data.rows import NO_ROWS, Row, Rows
 from training.evaluation.tagging_scores import evaluate
 from training.tagger.presets import PRESETS, Draw, Part, Preset, Stage, Use, changed
-from training.tagger.recipe_runner import Trained, TrainingData, plan_of, train_preset
-from training.tagger.seeds import Seeds, Spread, train_seeds
+from training.tagger.recipe_runner import Trained, plan_of, train_preset
+from training.tagger.seeds import Seeds, SeedSpread, train_seeds
+from training.tagger.training_data import TrainingData
 from training.trainer.settings import FineTune, LossName, Tracker, Tracking
 
 Base = Callable[[str], Path]
-Data = Callable[[int, int], Dataset]
+Data = Callable[[int, int], Rows]
 
 
 @pytest.fixture(scope="module")
 def data(made_data: Data) -> TrainingData:
     """English is the small language, too; pseudo-labels come from two corpora, without the last
     name of each sentence in one of them."""
-    rows = rows_of(made_data(40, 2))
+    rows = made_data(40, 2).rows
     pseudo = [
         replace(
             r,
@@ -41,7 +41,7 @@ def data(made_data: Data) -> TrainingData:
     ]
     return TrainingData(
         english=made_data(30, 1),
-        pseudo=dataset_of(pseudo),
+        pseudo=Rows.of(pseudo),
         reviewed=made_data(20, 3),
         unlabelled=made_data(24, 4),
         translations={"haus": "huis", "heute": "vandaag"},
@@ -114,9 +114,9 @@ def test_every_preset_runs_from_beginning_to_end(  # noqa: PLR0917  fixtures
     assert {*record["parts"]} == {*given, "eval"}
     for part, each in (given | {"eval": held_out}).items():
         assert record["parts"][part]["sentences"] == len(each)
-        assert f"`{fingerprint(each)}`" in card
+        assert f"`{each.fingerprint}`" in card
     assert record["parts"]["pseudo"]["corpora"] == {"a": 20, "b": 20}
-    assert f"in percent, on `{fingerprint(held_out)}`" in card
+    assert f"in percent, on `{held_out.fingerprint}`" in card
     assert not [*out.glob("*.bin"), *out.glob("*.pt")]
     assert {path.name for path in tmp_path.iterdir()} == {"model"}
 
@@ -322,7 +322,7 @@ class TestWhatIsLearned:
     def test_unlabelled_text_is_that_of_the_target_parts_where_none_is_given(
         self, base: Base, data: TrainingData, tmp_path: Path
     ) -> None:
-        some = replace(data, unlabelled=None)
+        some = replace(data, unlabelled=NO_ROWS)
         trained = train_preset(quick("wu2020", base("bert")), some, tmp_path / "model")
         assert trained.stages[-1].learned_from == {"unlabelled": 60}
 
@@ -340,9 +340,9 @@ class TestWhatIsLearned:
         self, base: Base, data: TrainingData, tmp_path: Path
     ) -> None:
         assert data.unlabelled is not None
-        bare = [replace(r, tags=("O",) * len(r.tags)) for r in rows_of(data.unlabelled)]
+        bare = [replace(r, tags=("O",) * len(r.tags)) for r in data.unlabelled]
         start = base("bert")
-        for name, text in (("tagged", data.unlabelled), ("bare", dataset_of(bare))):
+        for name, text in (("tagged", data.unlabelled), ("bare", Rows.of(bare))):
             some = replace(data, unlabelled=text)
             train_preset(quick("wu2020", start), some, tmp_path / name)
         assert same(weights(tmp_path / "tagged"), weights(tmp_path / "bare"))
@@ -350,7 +350,7 @@ class TestWhatIsLearned:
     def test_types_of_all_parts_are_the_model_s(
         self, base: Base, data: TrainingData, tmp_path: Path
     ) -> None:
-        event = dataset_of([Row("1", ("Babado", "kam"), ("B-EVT", "O"))])
+        event = Rows.of([Row("1", ("Babado", "kam"), ("B-EVT", "O"))])
         some = replace(data, reviewed=event)
         trained = train_preset(quick("li2021-zero-transfer", base("bert")), some, tmp_path / "m")
         assert "EVT" in trained.stages[0].record["labels"]
@@ -400,7 +400,7 @@ class TestDev:
     ) -> None:
         """Pseudo-labels without any entity: it only gets worse."""
         start, dev = base("bert"), made_data(40, 5)
-        rows = [replace(r, tags=("O",) * len(r.tags)) for r in rows_of(made_data(64, 6))]
+        rows = [replace(r, tags=("O",) * len(r.tags)) for r in made_data(64, 6)]
         preset = quick("li2021", start)
         english_stage, target = preset.stages
         target = replace(target, uses=(Use(Part.PSEUDO),))
@@ -409,7 +409,7 @@ class TestDev:
             {"english.epochs": 15, "english.freeze": 0, "english.learning_rate": 5e-3,
              "epochs": 8, "patience": 2},
         )  # fmt: skip
-        data = TrainingData(english=made_data(300, 1), pseudo=dataset_of(rows), dev=dev)
+        data = TrainingData(english=made_data(300, 1), pseudo=Rows.of(rows), dev=dev)
         trained = train_preset(english, data, tmp_path / "model", eval=dev)
         record = trained.stages[-1].record
         scores = [entry["f1"] for entry in record["dev"]]
@@ -480,7 +480,7 @@ class TestSeeds:
         train_seeds(preset, data, out, [0])
         for other, some in (
             (changed(preset, {"epochs": 2}), data),
-            (preset, replace(data, english=None)),
+            (preset, replace(data, english=NO_ROWS)),
         ):
             with pytest.raises(TrainingError, match="another recipe or other data"):
                 train_seeds(other, some, out, [0])
@@ -498,8 +498,8 @@ class TestSeeds:
             train_seeds(PRESETS["plain"], data, tmp_path / "seeds", [*seeds])
 
     def test_one_seed_has_no_deviation(self) -> None:
-        assert str(Spread.of([0.5])) == "50.00"
-        assert str(Spread.of([0.5, 0.6])) == "55.00 ± 7.07"
+        assert str(SeedSpread.of([0.5])) == "50.00"
+        assert str(SeedSpread.of([0.5, 0.6])) == "55.00 ± 7.07"
 
     def test_a_type_one_seed_never_met_counts_nothing_there(self) -> None:
         scores = [

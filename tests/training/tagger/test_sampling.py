@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.data.dataset import Row
+from training.data.rows import Row
 from training.tagger.presets import ALL, Draw
 from training.tagger.sampling import drawn, shares
 

@@ -1,4 +1,4 @@
-"""`spanferry train` by recipes, as a shell would call it."""
+"""`spanferry train` and `spanferry evaluate`, as a shell would call them."""
 
 import json
 from collections.abc import Callable
@@ -8,16 +8,16 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from ml_backend.cli.train import changes_of, train
-from projection.errors import TrainingError
-from training.tagger.presets import PRESETS
+from ml_backend.cli.evaluate import evaluate
+from ml_backend.cli.train import train
 
 
 @pytest.fixture
 def run() -> Callable[..., str]:
-    """Run the verb; give what it prints on stdout."""
+    """Run a command; return what it prints on stdout."""
     app = typer.Typer()
     app.command()(train)
+    app.command()(evaluate)
 
     def call(*arguments: object) -> str:
         given = [str(argument) for argument in arguments]
@@ -28,20 +28,26 @@ def run() -> Callable[..., str]:
     return call
 
 
-TINY = ["--learning-rate", "3e-3", "--batch-size", "8", "--max-length", "64", "--freeze", "1"]
+TINY = [
+    f"--set={each}" for each in ("learning_rate=3e-3", "batch_size=8", "max_length=64", "freeze=1")
+]
 
 
 def test_a_recipe_with_its_data_and_numbers(
-    run: Callable[..., str], corpus: Path, base: Callable[[str], Path], tmp_path: Path
+    run: Callable[..., str],
+    corpus: Path,
+    held_out: Path,
+    base: Callable[[str], Path],
+    tmp_path: Path,
 ) -> None:
     pytest.importorskip("tensorboard")
     out = tmp_path / "models" / "de"
     record = json.loads(
         run(
-            corpus, "--preset", "unitrans", "--english", corpus, "--unlabelled", corpus,
-            "--lexicon", words(tmp_path), "--lang", "de", "--out", out, "--base", base("bert"),
-            *TINY, "--set", "source.epochs=1", "--set", "warmup=0.2", "--dev-share", "0.3",
-            "--seed", "5", "--json",
+            "train", corpus, "--preset", "unitrans", "--english", held_out,
+            "--unlabelled", corpus, "--out", out, "--base", base("bert"), "--seed", "5", "--json",
+            *TINY, "--set", f"lexicon={words(tmp_path)}", "--set", "lang=de",
+            "--set", "source.epochs=1", "--set", "warmup=0.2", "--set", "dev_share=0.3",
         )
     )  # fmt: skip
     source, _, _, student = record["stages"]
@@ -66,8 +72,8 @@ def test_seeds_are_summed_up(
     tmp_path: Path,
 ) -> None:
     out = tmp_path / "models"
-    command = [corpus, "--out", out, "--base", base("bert"), *TINY, "--epochs", 1, "--seeds", 2]
-    command += ["--eval", held_out, "--log", "none"]
+    command = ["train", corpus, "--out", out, "--base", base("bert"), *TINY, "--seeds", 2]
+    command += ["--eval", held_out, "--set", "epochs=1", "--set", "log=none"]
     printed = run(*command)
     assert "2 seeds of spanferry" in printed
     assert " ± " in printed
@@ -77,31 +83,40 @@ def test_seeds_are_summed_up(
     assert not (tmp_path / "runs").exists()
 
 
-def test_help_names_every_recipe() -> None:
-    app = typer.Typer()
-    app.command()(train)
-    shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200"}).output
-    assert all(name in shown for name in PRESETS)
-    assert "Example: spanferry train" in shown
-
-
-@pytest.mark.parametrize("text", ["epochs", "=3", "epochs="])
-def test_a_number_without_name_or_value(text: str) -> None:
-    with pytest.raises(TrainingError, match="is not NAME=VALUE"):
-        changes_of([text])
-
-
-def test_numbers_may_hold_an_equals_sign() -> None:
-    assert changes_of(["base=a=b", "target.freeze=3"]) == {"base": "a=b", "target.freeze": "3"}
-
-
-def test_a_tracker_that_is_not_installed_is_named(
-    run: Callable[..., str], corpus: Path, tmp_path: Path
+def test_train_then_evaluate(
+    run: Callable[..., str], corpus: Path, base: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    try:
-        import trackio  # noqa: F401, PLC0415
-    except ImportError:
-        with pytest.raises(TrainingError, match=r"--log trackio: is not installed\. pip install"):
-            run(corpus, "--out", tmp_path / "m", "--log", "trackio")
-    else:
-        pytest.skip("it is installed")
+    start, out = base("bert"), tmp_path / "model"
+    options = ["--base", start, "--seed", 3]
+    options += ["--set=epochs=1", "--set=loss=focal", "--set=freeze=1"]
+    record = json.loads(run("train", corpus, corpus, "--out", out, *options, "--json"))
+    assert record["data"]["sentences"] == 48
+    assert record["settings"] == {
+        **record["settings"],
+        "base": str(start),
+        "loss": "focal",
+        "freeze": 1,
+        "seed": 3,
+    }
+    [scores] = json.loads(
+        run("evaluate", corpus, "--model", out, "--ignore-label", "ORG", "--json")
+    )["models"]
+    assert scores["sentences"] == 24
+    assert set(scores["by_type"]) <= {"LOC", "PER"}
+
+
+def test_what_is_printed_for_people(
+    run: Callable[..., str],
+    corpus: Path,
+    held_out: Path,
+    base: Callable[[str], Path],
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "model"
+    options = ["--base", base("bert"), "--eval", held_out, "--map-label", "ORG=LOC"]
+    options += ["--set=epochs=1", "--set=batch_size=16"]
+    printed = run("train", corpus, "--out", out, *options)
+    assert f"{out}: 2 steps on 24 sentences" in printed
+    assert "head: 0 tags kept, 5 new, 0 dropped" in printed
+    assert "precision" in printed
+    assert "precision" in run("evaluate", corpus, "--model", out)

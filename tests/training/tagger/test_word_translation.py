@@ -10,7 +10,7 @@ from projection.errors import CorpusError, TrainingError
 from projection.io.files import json_line
 from projection.records import Span
 from training.aligner.silver import SilverSentence
-from training.data.dataset import Row
+from training.data.rows import Row
 from training.tagger.word_translation import (
     covered,
     read_translations,
@@ -55,17 +55,17 @@ class TestFromAnAligner:
     def test_the_strongest_tie_among_the_words_there_are(self) -> None:
         english = [("Bank", "dim", "Zoë", "unknown", "1.5")]
         target = [("De", "Oever", "Zoë", "vaag", "!")]
-        found = translations_from_aligner(self.LEXICON, english, target)
+        found = translations_from_aligner(english, target, self.LEXICON)
         assert found == {"bank": "oever", "zoë": "zoë"}
 
     def test_a_word_that_strays_into_the_text_gives_way_to_a_usual_one(self) -> None:
         lexicon = Lexicon.of({("the", "la"): 0.5, ("the", "de"): 0.4})
         text = [("de",)] * 20 + [("la",)]
-        assert translations_from_aligner(lexicon, [("the",)], text) == {"the": "de"}
-        assert translations_from_aligner(lexicon, [("the",)], [("de", "la")]) == {"the": "la"}
+        assert translations_from_aligner([("the",)], text, lexicon) == {"the": "de"}
+        assert translations_from_aligner([("the",)], [("de", "la")], lexicon) == {"the": "la"}
 
     def test_without_text_there_is_nothing_to_choose_from(self) -> None:
-        assert translations_from_aligner(self.LEXICON, [("bank",)], []) == {}
+        assert translations_from_aligner([("bank",)], [], self.LEXICON) == {}
 
 
 class TestTranslated:

@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 from accelerate.data_loader import BatchSamplerShard
-from datasets import Dataset
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import BatchSampler
 
-from training.data.dataset import rows_of, tag_names_of
+from training.data.rows import Rows
 from training.tagger.features import example_of
 from training.tagger.finetune import Material, learn
 from training.trainer.settings import FineTune, LossName, Tracker, Tracking
@@ -53,10 +52,8 @@ class TestOrder:
         assert sorted(seen) == [*range(len(LENGTHS))]
 
 
-def material_of(dataset: Dataset) -> Material:
-    return Material(
-        [example_of(row) for row in rows_of(dataset)], tuple(tag_names_of(dataset)), "all"
-    )
+def material_of(rows: Rows) -> Material:
+    return Material([example_of(row) for row in rows], rows.tag_names, "all")
 
 
 @pytest.fixture
@@ -70,7 +67,7 @@ class TestRemoteTrackers:
     def test_every_training_is_a_run_of_its_own(
         self,
         settings: FineTune,
-        made_data: Callable[[int, int], Dataset],
+        made_data: Callable[[int, int], Rows],
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:

@@ -1,4 +1,4 @@
-"""Orders: from paths and plain words to a training, also in several processes."""
+"""The parts of the data, read from paths; and a training in several processes."""
 
 import json
 import os
@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from datasets import Dataset, DatasetDict
+from datasets import DatasetDict
 
-from projection.errors import CorpusError, TrainingError
+from projection.errors import TrainingError
 from projection.pipeline.conflicts import Policy
 from projection.pipeline.run import project_corpus
 from projection.records import (
@@ -22,15 +22,13 @@ from projection.records import (
     Span,
 )
 from tests.training.data.test_pseudo_labels import SamePlaces, projected
-from training.__main__ import main, read_order
-from training.data.dataset import AS_IS, Row, dataset_of, load_export, rows_of
+from training.data.dataset import read_rows, to_dataset
 from training.data.iob2 import write_iob2
+from training.data.rows import Row, Rows
 from training.export.export import write_export
-from training.tagger import request as orders
-from training.tagger.request import Order, parted, read_data
-from training.trainer.settings import Tracker
+from training.tagger.training_data import hold_out, read_training_data
 
-Data = Callable[[int, int], Dataset]
+Data = Callable[[int, int], Rows]
 
 
 @pytest.fixture
@@ -38,16 +36,16 @@ def export(made_data: Data, tmp_path: Path) -> Path:
     """A saved dataset as `spanferry export` writes one, some sentences of it never looked at."""
     rows = [
         Row(r.id, r.tokens, r.tags, "de", status="unseen" if i % 4 == 0 else "corrected")
-        for i, r in enumerate(rows_of(made_data(40, 1)))
+        for i, r in enumerate(made_data(40, 1))
     ]
-    dataset_of(rows).save_to_disk(tmp_path / "export" / "dataset")
+    to_dataset(Rows.of(rows)).save_to_disk(tmp_path / "export" / "dataset")
     return tmp_path / "export"
 
 
 @pytest.fixture
 def english(made_data: Data, tmp_path: Path) -> Path:
     path = tmp_path / "english.iob2"
-    write_iob2((row.tagged for row in rows_of(made_data(24, 2))), path)
+    write_iob2((row.tagged for row in made_data(24, 2)), path)
     return path
 
 
@@ -82,18 +80,17 @@ class Echo:
         return [self.known[each.id] for each in sentences]
 
 
-def size(dataset: Dataset | None) -> int:
-    assert dataset is not None
-    return len(dataset)
+def size(rows: Rows | None) -> int:
+    assert rows is not None
+    return len(rows)
 
 
-class TestReadData:
+class TestReadTrainingData:
     def test_status_tells_what_was_reviewed(self, export: Path, english: Path) -> None:
-        order = Order((export, english), Path("out"), english=(english,))
-        data = read_data(order, AS_IS)
+        data = read_training_data([export, english], english=[english])
         assert (size(data.reviewed), size(data.pseudo), size(data.english)) == (30 + 24, 10, 24)
         assert data.dev is None
-        assert data.unlabelled is None
+        assert not data.unlabelled
 
     def test_run_folders_are_pseudo_labels_beside_unseen_ones(
         self, export: Path, tmp_path: Path
@@ -108,7 +105,7 @@ class TestReadData:
             settings={},
             on_progress=lambda _: None,
         )
-        data = read_data(Order((export, run), Path("out")), AS_IS)
+        data = read_training_data([export, run])
         assert size(data.pseudo) == 13
 
     def test_what_is_decided_or_scored_is_not_learned_from_as_it_was_projected(
@@ -134,31 +131,63 @@ class TestReadData:
             export,
             title="first",
         )
-        scored = dataset_of([tagged(each) for each in sentences[2:4]])
-        data = read_data(Order((export, run), Path("out")), AS_IS, scored)
+        scored = Rows.of([tagged(each) for each in sentences[2:4]])
+        data = read_training_data([export, run], held_out=scored)
         assert size(data.reviewed) == 1
-        assert data.pseudo is not None
-        assert data.pseudo["id"][:] == ["4", "5"]
-        assert "4 of 6 projected sentences are left out" in caplog.text
+        assert [row.id for row in data.pseudo] == ["4", "5"]
+        assert "2 of 6 projected sentences left out: reviewed" in caplog.text
+        assert "2 of 4 pseudo-labelled sentences left out: in dev or --eval" in caplog.text
 
     def test_what_is_scored_is_not_learned_from_as_gold_either(
         self, english: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        order = Order((english,), Path("out"), dev_share=0.3)
-        whole = read_data(order, AS_IS)
+        whole = read_training_data([english], dev_share=0.3)
         assert whole.dev is not None
-        assert whole.reviewed is not None
-        tokens = {tuple(t) for t in whole.dev["tokens"]}
-        assert not tokens & {tuple(t) for t in whole.reviewed["tokens"]}
-        held_out = whole.reviewed.select(range(5))
-        less = read_data(order, AS_IS, held_out)
+        assert not {row.tokens for row in whole.dev} & {row.tokens for row in whole.reviewed}
+        held_out = Rows(whole.reviewed.rows[:5], whole.reviewed.labels)
+        less = read_training_data([english], dev_share=0.3, held_out=held_out)
         assert size(less.reviewed) == size(whole.reviewed) - 5
         assert "5 of" in caplog.text
 
+    def test_what_is_scored_is_in_no_part_however_it_is_tokenised(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A sentence of the dev part and one of --eval stand in every file, in other tokens."""
+        scored = Rows.of([Row("1", ("Yahoo!", "won", "."), ("B-ORG", "O", "O"))])
+        (tmp_path / "dev.iob2").write_text("Zoe\u0301\tB-PER\nslept.\tO\n", "utf-8")
+        text = tmp_path / "text.txt"
+        text.write_text("Yahoo! won.\nZo\u00e9 slept.\nBern won.\n", "utf-8")
+        gold = tmp_path / "gold.iob2"
+        write_iob2(
+            [
+                (("Yahoo", "!", "won", "."), ("B-ORG", "I-ORG", "O", "O")),
+                (("Zo\u00e9", "slept", "."), ("B-PER", "O", "O")),
+                (("YAHOO!", "won", "."), ("B-ORG", "O", "O")),
+            ],
+            gold,
+        )
+        data = read_training_data(
+            [gold],
+            english=[gold],
+            unlabelled=[text, gold],
+            dev=[tmp_path / "dev.iob2"],
+            held_out=scored,
+        )
+        for part in (data.reviewed, data.english):
+            assert [row.tokens[0] for row in part] == ["YAHOO!"]
+        assert [row.tokens[0] for row in data.unlabelled] == ["YAHOO!", "Bern"]
+        assert size(data.dev) == 1
+        for name, counts in (
+            ("reviewed", "2 of 3"),
+            ("English", "2 of 3"),
+            ("unlabelled", "4 of 6"),
+        ):
+            assert f"{counts} {name} sentences left out: in dev or --eval" in caplog.text
+
     def test_nothing_left_to_learn_from_is_an_error(self, english: Path) -> None:
-        scored = load_export(english)
+        scored = read_rows(english)
         with pytest.raises(TrainingError, match="nothing is left to learn from"):
-            read_data(Order((english,), Path("out")), AS_IS, scored)
+            read_training_data([english], held_out=scored)
 
     def test_an_export_with_nothing_to_learn_from_is_for_the_recipe_to_refuse(
         self, tmp_path: Path
@@ -166,8 +195,9 @@ class TestReadData:
         sentence, status = numbered(0).sentence, ReviewStatus.UNUSABLE
         review = ReviewedSentence(sentence, (), status, "1", None, None, (), None)
         write_export([review], tmp_path / "export", title="first")
-        data = read_data(Order((tmp_path / "export",), Path("out")), AS_IS)
-        assert (data.pseudo, data.reviewed) == (None, None)
+        data = read_training_data([tmp_path / "export"])
+        assert not data.pseudo
+        assert not data.reviewed
 
     def test_a_share_of_nothing_reviewed_is_an_error(self, tmp_path: Path) -> None:
         sentences = [numbered(number) for number in range(2)]
@@ -179,144 +209,73 @@ class TestReadData:
             settings={},
             on_progress=lambda _: None,
         )
-        with pytest.raises(TrainingError, match="--dev-share: nothing is reviewed"):
-            read_data(Order((tmp_path / "run",), Path("out"), dev_share=0.2), AS_IS)
+        with pytest.raises(TrainingError, match="of 0 reviewed sentences 0 are held out"):
+            read_training_data([tmp_path / "run"], dev_share=0.2)
 
     def test_english_files_are_english(self, english: Path, tmp_path: Path) -> None:
         plain = tmp_path / "plain.iob2"
         plain.write_text("Anna\tB-PER\nwon\tO\n", "utf-8")
-        data = read_data(Order((english,), Path("out"), english=(plain, english)), AS_IS)
-        assert data.english is not None
-        assert [*dict.fromkeys(data.english["lang"])] == ["en", "de"]  # the other one says so
+        data = read_training_data([english], english=[plain, english])
+        assert data.english.languages == ["de", "en"]  # the other one says so
 
     def test_text_is_unlabelled(self, export: Path, english: Path, tmp_path: Path) -> None:
         text = tmp_path / "text.txt"
         text.write_text("heute kam Babado\nund\n")
-        order = Order((export,), Path("out"), unlabelled=(text, english))
-        data = read_data(order, AS_IS)
-        assert data.unlabelled is not None
-        assert [row.lang for row in rows_of(data.unlabelled)][-2:] == ["de", "de"]
+        data = read_training_data([export], unlabelled=[text, english])
+        assert [row.lang for row in data.unlabelled][-2:] == ["de", "de"]
         assert len(data.unlabelled) == 26
 
     def test_a_split_export_brings_its_dev_part(self, made_data: Data, tmp_path: Path) -> None:
-        parts = {"train": made_data(20, 1), "validation": made_data(7, 2), "test": made_data(3, 3)}
+        sizes = {"train": 20, "validation": 7, "test": 3}
+        parts = {name: to_dataset(made_data(size, size)) for name, size in sizes.items()}
         DatasetDict(parts).save_to_disk(tmp_path / "export" / "dataset")
-        data = read_data(Order((tmp_path / "export",), Path("out")), AS_IS)
+        data = read_training_data([tmp_path / "export"])
         assert (size(data.reviewed), size(data.dev)) == (20, 7)
-        other = Order((tmp_path / "export",), Path("out"), dev_share=0.5)
-        data = read_data(other, AS_IS)
+        data = read_training_data([tmp_path / "export"], dev_share=0.5)
         assert size(data.reviewed) + size(data.dev) == 20
 
 
-class TestParted:
+class TestHoldOut:
     def test_a_sentence_stays_on_its_side(self, made_data: Data) -> None:
         few, many = made_data(60, 1), made_data(200, 1)
         sides = [
-            {tuple(t) for t in part["tokens"]} for part in (*parted(few, 0.3), *parted(many, 0.3))
+            {row.tokens for row in part} for part in (*hold_out(few, 0.3), *hold_out(many, 0.3))
         ]
         assert sides[0] <= sides[2]
         assert sides[1] <= sides[3]
         assert not sides[2] & sides[3]
-        assert 0.15 < len(parted(many, 0.3)[1]) / 200 < 0.45
+        assert 0.15 < len(hold_out(many, 0.3)[1]) / 200 < 0.45
 
     def test_one_side_may_not_be_empty(self, made_data: Data) -> None:
-        with pytest.raises(TrainingError, match=r"--dev-share 0.5: of 1 sentences . are held out"):
-            parted(made_data(1, 1), 0.5)
+        with pytest.raises(TrainingError, match=r"dev_share 0.5: of 1 reviewed sentences . are"):
+            hold_out(made_data(1, 1), 0.5)
 
-
-@pytest.mark.parametrize(
-    ("field", "value", "message"),
-    [
-        ("seeds", 0, "--seeds: 0 is below 1"),
-        ("dev_share", 1.0, "--dev-share: 1.0 is not a share"),
-        ("dev_share", -0.1, "--dev-share: -0.1 is not a share"),
-    ],
-)
-def test_orders_that_make_no_sense(field: str, value: float, message: str) -> None:
-    with pytest.raises(TrainingError, match=message):
-        Order((), Path("out"), **{field: value})
-
-
-def test_several_models_are_not_pushed_as_one() -> None:
-    with pytest.raises(TrainingError, match="several seeds make several models"):
-        Order((), Path("out"), seeds=2, push_to="me/model")
-
-
-class Hub:
-    """Stands in for the hub: remembers what it was given."""
-
-    def __init__(self) -> None:
-        self.given: list[tuple[str, Path]] = []
-
-    def create_repo(self, repository: str, *, exist_ok: bool) -> None:
-        assert exist_ok
-
-    def upload_folder(self, *, repo_id: str, folder_path: Path) -> None:
-        self.given.append((repo_id, folder_path))
-
-
-def test_a_model_is_pushed_with_its_card(tmp_path: Path) -> None:
-    hub = Hub()
-    orders.push_to_hub(tmp_path, "me/model", hub)
-    assert hub.given == [("me/model", tmp_path)]
-
-
-class TestOrderFiles:
-    def test_paths_and_numbers(self, tmp_path: Path) -> None:
-        file = tmp_path / "order.json"
-        given = {
-            "data": ["a", "b"], "out": "m", "preset": "li2021", "changes": {"gamma": 3},
-            "english": ["c"], "tracker": "none", "stages": "s", "seeds": 2,
-        }  # fmt: skip
-        file.write_text(json.dumps(given))
-        assert read_order(file) == Order(
-            data=(Path("a"), Path("b")), out=Path("m"), preset="li2021", changes={"gamma": 3},
-            english=(Path("c"),), tracker=Tracker.NONE, stages=Path("s"), seeds=2,
-        )  # fmt: skip
-
-    @pytest.mark.parametrize(
-        ("text", "message"),
-        [
-            ('{"data": [], "out": "m", "lost": 1}', "unknown: lost"),
-            ('{"data": []}', "without out"),
-            ('{"data": "a", "out": "m"}', "'a' is no list"),
-            ("[]", "a JSON list, not an object"),
-        ],
-    )
-    def test_mistakes(self, text: str, message: str, tmp_path: Path) -> None:
-        (tmp_path / "order.json").write_text(text)
-        with pytest.raises((TrainingError, CorpusError), match=message):
-            read_order(tmp_path / "order.json")
-
-    def test_a_mistake_is_a_line_and_a_status(
-        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        assert main([str(tmp_path / "order.json")]) == 2
-        assert "no such file. Write the order there, as JSON" in capsys.readouterr().err
-        assert main([]) == 2
-        assert "accelerate launch" in capsys.readouterr().err
+    @pytest.mark.parametrize("share", [1.0, -0.1])
+    def test_what_is_no_share_is_an_error(self, share: float, made_data: Data) -> None:
+        with pytest.raises(TrainingError, match=f"{share} is not a share"):
+            hold_out(made_data(9, 1), share)
 
 
 def test_two_processes_train_one_model(
-    export: Path, english: Path, base: Callable[[str], Path], tmp_path: Path
+    export: Path, english: Path, base: Callable[[str], Path], made_data: Data, tmp_path: Path
 ) -> None:
     """Two CPU processes (gloo) under accelerate: every stage, scoring and a dev part."""
-    order = {
-        "data": [str(export)], "english": [str(english)], "preset": "wu2020",
-        "changes": {
-            "base": str(base("bert")), "freeze": 1, "learning_rate": 3e-3, "batch_size": 4,
-            "max_length": 64, "english.epochs": 1, "student.epochs": 1,
-        },
-        "out": str(tmp_path / "model"), "held_out": [str(english)], "dev_share": 0.3,
-        "tracker": "none",
-    }  # fmt: skip
-    (tmp_path / "order.json").write_text(json.dumps(order))
+    scored = tmp_path / "scored.iob2"
+    write_iob2((row.tagged for row in made_data(24, 7)), scored)
+    settings = (
+        "freeze=1", "learning_rate=3e-3", "batch_size=4", "max_length=64", "english.epochs=1",
+        "student.epochs=1", "dev_share=0.3", "log=none",
+    )  # fmt: skip
+    train = [
+        "train", export, "--english", english, "--preset", "wu2020", "--base", base("bert"),
+        "--eval", scored, "--out", tmp_path / "model", *(f"--set={each}" for each in settings),
+    ]  # fmt: skip
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
     environment = {k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE")}
     done = subprocess.run(
         [*launch, "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no",
          "--dynamo_backend", "no", "--main_process_port", "0",
-         "-m", "training", str(tmp_path / "order.json")],
+         "-m", "ml_backend", *map(str, train)],
         env=environment | {"OMP_NUM_THREADS": "1"},
         cwd=Path(__file__).resolve().parents[3],
         capture_output=True,
