@@ -125,7 +125,7 @@ def run(
             compute_loss_func=loss,
             compute_metrics=None if dev is None else partial(_dev_f1, dev),
             preprocess_logits_for_metrics=_likeliest,
-            callbacks=[_Progress(on_progress), *_callbacks(schedule, tracking, dev)],
+            callbacks=[_Callback(on_progress, schedule.patience), *_tensorboard(tracking)],
         )
         trainer.remove_callback(PrinterCallback)
         output = trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
@@ -204,16 +204,12 @@ def _wandb_run(tracking: Tracking) -> Iterator[None]:
         yield
 
 
-def _callbacks(schedule: Schedule, tracking: Tracking, dev: Dev | None) -> list[TrainerCallback]:
-    found: list[TrainerCallback] = []
-    if dev is not None:
-        found.append(_StopEarly(schedule.patience))
-    if tracking.tracker is Tracker.TENSORBOARD and is_main_process():
-        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  an extra
+def _tensorboard(tracking: Tracking) -> list[TrainerCallback]:
+    if tracking.tracker is not Tracker.TENSORBOARD or not is_main_process():
+        return []
+    from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  an extra
 
-        writer = SummaryWriter(str(tracking.folder))
-        found.append(TensorBoardCallback(writer))  # type: ignore[no-untyped-call]
-    return found
+    return [TensorBoardCallback(SummaryWriter(str(tracking.folder)))]  # type: ignore[no-untyped-call]
 
 
 def tracker_or_none(tracker: Tracker | None) -> Tracker:
@@ -332,19 +328,14 @@ class ByLength(LengthGroupedSampler):
         return iter(grouped(self.lengths, self.batch_size, generator=generator))
 
 
-class _Progress(TrainerCallback):
-    def __init__(self, on_progress: OnProgress) -> None:
-        self.on_progress = on_progress
+class _Callback(TrainerCallback):
+    """Reports every step, and stops by the history of scores, which survives an interruption."""
+
+    def __init__(self, on_progress: OnProgress, patience: int) -> None:
+        self.on_progress, self.patience = on_progress, patience
 
     def on_step_end(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         self.on_progress(STEPS, state.global_step, state.max_steps)
-
-
-class _StopEarly(TrainerCallback):
-    """Early stopping by the history of scores, which survives an interruption."""
-
-    def __init__(self, patience: int) -> None:
-        self.patience = patience
 
     def on_evaluate(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         scores = [entry["eval_f1"] for entry in state.log_history if "eval_f1" in entry]

@@ -376,13 +376,13 @@ class TestParts:
         assert read[1].part == read[2].part, "every annotation of a sentence"
         for part in ("train", "validation", "test"):
             rows = read_rows(tmp_path / "out", part)
-            assert {row.id for row in read_rows(lines, part)} == {row.id for row in rows}
+            assert {row.id for row in read_rows(lines, part)} == {r.id for r in rows}
             assert {row.id for row in rows} == {name for name in parts if parts[name] == part}
 
     def test_without_asking_all_is_for_training(self, tmp_path: Path) -> None:
         out = tmp_path / "out"
         summary = write_export(self.many(), out, title="Test")
-        assert len(load_export(out / "reviewed.jsonl", "test")) == 300, "it was not split"
+        assert len(read_rows(out / "reviewed.jsonl", "test")) == 300, "it was not split"
         assert summary.parts == {"train": 300}
         assert not (out / "iob2").exists()
         assert "Not split." in (out / "README.md").read_text()
