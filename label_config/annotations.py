@@ -1,6 +1,6 @@
 """Annotations of Label Studio's export as reviewed sentences, and decisions as annotations."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -104,26 +104,22 @@ def _reviewed(
         annotation_id=annotation_id,
         updated_at=annotation.text_or_none("updated_at"),
         notes=(*note, *result.notes),
-        provenance=_provenance(result.regions, predicted or ()),
+        provenance=tuple(_provenance(result.regions, predicted or ())),
         teacher_entities=record.source_entities if sentence.entities is None else None,
     )
 
 
-def _provenance(left: Sequence[Region], predicted: Sequence[Region]) -> tuple[Provenance, ...]:
+def _provenance(left: Sequence[Region], predicted: Sequence[Region]) -> Iterator[Provenance]:
     kept = {region.identity for region in left}
     gone = [region for region in predicted if region.identity not in kept]
-    return tuple(_provenance_of(region, gone) for region in left)
-
-
-def _provenance_of(region: Region, gone: Sequence[Region]) -> Provenance:
-    if region.origin is not None:
-        return Provenance(region.origin, region.source)
-    forerunner = _forerunner(region.entity, gone)
-    if forerunner is None:
-        return Provenance(LabelOrigin.PERSON, region.source)
-    same = forerunner.entity.span == region.entity.span
-    origin = LabelOrigin.PROJECTED if same else LabelOrigin.CHANGED
-    return Provenance(origin, region.source or forerunner.source)
+    for region in left:
+        forerunner = None if region.origin else _forerunner(region.entity, gone)
+        if forerunner is None:
+            yield Provenance(region.origin or LabelOrigin.PERSON, region.source)
+        else:
+            same = forerunner.entity.span == region.entity.span
+            origin = LabelOrigin.PROJECTED if same else LabelOrigin.CHANGED
+            yield Provenance(origin, region.source or forerunner.source)
 
 
 def _forerunner(entity: Entity, gone: Sequence[Region]) -> Region | None:
@@ -149,36 +145,26 @@ def _status(annotation: Fields, result: Result, predicted: Sequence[Region] | No
 
 
 def _marks(regions: Iterable[Region]) -> list[tuple[object, str]]:
-    # Read results are sorted, so equal lists are equal multisets.
+    # Results are sorted, so equal lists are equal multisets.
     return [(region.entity.span, region.entity.label) for region in regions]
 
 
 def _prediction(task: Fields, annotation: Fields) -> tuple[Fields | None, tuple[str, ...]]:
     """Find the prediction the annotator started from, and a note where that is a guess."""
-    found, note = _seen(task.row, annotation.row, annotation.integer_or_none("parent_prediction"))
-    if found is None:
-        return None, note
-    return replace(task, row=found, where=f"{task.where} prediction {found.get('id')}"), note
-
-
-def _seen(
-    task: Mapping[str, Any], annotation: Mapping[str, Any], seen: int | None
-) -> tuple[Mapping[str, Any] | None, tuple[str, ...]]:
+    seen = annotation.integer_or_none("parent_prediction")
     # Label Studio lists bare ids unless asked for full predictions, but keeps a copy of the one
     # that was submitted from in the annotation itself.
-    full = [p for p in task.get("predictions") or () if isinstance(p, dict) and "result" in p]
-    if seen is not None:
-        copy = annotation.get("prediction")
-        candidates = [*full, copy] if isinstance(copy, dict) and "result" in copy else full
-        for prediction in candidates:
-            if prediction.get("id") == seen:
-                return prediction, ()
-    if not full:
+    listed = task.row.get("predictions")
+    given = [*(listed if isinstance(listed, list) else ()), annotation.row.get("prediction")]
+    *others, copy = [p if isinstance(p, dict) and "result" in p else None for p in given]
+    full = [prediction for prediction in others if prediction is not None]
+    same = [p for p in (*full, copy) if p and seen is not None and p.get("id") == seen]
+    found = same[0] if same else newest(full)
+    if found is None:
         return None, ()
-    last = newest(full)
-    if seen is None:
-        return last, ()
-    return last, (f"prediction {seen}, which the annotator saw, is gone: compared to the newest",)
+    note = f"prediction {seen}, which the annotator saw, is gone: compared to the newest"
+    prediction = replace(task, row=found, where=f"{task.where} prediction {found.get('id')}")
+    return prediction, () if same or seen is None else (note,)
 
 
 def newest(predictions: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:

@@ -7,13 +7,14 @@ import os
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from transformers import BertForTokenClassification, PreTrainedTokenizerFast
+    from xdist.scheduler import LoadScopeScheduling
 
 # In the background, shells have a command ignore Ctrl-C, and so would what the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -28,15 +29,19 @@ settings.register_profile("steady", deadline=None, suppress_health_check=[Health
 settings.load_profile("steady")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "LoadScopeScheduling":
     """Keep a file on one worker, and all files that share the real Label Studio on the same one."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    for item in items:
-        of_label_studio = item.path.parent == Path(__file__).parent / "label_studio"
-        group = "label_studio" if of_label_studio else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::", 1)[0]
+            return "label_studio" if Path(file).parent.name == "label_studio" else file
+
+    # Files in their order: by the number of tests, the demo and long trainings would come last.
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -74,6 +74,20 @@ def _undocumented(node: ast.AST) -> Iterator[str]:
         yield from (f"{node.name}.{name}" for name in _undocumented(inner))
 
 
+def without_tests() -> Iterator[str]:
+    """Modules with logic of their own that have no test module of their name in the same room."""
+    for path in MODULES:
+        test = ROOT / "tests" / path.relative_to(ROOT).with_name(f"test_{path.name}")
+        if not test.is_file() and not path.stem.startswith("__") and _has_logic(parsed(path)):
+            yield name_of(path)
+
+
+def _has_logic(tree: ast.Module) -> bool:
+    """Whether anything in a module branches or loops."""
+    branches = (ast.If, ast.For, ast.While, ast.Match, ast.Try, ast.IfExp, ast.comprehension)
+    return any(isinstance(node, branches) for node in ast.walk(tree))
+
+
 def function_lengths() -> list[int]:
     """Lines of every function and method, sorted."""
     return sorted(

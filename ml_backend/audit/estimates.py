@@ -5,14 +5,12 @@ and labels of one sentence are right or wrong together, so sentences are counted
 is its labels times the sentences it stands for.
 
 A sample with few errors says nothing of rare sentences that are all wrong. So a bound counts one
-more sentence, all wrong, as heavy as the sentence of a label is on average. The share of errors
-then has a mean and a variance, and the bound is the quantile of the beta distribution with both.
-Where sentences weigh the same and are right or wrong as a whole, this is the interval of Clopper
-and Pearson (1934), and without an error the rule of three. For unequal weights it is that of Fay
-and Feuer (1997, "Confidence intervals for directly standardized rates: a method based on the gamma
-distribution", Statistics in Medicine 16), with the mean of Kish (1965, "Survey Sampling", section
-8.2) for their largest weight. Errors spread over many sentences widen it less than errors that come
-together, and no error narrows the bound of precision.
+more sentence, all wrong, as heavy as the sentence of a label is on average (Kish 1965, "Survey
+Sampling", section 8.2). The share of errors then has a mean and a variance, and the bound is the
+quantile of the beta distribution with both (Fay and Feuer 1997, "Confidence intervals for directly
+standardized rates: a method based on the gamma distribution", Statistics in Medicine 16). Where
+sentences weigh the same and are right or wrong as a whole, this is the interval of Clopper and
+Pearson (1934), and without an error the rule of three.
 
 The fewer sentences remain, the more their share of errors may differ from that of the sample: the
 variance includes that of drawing them.

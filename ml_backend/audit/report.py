@@ -1,18 +1,8 @@
 """Report what the review of an audit's sample says about the tasks nobody has reviewed.
 
 Figures are about entities, exact in span and label, compared with what the reviewers left. They
-assume three things that no figure can check:
-
-- Reviewers saw what was proposed before they decided, and people let pass what they are shown
-  (anchoring). True precision and recall may be lower; a second review of a part of the sample from
-  scratch would show by how much.
-- Reviewed tasks of the sample are like the others of their stratum. Review all of a sample:
-  skipping the hard ones makes the rest look better than it is.
-- A threshold is looked for once, when the sample is reviewed. Reporting after every few reviews and
-  stopping when a threshold holds finds one by chance.
-
-Sentences marked unusable have no entities. Accepted without review they would go into training;
-their share is estimated beside the other figures.
+assume what no figure can check: that reviewers are not anchored by the proposals, that all of the
+sample is reviewed, and that a threshold is looked for once (docs/audit.md).
 """
 
 from collections import Counter, defaultdict
@@ -211,7 +201,6 @@ def audit_report(
 
     Raises:
         ReviewError: as `report_of`.
-        ServerError: if Label Studio cannot be reached.
     """
     return report_of(
         server.tasks(project, with_predictions=True),

@@ -8,14 +8,14 @@ tab "Audit", and the model version and threshold it was drawn for.
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Self
 
 from label_config.labeling_config import ENTITIES
 from ml_backend.label_studio.client import Project, ReviewServer
-from ml_backend.label_studio.task_writer import is_still_open, write_fields
+from ml_backend.label_studio.task_writer import OnProgress, is_still_open, write_each
 from ml_backend.label_studio.tasks import Task, obstacle, prediction_of, score_of
 from projection.errors import ReviewError
 
@@ -26,9 +26,6 @@ FEWEST = 2  # tasks drawn from a stratum that has as many: one tells nothing of 
 EDGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
 
 _FIX = "Draw a new audit under another --name"
-
-OnProgress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and of how much."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -125,7 +122,6 @@ def draw(
 
     Raises:
         ReviewError: as `plan`.
-        ServerError: if Label Studio refuses a request or does not answer.
     """
     tasks = {task["id"]: task for task in server.tasks(project, with_predictions=True)}
     planned = plan(
@@ -137,14 +133,17 @@ def draw(
         seed=seed,
         where=f"project {project.title!r}",
     )
-    touched: Counter[str] = Counter()
-    for done, (task_id, fields) in enumerate(planned.fields.items()):
-        on_progress("tasks marked", done, len(planned.fields))
-        still = partial(is_still_open, tasks[task_id])
-        if not write_fields(server, task_id, fields, if_still=still):
-            touched[fields["audit_stratum"]] += 1
-    on_progress("tasks marked", len(planned.fields), len(planned.fields))
-    return _without(planned.report, touched)
+    changes = [(tasks[task_id], fields) for task_id, fields in planned.fields.items()]
+    left_alone = write_each(server, changes, if_still=is_still_open, on_progress=on_progress)
+    touched = Counter(planned.fields[task_id]["audit_stratum"] for task_id in left_alone)
+    missing, report = len(left_alone), planned.report
+    return replace(
+        report,
+        drawn=report.drawn - missing,
+        added=report.added - missing,
+        strata=tuple(replace(s, drawn=s.drawn - touched[s.name]) for s in report.strata),
+        meanwhile=missing,
+    )
 
 
 def plan(
@@ -261,14 +260,6 @@ def stratum_of(task: Task) -> Stratum:
         ReviewError: if the task is in no sample.
     """
     return Stratum.parse(str(task["data"].get("audit_stratum")), f"task {task['id']}")
-
-
-def _without(report: DrawReport, touched: Counter[str]) -> DrawReport:
-    """Return the report without the tasks, by stratum, that were touched before they were drawn."""
-    missing = touched.total()
-    strata = tuple(replace(each, drawn=each.drawn - touched[each.name]) for each in report.strata)
-    drawn, added = report.drawn - missing, report.added - missing
-    return replace(report, drawn=drawn, added=added, strata=strata, meanwhile=missing)
 
 
 def _turn(salt: str, task: Task) -> bytes:

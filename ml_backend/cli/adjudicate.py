@@ -29,7 +29,7 @@ def adjudicate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure how far annotators agree, and show open disagreements in the tab "Disputed".
+    """Measure how far annotators agree, and show open disagreements in the tab "Disagreed".
 
     A majority or a reviewer settles a disagreement; a later decision does not. Tasks without an
     open disagreement are cleared.

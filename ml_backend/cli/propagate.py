@@ -16,7 +16,6 @@ from ml_backend.label_studio.project_lock import project_lock
 from ml_backend.label_studio.tabs import PROPAGATED, review_tabs
 
 if TYPE_CHECKING:
-    from ml_backend.propagation.apply import TaskChange
     from ml_backend.propagation.propagate import Finding, Propagated, Propagation
 
 EXAMPLES = 5  # tasks to show of those that would change
@@ -90,49 +89,43 @@ def propagate(
 
 
 def tables(planned: "Propagation", enough: int) -> Iterator[Table]:
-    """Return tables of the propagated corrections, of those left out, and of example tasks."""
-    applying = [finding for finding in planned.findings if finding.tasks]
-    chosen = [finding for finding in applying if finding.left_out is None]
-    left_out = [finding for finding in applying if finding.left_out is not None]
-    if chosen:
-        table = _table("propagated", "tasks")
-        for finding in chosen:
-            table.add_row(*_cells(finding))
-        yield table
-    if left_out:
-        table = _table("left out", "would be", "because")
-        for finding in left_out:
-            table.add_row(*_cells(finding), _why(finding, enough))
-        yield table
-    if planned.changes:
-        yield _examples(planned.changes[:EXAMPLES])
-
-
-def _examples(changes: "Sequence[TaskChange]") -> Table:
+    """Yield tables of the propagated corrections, of those left out, and of example tasks."""
     from ml_backend.propagation.apply import marked_in  # noqa: PLC0415  as above
 
+    applying = [finding for finding in planned.findings if finding.tasks]
+    chosen = [_cells(finding) for finding in applying if finding.left_out is None]
+    left_out = [(*_cells(f), _why(f, enough)) for f in applying if f.left_out is not None]
+    figures = ["sentences", "people"]
+    if chosen:
+        yield _table(["propagated", ""], [*figures, "tasks"], [], chosen)
+    if left_out:
+        yield _table(["left out", ""], [*figures, "would be"], ["because"], left_out)
+    if planned.changes:
+        examples: list[tuple[Text | str, ...]] = []
+        for change in planned.changes[:EXAMPLES]:
+            before, after = marked_in(change.prediction["result"]), marked_in(change.result)
+            marks = _but(before, after), _but(after, before)
+            examples.append((str(change.task_id), *map(Text, marks)))
+        yield _table([], ["for example, task"], ["marked", "becomes"], examples)
+
+
+def _table(
+    left: Sequence[str],
+    figures: Sequence[str],
+    right: Sequence[str],
+    rows: Sequence[tuple[Text | str, ...]],
+) -> Table:
     table = Table(box=None, pad_edge=False)
-    table.add_column("for example, task", justify="right")
-    table.add_column("marked")
-    table.add_column("becomes")
-    for change in changes:
-        before, after = marked_in(change.prediction["result"]), marked_in(change.result)
-        was, becomes = _but(before, after), _but(after, before)
-        table.add_row(str(change.task_id), Text(was), Text(becomes))
+    for column in (*left, *figures, *right):
+        table.add_column(column, justify="right" if column in figures else "left")
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
 def _but(marks: Sequence[str], others: Sequence[str]) -> str:
     """Return the marks that are not among the others."""
     return ", ".join((Counter(marks) - Counter(others)).elements()) or NOTHING
-
-
-def _table(first: str, tasks: str, *more: str) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for column in (first, "", "sentences", "people", tasks, *more):
-        figure = column in ("sentences", "people", tasks)
-        table.add_column(column, justify="right" if figure else "left")
-    return table
 
 
 def _cells(finding: "Finding") -> tuple[Text | str, ...]:

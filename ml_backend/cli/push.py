@@ -1,9 +1,8 @@
 """`spanferry push`: make a Label Studio project of a run or an export."""
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,13 +16,11 @@ from ml_backend.settings import Settings
 from projection.errors import RunError
 from projection.io.files import parse_object
 from projection.pipeline.run import load_run
-from projection.records import ProjectedSentence
 from projection.text.wording import counted
 
 if TYPE_CHECKING:
     from ml_backend.label_studio.client import Project, ReviewServer
     from ml_backend.review.push import PushReport
-    from projection.records import ReviewedSentence
 
 USUAL_LABELS = ("PER", "ORG", "LOC", "MISC")
 SHOWN = 5  # names of sentences to print
@@ -92,14 +89,17 @@ def _push(
 ) -> "PushReport":
     from ml_backend.review.push import push as push_sentences  # noqa: PLC0415
     from ml_backend.review.push import push_reviews  # noqa: PLC0415
+    from training.data.reviewed import read_reviews  # noqa: PLC0415
 
     if is_export(folder):
-        reviewed = _reviews(folder)
+        reviewed = read_reviews(folder)
         with progress("reviews pushed", len(reviewed)) as advance:
             return push_reviews(
                 server, project, reviewed, keep_annotators=keep_annotators, on_progress=advance
             )
-    with progress("sentences pushed", _count(folder)) as advance:
+    with (folder / "projected.jsonl").open("rb") as lines:
+        count = sum(1 for _ in lines)
+    with progress("sentences pushed", count) as advance:
         return push_sentences(server, project, load_run(folder), on_progress=advance)
 
 
@@ -111,12 +111,6 @@ def is_export(folder: Path) -> bool:
     from training.data.reviewed import REVIEWED  # noqa: PLC0415
 
     return (folder / REVIEWED).is_file() and (folder / SUMMARY).is_file()
-
-
-def _reviews(export: Path) -> "list[ReviewedSentence]":
-    from training.data.reviewed import read_reviews  # noqa: PLC0415
-
-    return read_reviews(export)
 
 
 def labels_of_run(run: Path) -> tuple[str, ...]:
@@ -132,42 +126,30 @@ def labels_of_run(run: Path) -> tuple[str, ...]:
     manifest = run / "run.json"
     if not manifest.is_file():
         raise RunError(str(run), "not a run folder (no run.json)", "Make one: spanferry project")
-    settings = _object(manifest).get("settings", {})
+    settings = parse_object(manifest.read_text("utf-8"), str(manifest)).get("settings", {})
     if known := settings.get("labels"):
         return tuple(known.replace(",", " ").split())
-    found = labels_in(load_run(run))
+    found = {
+        entity.label
+        for projected in load_run(run)
+        for entity in (*projected.entities, *(p.source for p in projected.projections))
+    }
     return USUAL_LABELS if found <= set(USUAL_LABELS) else tuple(sorted(found))
 
 
 def _labels_of_export(export: Path) -> tuple[str, ...]:
-    # Sentences that were left out may have labels that the project does not offer.
     from training.data.dataset import SUMMARY  # noqa: PLC0415
+    from training.data.reviewed import read_reviews  # noqa: PLC0415
 
-    known = _object(export / SUMMARY).get("labels", [])
+    summary = export / SUMMARY
+    known = parse_object(summary.read_text("utf-8"), str(summary)).get("labels", [])
+    # Sentences that were left out may have labels that the project does not offer.
     marked = {
         entity.label
-        for review in _reviews(export)
+        for review in read_reviews(export)
         for entity in (*review.entities, *(review.predicted or ()))
     }
     return tuple(sorted({*known, *marked})) or USUAL_LABELS
-
-
-def _object(path: Path) -> dict[str, Any]:
-    return parse_object(path.read_text("utf-8"), str(path))
-
-
-def labels_in(sentences: Iterable[ProjectedSentence]) -> set[str]:
-    """Return the labels of all entities on either side."""
-    return {
-        entity.label
-        for projected in sentences
-        for entity in (*projected.entities, *(p.source for p in projected.projections))
-    }
-
-
-def _count(run: Path) -> int:
-    with (run / "projected.jsonl").open("rb") as lines:
-        return sum(1 for _ in lines)
 
 
 def in_words(report: "PushReport", queue: str) -> str:

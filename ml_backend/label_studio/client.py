@@ -1,6 +1,7 @@
 """The one module that talks to Label Studio, through label-studio-sdk's client.
 
-Tasks, predictions and annotations stay JSON; `label_config` reads and writes their content.
+Tasks, predictions and annotations stay JSON; `label_config` reads and writes their content. All
+requests raise `ServerError` if Label Studio refuses them or does not answer.
 """
 
 import json
@@ -19,7 +20,7 @@ from label_studio_sdk.core.api_error import ApiError
 
 from label_config.labeling_config import takes_over
 from ml_backend.auth import Credentials
-from ml_backend.label_studio.tabs import Tab
+from ml_backend.label_studio.tabs import Tab, column_filter
 from projection.errors import ServerError
 from projection.io.records_json import Json
 
@@ -118,11 +119,7 @@ class ReviewServer:
 
     @classmethod
     def connect(cls, url: str, api_key: str) -> Self:
-        """Connect and check the key: a personal access token or a legacy token.
-
-        Raises:
-            ServerError: if there is no Label Studio at `url`, or it refuses the key.
-        """
+        """Connect, and check the key: a personal access token or a legacy token."""
         server_version(url)
         server = cls(url.rstrip("/"), api_key)
         try:
@@ -144,11 +141,7 @@ class ReviewServer:
         self.close()
 
     def find_project(self, title: str) -> Project | None:
-        """Return the project with exactly this title, or None.
-
-        Raises:
-            ServerError: if several projects have it.
-        """
+        """Return the project with exactly this title, or None. Refuses a title of several."""
         with self._asking(f"project {title!r}"):
             found = [p for p in self._api.projects.list(title=title) if p.title == title]
         if len(found) > 1:
@@ -157,16 +150,11 @@ class ReviewServer:
         return self.project(found[0].id) if found else None
 
     def existing_project(self, title: str) -> Project:
-        """Return the project with exactly this title.
-
-        Raises:
-            ServerError: if no project has it, or several have.
-        """
-        project = self.find_project(title)
-        if project is None:
-            fix = "Check the title, or create the project with `spanferry push`"
-            raise ServerError(self.url, f"no project {title!r}", fix)
-        return project
+        """Return the project with exactly this title, which must exist."""
+        if project := self.find_project(title):
+            return project
+        fix = "Check the title, or create the project with `spanferry push`"
+        raise ServerError(self.url, f"no project {title!r}", fix)
 
     def project(self, project_id: int) -> Project:
         """Fetch a project."""
@@ -184,17 +172,21 @@ class ReviewServer:
         )
 
     def ensure_project(self, title: str, label_config: str) -> Project:
-        """Create the project, or give it this labeling config.
-
-        Raises:
-            ServerError: if the title is not 3 to 50 characters, or the project has annotations
-                that do not fit this labeling config.
-        """
+        """Create the project, or give it this labeling config if its annotations fit that."""
         if len(title) not in TITLE_LENGTH:
             raise ServerError(f"title {title!r}", f"{len(title)} characters", "Use 3 to 50")
         project = self.find_project(title)
         if project is None:
-            return self._create_project(title, label_config)
+            with self._asking(f"project {title!r}"):
+                made = self._api.projects.create(
+                    title=title,
+                    label_config=label_config,
+                    # Annotators who choose no tab get the least confident sentences first, too.
+                    sampling="Uncertainty sampling",
+                    show_collab_predictions=True,
+                    request_options=_ONCE,
+                )
+            return self.project(made.id)
         if same_config(project.label_config, label_config):
             return project
         if project.annotation_count and not takes_over(label_config, project.label_config):
@@ -207,30 +199,17 @@ class ReviewServer:
             self._api.projects.update(id=project.id, label_config=label_config)
         return self.project(project.id)
 
-    def _create_project(self, title: str, label_config: str) -> Project:
-        with self._asking(f"project {title!r}"):
-            made = self._api.projects.create(
-                title=title,
-                label_config=label_config,
-                # Annotators who choose no tab get the least confident sentences first, too.
-                sampling="Uncertainty sampling",
-                show_collab_predictions=True,
-                request_options=_ONCE,
-            )
-        return self.project(made.id)
-
     def set_model_version(self, project: Project, version: str) -> bool:
         """Show the predictions of `version`. Return False if there are none."""
         if project.model_version == version:
             return True
-        try:
-            self._api.projects.update(id=project.id, model_version=version)
-        except ApiError as error:
-            if error.status_code == httpx.codes.BAD_REQUEST:
+        with self._asking(f"project {project.title!r}"):
+            try:
+                self._api.projects.update(id=project.id, model_version=version)
+            except ApiError as error:
+                if error.status_code != httpx.codes.BAD_REQUEST:
+                    raise
                 return False
-            raise _server_error(self.url, error) from error
-        except httpx.HTTPError as error:
-            raise _unreachable(self.url, error) from error
         return True
 
     def user_ids(self) -> set[int]:
@@ -285,9 +264,6 @@ class ReviewServer:
 
         `with_predictions` brings predictions in full instead of their ids. Skipped annotations are
         included (`was_cancelled`), and count as annotations for `only_annotated`.
-
-        Raises:
-            ServerError: if Label Studio cannot make a snapshot, or not in time.
         """
         options: Json = {
             "predictions": {"only_id": not with_predictions},
@@ -340,12 +316,7 @@ class ReviewServer:
 
     def tasks_without_current_prediction(self, project: Project) -> int:
         """Count the tasks without a prediction of the project's model version."""
-        none = {
-            "filter": "filter:tasks:predictions_score",
-            "operator": "empty",
-            "type": "Number",
-            "value": "True",
-        }
+        none = column_filter("predictions_score", "empty", "Number", "True")
         query = json.dumps({"filters": {"conjunction": "and", "items": [none]}})
         with self._asking(f"tasks of project {project.title!r}"):
             page = self._api.tasks.list(project=project.id, page_size=1, query=query)
@@ -379,12 +350,12 @@ class ReviewServer:
         """
         with self._asking(f"tabs of project {project.title!r}"):
             before = self._api.views.list(project=project.id)
-            known = {_title(view.data): view for view in before}
+            known = {_text_of(view.data, "title"): view for view in before}
             ids = {}
             for tab in tabs:
                 data: Any = tab.as_json()
-                if tab.title in known:
-                    view = self._api.views.update(str(known[tab.title].id), data=data)
+                if old := known.get(tab.title) or known.get(tab.formerly or tab.title):
+                    view = self._api.views.update(str(old.id), data=data)
                 else:
                     view = self._api.views.create(project=project.id, data=data)
                 ids[tab.title] = int(view.id)
@@ -418,7 +389,7 @@ class ReviewServer:
                 id=int(hook.id),
                 url=hook.url,
                 active=bool(hook.is_active),
-                authorization=_header(hook.headers, "authorization"),
+                authorization=_text_of(hook.headers, "authorization"),
             )
             for hook in found
             if hook.project == project.id
@@ -431,9 +402,6 @@ class ReviewServer:
 
         Label Studio sends `credentials` with every call but webhooks, which have fixed headers: our
         webhook is made first, because Label Studio would make one without credentials.
-
-        Raises:
-            ServerError: if Label Studio may not call `url`, or gets no good answer there.
         """
         url = url.rstrip("/")
         self._ensure_webhook(project, webhook_url(url), credentials)
@@ -471,12 +439,11 @@ class ReviewServer:
         Tries a backend for a project that cannot exist: Label Studio checks the address before the
         project, and nothing is created either way.
         """
-        try:
-            self._api.ml.create(project=0, url=url, request_options=_ONCE)
-        except ApiError as error:
-            return error.status_code == httpx.codes.BAD_REQUEST
-        except httpx.HTTPError as error:
-            raise _unreachable(self.url, error) from error
+        with self._asking(f"backend {url}"):
+            try:
+                self._api.ml.create(project=0, url=url, request_options=_ONCE)
+            except ApiError as error:
+                return error.status_code == httpx.codes.BAD_REQUEST
         return True
 
     def task_url(self, project: Project, task_id: int) -> str:
@@ -494,11 +461,7 @@ class ReviewServer:
 
 
 def server_version(url: str) -> str:
-    """Return the version of the Label Studio at `url`. Needs no key.
-
-    Raises:
-        ServerError: if nothing answers there, or something that is not Label Studio.
-    """
+    """Return the version of the Label Studio at `url`. Needs no key."""
     if not url.startswith(("http://", "https://")):
         raise ServerError(url, "not a URL", "Write it with http:// or https://")
     try:
@@ -537,14 +500,10 @@ def _plain(rows: Sequence[Json]) -> Any:
     return deque(rows)
 
 
-def _title(data: object) -> str:
-    return str(data.get("title", "")) if isinstance(data, Mapping) else ""
-
-
-def _header(headers: object, name: str) -> str:
-    if not isinstance(headers, Mapping):
-        return ""
-    return next((str(value) for key, value in headers.items() if key.lower() == name), "")
+def _text_of(mapping: object, name: str) -> str:
+    """Return a value of what should be a JSON object, or ""; names in any case."""
+    items = mapping.items() if isinstance(mapping, Mapping) else ()
+    return next((str(value) for key, value in items if str(key).lower() == name), "")
 
 
 @contextmanager

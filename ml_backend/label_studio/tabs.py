@@ -1,7 +1,6 @@
-"""The Data Manager tabs a reviewer works from, as data.
+"""The Data Manager tabs of a reviewer, as data for Label Studio's `/api/dm/views`.
 
-A tab is a filter, an order and the columns to show, in the form Label Studio's `/api/dm/views`
-takes. Column names are `tasks:` and a task's property, or `tasks:data.` and a key of its data.
+Column names are `tasks:` and a task's property, or `tasks:data.` and a key of its data.
 """
 
 from collections.abc import Iterator
@@ -15,28 +14,14 @@ SHOWN = ("predictions_score", "data.lang", "data.source", "data.target", "data.d
 SHOWN_WHEN_REVIEWED = (*SHOWN, "annotators")
 SHOWN_BESIDE_A_TASK = ("data.target",)
 
-# Every column Label Studio 1.23 has, and every key a task of ours has: what is not shown must be
-# hidden by name, or it appears.
+# All columns of Label Studio 1.23, and all keys of our tasks: a column is shown unless it is hidden
+# by name.
 _OF_LABEL_STUDIO = (
-    "id",
-    "inner_id",
-    "completed_at",
-    "total_annotations",
-    "cancelled_annotations",
-    "total_predictions",
-    "annotators",
-    "annotations_results",
-    "annotations_ids",
-    "predictions_score",
-    "predictions_model_versions",
-    "predictions_results",
-    "file_upload",
-    "storage_filename",
-    "created_at",
-    "updated_at",
-    "updated_by",
-    "avg_lead_time",
-    "draft_exists",
+    *("id", "inner_id", "completed_at", "created_at", "updated_at", "updated_by"),
+    *("total_annotations", "cancelled_annotations", "total_predictions", "annotators"),
+    *("annotations_results", "annotations_ids", "avg_lead_time", "draft_exists"),
+    *("predictions_score", "predictions_model_versions", "predictions_results"),
+    *("file_upload", "storage_filename"),
 )
 _OF_A_TASK = (
     "data.record",
@@ -77,33 +62,31 @@ LAST_REVIEWED_FIRST = "-tasks:completed_at"
 AS_PUSHED = "tasks:id"
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """One condition on a column: `operator` and `type` are Label Studio's words."""
+Filter = dict[str, str | int]
 
-    column: str
-    operator: str
-    type: str
-    value: str | int
 
-    def as_json(self) -> dict[str, object]:
-        """The condition as a view states it."""
-        return {
-            "filter": f"filter:tasks:{self.column}",
-            "operator": self.operator,
-            "type": self.type,
-            "value": self.value,
-        }
+def column_filter(column: str, operator: str, kind: str, value: str | int) -> Filter:
+    """Return a condition on a column; `operator` and `kind` are Label Studio's words."""
+    return {
+        "filter": f"filter:tasks:{column}",
+        "operator": operator,
+        "type": kind,
+        "value": value,
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """A named list of tasks: all filters hold, in this order, with these columns."""
+    """A list of the tasks for which all filters hold, with its order and its columns.
+
+    `formerly` is the title that older versions gave it.
+    """
 
     title: str
     filters: tuple[Filter, ...]
     order: str = LEAST_SURE_FIRST
     shown: tuple[str, ...] = SHOWN
+    formerly: str = ""
 
     def as_json(self) -> dict[str, object]:
         """The `data` of a view."""
@@ -118,61 +101,61 @@ class Tab:
                 "explore": _all_but(self.shown),
                 "labeling": _all_but(SHOWN_BESIDE_A_TASK),
             },
-            "filters": {"conjunction": "and", "items": [f.as_json() for f in self.filters]},
+            "filters": {"conjunction": "and", "items": [*self.filters]},
             "ordering": [self.order],
         }
 
 
-# A skipped task counts as not annotated; it has been looked at, so it leaves the queue.
+# A skipped task counts as not annotated, but leaves the queue.
 _OPEN = (
-    Filter("total_annotations", "equal", "Number", 0),
-    Filter("cancelled_annotations", "equal", "Number", 0),
+    column_filter("total_annotations", "equal", "Number", 0),
+    column_filter("cancelled_annotations", "equal", "Number", 0),
 )
-_REVIEWED = Filter("total_annotations", "greater", "Number", 0)
-# With its quotes, because that is how a choice stands in an annotation's JSON.
-_MARKED_UNUSABLE = Filter("annotations_results", "contains", "String", f'"{UNUSABLE}"')
+_REVIEWED = column_filter("total_annotations", "greater", "Number", 0)
+# With quotes, as a choice stands in an annotation's JSON.
+_MARKED_UNUSABLE = column_filter("annotations_results", "contains", "String", f'"{UNUSABLE}"')
 
 
-def _says_something(column: str) -> Filter:
-    # Not Label Studio's `empty`: whether that takes "" for empty depends on the type the field has
-    # in the first task of the project, which an older spanferry may have pushed without it.
-    return Filter(column, "regex", "String", ".")
+def _has_text(column: str) -> Filter:
+    # Not Label Studio's `empty`: whether "" is empty depends on the type of the field in the first
+    # task of the project, which an older spanferry may have pushed without it.
+    return column_filter(column, "regex", "String", ".")
 
 
-# Of a title Label Studio shows about eleven letters, where there are as many tabs as these.
+# Label Studio shows about eleven letters of a title, where there are as many tabs as these.
+_SHORT = {ConflictKind.FAILED_MAPPING: "Failed", ConflictKind.LOW_CONFIDENCE: "Low conf."}
 REVIEW_QUEUE = Tab("Queue", _OPEN)
 PROPAGATED = Tab(
     "Propagated",
-    (*_OPEN, _says_something("data.propagated")),
+    (*_OPEN, _has_text("data.propagated")),
     shown=(*SHOWN, "data.propagated"),
 )
-# By no order that tells what the models thought of them.
+# In an order that says nothing about the predictions.
 AUDIT_SAMPLE = Tab(
     "Audit",
-    (_says_something("data.audit"),),
+    (_has_text("data.audit"),),
     AS_PUSHED,
     (*SHOWN_WHEN_REVIEWED, "data.audit"),
 )
 DISAGREEMENTS = Tab(
-    "Disputed",
-    (_says_something("data.disagreement"),),
+    "Disagreed",
+    (_has_text("data.disagreement"),),
     LAST_REVIEWED_FIRST,
     (*SHOWN_WHEN_REVIEWED, "data.disagreement"),
+    formerly="Disputed",
 )
 
 
 def review_tabs() -> Iterator[Tab]:
-    """The queue, one tab a conflict kind and what was carried over (both still open ones only),
-    what is to be looked at again, then what has been decided.
-    """
+    """Yield the queue, a tab of open tasks for each kind of conflict, and the other tabs."""
     yield REVIEW_QUEUE
     for kind in ConflictKind:
-        of_kind = Filter("data.conflict", "contains", "String", kind.value)
-        yield Tab(CONFLICT_NAMES[kind].capitalize(), (*_OPEN, of_kind))
+        of_kind = column_filter("data.conflict", "contains", "String", kind.value)
+        yield Tab(_SHORT.get(kind, CONFLICT_NAMES[kind].capitalize()), (*_OPEN, of_kind))
     yield from (PROPAGATED, AUDIT_SAMPLE, DISAGREEMENTS)
     yield Tab("Done", (_REVIEWED,), LAST_REVIEWED_FIRST, SHOWN_WHEN_REVIEWED)
     yield Tab("Unusable", (_MARKED_UNUSABLE,), LAST_REVIEWED_FIRST, SHOWN_WHEN_REVIEWED)
-    skipped = Filter("cancelled_annotations", "greater", "Number", 0)
+    skipped = column_filter("cancelled_annotations", "greater", "Number", 0)
     yield Tab("Skipped", (skipped,), LEAST_SURE_FIRST, SHOWN_WHEN_REVIEWED)
 
 

@@ -4,19 +4,22 @@ What a command decides rests on a snapshot of the project, and people go on revi
 Commands that write hold the project lock (`project_lock`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from ml_backend.label_studio.client import ReviewServer
 from ml_backend.label_studio.tasks import Task, is_touched
 
 Fields = Mapping[str, Any]
+OnProgress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and of how much."""
 
 
 def write_fields(
     server: ReviewServer,
     task_id: int,
-    fields: Fields | Callable[[Fields], Fields],
+    fields: Fields | Callable[[Task], Fields],
     *,
     if_still: Callable[[Task], bool],
 ) -> bool:
@@ -27,17 +30,37 @@ def write_fields(
     Args:
         server: the Label Studio server.
         task_id: of the task.
-        fields: the new values, or a function of the task's current data that returns them.
+        fields: the new values, or a function of the task as it is now that returns them.
         if_still: is given the task as it is now; false leaves it alone.
     """
     now = server.task(task_id)
     if not if_still(now):
         return False
     data = now["data"]
-    new = {**data, **(fields(data) if callable(fields) else fields)}
+    new = {**data, **(fields(now) if callable(fields) else fields)}
     if new != data:
         server.update_task_data(task_id, new)
     return True
+
+
+def write_each(
+    server: ReviewServer,
+    changes: Sequence[tuple[Task, Fields]],
+    *,
+    if_still: Callable[[Task, Task], bool],
+    on_progress: OnProgress,
+) -> list[int]:
+    """Write fields of several tasks. Return the ids of those that have changed: left alone.
+
+    `if_still` is given the task that the decision was based on, and the task as it is now.
+    """
+    left_alone = []
+    for done, (before, fields) in enumerate(changes):
+        on_progress("tasks marked", done, len(changes))
+        if not write_fields(server, before["id"], fields, if_still=partial(if_still, before)):
+            left_alone.append(before["id"])
+    on_progress("tasks marked", len(changes), len(changes))
+    return left_alone
 
 
 def is_still_open(before: Task, now: Task) -> bool:

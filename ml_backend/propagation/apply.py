@@ -51,43 +51,48 @@ class OpenSentence:
     """An untouched task, with the prediction it shows."""
 
     task_id: int
-    record: ProjectedSentence
+    pair: ParallelSentence
     prediction: Mapping[str, Any]
     items: tuple[Item, ...] = field(repr=False)
 
     def applying(self, rules: Rules) -> set[Correction]:
         """Return the corrections that apply somewhere in it."""
-        found = rules.occurrences(self.record.sentence, _entities(self.items))
+        found = rules.occurrences(self.pair, _entities(self.items))
         return {occurrence.correction for occurrence in found}
 
 
 @dataclass(frozen=True, slots=True)
 class TaskChange:
-    """The change of one task: its new record, the new `result` of `prediction`, and the
+    """The change of one task: of its entities, the new `result` of its prediction, and the
     corrections in them, each once.
     """
 
     task_id: int
-    record: ProjectedSentence
+    target: str
     prediction: Mapping[str, Any]
     result: list[dict[str, Any]]
+    changes: tuple[Change, ...]
     corrections: tuple[Correction, ...]
 
-    def fields(self, data: Mapping[str, Any]) -> dict[str, Any]:
+    def fields(self, task: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields of the task's `data` that change.
 
         What was propagated before stays. After an interruption the words are there already.
+
+        Raises:
+            ReviewError: if the task holds no record.
         """
-        before = str(data.get("propagated") or "")
+        before = str(task["data"].get("propagated") or "")
         said = f"{_AND}{before}{_AND}"
         fresh = (c for c in map(str, self.corrections) if f"{_AND}{c}{_AND}" not in said)
-        return task_fields(self.record, _AND.join([*filter(None, [before]), *fresh]))
+        record = propagated(record_of(task, f"task {self.task_id}"), self.changes)
+        return task_fields(record, _AND.join([*filter(None, [before]), *fresh]))
 
     def to_json(self) -> dict[str, object]:
         """Return the task, its target sentence, and what is marked in it before and after."""
         return {
             "task": self.task_id,
-            "target": self.record.sentence.target,
+            "target": self.target,
             "before": marked_in(self.prediction["result"]),
             "after": marked_in(self.result),
             "corrections": [*map(str, self.corrections)],
@@ -113,16 +118,16 @@ def read_open(task: Mapping[str, Any], model_version: str) -> OpenSentence | Non
     if prediction is None:
         return None
     where = f"task {task['id']}"
-    record = record_of(task, where)
+    pair = record_of(task, where).sentence
     fields = Fields(prediction, f"{where} prediction {prediction['id']}", ReviewError, _FIX)
     items = tuple(
         (
             dict(item.row),
-            region_at(item, record.sentence).entity if kind_of(item.row) == ENTITIES else None,
+            region_at(item, pair).entity if kind_of(item.row) == ENTITIES else None,
         )
         for item in fields.children("result")
     )
-    return OpenSentence(task["id"], record, prediction, items)
+    return OpenSentence(task["id"], pair, prediction, items)
 
 
 def corrected(
@@ -132,29 +137,33 @@ def corrected(
 
     `said_by` has the number of reviewed sentences of each correction.
     """
-    pair = sentence.record.sentence
     items, done, changes = [*sentence.items], [], []
-    while found := next(_unsettled(rules, pair, items), None):
-        correction, old = found.correction, found.entity
+    while found := next(_unsettled(rules, sentence.pair, items), None):
+        old, label = found.entity, found.correction.new_label
+        new = None if label is None else Entity(found.span, label)
         places = (n for n, (_, entity) in enumerate(items) if entity is old and old is not None)
         index = next(places, len(items))
-        new = None if correction.new_label is None else Entity(found.span, correction.new_label)
-        if new is None:
-            del items[index]
-        else:
-            reason = f"{correction.change}, as in {_sentences(said_by[correction])}"
-            rest = [item for item, _ in (*items[:index], *items[index + 1 :])]
-            item = items[index] if old else ({}, None)
-            items[index : index + 1] = [(_region(item, new, reason, pair, rest), new)]
-        done.append(correction)
+        rest, item = items[:index] + items[index + 1 :], items[index] if old else ({}, None)
+        if new is not None:
+            number = said_by[found.correction]
+            reason = f"{found.correction.change}, as in {number} reviewed sentence"
+            region = _region(item, new, f"{reason}{'s'[: number != 1]}", sentence.pair, rest)
+            rest.insert(index, (region, new))
+        items = rest
+        done.append(found.correction)
         changes.append((old, new))
     if not done:
         return None
     # Propagated regions come first: the key for the next region goes through them in this order.
     result = sorted((item for item, _ in items), key=lambda item: PROPAGATED not in meta_of(item))
-    record = propagated(sentence.record, changes)
-    corrections = tuple(dict.fromkeys(done))
-    return TaskChange(sentence.task_id, record, sentence.prediction, result, corrections)
+    return TaskChange(
+        sentence.task_id,
+        sentence.pair.target,
+        sentence.prediction,
+        result,
+        tuple(changes),
+        tuple(dict.fromkeys(done)),
+    )
 
 
 def propagated(record: ProjectedSentence, changes: Iterable[Change]) -> ProjectedSentence:
@@ -206,10 +215,6 @@ def _holding(before: ProjectedSentence, after: ProjectedSentence) -> Iterator[Co
             yield conflict
 
 
-def _sentences(number: int) -> str:
-    return f"{number} reviewed sentence{'s'[: number != 1]}"
-
-
 def _entities(items: Iterable[Item]) -> list[Entity]:
     return [entity for _, entity in items if entity is not None]
 
@@ -229,7 +234,7 @@ def _region(
     new: Entity,
     reason: str,
     sentence: ParallelSentence,
-    rest: Iterable[Mapping[str, Any]],
+    rest: Iterable[Item],
 ) -> dict[str, Any]:
     """Return the corrected region, with the id that the page of the record has.
 
@@ -244,7 +249,7 @@ def _region(
         value = {key: before["value"][key] for key in ("start", "end", "text")}
         meta["was"] = {**value, "label": old.label, "score": old.score}
     source = Span(*meta[CAME_FROM]) if CAME_FROM in meta else None
-    taken = {item.get("id") for item in rest}
+    taken = {other.get("id") for other, _ in rest}
     ids = (region_id(sentence.id, source, new.span, new.label, n) for n in count())
     identity = next(one for one in ids if one not in taken)
     kept = {key: value for key, value in before.items() if key != "score"}

@@ -9,9 +9,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from ml_backend.report.figures import Report
-from ml_backend.report.timing import Quartiles
 from projection.records import ReviewStatus
-from projection.text.wording import in_words
 from training.evaluation.reliability import FIRM, Bin, Reliability
 
 if TYPE_CHECKING:
@@ -70,19 +68,13 @@ def can_plot() -> bool:
 
 
 def draw_all(report: Report) -> dict[str, str]:
-    """Draw `days`, `calibration` and `times`, as far as there are figures; needs matplotlib."""
+    """Draw `days` and `calibration`, as far as there are figures; needs matplotlib."""
     plots = {}
     if days := report.progress.by_day:
         plots["days"] = svg("days", (7.6, 2.6), lambda figure: _draw_days(figure, days))
     if (found := report.calibration) is not None:
         plots["calibration"] = svg(
             "calibration", (5.6, 4.8), lambda figure: _draw_calibration(figure, found)
-        )
-    if report.times.overall is not None:
-        by = report.times.by
-        times = [report.times.overall, *by["decision"], *by["conflict"]]
-        plots["times"] = svg(
-            "times", (7.6, 0.8 + 0.28 * len(times)), lambda figure: _draw_times(figure, times)
         )
     return plots
 
@@ -197,16 +189,3 @@ def only_vertical_lines(axes: "Axes") -> None:
 
 def _per_cent(fraction: float, _: int | None = None) -> str:
     return f"{100 * fraction:.0f} %"
-
-
-def _draw_times(figure: "Figure", times: Sequence[Quartiles]) -> None:
-    axes: Axes = figure.subplots()
-    rows = range(len(times))
-    lower, upper = [each.lower for each in times], [each.upper for each in times]
-    axes.hlines(rows, lower, upper, color=ACCENT, linewidth=7, alpha=0.35)
-    axes.plot([each.median for each in times], rows, linestyle="", marker="|", color=ACCENT,
-              markersize=13, markeredgewidth=2.5)  # fmt: skip
-    axes.set_yticks(rows, [f"{in_words(each.name)} ({each.n:,})" for each in times])
-    axes.set(xlabel="seconds: median and middle half", ylim=(len(times) - 0.5, -0.5))
-    axes.set_xlim(left=0)
-    only_vertical_lines(axes)

@@ -12,7 +12,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
-from operator import eq
 
 from projection.records import ReviewedSentence
 from training.data.adjudication import by_sentence, marks_of, opinions
@@ -98,7 +97,7 @@ def _kappa(shared: Sequence[Both]) -> float | None:
     one, other = ([tag for both in shared for tag in _tags(both[i])] for i in (0, 1))
     if len({*one, *other}) < 2:
         return None
-    agreed = sum(map(eq, one, other)) / len(one)
+    agreed = sum(a == b for a, b in zip(one, other, strict=True)) / len(one)
     often, other_often = Counter(one), Counter(other)
     chance = sum(often[tag] * other_often[tag] for tag in often) / len(one) ** 2
     kappa: float = (agreed - chance) / (1 - chance)

@@ -1,19 +1,13 @@
 """Mark the tasks of a project on which annotators disagree."""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 
 from label_config.labeling_config import labels_of
 from ml_backend.label_studio.client import Project, ReviewServer
-from ml_backend.label_studio.task_writer import has_same_annotations, write_fields
-from ml_backend.label_studio.tasks import Task
+from ml_backend.label_studio.task_writer import OnProgress, has_same_annotations, write_each
 from ml_backend.review.agreement import Agreement, agreement
 from ml_backend.review.pull import reviews_of
 from training.data.adjudication import AdjudicationPolicy, Disagreement, adjudicate
-
-OnProgress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and of how much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +52,6 @@ def mark_disagreements(
     Raises:
         ReviewError: if an annotation contradicts what was pushed.
         TrainingError: if the reviewer is missing, needless or unknown.
-        ServerError: if Label Studio refuses a request or does not answer.
     """
     where = f"project {project.title!r}"
     labels = labels_of(project.label_config, where)
@@ -66,27 +59,20 @@ def mark_disagreements(
     reviewed = list(reviews_of(tasks, labels, where))
     found = adjudicate(reviewed, policy, reviewer=reviewer)
     differs = {each.task_id: each.differs for each in found.disagreements if not each.settled}
-    stale = [task for task in tasks if _disagreement_of(task) != differs.get(task["id"], "")]
-    written = []
-    for done, task in enumerate(stale):
-        on_progress("tasks marked", done, len(stale))
-        fields = {"disagreement": differs.get(task["id"], "")}
-        still = partial(has_same_annotations, task)
-        if write_fields(server, task["id"], fields, if_still=still):
-            written.append(task["id"])
-    on_progress("tasks marked", len(stale), len(stale))
-    marked = sum(task_id in differs for task_id in written)
+    stale = [
+        (task, {"disagreement": differs.get(task["id"], "")})
+        for task in tasks
+        if str(task["data"].get("disagreement") or "") != differs.get(task["id"], "")
+    ]
+    left_alone = write_each(server, stale, if_still=has_same_annotations, on_progress=on_progress)
+    written = {task["id"] for task, _ in stale} - {*left_alone}
     return DisagreementReport(
         policy=policy,
         annotators=len({review.annotator for review in reviewed}),
         agreement=agreement(reviewed),
         opened=len(found.sentences),
         disagreements=found.disagreements,
-        marked=marked,
-        cleared=len(written) - marked,
-        meanwhile=len(stale) - len(written),
+        marked=len(written & differs.keys()),
+        cleared=len(written - differs.keys()),
+        meanwhile=len(left_alone),
     )
-
-
-def _disagreement_of(task: Task) -> str:
-    return str(task["data"].get("disagreement") or "")

@@ -39,7 +39,6 @@ def fetch_reviewed(server: ReviewServer, project: Project) -> list[ReviewedSente
 
     Raises:
         ReviewError: naming the task and annotation, if one contradicts what was pushed.
-        ServerError: if Label Studio cannot be reached.
     """
     where = f"project {project.title!r}"
     tasks = server.tasks(project, with_predictions=True, only_annotated=True)

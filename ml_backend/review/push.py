@@ -58,7 +58,6 @@ def push(
 
     Raises:
         RunError: if the sentences were projected by more than one model.
-        ServerError: if Label Studio refuses a request or does not answer.
     """
     version: str | None = None
 
@@ -96,9 +95,6 @@ def push_reviews(
         keep_annotators: show each annotation as made by the user with its annotator's number, who
             is the same person only on the export's own server; else as made by whoever pushes.
         on_progress: is given how many more reviews are done.
-
-    Raises:
-        ServerError: if Label Studio refuses a request or does not answer.
     """
     users = server.user_ids() if keep_annotators else set()
     groups = by_sentence(reviewed)

@@ -29,6 +29,8 @@ from tests.label_studio.bundled_backend import CREDENTIALS
 from tests.label_studio.examples import EXAMPLES, LABELS, SECOND, FixedProjector
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from tests.label_studio.pages import ReviewPage
 
 _numbers = count(1)
@@ -74,13 +76,21 @@ def used_folder(label_studio: LabelStudioServer, tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def reviewer(label_studio: LabelStudioServer) -> Iterator["ReviewPage"]:
-    """A logged-in browser window."""
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
     pages = pytest.importorskip("tests.label_studio.pages", reason="no playwright: the dev extra")
     if pages.chromium() is None:
         pytest.skip("there is no Chromium: install one, or name it in CHROMIUM")
-    with pages.reviewing(label_studio) as page:
+    with pages.browsing() as browser:
+        yield browser
+
+
+@pytest.fixture
+def reviewer(browser: "Browser", label_studio: LabelStudioServer) -> Iterator["ReviewPage"]:
+    """A logged-in browser window."""
+    from tests.label_studio.pages import reviewing  # noqa: PLC0415  needs playwright
+
+    with reviewing(browser, label_studio) as page:
         yield page
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Page, Response, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Response, Route, StorageState, sync_playwright
 
 from label_config.colors import contrast, luminance
 from ml_backend.demo.label_studio_server import LabelStudioServer
@@ -356,17 +356,33 @@ def _is_decision(answer: Response) -> bool:
 
 
 @contextmanager
-def reviewing(
-    server: LabelStudioServer, width: int = WIDTH, height: int = HEIGHT
-) -> Iterator[ReviewPage]:
-    """A browser window, logged in."""
+def browsing() -> Iterator[Browser]:
+    """A browser, and nothing of an earlier one."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=list(SWITCHES))
         try:
-            context = browser.new_context(viewport={"width": width, "height": height})
-            context.set_default_timeout(SECONDS)
-            page = ReviewPage(context.new_page(), server)
-            page.log_in()
-            yield page
+            yield browser
         finally:
             browser.close()
+
+
+_logged_in: dict[str, StorageState] = {}  # cookies by the address of the server
+
+
+@contextmanager
+def reviewing(
+    browser: Browser, server: LabelStudioServer, width: int = WIDTH, height: int = HEIGHT
+) -> Iterator[ReviewPage]:
+    """A window of its own, which shares nothing but the login with others."""
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, storage_state=_logged_in.get(server.url)
+    )
+    try:
+        context.set_default_timeout(SECONDS)
+        page = ReviewPage(context.new_page(), server)
+        if server.url not in _logged_in:
+            page.log_in()
+            _logged_in[server.url] = context.storage_state()
+        yield page
+    finally:
+        context.close()

@@ -23,7 +23,7 @@ from projection.pipeline.run import load_run
 from projection.records import ProjectedSentence
 from projection.text.words import is_character_language
 from tests.label_studio.interactive_pictures import interactive_pictures
-from tests.label_studio.pages import NEXT_SPAN, reviewing
+from tests.label_studio.pages import NEXT_SPAN, browsing, reviewing
 from tests.label_studio.propagated_picture import propagated_picture
 
 WIDTH, HEIGHT = 1440, 620
@@ -81,7 +81,8 @@ def take_all(run: Path, out: Path, data_dir: Path) -> None:
     with (
         LabelStudioServer(data_dir, account=Account.made_up("reviewer@example.org")) as studio,
         ReviewServer.connect(studio.url, studio.account.token) as server,
-        reviewing(studio, WIDTH, HEIGHT) as page,
+        browsing() as browser,
+        reviewing(browser, studio, WIDTH, HEIGHT) as page,
     ):
         project = server.ensure_project(TITLE, build_config(labels_of_run(run)))
         push(server, project, sentences)

@@ -36,10 +36,18 @@ _numbers = count(1)
 _ANSWERED = "text => Htx.annotationStore.selected.results.some(r => r.area.text === text && r.meta)"
 
 
-@pytest.fixture
-def bundled(tmp_path: Path) -> Iterator[BundledBackend]:
-    with bundled_backend(tmp_path) as backend:
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BundledBackend]:
+    """Loading the models takes seconds: once is enough."""
+    with bundled_backend(tmp_path_factory.mktemp("bundled")) as backend:
         yield backend
+
+
+@pytest.fixture
+def bundled(serving: BundledBackend) -> BundledBackend:
+    """The backend, not asked anything yet."""
+    serving.asked.clear()
+    return serving
 
 
 @pytest.fixture

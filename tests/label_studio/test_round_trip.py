@@ -16,7 +16,7 @@ from label_config.tasks import NOT_YET, to_task
 from ml_backend.cli import app
 from ml_backend.demo.label_studio_server import LabelStudioServer
 from ml_backend.label_studio.client import Project, ReviewServer
-from ml_backend.label_studio.tabs import review_tabs
+from ml_backend.label_studio.tabs import DISAGREEMENTS, review_tabs
 from ml_backend.review.pull import fetch_reviewed
 from ml_backend.review.push import push
 from ml_backend.review.repredict import RepredictReport, repredict
@@ -165,11 +165,11 @@ def test_tabs_are_made_once_and_filter_as_they_say(
         shown[title] = [pairs[task["id"]] for task in answer.json()["tasks"]]
     # The queue is ordered by how sure the projection is, the least sure first.
     assert shown["Queue"] == ["overlap", "combining", "chinese", "emoji"]
-    assert shown["Overlap"] == shown["Failed mapping"] == shown["Low confidence"] == ["overlap"]
+    assert shown["Overlap"] == shown["Failed"] == shown["Low conf."] == ["overlap"]
     assert shown["One-to-many"] == shown["Target only"] == []
     assert shown["Propagated"] == ["emoji"], "the other has been decided"
     assert shown["Audit"] == ["chinese", "lines"]
-    assert shown["Disputed"] == ["lines"]
+    assert shown["Disagreed"] == ["lines"]
     assert sorted(shown["Done"]) == ["lines", "plain"]
     assert shown["Unusable"] == ["lines"]
     assert shown["Skipped"] == ["none"]
@@ -184,7 +184,7 @@ def test_new_tabs_take_their_place_before_those_people_made(
         return httpx.request(method, url, headers=headers, **content).raise_for_status().json()  # type: ignore[arg-type]
 
     tabs = list(review_tabs())
-    server.ensure_tabs(project, tabs[::3])
+    server.ensure_tabs(project, [replace(DISAGREEMENTS, title="Disputed"), *tabs[::3]])
     body = {"project": project.id, "data": {"title": "Mine"}}
     ask("POST", "/api/dm/views", json=body)
 

@@ -15,7 +15,7 @@ from tests.ml_backend.conftest import SENTENCE
 def test_every_conflict_kind_has_a_tab_between_the_queue_and_what_is_to_be_looked_at_again() -> (
     None
 ):
-    kinds = ["Failed mapping", "Overlap", "One-to-many", "Low confidence", "Target only"]
+    kinds = ["Failed", "Overlap", "One-to-many", "Low conf.", "Target only"]
     again = [tab.title for tab in (PROPAGATED, AUDIT_SAMPLE, DISAGREEMENTS)]
 
     titles = [tab.title for tab in review_tabs()]
@@ -45,8 +45,12 @@ def test_no_kind_of_conflict_is_part_of_another() -> None:
 
 
 def test_a_tab_that_goes_by_a_field_shows_it() -> None:
-    by_field = {PROPAGATED: "propagated", AUDIT_SAMPLE: "audit", DISAGREEMENTS: "disagreement"}
+    by_field = zip(
+        (PROPAGATED, AUDIT_SAMPLE, DISAGREEMENTS),
+        ("propagated", "audit", "disagreement"),
+        strict=True,
+    )
 
-    for tab, field in by_field.items():
+    for tab, field in by_field:
         assert f"data.{field}" in tab.shown
-        assert f"data.{field}" in [condition.column for condition in tab.filters]
+        assert f"filter:tasks:data.{field}" in [condition["filter"] for condition in tab.filters]

@@ -265,16 +265,17 @@ def test_the_task_says_in_plain_words_what_was_propagated() -> None:
     change = change_of(task, delete("Montag", "PER"), add("Siemens", "ORG"))
 
     assert change is not None
-    data = {**task["data"], **change.fields(task["data"])}
+    data = {**task["data"], **change.fields(task)}
     assert data["propagated"] == "Montag: PER → no entity; Siemens: no entity → ORG"
     assert (data["n_entities"], data["audit"]) == (1, "May")
 
 
 def test_a_task_says_what_was_propagated_before_too() -> None:
-    change = change_of(open_task("Bei Siemens.", []), add("Siemens", "ORG"))
+    task = open_task("Bei Siemens.", [], propagated="Siemens: LOC → no entity")
+    change = change_of(task, add("Siemens", "ORG"))
 
     assert change is not None
-    assert change.fields({"propagated": "Siemens: LOC → no entity"})["propagated"] == (
+    assert change.fields(task)["propagated"] == (
         "Siemens: LOC → no entity; Siemens: no entity → ORG"
     )
 
@@ -284,9 +285,9 @@ def test_what_stands_between_two_corrections_may_stand_in_a_phrase() -> None:
     change = change_of(task, relabel("Haus; drei", "LOC", "ORG"), relabel("Ada", "LOC", "PER"))
 
     assert change is not None
-    data = change.fields(task["data"])
+    data = change.fields(task)
     assert data["propagated"] == "Haus; drei: LOC → ORG; Ada: LOC → PER"
-    assert change.fields(data) == data
+    assert change.fields({"data": data}) == data, "an interrupted run is finished"
 
 
 def test_the_page_follows_and_what_was_changed_comes_first() -> None:
@@ -295,7 +296,7 @@ def test_the_page_follows_and_what_was_changed_comes_first() -> None:
 
     assert change is not None
     assert change.result[0]["value"]["text"] == "Siemens"
-    data = change.fields(task["data"])
+    data = change.fields(task)
     assert f'htx-highlight-{change.result[0]["id"]}-"]{{--sf-edge:dotted' in data["doubts_html"]
     assert data["doubts_html"].count("sf-propagated") == 1
 
@@ -325,7 +326,7 @@ def test_other_items_of_a_result_stay() -> None:
 
     assert change is not None
     assert change.result == [choice]
-    assert change.fields(task["data"])["n_entities"] == 0
+    assert change.fields(task)["n_entities"] == 0
 
 
 def test_the_prediction_that_is_shown_is_the_one_that_counts() -> None:
@@ -505,8 +506,25 @@ def test_the_record_of_another_prediction_is_left_alone() -> None:
 
     assert change is not None
     assert marks_of(change) == [("ORG", "Siemens")]
-    assert change.record == record_of(task)
-    assert "sf-propagated" in change.fields(task["data"])["doubts_html"]
+    assert record_of({"data": change.fields(task)}) == record_of(task)
+    assert "sf-propagated" in change.fields(task)["doubts_html"]
+
+
+def test_the_page_and_the_prediction_have_the_same_regions(doubtful: ProjectedSentence) -> None:
+    task = {
+        **open_task("", []),
+        **to_task(doubtful),
+        "predictions": [{"id": 7, "created_at": "2026-01-01", **to_prediction(doubtful)}],
+    }
+    club = Correction("es", "Banco de Portugal", "ORG", "PER", "Banco")
+
+    change = change_of(task, relabel("Portugal", "LOC", "ORG", "es"), club, add("se", "ORG", "es"))
+
+    assert change is not None
+    record = record_of({"data": change.fields(task)})
+    made = {region["id"]: region["value"] for region in to_prediction(record)["result"]}
+    assert {region["id"]: region["value"] for region in change.result} == made
+    assert chips(record) == ["1 ORG ↪ PER", "2 LOC ↪ ORG", "3 LOC not found"]
 
 
 @settings(deadline=None)  # a busy machine is not a failure

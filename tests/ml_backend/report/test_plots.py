@@ -13,7 +13,7 @@ pytest.importorskip("matplotlib")
 
 def test_plots_take_the_colours_of_the_page() -> None:
     drawn = plots.draw_all(Report.of(reviews(*timed(12, 6, 3), review(ALL, RIGHT, number=99))))
-    assert set(drawn) == {"days", "calibration", "times"}
+    assert set(drawn) == {"days", "calibration"}
     for svg in drawn.values():
         assert svg.startswith("<svg")
         assert "var(--" in svg
