@@ -57,7 +57,7 @@ def test_reviews_keep_the_version_whose_prediction_the_annotator_saw() -> None:
 
 def test_a_task_of_an_older_version_is_refused_with_the_way_out() -> None:
     data = {"source": "Ada left.", "target": "Ada ging.", "source_entities": [], "pair_id": "old"}
-    with pytest.raises(ReviewError, match="an older spanferry pushed this task.*spanferry push"):
+    with pytest.raises(ReviewError, match=r"an older spanferry pushed this task.*spanferry push"):
         record_of({"id": 1, "data": data}, "task 1")
 
 
