@@ -315,7 +315,7 @@ def test_what_is_installed_is_what_is_tested() -> None:
     assert install == '-c constraints.txt ".[serve]"'
     lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
     pinned = dict(line.replace("_", "-").lower().split("==") for line in lines)
-    serve = PROJECT["optional-dependencies"].get("serve", [])
+    serve = PROJECT["optional-dependencies"]["serve"]
     for needed in map(Requirement, PROJECT["dependencies"] + serve):
         assert needed.specifier.contains(pinned[needed.name.lower()]), needed
     assert [name for name in pinned if name.startswith(("nvidia", "triton"))] == []

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from label_config.tasks import record_of
 from ml_backend.audit.sample import plan
 from ml_backend.audit.threshold_check import refuse_another_model
 from ml_backend.jobs.queue import JobQueue, State
@@ -52,6 +53,12 @@ def test_reviews_keep_the_version_whose_prediction_the_annotator_saw() -> None:
     assert [(each.model_version, each.status) for each in reviewed] == [
         ("fixed", ReviewStatus.CORRECTED)
     ] * 2
+
+
+def test_a_task_of_an_older_version_is_refused_with_the_way_out() -> None:
+    data = {"source": "Ada left.", "target": "Ada ging.", "source_entities": [], "pair_id": "old"}
+    with pytest.raises(ReviewError, match=r"an older spanferry pushed this task.*spanferry push"):
+        record_of({"id": 1, "data": data}, "task 1")
 
 
 def test_an_audit_of_the_old_version_is_neither_continued_nor_accepted() -> None:
@@ -109,7 +116,7 @@ def test_an_unfinished_run_is_not_continued_by_another_version(run: Path) -> Non
     (run / "summary.json").unlink()
     with pytest.raises(RunError, match="not done"):
         load_summary(run)
-    what = f"made with model_version '{OLD}', now '{NEW}'. Use another --out folder, or remove"
+    what = f"made with .*model_version '{OLD}', now '{NEW}'. Use another --out folder, or remove"
     with pytest.raises(RunError, match=what):
         project_corpus(
             [SENTENCE],
