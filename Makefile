@@ -13,7 +13,12 @@ BUILD  ?= build/models
 demo: $(VENV)/.demo
 	$(BIN)/spanferry demo $(if $(HEADLESS),--headless)
 
-test check: lint types unit
+# Every part with the seconds it took.
+test check:
+	@for part in lint types unit; do \
+	  started=$$(date +%s); $(MAKE) --no-print-directory $$part || exit 1; \
+	  echo "$$part took $$(($$(date +%s) - started)) s"; \
+	done
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -91,6 +96,7 @@ $(BUILD)/aligner/model.safetensors: $(BUILD)/aligner-chinese/model.safetensors
 	$(BIN)/spanferry aligner average $(BUILD)/aligner-broad $(BUILD)/aligner-chinese --share 0.7 --out $(@D)
 	$(BIN)/spanferry aligner calibrate $(@D) $(foreach lang,de es nl zh,--gold projection/sample/en-$(lang).jsonl)
 
+NUMBERS := --set log=none --set batch_size=32 --set learning_rate=3e-4 --set bf16=yes
 HANDWRITTEN := $(addprefix training/handwritten/,politics.iob2 encyclopaedia.iob2 everyday.iob2)
 
 # Running English says which pieces of the vocabulary to keep.
@@ -115,7 +121,7 @@ $(BUILD)/ewt.iob2: $(DATA)/ner/uner-en-ewt/dev.iob2
 $(BUILD)/teacher/model.safetensors: $(BUILD)/english/model.safetensors $(BUILD)/wikigold.iob2 $(BUILD)/ewt.iob2 $(HANDWRITTEN)
 	$(BIN)/spanferry train $(DATA)/ner/conll2003-en/train.iob2 $(BUILD)/wikigold.iob2 $(BUILD)/ewt.iob2 \
 	  $(HANDWRITTEN) $(HANDWRITTEN) $(HANDWRITTEN) \
-	  --preset plain --log none --base $(BUILD)/english --out $(@D) --loss ce --epochs 5 --batch-size 32 --learning-rate 3e-4 --bf16
+	  --preset plain --base $(BUILD)/english --out $(@D) $(NUMBERS) --set loss=ce --set epochs=5
 
 # The aligner has learned which words of its languages mean the same: the base of taggers for them.
 $(BUILD)/body/model.safetensors: $(BUILD)/aligner-broad/model.safetensors
@@ -123,4 +129,4 @@ $(BUILD)/body/model.safetensors: $(BUILD)/aligner-broad/model.safetensors
 
 $(BUILD)/tagger/model.safetensors: $(BUILD)/body/model.safetensors $(BUILD)/wikigold.iob2 $(HANDWRITTEN)
 	$(BIN)/spanferry train $(DATA)/ner/conll2003-en/train.iob2 $(BUILD)/wikigold.iob2 $(HANDWRITTEN) \
-	  --preset plain --log none --base $(BUILD)/body --out $(@D) --loss focal --epochs 3 --batch-size 32 --learning-rate 3e-4 --bf16
+	  --preset plain --base $(BUILD)/body --out $(@D) $(NUMBERS) --set loss=focal --set epochs=3
