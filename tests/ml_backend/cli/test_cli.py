@@ -15,7 +15,7 @@ import pytest
 import typer
 
 from ml_backend.cli import app, main
-from ml_backend.cli.project import CHECKS_UNDER, columns_of, in_words, open_corpus
+from ml_backend.cli.project import CHECKS_UNDER, columns_of, open_corpus
 from projection.errors import CorpusError
 from projection.models import bundled
 from projection.pipeline.conflicts import PAPER_CHECKS, Policy
@@ -411,11 +411,6 @@ class TestOpenCorpus:
     def test_neither_two_columns_nor_three(self, columns: str) -> None:
         with pytest.raises(CorpusError, match="is neither two columns nor three"):
             columns_of(columns)
-
-    def test_kinds_in_words(self) -> None:
-        kinds = {"one_to_many": 1, "overlap": 3}
-        assert in_words(kinds) == "overlap 3, one to many 1"
-        assert in_words({}) == ""
 
 
 def wait_for_reader(pipe: Path, process: subprocess.Popen[str]) -> int:
