@@ -24,6 +24,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# pytest-xdist tells its workers the width of its terminal, which Rich would keep for good.
+os.environ.pop("COLUMNS", None)
+
 # A busy machine is no reason to fail: properties are about what, not how fast.
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from label_config.tasks import NOT_YET, sentence_of, to_prediction, to_task
+from label_config.tasks import sentence_of, task_fields, to_prediction
 from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.task_writer import is_still_open, write_fields
 from ml_backend.label_studio.tasks import Task, is_touched, versions_of
@@ -29,8 +29,6 @@ PAUSES = (2.0,) * 15  # a backend that has just been given a new model is still 
 # Data Manager shows and orders by the prediction's own score.
 _READ = ("conflict", "source_html", "doubts_html", "propagated")
 _SCORE = re.compile(r"[01]\.\d\d")
-# What people found out about the task stays true, whatever a model says.
-_KEPT = tuple(key for key in NOT_YET if key != "propagated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +140,10 @@ def _still_due(server: ReviewServer, project: Project, tasks: Sequence[Task]) ->
 
 def _refresh(server: ReviewServer, task: Task, projected: ProjectedSentence) -> bool:
     """Show the new projections and conflicts in the task, if they differ. Return whether it did."""
-    new = to_task(projected)["data"]
+    new = task_fields(projected)
     if _reads_like(new) == _reads_like(task["data"]):
         return False
-
-    def fields(data: Mapping[str, Any]) -> dict[str, Any]:
-        return {k: v for k, v in new.items() if k not in _KEPT or k not in data}
-
-    return write_fields(server, task["id"], fields, if_still=partial(is_still_open, task))
+    return write_fields(server, task["id"], new, if_still=partial(is_still_open, task))
 
 
 def _reads_like(data: Mapping[str, Any]) -> str:
