@@ -1,9 +1,8 @@
 """The source sentence with a chip per entity, and the list of conflicts, as HTML for HyperText.
 
 The text of the source is exactly the sentence, so that selections in it have the sentence's
-offsets: everything else on a chip is CSS. Text of the corpus is escaped, and quotations are
-isolated from the text direction around them. Colours are translucent or `currentColor`, so that
-both of Label Studio's themes stay readable.
+offsets: everything else on a chip is CSS. Colours are translucent or `currentColor`, to be readable
+in both of Label Studio's themes.
 """
 
 import re
@@ -14,10 +13,9 @@ from itertools import pairwise
 from label_config.colors import color_of
 from label_config.target_css import CAME, Mark, task_rules
 from projection.records import Conflict, ConflictKind, Entity, ProjectedSentence, Projection, Span
-from projection.text.wording import CONFLICT_NAMES
+from projection.text.wording import CONFLICT_NAMES, NO_CONFLICT
 
-# Lives in the labeling config, so that tasks stay small. Everything is named `sf-…`: the page is
-# Label Studio's, and these rules must not reach anything else on it.
+# In the labeling config, to keep tasks small. `sf-…` rules reach nothing of Label Studio's.
 CSS = """\
 .sf-source { font-size: 16px; line-height: 1.8; white-space: pre-wrap; overflow-wrap: anywhere; }
 .sf-chip { background: color-mix(in srgb, var(--sf) 20%, transparent); padding: 1px 2px;
@@ -32,15 +30,12 @@ CSS = """\
 """
 
 MOST_SHOWN = 5  # more would push the target sentence off a small screen
-NO_CONFLICTS = "✓ nothing is in doubt"
-NOT_FOUND = CONFLICT_NAMES[ConflictKind.FAILED_MAPPING]
 # The key for the next span cannot lead to what is not there.
 WHAT_TO_DO = " · draw it below, or leave it"
 
 NO_ENTITY = "no entity"
 
-SourceKey = tuple[Span, str]
-"""Span and label, which identify a source entity whatever its score."""
+SourceKey = tuple[Span, str]  # identifies a source entity whatever its score
 
 _QUOTED = re.compile("“([^”]*)”")
 
@@ -118,8 +113,9 @@ def _chip_ends(projected: ProjectedSentence, key: SourceKey, number: int) -> tup
         said = f"{CAME} {new_label}".strip()
         went = " ".join([*(f"“{phrase}”" for phrase, _ in found), said])
     else:
-        said = ", ".join(score for _, score in found) or NOT_FOUND
-        went = ", ".join(f"“{phrase}” {score}" for phrase, score in found) or NOT_FOUND
+        failed = CONFLICT_NAMES[ConflictKind.FAILED_MAPPING]
+        said = ", ".join(score for _, score in found) or failed
+        went = ", ".join(f"“{phrase}” {score}" for phrase, score in found) or failed
         went += possible(mine, target)
     classes = f"sf-chip sf-n{number}" + ("" if found else " sf-failed")
     return (
@@ -130,12 +126,10 @@ def _chip_ends(projected: ProjectedSentence, key: SourceKey, number: int) -> tup
 
 def _conflict_list(projected: ProjectedSentence) -> str:
     conflicts, keys = projected.conflicts, numbered_sources(projected)
-    if not conflicts:
-        return f"<li>{NO_CONFLICTS}</li>"
     lines = [_in_plain_words(conflict, keys) for conflict in conflicts[:MOST_SHOWN]]
     if len(conflicts) > MOST_SHOWN:
         lines.append(f"… and {len(conflicts) - MOST_SHOWN} more")
-    return "".join(f"<li>{line}</li>" for line in lines)
+    return "".join(f"<li>{line}</li>" for line in lines or [f"✓ {CONFLICT_NAMES[NO_CONFLICT]}"])
 
 
 def _in_plain_words(conflict: Conflict, keys: Sequence[SourceKey]) -> str:
@@ -145,9 +139,9 @@ def _in_plain_words(conflict: Conflict, keys: Sequence[SourceKey]) -> str:
     # Reasons put phrases between “ and ”; each is isolated by itself.
     reason = _QUOTED.sub(r"“<bdi>\1</bdi>”", escape(conflict.reason))
     found = [p.score for p in conflict.projections if p.target is not None and p.score]
-    # Low confidence says its number already.
-    silent = not found or conflict.kind is ConflictKind.LOW_CONFIDENCE
-    doubt = "" if silent else f" · {confidence(min(found))}"
+    more = ""
     if conflict.kind is ConflictKind.FAILED_MAPPING:
-        doubt = WHAT_TO_DO
-    return f'<span class="sf-kind">⚠ {kind}{concerned}</span> — <span>{reason}</span>{doubt}'
+        more = WHAT_TO_DO
+    elif found and conflict.kind is not ConflictKind.LOW_CONFIDENCE:  # which says it in its reason
+        more = f" · {confidence(min(found))}"
+    return f'<span class="sf-kind">⚠ {kind}{concerned}</span> — <span>{reason}</span>{more}'
