@@ -524,7 +524,7 @@ def test_the_page_and_the_prediction_have_the_same_regions(doubtful: ProjectedSe
     record = record_of({"data": change.fields(task)})
     made = {region["id"]: region["value"] for region in to_prediction(record)["result"]}
     assert {region["id"]: region["value"] for region in change.result} == made
-    assert chips(record) == ["1 ORG ↪ PER", "2 LOC ↪ ORG", "3 LOC not found"]
+    assert chips(record) == ["1 ORG ↪ PER", "2 LOC ↪ ORG", "3 LOC failed mapping"]
 
 
 @settings(deadline=None)  # a busy machine is not a failure
