@@ -138,7 +138,7 @@ def _respond_to(
     found = find(sentence, drawn)
     if found is None:
         refused.append(Refused(RefusalReason.TOO_LONG, f"{where}: longer than the models read"))
-        told = (_told(*each, TOO_LONG, **{WENT_TO: []}) for each in drawn.in_source)
+        told = (_told(*each, TOO_LONG, {WENT_TO: []}) for each in drawn.in_source)
         return [*answers, *told], 0.0, refused
     return [*answers, *_answers(sentence, drawn, found, shown)], found.score, refused
 
@@ -196,8 +196,9 @@ def _answers(
     for (region, entity), link in zip(drawn.in_target, found.links, strict=True):
         if link is not None:
             said = _came_from(sentence, link.source, link.score)
-            place = {CAME_FROM: [link.source.start, link.source.end]}
-            yield _placed(_told(region, entity, said, origin=LabelOrigin.PERSON.value, **place))
+            place = [link.source.start, link.source.end]
+            came = {"origin": LabelOrigin.PERSON.value, CAME_FROM: place}
+            yield _placed(_told(region, entity, said, came))
 
 
 def _came_from(sentence: ParallelSentence, span: Span, score: float) -> str:
@@ -224,13 +225,12 @@ def _projected(
             continue
         shown.append((identity, place))
         own = suggestion_id(identity, str(region.get("id")), place.label, score)
-        said = {"text": [_came_from(sentence, source, score)], "suggested": True}
-        place_of = {CAME_FROM: [source.start, source.end]}
         new = region_of(own, place, sentence.target)
-        yield _placed(answered(new, place.label, **said, **place_of))
+        came = {"suggested": True, CAME_FROM: [source.start, source.end]}
+        yield _placed(_told(new, place, _came_from(sentence, source, score), came))
     if places:
         spans = [[place.span.start, place.span.end] for place in places]
-        yield _told(region, marked, f"to {', '.join(phrases)}", **{WENT_TO: spans})
+        yield _told(region, marked, f"to {', '.join(phrases)}", {WENT_TO: spans})
 
 
 def _placed(region: dict[str, Any]) -> dict[str, Any]:
@@ -243,7 +243,7 @@ def _placed(region: dict[str, Any]) -> dict[str, Any]:
     return {**region, "value": {**offsets, **value}}
 
 
-def _told(region: Json, drawn: Entity, said: str, **found: object) -> dict[str, Any]:
+def _told(region: Json, drawn: Entity, said: str, found: dict[str, Any]) -> dict[str, Any]:
     """Return what was drawn with one more note and what was found, marked as answered."""
     text = meta_of(region).get("text")
     notes = text if isinstance(text, list) else [text] if text else []
