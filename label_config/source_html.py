@@ -75,11 +75,6 @@ def source_key(entity: Entity) -> SourceKey:
     return entity.span, entity.label
 
 
-def confidence(score: float) -> str:
-    """Format a probability with two digits."""
-    return f"{score:.2f}"
-
-
 def possible(projections: Iterable[Projection], target: str) -> str:
     """List the alternatives in `target`, each phrase once; empty without any."""
     places = (place.of(target) for p in projections for place in p.alternatives)
@@ -106,7 +101,7 @@ def _chip_ends(projected: ProjectedSentence, key: SourceKey, number: int) -> tup
     """Return the attributes of every piece of a chip, and those of its last piece."""
     label, target = key[1], projected.sentence.target
     mine = [p for p in projected.projections if source_key(p.source) == key]
-    found = [(p.target.of(target), confidence(p.score)) for p in mine if p.target is not None]
+    found = [(p.target.of(target), f"{p.score:.2f}") for p in mine if p.target is not None]
     corrected = [p.propagated for p in mine if p.propagated is not None]
     if corrected:
         new_label = "" if corrected[-1] == label else corrected[-1] or NO_ENTITY
@@ -143,5 +138,5 @@ def _in_plain_words(conflict: Conflict, keys: Sequence[SourceKey]) -> str:
     if conflict.kind is ConflictKind.FAILED_MAPPING:
         more = WHAT_TO_DO
     elif found and conflict.kind is not ConflictKind.LOW_CONFIDENCE:  # which says it in its reason
-        more = f" · {confidence(min(found))}"
+        more = f" · {min(found):.2f}"
     return f'<span class="sf-kind">⚠ {kind}{concerned}</span> — <span>{reason}</span>{more}'

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from label_config.regions import region_id, region_of
 from label_config.source_html import (
-    confidence,
     doubts_html,
     numbered_sources,
     possible,
@@ -152,7 +151,7 @@ def _with_projections(projected: ProjectedSentence) -> Iterator[tuple[Entity, Pr
 
 def _meta(sentence: ParallelSentence, region: _Region) -> dict[str, Any]:
     score, projection = region.entity.score, region.projection
-    sure = "" if score is None else f" · {confidence(score)}"
+    sure = "" if score is None else f" · {score:.2f}"
     if projection is None:
         return {"text": [f"found in the target only{sure}"]}
     span = projection.source.span

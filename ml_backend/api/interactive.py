@@ -34,7 +34,6 @@ from label_config.regions import (
     region_id,
     region_of,
 )
-from label_config.source_html import confidence
 from label_config.target_css import base_of, suggestion_id
 from label_config.tasks import record_of
 from ml_backend.api.predict import Answers, RefusalReason, Refused, read_sentence
@@ -191,46 +190,34 @@ def _mistaken(
 def _answers(
     sentence: ParallelSentence, drawn: Drawn, found: Found, shown: list[Shown]
 ) -> Iterator[dict[str, Any]]:
-    for (region, entity), projections in zip(drawn.in_source, found.projections, strict=True):
-        yield from _projected(sentence, region, entity, projections, shown)
+    for (region, marked), projections in zip(drawn.in_source, found.projections, strict=True):
+        places = [entity for p in projections if (entity := p.entity) is not None]
+        for place in places:
+            identity = region_id(sentence.id, marked.span, place.span, place.label)
+            mark = (place.span, place.label)
+            # The same region, changed or not, or the same words and label.
+            if not any(base_of(one) == identity or (e.span, e.label) == mark for one, e in shown):
+                shown.append((identity, place))
+                score = place.score or 0.0
+                own = suggestion_id(identity, str(region.get("id")), place.label, score)
+                new = region_of(own, place, sentence.target)
+                yield _from_source(new, place, sentence, marked.span, score, suggested=True)
+        if places:
+            phrases = (f"“{p.span.of(sentence.target)}” · {p.score or 0.0:.2f}" for p in places)
+            spans = [[place.span.start, place.span.end] for place in places]
+            yield _told(region, marked, f"to {', '.join(phrases)}", {WENT_TO: spans})
     for (region, entity), link in zip(drawn.in_target, found.links, strict=True):
         if link is not None:
-            said = _came_from(sentence, link.source, link.score)
-            place = [link.source.start, link.source.end]
-            came = {"origin": LabelOrigin.PERSON.value, CAME_FROM: place}
-            yield _placed(_told(region, entity, said, came))
+            origin = LabelOrigin.PERSON.value
+            yield _from_source(region, entity, sentence, link.source, link.score, origin=origin)
 
 
-def _came_from(sentence: ParallelSentence, span: Span, score: float) -> str:
-    return f"from “{span.of(sentence.source)}” · {confidence(score)}"
-
-
-def _projected(
-    sentence: ParallelSentence,
-    region: Json,
-    marked: Entity,
-    projections: Sequence[Projection],
-    shown: list[Shown],
-) -> Iterator[dict[str, Any]]:
-    """Yield the proposals for one source region, and the region with where it went."""
-    places = [entity for p in projections if (entity := p.entity) is not None]
-    phrases, source = [], marked.span
-    for place in places:
-        score = place.score or 0.0
-        phrases.append(f"“{place.span.of(sentence.target)}” · {confidence(score)}")
-        identity = region_id(sentence.id, source, place.span, place.label)
-        mark = (place.span, place.label)
-        # The same region, changed or not, or the same words and label.
-        if any(base_of(one) == identity or (e.span, e.label) == mark for one, e in shown):
-            continue
-        shown.append((identity, place))
-        own = suggestion_id(identity, str(region.get("id")), place.label, score)
-        new = region_of(own, place, sentence.target)
-        came = {"suggested": True, CAME_FROM: [source.start, source.end]}
-        yield _placed(_told(new, place, _came_from(sentence, source, score), came))
-    if places:
-        spans = [[place.span.start, place.span.end] for place in places]
-        yield _told(region, marked, f"to {', '.join(phrases)}", {WENT_TO: spans})
+def _from_source(
+    region: Json, entity: Entity, pair: ParallelSentence, span: Span, score: float, **meta: object
+) -> dict[str, Any]:
+    """Return a target region that says which source span it comes from."""
+    said = f"from “{span.of(pair.source)}” · {score:.2f}"
+    return _placed(_told(region, entity, said, {**meta, CAME_FROM: [span.start, span.end]}))
 
 
 def _placed(region: dict[str, Any]) -> dict[str, Any]:
