@@ -5,16 +5,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from label_config import regions
 from label_config.labeling_config import UNUSABLE
-from label_config.regions import (
-    Region,
-    Result,
-    choice_of,
-    read_result,
-    region_id,
-    region_of,
-    with_provenance,
-)
 from label_config.tasks import record_of
 from projection.errors import ReviewError
 from projection.io.json_fields import Fields
@@ -61,12 +53,14 @@ def annotation_of(
     That a task was skipped (`was_cancelled`) is not part of the result.
     """
     plain = [Entity(entity.span, entity.label) for entity in entities]
-    ids = (region_id("", None, entity.span, entity.label, n) for n, entity in enumerate(plain))
-    result = [region_of(*each, target_text) for each in zip(ids, plain, strict=True)]
+    ids = (
+        regions.region_id("", None, entity.span, entity.label, n) for n, entity in enumerate(plain)
+    )
+    result = [regions.region_of(*each, target_text) for each in zip(ids, plain, strict=True)]
     if provenance:
-        result = [with_provenance(*each) for each in zip(result, provenance, strict=True)]
+        result = [regions.with_provenance(*each) for each in zip(result, provenance, strict=True)]
     if status is ReviewStatus.UNUSABLE:
-        result.append(choice_of("review-unusable", UNUSABLE))
+        result.append(regions.choice_of("review-unusable", UNUSABLE))
     return result
 
 
@@ -76,13 +70,14 @@ def _reviewed(
     sentence = record.sentence
     annotation_id = submitted.integer_or_none("id")
     annotation = replace(submitted, where=f"{task.where} annotation {annotation_id}")
-    result = read_result(annotation, sentence, labels)
+    left, answer, notes = regions.read_result(annotation, sentence, labels)
     prediction, note = _prediction(task, annotation)
-    predicted = None if prediction is None else read_result(prediction, sentence, labels).regions
+    predicted = None if prediction is None else regions.read_result(prediction, sentence, labels)[0]
+    same = predicted is not None and _marks(predicted) == _marks(left)
     return ReviewedSentence(
         sentence=sentence,
-        entities=tuple(Entity(r.entity.span, r.entity.label) for r in result.regions),
-        status=_status(annotation, result, predicted),
+        entities=tuple(Entity(r.entity.span, r.entity.label) for r in left),
+        status=_status(annotation, answer, as_predicted=same),
         annotator=_annotator(annotation),
         lead_time=annotation.number_or_none("lead_time"),
         predicted=None if predicted is None else tuple(region.entity for region in predicted),
@@ -91,13 +86,15 @@ def _reviewed(
         task_id=task.integer_or_none("id"),
         annotation_id=annotation_id,
         updated_at=annotation.text_or_none("updated_at"),
-        notes=(*note, *result.notes),
-        provenance=tuple(_provenance(result.regions, predicted or ())),
+        notes=(*note, *notes),
+        provenance=tuple(_provenance(left, predicted or ())),
         teacher_entities=record.source_entities if sentence.entities is None else None,
     )
 
 
-def _provenance(left: Sequence[Region], predicted: Sequence[Region]) -> Iterator[Provenance]:
+def _provenance(
+    left: Sequence[regions.Region], predicted: Sequence[regions.Region]
+) -> Iterator[Provenance]:
     kept = {region.identity for region in left}
     gone = [region for region in predicted if region.identity not in kept]
     for region in left:
@@ -110,7 +107,7 @@ def _provenance(left: Sequence[Region], predicted: Sequence[Region]) -> Iterator
             yield Provenance(origin, region.source or replaced.source)
 
 
-def _replaced(entity: Entity, gone: Sequence[Region]) -> Region | None:
+def _replaced(entity: Entity, gone: Sequence[regions.Region]) -> regions.Region | None:
     """Find the predicted region deleted to draw this one: the same span and label, or the only
     overlapping one with the label.
     """
@@ -120,20 +117,19 @@ def _replaced(entity: Entity, gone: Sequence[Region]) -> Region | None:
     return near[0] if len(near) == 1 else None
 
 
-def _status(annotation: Fields, result: Result, predicted: Sequence[Region] | None) -> ReviewStatus:
+def _status(annotation: Fields, answer: str | None, *, as_predicted: bool) -> ReviewStatus:
     cancelled = annotation.row.get("was_cancelled", False)
     if not isinstance(cancelled, bool):
         raise annotation.error("was_cancelled", f"{cancelled!r} is neither true nor false")
     if cancelled:
         return ReviewStatus.SKIPPED
-    if result.answer == UNUSABLE:
+    if answer == UNUSABLE:
         return ReviewStatus.UNUSABLE
-    same = predicted is not None and _marks(predicted) == _marks(result.regions)
-    return ReviewStatus.ACCEPTED if same else ReviewStatus.CORRECTED
+    return ReviewStatus.ACCEPTED if as_predicted else ReviewStatus.CORRECTED
 
 
-def _marks(regions: Iterable[Region]) -> Counter[tuple[Span, str]]:
-    return Counter((region.entity.span, region.entity.label) for region in regions)
+def _marks(found: Iterable[regions.Region]) -> Counter[tuple[Span, str]]:
+    return Counter((region.entity.span, region.entity.label) for region in found)
 
 
 def _prediction(task: Fields, annotation: Fields) -> tuple[Fields | None, tuple[str, ...]]:

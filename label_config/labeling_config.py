@@ -34,9 +34,9 @@ SOURCE_LABEL_HOTKEYS = tuple("qwertasdfgzcvb")
 
 # Label Studio's own keys, as it ships them.
 KEYS = (
-    ("Alt+.", "next span, doubtful ones first"),
+    ("Alt+.", "next span, those in a conflict first"),
     ("Backspace", "delete it"),
-    ("U", "let go of it"),
+    ("U", "unselect it"),
     ("Ctrl+Enter", "submit"),
     ("Ctrl+Space", "skip"),
     ("Ctrl+Z", "undo"),

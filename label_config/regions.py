@@ -35,9 +35,7 @@ _THEIR_ORIGIN = {
     LabelOrigin.PROJECTED: _UNCHANGED,
     LabelOrigin.PROPAGATED: _UNCHANGED,
     LabelOrigin.CHANGED: _CHANGED,
-    LabelOrigin.SUGGESTED: _DRAWN,
-    LabelOrigin.PERSON: _DRAWN,
-}
+}  # of any other: _DRAWN
 
 # What tells the kind of an item of a result.
 _KIND = ("from_name", "to_name", "type")
@@ -66,14 +64,6 @@ class Region(NamedTuple):
     shown: str
 
 
-class Result(NamedTuple):
-    """A `result` list: regions by span and label, the choice under `review`, notes for people."""
-
-    regions: tuple[Region, ...]
-    answer: str | None
-    notes: tuple[str, ...]
-
-
 def region_id(pair_id: str, source: Span | None, target: Span, label: str, nth: int = 0) -> str:
     """Hash what a region is about: always the same for the same projection of a sentence.
 
@@ -95,10 +85,10 @@ def region_of(identity: str, entity: Entity, text: str) -> dict[str, Any]:
 
 def with_provenance(region: dict[str, Any], provenance: Provenance) -> dict[str, Any]:
     """Write provenance into a region, from which `read_result` reads it again."""
-    source = provenance.source
-    meta = {"origin": provenance.origin.value}
+    source, origin = provenance.source, provenance.origin
     place = {} if source is None else {CAME_FROM: [source.start, source.end]}
-    return {**region, "origin": _THEIR_ORIGIN[provenance.origin], "meta": {**meta, **place}}
+    theirs = _THEIR_ORIGIN.get(origin, _DRAWN)
+    return {**region, "origin": theirs, "meta": {"origin": origin.value, **place}}
 
 
 def answered(region: Mapping[str, Any], label: str, **said: object) -> dict[str, Any]:
@@ -166,11 +156,13 @@ def marked_in_source(region: Fields, source: str, labels: Collection[str]) -> En
     return entity
 
 
-def read_result(work: Fields, sentence: ParallelSentence, labels: Collection[str]) -> Result:
-    """Read the `result` list of an annotation or prediction of `sentence`.
+def read_result(
+    work: Fields, sentence: ParallelSentence, labels: Collection[str]
+) -> tuple[list[Region], str | None, list[str]]:
+    """Read the `result` list of an annotation or prediction: its regions, sorted by span and label,
+    the choice under `review`, and notes for people, such as on entities marked in the source.
 
-    Entities marked in the source are no decision about the target, and become notes. ReviewError
-    if anything is unknown, contradicts the sentence or comes twice.
+    ReviewError if anything is unknown, contradicts the sentence or comes twice.
     """
     found: defaultdict[str, list[Fields]] = defaultdict(list)
     seen: set[str] = set()
@@ -183,7 +175,11 @@ def read_result(work: Fields, sentence: ParallelSentence, labels: Collection[str
         if identity in seen:
             raise region.error_here("this id comes twice")
         seen.add(identity)
-        found[_kind(region)].append(region)
+        if not (kind := kind_of(item.row)):
+            given = ", ".join(f"{key} {item.row.get(key)!r}" for key in _KIND)
+            fix = "Give the project the labeling config that spanferry builds, and review it again"
+            raise region.error_here(f"{given} are not of our labeling config", fix)
+        found[kind].append(region)
     regions = [region_at(region, sentence, labels) for region in found[ENTITIES]]
     regions.sort(key=lambda region: (region.entity.span, region.entity.label))
     answers, relations = [_answer(region) for region in found[REVIEW]], len(found["relation"])
@@ -196,7 +192,7 @@ def read_result(work: Fields, sentence: ParallelSentence, labels: Collection[str
         notes.append(f"marked in the source: {shown}{went}")
     if relations:
         notes.append(f"{relations} relation(s) between regions were not read")
-    return Result(tuple(regions), answers[0] if answers else None, tuple(notes))
+    return regions, answers[0] if answers else None, notes
 
 
 def _entity_between(fields: Fields, label: str, text: str, score: float | None) -> Entity:
@@ -210,15 +206,6 @@ def _entity_between(fields: Fields, label: str, text: str, score: float | None) 
 
 def _contradiction(fields: Fields, span: Span, covered: str, shown: str) -> SpanferryError:
     return fields.error_here(f"{span} covers {covered!r}, but was shown as {shown!r}")
-
-
-def _kind(region: Fields) -> str:
-    kind = kind_of(region.row)
-    if kind is None:
-        given = ", ".join(f"{key} {region.row.get(key)!r}" for key in _KIND)
-        fix = "Give the project the labeling config that spanferry builds, and review it again"
-        raise region.error_here(f"{given} are not of our labeling config", fix)
-    return kind
 
 
 def _label(region: Fields, value: Fields, labels: Collection[str] | None) -> str:

@@ -51,12 +51,16 @@ def doubts_html(projected: ProjectedSentence, marks: Iterable[Mark], propagated:
 
     `propagated` describes the corrections of other sentences, for a line of its own.
     """
-    lines = _conflict_list(projected)
+    conflicts, keys = projected.conflicts, numbered_sources(projected)
+    lines = [_in_plain_words(conflict, keys) for conflict in conflicts[:MOST_SHOWN]]
+    if len(conflicts) > MOST_SHOWN:
+        lines.append(f"… and {len(conflicts) - MOST_SHOWN} more")
+    items = "".join(f"<li>{line}</li>" for line in lines or [f"✓ {CONFLICT_NAMES[NO_CONFLICT]}"])
     if propagated:
         words = f'<span class="sf-kind">{CAME} propagated</span> — <bdi>{escape(propagated)}</bdi>'
-        lines += f'<li class="sf-propagated">{words}</li>'
+        items += f'<li class="sf-propagated">{words}</li>'
     style = task_rules(projected.sentence, marks)
-    return f'<style>{style}</style><ul class="sf-conflicts">{lines}</ul>'
+    return f'<style>{style}</style><ul class="sf-conflicts">{items}</ul>'
 
 
 def numbered_sources(projected: ProjectedSentence) -> tuple[SourceKey, ...]:
@@ -117,14 +121,6 @@ def _chip_ends(projected: ProjectedSentence, key: SourceKey, number: int) -> tup
         f' class="{classes}" style="--sf: {color_of(label)}" title="{escape(f"{label} → {went}")}"',
         f' data-tag="{escape(f"{number} {label} {said}")}"',
     )
-
-
-def _conflict_list(projected: ProjectedSentence) -> str:
-    conflicts, keys = projected.conflicts, numbered_sources(projected)
-    lines = [_in_plain_words(conflict, keys) for conflict in conflicts[:MOST_SHOWN]]
-    if len(conflicts) > MOST_SHOWN:
-        lines.append(f"… and {len(conflicts) - MOST_SHOWN} more")
-    return "".join(f"<li>{line}</li>" for line in lines or [f"✓ {CONFLICT_NAMES[NO_CONFLICT]}"])
 
 
 def _in_plain_words(conflict: Conflict, keys: Sequence[SourceKey]) -> str:

@@ -8,17 +8,9 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, NamedTuple
 
+from label_config import regions
 from label_config.annotations import newest
 from label_config.labeling_config import ENTITIES
-from label_config.regions import (
-    CAME_FROM,
-    PROPAGATED,
-    kind_of,
-    meta_of,
-    region_at,
-    region_id,
-    region_of,
-)
 from label_config.tasks import record_of, task_fields
 from ml_backend.review.corrections import Correction, Occurrence, Rules
 from projection.errors import ReviewError
@@ -93,7 +85,7 @@ class TaskChange:
 
 def marked_in(result: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return the regions of a result in reading order, as `“Siemens” LOC`."""
-    values = [item["value"] for item in result if kind_of(item) == ENTITIES]
+    values = [item["value"] for item in result if regions.kind_of(item) == ENTITIES]
     ordered = sorted(values, key=lambda value: (value["start"], value["end"]))
     return [f"“{value['text']}” {', '.join(value['labels'])}" for value in ordered]
 
@@ -110,7 +102,10 @@ def read_open(task: Mapping[str, Any], model_version: str) -> OpenSentence | Non
     pair = record_of(task, where).sentence
     fields = Fields(prediction, f"{where} prediction {prediction['id']}", ReviewError, _FIX)
     items = [
-        (dict(item.row), region_at(item, pair).entity if kind_of(item.row) == ENTITIES else None)
+        (
+            dict(item.row),
+            regions.region_at(item, pair).entity if regions.kind_of(item.row) == ENTITIES else None,
+        )
         for item in fields.children("result")
     ]
     return OpenSentence(task["id"], pair, prediction, items)
@@ -140,7 +135,10 @@ def corrected(
     if not done:
         return None
     # Propagated regions come first: the key for the next region goes through them in this order.
-    result = sorted((item for item, _ in items), key=lambda item: PROPAGATED not in meta_of(item))
+    result = sorted(
+        (item for item, _ in items),
+        key=lambda item: regions.PROPAGATED not in regions.meta_of(item),
+    )
     return TaskChange(
         sentence.task_id,
         sentence.pair.target,
@@ -190,11 +188,11 @@ def _holding(before: ProjectedSentence, after: ProjectedSentence) -> Iterator[Co
     checked = {c.kind for c in find_conflicts(before.sentence, known, PAPER_CHECKS)}
     unchanged = {entity.span for entity in {*before.entities}.intersection(after.entities)}
     for conflict in before.conflicts:
-        of_one_phrase = conflict.kind in (ConflictKind.LOW_CONFIDENCE, ConflictKind.UNPROJECTED)
-        gone = (
-            not unchanged.issuperset(conflict.spans) if of_one_phrase else conflict.kind in checked
-        )
-        if not gone:
+        if conflict.kind in (ConflictKind.LOW_CONFIDENCE, ConflictKind.UNPROJECTED):
+            holds = unchanged.issuperset(conflict.spans)  # it is about this phrase alone
+        else:
+            holds = conflict.kind not in checked
+        if holds:
             yield conflict
 
 
@@ -206,7 +204,7 @@ def _unsettled(
     rules: Rules, sentence: ParallelSentence, items: Sequence[Item]
 ) -> Iterator[Occurrence]:
     """Yield where a correction applies to something that is still as predicted."""
-    settled = {id(entity) for item, entity in items if PROPAGATED in meta_of(item)}
+    settled = {id(entity) for item, entity in items if regions.PROPAGATED in regions.meta_of(item)}
     for occurrence in rules.occurrences(sentence, _entities(items)):
         if occurrence.entity is None or id(occurrence.entity) not in settled:
             yield occurrence
@@ -217,16 +215,16 @@ def _region(
 ) -> dict[str, Any]:
     """Return the corrected region, without a score, with the id that the page has for it."""
     before, old = item
-    meta = dict(meta_of(before))
+    meta = dict(regions.meta_of(before))
     # One text: Label Studio writes several without anything between them.
     meta["text"] = [" · ".join([*meta.get("text", ()), f"propagated: {reason}"])]
-    meta[PROPAGATED] = reason
+    meta[regions.PROPAGATED] = reason
     if old is not None:
         value = {key: before["value"][key] for key in ("start", "end", "text")}
         meta["was"] = {**value, "label": old.label, "score": old.score}
-    source = Span(*meta[CAME_FROM]) if CAME_FROM in meta else None
+    source = Span(*meta[regions.CAME_FROM]) if regions.CAME_FROM in meta else None
     taken = {other.get("id") for other, _ in rest}
-    ids = (region_id(sentence.id, source, new.span, new.label, n) for n in count())
+    ids = (regions.region_id(sentence.id, source, new.span, new.label, n) for n in count())
     identity = next(one for one in ids if one not in taken)
     kept = {key: value for key, value in before.items() if key != "score"}
-    return {**kept, **region_of(identity, new, sentence.target), "meta": meta}
+    return {**kept, **regions.region_of(identity, new, sentence.target), "meta": meta}

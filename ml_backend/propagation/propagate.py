@@ -147,8 +147,5 @@ def carry_out(
 
 
 def _is_as_planned(change: TaskChange, task: Mapping[str, Any]) -> bool:
-    planned = change.prediction
-    return not is_touched(task) and any(
-        shown["id"] == planned["id"] and shown["result"] == planned["result"]
-        for shown in task["predictions"]
-    )
+    shown = [(prediction["id"], prediction["result"]) for prediction in task["predictions"]]
+    return not is_touched(task) and (change.prediction["id"], change.prediction["result"]) in shown

@@ -127,16 +127,15 @@ class ExportSummary:
     def to_json(self) -> dict[str, object]:
         """Return the content of `summary.json`; the losses themselves are in `losses.jsonl`."""
         plain = {name: getattr(self, name) for name in self.__slots__ if name != "losses"}
-        lost = {"outvoted": LossKind.OUTVOTED, "widened": LossKind.WIDENED}
-        lost |= {"overlap_lost": LossKind.OVERLAP, "blank_lost": LossKind.BLANK}
         return {
             "schema": SCHEMA,
             **plain,
-            "labels": [*self.labels],
-            "model_versions": [*self.model_versions],
             "sentences": self.sentences,
             "usable": self.usable,
-            **{name: self.lost(kind) for name, kind in lost.items()},
+            "outvoted": self.lost(LossKind.OUTVOTED),
+            "widened": self.lost(LossKind.WIDENED),
+            "overlap_lost": self.lost(LossKind.OVERLAP),
+            "blank_lost": self.lost(LossKind.BLANK),
         }
 
     def __str__(self) -> str:
