@@ -1,19 +1,12 @@
 """Annotations of Label Studio's export as reviewed sentences, and decisions as annotations."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from label_config import regions
 from label_config.labeling_config import UNUSABLE
-from label_config.regions import (
-    Region,
-    Result,
-    choice_of,
-    read_result,
-    region_id,
-    region_of,
-    with_provenance,
-)
 from label_config.tasks import record_of
 from projection.errors import ReviewError
 from projection.io.json_fields import Fields
@@ -24,10 +17,10 @@ from projection.records import (
     Provenance,
     ReviewedSentence,
     ReviewStatus,
+    Span,
 )
 
 _FIX = "Export the project as JSON, with full annotations and predictions"
-NOBODY = "unknown"  # the annotator, when Label Studio no longer knows
 
 
 def reviewed_of(
@@ -35,14 +28,10 @@ def reviewed_of(
 ) -> list[ReviewedSentence]:
     """Return one record for every annotation of an exported task, in Label Studio's order.
 
-    The entities are what the annotator left, sorted by span, without scores. Overlapping ones are
-    all kept, and named in `notes`. Without a prediction to compare with, an annotation counts as
-    corrected. `provenance` is from each region; one drawn anew in the place of a deleted prediction
-    with the same label takes its source.
-
-    Raises:
-        ReviewError: naming task and annotation, if anything in it is missing, unknown, or
-            contradicts the record of the task.
+    The entities are what the annotator left, sorted by span, without scores; overlaps are kept and
+    named in `notes`. Without a prediction to compare with, an annotation counts as corrected. A
+    region drawn in the place of a deleted prediction with the same label takes its source.
+    ReviewError if anything is missing, unknown, or contradicts the record of the task.
     """
     export = Fields(exported_task, where, ReviewError, _FIX)
     task = replace(export, where=f"{where} task {export.integer_or_none('id')}")
@@ -58,27 +47,20 @@ def annotation_of(
     status: ReviewStatus,
     provenance: Sequence[Provenance] = (),
 ) -> list[dict[str, Any]]:
-    """Return the `result` list of an annotation with these entities and this decision.
+    """Return the `result` list of an annotation with these entities, without scores.
 
     `provenance` goes with `entities`, one for one, and comes back from `reviewed_of` unchanged.
-    Scores are left out. That a task was skipped (`was_cancelled`) is not part of the result.
-
-    Raises:
-        SpanError: if an entity reaches past `target_text`.
+    That a task was skipped (`was_cancelled`) is not part of the result.
     """
-    entities = list(entities)
-    result = [
-        region_of(
-            region_id("", None, entity.span, entity.label, n),
-            Entity(entity.span, entity.label),
-            target_text,
-        )
-        for n, entity in enumerate(entities)
-    ]
+    plain = [Entity(entity.span, entity.label) for entity in entities]
+    ids = (
+        regions.region_id("", None, entity.span, entity.label, n) for n, entity in enumerate(plain)
+    )
+    result = [regions.region_of(*each, target_text) for each in zip(ids, plain, strict=True)]
     if provenance:
-        result = [with_provenance(*each) for each in zip(result, provenance, strict=True)]
+        result = [regions.with_provenance(*each) for each in zip(result, provenance, strict=True)]
     if status is ReviewStatus.UNUSABLE:
-        result.append(choice_of("review-unusable", UNUSABLE))
+        result.append(regions.choice_of("review-unusable", UNUSABLE))
     return result
 
 
@@ -88,13 +70,14 @@ def _reviewed(
     sentence = record.sentence
     annotation_id = submitted.integer_or_none("id")
     annotation = replace(submitted, where=f"{task.where} annotation {annotation_id}")
-    result = read_result(annotation, sentence, labels)
+    left, answer, notes = regions.read_result(annotation, sentence, labels)
     prediction, note = _prediction(task, annotation)
-    predicted = None if prediction is None else read_result(prediction, sentence, labels).regions
+    predicted = None if prediction is None else regions.read_result(prediction, sentence, labels)[0]
+    same = predicted is not None and _marks(predicted) == _marks(left)
     return ReviewedSentence(
         sentence=sentence,
-        entities=tuple(Entity(r.entity.span, r.entity.label) for r in result.regions),
-        status=_status(annotation, result, predicted),
+        entities=tuple(Entity(r.entity.span, r.entity.label) for r in left),
+        status=_status(annotation, answer, as_predicted=same),
         annotator=_annotator(annotation),
         lead_time=annotation.number_or_none("lead_time"),
         predicted=None if predicted is None else tuple(region.entity for region in predicted),
@@ -103,28 +86,30 @@ def _reviewed(
         task_id=task.integer_or_none("id"),
         annotation_id=annotation_id,
         updated_at=annotation.text_or_none("updated_at"),
-        notes=(*note, *result.notes),
-        provenance=tuple(_provenance(result.regions, predicted or ())),
+        notes=(*note, *notes),
+        provenance=tuple(_provenance(left, predicted or ())),
         teacher_entities=record.source_entities if sentence.entities is None else None,
     )
 
 
-def _provenance(left: Sequence[Region], predicted: Sequence[Region]) -> Iterator[Provenance]:
+def _provenance(
+    left: Sequence[regions.Region], predicted: Sequence[regions.Region]
+) -> Iterator[Provenance]:
     kept = {region.identity for region in left}
     gone = [region for region in predicted if region.identity not in kept]
     for region in left:
-        forerunner = None if region.origin else _forerunner(region.entity, gone)
-        if forerunner is None:
+        replaced = None if region.origin else _replaced(region.entity, gone)
+        if replaced is None:
             yield Provenance(region.origin or LabelOrigin.PERSON, region.source)
         else:
-            same = forerunner.entity.span == region.entity.span
+            same = replaced.entity.span == region.entity.span
             origin = LabelOrigin.PROJECTED if same else LabelOrigin.CHANGED
-            yield Provenance(origin, region.source or forerunner.source)
+            yield Provenance(origin, region.source or replaced.source)
 
 
-def _forerunner(entity: Entity, gone: Sequence[Region]) -> Region | None:
-    """Find the predicted region that was deleted to draw this one, as borders often are corrected:
-    the same span and label, or the only overlapping region with the label.
+def _replaced(entity: Entity, gone: Sequence[regions.Region]) -> regions.Region | None:
+    """Find the predicted region deleted to draw this one: the same span and label, or the only
+    overlapping one with the label.
     """
     alike = [r for r in gone if r.entity.label == entity.label]
     same = [r for r in alike if r.entity.span == entity.span]
@@ -132,21 +117,19 @@ def _forerunner(entity: Entity, gone: Sequence[Region]) -> Region | None:
     return near[0] if len(near) == 1 else None
 
 
-def _status(annotation: Fields, result: Result, predicted: Sequence[Region] | None) -> ReviewStatus:
+def _status(annotation: Fields, answer: str | None, *, as_predicted: bool) -> ReviewStatus:
     cancelled = annotation.row.get("was_cancelled", False)
     if not isinstance(cancelled, bool):
         raise annotation.error("was_cancelled", f"{cancelled!r} is neither true nor false")
     if cancelled:
         return ReviewStatus.SKIPPED
-    if result.answer == UNUSABLE:
+    if answer == UNUSABLE:
         return ReviewStatus.UNUSABLE
-    same = predicted is not None and _marks(predicted) == _marks(result.regions)
-    return ReviewStatus.ACCEPTED if same else ReviewStatus.CORRECTED
+    return ReviewStatus.ACCEPTED if as_predicted else ReviewStatus.CORRECTED
 
 
-def _marks(regions: Iterable[Region]) -> list[tuple[object, str]]:
-    # Results are sorted, so equal lists are equal multisets.
-    return [(region.entity.span, region.entity.label) for region in regions]
+def _marks(found: Iterable[regions.Region]) -> Counter[tuple[Span, str]]:
+    return Counter((region.entity.span, region.entity.label) for region in found)
 
 
 def _prediction(task: Fields, annotation: Fields) -> tuple[Fields | None, tuple[str, ...]]:
@@ -169,16 +152,14 @@ def _prediction(task: Fields, annotation: Fields) -> tuple[Fields | None, tuple[
 
 def newest(predictions: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """Return the prediction made last; of the same moment, the one with the highest id."""
-    return max(
-        predictions,
-        key=lambda made: (str(made.get("created_at") or ""), made.get("id") or 0),
-        default=None,
-    )
+    made = ((str(p.get("created_at") or ""), p.get("id") or 0, p) for p in predictions)
+    return max(made, key=lambda each: each[:2], default=(None, 0, None))[2]
 
 
 def _annotator(annotation: Fields) -> str:
-    if isinstance(annotation.row.get("completed_by"), dict):
-        person = annotation.child("completed_by").integer_or_none("id")
-    else:
-        person = annotation.integer_or_none("completed_by")
-    return NOBODY if person is None else str(person)
+    nested = isinstance(annotation.row.get("completed_by"), dict)
+    holder, key = (
+        (annotation.child("completed_by"), "id") if nested else (annotation, "completed_by")
+    )
+    person = holder.integer_or_none(key)
+    return "unknown" if person is None else str(person)  # Label Studio may not know any more

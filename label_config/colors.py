@@ -16,26 +16,7 @@ def color_of(label: str) -> str:
     if label in FAMILIAR:
         return FAMILIAR[label]
     digest = hashlib.blake2b(label.encode(), digest_size=2).digest()
-    return _with_luminance(int.from_bytes(digest) / 0x10000)
-
-
-def luminance(color: str) -> float:
-    """Return the relative luminance of `#rrggbb` in [0, 1], as WCAG 2.1 defines it."""
-    red, green, blue = (_linear(int(color[i : i + 2], 16) / 255) for i in (1, 3, 5))
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def contrast(color: str, other: str) -> float:
-    """Return the contrast ratio of two colours, 1 to 21, as WCAG 2.1 defines it."""
-    darker, lighter = sorted((luminance(color), luminance(other)))
-    return (lighter + 0.05) / (darker + 0.05)
-
-
-def _linear(channel: float) -> float:
-    return channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4
-
-
-def _with_luminance(hue: float) -> str:
+    hue = int.from_bytes(digest) / 0x10000
     # Lightness looks different in every hue, so it is searched for by halving.
     low, high = 0.0, 1.0
     for _ in range(12):
@@ -45,6 +26,15 @@ def _with_luminance(hue: float) -> str:
         else:
             high = middle
     return _hex(hue, low)
+
+
+def luminance(color: str) -> float:
+    """Return the relative luminance of `#rrggbb` in [0, 1], as WCAG 2.1 defines it."""
+    channels = (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    red, green, blue = (
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def _hex(hue: float, lightness: float) -> str:

@@ -4,7 +4,7 @@ From top to bottom: the source sentence with a chip per entity, the conflicts in
 target sentence with its labels, the decision on the sentence, and the keys.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -28,24 +28,22 @@ OK, UNUSABLE = "ok", "unusable"
 # Without a key of its own the hidden answer would get a free one: no keyboard has F19.
 OK_HOTKEY, UNUSABLE_HOTKEY = "f19", "x"
 # Digits for the target, the letters below them for the source; labels past the last key have none.
-# Left out are x, which answers REVIEW, and u, which unselects a region.
+# x answers REVIEW, u unselects a region.
 LABEL_HOTKEYS = tuple("1234567890yiopjklnm")
 SOURCE_LABEL_HOTKEYS = tuple("qwertasdfgzcvb")
 
 # Label Studio's own keys, as it ships them.
 KEYS = (
-    ("Alt+.", "next span, doubtful ones first"),
+    ("Alt+.", "next span, those in a conflict first"),
     ("Backspace", "delete it"),
-    ("U", "let go of it"),
+    ("U", "unselect it"),
     ("Ctrl+Enter", "submit"),
     ("Ctrl+Space", "skip"),
     ("Ctrl+Z", "undo"),
 )
 MISSED = "Missed something? Press a label's key and drag over it here: the backend marks it below"
 WAITING = "looking for its place …"
-DRAG = (
-    "Press a label's key, then drag over the words · the key changes the label of a selected span"
-)
+DRAG = "Press a label's key, then drag over the words · the key changes a selected span's label"
 ENDS = "· its ends can be dragged"  # where Label Studio counts right
 
 # Label Studio's own classes appear here only for looks: where one is renamed, nothing breaks.
@@ -90,10 +88,9 @@ class LabelSetError(SpanferryError):
 def build_config(labels: Sequence[str]) -> str:
     """Build the labeling config for these labels, as XML. The first ones get keys 1, 2, 3, …
 
-    Raises:
-        LabelSetError: if there are none, one is given twice, or one cannot be written.
+    LabelSetError if there are none, one is given twice, or Label Studio would change one.
     """
-    check_labels(labels)
+    _check_labels(labels)
     view = ET.Element("View", className="sf-page")
     rules = label_rules(labels) + suggestion_rules(labels)
     ET.SubElement(view, "Style").text = CHIPS + MARKS + rules + _LAYOUT
@@ -114,34 +111,22 @@ def build_config(labels: Sequence[str]) -> str:
     return ET.tostring(view, encoding="unicode")
 
 
-def check_labels(labels: Collection[str]) -> None:
-    """Refuse label sets that Label Studio would change.
-
-    Raises:
-        LabelSetError: naming the label.
-    """
+def _check_labels(labels: Sequence[str]) -> None:
     if not labels:
         raise LabelSetError("labels", "there are none", "Name at least one")
-    seen = set()
     for label in labels:
         where = f"label {label!r}"
-        if label in seen:
+        if labels.count(label) > 1:
             raise LabelSetError(where, "given twice", "Name each label once")
         if not label.isprintable() or label != label.strip() or not label:
-            raise LabelSetError(
-                where, "empty, not printable, or has white space around it", "Rename it"
-            )
+            what = "empty, not printable, or has white space around it"
+            raise LabelSetError(where, what, "Rename it")
         if label.startswith("$"):
             raise LabelSetError(where, "Label Studio reads $ as a field of the task", "Rename it")
-        seen.add(label)
 
 
 def labels_of(xml: str, where: str = "labeling config") -> tuple[str, ...]:
-    """Read the label set of a project from its labeling config.
-
-    Raises:
-        ReviewError: if it is not XML, not valid, or not laid out as `build_config` does.
-    """
+    """Read the label set of a project; ReviewError if `xml` is not laid out by `build_config`."""
     interface = _interface(xml, where)
     parts = {(c.name, c.tag, tuple(c.to_name)) for c in interface.controls}
     parts |= {(o.name, o.tag, o.value) for o in interface.objects}
@@ -161,18 +146,15 @@ def takes_over(new: str, old: str) -> bool:
     """Return whether tasks and annotations made with the config `old` are valid with `new`.
 
     They are if the texts are the same and no control and no label of `old` is missing; style, keys
-    and hints may differ.
-
-    Raises:
-        ReviewError: if one is not a labeling config.
+    and hints may differ. ReviewError if one is not a labeling config.
     """
-    ours, theirs = (_interface(xml, "labeling config") for xml in (new, old))
-    texts = [{(o.name, o.tag, o.value) for o in each.objects} for each in (ours, theirs)]
-    labels = [
+    interfaces = [_interface(xml, "labeling config") for xml in (new, old)]
+    ours, theirs = ({(o.name, o.tag, o.value) for o in each.objects} for each in interfaces)
+    offered, needed = (
         {(c.name, c.tag, tuple(c.to_name), label) for c in each.controls for label in c.labels}
-        for each in (ours, theirs)
-    ]
-    return texts[0] == texts[1] and labels[0] >= labels[1]
+        for each in interfaces
+    )
+    return ours == theirs and offered >= needed
 
 
 def _interface(xml: str, where: str) -> "LabelInterface":
@@ -205,21 +187,16 @@ def _add_labels(
 
 
 def _add_review(box: ET.Element) -> None:
-    choices = ET.SubElement(
-        box, "Choices", name=REVIEW, toName=TARGET, choice="single", showInline="true"
-    )
+    attributes = {"name": REVIEW, "toName": TARGET, "choice": "single", "showInline": "true"}
+    choices = ET.SubElement(box, "Choices", attributes)
     ET.SubElement(choices, "Choice", value=OK, hotkey=OK_HOTKEY, style="display: none")
     ET.SubElement(choices, "Choice", value=UNUSABLE, hotkey=UNUSABLE_HOTKEY)
-    _add_words(box, DRAG)
+    _add_box(box, "sf-drag", DRAG)
     _add_box(box, "sf-ends", ENDS)
 
 
 def _add_box(parent: ET.Element, css_class: str, *texts: str) -> ET.Element:
     box = ET.SubElement(parent, "View", className=css_class)
     for text in texts:
-        _add_words(box, text)
+        ET.SubElement(box, "Header", value=text, size="5", style="margin: 0")
     return box
-
-
-def _add_words(box: ET.Element, words: str) -> None:
-    ET.SubElement(box, "Header", value=words, size="5", style="margin: 0")

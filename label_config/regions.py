@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -35,11 +35,10 @@ _THEIR_ORIGIN = {
     LabelOrigin.PROJECTED: _UNCHANGED,
     LabelOrigin.PROPAGATED: _UNCHANGED,
     LabelOrigin.CHANGED: _CHANGED,
-    LabelOrigin.SUGGESTED: _DRAWN,
-    LabelOrigin.PERSON: _DRAWN,
-}
+}  # of any other: _DRAWN
 
-# The kind of an item of a result, by its `from_name`, `to_name` and `type`.
+# What tells the kind of an item of a result.
+_KIND = ("from_name", "to_name", "type")
 _KINDS: Mapping[tuple[object, ...], str] = {
     (ENTITIES, TARGET, "labels"): ENTITIES,
     (SOURCE_ENTITIES, SOURCE, "labels"): SOURCE_ENTITIES,
@@ -54,9 +53,8 @@ CAME_FROM, WENT_TO, ASKED, PROPAGATED = "source", "targets", "asked", "propagate
 class Region(NamedTuple):
     """A labelled region of the target; `entity` has the region's score.
 
-    `source` is the source span its `meta` names. `origin` is None where a person, or a program,
-    put it there. `shown` is its label on the page, which may differ from its entity's: see
-    `answered`.
+    `source` is the source span its `meta` names. `origin` is None where it does not say. `shown` is
+    its label on the page, which may differ from its entity's: see `answered`.
     """
 
     identity: str
@@ -66,34 +64,18 @@ class Region(NamedTuple):
     shown: str
 
 
-class Result(NamedTuple):
-    """The content of one `result` list.
-
-    `regions` are sorted by span and label. `answer` is the choice under `review`, if any. `notes`
-    are in plain words.
-    """
-
-    regions: tuple[Region, ...]
-    answer: str | None
-    notes: tuple[str, ...]
-
-
 def region_id(pair_id: str, source: Span | None, target: Span, label: str, nth: int = 0) -> str:
     """Hash what a region is about: always the same for the same projection of a sentence.
 
-    Label Studio overwrites a region whose id it knows, so asking twice does not add a second copy.
-    `nth` tells apart what is otherwise equal.
+    Label Studio overwrites a region whose id it knows, so asking twice adds no second copy. `nth`
+    tells apart what is otherwise equal.
     """
     key = [pair_id, source and [source.start, source.end], target.start, target.end, label, nth]
     return hashlib.blake2b(json.dumps(key).encode(), digest_size=8).hexdigest()
 
 
 def region_of(identity: str, entity: Entity, text: str) -> dict[str, Any]:
-    """Return a labelled region over `text`, with a score if the entity has one.
-
-    Raises:
-        SpanError: if the entity reaches past `text`.
-    """
+    """Return a labelled region over `text`, with a score if the entity has one."""
     span = entity.span
     value = {"start": span.start, "end": span.end, "text": span.of(text), "labels": [entity.label]}
     kind = {"from_name": ENTITIES, "to_name": TARGET, "type": "labels"}
@@ -103,10 +85,10 @@ def region_of(identity: str, entity: Entity, text: str) -> dict[str, Any]:
 
 def with_provenance(region: dict[str, Any], provenance: Provenance) -> dict[str, Any]:
     """Write provenance into a region, from which `read_result` reads it again."""
-    source = provenance.source
-    meta = {"origin": provenance.origin.value}
+    source, origin = provenance.source, provenance.origin
     place = {} if source is None else {CAME_FROM: [source.start, source.end]}
-    return {**region, "origin": _THEIR_ORIGIN[provenance.origin], "meta": {**meta, **place}}
+    theirs = _THEIR_ORIGIN.get(origin, _DRAWN)
+    return {**region, "origin": theirs, "meta": {"origin": origin.value, **place}}
 
 
 def answered(region: Mapping[str, Any], label: str, **said: object) -> dict[str, Any]:
@@ -128,7 +110,7 @@ def choice_of(identity: str, answer: str) -> dict[str, Any]:
 
 def kind_of(item: Mapping[str, Any]) -> str | None:
     """Return the kind of an item of a result: ENTITIES, SOURCE_ENTITIES or REVIEW, else None."""
-    parts = tuple(item.get(key) for key in ("from_name", "to_name", "type"))
+    parts = tuple(item.get(key) for key in _KIND)
     return _KINDS.get(parts) if all(isinstance(part, str) for part in parts) else None
 
 
@@ -148,8 +130,7 @@ def region_at(
 ) -> Region:
     """Read an item of a result as a target region; `labels` None takes any label.
 
-    Raises:
-        ReviewError: if the label is unknown, or the region contradicts the sentence.
+    ReviewError if the label is unknown, or the region contradicts the sentence.
     """
     value = region.child("value")
     shown = _label(region, value, labels)
@@ -164,11 +145,7 @@ def region_at(
 
 
 def marked_in_source(region: Fields, source: str, labels: Collection[str]) -> Entity:
-    """Read a region of the source's HyperText: an entity that a person marked.
-
-    Raises:
-        ReviewError: if the label is unknown, or the offsets contradict `source`.
-    """
+    """Read a region of the source's HyperText, an entity that a person marked, as `region_at`."""
     value = region.child("value")
     meta = replace(region, row=meta_of(region.row))
     label = _asked(region, meta, labels) or _label(region, value, labels)
@@ -179,13 +156,13 @@ def marked_in_source(region: Fields, source: str, labels: Collection[str]) -> En
     return entity
 
 
-def read_result(work: Fields, sentence: ParallelSentence, labels: Collection[str]) -> Result:
-    """Read the `result` list of an annotation or prediction of `sentence`.
+def read_result(
+    work: Fields, sentence: ParallelSentence, labels: Collection[str]
+) -> tuple[list[Region], str | None, list[str]]:
+    """Read the `result` list of an annotation or prediction: its regions, sorted by span and label,
+    the choice under `review`, and notes for people, such as on entities marked in the source.
 
-    Entities marked in the source are no decision about the target, and become notes.
-
-    Raises:
-        ReviewError: if anything in it is unknown, contradicts the sentence or comes twice.
+    ReviewError if anything is unknown, contradicts the sentence or comes twice.
     """
     found: defaultdict[str, list[Fields]] = defaultdict(list)
     seen: set[str] = set()
@@ -198,19 +175,24 @@ def read_result(work: Fields, sentence: ParallelSentence, labels: Collection[str
         if identity in seen:
             raise region.error_here("this id comes twice")
         seen.add(identity)
-        found[_kind(region)].append(region)
+        if not (kind := kind_of(item.row)):
+            given = ", ".join(f"{key} {item.row.get(key)!r}" for key in _KIND)
+            fix = "Give the project the labeling config that spanferry builds, and review it again"
+            raise region.error_here(f"{given} are not of our labeling config", fix)
+        found[kind].append(region)
     regions = [region_at(region, sentence, labels) for region in found[ENTITIES]]
     regions.sort(key=lambda region: (region.entity.span, region.entity.label))
     answers, relations = [_answer(region) for region in found[REVIEW]], len(found["relation"])
     if len(answers) > 1:
         raise work.error_here(f"the sentence is reviewed twice: {', '.join(answers)}", _FIX)
-    notes = (
-        *_overlaps([region.entity for region in regions], sentence.target),
-        *_mistaken(regions, sentence.target),
-        *(_source_mark(region, sentence.source, labels) for region in found[SOURCE_ENTITIES]),
-        *([f"{relations} relation(s) between regions were not read"] if relations else ()),
-    )
-    return Result(tuple(regions), answers[0] if answers else None, notes)
+    notes = [*_notes(regions, sentence.target)]
+    for region in found[SOURCE_ENTITIES]:
+        shown = _quoted(marked_in_source(region, sentence.source, labels), sentence.source)
+        went = "" if meta_of(region.row).get(WENT_TO) else ", not projected"
+        notes.append(f"marked in the source: {shown}{went}")
+    if relations:
+        notes.append(f"{relations} relation(s) between regions were not read")
+    return regions, answers[0] if answers else None, notes
 
 
 def _entity_between(fields: Fields, label: str, text: str, score: float | None) -> Entity:
@@ -226,26 +208,13 @@ def _contradiction(fields: Fields, span: Span, covered: str, shown: str) -> Span
     return fields.error_here(f"{span} covers {covered!r}, but was shown as {shown!r}")
 
 
-def _kind(region: Fields) -> str:
-    kind = kind_of(region.row)
-    if kind is None:
-        parts = (region.row.get(key) for key in ("from_name", "to_name", "type"))
-        raise region.error_here(
-            "from_name {!r}, to_name {!r}, type {!r} are not of our labeling config".format(*parts),
-            "Give the project the labeling config that spanferry builds, and review the task again",
-        )
-    return kind
-
-
 def _label(region: Fields, value: Fields, labels: Collection[str] | None) -> str:
     given = value.texts("labels")
     if len(given) != 1:
         raise region.error_here(f"needs exactly one label, has {list(given)!r}")
     if labels is not None and given[0] not in labels:
-        raise region.error_here(
-            f"unknown label {given[0]!r}",
-            f"Known are {', '.join(labels)}: relabel it, or name the label set of the project",
-        )
+        fix = f"Known are {', '.join(labels)}: relabel it, or name the label set of the project"
+        raise region.error_here(f"unknown label {given[0]!r}", fix)
     return given[0]
 
 
@@ -285,31 +254,21 @@ def _source(meta: Fields, source: str) -> Span | None:
 def _answer(region: Fields) -> str:
     chosen = region.child("value").texts("choices")
     if len(chosen) != 1 or chosen[0] not in (OK, UNUSABLE):
-        raise region.error_here(
-            f"the review is neither {OK!r} nor {UNUSABLE!r} but {list(chosen)!r}"
-        )
+        what = f"the review is neither {OK!r} nor {UNUSABLE!r} but {list(chosen)!r}"
+        raise region.error_here(what)
     return chosen[0]
 
 
-def _overlaps(entities: Sequence[Entity], text: str) -> list[str]:
-    return [
-        f"{a.label} “{a.span.of(text)}” {a.span} and {b.label} “{b.span.of(text)}” {b.span} "
-        "overlap: IOB2 can hold only one of them"
-        for a, b in combinations(entities, 2)
-        if a.span.overlaps(b.span)
-    ]
+def _notes(regions: Sequence[Region], text: str) -> Iterator[str]:
+    for a, b in combinations([region.entity for region in regions], 2):
+        if a.span.overlaps(b.span):
+            both = f"{_quoted(a, text)} and {_quoted(b, text)}"
+            yield f"{both} overlap: IOB2 can hold only one of them"
+    for region in regions:
+        if region.shown != region.entity.label:
+            shown = f"{_quoted(region.entity, text)} was shown as {region.shown}"
+            yield f"{shown}, which nobody asked for"
 
 
-def _mistaken(regions: Sequence[Region], text: str) -> list[str]:
-    return [
-        f"{r.entity.label} “{r.entity.span.of(text)}” {r.entity.span} was shown as {r.shown}, "
-        "which nobody asked for"
-        for r in regions
-        if r.shown != r.entity.label
-    ]
-
-
-def _source_mark(region: Fields, source: str, labels: Collection[str]) -> str:
-    entity = marked_in_source(region, source, labels)
-    went = "" if meta_of(region.row).get(WENT_TO) else ", not projected"
-    return f"marked in the source: {entity.label} “{entity.span.of(source)}” {entity.span}{went}"
+def _quoted(entity: Entity, text: str) -> str:
+    return f"{entity.label} “{entity.span.of(text)}” {entity.span}"

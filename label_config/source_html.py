@@ -1,9 +1,8 @@
 """The source sentence with a chip per entity, and the list of conflicts, as HTML for HyperText.
 
 The text of the source is exactly the sentence, so that selections in it have the sentence's
-offsets: everything else on a chip is CSS. Text of the corpus is escaped, and quotations are
-isolated from the text direction around them. Colours are translucent or `currentColor`, so that
-both of Label Studio's themes stay readable.
+offsets: everything else on a chip is CSS. Colours are translucent or `currentColor`, to be readable
+in both of Label Studio's themes.
 """
 
 import re
@@ -14,10 +13,9 @@ from itertools import pairwise
 from label_config.colors import color_of
 from label_config.target_css import CAME, Mark, task_rules
 from projection.records import Conflict, ConflictKind, Entity, ProjectedSentence, Projection, Span
-from projection.text.wording import CONFLICT_NAMES
+from projection.text.wording import CONFLICT_NAMES, NO_CONFLICT
 
-# Lives in the labeling config, so that tasks stay small. Everything is named `sf-…`: the page is
-# Label Studio's, and these rules must not reach anything else on it.
+# In the labeling config, to keep tasks small. `sf-…` rules reach nothing of Label Studio's.
 CSS = """\
 .sf-source { font-size: 16px; line-height: 1.8; white-space: pre-wrap; overflow-wrap: anywhere; }
 .sf-chip { background: color-mix(in srgb, var(--sf) 20%, transparent); padding: 1px 2px;
@@ -32,15 +30,12 @@ CSS = """\
 """
 
 MOST_SHOWN = 5  # more would push the target sentence off a small screen
-NO_CONFLICTS = "✓ nothing is in doubt"
-NOT_FOUND = CONFLICT_NAMES[ConflictKind.FAILED_MAPPING]
 # The key for the next span cannot lead to what is not there.
 WHAT_TO_DO = " · draw it below, or leave it"
 
 NO_ENTITY = "no entity"
 
-SourceKey = tuple[Span, str]
-"""Span and label, which identify a source entity whatever its score."""
+SourceKey = tuple[Span, str]  # identifies a source entity whatever its score
 
 _QUOTED = re.compile("“([^”]*)”")
 
@@ -56,12 +51,16 @@ def doubts_html(projected: ProjectedSentence, marks: Iterable[Mark], propagated:
 
     `propagated` describes the corrections of other sentences, for a line of its own.
     """
-    lines = _conflict_list(projected)
+    conflicts, keys = projected.conflicts, numbered_sources(projected)
+    lines = [_in_plain_words(conflict, keys) for conflict in conflicts[:MOST_SHOWN]]
+    if len(conflicts) > MOST_SHOWN:
+        lines.append(f"… and {len(conflicts) - MOST_SHOWN} more")
+    items = "".join(f"<li>{line}</li>" for line in lines or [f"✓ {CONFLICT_NAMES[NO_CONFLICT]}"])
     if propagated:
         words = f'<span class="sf-kind">{CAME} propagated</span> — <bdi>{escape(propagated)}</bdi>'
-        lines += f'<li class="sf-propagated">{words}</li>'
+        items += f'<li class="sf-propagated">{words}</li>'
     style = task_rules(projected.sentence, marks)
-    return f'<style>{style}</style><ul class="sf-conflicts">{lines}</ul>'
+    return f'<style>{style}</style><ul class="sf-conflicts">{items}</ul>'
 
 
 def numbered_sources(projected: ProjectedSentence) -> tuple[SourceKey, ...]:
@@ -78,11 +77,6 @@ def as_html_text(text: str) -> str:
 def source_key(entity: Entity) -> SourceKey:
     """Return the key of a source entity."""
     return entity.span, entity.label
-
-
-def confidence(score: float) -> str:
-    """Format a probability with two digits."""
-    return f"{score:.2f}"
 
 
 def possible(projections: Iterable[Projection], target: str) -> str:
@@ -111,31 +105,22 @@ def _chip_ends(projected: ProjectedSentence, key: SourceKey, number: int) -> tup
     """Return the attributes of every piece of a chip, and those of its last piece."""
     label, target = key[1], projected.sentence.target
     mine = [p for p in projected.projections if source_key(p.source) == key]
-    found = [(p.target.of(target), confidence(p.score)) for p in mine if p.target is not None]
+    found = [(p.target.of(target), f"{p.score:.2f}") for p in mine if p.target is not None]
     corrected = [p.propagated for p in mine if p.propagated is not None]
     if corrected:
         new_label = "" if corrected[-1] == label else corrected[-1] or NO_ENTITY
         said = f"{CAME} {new_label}".strip()
         went = " ".join([*(f"“{phrase}”" for phrase, _ in found), said])
     else:
-        said = ", ".join(score for _, score in found) or NOT_FOUND
-        went = ", ".join(f"“{phrase}” {score}" for phrase, score in found) or NOT_FOUND
+        failed = CONFLICT_NAMES[ConflictKind.FAILED_MAPPING]
+        said = ", ".join(score for _, score in found) or failed
+        went = ", ".join(f"“{phrase}” {score}" for phrase, score in found) or failed
         went += possible(mine, target)
     classes = f"sf-chip sf-n{number}" + ("" if found else " sf-failed")
     return (
         f' class="{classes}" style="--sf: {color_of(label)}" title="{escape(f"{label} → {went}")}"',
         f' data-tag="{escape(f"{number} {label} {said}")}"',
     )
-
-
-def _conflict_list(projected: ProjectedSentence) -> str:
-    conflicts, keys = projected.conflicts, numbered_sources(projected)
-    if not conflicts:
-        return f"<li>{NO_CONFLICTS}</li>"
-    lines = [_in_plain_words(conflict, keys) for conflict in conflicts[:MOST_SHOWN]]
-    if len(conflicts) > MOST_SHOWN:
-        lines.append(f"… and {len(conflicts) - MOST_SHOWN} more")
-    return "".join(f"<li>{line}</li>" for line in lines)
 
 
 def _in_plain_words(conflict: Conflict, keys: Sequence[SourceKey]) -> str:
@@ -145,9 +130,9 @@ def _in_plain_words(conflict: Conflict, keys: Sequence[SourceKey]) -> str:
     # Reasons put phrases between “ and ”; each is isolated by itself.
     reason = _QUOTED.sub(r"“<bdi>\1</bdi>”", escape(conflict.reason))
     found = [p.score for p in conflict.projections if p.target is not None and p.score]
-    # Low confidence says its number already.
-    silent = not found or conflict.kind is ConflictKind.LOW_CONFIDENCE
-    doubt = "" if silent else f" · {confidence(min(found))}"
+    more = ""
     if conflict.kind is ConflictKind.FAILED_MAPPING:
-        doubt = WHAT_TO_DO
-    return f'<span class="sf-kind">⚠ {kind}{concerned}</span> — <span>{reason}</span>{doubt}'
+        more = WHAT_TO_DO
+    elif found and conflict.kind is not ConflictKind.LOW_CONFIDENCE:  # which says it in its reason
+        more = f" · {min(found):.2f}"
+    return f'<span class="sf-kind">⚠ {kind}{concerned}</span> — <span>{reason}</span>{more}'

@@ -5,13 +5,13 @@ and the last piece `data-label="<index>:<label>"`. Instead of the index the page
 and confidence: “2 LOC 0.94”. Number and confidence are custom properties, so that a region drawn by
 hand shows its label alone, and a relabelled one loses the confidence of the other label.
 
-An interactive proposal comes after these rules were written. So its id has its confidence and the
-label that was asked for, and the rules for these are in the labeling config.
+An interactive proposal comes after these rules were written: its id has its confidence and the
+label that was asked for, which rules in the labeling config show.
 """
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 from unicodedata import bidirectional
 
 from projection.records import ParallelSentence
@@ -35,9 +35,8 @@ CSS = """\
 _NO_HANDLES = ".sf-target .htx-highlight area,.sf-page .sf-ends{display:none}"
 _LAST_OF_ONE_UNIT = "\uffff"
 
-# Beside an inline tag, Chromium swaps the two ends of a right-to-left name that is selected; beside
-# a box, which may be put on the next line, it does not. The name must be isolated for the same
-# reason.
+# Beside an inline tag, Chromium swaps the ends of a selected right-to-left name; beside a box, and
+# if the name is isolated, it does not.
 _BOXED = (
     ".sf-page .htx-highlight[data-label]::after,.sf-page .sf-chip[data-tag]::after"
     "{display:inline-block}.sf-page .sf-chip{unicode-bidi:plaintext}"
@@ -46,8 +45,7 @@ _SURE = "var(--sf-sure) var(--sf-tenths) var(--sf-hundredths)"
 _RIGHT_TO_LEFT = ("R", "AL")  # Unicode's bidirectional classes of letters
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """The look of one region: the number of its source entity and a probability, if it has them.
 
     A conflict is about a `doubtful` one; a `propagated` one was corrected as in other sentences.
@@ -74,9 +72,8 @@ def label_rules(labels: Iterable[str]) -> str:
 def suggestion_id(identity: str, mark: str, label: str, score: float) -> str:
     """Return the id of an interactive proposal: `identity`, which has no hyphen, and a suffix.
 
-    Label Studio overwrites a region whose id it knows, and a person may have changed that. So the
-    id depends on `mark`, the id of what was drawn. The suffix has the `label` that was asked for,
-    and the `score` in [0, 1].
+    Label Studio overwrites a region whose id it knows, and a person may have changed that: so the
+    id depends on `mark`, the id of what was drawn. The suffix has `label` and `score` in [0, 1].
     """
     units, tenths, hundredths = (int(digit) for digit in f"{score:.2f}".replace(".", ""))
     sure = f"sft{10 * units + tenths}-sfh{hundredths}"

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from label_config.regions import region_id, region_of
 from label_config.source_html import (
-    confidence,
     doubts_html,
     numbered_sources,
     possible,
@@ -27,8 +26,7 @@ from projection.text.wording import CONFLICT_NAMES, NO_CONFLICT
 
 RECORD = "record"  # the key in `data`
 
-# Sentences with a failed mapping come first in the queue, the least confident of the rest first.
-# Their scores, scaled by this, stay below every threshold.
+# Scales the scores of sentences with a failed mapping: they come first in the queue, in order.
 TIE_BREAK = 0.001
 
 # Fields that later commands fill in, present from the start so that the Data Manager has columns.
@@ -54,8 +52,8 @@ def to_task(projected: ProjectedSentence) -> dict[str, Any]:
 def task_fields(projected: ProjectedSentence, propagated: str = "") -> dict[str, Any]:
     """Return the record and every field derived from it.
 
-    `conflict` lists the kinds once each, `doubts` the same in plain words; `min_confidence` is the
-    sentence's score to four digits. `propagated` describes the corrections of other sentences.
+    `conflict` lists the kinds, `doubts` their display names; `min_confidence` is the sentence's
+    score. `propagated` describes the corrections of other sentences.
     """
     sentence, kinds = projected.sentence, projected.conflict_kinds
     marks = [region.mark for region in _regions(projected)]
@@ -81,30 +79,22 @@ def task_fields(projected: ProjectedSentence, propagated: str = "") -> dict[str,
 def to_prediction(projected: ProjectedSentence) -> dict[str, Any]:
     """Return the prediction of a sentence: `{"model_version", "score", "result"}`.
 
-    Every entity is a region whose `meta` names its source entity and other likely places. Doubtful
-    regions come first, which is the order of Label Studio's key for the next region. With a failed
+    Every entity is a region whose `meta` names its source entity and other likely places; regions
+    in a conflict come first, in the order of Label Studio's key for the next region. With a failed
     mapping the score is close to 0 and orders by the confidence of the rest.
     """
     found = (entity.score for entity in projected.entities if entity.score is not None)
-    return {
-        "model_version": projected.model_version,
-        "score": projected.score or round(TIE_BREAK * min(found, default=0.0), 6),
-        "result": [
-            {
-                **region_of(region.mark.region_id, region.entity, projected.sentence.target),
-                "meta": _meta(projected.sentence, region),
-            }
-            for region in _regions(projected)
-        ],
-    }
+    result = [
+        region_of(region.mark.region_id, region.entity, projected.sentence.target)
+        | {"meta": _meta(projected.sentence, region)}
+        for region in _regions(projected)
+    ]
+    score = projected.score or round(TIE_BREAK * min(found, default=0.0), 6)
+    return {"model_version": projected.model_version, "score": score, "result": result}
 
 
 def record_of(task: Mapping[str, Any], where: str = "task") -> ProjectedSentence:
-    """Return the record that a task holds.
-
-    Raises:
-        ReviewError: if there is none, a field of it is wrong, or the task shows another text.
-    """
+    """Return the record of a task; ReviewError if it is missing, wrong, or of another text."""
     data = replace(Fields(task, where, ReviewError, _FIX).child("data"), where=f"{where} data")
     if RECORD not in data.row and "source_entities" in data.row:
         raise data.error(RECORD, "missing: an older spanferry pushed this task", _FIX_OLD)
@@ -121,15 +111,15 @@ def sentence_of(task: Mapping[str, Any], where: str = "task") -> ParallelSentenc
 
 
 class _Region(NamedTuple):
-    """A target entity, its look, and the projection it comes from."""
-
     mark: Mark
     entity: Entity
     projection: Projection | None
 
 
 def _regions(projected: ProjectedSentence) -> list[_Region]:
-    sources, in_doubt = numbered_sources(projected), _spans_in_doubt(projected)
+    sources = numbered_sources(projected)
+    in_conflict = {span for conflict in projected.conflicts for span in conflict.spans}
+    in_conflict |= {p.target for c in projected.conflicts for p in c.projections if p.target}
     regions = []
     taken: Counter[tuple[object, ...]] = Counter()
     for entity, projection in _with_projections(projected):
@@ -140,7 +130,7 @@ def _regions(projected: ProjectedSentence) -> list[_Region]:
             sources.index(source_key(source)) + 1 if source else None,
             entity.label,
             entity.score,
-            doubtful=any(entity.span.overlaps(span) for span in in_doubt),
+            doubtful=any(entity.span.overlaps(span) for span in in_conflict),
             propagated=bool(projection.propagated) if projection else entity.score is None,
         )
         taken[key] += 1
@@ -148,14 +138,7 @@ def _regions(projected: ProjectedSentence) -> list[_Region]:
     return sorted(regions, key=lambda region: not region.mark.doubtful)
 
 
-def _spans_in_doubt(projected: ProjectedSentence) -> set[Span]:
-    named = {span for conflict in projected.conflicts for span in conflict.spans}
-    return named | {p.target for c in projected.conflicts for p in c.projections if p.target}
-
-
-def _with_projections(
-    projected: ProjectedSentence,
-) -> Iterator[tuple[Entity, Projection | None]]:
+def _with_projections(projected: ProjectedSentence) -> Iterator[tuple[Entity, Projection | None]]:
     # Two mentions may have the same words and label: each region takes one of them.
     waiting: defaultdict[tuple[Span, str], deque[Projection]] = defaultdict(deque)
     for projection in projected.projections:
@@ -168,7 +151,7 @@ def _with_projections(
 
 def _meta(sentence: ParallelSentence, region: _Region) -> dict[str, Any]:
     score, projection = region.entity.score, region.projection
-    sure = "" if score is None else f" · {confidence(score)}"
+    sure = "" if score is None else f" · {score:.2f}"
     if projection is None:
         return {"text": [f"found in the target only{sure}"]}
     span = projection.source.span

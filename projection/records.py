@@ -14,11 +14,7 @@ from projection.errors import SpanError
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
-    """Half-open `[start, end)` in code points of one text.
-
-    Raises:
-        SpanError: if it is empty, backwards or begins before the text.
-    """
+    """Half-open `[start, end)` in code points of one text; SpanError if empty or backwards."""
 
     start: int
     end: int
@@ -38,11 +34,7 @@ class Span:
         return self.start < other.end and other.start < self.end
 
     def of(self, text: str) -> str:
-        """The slice of `text` this span covers.
-
-        Raises:
-            SpanError: if the span reaches past the text.
-        """
+        """Return the slice of `text` this span covers; raise SpanError if it reaches past it."""
         if self.end > len(text):
             raise SpanError(str(self), f"reaches past the text ({len(text)} code points)")
         return text[self.start : self.end]
@@ -63,27 +55,20 @@ class Entity:
             raise SpanError(str(self.span), f"score {self.score} is not a probability")
 
 
-def check_within(text: str, entities: Iterable[Entity], where: str) -> None:
-    """Refuse entities that reach past `text`.
-
-    Raises:
-        SpanError: naming `where` and the entity.
-    """
+def _check_within(text: str, entities: Iterable[Entity], where: str) -> None:
     for entity in entities:
         if entity.span.end > len(text):
-            raise SpanError(
-                where, f"{entity.label} {entity.span} reaches past {len(text)} code points"
-            )
+            what = f"{entity.label} {entity.span} reaches past {len(text)} code points"
+            raise SpanError(where, what)
 
 
 @dataclass(frozen=True, slots=True)
 class ParallelSentence:
     """A source sentence and its translation.
 
-    `id` is unique within a corpus and stable between runs. `origin` is the corpus file and line
-    (`news.en:17`). `entities` are source entities the corpus brought along: with None the teacher
-    labels the source, with an empty tuple there are none. `margin` is the margin score of mined
-    pairs (Artetxe & Schwenk, 2019), as in WikiMatrix; None where the corpus has none.
+    `id` is unique in a corpus and stable between runs; `origin` is the corpus file and line
+    (`news.en:17`). `entities` are the corpus's own source entities; with None the teacher labels
+    the source. `margin` is the margin score of mined pairs (Artetxe & Schwenk, 2019), if given.
     """
 
     id: str
@@ -96,20 +81,17 @@ class ParallelSentence:
     margin: float | None = None
 
     def __post_init__(self) -> None:
-        check_within(self.source, self.entities or (), f"{self.origin} source entities")
+        _check_within(self.source, self.entities or (), f"{self.origin} source entities")
 
 
 @dataclass(frozen=True, slots=True)
 class Projection:
     """The place of one source entity in the target; `target` is None where none was found.
 
-    A source entity rendered by several phrases has one projection per phrase, all with an equal
-    `source`. `score` is the aligner's probability for this phrase (0 for none). `alternatives` are
-    other likely places, likeliest first. `propagated` is the label that a correction of other
-    sentences gave the target, "" if it found that there is no entity; None without a correction.
-
-    Raises:
-        SpanError: if two of these places share a character, or `propagated` contradicts `target`.
+    A source entity rendered by several phrases has one projection per phrase. `score` is the
+    aligner's probability for it (0 for none). `alternatives` are other likely places, likeliest
+    first. `propagated` is the label that a correction of other sentences gave the target, "" if
+    there is no entity, None without a correction. SpanError if places share a character.
     """
 
     source: Entity
@@ -131,13 +113,12 @@ class Projection:
         """The target entity this projection proposes; a propagated one has no score."""
         if self.target is None:
             return None
-        if self.propagated:
-            return Entity(self.target, self.propagated)
-        return Entity(self.target, self.source.label, self.score)
+        score = None if self.propagated else self.score
+        return Entity(self.target, self.propagated or self.source.label, score)
 
 
 class ConflictKind(StrEnum):
-    """What is in doubt about a sentence; the first three: rules of Li et al. (2021), §3.2."""
+    """Why a sentence needs a review; the first three are rules of Li et al. (2021), §3.2."""
 
     FAILED_MAPPING = "failed_mapping"
     OVERLAP = "overlap"
@@ -148,10 +129,7 @@ class ConflictKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A doubt for a person to settle, with a reason in plain words that quotes the phrases.
-
-    `spans` are the target spans it is about, which the annotator sees marked.
-    """
+    """A question for a person, with a reason that quotes phrases; about `spans` of the target."""
 
     kind: ConflictKind
     reason: str
@@ -163,9 +141,9 @@ class Conflict:
 class ProjectedSentence:
     """A sentence with its projected entities.
 
-    `entities` are of the target, sorted by start, and may overlap where a conflict says so.
-    `score` is the lowest probability among the projections and added entities (1 without any): the
-    review queue is ordered by it. `model_version` identifies everything that shaped the answer.
+    `entities` are of the target, sorted by start; they overlap only where a conflict says so.
+    `score` is the lowest probability of the projections and added entities (1 without any).
+    `model_version` identifies everything that shaped the answer.
     """
 
     sentence: ParallelSentence
@@ -176,7 +154,9 @@ class ProjectedSentence:
     model_version: str
 
     def __post_init__(self) -> None:
-        check_within(self.sentence.target, self.entities, f"{self.sentence.origin} target entities")
+        _check_within(
+            self.sentence.target, self.entities, f"{self.sentence.origin} target entities"
+        )
 
     @property
     def source_entities(self) -> tuple[Entity, ...]:
@@ -225,15 +205,11 @@ class Provenance:
 class ReviewedSentence:
     """A sentence as an annotator left it, and what the models had proposed.
 
-    `annotator` is Label Studio's user id as text, never a name, and empty if nobody looked.
-    `lead_time` is in seconds. `predicted` are the entities the annotator saw first; None without a
-    prediction. `provenance` goes with `entities`, one for one, and is empty where unknown.
-    `teacher_entities` are the source entities the teacher found; None where the corpus brought its
-    own, or an older export does not say. `part` is the part of the split that an export put the
-    sentence in (`train`, `validation` or `test`); None where it is in no training data.
-
-    Raises:
-        SpanError: if an entity reaches past its text, or there is not one provenance an entity.
+    `annotator` is Label Studio's user id, never a name; empty if nobody looked. `lead_time` is in
+    seconds. `predicted` are the entities the annotator saw first; None without a prediction.
+    `provenance` goes with `entities`, one for one, or is empty. `teacher_entities` are those of
+    the source; None where the corpus has its own, or an older export does not say. `part` is the
+    part of the split it is in; None if in no training data. SpanError if these contradict.
     """
 
     sentence: ParallelSentence
@@ -254,12 +230,11 @@ class ReviewedSentence:
 
     def __post_init__(self) -> None:
         where = f"{self.sentence.origin} reviewed entities"
-        check_within(self.sentence.target, (*self.entities, *(self.predicted or ())), where)
-        check_within(self.sentence.source, self.teacher_entities or (), where)
+        _check_within(self.sentence.target, (*self.entities, *(self.predicted or ())), where)
+        _check_within(self.sentence.source, self.teacher_entities or (), where)
         if self.provenance and len(self.provenance) != len(self.entities):
-            raise SpanError(
-                where, f"{len(self.provenance)} provenances for {len(self.entities)} entities"
-            )
+            what = f"{len(self.provenance)} provenances for {len(self.entities)} entities"
+            raise SpanError(where, what)
         for each in self.provenance:
             if each.source is not None:
                 each.source.of(self.sentence.source)

@@ -1,10 +1,9 @@
 """Interactive calls: what somebody draws in one sentence, found in the other.
 
-Label Studio sends the regions of one label in one of the two texts, whenever one of them was drawn,
-changed or deleted, and does not say which. So an answer marks the region that was asked about: a
-source region says where it went (`meta.targets`), a target region where it comes from
-(`meta.source`), and neither is looked at again. Hence calls may come twice, late or not at all, and
-what an annotator has deleted stays deleted.
+Label Studio sends the regions of one label in one text whenever one was drawn, changed or deleted,
+and does not say which. So an answer marks the region that was asked about, with where it went
+(`meta.targets`) or comes from (`meta.source`), and it is not looked at again: calls may come twice,
+late or not at all, and what an annotator has deleted stays deleted.
 
 Label Studio applies the answer to its last call only. Earlier drawings with another label that have
 no answer in the draft are answered with the next call.
@@ -35,7 +34,6 @@ from label_config.regions import (
     region_id,
     region_of,
 )
-from label_config.source_html import confidence
 from label_config.target_css import base_of, suggestion_id
 from label_config.tasks import record_of
 from ml_backend.api.predict import Answers, RefusalReason, Refused, read_sentence
@@ -71,9 +69,8 @@ class Found(NamedTuple):
         return min(scores + [link.score for link in self.links if link], default=0.0)
 
 
+# The id and the entity of a target region on the screen.
 Shown = tuple[str, Entity]
-"""The id and the entity of a target region on the screen."""
-
 # Returns None for a sentence that the models cannot read whole.
 Find = Callable[[ParallelSentence, Drawn], Found | None]
 
@@ -82,10 +79,9 @@ def respond(request: PredictRequest, model_version: str, find: Find) -> Answers:
     """Answer an annotator; what cannot be read is answered with nothing, and counted.
 
     A source region is answered with new target regions, and with itself and where it went; a target
-    region with itself and where it comes from. A region that is on the screen already, changed or
-    not, is not proposed again, nor the same words with the same label; one that merely overlaps is:
-    the annotator has just said what the source has, and sees both. A region to which Label Studio
-    gave another label than asked for comes back with the right one.
+    region with itself and where it comes from. A region that is on the screen, changed or not, is
+    not proposed again, nor the same words with the same label; one that merely overlaps is. A
+    region to which Label Studio gave another label than asked for comes back with the right one.
     """
     labels = labels_of_interface(request.label_config)
     results: list[Prediction | list[Prediction]] = []
@@ -141,7 +137,7 @@ def _respond_to(
     found = find(sentence, drawn)
     if found is None:
         refused.append(Refused(RefusalReason.TOO_LONG, f"{where}: longer than the models read"))
-        told = (_told(region, entity, TOO_LONG, []) for region, entity in drawn.in_source)
+        told = (_told(*each, TOO_LONG, {WENT_TO: []}) for each in drawn.in_source)
         return [*answers, *told], 0.0, refused
     return [*answers, *_answers(sentence, drawn, found, shown)], found.score, refused
 
@@ -153,11 +149,10 @@ def _forgotten(task: Json, regions: Iterable[Json]) -> Iterator[Json]:
     that something was deleted, which the draft may still have.
     """
     asked = {_label_of(region) for region in regions}
-    if asked:
-        for region in _dicts(_draft(task).get("result")):
-            waits = kind_of(region) == SOURCE_ENTITIES and WENT_TO not in meta_of(region)
-            if waits and _label_of(region) not in asked:
-                yield region
+    for region in _dicts(_draft(task).get("result")) if asked else ():
+        waits = kind_of(region) == SOURCE_ENTITIES and WENT_TO not in meta_of(region)
+        if waits and _label_of(region) not in asked:
+            yield region
 
 
 def _read(
@@ -171,8 +166,7 @@ def _read(
         kind, meta = kind_of(region), meta_of(region)
         try:
             if kind == SOURCE_ENTITIES and WENT_TO not in meta:
-                entity = marked_in_source(fields, sentence.source, labels)
-                drawn.in_source.append((region, entity))
+                drawn.in_source.append((region, marked_in_source(fields, sentence.source, labels)))
             elif kind == ENTITIES and CAME_FROM not in meta and not is_as_predicted(region):
                 drawn.in_target.append((region, region_at(fields, sentence, labels).entity))
         except SpanferryError as error:
@@ -196,63 +190,34 @@ def _mistaken(
 def _answers(
     sentence: ParallelSentence, drawn: Drawn, found: Found, shown: list[Shown]
 ) -> Iterator[dict[str, Any]]:
-    for (region, entity), projections in zip(drawn.in_source, found.projections, strict=True):
-        yield from _projected(sentence, region, entity, projections, shown)
+    for (region, marked), projections in zip(drawn.in_source, found.projections, strict=True):
+        places = [entity for p in projections if (entity := p.entity) is not None]
+        for place in places:
+            identity = region_id(sentence.id, marked.span, place.span, place.label)
+            mark = (place.span, place.label)
+            # The same region, changed or not, or the same words and label.
+            if not any(base_of(one) == identity or (e.span, e.label) == mark for one, e in shown):
+                shown.append((identity, place))
+                score = place.score or 0.0
+                own = suggestion_id(identity, str(region.get("id")), place.label, score)
+                new = region_of(own, place, sentence.target)
+                yield _from_source(new, place, sentence, marked.span, score, suggested=True)
+        if places:
+            phrases = (f"“{p.span.of(sentence.target)}” · {p.score or 0.0:.2f}" for p in places)
+            spans = [[place.span.start, place.span.end] for place in places]
+            yield _told(region, marked, f"to {', '.join(phrases)}", {WENT_TO: spans})
     for (region, entity), link in zip(drawn.in_target, found.links, strict=True):
         if link is not None:
-            said = _came_from(sentence, link.source, link.score)
-            place = {CAME_FROM: [link.source.start, link.source.end]}
             origin = LabelOrigin.PERSON.value
-            yield _placed(answered(_noted(region, said), entity.label, origin=origin, **place))
+            yield _from_source(region, entity, sentence, link.source, link.score, origin=origin)
 
 
-def _came_from(sentence: ParallelSentence, span: Span, score: float) -> str:
-    return f"from “{span.of(sentence.source)}” · {confidence(score)}"
-
-
-def _projected(
-    sentence: ParallelSentence,
-    region: Json,
-    marked: Entity,
-    projections: Sequence[Projection],
-    shown: list[Shown],
-) -> Iterator[dict[str, Any]]:
-    """Yield the proposals for one source region, and the region with where it went."""
-    places = [entity for p in projections if (entity := p.entity) is not None]
-    for place in places:
-        identity = region_id(sentence.id, marked.span, place.span, place.label)
-        if not any(_is_same(one, identity, place) for one in shown):
-            shown.append((identity, place))
-            yield _proposal(sentence, region, marked, place, identity)
-    if places:
-        phrases = ", ".join(
-            f"“{place.span.of(sentence.target)}” · {confidence(place.score or 0.0)}"
-            for place in places
-        )
-        spans = [[place.span.start, place.span.end] for place in places]
-        yield _told(region, marked, f"to {phrases}", spans)
-
-
-def _is_same(shown: Shown, identity: str, entity: Entity) -> bool:
-    """Return whether it is that region, changed or not, or has the same words and label."""
-    mine, other = shown
-    same = (other.span, other.label) == (entity.span, entity.label)
-    return base_of(mine) == identity or same
-
-
-def _proposal(
-    sentence: ParallelSentence, mark: Json, marked: Entity, place: Entity, identity: str
+def _from_source(
+    region: Json, entity: Entity, pair: ParallelSentence, span: Span, score: float, **meta: object
 ) -> dict[str, Any]:
-    """Return a new target region, which says what it comes from."""
-    score, source = place.score or 0.0, marked.span
-    own = suggestion_id(identity, str(mark.get("id")), place.label, score)
-    region = region_of(own, place, sentence.target)
-    said = {
-        "text": [_came_from(sentence, source, score)],
-        CAME_FROM: [source.start, source.end],
-        "suggested": True,
-    }
-    return _placed(answered(region, place.label, **said))
+    """Return a target region that says which source span it comes from."""
+    said = f"from “{span.of(pair.source)}” · {score:.2f}"
+    return _placed(_told(region, entity, said, {**meta, CAME_FROM: [span.start, span.end]}))
 
 
 def _placed(region: dict[str, Any]) -> dict[str, Any]:
@@ -261,30 +226,21 @@ def _placed(region: dict[str, Any]) -> dict[str, Any]:
     A region that is overwritten without them would break drawing on the page.
     """
     value = region["value"]
-    if "globalOffsets" in value:
-        return region
-    offsets = {"start": value["start"], "end": value["end"]}
-    return {**region, "value": {**value, "globalOffsets": offsets}}
+    offsets = {"globalOffsets": {"start": value["start"], "end": value["end"]}}
+    return {**region, "value": {**offsets, **value}}
 
 
-def _told(region: Json, marked: Entity, said: str, spans: list[list[int]]) -> dict[str, Any]:
-    """Return the source region with a note and where it went, which marks it as answered."""
-    return answered(_noted(region, said), marked.label, **{WENT_TO: spans})
-
-
-def _noted(region: Json, said: str) -> dict[str, Any]:
-    """Return the region with one more note."""
-    meta = meta_of(region)
-    text = meta.get("text")
+def _told(region: Json, drawn: Entity, said: str, found: dict[str, Any]) -> dict[str, Any]:
+    """Return what was drawn with one more note and what was found, marked as answered."""
+    text = meta_of(region).get("text")
     notes = text if isinstance(text, list) else [text] if text else []
-    return {**region, "meta": {**meta, "text": [*notes, said]}}
+    return answered(region, drawn.label, text=[*notes, said], **found)
 
 
 def _on_screen(task: Json, model_version: str) -> list[Shown]:
-    """Return the target regions as last saved: of the draft, or of the newest prediction.
+    """Return the target regions as last saved: of the draft, or the current model's prediction.
 
-    The current model's predictions come first. Annotations do not count: they are other people's,
-    or have a draft as soon as they are changed.
+    Annotations do not count: they are other people's, or have a draft once they are changed.
     """
     predictions = [*_dicts(task.get("predictions"))]
     current = [p for p in predictions if p.get("model_version") == model_version]

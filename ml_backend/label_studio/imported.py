@@ -1,12 +1,10 @@
 """What Label Studio forgets of an imported review, kept beside it in the task's `meta`.
 
-An import keeps the result, the lead time, whether it was skipped, and the number we give an
-annotation. Label Studio replaces the annotator, if it does not know them, and the time, and forgets
-which prediction the decision was about. All that is restored, until somebody changes the annotation
-there.
+On import Label Studio replaces the time and an annotator it does not know, and forgets which
+prediction the decision was about. These are restored until somebody changes the annotation there.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -20,7 +18,7 @@ _FIX = "Push the export again, to a new project"
 
 
 class ImportedReview(NamedTuple):
-    """What is kept of one annotation; `prediction` counts the task's from 0, None is none."""
+    """What is kept of one annotation; `prediction` is an index into the task's, None is none."""
 
     annotator: str
     updated_at: str | None
@@ -34,11 +32,7 @@ def meta_of(imported: Iterable[ImportedReview]) -> dict[str, object]:
 
 
 def imported_with(task: Mapping[str, Any], where: str) -> list[ImportedReview]:
-    """Read the `meta` of a task; empty unless it comes from an export.
-
-    Raises:
-        ReviewError: if somebody changed it.
-    """
+    """Read the `meta` of a task, empty unless it comes from an export; ReviewError if changed."""
     meta = Fields(task.get("meta") or {}, f"{where} meta", ReviewError, _FIX)
     return [
         ImportedReview(
@@ -58,27 +52,23 @@ def restored(task: Mapping[str, Any], imported: Sequence[ImportedReview]) -> dic
     for annotation in task["annotations"]:
         found = _found(annotation, imported)
         seen = None if found is None else found.prediction
-        known = seen is not None and seen < len(predictions)
-        link = {"parent_prediction": predictions[seen]} if known and seen is not None else {}
-        annotations.append({**annotation, **link})
+        annotations.append(dict(annotation))
+        if seen is not None and seen < len(predictions):
+            annotations[-1]["parent_prediction"] = predictions[seen]
     return {**task, "annotations": annotations}
 
 
 def as_decided(
-    reviews: Sequence[ReviewedSentence],
-    task: Mapping[str, Any],
-    imported: Sequence[ImportedReview],
-) -> list[ReviewedSentence]:
-    """Return the reviews of a restored task with annotator and time, unless changed since."""
-    decided = []
+    reviews: Sequence[ReviewedSentence], task: Mapping[str, Any], imported: Sequence[ImportedReview]
+) -> Iterator[ReviewedSentence]:
+    """Yield the reviews of a restored task with annotator and time, unless changed since."""
     for review, annotation in zip(reviews, task["annotations"], strict=True):
         found = _found(annotation, imported)
         if found is not None and not annotation.get("updated_by"):
             who, when, _, notes = found
-            decided.append(replace(review, annotator=who, updated_at=when, notes=tuple(notes)))
+            yield replace(review, annotator=who, updated_at=when, notes=tuple(notes))
         else:
-            decided.append(review)
-    return decided
+            yield review
 
 
 def _found(

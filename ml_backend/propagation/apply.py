@@ -4,21 +4,13 @@ Every region is changed at most once: a propagated one is for a person to judge.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
+from label_config import regions
 from label_config.annotations import newest
 from label_config.labeling_config import ENTITIES
-from label_config.regions import (
-    CAME_FROM,
-    PROPAGATED,
-    kind_of,
-    meta_of,
-    region_at,
-    region_id,
-    region_of,
-)
 from label_config.tasks import record_of, task_fields
 from ml_backend.review.corrections import Correction, Occurrence, Rules
 from projection.errors import ReviewError
@@ -33,39 +25,34 @@ from projection.records import (
     Projection,
     Span,
 )
+from projection.text.wording import counted
 
+# An item of a prediction's result, and its target entity if it is a region.
 Item = tuple[dict[str, Any], Entity | None]
-"""An item of a prediction's result, and its target entity if it is a region."""
-
+# An entity (None: there was none) and what it became (None: it was deleted).
 Change = tuple[Entity | None, Entity | None]
-"""An entity (None: there was none) and what it became (None: it was deleted)."""
 
 _AND = "; "
 _FIX = "Bring new predictions with `spanferry repredict`"
-# Kinds about one phrase, which do not outlast a change of it.
-_OF_ONE_PHRASE = (ConflictKind.LOW_CONFIDENCE, ConflictKind.UNPROJECTED)
 
 
-@dataclass(frozen=True, slots=True)
-class OpenSentence:
+class OpenSentence(NamedTuple):
     """An untouched task, with the prediction it shows."""
 
     task_id: int
     pair: ParallelSentence
     prediction: Mapping[str, Any]
-    items: tuple[Item, ...] = field(repr=False)
+    items: Sequence[Item]
 
-    def applying(self, rules: Rules) -> set[Correction]:
-        """Return the corrections that apply somewhere in it."""
-        found = rules.occurrences(self.pair, _entities(self.items))
-        return {occurrence.correction for occurrence in found}
+    @property
+    def entities(self) -> list[Entity]:
+        """The target entities of the prediction."""
+        return _entities(self.items)
 
 
 @dataclass(frozen=True, slots=True)
 class TaskChange:
-    """The change of one task: of its entities, the new `result` of its prediction, and the
-    corrections in them, each once.
-    """
+    """The change of one task: the new `result` of its prediction, and the corrections in it."""
 
     task_id: int
     target: str
@@ -75,12 +62,9 @@ class TaskChange:
     corrections: tuple[Correction, ...]
 
     def fields(self, task: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the fields of the task's `data` that change.
+        """Return the fields of the task's `data` that change; ReviewError without a record.
 
         What was propagated before stays. After an interruption the words are there already.
-
-        Raises:
-            ReviewError: if the task holds no record.
         """
         before = str(task["data"].get("propagated") or "")
         said = f"{_AND}{before}{_AND}"
@@ -101,18 +85,15 @@ class TaskChange:
 
 def marked_in(result: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return the regions of a result in reading order, as `“Siemens” LOC`."""
-    values = [item["value"] for item in result if kind_of(item) == ENTITIES]
+    values = [item["value"] for item in result if regions.kind_of(item) == ENTITIES]
     ordered = sorted(values, key=lambda value: (value["start"], value["end"]))
     return [f"“{value['text']}” {', '.join(value['labels'])}" for value in ordered]
 
 
 def read_open(task: Mapping[str, Any], model_version: str) -> OpenSentence | None:
-    """Read a task with its newest prediction of the model version; None if it has none.
+    """Read a task with its newest prediction of the model version ("" for any); None without.
 
-    Without a model version Label Studio shows the predictions of all, and the newest counts.
-
-    Raises:
-        ReviewError: if the task holds no record, or the prediction contradicts it.
+    ReviewError if the task holds no record, or the prediction contradicts it.
     """
     prediction = newest(p for p in task["predictions"] if model_version in ("", p["model_version"]))
     if prediction is None:
@@ -120,13 +101,13 @@ def read_open(task: Mapping[str, Any], model_version: str) -> OpenSentence | Non
     where = f"task {task['id']}"
     pair = record_of(task, where).sentence
     fields = Fields(prediction, f"{where} prediction {prediction['id']}", ReviewError, _FIX)
-    items = tuple(
+    items = [
         (
             dict(item.row),
-            region_at(item, pair).entity if kind_of(item.row) == ENTITIES else None,
+            regions.region_at(item, pair).entity if regions.kind_of(item.row) == ENTITIES else None,
         )
         for item in fields.children("result")
-    )
+    ]
     return OpenSentence(task["id"], pair, prediction, items)
 
 
@@ -146,16 +127,18 @@ def corrected(
         rest, item = items[:index] + items[index + 1 :], items[index] if old else ({}, None)
         if new is not None:
             number = said_by[found.correction]
-            reason = f"{found.correction.change}, as in {number} reviewed sentence"
-            region = _region(item, new, f"{reason}{'s'[: number != 1]}", sentence.pair, rest)
-            rest.insert(index, (region, new))
+            reason = f"{found.correction.change}, as in {counted(number, 'reviewed sentence')}"
+            rest.insert(index, (_region(item, new, reason, sentence.pair, rest), new))
         items = rest
         done.append(found.correction)
         changes.append((old, new))
     if not done:
         return None
     # Propagated regions come first: the key for the next region goes through them in this order.
-    result = sorted((item for item, _ in items), key=lambda item: PROPAGATED not in meta_of(item))
+    result = sorted(
+        (item for item, _ in items),
+        key=lambda item: regions.PROPAGATED not in regions.meta_of(item),
+    )
     return TaskChange(
         sentence.task_id,
         sentence.pair.target,
@@ -178,7 +161,12 @@ def propagated(record: ProjectedSentence, changes: Iterable[Change]) -> Projecte
         known = [entity for entity in entities if (entity.span, entity.label) == key]
         if known:
             entities.remove(known[0])
-            projections = [_moved(p, new) if p.entity == known[0] else p for p in projections]
+            # The models' scores and alternatives were about what has been corrected.
+            target, label = (None, "") if new is None else (new.span, new.label)
+            projections = [
+                Projection(p.source, target, 0.0, propagated=label) if p.entity == known[0] else p
+                for p in projections
+            ]
         if new is not None and new not in entities and (known or old is None):
             entities.append(new)
     if entities == [*record.entities]:
@@ -186,13 +174,6 @@ def propagated(record: ProjectedSentence, changes: Iterable[Change]) -> Projecte
     entities.sort(key=lambda entity: (entity.span, entity.label))
     after = replace(record, entities=tuple(entities), projections=tuple(projections))
     return replace(after, conflicts=tuple(_holding(record, after)))
-
-
-def _moved(projection: Projection, new: Entity | None) -> Projection:
-    # The models' doubts and alternatives were about what has been corrected.
-    if new is None:
-        return Projection(projection.source, None, 0.0, propagated="")
-    return Projection(projection.source, new.span, 0.0, propagated=new.label)
 
 
 def _holding(before: ProjectedSentence, after: ProjectedSentence) -> Iterator[Conflict]:
@@ -205,13 +186,13 @@ def _holding(before: ProjectedSentence, after: ProjectedSentence) -> Iterator[Co
     yield from (c for c in find_conflicts(after.sentence, found, PAPER_CHECKS) if c.kind in kinds)
     known = [p for p in before.projections if p.propagated != ""]
     checked = {c.kind for c in find_conflicts(before.sentence, known, PAPER_CHECKS)}
-    unchanged = {*before.entities}.intersection(after.entities)
-    spans = {entity.span for entity in unchanged}
+    unchanged = {entity.span for entity in {*before.entities}.intersection(after.entities)}
     for conflict in before.conflicts:
-        if conflict.kind in _OF_ONE_PHRASE:
-            if spans.issuperset(conflict.spans):
-                yield conflict
-        elif conflict.kind not in checked:
+        if conflict.kind in (ConflictKind.LOW_CONFIDENCE, ConflictKind.UNPROJECTED):
+            holds = unchanged.issuperset(conflict.spans)  # it is about this phrase alone
+        else:
+            holds = conflict.kind not in checked
+        if holds:
             yield conflict
 
 
@@ -223,34 +204,27 @@ def _unsettled(
     rules: Rules, sentence: ParallelSentence, items: Sequence[Item]
 ) -> Iterator[Occurrence]:
     """Yield where a correction applies to something that is still as predicted."""
-    settled = {id(entity) for item, entity in items if PROPAGATED in meta_of(item)}
+    settled = {id(entity) for item, entity in items if regions.PROPAGATED in regions.meta_of(item)}
     for occurrence in rules.occurrences(sentence, _entities(items)):
         if occurrence.entity is None or id(occurrence.entity) not in settled:
             yield occurrence
 
 
 def _region(
-    item: Item,
-    new: Entity,
-    reason: str,
-    sentence: ParallelSentence,
-    rest: Iterable[Item],
+    item: Item, new: Entity, reason: str, sentence: ParallelSentence, rest: Iterable[Item]
 ) -> dict[str, Any]:
-    """Return the corrected region, with the id that the page of the record has.
-
-    It has no score: that was about another label or place.
-    """
+    """Return the corrected region, without a score, with the id that the page has for it."""
     before, old = item
-    meta = dict(meta_of(before))
+    meta = dict(regions.meta_of(before))
     # One text: Label Studio writes several without anything between them.
     meta["text"] = [" · ".join([*meta.get("text", ()), f"propagated: {reason}"])]
-    meta[PROPAGATED] = reason
+    meta[regions.PROPAGATED] = reason
     if old is not None:
         value = {key: before["value"][key] for key in ("start", "end", "text")}
         meta["was"] = {**value, "label": old.label, "score": old.score}
-    source = Span(*meta[CAME_FROM]) if CAME_FROM in meta else None
+    source = Span(*meta[regions.CAME_FROM]) if regions.CAME_FROM in meta else None
     taken = {other.get("id") for other, _ in rest}
-    ids = (region_id(sentence.id, source, new.span, new.label, n) for n in count())
+    ids = (regions.region_id(sentence.id, source, new.span, new.label, n) for n in count())
     identity = next(one for one in ids if one not in taken)
     kept = {key: value for key, value in before.items() if key != "score"}
-    return {**kept, **region_of(identity, new, sentence.target), "meta": meta}
+    return {**kept, **regions.region_of(identity, new, sentence.target), "meta": meta}

@@ -17,19 +17,10 @@ from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.task_writer import write_fields
 from ml_backend.label_studio.tasks import is_touched
 from ml_backend.propagation.apply import TaskChange, corrected, read_open
-from ml_backend.review.corrections import (
-    Correction,
-    Evidence,
-    Rules,
-    composed,
-    is_too_short,
-    weigh,
-)
+from ml_backend.review.corrections import Correction, Evidence, Rules, composed, is_too_short, weigh
 from ml_backend.review.pull import reviews_of
 
-# One correction may be a slip, or be right in its own sentence only.
-ENOUGH = 2
-ENOUGH_BY_NAME = 1  # where the user names the phrase
+ENOUGH, ENOUGH_BY_NAME = 2, 1  # reviewed sentences; the latter where the user names the phrase
 
 
 class LeftOut(StrEnum):
@@ -42,10 +33,7 @@ class LeftOut(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The corrections to propagate: of `phrase`, of `lang`, and made in `at_least` sentences.
-
-    By default these are two reviewed sentences, or one where a phrase is named.
-    """
+    """The corrections to propagate: of `phrase`, of `lang`, and made in `at_least` sentences."""
 
     phrase: str | None = None
     lang: str | None = None
@@ -53,10 +41,8 @@ class Selection:
 
     @property
     def enough(self) -> int:
-        """In how many reviewed sentences a correction must have been made."""
-        if self.at_least is not None:
-            return self.at_least
-        return ENOUGH if self.phrase is None else ENOUGH_BY_NAME
+        """How many reviewed sentences must have a correction: a single one may be a slip."""
+        return self.at_least or (ENOUGH if self.phrase is None else ENOUGH_BY_NAME)
 
     def about(self, correction: Correction) -> bool:
         """Return whether the correction is of the phrase and language."""
@@ -85,9 +71,8 @@ class Finding:
     def to_json(self) -> dict[str, object]:
         """Return a flat object."""
         evidence = asdict(self.evidence)
-        kind = {"kind": self.evidence.correction.kind}
-        found = {"tasks": self.tasks, "left_out": self.left_out}
-        return {**evidence.pop("correction"), **kind, **evidence, **found}
+        correction = {**evidence.pop("correction"), "kind": self.evidence.correction.kind}
+        return {**correction, **evidence, "tasks": self.tasks, "left_out": self.left_out}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +106,7 @@ class Propagated:
 def plan(server: ReviewServer, project: Project, selection: Selection) -> Propagation:
     """Find the corrections in a project and the open tasks they apply to. Writes nothing.
 
-    Raises:
-        ReviewError: if a task holds no record, or its annotations or predictions contradict it.
-        ServerError: if Label Studio cannot be reached.
+    ReviewError if a task holds no record, or its annotations or predictions contradict it.
     """
     where = f"project {project.title!r}"
     labels = labels_of(project.label_config, where)
@@ -131,14 +114,16 @@ def plan(server: ReviewServer, project: Project, selection: Selection) -> Propag
     reviewed = list(reviews_of(tasks, labels, where))
     untouched = [task for task in tasks if not is_touched(task)]
     read = (read_open(task, project.model_version) for task in untouched)
-    sentences = [sentence for sentence in read if sentence is not None]
+    sentences = list(filter(None, read))
     evidence = [each for each in weigh(reviewed) if selection.about(each.correction)]
     left_out = {each.correction: selection.against(each) for each in evidence}
     chosen = {e.correction: e.sentences for e in evidence if left_out[e.correction] is None}
     rules, others = Rules(chosen), Rules(left_out.keys() - chosen.keys())
     changes = [c for sentence in sentences if (c := corrected(sentence, rules, chosen))]
     tasks_of = Counter(correction for change in changes for correction in change.corrections)
-    tasks_of.update(c for sentence in sentences for c in sentence.applying(others))
+    for sentence in sentences:
+        found = others.occurrences(sentence.pair, sentence.entities)
+        tasks_of.update({occurrence.correction for occurrence in found})
     findings = (Finding(e, tasks_of[e.correction], left_out[e.correction]) for e in evidence)
     return Propagation(tuple(findings), tuple(changes), len(reviewed), len(untouched))
 
@@ -150,30 +135,17 @@ def carry_out(
 
     A task's data is written before its prediction, so that what an interruption leaves half done is
     found again and finished.
-
-    Raises:
-        ReviewError: if a task holds no record.
-        ServerError: if Label Studio refuses something or goes away.
     """
     changed = 0
     for change in plan.changes:
-        changed += _write(server, change)
+        still, shown = partial(_is_as_planned, change), change.prediction
+        if write_fields(server, change.task_id, change.fields, if_still=still):
+            server.update_prediction(shown["id"], change.result, shown["score"])
+            changed += 1
         on_progress(1)
     return Propagated(changed, meanwhile=len(plan.changes) - changed)
 
 
-def _write(server: ReviewServer, change: TaskChange) -> bool:
-    """Change a task, unless it is not as planned any more."""
-    still = partial(_is_as_planned, change)
-    if not write_fields(server, change.task_id, change.fields, if_still=still):
-        return False
-    server.update_prediction(change.prediction["id"], change.result, change.prediction["score"])
-    return True
-
-
 def _is_as_planned(change: TaskChange, task: Mapping[str, Any]) -> bool:
-    planned = change.prediction
-    return not is_touched(task) and any(
-        shown["id"] == planned["id"] and shown["result"] == planned["result"]
-        for shown in task["predictions"]
-    )
+    shown = [(prediction["id"], prediction["result"]) for prediction in task["predictions"]]
+    return not is_touched(task) and (change.prediction["id"], change.prediction["result"]) in shown

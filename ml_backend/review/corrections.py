@@ -10,8 +10,10 @@ verb).
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, permutations
+from typing import NamedTuple
 from unicodedata import normalize
 
 from label_config.source_html import NO_ENTITY
@@ -19,15 +21,12 @@ from projection.records import Entity, ParallelSentence, ReviewedSentence, Span
 from projection.text.words import cuts_word, is_character_language, word_spans
 from training.data.adjudication import by_sentence, opinions
 
-Labels = Mapping[Span, Collection[str]]
-
 
 @dataclass(frozen=True, slots=True)
 class Correction:
     """One change to a phrase that was predicted as `label`, or not predicted at all (None).
 
-    `new_label` is None where there is no entity. `new_phrase` is what the corrected borders
-    enclose, equal to `phrase` if they were not moved.
+    `new_label` is None where there is no entity. `new_phrase` is inside the corrected borders.
     """
 
     lang: str
@@ -62,9 +61,7 @@ class Correction:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """How many sentences and people made a correction; `otherwise` counts sentences in which it
-    would have applied and somebody decided otherwise.
-    """
+    """How many sentences and people made a correction, and in how many somebody did otherwise."""
 
     correction: Correction
     sentences: int
@@ -72,8 +69,7 @@ class Evidence:
     otherwise: int
 
 
-@dataclass(frozen=True, slots=True)
-class Occurrence:
+class Occurrence(NamedTuple):
     """A place where a correction applies: `entity` (None if nothing is marked) becomes `span`."""
 
     correction: Correction
@@ -102,8 +98,7 @@ class Rules:
         for entity in entities:
             phrase = composed(entity.span.of(text))
             for correction in self._by_key.get((lang, phrase, entity.label), ()):
-                span = _new_borders(correction, entity, text, entities)
-                if span is not None:
+                if span := _new_borders(correction, entity, text, entities):
                     yield Occurrence(correction, entity, span)
         for correction in self._additions.get(lang, ()):
             if correction.phrase in composed(text):
@@ -117,10 +112,7 @@ def composed(text: str) -> str:
 
 
 def is_too_short(correction: Correction) -> bool:
-    """Return whether it adds a single character of a language without spaces.
-
-    Such a character is part of too many words to be marked wherever it stands.
-    """
+    """Return whether it adds one character, part of many words, of a language without spaces."""
     single = len(correction.phrase) == 1
     return correction.label is None and single and is_character_language(correction.lang)
 
@@ -129,9 +121,6 @@ def weigh(reviewed: Iterable[ReviewedSentence]) -> list[Evidence]:
     """Return every correction with its evidence, the most frequent first.
 
     Only decisions about a prediction count, and of each person the newest on a sentence.
-
-    Raises:
-        TrainingError: if the time of an annotation cannot be read.
     """
     said = (one for group in by_sentence(reviewed) for one in opinions(group))
     decided = [one for one in said if one.judged and one.predicted is not None]
@@ -140,23 +129,17 @@ def weigh(reviewed: Iterable[ReviewedSentence]) -> list[Evidence]:
         for correction in corrections_in(one):
             made[correction].append(one)
     against = _against(made, decided)
-    evidence = [
-        Evidence(
-            correction,
-            sentences=len({_identity(one) for one in ones}),
-            people=len({one.annotator for one in ones}),
-            otherwise=len(against[correction]),
-        )
-        for correction, ones in made.items()
-    ]
+    evidence = []
+    for correction, ones in made.items():
+        sentences, people = len(set(map(_identity, ones))), len({one.annotator for one in ones})
+        evidence.append(Evidence(correction, sentences, people, len(against[correction])))
     return sorted(evidence, key=lambda each: (-each.sentences, str(each.correction)))
 
 
 def corrections_in(reviewed: ReviewedSentence) -> Iterator[Correction]:
     """Yield what one annotator corrected in one sentence, each as often as it was made.
 
-    Changes that are not one of the four kinds (one entity split in two, one of two overlapping
-    entities removed) are passed over: they say nothing about other sentences.
+    Others (an entity split in two, one of two overlapping ones removed) are passed over.
     """
     before, after = _labels_at(reviewed.predicted or ()), _labels_at(reviewed.entities)
     lang, text = reviewed.sentence.target_lang, reviewed.sentence.target
@@ -180,8 +163,8 @@ def corrections_in(reviewed: ReviewedSentence) -> Iterator[Correction]:
 def _new_borders(
     correction: Correction, entity: Entity, text: str, entities: Iterable[Entity]
 ) -> Span | None:
-    """Return the corrected borders; None if the corrected phrase is not exactly once around the
-    entity, or would cut a word or meet another entity.
+    """Return the corrected borders; None if the corrected phrase does not stand once around the
+    entity, cuts a word or meets another entity.
     """
     if not correction.moves:
         return entity.span
@@ -226,19 +209,21 @@ def _against(
     for correction in made:
         if not correction.moves:
             by_phrase[correction.lang, correction.phrase].append(correction)
-    for correction in made:
-        for other in by_phrase[correction.lang, correction.phrase] if not correction.moves else ():
-            if other.new_label != correction.new_label:
-                against[correction].update(_identity(one) for one in made[other])
+    for correction, other in chain.from_iterable(permutations(c, 2) for c in by_phrase.values()):
+        if other.new_label != correction.new_label:
+            against[correction].update(_identity(one) for one in made[other])
     return against
 
 
-def _was_made(occurrence: Occurrence, after: Labels, before: Iterable[Entity]) -> bool:
-    if occurrence.correction.new_label is not None:
-        return occurrence.correction.new_label in after.get(occurrence.span, ())
+def _was_made(
+    occurrence: Occurrence, after: Mapping[Span, set[str]], before: Iterable[Entity]
+) -> bool:
+    correction, _, span = occurrence
+    if correction.new_label is not None:
+        return correction.new_label in after.get(span, ())
     # An overlapping entity that was marked before, too, says nothing about it.
-    others = {entity.span for entity in before} - {occurrence.span}
-    return others.issuperset(_overlapping(occurrence.span, after))
+    others = {entity.span for entity in before} - {span}
+    return others.issuperset(_overlapping(span, after))
 
 
 def _identity(reviewed: ReviewedSentence) -> tuple[str, str]:
@@ -246,10 +231,10 @@ def _identity(reviewed: ReviewedSentence) -> tuple[str, str]:
 
 
 def _labels_at(entities: Iterable[Entity]) -> dict[Span, set[str]]:
-    found: defaultdict[Span, set[str]] = defaultdict(set)
+    found: dict[Span, set[str]] = {}
     for entity in entities:
-        found[entity.span].add(entity.label)
-    return dict(found)
+        found.setdefault(entity.span, set()).add(entity.label)
+    return found
 
 
 def _overlapping(span: Span, others: Iterable[Span]) -> list[Span]:

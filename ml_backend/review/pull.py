@@ -89,7 +89,7 @@ def _unseen(task: Task, version: str, labels: Collection[str], where: str) -> Re
     record = record_of(task, place)
     sentence = record.sentence
     fields = Fields(prediction_of(task, version) or {}, f"{place} prediction", ReviewError, _FIX)
-    regions = read_result(fields, sentence, labels).regions
+    regions = read_result(fields, sentence, labels)[0]
     entities = tuple(region.entity for region in regions)
     return ReviewedSentence(
         sentence=sentence,

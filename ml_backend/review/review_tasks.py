@@ -23,7 +23,7 @@ from training.data.adjudication import Mark
 
 REASON = "in conflict when this was exported"  # an export has the kinds, not the reasons
 
-Proposal = tuple[str, tuple[Entity, ...]]  # a model version, and what it proposed
+_Proposal = tuple[str, tuple[Entity, ...]]  # a model version, and what it proposed
 
 
 def task_of_reviews(
@@ -31,32 +31,31 @@ def task_of_reviews(
 ) -> dict[str, Any]:
     """Return the task of all reviews of one sentence, as Label Studio imports it.
 
-    Annotations are numbered from 0, and shown as those of their annotators where `users` has their
-    ids. Annotator and time are in the task's `meta` in any case.
+    Annotations are numbered from 0, and given to their annotators where `users` has their ids. The
+    task's `meta` has annotator and time in any case.
     """
     decided = [review for review in reviews if review.status is not ReviewStatus.UNSEEN]
     proposals = [*dict.fromkeys(filter(None, map(_proposal, reviews)))]
     shown = [_projected(reviews, proposal) for proposal in proposals]
     unseen = _provenance_of(r for r in reviews if r.status is ReviewStatus.UNSEEN)
+    made_of = (None if (p := _proposal(r)) is None else proposals.index(p) for r in decided)
+    kept = [
+        ImportedReview(review.annotator, review.updated_at, index, [*review.notes])
+        for review, index in zip(decided, made_of, strict=True)
+    ]
     return {
         **to_task(shown[-1] if shown else _projected(reviews, ("", ()))),
-        "meta": meta_of(_imported(review, proposals) for review in decided),
+        "meta": meta_of(kept),
         "predictions": [_prediction(projected, unseen) for projected in shown],
         "annotations": [_annotation(n, review, users) for n, review in enumerate(decided)],
     }
 
 
-def _proposal(review: ReviewedSentence) -> Proposal | None:
+def _proposal(review: ReviewedSentence) -> _Proposal | None:
     return None if review.predicted is None else (review.model_version or "", review.predicted)
 
 
-def _imported(review: ReviewedSentence, proposals: Sequence[Proposal]) -> ImportedReview:
-    proposal = _proposal(review)
-    index = None if proposal is None else proposals.index(proposal)
-    return ImportedReview(review.annotator, review.updated_at, index, [*review.notes])
-
-
-def _projected(reviews: Sequence[ReviewedSentence], proposal: Proposal) -> ProjectedSentence:
+def _projected(reviews: Sequence[ReviewedSentence], proposal: _Proposal) -> ProjectedSentence:
     """Return a proposal as a projection, with the source entities the reviews know of."""
     version, entities = proposal
     known = _provenance_of(reviews)
@@ -68,24 +67,19 @@ def _projected(reviews: Sequence[ReviewedSentence], proposal: Proposal) -> Proje
             projections.append(_projection(entity, provenance.origin, provenance.source, sources))
     found = {projection.source for projection in projections}
     projections += [Projection(source, None, 0.0) for source in sources if source not in found]
-    kinds = reviews[0].conflicts
+    sentence, kinds = reviews[0].sentence, reviews[0].conflicts
+    conflicts = tuple(Conflict(kind, REASON) for kind in kinds)
     scores = [entity.score for entity in entities if entity.score is not None]
-    return ProjectedSentence(
-        sentence=reviews[0].sentence,
-        entities=entities,
-        projections=tuple(projections),
-        conflicts=tuple(Conflict(kind, REASON) for kind in kinds),
-        score=0.0 if ConflictKind.FAILED_MAPPING in kinds else min(scores, default=1.0),
-        model_version=version,
-    )
+    score = 0.0 if ConflictKind.FAILED_MAPPING in kinds else min(scores, default=1.0)
+    return ProjectedSentence(sentence, entities, tuple(projections), conflicts, score, version)
 
 
 def _projection(
     entity: Entity, origin: LabelOrigin, span: Span, sources: Sequence[Entity]
 ) -> Projection:
     there = [source for source in sources if source.span == span]
-    same = [source for source in there if source.label == entity.label]
-    source = (*same, *there, Entity(span, entity.label))[0]
+    there.sort(key=lambda source: source.label != entity.label)  # the same label first
+    source = there[0] if there else Entity(span, entity.label)
     propagated = origin is LabelOrigin.PROPAGATED or source.label != entity.label
     label = entity.label if propagated else None
     return Projection(source, entity.span, entity.score or 0.0, propagated=label)
@@ -114,14 +108,14 @@ def _prediction(projected: ProjectedSentence, unseen: dict[Mark, Provenance]) ->
 
 
 def _annotation(number: int, review: ReviewedSentence, users: Collection[int]) -> dict[str, Any]:
+    target, status = review.sentence.target, review.status
     annotation = {
         "id": number,
-        "result": annotation_of(
-            review.entities, review.sentence.target, review.status, review.provenance
-        ),
-        "was_cancelled": review.status is ReviewStatus.SKIPPED,
+        "result": annotation_of(review.entities, target, status, review.provenance),
+        "was_cancelled": status is ReviewStatus.SKIPPED,
         "lead_time": review.lead_time,
         "ground_truth": False,
     }
-    known = review.annotator.isdecimal() and int(review.annotator) in users
-    return {**annotation, "completed_by": int(review.annotator)} if known else annotation
+    if review.annotator.isdecimal() and int(review.annotator) in users:
+        annotation["completed_by"] = int(review.annotator)
+    return annotation

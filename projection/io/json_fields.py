@@ -8,14 +8,15 @@ from typing import TypeVar
 from projection.errors import CorpusError, SpanferryError
 
 Choice = TypeVar("Choice", bound=StrEnum)
+Typed = TypeVar("Typed")
 
 
 @dataclass(frozen=True, slots=True)
 class Fields:
     """A JSON object and its place, for typed reading.
 
-    Every method raises `error_type` if the field is absent or of another type, with `fix` as the
-    advice unless the error has its own. Nested objects inherit both.
+    Methods raise `error_type` with the advice `fix` if the field is absent or of another type;
+    those that end in `_or_none` take an absent field and null.
     """
 
     row: Mapping[str, object]
@@ -37,38 +38,32 @@ class Fields:
 
     def text(self, key: str) -> str:
         """A string."""
-        value = self._get(key)
-        if not isinstance(value, str):
-            raise self._wrong_type(key, value, "text")
-        return value
+        return self._typed(key, self._get(key), str, "text")
 
     def text_or_none(self, key: str) -> str | None:
-        """A string, or None when absent or null."""
+        """A string, or None."""
         return self.text(key) if self.has(key) else None
 
     def integer(self, key: str) -> int:
         """A whole number."""
-        value = self._get(key)
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise self._wrong_type(key, value, "a whole number")
-        return value
+        return self._typed(key, self._get(key), int, "a whole number")
 
     def integer_or_none(self, key: str) -> int | None:
-        """A whole number, or None when absent or null."""
+        """A whole number, or None."""
         return self.integer(key) if self.has(key) else None
 
     def number(self, key: str) -> float:
         """Any number."""
         value = self._get(key)
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            raise self._wrong_type(key, value, "a number")
+        if isinstance(value, float):
+            return value
         try:
-            return float(value)
+            return float(self._typed(key, value, int, "a number"))
         except OverflowError as error:  # JSON has whole numbers of any length
             raise self._wrong_type(key, value, "a smaller number") from error
 
     def number_or_none(self, key: str) -> float | None:
-        """Any number, or None when absent or null."""
+        """Any number, or None."""
         return self.number(key) if self.has(key) else None
 
     def choice(self, key: str, choices: type[Choice]) -> Choice:
@@ -81,11 +76,7 @@ class Fields:
 
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of strings."""
-        values = self._list(key)
-        for value in values:
-            if not isinstance(value, str):
-                raise self._wrong_type(key, value, "a list of texts")
-        return tuple(str(value) for value in values)
+        return tuple(self._typed(key, value, str, "a list of texts") for value in self._list(key))
 
     def child(self, key: str) -> "Fields":
         """An object."""
@@ -97,21 +88,22 @@ class Fields:
             yield self._fields(f"{key}[{index}]", value)
 
     def _fields(self, key: str, value: object) -> "Fields":
-        if not isinstance(value, Mapping):
-            raise self._wrong_type(key, value, "an object")
+        row = self._typed(key, value, dict, "an object")
         path = f"{self.where}.{key}" if " " in self.where else f"{self.where} {key}"
-        return replace(self, row=value, where=path)
+        return replace(self, row=row, where=path)
 
     def _list(self, key: str) -> list[object]:
-        value = self._get(key)
-        if not isinstance(value, list):
-            raise self._wrong_type(key, value, "a list")
-        return value
+        return self._typed(key, self._get(key), list, "a list")
 
     def _get(self, key: str) -> object:
         if key not in self.row:
             raise self.error(key, "missing")
         return self.row[key]
+
+    def _typed(self, key: str, value: object, kind: type[Typed], wanted: str) -> Typed:
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise self._wrong_type(key, value, wanted)
+        return value
 
     def _wrong_type(self, key: str, value: object, wanted: str) -> SpanferryError:
         return self.error(key, f"{value!r:.40} where {wanted} should be")

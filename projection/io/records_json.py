@@ -3,7 +3,8 @@
 Spans are written with the text they cover, and refused on reading if it differs.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 
 from projection.errors import SpanError
@@ -27,20 +28,31 @@ _READ = (1, SCHEMA)
 
 Json = dict[str, Any]
 Record = ParallelSentence | ProjectedSentence | ReviewedSentence
+_Encoded = Record | Projection | Conflict | Provenance
 
 _CODE_POINTS = "Offsets are Unicode code points, from 0, end exclusive: export this sentence again"
 
 
+# The fields whose spans lie in the source sentence; all others are of the target.
+_OF_SOURCE = {
+    (ParallelSentence, "entities"),
+    (Projection, "source"),
+    (Provenance, "source"),
+    (ReviewedSentence, "teacher_entities"),
+}
+# Written only where there is something to say.
+_OPTIONAL = {
+    (ParallelSentence, "margin"),
+    (Projection, "alternatives"),
+    (Projection, "propagated"),
+    (Provenance, "source"),
+}
+
+
 def encode(record: Record) -> Json:
-    """Return what `json.dumps` takes, `schema` first."""
-    match record:
-        case ParallelSentence():
-            body = _encode_parallel(record)
-        case ProjectedSentence():
-            body = _encode_projected(record)
-        case ReviewedSentence():
-            body = _encode_reviewed(record)
-    return {"schema": SCHEMA, **body}
+    """Return what `json.dumps` takes, `schema` first, then the fields under their own names."""
+    sentence = record if isinstance(record, ParallelSentence) else record.sentence
+    return {"schema": SCHEMA, **_encode_fields(record, sentence)}
 
 
 def encode_entity(entity: Entity, text: str) -> Json:
@@ -53,88 +65,33 @@ def _encode_span(span: Span, text: str) -> Json:
     return {"start": span.start, "end": span.end, "text": span.of(text)}
 
 
-def _encode_entities(entities: Iterable[Entity] | None, text: str) -> list[Json] | None:
-    return None if entities is None else [encode_entity(entity, text) for entity in entities]
+def _encode_fields(record: _Encoded, sentence: ParallelSentence) -> Json:
+    encoded = {}
+    for name in record.__slots__:
+        key, value = (type(record), name), getattr(record, name)
+        if key not in _OPTIONAL or value not in (None, ()):
+            text = sentence.source if key in _OF_SOURCE else sentence.target
+            encoded[name] = _encode_value(value, text, sentence)
+    return encoded
 
 
-def _encode_parallel(sentence: ParallelSentence) -> Json:
-    return {
-        "id": sentence.id,
-        "source": sentence.source,
-        "target": sentence.target,
-        "source_lang": sentence.source_lang,
-        "target_lang": sentence.target_lang,
-        "origin": sentence.origin,
-        "entities": _encode_entities(sentence.entities, sentence.source),
-        **({} if sentence.margin is None else {"margin": sentence.margin}),
-    }
-
-
-def _encode_projection(projection: Projection, sentence: ParallelSentence) -> Json:
-    target = projection.target
-    others = [_encode_span(span, sentence.target) for span in projection.alternatives]
-    return {
-        "source": encode_entity(projection.source, sentence.source),
-        "target": None if target is None else _encode_span(target, sentence.target),
-        "score": projection.score,
-        **({"alternatives": others} if others else {}),
-        **({} if projection.propagated is None else {"propagated": projection.propagated}),
-    }
-
-
-def _encode_projected(projected: ProjectedSentence) -> Json:
-    sentence = projected.sentence
-    return {
-        "sentence": _encode_parallel(sentence),
-        "entities": _encode_entities(projected.entities, sentence.target),
-        "projections": [_encode_projection(p, sentence) for p in projected.projections],
-        "conflicts": [
-            {
-                "kind": conflict.kind.value,
-                "reason": conflict.reason,
-                "projections": [_encode_projection(p, sentence) for p in conflict.projections],
-                "spans": [_encode_span(span, sentence.target) for span in conflict.spans],
-            }
-            for conflict in projected.conflicts
-        ],
-        "score": projected.score,
-        "model_version": projected.model_version,
-    }
-
-
-def _encode_reviewed(reviewed: ReviewedSentence) -> Json:
-    source, target = reviewed.sentence.source, reviewed.sentence.target
-    return {
-        "sentence": _encode_parallel(reviewed.sentence),
-        "entities": _encode_entities(reviewed.entities, target),
-        "status": reviewed.status.value,
-        "annotator": reviewed.annotator,
-        "lead_time": reviewed.lead_time,
-        "predicted": _encode_entities(reviewed.predicted, target),
-        "conflicts": [kind.value for kind in reviewed.conflicts],
-        "model_version": reviewed.model_version,
-        "task_id": reviewed.task_id,
-        "annotation_id": reviewed.annotation_id,
-        "updated_at": reviewed.updated_at,
-        "notes": list(reviewed.notes),
-        "provenance": [
-            {
-                "origin": each.origin.value,
-                **({} if each.source is None else {"source": _encode_span(each.source, source)}),
-            }
-            for each in reviewed.provenance
-        ],
-        "teacher_entities": _encode_entities(reviewed.teacher_entities, source),
-        "part": reviewed.part,
-    }
+def _encode_value(value: object, text: str, sentence: ParallelSentence) -> object:
+    match value:
+        case Span():
+            return _encode_span(value, text)
+        case Entity():
+            return encode_entity(value, text)
+        case StrEnum():
+            return value.value
+        case tuple():
+            return [_encode_value(each, text, sentence) for each in value]
+        case ParallelSentence() | Projection() | Conflict() | Provenance():
+            return _encode_fields(value, sentence)
+    return value
 
 
 def decode_parallel(row: Mapping[str, object], where: str) -> ParallelSentence:
-    """Decode a ParallelSentence. `where` names the row in errors.
-
-    Raises:
-        CorpusError: naming `where` and the field that is missing, mistyped or contradicts the text.
-    """
+    """Decode a ParallelSentence; CorpusError naming `where` and the field that is wrong."""
     return _decode_sentence(_checked(Fields(row, where)))
 
 
@@ -189,11 +146,8 @@ def decode_reviewed(row: Mapping[str, object], where: str) -> ReviewedSentence:
 
 
 def decode_entities(fields: Fields, key: str, text: str) -> tuple[Entity, ...]:
-    """Decode the entities listed under `key`.
-
-    Raises:
-        CorpusError: if a span is not inside `text`, or covers something else than its own `text`
-            field says (which may be absent).
+    """Decode entities of `text`, refused if one covers something else than its `text` field says
+    (which may be absent).
     """
     return tuple(_decode_entity(entity, text) for entity in fields.children(key))
 
@@ -241,9 +195,8 @@ def _decode_span(fields: Fields, text: str) -> Span:
         raise fields.error_here(f"{error.where} {error.what}", _CODE_POINTS) from error
     shown = fields.text_or_none("text")
     if shown is not None and shown != covered:
-        raise fields.error_here(
-            f"{span} covers {covered!r}, the record says {shown!r}", _CODE_POINTS
-        )
+        what = f"{span} covers {covered!r}, the record says {shown!r}"
+        raise fields.error_here(what, _CODE_POINTS)
     return span
 
 

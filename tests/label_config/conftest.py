@@ -1,7 +1,11 @@
 """One sentence with every kind of trouble, as projection hands it over."""
 
+import json
+from typing import Any
+
 import pytest
 
+from label_config.tasks import to_prediction, to_task
 from projection.records import (
     Conflict,
     ConflictKind,
@@ -61,3 +65,34 @@ def clean() -> ProjectedSentence:
     """Nothing to project and nothing in doubt."""
     sentence = ParallelSentence("plain-1", "It rained.", "Hat geregnet.", "en", "de", "plain.en:1")
     return ProjectedSentence(sentence, (), (), (), 1.0, "a1b2c3")
+
+
+@pytest.fixture
+def exported(overlapping: ProjectedSentence) -> dict[str, Any]:
+    """One task, one full prediction, one annotation that accepts it unchanged."""
+    prediction = {
+        "id": 26,
+        **to_prediction(overlapping),
+        "created_at": "2026-03-02T10:00:00.000000Z",
+        "task": 24,
+    }
+    annotation = {
+        "id": 14,
+        "result": [{**region, "origin": "prediction"} for region in prediction["result"]],
+        "completed_by": {"id": 3, "first_name": "", "last_name": "", "email": "r@example.com"},
+        "was_cancelled": False,
+        "created_at": "2026-03-02T11:00:00.000000Z",
+        "updated_at": "2026-03-02T11:05:00.000000Z",
+        "lead_time": 2.057,
+        "task": 24,
+        "parent_prediction": 26,
+        "parent_annotation": None,
+    }
+    task = {
+        "id": 24,
+        **to_task(overlapping),
+        "annotations": [annotation],
+        "predictions": [prediction],
+        "inner_id": 4,
+    }
+    return json.loads(json.dumps(task))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from label_config.annotations import annotation_of, reviewed_of
-from label_config.tasks import to_prediction, to_task
+from label_config.tasks import to_task
 from projection.errors import ReviewError, SpanError
 from projection.records import (
     ConflictKind,
@@ -26,37 +26,6 @@ SOURCE = "The Bank of Portugal left Portugal for Porto."
 TARGET = "El Banco de Portugal se fue a otra parte."
 BANCO, PORTUGAL = Entity(Span(3, 20), "ORG"), Entity(Span(12, 20), "LOC")
 CAPTURED = Path(__file__).parents[3] / "shared" / "label-studio"
-
-
-@pytest.fixture
-def exported(overlapping: ProjectedSentence) -> dict[str, Any]:
-    """One task, one full prediction, one annotation that accepts it unchanged."""
-    prediction = {
-        "id": 26,
-        **to_prediction(overlapping),
-        "created_at": "2026-03-02T10:00:00.000000Z",
-        "task": 24,
-    }
-    annotation = {
-        "id": 14,
-        "result": [{**region, "origin": "prediction"} for region in prediction["result"]],
-        "completed_by": {"id": 3, "first_name": "", "last_name": "", "email": "r@example.com"},
-        "was_cancelled": False,
-        "created_at": "2026-03-02T11:00:00.000000Z",
-        "updated_at": "2026-03-02T11:05:00.000000Z",
-        "lead_time": 2.057,
-        "task": 24,
-        "parent_prediction": 26,
-        "parent_annotation": None,
-    }
-    task = {
-        "id": 24,
-        **to_task(overlapping),
-        "annotations": [annotation],
-        "predictions": [prediction],
-        "inner_id": 4,
-    }
-    return json.loads(json.dumps(task))
 
 
 def data_of(source: str, target: str) -> dict[str, Any]:
@@ -302,98 +271,6 @@ def test_a_region_drawn_beside_one_that_was_kept_does_not_come_from_it(
     )
 
 
-@pytest.mark.parametrize(
-    ("origin", "asked", "label"),
-    [
-        pytest.param("prediction", "PER", "PER", id="nobody changed it: the page gave it a label"),
-        pytest.param("prediction-changed", "PER", "ORG", id="a person did"),
-        pytest.param("manual", "PER", "ORG", id="it is no answer"),
-        pytest.param("prediction", "ORG", "ORG", id="as it was asked"),
-        pytest.param("prediction", "GPE", "ORG", id="unknown"),
-        pytest.param("prediction", ["PER"], "ORG", id="no label"),
-    ],
-)
-def test_an_answer_has_the_label_that_was_asked_for_unless_a_person_changed_it(
-    exported: dict[str, Any], origin: str, asked: object, label: str
-) -> None:
-    region = exported["annotations"][0]["result"][0]
-    region.update(origin=origin, meta={"asked": asked})
-    after = review(exported)
-    assert [entity.label for entity in after.entities] == [label, "LOC"]
-    said = "PER “Banco de Portugal” [3, 20) was shown as ORG, which nobody asked for"
-    assert (said in after.notes) is (label == "PER")
-
-
-@pytest.mark.parametrize("source", [[4], [4, 900], [8, 4], "4", [4, "20"], {"start": 4}, 4])
-def test_a_source_that_is_no_span_is_refused(exported: dict[str, Any], source: object) -> None:
-    exported["annotations"][0]["result"][0]["meta"]["source"] = source
-    with pytest.raises(ReviewError, match=r"meta source: .* is not a span of the source"):
-        reviewed_of(exported, LABELS)
-
-
-def marked_in_source(**changes: Any) -> dict[str, Any]:
-    value = {
-        "start": "/div[1]/span[3]/bdi[1]/text()[1]",
-        "startOffset": 0,
-        "end": "/div[1]/span[3]/bdi[1]/text()[1]",
-        "endOffset": 5,
-        "globalOffsets": {"start": 39, "end": 44},
-        "text": "Porto",
-        "labels": ["LOC"],
-    }
-    return {
-        "id": "s0urce",
-        "from_name": "source_entities",
-        "to_name": "source",
-        "type": "labels",
-        "origin": "manual",
-        "value": {**value, **changes},
-    }
-
-
-def test_what_was_marked_in_the_source_is_noted_and_never_a_target_entity(
-    exported: dict[str, Any],
-) -> None:
-    before = review(exported)
-    exported["annotations"][0]["result"].append(marked_in_source())
-    after = review(exported)
-    assert (after.entities, after.provenance) == (before.entities, before.provenance)
-    assert after.status is ReviewStatus.ACCEPTED
-    said = "marked in the source: LOC “Porto” [39, 44)"
-    assert after.notes == (*before.notes, f"{said}, not projected")
-    exported["annotations"][0]["result"][-1]["meta"] = {"targets": [[3, 8]]}
-    assert review(exported).notes == (*before.notes, said)
-
-
-def test_line_ends_may_look_different_in_the_source(exported: dict[str, Any]) -> None:
-    """HTML has one character for them, Label Studio writes it as two, and the offsets hold."""
-    exported["data"] = data_of("The Bank of Portugal left Portugal\r\nto Porto.", TARGET)
-    crossing = {"globalOffsets": {"start": 26, "end": 38}, "text": r"Portugal \nto"}
-    exported["annotations"][0]["result"].append(marked_in_source(**crossing))
-    assert review(exported).notes[-1].startswith("marked in the source: LOC “Portugal")
-
-
-@pytest.mark.parametrize(
-    ("changes", "what"),
-    [
-        ({"text": "Lisbon"}, "covers 'Porto', but was shown as 'Lisbon'"),
-        ({"globalOffsets": {"start": 38, "end": 43}}, "but was shown as 'Porto'"),
-        ({"globalOffsets": {"start": 39, "end": 99}}, "past the text"),
-        ({"globalOffsets": None}, "globalOffsets: None where an object"),
-        ({"labels": ["GPE"]}, "unknown label 'GPE'"),
-    ],
-    ids=["text", "moved", "out of range", "no offsets", "label"],
-)
-def test_marks_in_the_source_that_contradict_it_are_refused(
-    exported: dict[str, Any], changes: dict[str, Any], what: str
-) -> None:
-    exported["annotations"][0]["result"].append(marked_in_source(**changes))
-    with pytest.raises(ReviewError) as caught:
-        reviewed_of(exported, LABELS)
-    assert "region s0urce" in caught.value.where
-    assert what in f"{caught.value.where}: {caught.value.what}"
-
-
 def test_every_annotation_is_a_record_of_its_own(exported: dict[str, Any]) -> None:
     second = json.loads(json.dumps(exported["annotations"][0]))
     second.update(id=15, completed_by=8)
@@ -470,27 +347,6 @@ class TestWhatTheAnnotatorSaw:
         exported["annotations"][0]["result"] = []
         reviewed = review(exported)
         assert (reviewed.predicted, reviewed.status) == ((), ReviewStatus.ACCEPTED)
-
-
-def test_a_drag_across_lines_is_believed_as_label_studio_writes_it(
-    exported: dict[str, Any],
-) -> None:
-    exported["data"] = data_of(SOURCE, "El Banco\r\nde Portugal se fue a otra parte.")
-    value = {"start": 3, "end": 21, "text": r"Banco\n\nde Portugal", "labels": ["ORG"]}
-    value["end"] = exported["data"]["target"].index(" se")
-    exported["predictions"] = []
-    region = {**exported["annotations"][0]["result"][0], "value": value}
-    exported["annotations"][0]["result"] = [region]
-    (entity,) = review(exported).entities
-    assert entity.span.of(exported["data"]["target"]) == "Banco\r\nde Portugal"
-
-
-def test_relations_are_left_aside_and_mentioned(exported: dict[str, Any]) -> None:
-    relation = {"type": "relation", "from_id": "a", "to_id": "b", "direction": "right"}
-    exported["annotations"][0]["result"].append(relation)
-    reviewed = review(exported)
-    assert len(reviewed.entities) == 2
-    assert "1 relation(s) between regions were not read" in reviewed.notes
 
 
 def _in(*path: Any, value: object) -> Any:

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from label_config.colors import FAMILIAR, color_of, contrast
+from label_config.colors import FAMILIAR, color_of
+from tests.label_config.wcag import contrast
 
 LIGHT_PAGE, DARK_PAGE = "#ffffff", "#262522"
 

@@ -71,9 +71,9 @@ def test_no_key_is_one_label_studio_uses_itself(label_studios_keys: dict[str, st
 def test_the_keys_that_are_named_do_what_is_said(label_studios_keys: dict[str, str]) -> None:
     said = {meaning: key.lower() for key, meaning in KEYS}
     actions = {
-        "next span, doubtful ones first": "region:cycle",
+        "next span, those in a conflict first": "region:cycle",
         "delete it": "region:delete",
-        "let go of it": "region:unselect",
+        "unselect it": "region:unselect",
         "submit": "annotation:submit",
         "skip": "annotation:skip",
         "undo": "annotation:undo",

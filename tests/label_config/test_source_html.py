@@ -192,7 +192,7 @@ def test_what_was_not_found_comes_with_what_to_do_about_it(overlapping: Projecte
 
 
 def test_a_sentence_without_conflicts_says_so(clean: ProjectedSentence) -> None:
-    assert doubts(clean).text == "✓ nothing is in doubt"
+    assert doubts(clean).text == "✓ no conflict"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from label_config.colors import contrast
 from label_config.target_css import (
     DOUBT,
     PROPAGATED,
@@ -18,6 +17,7 @@ from label_config.target_css import (
     task_rules,
 )
 from projection.records import ParallelSentence
+from tests.label_config.wcag import contrast
 
 LIGHT_PAGE, DARK_PAGE = "#ffffff", "#262522"
 

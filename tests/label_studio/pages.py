@@ -9,9 +9,10 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, Response, Route, StorageState, sync_playwright
 
-from label_config.colors import contrast, luminance
+from label_config.colors import luminance
 from ml_backend.demo.label_studio_server import LabelStudioServer
 from projection.records import Span
+from tests.label_config.wcag import contrast
 
 SWITCHES = (
     "--no-sandbox",

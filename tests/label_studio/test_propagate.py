@@ -209,7 +209,7 @@ def test_the_page_says_what_was_changed(
     assert reviewer.outlined() == ["Siemens"]
     assert reviewer.chip_tags() == ["1 LOC ↪ ORG"]
     assert reviewer.doubts().splitlines() == [
-        "✓ nothing is in doubt",
+        "✓ no conflict",
         "↪ propagated — Siemens: LOC → ORG",
     ]
     reviewer.press("Alt+.", "1")  # the span, and another label for it

@@ -11,17 +11,13 @@ README.md        the data card
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from datasets import DatasetDict
-from datasets.utils import (
-    are_progress_bars_disabled,
-    disable_progress_bars,
-    enable_progress_bars,
-)
+from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
 from projection.errors import TrainingError
 from projection.io.files import atomic_write, json_line, write_json
@@ -34,28 +30,22 @@ from training.data.iob2 import chunks, write_iob2
 from training.data.reviewed import REVIEWED
 from training.data.rows import Row, Rows, row_of
 from training.data.splits import TRAIN, Shares, Splits, document_of, split
-from training.export.omissions import (
-    Loss,
-    LossKind,
-    decision_losses,
-    empty_loss,
-    misfit_loss,
-    table_line,
-)
+from training.export.omissions import Loss, LossKind, decision_losses, table_line
 from training.export.spacy import require_spacy, write_docbin
 from training.trainer.card import data_card
 
 SCHEMA = 2  # 1 had no parts, and `dataset/` was one dataset
 LOSSES, CARD, IOB2_PARTS, PARQUET, SPACY = "losses.jsonl", "README.md", "iob2", "parquet", "spacy"
 
+_Parts = dict[str, list[tuple[ParallelSentence, Row]]]
+
 
 @dataclass(frozen=True, slots=True)
 class ExportSettings:
     """The options of an export.
 
-    Without `shares` all is in one part, `train`. `comments` are lines of an IOB2 file with the
-    origin of a sentence and its labels. `audit` and `agreement` are the JSON of the reports of
-    these names, `made_with` models in words: for the card.
+    Without `shares` all is in one part, `train`. `comments` go into IOB2 files. `audit` and
+    `agreement` (the JSON of these reports) and `made_with` are for the card.
     """
 
     policy: AdjudicationPolicy = AdjudicationPolicy.LATEST
@@ -70,28 +60,20 @@ class ExportSettings:
     made_with: tuple[str, ...] = ()
 
     def check(self) -> None:
-        """Refuse what would fail after all the work.
-
-        Raises:
-            TrainingError: if the policy lacks its reviewer, or spaCy is asked for and missing.
-        """
+        """Refuse a policy without its reviewer, and spaCy if it is missing, with TrainingError."""
         adjudicate((), self.policy, reviewer=self.reviewer)
         if self.spacy:
             require_spacy()
-
-
-AS_USUAL = ExportSettings()
 
 
 @dataclass(frozen=True, slots=True)
 class ExportSummary:
     """The figures of an export.
 
-    `annotations + unseen = sentences + superseded`: a sentence annotated twice counts once, with
-    the decision of the `policy`. `unseen` sentences are accepted for their confidence.
+    `annotations + unseen = sentences + superseded`: a sentence annotated twice counts once.
     `sentences = accepted + corrected + taken + unusable + skipped + empty`, where `taken` are the
-    unseen ones that can be trained on. `newest` is when the data last changed. `parts`: sentences
-    for training in each; `cut_apart` as in `Splits`.
+    `unseen` ones that can be trained on. `newest` is when the data last changed; `parts` counts the
+    sentences for training in each; `cut_apart` as in `Splits`.
     """
 
     title: str
@@ -148,8 +130,6 @@ class ExportSummary:
         return {
             "schema": SCHEMA,
             **plain,
-            "labels": [*self.labels],
-            "model_versions": [*self.model_versions],
             "sentences": self.sentences,
             "usable": self.usable,
             "outvoted": self.lost(LossKind.OUTVOTED),
@@ -183,26 +163,12 @@ class ExportSummary:
         return "\n".join(table_line(what, n) for what, n in lines.items() if n is not None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Gathered:
-    """The content of the files: sentences with their rows, and what was lost."""
-
+class _Gathered(NamedTuple):
     adjudicated: Adjudicated
-    kept: tuple[tuple[ParallelSentence, Row], ...]
-    losses: tuple[Loss, ...]
+    sentences: list[ParallelSentence]
+    rows: list[Row]  # of these sentences
+    losses: list[Loss]
     splits: Splits
-
-    @property
-    def rows(self) -> list[Row]:
-        return [row for _, row in self.kept]
-
-    def with_parts(self, reviewed: Iterable[ReviewedSentence]) -> Iterator[ReviewedSentence]:
-        """Yield the reviews with the part their sentence is in, if it is in any."""
-        kept = ((sentence.id, sentence.origin) for sentence, _ in self.kept)
-        part_of = dict(zip(kept, self.splits.of, strict=True))
-        for each in reviewed:
-            part = part_of.get((each.sentence.id, each.sentence.origin))
-            yield replace(each, part=part)
 
 
 def write_export(
@@ -211,28 +177,30 @@ def write_export(
     *,
     title: str,
     labels: Collection[str] = (),
-    settings: ExportSettings = AS_USUAL,
+    settings: ExportSettings | None = None,
 ) -> ExportSummary:
     """Write an export folder; an older export at `out` is replaced whole.
 
     `labels` are the types of the labeling config: they enter the schema even when nobody used them.
-
-    Raises:
-        TrainingError: if `out` holds something that is not an export, or the settings contradict
-            the reviews or themselves.
+    TrainingError if `out` is not an export, or the settings contradict the reviews or themselves.
     """
+    settings = settings or ExportSettings()
     settings.check()
     if out.exists() and not (out / SUMMARY).is_file():
         raise TrainingError(str(out), "exists and is not an export", "Choose another folder")
     gathered = _gather(reviewed, settings)
     wanted = settings.shares.wanted if settings.shares else (TRAIN,)
-    parts: dict[str, list[tuple[ParallelSentence, Row]]] = {name: [] for name in wanted}
-    for kept, name in zip(gathered.kept, gathered.splits.of, strict=True):
-        parts[name].append(kept)
+    parts: _Parts = {name: [] for name in wanted}
+    part_of = {}
+    kept = zip(gathered.sentences, gathered.rows, gathered.splits.of, strict=True)
+    for sentence, row, name in kept:
+        parts[name].append((sentence, row))
+        part_of[sentence.id, sentence.origin] = name
     summary = _summarise(title, reviewed, gathered, labels, settings)
-    summary = replace(summary, parts={name: len(kept) for name, kept in parts.items()})
+    summary = replace(summary, parts={name: len(part) for name, part in parts.items()})
+    placed = (replace(r, part=part_of.get((r.sentence.id, r.sentence.origin))) for r in reviewed)
     with new_folder(out, replace=True) as folder:
-        _write_lines(folder / REVIEWED, map(encode, gathered.with_parts(reviewed)))
+        _write_lines(folder / REVIEWED, map(encode, placed))
         _write_lines(folder / LOSSES, (loss.to_json() for loss in summary.losses))
         _write_iob2(gathered.rows, folder / IOB2, settings)
         _write_parts(parts, folder, summary.labels, settings)
@@ -244,24 +212,21 @@ def write_export(
 
 def _gather(reviewed: Sequence[ReviewedSentence], settings: ExportSettings) -> _Gathered:
     adjudicated = adjudicate(reviewed, settings.policy, reviewer=settings.reviewer)
-    losses = list(decision_losses(reviewed, adjudicated.sentences))
-    kept: list[tuple[ParallelSentence, Row]] = []
-    for decision in adjudicated.sentences:
-        if not decision.usable:
-            continue
+    losses, sentences, rows = list(decision_losses(reviewed, adjudicated.sentences)), [], []
+    for decision in (each for each in adjudicated.sentences if each.usable):
         row, misfits = row_of(decision)
-        losses += (misfit_loss(decision, misfit) for misfit in misfits)
+        losses += (Loss(LossKind(m.kind.value), decision, m.reason, m.entity) for m in misfits)
         if row.tokens:
-            kept.append((decision.sentence, row))
+            sentences.append(decision.sentence)
+            rows.append(row)
         else:
-            losses.append(empty_loss(decision))
-    sentences = [sentence for sentence, _ in kept]
+            losses.append(Loss(LossKind.EMPTY, decision, "no visible character in the target"))
     if settings.shares is not None:
         splits = split(sentences, settings.shares, settings.seed)
     else:
         documents = len({document_of(sentence) for sentence in sentences})
         splits = Splits((TRAIN,) * len(sentences), documents, groups=1, cut_apart=0)
-    return _Gathered(adjudicated, tuple(kept), tuple(losses), splits)
+    return _Gathered(adjudicated, sentences, rows, losses, splits)
 
 
 def _write_lines(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
@@ -275,41 +240,28 @@ def _write_iob2(rows: Iterable[Row], path: Path, settings: ExportSettings) -> No
 
 
 def _write_parts(
-    parts: Mapping[str, Sequence[tuple[ParallelSentence, Row]]],
-    folder: Path,
-    labels: Sequence[str],
-    settings: ExportSettings,
+    parts: _Parts, folder: Path, labels: Sequence[str], settings: ExportSettings
 ) -> None:
     rows = {name: [row for _, row in kept] for name, kept in parts.items()}
     # `dataset/` tells an empty part from none. Files have only what can be loaded.
     filled = [name for name, kept in parts.items() if kept] or [TRAIN]
-    _save({name: Rows.of(of_part, labels) for name, of_part in rows.items()}, filled, folder)
+    datasets = {name: to_dataset(Rows.of(of_part, labels)) for name, of_part in rows.items()}
+    (folder / PARQUET).mkdir()
+    bars = not are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        # One shard even for no rows, for which `datasets` would write none and then fail to load.
+        DatasetDict(datasets).save_to_disk(folder / DATASET, num_shards=dict.fromkeys(datasets, 1))
+        for name in filled:
+            datasets[name].to_parquet(folder / PARQUET / f"{name}.parquet")
+    finally:
+        if bars:
+            enable_progress_bars()
     for name in filled:
         if settings.shares is not None:
             _write_iob2(rows[name], folder / IOB2_PARTS / f"{name}.iob2", settings)
         if settings.spacy:
             write_docbin(parts[name], folder / SPACY / f"{name}.spacy")
-
-
-def _save(named: Mapping[str, Rows], filled: Iterable[str], folder: Path) -> None:
-    (folder / PARQUET).mkdir()
-    parts = {name: to_dataset(rows) for name, rows in named.items()}
-    with _without_bars():
-        # One shard even for no rows, for which `datasets` would write none and then fail to load.
-        DatasetDict(parts).save_to_disk(folder / DATASET, num_shards=dict.fromkeys(parts, 1))
-        for name in filled:
-            parts[name].to_parquet(folder / PARQUET / f"{name}.parquet")
-
-
-@contextmanager
-def _without_bars() -> Iterator[None]:
-    bars = not are_progress_bars_disabled()
-    disable_progress_bars()
-    try:
-        yield
-    finally:
-        if bars:
-            enable_progress_bars()
 
 
 def _summarise(
@@ -320,6 +272,7 @@ def _summarise(
     settings: ExportSettings,
 ) -> ExportSummary:
     rows, decisions = gathered.rows, gathered.adjudicated.sentences
+    disagreements = gathered.adjudicated.disagreements
     by_status = Counter(row.status for row in rows)
     decided = Counter(decision.status for decision in decisions)
     unseen = sum(review.status is ReviewStatus.UNSEEN for review in reviewed)
@@ -342,8 +295,8 @@ def _summarise(
         empty=sum(decision.usable for decision in decisions) - len(rows),
         entities=by_label.total(),
         annotators=len({review.annotator for review in reviewed} - {""}),
-        disagreements=len(gathered.adjudicated.disagreements),
-        unsettled=sum(not each.settled for each in gathered.adjudicated.disagreements),
+        disagreements=len(disagreements),
+        unsettled=sum(not each.settled for each in disagreements),
         documents=gathered.splits.documents,
         cut_apart=gathered.splits.cut_apart,
         parts=gathered.splits.sizes,
@@ -353,7 +306,7 @@ def _summarise(
         sources=_sorted(Counter(row.origin.rpartition(":")[0] or row.origin for row in rows)),
         labels=tuple(sorted({*labels, *by_label})),
         model_versions=tuple(sorted({r.model_version for r in reviewed if r.model_version})),
-        losses=gathered.losses,
+        losses=tuple(gathered.losses),
     )
 
 

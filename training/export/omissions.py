@@ -7,7 +7,7 @@ from enum import StrEnum
 from projection.io.records_json import encode_entity
 from projection.records import Entity, ReviewedSentence, ReviewStatus
 from training.data.adjudication import by_sentence, marks_of
-from training.data.iob2 import Misfit, MisfitKind
+from training.data.iob2 import MisfitKind
 
 
 class LossKind(StrEnum):
@@ -21,13 +21,6 @@ class LossKind(StrEnum):
     WIDENED = MisfitKind.WIDENED.value
     OVERLAP = MisfitKind.OVERLAP.value
     BLANK = MisfitKind.BLANK.value
-
-
-# Of whole sentences; the others are of entities.
-_OF_SENTENCES = {
-    ReviewStatus.SKIPPED: (LossKind.SKIPPED, "skipped by the annotator: nobody decided"),
-    ReviewStatus.UNUSABLE: (LossKind.UNUSABLE, "marked as not fit for training"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +51,8 @@ def decision_losses(
 ) -> Iterator[Loss]:
     """Yield what adjudication left behind; `decisions` are in the order of `by_sentence`.
 
-    Of several annotations of a sentence all but one are superseded, and so are the entities of each
-    that the decision does not have.
+    Of several annotations of a sentence all but one are superseded, and so are entities that the
+    decision does not have.
     """
     for group, decision in zip(by_sentence(reviewed), decisions, strict=True):
         holder = f"annotator {decision.annotator}" if decision.annotator else "no annotator"
@@ -73,19 +66,10 @@ def decision_losses(
                     shown = f"{entity.label} “{entity.span.of(review.sentence.target)}”"
                     reason = f"{shown} {entity.span} is not in the decision of {holder}"
                     yield Loss(LossKind.OUTVOTED, review, reason, entity)
-        if decision.status in _OF_SENTENCES:
-            kind, reason = _OF_SENTENCES[decision.status]
-            yield Loss(kind, decision, reason)
-
-
-def empty_loss(review: ReviewedSentence) -> Loss:
-    """Return the loss of a usable sentence that has no word to tag."""
-    return Loss(LossKind.EMPTY, review, "no visible character in the target")
-
-
-def misfit_loss(review: ReviewedSentence, misfit: Misfit) -> Loss:
-    """Return the loss of an entity that tags cannot hold as it was."""
-    return Loss(LossKind(misfit.kind.value), review, misfit.reason, misfit.entity)
+        if decision.status is ReviewStatus.SKIPPED:
+            yield Loss(LossKind.SKIPPED, decision, "skipped by the annotator: nobody decided")
+        if decision.status is ReviewStatus.UNUSABLE:
+            yield Loss(LossKind.UNUSABLE, decision, "marked as not fit for training")
 
 
 def _standing(group: Sequence[ReviewedSentence], decision: ReviewedSentence) -> ReviewedSentence:

@@ -22,10 +22,7 @@ def write_docbin(rows: Iterable[tuple[ParallelSentence, Row]], path: Path) -> No
     """Write target sentences with their entities, and the other fields of a Row as `Doc.user_data`.
 
     The text of a Doc is the target, so white space other than single spaces is a token.
-    `label_origin` has one item per entity.
-
-    Raises:
-        TrainingError: if spaCy is not installed, or an entity is not made of its words.
+    TrainingError if spaCy is not installed, or an entity is not made of its words.
     """
     require_spacy()
     from spacy.tokens import DocBin  # noqa: PLC0415
@@ -47,9 +44,8 @@ def _span(doc: "Doc", entity: Entity, row: Row) -> "Span":
     found = doc.char_span(entity.span.start, entity.span.end, entity.label)
     if found is None:
         what = f"{entity.label} {entity.span} does not end where words of {doc.text!r} do"
-        raise TrainingError(
-            f"{row.origin} {row.id}", what, "Report this, and export without --spacy"
-        )
+        fix = "Report this, and export without --spacy"
+        raise TrainingError(f"{row.origin} {row.id}", what, fix)
     return found
 
 

@@ -28,10 +28,9 @@ from training.data.adjudication import AdjudicationPolicy, newest_decisions
 from training.data.dataset import from_dataset, read_rows
 from training.data.iob2 import read_iob2
 from training.data.reviewed import read_reviews
-from training.data.rows import Row, row_of
+from training.data.rows import Row
 from training.data.splits import Shares
 from training.export.export import ExportSettings, ExportSummary, write_export
-from training.export.omissions import LossKind
 
 TEXT = "Anna wohnt in Bonn."
 ANNA, BONN = Entity(Span(0, 4), "PER"), Entity(Span(14, 18), "LOC")
@@ -71,10 +70,6 @@ def unseen(number: int, text: str = TEXT) -> ReviewedSentence:
         predicted=entities,
         provenance=(Provenance(LabelOrigin.PROJECTED, Span(0, 4)),) * 2,
     )
-
-
-def losses(folder: Path) -> list[dict[str, Any]]:
-    return [row for _, row in read_jsonl(folder / "losses.jsonl")]
 
 
 def balanced(summary: ExportSummary) -> bool:
@@ -206,103 +201,6 @@ class TestWriteExport:
         with pytest.raises(TrainingError, match=r"a\.jsonl:1 updated_at: 'May' is not an ISO 8601"):
             newest_decisions([review(at="May")])
 
-
-class TestLosses:
-    """Each annotation and entity that is not in the data as it was left has a line."""
-
-    def test_sentences(self, tmp_path: Path) -> None:
-        reviewed = [
-            review(1, status=ReviewStatus.UNUSABLE, annotation=11),
-            review(2, status=ReviewStatus.SKIPPED),
-            review(3, [], text=" \r\n"),
-        ]
-        summary = write_export(reviewed, tmp_path / "out", title="Test")
-        assert balanced(summary)
-        assert [
-            (loss["kind"], loss["id"], loss["entity"]) for loss in losses(tmp_path / "out")
-        ] == [
-            ("unusable", "s1", None),
-            ("skipped", "s2", None),
-            ("empty", "s3", None),
-        ]
-        assert losses(tmp_path / "out")[0] == {
-            "kind": "unusable",
-            "id": "s1",
-            "origin": "a.jsonl:1",
-            "annotator": "1",
-            "annotation_id": 11,
-            "entity": None,
-            "reason": "marked as not fit for training",
-        }
-
-    def test_spans_with_their_text(self, tmp_path: Path) -> None:
-        text = "👩‍👩‍👧 שלום Merkels"
-        part, blank = Entity(Span(11, 17), "PER"), Entity(Span(5, 6), "LOC")
-        whole = Entity(Span(6, 18), "ORG")
-        write_export([review(1, [part, whole, blank], text=text)], tmp_path / "out", title="Test")
-        found = {loss["kind"]: loss for loss in losses(tmp_path / "out")}
-        assert found.keys() == {"overlap", "blank"}
-        assert found["overlap"]["entity"] == {
-            "start": 11,
-            "end": 17,
-            "text": "Merkel",
-            "label": "PER",
-        }
-        assert "ORG “שלום Merkels”" in found["overlap"]["reason"]
-        assert found["blank"]["entity"]["text"] == " "
-
-    def test_what_others_marked_that_does_not_hold(self, tmp_path: Path) -> None:
-        reviewed = [
-            review(1, [ANNA, BONN], annotator="1", annotation=1),
-            review(1, [BONN], annotator="2", at="2024-05-02T10:00:00Z", annotation=2),
-            review(1, [ANNA], annotator="1", at="2024-04-02T10:00:00Z", annotation=3),
-        ]
-        summary = write_export(reviewed, tmp_path / "out", title="Test")
-        assert balanced(summary)
-        assert (summary.disagreements, summary.unsettled) == (1, 1)
-        found = [(x["kind"], x["annotation_id"], x["entity"]) for x in losses(tmp_path / "out")]
-        anna = {"start": 0, "end": 4, "text": "Anna", "label": "PER"}
-        assert found == [
-            ("superseded", 1, None),
-            ("outvoted", 1, anna),
-            ("superseded", 3, None),
-            ("outvoted", 3, anna),
-        ]
-        assert "the decision of annotator 2 holds" in losses(tmp_path / "out")[0]["reason"]
-
-    def test_a_majority_and_a_reviewer_may_decide(self, tmp_path: Path) -> None:
-        reviewed = [
-            review(1, marks, annotator=who, annotation=int(who), at=f"2024-05-0{who}T10:00:00Z")
-            for who, marks in (("1", [ANNA, BONN]), ("2", [ANNA, BONN]), ("3", []))
-        ]
-
-        def tags(**how: Any) -> tuple[str, ...]:
-            out = tmp_path / "out"
-            summary = write_export(reviewed, out, title="Test", settings=ExportSettings(**how))
-            assert balanced(summary)
-            assert (summary.superseded, summary.unsettled) == (2, 0 if how else 1)
-            return read_rows(out).rows[0].tags
-
-        assert set(tags()) == {"O"}
-        assert set(tags(policy=AdjudicationPolicy.MAJORITY)) == {"B-PER", "B-LOC", "O"}
-        assert set(tags(policy=AdjudicationPolicy.REVIEWER, reviewer="3")) == {"O"}
-
-    def test_a_decision_put_together_of_several_supersedes_all_but_one(
-        self, tmp_path: Path
-    ) -> None:
-        marks = ([ANNA], [BONN], [ANNA, BONN])
-        reviewed = [
-            review(1, [*entities, Entity(Span(n, n + 1), "ORG")], annotator=str(n), annotation=n)
-            for n, entities in enumerate(marks, start=6)
-        ]
-        settings = ExportSettings(policy=AdjudicationPolicy.MAJORITY)
-        summary = write_export(reviewed, tmp_path / "out", title="Test", settings=settings)
-        assert balanced(summary)
-        kinds = [(loss.kind, loss.review.annotator) for loss in summary.losses]
-        assert kinds.count((LossKind.SUPERSEDED, "8")) == 0
-        assert sum(kind is LossKind.SUPERSEDED for kind, _ in kinds) == 2
-        assert sum(kind is LossKind.OUTVOTED for kind, _ in kinds) == 3
-
     def test_the_reviewer_must_be_named_before_any_work(self, tmp_path: Path) -> None:
         settings = ExportSettings(policy=AdjudicationPolicy.REVIEWER)
         with pytest.raises(TrainingError, match="needs a reviewer"):
@@ -431,57 +329,6 @@ class TestForms:
         write_export([odd], tmp_path / "out", title="Test")
         [sentence] = read_iob2(tmp_path / "out" / "data.iob2")
         assert sentence.tokens == ("Anna", "wohnt", "in", "Bonn", ".")
-
-    @pytest.mark.parametrize(
-        ("text", "lang"),
-        [
-            pytest.param("Anna\r\nwohnt  in Bonn\u2028", "de", id="white space"),
-            pytest.param("An\x1cna\x1f ۝ wohnt ۝١٢", "ar", id="separators, a sign before a number"),
-            pytest.param("Anna 😀👩‍👩‍👧🇩🇪 Sa\u0303o", "pt", id="emoji, combining marks"),
-            pytest.param("安娜住在北京Bonn。", "zh", id="Chinese"),
-            pytest.param("אנה גרה בבון.", "he", id="right to left"),
-        ],
-    )
-    def test_spacy_reads_it(self, tmp_path: Path, text: str, lang: str) -> None:
-        pytest.importorskip("spacy", reason="pip install 'spanferry[spacy]'")
-        from spacy.tokens import DocBin  # noqa: PLC0415
-        from spacy.vocab import Vocab  # noqa: PLC0415
-
-        first = replace(
-            review(1, [Entity(Span(0, 2), "PER")], text=text, lang=lang),
-            provenance=(Provenance(LabelOrigin.PERSON),),
-        )
-        settings = ExportSettings(spacy=True)
-        write_export([first], tmp_path / "out", title="Test", settings=settings)
-        [doc] = DocBin().from_disk(tmp_path / "out/spacy/train.spacy").get_docs(Vocab())
-        [row] = read_rows(tmp_path / "out")
-        assert doc.text == text
-        assert tuple(token.text for token in doc if not token.text.isspace()) == row.tokens
-        [entity] = doc.ents
-        assert entity.label_ == "PER"
-        assert entity.text == "".join(row.tokens[: len(entity)])
-        assert doc.user_data["label_origin"] == ("person",)
-        assert doc.user_data["id"] == "s1"
-
-    def test_spacy_gets_every_entity_or_it_is_an_error(self, tmp_path: Path) -> None:
-        pytest.importorskip("spacy", reason="pip install 'spanferry[spacy]'")
-        from training.export.spacy import write_docbin  # noqa: PLC0415
-
-        row, _ = row_of(review(1))
-        other_words = replace(row, tokens=("Anna", "wohnt", "in", "Bonn."))
-        with pytest.raises(TrainingError, match=r"a\.jsonl:1 s1: LOC \[14, 18\) does not end"):
-            write_docbin([(review(1).sentence, other_words)], tmp_path / "x.spacy")
-
-    def test_without_spacy_it_is_said_before_any_work(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def without_spacy(name: str) -> object:
-            return None if name == "spacy" else find_spec(name)
-
-        monkeypatch.setattr("training.export.spacy.find_spec", without_spacy)
-        with pytest.raises(TrainingError, match=r"pip install 'spanferry\[spacy\]'"):
-            write_export([], tmp_path / "out", title="Test", settings=ExportSettings(spacy=True))
-        assert not (tmp_path / "out").exists()
 
     def test_ids_that_clash_between_corpora_are_two_sentences(self, tmp_path: Path) -> None:
         reviewed = [review(1, file="a.en"), review(1, [BONN], file="b.en")]
