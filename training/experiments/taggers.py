@@ -24,12 +24,7 @@ from training.tagger.presets import (
     concerns,
     preset_named,
 )
-from training.tagger.recipe_runner import (
-    RECORD,
-    StageRecord,
-    plan_of,
-    train_preset,
-)
+from training.tagger.recipe_runner import RECORD, plan_of, train_preset
 from training.tagger.sampling import drawn
 from training.tagger.training_data import TrainingData
 from training.trainer.trainer import OnProgress
@@ -111,24 +106,24 @@ class TaggerBench:
                 preset, given, Path(scratch) / "model",
                 seed=seed, eval=self.data[column].test, stages=self.stages, on_progress=on_progress,
             )  # fmt: skip
-        assert trained.scores is not None  # noqa: S101  there is test data
-        self._remove(trained.stages[-1])
+        stages = trained.record["stages"]
+        self._remove(stages[-1])
         return {
             "base": preset.base,
-            "scores": trained.scores.to_json(),
-            "learned_from": {each.name: dict(each.learned_from) for each in trained.stages},
-            "steps": {each.name: each.record["steps"] for each in trained.stages},
+            "scores": trained.record["scores"],
+            "learned_from": {stage["name"]: stage["learned_from"] for stage in stages},
+            "steps": {stage["name"]: stage["steps"] for stage in stages},
             "reviews": reviews,
         }
 
-    def _remove(self, last: StageRecord) -> None:
+    def _remove(self, last: Json) -> None:
         """Delete the model of a stage that no other starts from or learns from."""
         stages = [stage for preset in self.presets.values() for stage in preset.stages]
-        if any(last.name in (stage.start, *stage.teachers) for stage in stages):
+        if any(last["name"] in (stage.start, *stage.teachers) for stage in stages):
             return
-        for folder in self.stages.glob(f"{last.name}-*"):
+        for folder in self.stages.glob(f"{last['name']}-*"):
             record = parse_object((folder / RECORD).read_text("utf-8"), str(folder / RECORD))
-            if record["model_version"] == last.record["model_version"]:
+            if record["model_version"] == last["model_version"]:
                 shutil.rmtree(folder)
 
 
