@@ -15,7 +15,6 @@ from projection.io.json_fields import Fields
 from training.data.rows import LabelMap
 from training.experiments.definition import READERS, read_toml, record_of
 
-OPUS, HUB = "opus:", "hub:"
 AS_WRITTEN = ("rename", "ignore")  # keys of tables and texts that hold no paths
 MODELS = ("aligners", "teacher", "aligner")
 
@@ -24,8 +23,8 @@ MODELS = ("aligners", "teacher", "aligner")
 class Corpus:
     """Pseudo-labelled sentences, or a parallel corpus to project first.
 
-    `place` is a run folder, labelled data, or `opus:…`; None where `source` and `target` are files.
-    At most `limit` sentences are projected, by these models (None: the bundled ones).
+    `place` is a run folder or labelled data; None where `source` and `target` are files. At most
+    `limit` sentences are used, projected by these models (None: the bundled ones).
     """
 
     name: str
@@ -38,14 +37,9 @@ class Corpus:
 
     def __post_init__(self) -> None:
         if (self.place is None) == (self.source is None) or bool(self.source) != bool(self.target):
-            raise ValueError('needs source and target, or from, such as from = "opus:…"')
+            raise ValueError('needs source and target, or from, such as from = "runs/news"')
         if self.limit is not None and self.limit < 1:
             raise ValueError(f"limit: {self.limit} is no number of sentences")
-
-    @property
-    def is_projected_first(self) -> bool:
-        """True for text without labels."""
-        return self.place is None or self.place.startswith(OPUS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,24 +158,15 @@ def _resolved(value: Any, key: str, table: Fields, folder: Path) -> Any:
         return [_resolved(each, key, table, folder) for each in value]
     if not isinstance(value, str) or not value:
         return value
-    return _if_here(value, folder) if key in MODELS else _place(value, key, table, folder)
+    if key in MODELS:  # a folder if it is there, else a name
+        return str(folder / value) if (folder / value).is_dir() else value
+    return _place(value, key, table, folder)
 
 
 def _place(text: str, key: str, table: Fields, folder: Path) -> str:
-    if text.startswith(HUB):
-        name, colon, rest = text.removeprefix(HUB).partition(":")
-        return HUB + _if_here(name, folder) + colon + rest
-    if text.startswith(OPUS):
-        name, slash, pair = text.removeprefix(OPUS).rpartition("/")
-        return OPUS + _if_here(name, folder) + slash + pair
     if not text.startswith("$"):
         return str(folder / text)
     name, _, rest = text.removeprefix("$").partition("/")
     if not os.environ.get(name):
         raise table.error(key, f"there is no variable {name}", f"Such as export {name}=data")
     return str(Path(os.environ[name]).absolute() / rest)
-
-
-def _if_here(name: str, folder: Path) -> str:
-    """Return a model's folder if it is there, else its name as it is."""
-    return str(folder / name) if (folder / name).is_dir() else name

@@ -147,7 +147,7 @@ class LanguageData:
         self.language = language = config.languages[lang]
         self.corpora = language.teachers if reads is Reads.TEACHERS else language.corpora
         self._english = read_labelled(config.english, "en", self.labels)
-        self._dev = read_labelled(language.dev, self.lang, self.labels, "validation")
+        self._dev = read_labelled(language.dev, self.lang, self.labels)
         self._unlabelled = read_unlabelled(language.unlabelled, self.lang)
         self._read: dict[str, Rows] = {}
 
@@ -193,7 +193,7 @@ class LanguageData:
             TrainingError: if there is nothing.
         """
         found = self._pool[1] if self.reads is Reads.REVIEWS else Rows()
-        found = found or read_labelled(self.language.test, self.lang, self.labels, "test")
+        found = found or read_labelled(self.language.test, self.lang, self.labels)
         if not found:
             where = f"{self.config.file} languages.{self.lang} test"
             raise TrainingError(where, "no test data", 'Add test = "FILE"')
