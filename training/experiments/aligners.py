@@ -66,8 +66,7 @@ NUMBERS = {
 def numbers_of(changes: Mapping[str, Any]) -> dict[str, float]:
     """Return `NUMBERS` with the changes of an experiment and the command.
 
-    Raises:
-        TrainingError: at an unknown name, or a value that is no number.
+    Raises TrainingError at an unknown name, or a value that is no number.
     """
     numbers = dict(NUMBERS)
     for name, value in changes.items():
@@ -93,10 +92,8 @@ def recipes_on(
     """Return the recipes of both presets, and the silver sentences that paper-pair gets.
 
     context-joint draws its sentences from `silver` itself; paper-pair gets the same ones, and as
-    many of the listed names. `per_language` sentences are drawn, None for those of one pass.
-
-    Raises:
-        TrainingError: if there is nothing to draw.
+    many of the listed names. `per_language` sentences are drawn, None for those of one pass. Raises
+    TrainingError if there is nothing to draw.
     """
     steps = int(numbers["steps"])
     sentences = steps * JOINT_SCHEDULE.batch_size  # gone through, repeated ones counted again
@@ -132,8 +129,7 @@ def recipes_on(
 def read_gold_files(paths: Sequence[Path], limit: int | None) -> dict[str, list[GoldSentence]]:
     """Read at most `limit` sentences of each gold file, by its name without the suffix.
 
-    Raises:
-        CorpusError: if two files have one name, or one has no sentences or two of one id.
+    Raises CorpusError if two files have one name, or one has no sentences or two of one id.
     """
     found: dict[str, list[GoldSentence]] = {}
     for path in paths:
@@ -193,8 +189,7 @@ class AlignerBench:
     def prepare(self, rows: Sequence[ExperimentRow]) -> None:
         """Check that every row has an aligner, and the trained ones base and silver data.
 
-        Raises:
-            TrainingError, ModelError: if one is unknown or missing.
+        Raises TrainingError or ModelError if one is unknown or missing.
         """
         known = (EXACT, EFLOMAL, *TRAINED, *self.config.aligners)
         for row in rows:
@@ -260,7 +255,7 @@ class AlignerBench:
             self._train(row.preset, seed, folder, on_progress)
         record = parse_object((folder / "training.json").read_text("utf-8"), str(folder))
         sentences = sum(counts["sentences"] for counts in record["data"].values())
-        learned_from: Json = {row.preset: {"silver": sentences}}
+        learned_from = {row.preset: {"silver": sentences}}
         return self._load(row, str(folder)), learned_from, {row.preset: record["steps"]}
 
     def _load(self, row: ExperimentRow, name: str) -> Aligns:
@@ -307,11 +302,7 @@ class AlignerBench:
 
 
 def decoding_of(row: ExperimentRow) -> Decoding:
-    """Return the decoding that a row sets.
-
-    Raises:
-        TrainingError: at an unknown field.
-    """
+    """Return the decoding that a row sets; raises TrainingError at an unknown field."""
     try:
         return Decoding(**row.set)
     except TypeError as error:

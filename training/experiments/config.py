@@ -6,14 +6,27 @@ Paths are relative to the file, or begin with an environment variable that names
 
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, ConfigDict, StringConstraints
 
 from projection.errors import TrainingError
-from projection.io.json_fields import Fields
 from training.data.rows import LabelMap
-from training.experiments.definition import READERS, read_toml, record_of
+from training.experiments.definition import ONLY_FIELDS, read_toml, record_of
+
+
+def _listed(found: Any) -> Any:
+    """Accept a text for a list of one."""
+    return (
+        (found,) if isinstance(found, str) else tuple(found) if isinstance(found, list) else found
+    )
+
+
+Texts = Annotated[
+    tuple[Annotated[str, StringConstraints(min_length=1)], ...], BeforeValidator(_listed)
+]
 
 AS_WRITTEN = ("rename", "ignore")  # keys of tables and texts that hold no paths
 MODELS = ("aligners", "teacher", "aligner")
@@ -27,6 +40,7 @@ class Corpus:
     `limit` sentences are used, projected by these models (None: the bundled ones).
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ONLY_FIELDS
     name: str
     place: str | None = None
     source: str | None = None
@@ -50,13 +64,14 @@ class Language:
     on the share `reviews_held_out` of it (0: on `test`).
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ONLY_FIELDS
     lang: str
     corpora: Mapping[str, Corpus] = field(default_factory=dict)
     teachers: Mapping[str, Corpus] = field(default_factory=dict)
-    test: tuple[str, ...] = ()
-    dev: tuple[str, ...] = ()
-    unlabelled: tuple[str, ...] = ()
-    reviews: tuple[str, ...] = ()
+    test: Texts = ()
+    dev: Texts = ()
+    unlabelled: Texts = ()
+    reviews: Texts = ()
     reviews_held_out: float = 0.0
 
     def __post_init__(self) -> None:
@@ -68,14 +83,15 @@ class Language:
 class DataConfig:
     """What a file names; `rename` and `ignore` hold for all data, `projected` keeps projections."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = ONLY_FIELDS
     file: Path
-    english: tuple[str, ...] = ()
+    english: Texts = ()
     languages: Mapping[str, Language] = field(default_factory=dict)
     rename: Mapping[str, str] = field(default_factory=dict)
-    ignore: tuple[str, ...] = ()
+    ignore: Texts = ()
     projected: str = ""
-    silver: tuple[str, ...] = ()
-    gold: tuple[str, ...] = ()
+    silver: Texts = ()
+    gold: Texts = ()
     aligners: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -88,11 +104,7 @@ class DataConfig:
         return LabelMap(self.rename, self.ignore)
 
     def chosen(self, there: Collection[str], asked: Sequence[str], what: str) -> tuple[str, ...]:
-        """Return the names asked for, or all.
-
-        Raises:
-            TrainingError: if one is not there.
-        """
+        """Return the names asked for, or all; raises TrainingError if one is not there."""
         for name in asked:
             if name not in there:
                 fix = f"There are {', '.join(there)}"
@@ -103,12 +115,25 @@ class DataConfig:
 def read_config(path: Path) -> DataConfig:
     """Read a file.
 
-    Raises:
-        TrainingError: naming file and key, if it is not there, not TOML, or not valid.
+    Raises TrainingError, naming file and key, if it is not there, not TOML, or not valid.
     """
-    table = read_toml(path)
-    resolved = _resolved({"projected": "projected", **table.row}, "", table, path.parent)
-    return record_of(DataConfig, replace(table, row=resolved), file=path)
+    table = _resolved({"projected": "projected", **read_toml(path)}, "", path)
+    languages = table.get("languages")
+    for lang, language in languages.items() if isinstance(languages, dict) else ():
+        if isinstance(language, dict):  # else the validation refuses it
+            language["lang"] = lang
+            for kind in ("corpora", "teachers"):
+                if isinstance(named := language.get(kind), dict):
+                    language[kind] = {name: _corpus(name, each) for name, each in named.items()}
+    return record_of(DataConfig, {**table, "file": str(path)}, str(path))
+
+
+def _corpus(name: str, found: Any) -> Any:
+    """Return the fields of a `Corpus`: a text alone is its place, which is named `from`."""
+    row = {"from": found} if isinstance(found, str) else found
+    if not isinstance(row, dict):
+        return row
+    return {"name": name} | {"place" if k == "from" else k: value for k, value in row.items()}
 
 
 def files(places: Iterable[str]) -> list[Path]:
@@ -119,54 +144,25 @@ def files(places: Iterable[str]) -> list[Path]:
     return found
 
 
-def _languages(table: Fields, key: str) -> dict[str, Language]:
-    named = table.child(key)
-    return {lang: record_of(Language, named.child(lang), lang=lang) for lang in named.row}
-
-
-def _corpora(table: Fields, key: str) -> dict[str, Corpus]:
-    named, found = table.child(key), {}
-    for name, place in named.row.items():
-        row = {"from": place} if isinstance(place, str) else named.child(name).row
-        row = {"place" if key == "from" else key: value for key, value in row.items()}
-        where = f"{named.where}.{name}"
-        found[name] = record_of(Corpus, replace(named, row=row, where=where), name=name)
-    return found
-
-
-def _texts_by_name(table: Fields, key: str) -> dict[str, str]:
-    return {name: table.child(key).text(name) for name in table.child(key).row}
-
-
-READERS |= {
-    Mapping[str, Language]: _languages,
-    Mapping[str, Corpus]: _corpora,
-    Mapping[str, str]: _texts_by_name,
-}
-
-
-def _resolved(value: Any, key: str, table: Fields, folder: Path) -> Any:
-    """Return a value of the file with its paths resolved."""
+def _resolved(value: Any, key: str, file: Path) -> Any:
+    """Return a value of the file with its paths resolved; `key` is that of the text or table."""
     if isinstance(value, Mapping):
         return {
             name: each
             if name in AS_WRITTEN
-            else _resolved(each, key if key in MODELS else name, table, folder)
+            else _resolved(each, key if key in MODELS else name, file)
             for name, each in value.items()
         }
     if isinstance(value, list):
-        return [_resolved(each, key, table, folder) for each in value]
+        return [_resolved(each, key, file) for each in value]
     if not isinstance(value, str) or not value:
         return value
     if key in MODELS:  # a folder if it is there, else a name
-        return str(folder / value) if (folder / value).is_dir() else value
-    return _place(value, key, table, folder)
-
-
-def _place(text: str, key: str, table: Fields, folder: Path) -> str:
-    if not text.startswith("$"):
-        return str(folder / text)
-    name, _, rest = text.removeprefix("$").partition("/")
+        return str(file.parent / value) if (file.parent / value).is_dir() else value
+    if not value.startswith("$"):
+        return str(file.parent / value)
+    name, _, rest = value.removeprefix("$").partition("/")
     if not os.environ.get(name):
-        raise table.error(key, f"there is no variable {name}", f"Such as export {name}=data")
+        fix = f"Such as export {name}=data"
+        raise TrainingError(f"{file} {key}", f"there is no variable {name}", fix)
     return str(Path(os.environ[name]).absolute() / rest)

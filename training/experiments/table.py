@@ -34,8 +34,9 @@ def _page(results: Results) -> Iterator[str]:
     if results.published:
         yield "\n## Published elsewhere, not measured here\n"
         yield "Other encoders, other data, partly other test sets: not to be compared directly.\n"
-        published = [(p.system, p.column, p.test, f"{p.f1:g}", p.source) for p in results.published]
-        yield table(["system", "language", "test set", "F1", "source"], published)
+        keys = ("system", "column", "test", "f1", "source")
+        rows = [[each[key] for key in keys] for each in results.published]
+        yield table(["system", "language", "test set", "F1", "source"], rows)
     yield ""
 
 

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -51,11 +51,7 @@ class TaggerBench:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The corpora or teachers of all languages.
-
-        Raises:
-            TrainingError: if teachers are compared and there are none.
-        """
+        """The corpora or teachers of all languages; TrainingError if teachers are missing."""
         names = dict.fromkeys(name for data in self.data.values() for name in data.corpora)
         if self.experiment.reads is Reads.TEACHERS and not names:
             where = f"experiment {self.experiment.name}"
@@ -64,19 +60,14 @@ class TaggerBench:
         return tuple(names)
 
     def prepare(self, rows: Sequence[ExperimentRow]) -> None:
-        """Make the recipe of each row.
-
-        Raises:
-            TrainingError: at a change that no row can hold.
-        """
+        """Make the recipe of each row; raises TrainingError at a change that no row can hold."""
         changes = {**self.experiment.set, **self.options.set}
         self.presets = recipes(rows, replace(self.options, set=changes))
 
     def reason_against(self, row: ExperimentRow, column: str) -> str | None:
         """Return why the row cannot be run on these data; read what it needs.
 
-        Raises:
-            SpanferryError: if something cannot be read, or there is no test data.
+        Raises SpanferryError if something cannot be read, or there is no test data.
         """
         data = self.data[column]
         if row.corpus is not None and row.corpus not in data.corpora:
@@ -139,17 +130,13 @@ class LanguageData:
         on_progress: OnProgress,
     ) -> None:
         self.reads, self.config, self.lang, self.scored = reads, config, lang, scored
-        self.on_progress, self.labels, self.kept = (
-            on_progress,
-            config.labels,
-            Path(config.projected),
-        )
+        self.on_progress, self.labels = on_progress, config.labels
+        self.kept = Path(config.projected)
         self.language = language = config.languages[lang]
         self.corpora = language.teachers if reads is Reads.TEACHERS else language.corpora
         self._english = read_labelled(config.english, "en", self.labels)
         self._dev = read_labelled(language.dev, self.lang, self.labels)
         self._unlabelled = read_unlabelled(language.unlabelled, self.lang)
-        self._read: dict[str, Rows] = {}
 
     def training(self, row: ExperimentRow, seed: int) -> tuple[TrainingData, dict[str, int] | None]:
         """Return what a row learns from, and the counts of simulated reviews."""
@@ -159,39 +146,28 @@ class LanguageData:
         else:
             pseudo, reviewed, counts = self._pool[0].review(row.reviewed, row.order, seed)
         given = TrainingData(
-            english=self._english,
-            pseudo=pseudo,
-            reviewed=reviewed,
-            unlabelled=self._unlabelled,
-            dev=self._dev or None,
-            lang=self.lang,
+            self._english, pseudo, reviewed, self._unlabelled, self._dev or None, lang=self.lang
         )
         return given, counts
 
     def pseudo(self, row: ExperimentRow) -> Rows:
         """Return the pseudo-labelled sentences of the row's corpus, or of all.
 
-        Raises:
-            TrainingError: if there is no corpus.
+        Raises TrainingError if there is no corpus.
         """
         if not self.corpora:
             where = f"{self.config.file} languages.{self.lang} corpora"
             raise TrainingError(where, "none is named", 'Such as news = "runs/news-de"')
         names = [*self.corpora] if row.corpus is None else [row.corpus]
-        for name in names:
-            if name not in self._read:
-                self._read[name] = read_pseudo(
-                    self.corpora[name], self.lang, self.labels, self.kept, self.on_progress
-                )
-        return Rows.joined(*(self._read[name] for name in names))
+        return Rows.joined(*map(self._corpus, names))
+
+    @cache  # noqa: B019  as long as the experiment runs
+    def _corpus(self, name: str) -> Rows:
+        return read_pseudo(self.corpora[name], self.lang, self.labels, self.kept, self.on_progress)
 
     @cached_property
     def test(self) -> Rows:
-        """What rows are scored on.
-
-        Raises:
-            TrainingError: if there is nothing.
-        """
+        """What rows are scored on; TrainingError if there is nothing."""
         found = self._pool[1] if self.reads is Reads.REVIEWS else Rows()
         found = found or read_labelled(self.language.test, self.lang, self.labels)
         if not found:
@@ -208,10 +184,7 @@ def recipes(rows: Sequence[ExperimentRow], options: ExperimentOptions) -> dict[s
     """Return the recipe of each row by its name, with the numbers that are asked for.
 
     A base that is not the recipe's gets the learning rate that suits its width, unless one is
-    asked for.
-
-    Raises:
-        TrainingError: at a change that no row can hold.
+    asked for. Raises TrainingError at a change that no row can hold.
     """
     presets = {row.name: preset_named(row.preset) for row in rows}
     last = [preset.stages[-1] for preset in presets.values()]

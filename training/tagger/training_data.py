@@ -80,9 +80,7 @@ def read_training_data(
         lexicon: files for `word_translation.read_translations`.
         lang: the language of plain text. None: that of `data`.
 
-    Raises:
-        CorpusError, RunError: if something cannot be read.
-        TrainingError: the same, or if all of `data` is left out.
+    Raises CorpusError or RunError if something cannot be read; TrainingError if all is left out.
     """
     runs = [path for path in data if is_run(path)]
     others = [path for path in data if path not in runs]
@@ -147,10 +145,8 @@ def _dev(
 def hold_out(rows: Rows, share: float) -> tuple[Rows, Rows]:
     """Part sentences by a hash of their tokens: those to learn from, and about `share` of all.
 
-    A sentence stays on its side when others are added, and equal sentences are on one side.
-
-    Raises:
-        TrainingError: if `share` is no share, or nothing is left on one side.
+    A sentence stays on its side when others are added, and equal sentences are on one side. Raises
+    TrainingError if `share` is no share, or nothing is left on one side.
     """
 
     def is_held_out(row: Row) -> bool:

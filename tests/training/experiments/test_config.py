@@ -80,14 +80,18 @@ class TestConfig:
             pytest.param("english = 'a'", "names no language", id="no language"),
             pytest.param("[langs.de]", "langs: no such key", id="unknown table"),
             pytest.param(
-                "[languages.de]\ntests = 'a'", "languages.de tests: no such key", id="unknown key"
+                "[languages.de]\ntests = 'a'",
+                r"languages\.de\.tests: no such key",
+                id="unknown key",
             ),
-            pytest.param("languages = 3", "3 where an object should be", id="no table"),
-            pytest.param("english = 3\n[languages.de]", "neither a text nor", id="no text"),
-            pytest.param("english = ['']\n[languages.de]", "neither a text nor", id="empty text"),
+            pytest.param("languages = 3", "languages: 3: Input should be an object", id="no table"),
+            pytest.param(
+                "english = 3\n[languages.de]", "english: 3: Input should be", id="no text"
+            ),
+            pytest.param("english = ['']\n[languages.de]", "at least 1 character", id="empty text"),
             pytest.param(
                 "[languages.de.corpora]\na = {source = 'x'}",
-                "languages.de.corpora.a: needs source and target, or from",
+                r"languages\.de\.corpora\.a: needs source and target, or from",
                 id="half a pair",
             ),
             pytest.param(
@@ -105,11 +109,13 @@ class TestConfig:
             ),
             pytest.param(
                 "[languages.de]\nreviews_held_out = true",
-                "True where a number should be",
+                "reviews_held_out: True: Input should be a valid number",
                 id="no number",
             ),
             pytest.param(
-                "rename = {A = 3}\n[languages.de]", "A: 3 where text should be", id="no new name"
+                "rename = {A = 3}\n[languages.de]",
+                r"rename\.A: 3: Input should be a valid string",
+                id="no new name",
             ),
         ],
     )
