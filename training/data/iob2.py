@@ -103,9 +103,7 @@ def encode(text: str, entities: Iterable[Entity], lang: str) -> Encoded:
     return Encoded(tokens, tuple(tags), tuple(misfits), tuple(owners))
 
 
-def _precedence(
-    placed: tuple[Entity, tuple[int, int] | None],
-) -> tuple[int, float, int, Span, str]:
+def _precedence(placed: tuple[Entity, tuple[int, int] | None]) -> tuple[int, float, int, Span, str]:
     entity, touched = placed
     words = touched[1] - touched[0] if touched else 0
     score = 1.0 if entity.score is None else entity.score

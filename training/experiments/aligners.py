@@ -21,7 +21,6 @@ from projection.aligners.loading import load_aligner
 from projection.errors import CorpusError, TrainingError
 from projection.evaluation.report import evaluate_aligner
 from projection.io.files import parse_object
-from projection.io.folders import content_hash
 from projection.io.gold import GoldSentence, read_gold
 from projection.io.records_json import Json
 from projection.models import bundled
@@ -42,7 +41,7 @@ from training.aligner.silver import (
 )
 from training.experiments.config import DataConfig, files
 from training.experiments.definition import Experiment, ExperimentOptions, ExperimentRow
-from training.tagger.finetune import counted
+from training.tagger.finetune import counted, identity_of
 from training.trainer.settings import (
     JOINT_SCHEDULE,
     PUBLISHED_ALIGNER,
@@ -222,7 +221,7 @@ class AlignerBench:
         elif row.preset == EFLOMAL:
             made_of = [self._silver_hash, self.numbers["eflomal_sentences"], seed]
         elif row.preset in self.config.aligners:
-            made_of = _identity(self.config.aligners[row.preset])
+            made_of = identity_of(self.config.aligners[row.preset], "aligner")
         return [row.preset, dict(row.set), made_of, _hash(self.gold[column])]
 
     def run(self, row: ExperimentRow, column: str, seed: int, on_progress: OnProgress) -> Json:
@@ -264,7 +263,7 @@ class AlignerBench:
 
     def _folder(self, preset: str, seed: int) -> Path:
         """Return the folder of a model, named by everything that shapes it."""
-        base, numbers = _identity(self.options.base or ""), self.numbers
+        base, numbers = identity_of(self.options.base or "", "aligner"), self.numbers
         shaped_by = [base, numbers["steps"], numbers["pair_learning_rate"]]
         shaped_by += [self.options.sentences, seed, self._silver_hash]
         return self.models / f"{preset}-{_hash(shaped_by)}"
@@ -308,12 +307,6 @@ def decoding_of(row: ExperimentRow) -> Decoding:
     except TypeError as error:
         fix = f"Fields are {', '.join(each.name for each in fields(Decoding))}"
         raise TrainingError(f"row {row.name} set", str(error), fix) from error
-
-
-def _identity(name: str) -> str:
-    """Return the hash of a model's folder, or its name on the hub."""
-    folder = Path(bundled.resolve(name, "aligner"))
-    return content_hash(folder) if folder.is_dir() else name
 
 
 def _hash(value: object) -> str:

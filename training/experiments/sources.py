@@ -7,8 +7,6 @@ from pathlib import Path
 
 from projection.errors import TrainingError
 from projection.io.corpus import read_moses
-from projection.io.folders import content_hash
-from projection.models.bundled import resolve
 from projection.pipeline.conflicts import CHECKS, Policy
 from projection.pipeline.projector import Projector
 from projection.pipeline.run import project_corpus
@@ -16,7 +14,7 @@ from projection.records import ParallelSentence
 from training.data.pseudo_labels import read_projected, read_tagged, read_text
 from training.data.rows import LabelMap, Rows
 from training.experiments.config import Corpus
-from training.tagger.finetune import counted
+from training.tagger.finetune import counted, identity_of
 from training.trainer.trainer import OnProgress
 
 
@@ -63,10 +61,9 @@ def read_pseudo(
 def run_of(corpus: Corpus, lang: str, kept: Path) -> Path:
     """Return the run folder of a corpus, named by a hash of its text and the models."""
     files = [Path(name) for name in (corpus.place, corpus.source, corpus.target) if name]
-    models = (resolve(corpus.teacher, "teacher"), resolve(corpus.aligner, "aligner"))
     made_of = [
         [sha256(file.read_bytes()).hexdigest() if file.is_file() else str(file) for file in files],
-        [content_hash(Path(each)) if Path(each).is_dir() else str(each) for each in models],
+        [identity_of(corpus.teacher, "teacher"), identity_of(corpus.aligner, "aligner")],
         corpus.limit,
     ]
     stamp = sha256(json.dumps(made_of).encode()).hexdigest()[:8]

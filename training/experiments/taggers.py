@@ -16,10 +16,10 @@ from training.experiments.definition import Experiment, ExperimentOptions, Exper
 from training.experiments.reviewing import ReviewPool, read_pool
 from training.experiments.sources import read_labelled, read_pseudo, read_unlabelled
 from training.tagger.presets import (
-    ALL,
     OF_THE_LAST_STAGE,
     Part,
     Preset,
+    Use,
     changed,
     concerns,
     preset_named,
@@ -74,8 +74,8 @@ class TaggerBench:
             return f"{column} has no {row.corpus}"
         if row.sentences is not None:
             uses = [use for stage in self.presets[row.name].stages for use in stage.uses]
-            draws = [use.draw for use in uses if use.part is Part.PSEUDO]
-            found = drawn(data.pseudo(row).rows, draws[0] if draws else ALL, 0)
+            drawing = [use for use in uses if use.part is Part.PSEUDO] or [Use(Part.PSEUDO)]
+            found = drawn(data.pseudo(row).rows, drawing[0], 0)
             if len(found) < row.sentences:
                 return f"the data give only {len(found):,} sentences"
         data.training(row, 0)

@@ -12,9 +12,15 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from projection.errors import ModelError, TrainingError
 from projection.io.files import write_json
-from projection.io.folders import is_main_process, move_into_place, wait_for, work_folder
+from projection.io.folders import (
+    content_hash,
+    is_main_process,
+    move_into_place,
+    wait_for,
+    work_folder,
+)
 from projection.io.records_json import Json
-from projection.models.bundled import resolve
+from projection.models.bundled import Bundled, resolve
 from projection.models.checkpoints import longest_input, quiet, version_of
 from projection.models.windows import Piece, pieces
 from training.data.iob2 import labels_of
@@ -190,6 +196,12 @@ def freeze_lower_layers(model: PreTrainedModel, n: int, *, embeddings: bool = Tr
         frozen += [part for name, part in parts if name.startswith(("embed", "wte", "wpe"))]
     for part in frozen:
         part.requires_grad_(False)
+
+
+def identity_of(name: str | None, kind: Bundled) -> str:
+    """Return the hash of a model's folder, or its name on the hub; None is the bundled `kind`."""
+    folder = resolve(name, kind)
+    return content_hash(Path(folder)) if Path(folder).is_dir() else str(folder)
 
 
 def counted(on_progress: OnProgress, what: str, total: int) -> Callable[[int], None]:

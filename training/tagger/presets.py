@@ -6,7 +6,7 @@ unless a comment says "ours".
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -29,45 +29,32 @@ class Part(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
-    """Which sentences of a part are used.
+class Use:
+    """How a stage uses a part of the data.
 
-    At most `sentences`, as many of each corpus if `equal_corpora` (or all it has). At most the
-    share `nameless` of each corpus is without entities. Sentences with a margin score below
-    `least_margin` are left out; those without a score stay.
+    At most `sentences` are drawn, as many of each corpus if `equal_corpora` (or all it has). At
+    most the share `nameless` of each corpus is without entities. Sentences with a margin score
+    below `least_margin` are left out; those without a score stay.
+
+    Words have this `weight` and `doubt` (`trainer.losses`). With `confidence`, the weight of a word
+    in an entity is multiplied by the probability of the entity. An `optional` part may be missing.
     """
 
+    part: Part
     sentences: int | None = None
     equal_corpora: bool = False
     nameless: float | None = None
     least_margin: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.sentences is not None and self.sentences < 0:
-            raise TrainingError("settings sentences", f"{self.sentences} is below 0")
-        if self.nameless is not None and not 0 <= self.nameless < 1:
-            raise TrainingError("settings nameless", f"{self.nameless} is not a share below 1")
-
-
-ALL = Draw()
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """A part of the data in a stage, with `weight` and `doubt` of its words (`trainer.losses`).
-
-    With `confidence`, the weight of a word in an entity is multiplied by the probability of the
-    entity. An `optional` part may be missing.
-    """
-
-    part: Part
-    draw: Draw = ALL
     weight: float = 1.0
     doubt: float = 1.0
     confidence: bool = False
     optional: bool = False
 
     def __post_init__(self) -> None:
+        if self.sentences is not None and self.sentences < 0:
+            raise TrainingError("settings sentences", f"{self.sentences} is below 0")
+        if self.nameless is not None and not 0 <= self.nameless < 1:
+            raise TrainingError("settings nameless", f"{self.nameless} is not a share below 1")
         if not self.weight > 0:
             fix = "To leave a part out, draw no sentence of it: PART.sentences=0"
             raise TrainingError("settings weight", f"{self.weight} is not above 0", fix)
@@ -119,10 +106,9 @@ _LI_TARGET = replace(_LI_ENGLISH, loss=LossName.RW, gamma=4.0, epochs=1)
 
 # About 40,000 sentences, as many of each corpus, the same share of them without entities; of
 # WikiMatrix only margin scores from 1.05 on. Ours: that share is CoNLL-2003 English's, 21 %.
-_LI_DRAW = Draw(sentences=40_000, equal_corpora=True, nameless=0.21, least_margin=1.05)
+_LI_USE = Use(Part.PSEUDO, sentences=40_000, equal_corpora=True, nameless=0.21, least_margin=1.05)
 
 _ENGLISH = Use(Part.ENGLISH)
-_LI_USE = Use(Part.PSEUDO, draw=_LI_DRAW)
 
 
 _LI_ENGLISH_STAGE = Stage("english", (_ENGLISH,), _LI_ENGLISH)
@@ -163,7 +149,7 @@ _OURS_ENGLISH = replace(_OURS, loss=LossName.FOCAL, gamma=2.0, epochs=5)
 _PLAIN = FineTune(
     loss=LossName.CE, epochs=3, batch_size=16, learning_rate=5e-5, warmup=0.1, max_length=256
 )
-_PROJECTED = Use(Part.PSEUDO, draw=Draw(nameless=0.21), confidence=True, optional=True)
+_PROJECTED = Use(Part.PSEUDO, nameless=0.21, confidence=True, optional=True)
 # Doubts count where another loss is set: cross entropy has none.
 _TRANSLATED = Use(Part.TRANSLATED, doubt=0.0, optional=True)
 _TRUSTED = Use(Part.REVIEWED, weight=2.0, doubt=0.0, optional=True)
@@ -184,11 +170,7 @@ _PRESETS = (
     # The ablation of Li et al.; its "sequential RW" is the whole recipe.
     _li("-sequential-rw", *_LI_SEQUENTIAL_RW),
     _li("-zero-transfer", _LI_ENGLISH_STAGE),
-    _li(
-        "-sequential-ce",
-        _LI_ENGLISH_STAGE,
-        _li_target(LossName.CE, _LI_USE, start="english"),
-    ),
+    _li("-sequential-ce", _LI_ENGLISH_STAGE, _li_target(LossName.CE, _LI_USE, start="english")),
     _li("-skip-english", _li_target(LossName.RW, _LI_USE)),
     _li("-mixed-ce", _li_target(LossName.CE, _ENGLISH, _LI_USE)),
     _li("-mixed-rw", _li_target(LossName.RW, _ENGLISH, _LI_USE)),
@@ -318,15 +300,12 @@ def _used(preset: Preset, key: str, change: dict[str, Any]) -> Preset:
         what = f"no part {part} is used" if part else "of which part of the data"
         raise TrainingError(f"--set {key}", what, f"There are {', '.join(parts)}")
 
-    def used(use: Use) -> Use:
-        if use.part != part:
-            return use
-        if change.keys() <= {each.name for each in fields(Draw)}:
-            return replace(use, draw=replace(use.draw, **change))
-        return replace(use, **change)
-
-    stages = (replace(stage, uses=tuple(map(used, stage.uses))) for stage in preset.stages)
-    return replace(preset, stages=tuple(stages))
+    changed_uses = (
+        tuple(replace(use, **change) if use.part == part else use for use in stage.uses)
+        for stage in preset.stages
+    )
+    stages = zip(preset.stages, changed_uses, strict=True)
+    return replace(preset, stages=tuple(replace(stage, uses=uses) for stage, uses in stages))
 
 
 def _check_change(preset: Preset, key: str, stage: str, field: str) -> None:

@@ -25,7 +25,7 @@ from training.data.rows import Row, Rows
 from training.evaluation.tagging_scores import TaggingScores
 from training.tagger.distill import TEACHING, answers_of, taught
 from training.tagger.features import Example, example_of
-from training.tagger.finetune import Material, counted, learn, scores_of
+from training.tagger.finetune import Material, counted, identity_of, learn, scores_of
 from training.tagger.presets import BASE, Part, Preset, Stage, Use, preset_named
 from training.tagger.sampling import drawn
 from training.tagger.training_data import TrainingData
@@ -137,7 +137,7 @@ def plan_of(preset: Preset, data: TrainingData) -> dict[str, Any]:
     """Return a recipe and its data as JSON: equal plans with equal seeds train equal models."""
     words = data.translations
     return {
-        "preset": asdict(preset) | {"base": _identity(preset.base)},
+        "preset": asdict(preset) | {"base": identity_of(preset.base, "tagger")},
         "data": {p: each.fingerprint if each else None for p, each in data.parts.items()},
         "lang": data.lang,
         "translations": content_hash(bundled.path("aligner"))
@@ -181,7 +181,7 @@ class _Course:
         self.tracking, self.on_progress = tracking, on_progress
         self.tags = data.tags
         self.models: dict[str, Path] = {}
-        self.keys = {BASE: _identity(preset.base)}
+        self.keys = {BASE: identity_of(preset.base, "tagger")}
         given = (Part.ENGLISH, Part.PSEUDO, Part.REVIEWED, Part.UNLABELLED)
         self.given = {p: [row for row in getattr(data, p) if row.tokens] for p in given}
         if not self.given[Part.UNLABELLED]:
@@ -231,7 +231,7 @@ class _Course:
     def _train(self, stage: Stage) -> tuple[Json, Json]:
         """Return the record of the stage's model, and what it learned from."""
         start = self._start_of(stage)
-        chosen = {use: drawn(self._part(use.part), use.draw, self.seed) for use in stage.uses}
+        chosen = {use: drawn(self._part(use.part), use, self.seed) for use in stage.uses}
         if not any(chosen.values()):
             found = sum(len(self._part(use.part)) for use in stage.uses)
             raise TrainingError(
@@ -330,9 +330,3 @@ def _example(row: Row, use: Use) -> Example:
     if sure or use.weight != 1:
         weights = [use.weight * p for p in sure or (1.0,) * len(row.tokens)]
     return example_of(row, weights=weights, doubt=None if use.doubt == 1 else use.doubt)
-
-
-def _identity(base: str) -> str:
-    """Return a model's name on the hub, or the hash of its folder."""
-    folder = Path(bundled.resolve(base, "tagger"))
-    return content_hash(folder) if folder.is_dir() else base

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from projection.errors import TrainingError
 from training.data.rows import NO_ROWS, Row, Rows
 from training.evaluation.tagging_scores import evaluate
-from training.tagger.presets import PRESETS, Draw, Part, Preset, Stage, Use, changed
+from training.tagger.presets import PRESETS, Part, Preset, Stage, Use, changed
 from training.tagger.recipe_runner import Trained, plan_of, train_preset
 from training.tagger.seeds import Seeds, SeedSpread, train_seeds
 from training.tagger.training_data import TrainingData
@@ -315,7 +315,7 @@ class TestWhatIsLearned:
     def test_what_is_drawn_is_recorded(
         self, base: Base, data: TrainingData, tmp_path: Path
     ) -> None:
-        use = Use(Part.PSEUDO, Draw(sentences=11, equal_corpora=True))
+        use = Use(Part.PSEUDO, sentences=11, equal_corpora=True)
         preset = self.one_stage(base("bert"), use, Use(Part.REVIEWED))
         trained = train_preset(preset, data, tmp_path / "model")
         assert trained.record["stages"][0]["learned_from"] == {"pseudo": 11, "reviewed": 20}
