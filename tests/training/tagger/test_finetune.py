@@ -294,39 +294,6 @@ def test_byte_level_words_are_read_as_in_running_text(made_data: Data, tmp_path:
     assert words[1:-1] == ["Ġdas", "Ġhaus"]
 
 
-class TestHead:
-    @pytest.fixture
-    def trained(self, base: Base, made_data: Data, tmp_path: Path) -> Path:
-        fine_tune(made_data(40, 1), replace(QUICK, base=str(base("bert"))), tmp_path / "trained")
-        return tmp_path / "trained"
-
-    def test_tags_of_the_base_are_kept_by_name(self, trained: Path, tmp_path: Path) -> None:
-        """A learning rate next to nothing shows where training began."""
-        data = Rows.of([Row("1", ("Kumoku", "und", "Babado"), ("B-LOC", "O", "B-EVT"))])
-        settings = replace(QUICK, base=str(trained), learning_rate=1e-12)
-        result = fine_tune(data, settings, tmp_path / "next")
-        assert result["head"]["kept"] == ["O", "B-LOC", "I-LOC"]
-        assert result["head"]["new"] == ["B-EVT", "I-EVT"]
-        assert result["head"]["dropped"] == ["B-ORG", "I-ORG", "B-PER", "I-PER"]
-        old, new = (
-            AutoModelForTokenClassification.from_pretrained(path)
-            for path in (trained, tmp_path / "next")
-        )
-        for tag in result["head"]["kept"]:
-            torch.testing.assert_close(
-                new.classifier.weight[new.config.label2id[tag]],
-                old.classifier.weight[old.config.label2id[tag]],
-            )
-        assert [*new.config.id2label.values()] == ["O", "B-EVT", "I-EVT", "B-LOC", "I-LOC"]
-
-    def test_an_encoder_without_a_head_gets_a_new_one(
-        self, base: Base, made_data: Data, tmp_path: Path
-    ) -> None:
-        settings = replace(QUICK, base=str(base("electra")))
-        result = fine_tune(made_data(8, 1), settings, tmp_path / "model")
-        assert result["head"]["kept"] == []
-
-
 class TestFreezing:
     @pytest.mark.parametrize("kind", KINDS)
     def test_frozen_layers_stay_the_same_bit_by_bit_and_the_others_do_not(
