@@ -121,11 +121,6 @@ class Results:
                 found.append(SeedComparison(cell.column, cell.row.name, difference, interval))
         return found
 
-    def best(self, column: str) -> float:
-        """Return the best mean F1 of a column, without the rows that stand apart."""
-        cells = (c for c in self.cells if c.column == column and not c.row.apart)
-        return max((cell.spread().mean for cell in cells), default=0.0)
-
     def to_json(self) -> Json:
         """Convert to JSON, with `measured` and `published` scores apart."""
         return {

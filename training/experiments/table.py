@@ -64,7 +64,9 @@ def _shown(results: Results, cell: Cell | None, *, in_full: bool) -> str:
     if not in_full:
         return f1
     precision, recall = (100 * cell.spread(each).mean for each in ("precision", "recall"))
-    is_best = not cell.row.apart and cell.spread().mean == results.best(cell.column)
+    rivals = (c for c in results.cells if c.column == cell.column and not c.row.apart)
+    best = max((rival.spread().mean for rival in rivals), default=None)
+    is_best = not cell.row.apart and cell.spread().mean == best
     return f"{f'**{f1}**' if is_best else f1} ({precision:.2f} / {recall:.2f})"
 
 
