@@ -45,8 +45,8 @@ class ExperimentRow:
     aligner that the data name. `set` has changes for `presets.changed`, or fields of a `Decoding`.
     `corpus` is the one corpus (or teacher) to learn from, None for all. `sentences` pseudo-labelled
     sentences are drawn, None for as many as in all rows. The share `reviewed` is corrected before
-    training. `x` is the place on the axis; a plot joins the rows of one `series`. A row that is
-    `apart` is never marked as the best.
+    training. `x` is the place on the axis; a plot gives the rows of one `series` one colour. A row
+    that is `apart` is never marked as the best.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ONLY_FIELDS

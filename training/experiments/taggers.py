@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -118,22 +118,21 @@ class TaggerBench:
                 shutil.rmtree(folder)
 
 
+@dataclass(eq=False)
 class LanguageData:
     """The data of a language; pseudo-labels, reviews and test are read when they are needed."""
 
-    def __init__(
-        self,
-        reads: Reads,
-        config: DataConfig,
-        lang: str,
-        scored: int | None,
-        on_progress: OnProgress,
-    ) -> None:
-        self.reads, self.config, self.lang, self.scored = reads, config, lang, scored
-        self.on_progress, self.labels = on_progress, config.labels
-        self.kept = Path(config.projected)
-        self.language = language = config.languages[lang]
-        self.corpora = language.teachers if reads is Reads.TEACHERS else language.corpora
+    reads: Reads
+    config: DataConfig
+    lang: str
+    scored: int | None
+    on_progress: OnProgress
+
+    def __post_init__(self) -> None:
+        config = self.config
+        self.labels, self.kept = config.labels, Path(config.projected)
+        self.language = language = config.languages[self.lang]
+        self.corpora = language.teachers if self.reads is Reads.TEACHERS else language.corpora
         self._english = read_labelled(config.english, "en", self.labels)
         self._dev = read_labelled(language.dev, self.lang, self.labels)
         self._unlabelled = read_unlabelled(language.unlabelled, self.lang)

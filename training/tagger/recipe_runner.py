@@ -8,9 +8,9 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -113,7 +113,7 @@ def train_preset(
     preset = preset_named(preset) if isinstance(preset, str) else preset
     folder = stages or out.parent / f".{out.name}.stages"
     folder.mkdir(parents=True, exist_ok=True)
-    course = _Course(preset, data, folder, seed=seed, tracking=tracking, on_progress=on_progress)
+    course = _Course(preset, data, folder, seed, tracking, on_progress)
     record, scores = course.run(), None
     if is_main_process():
         model = course.models[preset.stages[-1].name]
@@ -164,26 +164,22 @@ def _stages_section(record: Json) -> str:
     return f"\n## Recipe `{record['preset']}`\n\n{table(head, rows)}\n"
 
 
+@dataclass
 class _Course:
     """The stages of a preset on some data, with the models they have made so far."""
 
-    def __init__(
-        self,
-        preset: Preset,
-        data: TrainingData,
-        folder: Path,
-        *,
-        seed: int,
-        tracking: Tracking,
-        on_progress: OnProgress,
-    ) -> None:
-        self.preset, self.data, self.folder, self.seed = preset, data, folder, seed
-        self.tracking, self.on_progress = tracking, on_progress
-        self.tags = data.tags
-        self.models: dict[str, Path] = {}
-        self.keys = {BASE: identity_of(preset.base, "tagger")}
+    preset: Preset
+    data: TrainingData
+    folder: Path
+    seed: int
+    tracking: Tracking
+    on_progress: OnProgress
+
+    def __post_init__(self) -> None:
+        self.tags, self.models = self.data.tags, dict[str, Path]()
+        self.keys = {BASE: identity_of(self.preset.base, "tagger")}
         given = (Part.ENGLISH, Part.PSEUDO, Part.REVIEWED, Part.UNLABELLED)
-        self.given = {p: [row for row in getattr(data, p) if row.tokens] for p in given}
+        self.given = {p: [row for row in getattr(self.data, p) if row.tokens] for p in given}
         if not self.given[Part.UNLABELLED]:
             self.given[Part.UNLABELLED] = self.given[Part.PSEUDO] + self.given[Part.REVIEWED]
 
@@ -251,7 +247,10 @@ class _Course:
         key = hashlib.sha256(json.dumps(shaped_by).encode()).hexdigest()[:12]
         model = self.folder / f"{stage.name}-{key}"
         base = self.preset.base if start == BASE else str(self.models[start])
-        with self._alone(model):
+        # Other trainings may share the folder.
+        path, others = self.folder / f".{model.name}.lock", f"another process that trains {model}"
+        with locked(path, others) if is_main_process() else nullcontext():
+            loop.wait_for_everyone()
             if not model.exists():
                 answers = self.folder / f"{model.name}.answers"
                 material = Material(self._examples(stage, chosen, answers), self.tags, learned, dev)
@@ -268,14 +267,6 @@ class _Course:
         record = parse_object((model / RECORD).read_text("utf-8"), str(model / RECORD))
         counts = {use.part.value: len(found) for use, found in chosen.items() if found}
         return record, {"start": start, "teachers": [*stage.teachers], "learned_from": counts}
-
-    @contextmanager
-    def _alone(self, model: Path) -> Iterator[None]:
-        """Lock the model of a stage against other trainings that share the folder."""
-        path, others = self.folder / f".{model.name}.lock", f"another process that trains {model}"
-        with locked(path, others) if is_main_process() else nullcontext():
-            loop.wait_for_everyone()
-            yield
 
     def _start_of(self, stage: Stage) -> str:
         """Return the stage it starts from; if that was left out, what that starts from."""
