@@ -58,17 +58,14 @@ def example_of(
     """
     parted = [in_words([t], [tag], row.lang) for t, tag in zip(row.tokens, row.tags, strict=True)]
     words = [*chain.from_iterable(parted)]
+    if weights is not None:
+        weights = [w for w, parts in zip(weights, parted, strict=True) for _ in parts]
     return Example(
         words=tuple(word for word, _ in words),
         tags=tuple(tag for _, tag in words),
-        weights=None if weights is None else _spread(weights, parted),
+        weights=None if weights is None else tuple(weights),
         doubts=None if doubt is None else (doubt,) * len(words),
     )
-
-
-def _spread(weights: Sequence[float], parted: Sequence[Sequence[object]]) -> tuple[float, ...]:
-    pairs = zip(weights, parted, strict=True)
-    return tuple(weight for weight, words in pairs for _ in words)
 
 
 def features_of(
