@@ -21,7 +21,7 @@ class Share:
     @property
     def interval(self) -> tuple[float, float] | None:
         """The 95 % interval of the fraction (Wilson 1927), if cases are independent."""
-        return wilson(self.part / self.whole, self.whole) if self.whole else None
+        return wilson(self.part, self.whole) if self.whole else None
 
     def to_json(self) -> Json:
         """Counts, fraction and interval."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from projection.errors import TrainingError
 from projection.records import Entity, Provenance, ReviewedSentence, ReviewStatus, Span
@@ -26,7 +27,7 @@ class AdjudicationPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """A sentence whose annotators disagree; `differs` is a text that says who has what.
+    """A sentence whose annotators disagree, and a text that says who has what.
 
     If not `settled` the policy had no answer, and the latest decision holds.
     """
@@ -39,8 +40,7 @@ class Disagreement:
     settled: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Adjudicated:
+class Adjudicated(NamedTuple):
     """One review a sentence, in the order sentences first appear, and the disagreements."""
 
     sentences: tuple[ReviewedSentence, ...]
@@ -62,14 +62,9 @@ def adjudicate(
     if more than half of those who found it usable have it. At half the latest of them decides, and
     `notes` say so. If nobody has the result, `annotator` joins all with `+`.
 
-    Args:
-        reviewed: in any order, any number a sentence.
-        policy: which decision holds.
-        reviewer: the annotator whose decisions hold; for the policy `reviewer` only.
-
-    Raises:
-        TrainingError: if a reviewer is missing, needless, or has decided nothing though there is
-            something to decide; or if a time cannot be read.
+    `reviewer`, the annotator whose decisions hold, is for the policy `reviewer` only. Raises
+    TrainingError if a reviewer is missing, needless, or has decided nothing though there is
+    something to decide; or if a time cannot be read.
     """
     if (reviewer is None) is (policy is AdjudicationPolicy.REVIEWER):
         raise TrainingError(
@@ -83,12 +78,17 @@ def adjudicate(
     for group in by_sentence(reviewed):
         voices = opinions(group)
         everybody.update(voice.annotator for voice in voices)
-        if len({_position(voice) for voice in voices}) <= 1:
+        # What is compared between annotators; None is unusable.
+        if len({marks_of(v.entities) if v.usable else None for v in voices}) <= 1:
             sentences.append(max(group, key=_decisiveness))
             continue
         answer, settled = _settle(voices, policy, reviewer)
         sentences.append(answer)
-        disagreements.append(_disagreement(voices, settled=settled))
+        by_name = sorted(voices, key=lambda voice: voice.annotator)
+        names = tuple(voice.annotator for voice in by_name)
+        pair, differs = answer.sentence, " | ".join(_differences(by_name))
+        task = voices[0].task_id
+        disagreements.append(Disagreement(pair.id, pair.origin, task, names, differs, settled))
     if reviewer is not None and disagreements and reviewer not in everybody:
         raise TrainingError(
             f"reviewer {reviewer!r}",
@@ -136,11 +136,6 @@ def decisions(reviewed: Iterable[ReviewedSentence]) -> list[ReviewedSentence]:
 def marks_of(entities: Iterable[Entity] | None) -> frozenset[Mark]:
     """Return spans and labels, without scores."""
     return frozenset((entity.span, entity.label) for entity in entities or ())
-
-
-def _position(voice: ReviewedSentence) -> frozenset[Mark] | None:
-    """Return what is compared between annotators; None: unusable."""
-    return marks_of(voice.entities) if voice.usable else None
 
 
 def _settle(
@@ -213,19 +208,6 @@ def _noted(review: ReviewedSentence, note: str) -> ReviewedSentence:
     return replace(review, notes=(*review.notes, note))
 
 
-def _disagreement(voices: Sequence[ReviewedSentence], *, settled: bool) -> Disagreement:
-    pair = voices[0].sentence
-    by_name = sorted(voices, key=lambda voice: voice.annotator)
-    return Disagreement(
-        sentence_id=pair.id,
-        origin=pair.origin,
-        task_id=voices[0].task_id,
-        annotators=tuple(voice.annotator for voice in by_name),
-        differs=" | ".join(_differences(by_name)),
-        settled=settled,
-    )
-
-
 def _differences(voices: Sequence[ReviewedSentence]) -> Iterator[str]:
     """Yield for every place where annotators differ a text of who has what."""
     if len({voice.usable for voice in voices}) == 2:
@@ -233,10 +215,8 @@ def _differences(voices: Sequence[ReviewedSentence]) -> Iterator[str]:
     usable = [voice for voice in voices if voice.usable]
     text = voices[0].sentence.target
     marked = [marks_of(voice.entities) for voice in usable]
-    disputed = frozenset[Mark]().union(*marked) - frozenset[Mark].intersection(
-        *marked or [frozenset()]
-    )
-    for place in _places(disputed):
+    shared = frozenset[Mark].intersection(*marked or [frozenset()])
+    for place in _places(frozenset[Mark]().union(*marked) - shared):
         yield _who_has(
             (voice.annotator, ", ".join(_shown(m, text) for m in place if m in marks) or "nothing")
             for voice, marks in zip(usable, marked, strict=True)
@@ -272,19 +252,16 @@ def _shown(mark: Mark, text: str) -> str:
 
 def _decisiveness(review: ReviewedSentence) -> tuple[int, datetime, int, str]:
     """Sort key of the reviews of a sentence: the highest is the decision that holds."""
-    if review.judged or review.status is ReviewStatus.UNUSABLE:
-        rank = 2
-    else:
-        # Who looked and left it undecided still outweighs a machine that nobody looked at.
-        rank = int(review.status is ReviewStatus.SKIPPED)
+    is_decision = review.judged or review.status is ReviewStatus.UNUSABLE
+    # Who looked and left it undecided still outweighs a machine that nobody looked at.
+    rank = 2 if is_decision else int(review.status is ReviewStatus.SKIPPED)
     return rank, moment(review), review.annotation_id or 0, review.annotator
 
 
 def moment(review: ReviewedSentence) -> datetime:
     """Return when the review was last changed; the least time if unknown.
 
-    Raises:
-        TrainingError: if the time is not ISO 8601.
+    Raises TrainingError if the time is not ISO 8601.
     """
     if review.updated_at is None:
         return datetime.min.replace(tzinfo=UTC)

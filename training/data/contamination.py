@@ -12,9 +12,8 @@ Not found: translations, paraphrases, and in Chinese and Japanese all but whole 
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 import regex
 
@@ -36,8 +35,7 @@ _WORD = regex.compile(r"[\p{L}\p{N}\p{M}]+")
 _UNIT = regex.compile(rf"{_HAN}|(?:(?!{_HAN})[\p{{L}}\p{{N}}\p{{M}}])+")
 
 
-@dataclass(frozen=True, slots=True)
-class GoldMatch:
+class GoldMatch(NamedTuple):
     """A sentence of a corpus and the gold sentence it equals or quotes, each as file and line."""
 
     place: str
@@ -47,56 +45,42 @@ class GoldMatch:
         return f"{self.place} is {self.gold}"
 
 
-@dataclass(slots=True)
 class GoldIndex:
-    """Hashes (of this process) of gold sentences and their runs of words, with file and line."""
+    """Gold sentences and their runs of words, as hashes (of this process), with file and line."""
 
-    sentences: dict[int, str] = field(default_factory=dict)
-    runs: dict[int, str] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._places: dict[int, str] = {}
 
     @classmethod
     def read(cls, paths: Iterable[Path]) -> Self:
         """Read gold files: JSON Lines of sentence pairs (`.jsonl`), or text, a sentence a line.
 
-        Raises:
-            CorpusError: naming file and line, if one cannot be read.
+        Raises CorpusError, naming file and line, if one cannot be read.
         """
         gold = cls()
         for path in paths:
-            for place, text in gold_texts(path):
-                gold.add(text, place)
+            if path.name.removesuffix(".gz").endswith(".jsonl"):
+                for sentence in read_jsonl_corpus(path):
+                    gold.add(sentence.source, sentence.origin)
+                    gold.add(sentence.target, sentence.origin)
+            else:
+                for number, line in read_lines(path):
+                    gold.add(line, f"{path.name}:{number}")
         return gold
 
     def add(self, text: str, place: str) -> None:
         """Add a gold sentence; of equal ones the first place is kept."""
-        words = words_of(text)
-        if is_telling(words):
-            self.sentences.setdefault(fingerprint(words), place)
-        for run in runs_of(words):
-            self.runs.setdefault(run, place)
+        for key in _keys(text):
+            self._places.setdefault(key, place)
 
     def place_of(self, text: str) -> str | None:
         """Return file and line of the gold sentence that `text` equals or quotes."""
-        words = words_of(text)
-        if is_telling(words) and (place := self.sentences.get(fingerprint(words))) is not None:
-            return place
-        return next((self.runs[run] for run in runs_of(words) if run in self.runs), None)
+        return next((self._places[key] for key in _keys(text) if key in self._places), None)
 
     def match(self, sentence: ParallelSentence) -> GoldMatch | None:
         """Return the gold that one side of a sentence pair equals or quotes."""
         place = self.place_of(sentence.source) or self.place_of(sentence.target)
         return None if place is None else GoldMatch(sentence.origin, place)
-
-
-def gold_texts(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield every text of a gold file with its place; of sentence pairs both sides."""
-    if path.name.removesuffix(".gz").endswith(".jsonl"):
-        for sentence in read_jsonl_corpus(path):
-            yield sentence.origin, sentence.source
-            yield sentence.origin, sentence.target
-        return
-    for number, line in read_lines(path):
-        yield f"{path.name}:{number}", line
 
 
 def words_of(text: str) -> list[str]:
@@ -119,9 +103,12 @@ def runs_of(words: list[str]) -> Iterator[int]:
         yield hash(" ".join(words[start : start + RUN]))
 
 
-def fingerprint(words: Iterable[str]) -> int:
-    """Return the hash of a sentence, wherever its spaces were."""
-    return hash("".join(words))
+def _keys(text: str) -> Iterator[int]:
+    """Yield the hashes that find a sentence: without its spaces, if it is telling; of its runs."""
+    words = words_of(text)
+    if is_telling(words):
+        yield hash("".join(words))
+    yield from runs_of(words)
 
 
 def screened(
@@ -137,26 +124,18 @@ def screened(
 
 
 def refuse(matches: Sequence[GoldMatch]) -> None:
-    """Stop if sentences of the corpora are gold.
-
-    Raises:
-        TrainingError: with their number, and where the first are.
-    """
+    """Raise TrainingError if sentences are gold, with their number and the first places."""
     if not matches:
         return
     first = "; ".join(map(str, matches[:SHOWN]))
     more = f"; and {len(matches) - SHOWN} more" if len(matches) > SHOWN else ""
-    raise TrainingError(
-        "--gold",
-        f"{counted(matches)}: {first}{more}",
-        "Train on other sentences, or leave these out: --drop-contaminated",
-    )
+    fix = "Train on other sentences, or leave these out: --drop-contaminated"
+    raise TrainingError("--gold", f"{counted(matches)}: {first}{more}", fix)
 
 
 def counted(matches: Sequence[GoldMatch]) -> str:
     """Return a message: how many sentences equal or quote gold, for each gold file."""
     by_file = Counter(match.gold.rpartition(":")[0] for match in matches)
     counts = ", ".join(f"{count} of {name}" for name, count in by_file.most_common())
-    return (
-        f"sentences that are gold or share a run of {RUN} words with it: {len(matches)} ({counts})"
-    )
+    what = f"sentences that are gold or share a run of {RUN} words with it"
+    return f"{what}: {len(matches)} ({counts})"

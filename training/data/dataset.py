@@ -5,15 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from datasets import (
-    ClassLabel,
-    Dataset,
-    DatasetDict,
-    Features,
-    Value,
-    concatenate_datasets,
-    load_from_disk,
-)
+from datasets import ClassLabel, Dataset, Features, Value, concatenate_datasets, load_from_disk
 from datasets import Sequence as ListOf
 
 from projection.errors import TrainingError
@@ -56,17 +48,13 @@ def to_dataset(rows: Rows) -> Dataset:
 def from_dataset(dataset: Dataset) -> Rows:
     """Convert a dataset with `tokens` and `tags`; missing columns keep their defaults.
 
-    Raises:
-        TrainingError: if `tags` is not a list of ClassLabel.
+    Raises TrainingError if `tags` is not a list of ClassLabel.
     """
     feature = dataset.features.get("tags")
     names: list[str] | None = getattr(getattr(feature, "feature", None), "names", None)
     if names is None or "tokens" not in dataset.features:
-        raise TrainingError(
-            "dataset",
-            f"needs tokens and tags (a list of ClassLabel), has {', '.join(dataset.features)}",
-            "Read it with training.data.dataset.read_rows",
-        )
+        what = f"needs tokens and tags (a list of ClassLabel), has {', '.join(dataset.features)}"
+        raise TrainingError("dataset", what, "Read it with training.data.dataset.read_rows")
     columns = dataset.to_dict()
     columns.setdefault("id", [str(i) for i in range(len(dataset))])
     columns["tokens"] = map(tuple, columns["tokens"])
@@ -86,14 +74,9 @@ def from_dataset(dataset: Dataset) -> Rows:
 def read_rows(path: Path, part: str | None = None) -> Rows:
     """Read an export folder, a saved dataset, a `reviewed.jsonl`, or an IOB2 file.
 
-    Args:
-        path: of any of these.
-        part: `train`, `validation` or `test` of a folder that was split. Data that was not split
-            is read whole.
-
-    Raises:
-        CorpusError: naming file and line, if a file is not what it claims to be.
-        TrainingError: if the path is none of these, or was split and nothing is in that part.
+    `part` is `train`, `validation` or `test` of a folder that was split; data that was not split is
+    read whole. Raises CorpusError, naming file and line, if a file is not what it claims to be;
+    TrainingError if the path is none of these, or was split and nothing is in that part.
     """
     if not path.exists():
         raise TrainingError(str(path), "does not exist", "Make one with `spanferry export`")
@@ -116,17 +99,12 @@ def read_all(paths: Sequence[Path], part: str | None = None) -> Rows:
 def _load_folder(path: Path, part: str | None) -> Dataset:
     folder = path / DATASET if (path / DATASET).is_dir() else path
     if not any((folder / name).is_file() for name in ("dataset_info.json", "dataset_dict.json")):
-        raise TrainingError(
-            str(path), "is not an export folder", "Name the folder `spanferry export` wrote"
-        )
-    loaded = load_from_disk(str(folder))
-    return loaded if isinstance(loaded, Dataset) else _part_of(loaded, part, path)
-
-
-def _part_of(parts: DatasetDict, part: str | None, path: Path) -> Dataset:
-    if len(parts) == 1:
-        return next(iter(parts.values()))
-    if part is None:
+        fix = "Name the folder `spanferry export` wrote"
+        raise TrainingError(str(path), "is not an export folder", fix)
+    parts = load_from_disk(str(folder))
+    if isinstance(parts, Dataset):
+        return parts
+    if part is None or len(parts) == 1:
         return concatenate_datasets([*parts.values()])
     if part not in parts:
         fix = f"There are {', '.join(parts)}"

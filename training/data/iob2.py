@@ -7,7 +7,6 @@ first token of a sentence are `# key = value`, as in CoNLL-U.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
@@ -35,8 +34,7 @@ class MisfitKind(StrEnum):
     BLANK = "blank"  # lost: it covers nothing visible
 
 
-@dataclass(frozen=True, slots=True)
-class Misfit:
+class Misfit(NamedTuple):
     """An entity that IOB2 could not hold exactly, and the reason as a text that names it."""
 
     kind: MisfitKind
@@ -105,9 +103,7 @@ def encode(text: str, entities: Iterable[Entity], lang: str) -> Encoded:
     return Encoded(tokens, tuple(tags), tuple(misfits), tuple(owners))
 
 
-def _precedence(
-    placed: tuple[Entity, tuple[int, int] | None],
-) -> tuple[int, float, int, Span, str]:
+def _precedence(placed: tuple[Entity, tuple[int, int] | None]) -> tuple[int, float, int, Span, str]:
     entity, touched = placed
     words = touched[1] - touched[0] if touched else 0
     score = 1.0 if entity.score is None else entity.score
@@ -117,8 +113,7 @@ def _precedence(
 def decode(text: str, tags: Sequence[str], lang: str) -> tuple[Entity, ...]:
     """Return the entities of strict IOB2 `tags` of the words of `text`.
 
-    Raises:
-        TrainingError: if there is not one tag a word, or they are not IOB2.
+    Raises TrainingError if there is not one tag a word, or they are not IOB2.
     """
     words = word_spans(text, lang)
     if len(words) != len(tags):
@@ -185,28 +180,19 @@ def labels_of(tags: Iterable[str]) -> set[str]:
 def read_iob2(path: Path) -> Iterator[TaggedSentence]:
     """Read a file of two columns, token and tag, parted by a tab or by spaces.
 
-    `-DOCSTART-` sentences and comments without a sentence are skipped.
-
-    Raises:
-        CorpusError: naming file and line, at the first line that is not strict IOB2.
+    `-DOCSTART-` sentences and comments without a sentence are skipped. Raises CorpusError, naming
+    file and line, at the first line that is not strict IOB2.
     """
     for blank, block in groupby(read_lines(path), key=lambda line: not line[1].strip(" \t")):
-        if blank:
-            continue
-        comments, rows = _part(block)
+        comments: dict[str, str] = {}
+        rows = [] if blank else list(block)
+        while rows and (comment := _COMMENT.fullmatch(rows[0][1])):
+            comments[comment[1]] = comment[2]
+            rows = rows[1:]
         if rows:
             sentence = _read_sentence(path, rows, comments)
             if sentence.tokens != (DOCUMENT_MARK,):
                 yield sentence
-
-
-def _part(block: Iterable[tuple[int, str]]) -> tuple[dict[str, str], list[tuple[int, str]]]:
-    comments: dict[str, str] = {}
-    rows = list(block)
-    while rows and (comment := _COMMENT.fullmatch(rows[0][1])):
-        comments[comment[1]] = comment[2]
-        rows = rows[1:]
-    return comments, rows
 
 
 def _read_sentence(
@@ -235,35 +221,29 @@ def _columns(where: str, line: str) -> tuple[str, str]:
         return columns[0], columns[1]
     if len(columns) == 1:
         raise CorpusError(where, f"no tab: {line!r}", "Write the token, a tab, and its tag")
-    raise CorpusError(
-        where, f"{len(columns)} columns", "Keep only the token and its tag, parted by a tab"
-    )
+    fix = "Keep only the token and its tag, parted by a tab"
+    raise CorpusError(where, f"{len(columns)} columns", fix)
 
 
 def write_iob2(
     sentences: Iterable[tuple[Sequence[str], Sequence[str]] | TaggedSentence], path: Path
 ) -> int:
-    """Write sentences, or plain (tokens, tags); the file appears whole or not at all.
+    """Write sentences, or plain (tokens, tags), and return their number.
 
-    Returns:
-        How many it were.
-
-    Raises:
-        TrainingError: at a sentence the format cannot hold; the file is then left as it was.
+    The file appears whole or not at all: it is left as it was at a sentence the format cannot hold,
+    which raises TrainingError.
     """
     written = 0
     with atomic_write(path) as file:
         for written, sentence in enumerate(sentences, start=1):
             tokens, tags, _, comments = TaggedSentence(*sentence)
             _refuse_unwritable(tokens, tags, f"{path} sentence {written}")
-            file.writelines(f"# {key} = {_in_a_line(comments[key])}\n" for key in comments)
+            for key, value in comments.items():
+                in_a_line = re.sub(r"[\r\n]+", " ", value)
+                file.write(f"# {key} = {in_a_line}\n")
             file.writelines(f"{token}\t{tag}\n" for token, tag in zip(tokens, tags, strict=True))
             file.write("\n")
     return written
-
-
-def _in_a_line(value: str) -> str:
-    return re.sub(r"[\r\n]+", " ", value)
 
 
 def _refuse_unwritable(tokens: Sequence[str], tags: Sequence[str], where: str) -> None:

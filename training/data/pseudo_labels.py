@@ -22,9 +22,8 @@ def is_run(path: Path) -> bool:
 def read_projected(runs: Iterable[Path], labels: LabelMap = AS_IS) -> Rows:
     """Read the sentences of run folders that were kept or flagged, their types mapped by `labels`.
 
-    Raises:
-        RunError: if one is not a run folder.
-        CorpusError: naming file and line, if a record is damaged.
+    Raises RunError if one is not a run folder; CorpusError, naming file and line, if a record is
+    damaged.
     """
     return projected_rows(sentence for run in runs for sentence in load_run(run)).mapped(labels)
 
@@ -37,8 +36,7 @@ def read_tagged(path: Path, part: str | None = None) -> Rows:
 def read_text(paths: Iterable[Path], lang: str) -> Rows:
     """Read plain text, one sentence a line, without labels; blank lines are skipped.
 
-    Raises:
-        CorpusError: naming file and line, if a line is not UTF-8.
+    Raises CorpusError, naming file and line, if a line is not UTF-8.
     """
     rows = []
     for path in paths:
@@ -95,9 +93,6 @@ def decided_in(data: Iterable[Path]) -> set[tuple[str, str]]:
     """Return id and origin of every sentence of some exports that was decided, not skipped.
 
     Files and folders that are no exports have none.
-
-    Raises:
-        CorpusError: naming file and line.
     """
     return {place for path in data for place in _decided(path)}
 

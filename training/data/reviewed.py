@@ -10,10 +10,6 @@ REVIEWED = "reviewed.jsonl"  # of an export folder
 
 
 def read_reviews(path: Path) -> list[ReviewedSentence]:
-    """Read a `reviewed.jsonl`, or that of an export folder.
-
-    Raises:
-        CorpusError: naming file and line.
-    """
+    """Read a `reviewed.jsonl`, or that of an export folder; CorpusError names file and line."""
     file = path / REVIEWED if path.is_dir() else path
     return [decode_reviewed(row, f"{file}:{line}") for line, row in read_jsonl(file)]

@@ -32,11 +32,7 @@ class LabelMap:
 
     @classmethod
     def parse(cls, renames: Iterable[str] | None, ignore: Iterable[str] | None) -> Self:
-        """Read `OLD=NEW` texts.
-
-        Raises:
-            TrainingError: at a text that is not of that form.
-        """
+        """Read `OLD=NEW` texts; raises TrainingError at a text that is not of that form."""
         pairs = {}
         for text in renames or ():
             old, equals, new = text.partition("=")

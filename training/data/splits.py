@@ -48,11 +48,7 @@ class Shares:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Shares from `80/10/10`.
-
-        Raises:
-            TrainingError: if that is not three numbers with something for training.
-        """
+        """Read `80/10/10`; raises TrainingError without three numbers, or none for training."""
         try:
             train, validation, test = (float(part) for part in text.split("/"))
             total = train + validation + test
@@ -97,15 +93,10 @@ class Splits:
 def split(sentences: Sequence[ParallelSentence], shares: Shares, seed: int = 0) -> Splits:
     """Assign every sentence to a part."""
     documents = [document_of(sentence) for sentence in sentences]
-    texts = [_Text.of(sentence.target) for sentence in sentences]
-    units, cut_apart = _units(documents, texts)
+    units, cut_apart = _units(documents, [words_of(each.target) for each in sentences])
     parts = {unit: shares.at(_position(unit, seed)) for unit in {*units}}
-    return Splits(
-        of=tuple(parts[unit] for unit in units),
-        documents=len({*documents}),
-        groups=len(parts),
-        cut_apart=cut_apart,
-    )
+    of = tuple(parts[unit] for unit in units)
+    return Splits(of, len({*documents}), len(parts), cut_apart)
 
 
 def document_of(sentence: ParallelSentence) -> str:
@@ -166,34 +157,26 @@ def _overlap(one: frozenset[str], other: frozenset[str]) -> float:
     return shared / (len(one) + len(other) - shared)
 
 
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """A target as it is compared; `telling` if it is long enough to join documents."""
+def _units(documents: Sequence[str], targets: Sequence[list[str]]) -> tuple[list[str], int]:
+    """Return a lasting name of the group of each sentence; how many lost their document.
 
-    plain: str
-    telling: bool
-
-    @classmethod
-    def of(cls, target: str) -> Self:
-        words = words_of(target)
-        return cls("".join(words), is_telling(words))
-
-
-def _units(documents: Sequence[str], texts: Sequence[_Text]) -> tuple[list[str], int]:
-    """Return a lasting name of the group of each sentence; how many lost their document."""
+    `targets` are the words of each sentence.
+    """
     from scipy.cluster.hierarchy import DisjointSet  # noqa: PLC0415  takes long to import
 
     homes = [f"{_DOCUMENT}{document}" for document in documents]
-    names = [f"text {text.plain}" for text in texts]
+    texts = ["".join(words) for words in targets]
+    names = [f"text {text}" for text in texts]
     alike, tied = DisjointSet(names), DisjointSet([*homes, *names])
-    for one, other in near_duplicates({text.plain for text in texts}):
+    for one, other in near_duplicates({*texts}):
         alike.merge(f"text {one}", f"text {other}")
         tied.merge(f"text {one}", f"text {other}")
     places: defaultdict[str, set[str]] = defaultdict(set)
     for home, name in zip(homes, names, strict=True):
         places[alike[name]].add(home)
-    for home, name, text in zip(homes, names, texts, strict=True):
-        if text.telling or len(places[alike[name]]) == 1:
+    for home, name, words in zip(homes, names, targets, strict=True):
+        # A text that is long enough joins documents.
+        if len(places[alike[name]]) == 1 or is_telling(words):
             tied.merge(home, name)
     groups = [tied[name] for name in names]
     least = max(GIANT, GIANT_SHARE * len(groups))
@@ -203,10 +186,8 @@ def _units(documents: Sequence[str], texts: Sequence[_Text]) -> tuple[list[str],
         if count >= least and sum(each.startswith(_DOCUMENT) for each in tied.subset(group)) > 1
     }
     of_alike, of_tied = _named(alike.subsets()), _named(tied.subsets())
-    units = [
-        (of_alike if group in giants else of_tied)[name]
-        for group, name in zip(groups, names, strict=True)
-    ]
+    found = zip(groups, names, strict=True)
+    units = [(of_alike if group in giants else of_tied)[name] for group, name in found]
     return units, sum(group in giants for group in groups)
 
 

@@ -4,13 +4,14 @@ The kinds are `wrong_border`, `wrong_label`, `missing` and `spurious`
 (`projection.evaluation.matching.Outcome`).
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from projection.evaluation.matching import EXACT, MISTAKES, TAGGING_STEPS, Match, Outcome, compare
+from projection.evaluation.matching import EXACT, MISTAKES, TAGGING_STEPS, Outcome, compare
 from projection.evaluation.scores import DRAWS, Interval, bootstrap, f1_of, interval_of, resampled
 from projection.io.records_json import Json
 from projection.records import Entity, Span
@@ -25,8 +26,7 @@ Name = tuple[str, str]
 """An entity as text: its tokens, joined by spaces, and its type."""
 
 
-@dataclass(frozen=True, slots=True)
-class TaggingMistake:
+class TaggingMistake(NamedTuple):
     """A gold entity (None: spurious) and a prediction (None: missing) that is not equal to it.
 
     Spans count tokens of `row`.
@@ -36,6 +36,13 @@ class TaggingMistake:
     row: Row
     gold: Entity | None
     predicted: Entity | None
+
+    @property
+    def place(self) -> tuple[int, int, bool]:
+        """Sorts the mistakes of a sentence in the order of the text."""
+        entity = self.gold or self.predicted
+        assert entity is not None  # noqa: S101  a mistake has one of the two
+        return entity.span.start, entity.span.end, self.gold is None
 
     def to_json(self) -> Json:
         """Return the sentence, and the phrases in it."""
@@ -48,8 +55,7 @@ class TaggingMistake:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Recall:
+class Recall(NamedTuple):
     """The numbers of gold entities that were found exactly, and of all."""
 
     found: int
@@ -62,7 +68,7 @@ class Recall:
 
     def to_json(self) -> Json:
         """Return the counts and the share."""
-        return {**asdict(self), "share": self.share}
+        return {**self._asdict(), "share": self.share}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +108,7 @@ class ErrorAnalysis:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(NamedTuple):
     """The difference in F1 of two models on the same sentences, as a fraction.
 
     `p` is two-sided: the share of `DRAWS` resamplings without the difference.
@@ -115,7 +120,7 @@ class Difference:
 
     def to_json(self) -> Json:
         """Return a JSON object."""
-        return {"f1": self.f1, "interval": self.interval.to_json(), "p": self.p}
+        return {**self._asdict(), "interval": self.interval.to_json()}
 
 
 def assess(tagged: Tagged, known: Collection[Name] | None = None) -> ErrorAnalysis:
@@ -126,28 +131,27 @@ def assess(tagged: Tagged, known: Collection[Name] | None = None) -> ErrorAnalys
         compare(truth, guess, TAGGING_STEPS) for truth, guess in zip(gold, predicted, strict=True)
     ]
     right = [{m.gold for m in found if m.outcome in EXACT} for found in matches]
-    counts = np.array(
-        [
-            (len(hits), len(guess), len(truth))
-            for hits, guess, truth in zip(right, predicted, gold, strict=True)
-        ],
-        dtype=np.int64,
-    )
-    seen, unseen = _by_acquaintance(tagged.rows, gold, right, known)
-    return ErrorAnalysis(
-        scores=tagged.scores(),
-        interval=bootstrap(counts),
-        by_language=_by_language(tagged),
-        mistakes=tuple(
+    sizes = ([len(each) for each in side] for side in (right, predicted, gold))
+    counts = np.array([*zip(*sizes, strict=True)], dtype=np.int64)
+    mistakes: list[TaggingMistake] = []
+    for row, truth, guess, found in zip(tagged.rows, gold, predicted, matches, strict=True):
+        wrong = (
             TaggingMistake(
                 match.outcome,
                 row,
                 None if match.gold is None else truth[match.gold],
                 None if match.predicted is None else guess[match.predicted],
             )
-            for row, truth, guess, found in zip(tagged.rows, gold, predicted, matches, strict=True)
-            for match in _in_order(found, truth, guess)
-        ),
+            for match in found
+            if match.outcome not in EXACT
+        )
+        mistakes += sorted(wrong, key=lambda mistake: mistake.place)
+    seen, unseen = _by_acquaintance(tagged.rows, gold, right, known)
+    return ErrorAnalysis(
+        scores=tagged.scores,
+        interval=bootstrap(counts),
+        by_language=_by_language(tagged),
+        mistakes=tuple(mistakes),
         seen=seen,
         unseen=unseen,
         counts=counts,
@@ -162,8 +166,7 @@ def names_in(rows: Iterable[Row]) -> frozenset[Name]:
 def better_by(first: ErrorAnalysis, second: ErrorAnalysis) -> Difference:
     """Compare two models by the paired bootstrap (Koehn, 2004): both on the same draws.
 
-    Raises:
-        ValueError: if they were not scored on equally many sentences with the same gold.
+    Raises ValueError if they were not scored on equally many sentences with the same gold.
     """
     if not np.array_equal(first.counts[:, 2:], second.counts[:, 2:]):
         raise ValueError("two models can only be compared on the same sentences")
@@ -180,18 +183,6 @@ def better_by(first: ErrorAnalysis, second: ErrorAnalysis) -> Difference:
 
 def _entities(tags: Sequence[str]) -> list[Entity]:
     return [Entity(Span(chunk.start, chunk.end), chunk.label) for chunk in chunks(tags)]
-
-
-def _in_order(found: Sequence[Match], gold: list[Entity], guess: list[Entity]) -> Iterator[Match]:
-    """Return the mistakes among the matches in the order of the text."""
-
-    def place(match: Match) -> tuple[Span, bool]:
-        if match.gold is not None:
-            return gold[match.gold].span, False
-        assert match.predicted is not None  # noqa: S101  a match has one of the two
-        return guess[match.predicted].span, True
-
-    return iter(sorted((m for m in found if m.outcome not in EXACT), key=place))
 
 
 def _by_language(tagged: Tagged) -> dict[str, TaggingScores]:

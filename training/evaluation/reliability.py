@@ -1,40 +1,37 @@
 """Reliability of confidences: calibration error, Brier score, precision by threshold, plot."""
 
 import io
-import math
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from projection.errors import TrainingError
 from projection.io.records_json import Json
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 BINS = 10
 THRESHOLDS = (0.5, 0.8, 0.9, 0.95, 0.99)
-CERTAINTY = 1.959964  # standard deviations: 95 %
 PLOTS = (".png", ".svg")
 FIRM = 10  # projections; bins with fewer are drawn pale, and no line leads through them
 INK = "#30363d"
 
 
-def wilson(share: float, n: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share of `n` independent cases (Wilson, 1927)."""
-    squared = CERTAINTY**2
-    centre = (share + squared / (2 * n)) / (1 + squared / n)
-    spread = share * (1 - share) / n + squared / (4 * n**2)
-    margin = CERTAINTY * math.sqrt(spread) / (1 + squared / n)
-    return max(0.0, centre - margin), min(1.0, centre + margin)
+def wilson(right: int, n: int) -> tuple[float, float]:
+    """Return the 95 % interval of the share of `right` in `n` independent cases (Wilson, 1927)."""
+    from scipy.stats import binomtest  # noqa: PLC0415  takes long to import
+
+    interval = binomtest(right, n).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
 
 
-@dataclass(frozen=True, slots=True)
-class Bin:
+class Bin(NamedTuple):
     """The projections with a confidence in [low, high), the last bin with 1: means of both."""
 
     low: float
@@ -46,11 +43,10 @@ class Bin:
     @property
     def interval(self) -> tuple[float, float]:
         """The 95 % interval of `right`."""
-        return wilson(self.right, self.n)
+        return wilson(round(self.right * self.n), self.n)
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """The share of projections from `threshold` on, and their precision (None without any)."""
 
     threshold: float
@@ -78,14 +74,15 @@ class Reliability:
 
     def to_json(self) -> Json:
         """Return a JSON object of fractions."""
-        return {"ece": self.expected_calibration_error, **asdict(self)}
+        bins, kept = ([each._asdict() for each in side] for side in (self.bins, self.kept))
+        ece = self.expected_calibration_error
+        return {"ece": ece, "bins": bins, "brier": self.brier, "kept": kept}
 
 
 def reliability(confidences: Sequence[float], right: Sequence[bool]) -> Reliability:
     """Compare probabilities with what was right.
 
-    Raises:
-        ValueError: if there are none, not as many of both, or one is not in [0, 1].
+    Raises ValueError if there are none, not as many of both, or one is not in [0, 1].
     """
     if not confidences or not all(0.0 <= confidence <= 1.0 for confidence in confidences):
         raise ValueError("needs confidences, all in [0, 1]")
@@ -110,8 +107,7 @@ def _kept(judged: Sequence[tuple[float, bool]], threshold: float) -> Kept:
     return Kept(threshold, len(kept) / len(judged), sum(kept) / len(kept) if kept else None)
 
 
-@dataclass(frozen=True, slots=True)
-class Recalibration:
+class Recalibration(NamedTuple):
     """Reliability before and after calibration (cross-validated) on the same projections."""
 
     before: Reliability
@@ -123,40 +119,40 @@ class Recalibration:
 
 
 def check_plot(path: Path) -> None:
-    """Refuse a plot that cannot be drawn.
-
-    Raises:
-        TrainingError: if the suffix is unknown or matplotlib is not installed.
-    """
+    """Raise TrainingError if a plot's suffix is unknown or matplotlib is not installed."""
     if path.suffix.lower() not in PLOTS:
         raise TrainingError(str(path), "no picture format we draw", "Name it .png or .svg")
     if find_spec("matplotlib") is None:
         raise TrainingError(str(path), "plots need matplotlib", "pip install 'spanferry[plots]'")
 
 
-def reliability_plot(assessment: Recalibration, path: Path) -> None:
-    """Draw the share of right projections over the confidence, and below their number.
-
-    Raises:
-        TrainingError: as `check_plot`.
-    """
+def save_plot(path: Path, size: tuple[float, float], draw: "Callable[[Figure], None]") -> None:
+    """Draw a figure of `size` inches to a file; raises TrainingError as `check_plot`."""
     check_plot(path)
     from matplotlib import rc_context  # noqa: PLC0415  an extra
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    picture = io.BytesIO()
+    picture, kind = io.BytesIO(), path.suffix.lower().removeprefix(".")
     # A fixed salt and no date: the same figures give the same file.
-    with rc_context({"svg.hashsalt": "spanferry", "font.size": 10, "axes.edgecolor": INK}):
-        figure = Figure(figsize=(5.2, 6.4), layout="constrained", facecolor="white")
+    dated = {"Date": None} if kind == "svg" else None
+    with rc_context({"svg.hashsalt": "spanferry", "font.size": 9, "axes.edgecolor": INK}):
+        figure = Figure(figsize=size, layout="constrained", facecolor="white")
+        draw(figure)
+        figure.savefig(picture, format=kind, dpi=200, metadata=dated)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(picture.getvalue())
+
+
+def reliability_plot(assessment: Recalibration, path: Path) -> None:
+    """Draw the share of right projections over the confidence, and below their number."""
+
+    def draw(figure: "Figure") -> None:
         curves, counts = figure.subplots(2, sharex=True, height_ratios=(3, 1))
         _draw_curves(curves, assessment)
         _draw_counts(counts, assessment)
         figure.legend(loc="outside upper left", frameon=False)
-        kind = path.suffix.lower().removeprefix(".")
-        dated = {"Date": None} if kind == "svg" else None
-        figure.savefig(picture, format=kind, dpi=200, metadata=dated)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(picture.getvalue())
+
+    save_plot(path, (5.2, 6.4), draw)
 
 
 # Name, color, marker, and the shift of the bars in bar widths.

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from seqeval.metrics.v1 import precision_recall_fscore_support
 from seqeval.scheme import IOB2
@@ -19,12 +20,8 @@ from training.data.rows import AS_IS, LabelMap, Row, Rows
 SCHEMA = 1
 PORTION = 256  # sentences between two signs of life
 
-OnScored = Callable[[int], None]
-"""Called with how many more sentences are tagged."""
 
-
-@dataclass(frozen=True, slots=True)
-class TypeScores:
+class TypeScores(NamedTuple):
     """Fractions for one entity type; `support` is the number of gold entities."""
 
     precision: float
@@ -58,7 +55,8 @@ class TaggingScores:
     def to_json(self) -> dict[str, object]:
         """Return a JSON object; scores are fractions."""
         lists = {name: [*getattr(self, name)] for name in ("only_in_data", "only_in_model")}
-        return {"schema": SCHEMA, **asdict(self), **lists}
+        by_type = {label: scores._asdict() for label, scores in self.by_type.items()}
+        return {"schema": SCHEMA, **asdict(self), **lists, "by_type": by_type}
 
     def __str__(self) -> str:
         overall = TypeScores(self.precision, self.recall, self.f1, self.support)
@@ -115,12 +113,10 @@ def score(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> 
 
 
 def source_side(paths: Sequence[Path]) -> Rows:
-    """The source sentences of projection gold, in words, with their gold entities.
+    """Read the source sentences of projection gold, in words, with their gold entities.
 
-    A teacher reads a corpus in the same way: as running text, split by our own rules.
-
-    Raises:
-        CorpusError: naming file, line and field, if a line has no gold.
+    A teacher reads a corpus in the same way: as running text, split by our own rules. Raises
+    CorpusError, naming file, line and field, if a line has no gold.
     """
     rows = []
     for path in paths:
@@ -131,26 +127,12 @@ def source_side(paths: Sequence[Path]) -> Rows:
     return Rows.of(rows)
 
 
-@dataclass(frozen=True, slots=True)
-class Tagged:
-    """Gold sentences and the tags a model predicts for them; the rest is as in `TaggingScores`."""
+class Tagged(NamedTuple):
+    """Gold sentences, the tags a model predicts for them, and their scores."""
 
     rows: tuple[Row, ...]
     predicted: tuple[tuple[str, ...], ...]
-    truncated: int
-    unread_tokens: int
-    only_in_data: tuple[str, ...]
-    only_in_model: tuple[str, ...]
-
-    def scores(self) -> TaggingScores:
-        """Score the predictions."""
-        return replace(
-            score([row.tags for row in self.rows], self.predicted),
-            truncated=self.truncated,
-            unread_tokens=self.unread_tokens,
-            only_in_data=self.only_in_data,
-            only_in_model=self.only_in_model,
-        )
+    scores: TaggingScores
 
 
 def evaluate(
@@ -158,10 +140,10 @@ def evaluate(
     data: Rows | Path,
     *,
     labels: LabelMap = AS_IS,
-    on_progress: OnScored = lambda _more: None,
+    on_progress: Callable[[int], None] = lambda _more: None,
 ) -> TaggingScores:
     """Tag `data` with the model saved at `model` and score it; see `tag_data`."""
-    return tag_data(model, data, labels=labels, on_progress=on_progress).scores()
+    return tag_data(model, data, labels=labels, on_progress=on_progress).scores
 
 
 def tag_data(
@@ -169,22 +151,23 @@ def tag_data(
     data: Rows | Path,
     *,
     labels: LabelMap = AS_IS,
-    on_progress: OnScored = lambda _more: None,
+    on_progress: Callable[[int], None] = lambda _more: None,
 ) -> Tagged:
-    """Tag `data` with the model saved at `model`.
+    """Tag `data` with the model saved at `model`, and score it.
 
-    `labels` renames and ignores types in both the data and the predictions.
-
-    Raises:
-        ModelError: if the model cannot be loaded or its tags are not IOB2.
-        CorpusError, TrainingError: if the data cannot be read.
+    `labels` renames and ignores types in both the data and the predictions. Raises ModelError if
+    the model cannot be loaded or its tags are not IOB2; CorpusError or TrainingError if the data
+    cannot be read.
     """
     given = read_rows(data) if isinstance(data, Path) else data
     rows = [row for row in given if row.tokens]
     if not rows:
         raise TrainingError("evaluation data", "has no sentence")
     tagger = Tagger.from_pretrained(model)
-    _refuse_foreign_tags(tagger.tags, str(model))
+    for tag in tagger.tags:
+        # Any I- is fine after its own B-: this asks only whether the tag has a known shape.
+        if fault := tag_fault(tag, before=f"B-{tag.partition('-')[2]}"):
+            raise ModelError(str(model), fault, "Its tags must be O, B-TYPE and I-TYPE")
     predicted: list[tuple[str, ...]] = []
     for start in range(0, len(rows), PORTION):
         portion = [row.tokens for row in rows[start : start + PORTION]]
@@ -194,26 +177,14 @@ def tag_data(
     inputs = pieces([row.tokens for row in rows], tagger.tokenizer, limit)
     read = sum(len(piece.first_subwords) for piece in inputs)
     gold = tuple(replace(row, tags=labels.tags(row.tags)) for row in rows)
-    used, schema, in_model = (
-        labels_of(tags)
-        for tags in (
-            [tag for row in gold for tag in row.tags],
-            labels.tags(given.tag_names),
-            labels.tags(tagger.tags),
-        )
-    )
-    return Tagged(
-        rows=gold,
-        predicted=tuple(labels.tags(tags) for tags in predicted),
+    used = labels_of(tag for row in gold for tag in row.tags)
+    in_data, in_model = (labels_of(labels.tags(t)) for t in (given.tag_names, tagger.tags))
+    answers = tuple(labels.tags(tags) for tags in predicted)
+    scores = replace(
+        score([row.tags for row in gold], answers),
         truncated=len({p.sentence for p in inputs if p.windowed}),
         unread_tokens=sum(len(row.tokens) for row in rows) - read,
         only_in_data=tuple(sorted(used - in_model)),
-        only_in_model=tuple(sorted(in_model - schema)),
+        only_in_model=tuple(sorted(in_model - in_data)),
     )
-
-
-def _refuse_foreign_tags(tags: Sequence[str], where: str) -> None:
-    for tag in tags:
-        # Any I- is fine after its own B-: this asks only whether the tag has a known shape.
-        if fault := tag_fault(tag, before=f"B-{tag.partition('-')[2]}"):
-            raise ModelError(where, fault, "Its tags must be O, B-TYPE and I-TYPE")
+    return Tagged(gold, answers, scores)

@@ -21,7 +21,6 @@ from projection.aligners.loading import load_aligner
 from projection.errors import CorpusError, TrainingError
 from projection.evaluation.report import evaluate_aligner
 from projection.io.files import parse_object
-from projection.io.folders import content_hash
 from projection.io.gold import GoldSentence, read_gold
 from projection.io.records_json import Json
 from projection.models import bundled
@@ -42,7 +41,7 @@ from training.aligner.silver import (
 )
 from training.experiments.config import DataConfig, files
 from training.experiments.definition import Experiment, ExperimentOptions, ExperimentRow
-from training.tagger.finetune import counted
+from training.tagger.finetune import counted, identity_of
 from training.trainer.settings import (
     JOINT_SCHEDULE,
     PUBLISHED_ALIGNER,
@@ -66,8 +65,7 @@ NUMBERS = {
 def numbers_of(changes: Mapping[str, Any]) -> dict[str, float]:
     """Return `NUMBERS` with the changes of an experiment and the command.
 
-    Raises:
-        TrainingError: at an unknown name, or a value that is no number.
+    Raises TrainingError at an unknown name, or a value that is no number.
     """
     numbers = dict(NUMBERS)
     for name, value in changes.items():
@@ -93,10 +91,8 @@ def recipes_on(
     """Return the recipes of both presets, and the silver sentences that paper-pair gets.
 
     context-joint draws its sentences from `silver` itself; paper-pair gets the same ones, and as
-    many of the listed names. `per_language` sentences are drawn, None for those of one pass.
-
-    Raises:
-        TrainingError: if there is nothing to draw.
+    many of the listed names. `per_language` sentences are drawn, None for those of one pass. Raises
+    TrainingError if there is nothing to draw.
     """
     steps = int(numbers["steps"])
     sentences = steps * JOINT_SCHEDULE.batch_size  # gone through, repeated ones counted again
@@ -132,8 +128,7 @@ def recipes_on(
 def read_gold_files(paths: Sequence[Path], limit: int | None) -> dict[str, list[GoldSentence]]:
     """Read at most `limit` sentences of each gold file, by its name without the suffix.
 
-    Raises:
-        CorpusError: if two files have one name, or one has no sentences or two of one id.
+    Raises CorpusError if two files have one name, or one has no sentences or two of one id.
     """
     found: dict[str, list[GoldSentence]] = {}
     for path in paths:
@@ -193,8 +188,7 @@ class AlignerBench:
     def prepare(self, rows: Sequence[ExperimentRow]) -> None:
         """Check that every row has an aligner, and the trained ones base and silver data.
 
-        Raises:
-            TrainingError, ModelError: if one is unknown or missing.
+        Raises TrainingError or ModelError if one is unknown or missing.
         """
         known = (EXACT, EFLOMAL, *TRAINED, *self.config.aligners)
         for row in rows:
@@ -227,7 +221,7 @@ class AlignerBench:
         elif row.preset == EFLOMAL:
             made_of = [self._silver_hash, self.numbers["eflomal_sentences"], seed]
         elif row.preset in self.config.aligners:
-            made_of = _identity(self.config.aligners[row.preset])
+            made_of = identity_of(self.config.aligners[row.preset], "aligner")
         return [row.preset, dict(row.set), made_of, _hash(self.gold[column])]
 
     def run(self, row: ExperimentRow, column: str, seed: int, on_progress: OnProgress) -> Json:
@@ -260,7 +254,7 @@ class AlignerBench:
             self._train(row.preset, seed, folder, on_progress)
         record = parse_object((folder / "training.json").read_text("utf-8"), str(folder))
         sentences = sum(counts["sentences"] for counts in record["data"].values())
-        learned_from: Json = {row.preset: {"silver": sentences}}
+        learned_from = {row.preset: {"silver": sentences}}
         return self._load(row, str(folder)), learned_from, {row.preset: record["steps"]}
 
     def _load(self, row: ExperimentRow, name: str) -> Aligns:
@@ -269,7 +263,7 @@ class AlignerBench:
 
     def _folder(self, preset: str, seed: int) -> Path:
         """Return the folder of a model, named by everything that shapes it."""
-        base, numbers = _identity(self.options.base or ""), self.numbers
+        base, numbers = identity_of(self.options.base or "", "aligner"), self.numbers
         shaped_by = [base, numbers["steps"], numbers["pair_learning_rate"]]
         shaped_by += [self.options.sentences, seed, self._silver_hash]
         return self.models / f"{preset}-{_hash(shaped_by)}"
@@ -307,22 +301,12 @@ class AlignerBench:
 
 
 def decoding_of(row: ExperimentRow) -> Decoding:
-    """Return the decoding that a row sets.
-
-    Raises:
-        TrainingError: at an unknown field.
-    """
+    """Return the decoding that a row sets; raises TrainingError at an unknown field."""
     try:
         return Decoding(**row.set)
     except TypeError as error:
         fix = f"Fields are {', '.join(each.name for each in fields(Decoding))}"
         raise TrainingError(f"row {row.name} set", str(error), fix) from error
-
-
-def _identity(name: str) -> str:
-    """Return the hash of a model's folder, or its name on the hub."""
-    folder = Path(bundled.resolve(name, "aligner"))
-    return content_hash(folder) if folder.is_dir() else name
 
 
 def _hash(value: object) -> str:

@@ -6,16 +6,28 @@ Paths are relative to the file, or begin with an environment variable that names
 
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, ConfigDict, StringConstraints
 
 from projection.errors import TrainingError
-from projection.io.json_fields import Fields
 from training.data.rows import LabelMap
-from training.experiments.definition import READERS, read_toml, record_of
+from training.experiments.definition import ONLY_FIELDS, read_toml, record_of
 
-OPUS, HUB = "opus:", "hub:"
+
+def _listed(found: Any) -> Any:
+    """Accept a text for a list of one."""
+    return (
+        (found,) if isinstance(found, str) else tuple(found) if isinstance(found, list) else found
+    )
+
+
+Texts = Annotated[
+    tuple[Annotated[str, StringConstraints(min_length=1)], ...], BeforeValidator(_listed)
+]
+
 AS_WRITTEN = ("rename", "ignore")  # keys of tables and texts that hold no paths
 MODELS = ("aligners", "teacher", "aligner")
 
@@ -24,10 +36,11 @@ MODELS = ("aligners", "teacher", "aligner")
 class Corpus:
     """Pseudo-labelled sentences, or a parallel corpus to project first.
 
-    `place` is a run folder, labelled data, or `opus:…`; None where `source` and `target` are files.
-    At most `limit` sentences are projected, by these models (None: the bundled ones).
+    `place` is a run folder or labelled data; None where `source` and `target` are files. At most
+    `limit` sentences are used, projected by these models (None: the bundled ones).
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ONLY_FIELDS
     name: str
     place: str | None = None
     source: str | None = None
@@ -38,14 +51,9 @@ class Corpus:
 
     def __post_init__(self) -> None:
         if (self.place is None) == (self.source is None) or bool(self.source) != bool(self.target):
-            raise ValueError('needs source and target, or from, such as from = "opus:…"')
+            raise ValueError('needs source and target, or from, such as from = "runs/news"')
         if self.limit is not None and self.limit < 1:
             raise ValueError(f"limit: {self.limit} is no number of sentences")
-
-    @property
-    def is_projected_first(self) -> bool:
-        """True for text without labels."""
-        return self.place is None or self.place.startswith(OPUS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +64,14 @@ class Language:
     on the share `reviews_held_out` of it (0: on `test`).
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ONLY_FIELDS
     lang: str
     corpora: Mapping[str, Corpus] = field(default_factory=dict)
     teachers: Mapping[str, Corpus] = field(default_factory=dict)
-    test: tuple[str, ...] = ()
-    dev: tuple[str, ...] = ()
-    unlabelled: tuple[str, ...] = ()
-    reviews: tuple[str, ...] = ()
+    test: Texts = ()
+    dev: Texts = ()
+    unlabelled: Texts = ()
+    reviews: Texts = ()
     reviews_held_out: float = 0.0
 
     def __post_init__(self) -> None:
@@ -74,14 +83,15 @@ class Language:
 class DataConfig:
     """What a file names; `rename` and `ignore` hold for all data, `projected` keeps projections."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = ONLY_FIELDS
     file: Path
-    english: tuple[str, ...] = ()
+    english: Texts = ()
     languages: Mapping[str, Language] = field(default_factory=dict)
     rename: Mapping[str, str] = field(default_factory=dict)
-    ignore: tuple[str, ...] = ()
+    ignore: Texts = ()
     projected: str = ""
-    silver: tuple[str, ...] = ()
-    gold: tuple[str, ...] = ()
+    silver: Texts = ()
+    gold: Texts = ()
     aligners: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -94,11 +104,7 @@ class DataConfig:
         return LabelMap(self.rename, self.ignore)
 
     def chosen(self, there: Collection[str], asked: Sequence[str], what: str) -> tuple[str, ...]:
-        """Return the names asked for, or all.
-
-        Raises:
-            TrainingError: if one is not there.
-        """
+        """Return the names asked for, or all; raises TrainingError if one is not there."""
         for name in asked:
             if name not in there:
                 fix = f"There are {', '.join(there)}"
@@ -109,12 +115,25 @@ class DataConfig:
 def read_config(path: Path) -> DataConfig:
     """Read a file.
 
-    Raises:
-        TrainingError: naming file and key, if it is not there, not TOML, or not valid.
+    Raises TrainingError, naming file and key, if it is not there, not TOML, or not valid.
     """
-    table = read_toml(path)
-    resolved = _resolved({"projected": "projected", **table.row}, "", table, path.parent)
-    return record_of(DataConfig, replace(table, row=resolved), file=path)
+    table = _resolved({"projected": "projected", **read_toml(path)}, "", path)
+    languages = table.get("languages")
+    for lang, language in languages.items() if isinstance(languages, dict) else ():
+        if isinstance(language, dict):  # else the validation refuses it
+            language["lang"] = lang
+            for kind in ("corpora", "teachers"):
+                if isinstance(named := language.get(kind), dict):
+                    language[kind] = {name: _corpus(name, each) for name, each in named.items()}
+    return record_of(DataConfig, {**table, "file": str(path)}, str(path))
+
+
+def _corpus(name: str, found: Any) -> Any:
+    """Return the fields of a `Corpus`: a text alone is its place, which is named `from`."""
+    row = {"from": found} if isinstance(found, str) else found
+    if not isinstance(row, dict):
+        return row
+    return {"name": name} | {"place" if k == "from" else k: value for k, value in row.items()}
 
 
 def files(places: Iterable[str]) -> list[Path]:
@@ -125,63 +144,25 @@ def files(places: Iterable[str]) -> list[Path]:
     return found
 
 
-def _languages(table: Fields, key: str) -> dict[str, Language]:
-    named = table.child(key)
-    return {lang: record_of(Language, named.child(lang), lang=lang) for lang in named.row}
-
-
-def _corpora(table: Fields, key: str) -> dict[str, Corpus]:
-    named, found = table.child(key), {}
-    for name, place in named.row.items():
-        row = {"from": place} if isinstance(place, str) else named.child(name).row
-        row = {"place" if key == "from" else key: value for key, value in row.items()}
-        where = f"{named.where}.{name}"
-        found[name] = record_of(Corpus, replace(named, row=row, where=where), name=name)
-    return found
-
-
-def _texts_by_name(table: Fields, key: str) -> dict[str, str]:
-    return {name: table.child(key).text(name) for name in table.child(key).row}
-
-
-READERS |= {
-    Mapping[str, Language]: _languages,
-    Mapping[str, Corpus]: _corpora,
-    Mapping[str, str]: _texts_by_name,
-}
-
-
-def _resolved(value: Any, key: str, table: Fields, folder: Path) -> Any:
-    """Return a value of the file with its paths resolved."""
+def _resolved(value: Any, key: str, file: Path) -> Any:
+    """Return a value of the file with its paths resolved; `key` is that of the text or table."""
     if isinstance(value, Mapping):
         return {
             name: each
             if name in AS_WRITTEN
-            else _resolved(each, key if key in MODELS else name, table, folder)
+            else _resolved(each, key if key in MODELS else name, file)
             for name, each in value.items()
         }
     if isinstance(value, list):
-        return [_resolved(each, key, table, folder) for each in value]
+        return [_resolved(each, key, file) for each in value]
     if not isinstance(value, str) or not value:
         return value
-    return _if_here(value, folder) if key in MODELS else _place(value, key, table, folder)
-
-
-def _place(text: str, key: str, table: Fields, folder: Path) -> str:
-    if text.startswith(HUB):
-        name, colon, rest = text.removeprefix(HUB).partition(":")
-        return HUB + _if_here(name, folder) + colon + rest
-    if text.startswith(OPUS):
-        name, slash, pair = text.removeprefix(OPUS).rpartition("/")
-        return OPUS + _if_here(name, folder) + slash + pair
-    if not text.startswith("$"):
-        return str(folder / text)
-    name, _, rest = text.removeprefix("$").partition("/")
+    if key in MODELS:  # a folder if it is there, else a name
+        return str(file.parent / value) if (file.parent / value).is_dir() else value
+    if not value.startswith("$"):
+        return str(file.parent / value)
+    name, _, rest = value.removeprefix("$").partition("/")
     if not os.environ.get(name):
-        raise table.error(key, f"there is no variable {name}", f"Such as export {name}=data")
+        fix = f"Such as export {name}=data"
+        raise TrainingError(f"{file} {key}", f"there is no variable {name}", fix)
     return str(Path(os.environ[name]).absolute() / rest)
-
-
-def _if_here(name: str, folder: Path) -> str:
-    """Return a model's folder if it is there, else its name as it is."""
-    return str(folder / name) if (folder / name).is_dir() else name

@@ -1,19 +1,23 @@
 """Experiment definitions: rows, axis and published scores, read from TOML files."""
 
+import json
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from projection.errors import TrainingError
-from projection.io.json_fields import Fields
+from projection.io.records_json import Json
 
 DEFINITIONS = Path(str(resources.files("training.experiments"))) / "definitions"
 NAMES = tuple(sorted(path.stem for path in DEFINITIONS.glob("*.toml")))
 
+ONLY_FIELDS = ConfigDict(extra="forbid")
 Record = TypeVar("Record")
 
 
@@ -41,10 +45,11 @@ class ExperimentRow:
     aligner that the data name. `set` has changes for `presets.changed`, or fields of a `Decoding`.
     `corpus` is the one corpus (or teacher) to learn from, None for all. `sentences` pseudo-labelled
     sentences are drawn, None for as many as in all rows. The share `reviewed` is corrected before
-    training. `x` is the place on the axis; a plot joins the rows of one `series`. A row that is
-    `apart` is never marked as the best.
+    training. `x` is the place on the axis; a plot gives the rows of one `series` one colour. A row
+    that is `apart` is never marked as the best.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ONLY_FIELDS
     name: str
     preset: str = ""
     set: Mapping[str, Any] = field(default_factory=dict)
@@ -67,6 +72,7 @@ class ExperimentRow:
 class PublishedScore:
     """An F1 in per cent, as its source gives it."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = ONLY_FIELDS
     column: str
     f1: float
     test: str
@@ -104,10 +110,11 @@ class Experiment:
     name, `{at}` or `{percent}` a row of each place; `{preset}` is the recipe.
     """
 
-    name: str
+    __pydantic_config__: ClassVar[ConfigDict] = ONLY_FIELDS
+    file: str
     title: str
     reads: Reads
-    rows: tuple[Fields, ...]
+    rows: tuple[Mapping[str, Any], ...]
     repeats: str = ""
     preset: str | None = None
     axis: str = ""
@@ -121,23 +128,28 @@ class Experiment:
         if self.seeds < 1:
             raise ValueError(f"seeds: {self.seeds} is not above 0")
 
+    @property
+    def name(self) -> str:
+        """The name of the file."""
+        return Path(self.file).stem
+
     def expand(
         self, names: Sequence[str], preset: str | None = None, at: Sequence[float] = ()
     ) -> tuple[ExperimentRow, ...]:
         """Return the rows, by another recipe or at other places if these are given.
 
-        Raises:
-            TrainingError: if the experiment has no such choice, or a row is not valid.
+        Raises TrainingError if the experiment has no such choice, or a row is not valid.
         """
         if preset is not None and self.preset is None:
             raise TrainingError("--preset", f"the rows of {self.name} are recipes themselves")
         if at and not self.at:
             raise TrainingError("--at", f"{self.name} has no axis")
         found: dict[str, ExperimentRow] = {}
-        for template in self.rows:
-            for row in _expanded(template, names, sorted(at or self.at), preset or self.preset):
+        for number, template in enumerate(self.rows):
+            where, places = f"{self.file} rows[{number}]", sorted(at or self.at)
+            for row in _expanded(template, where, names, places, preset or self.preset):
                 if row.name in found:
-                    raise template.error("name", f"two rows are named {row.name!r}")
+                    raise TrainingError(f"{where} name", f"two rows are named {row.name!r}")
                 found[row.name] = row
         return tuple(found.values())
 
@@ -145,8 +157,7 @@ class Experiment:
 def read_experiment(name_or_path: str) -> Experiment:
     """Read an experiment that ships with the package, or a TOML file of your own.
 
-    Raises:
-        TrainingError: naming file and key, if there is none or it is not valid.
+    Raises TrainingError, naming file and key, if there is none or it is not valid.
     """
     path = Path(name_or_path)
     if path.suffix != ".toml":
@@ -154,108 +165,63 @@ def read_experiment(name_or_path: str) -> Experiment:
             fix = f"There are {', '.join(NAMES)}; or name a TOML file"
             raise TrainingError(f"experiment {name_or_path}", "no such experiment", fix)
         path = DEFINITIONS / f"{name_or_path}.toml"
-    table = read_toml(path)
-    experiment = record_of(Experiment, table, name=path.stem)
+    experiment = record_of(Experiment, {**read_toml(path), "file": str(path)}, str(path))
     names = [row.name for row in experiment.expand(["name"])]
     if experiment.ours and experiment.ours not in names:
-        raise table.error("ours", f"no row {experiment.ours!r}", f"There are {', '.join(names)}")
+        fix = f"There are {', '.join(names)}"
+        raise TrainingError(f"{path} ours", f"no row {experiment.ours!r}", fix)
     return experiment
 
 
-def read_toml(path: Path) -> Fields:
-    """Read a TOML file.
-
-    Raises:
-        TrainingError: if it is not there or not TOML.
-    """
+def read_toml(path: Path) -> Json:
+    """Read a TOML file; raises TrainingError if it is not there or not TOML."""
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
         raise TrainingError(str(path), "no such file", "See docs/reproducing.md") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TrainingError(str(path), f"is not TOML ({error})") from error
-    return Fields(content, str(path), TrainingError)
 
 
-def record_of(kind: type[Record], table: Fields, **given: Any) -> Record:
-    """Build a dataclass from a table whose keys are its fields, beside those that are `given`.
+def record_of(kind: type[Record], table: Mapping[str, Any], where: str) -> Record:
+    """Build a dataclass from a table whose keys are its fields.
 
-    Raises:
-        TrainingError: at an unknown or missing key, or a value that the field cannot hold.
+    Raises TrainingError at an unknown or missing key, or a value that the field cannot hold.
     """
-    hints = get_type_hints(kind)
-    known = {f.name: f for f in fields(kind) if f.name not in given}  # type: ignore[arg-type]
-    for key in table.row:
-        if key not in known:
-            raise table.error(key, "no such key", f"There are {', '.join(known)}")
-    for key, each in known.items():
-        if key in table.row or (each.default is MISSING and each.default_factory is MISSING):
-            given[key] = READERS[hints[key]](table, key)
     try:
-        return kind(**given)
-    except ValueError as error:
-        raise table.error_here(str(error)) from error
-
-
-def _numbers(table: Fields, key: str) -> tuple[float, ...]:
-    found = table.row[key]
-    if not isinstance(found, list) or not all(isinstance(n, int | float) for n in found):
-        raise table.error(key, f"{found!r} is not a list of numbers")
-    return tuple(map(float, found))
-
-
-def _texts(table: Fields, key: str) -> tuple[str, ...]:
-    """Read a text or a list of them."""
-    found = table.row[key]
-    texts = [found] if isinstance(found, str) else found
-    if not isinstance(texts, list) or not all(isinstance(text, str) and text for text in texts):
-        raise table.error(key, f"{found!r} is neither a text nor a list of them")
-    return tuple(texts)
-
-
-def _flag(table: Fields, key: str) -> bool:
-    if not isinstance(table.row[key], bool):
-        raise table.error(key, f"{table.row[key]!r} is neither true nor false")
-    return bool(table.row[key])
-
-
-def _published(table: Fields, key: str) -> tuple[PublishedScore, ...]:
-    return tuple(record_of(PublishedScore, each) for each in table.children(key))
-
-
-READERS: dict[Any, Callable[[Fields, str], Any]] = {
-    str: Fields.text,
-    str | None: Fields.text_or_none,
-    int: Fields.integer,
-    int | None: Fields.integer_or_none,
-    float: Fields.number,
-    float | None: Fields.number_or_none,
-    bool: _flag,
-    Mapping[str, Any]: lambda table, key: table.child(key).row,
-    tuple[str, ...]: _texts,
-    tuple[float, ...]: _numbers,
-    tuple[Fields, ...]: lambda table, key: tuple(table.children(key)),
-    tuple[PublishedScore, ...]: _published,
-    Reads: lambda table, key: table.choice(key, Reads),
-    ReviewOrder: lambda table, key: table.choice(key, ReviewOrder),
-}
+        # As JSON: there strictness still allows lists for tuples, and texts for enumerations.
+        return TypeAdapter(kind).validate_json(json.dumps(table, default=str), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        steps = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"]]
+        place = f"{where} {''.join(steps).removeprefix('.')}".strip()
+        what = {
+            "missing": "missing",
+            "unexpected_keyword_argument": "no such key",
+            "value_error": first["msg"].removeprefix("Value error, "),
+        }.get(first["type"], f"{first['input']!r:.40}: {first['msg']}")
+        raise TrainingError(place, what, "See docs/reproducing.md") from error
 
 
 def _expanded(
-    template: Fields, names: Sequence[str], places: Sequence[float], preset: str | None
+    template: Mapping[str, Any],
+    where: str,
+    names: Sequence[str],
+    places: Sequence[float],
+    preset: str | None,
 ) -> Iterator[ExperimentRow]:
-    text = repr(template.row)
+    text = repr(template)
     on_axis = "{at" in text or "{percent" in text
     for name in names if "{name}" in text else [""]:
         for at in places if on_axis else [0.0]:
             given = {"name": name, "at": at, "percent": 100 * at, "preset": preset}
             try:
-                filled = _filled(template.row, given)
+                filled = _filled(template, given)
             except (KeyError, IndexError, ValueError) as error:
                 fix = "Placeholders are {name}, {at}, {percent} and {preset}"
-                raise template.error_here(f"cannot be filled in ({error})", fix) from error
-            row = {"preset": preset or "", **filled}
-            yield record_of(ExperimentRow, replace(template, row=row), x=at if on_axis else None)
+                raise TrainingError(where, f"cannot be filled in ({error})", fix) from error
+            row = {"preset": preset or "", **filled, "x": at if on_axis else None}
+            yield record_of(ExperimentRow, row, where)
 
 
 def _filled(value: Any, given: Mapping[str, Any]) -> Any:

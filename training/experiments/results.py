@@ -2,18 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from math import sqrt
-from typing import Any
+from typing import Any, NamedTuple
 
-from scipy.stats import t
+from scipy.stats import ttest_ind
 
 from projection.io.records_json import Json
-from training.experiments.definition import (
-    Experiment,
-    ExperimentOptions,
-    ExperimentRow,
-    PublishedScore,
-)
+from training.experiments.definition import Experiment, ExperimentOptions, ExperimentRow
 from training.tagger.seeds import MEASURES, SeedSpread
 
 SCHEMA = 2
@@ -64,8 +58,7 @@ class Cell:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class SeedComparison:
+class SeedComparison(NamedTuple):
     """The lead of our row over another in one column, as a difference of mean F1.
 
     `interval` is the 95 % confidence interval of Welch's t-test over the seeds; None where there
@@ -81,10 +74,6 @@ class SeedComparison:
     def beyond_chance(self) -> bool | None:
         """True if the interval excludes 0; None without an interval."""
         return None if self.interval is None else not self.interval[0] <= 0 <= self.interval[1]
-
-    def to_json(self) -> Json:
-        """Convert to JSON."""
-        return {**asdict(self), "beyond_chance": self.beyond_chance}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +98,10 @@ class Results:
         return tuple(dict.fromkeys(cell.row.name for cell in self.cells))
 
     @property
-    def published(self) -> list[PublishedScore]:
+    def published(self) -> list[Json]:
         """Scores that others report in these columns."""
-        return [each for each in self.experiment.published if each.column in self.columns]
+        found = self.experiment.published
+        return [asdict(each) for each in found if each.column in self.columns]
 
     @property
     def ceilings(self) -> dict[str, float]:
@@ -131,11 +121,6 @@ class Results:
                 found.append(SeedComparison(cell.column, cell.row.name, difference, interval))
         return found
 
-    def best(self, column: str) -> float:
-        """Return the best mean F1 of a column, without the rows that stand apart."""
-        cells = (c for c in self.cells if c.column == column and not c.row.apart)
-        return max((cell.spread().mean for cell in cells), default=0.0)
-
     def to_json(self) -> Json:
         """Convert to JSON, with `measured` and `published` scores apart."""
         return {
@@ -146,9 +131,11 @@ class Results:
             "options": asdict(self.options),
             "measured": [cell.to_json() for cell in self.cells],
             "ceilings": self.ceilings,
-            "comparisons": [comparison.to_json() for comparison in self.comparisons],
+            "comparisons": [
+                {**each._asdict(), "beyond_chance": each.beyond_chance} for each in self.comparisons
+            ],
             "skipped": dict(self.skipped),
-            "published": [asdict(each) for each in self.published],
+            "published": self.published,
         }
 
 
@@ -159,10 +146,5 @@ def welch_interval(one: SeedSpread, other: SeedSpread) -> tuple[float, float] | 
     """
     if one.deviation is None or other.deviation is None or one.deviation == other.deviation == 0:
         return None
-    sizes = len(one.values), len(other.values)
-    variances = one.deviation**2 / sizes[0], other.deviation**2 / sizes[1]
-    freedom = sum(variances) ** 2 / sum(
-        v**2 / (n - 1) for v, n in zip(variances, sizes, strict=True)
-    )
-    half = float(t.ppf((1 + LEVEL) / 2, freedom)) * sqrt(sum(variances))
-    return one.mean - other.mean - half, one.mean - other.mean + half
+    found = ttest_ind(one.values, other.values, equal_var=False).confidence_interval(LEVEL)
+    return float(found.low), float(found.high)

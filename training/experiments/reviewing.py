@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from projection.errors import TrainingError
-from projection.io.gold import GoldSentence, read_gold
+from projection.io.gold import read_gold
 from projection.pipeline.run import load_run
 from projection.records import ProjectedSentence, ReviewStatus
 from training.data.iob2 import chunks, encode
@@ -31,12 +31,14 @@ class ReviewPool:
     ) -> tuple[Rows, Rows, dict[str, int]]:
         """Review a share of the sentences; `seed` decides a random order.
 
-        Returns:
-            The pseudo-labels of the others, the reviewed sentences, and counts: sentences `seen`
-            and `corrected`, and entity `labels` that were removed, added or changed.
+        Returns the pseudo-labels of the others, the reviewed sentences, and counts: sentences
+        `seen` and `corrected`, and entity `labels` that were removed, added or changed.
         """
-        count = round(share * len(self.sentences))
-        seen = {*self._in_order(order, seed)[:count]}
+        places = [*range(len(self.sentences))]
+        random.Random(seed).shuffle(places)  # noqa: S311  a sample is no secret
+        if order is ReviewOrder.DOUBTFUL_FIRST:  # equal scores stay in random order
+            places.sort(key=lambda i: self.sentences[i].score)
+        seen = {*places[: round(share * len(places))]}
         unseen = [each for i, each in enumerate(self.sentences) if i not in seen]
         reviews = [self._review(i) for i in sorted(seen)]
         counts = {
@@ -46,13 +48,6 @@ class ReviewPool:
         }
         pseudo = projected_rows(unseen).mapped(self.labels)
         return pseudo, Rows.of(row for row, _ in reviews), counts
-
-    def _in_order(self, order: ReviewOrder, seed: int) -> list[int]:
-        places = [*range(len(self.sentences))]
-        random.Random(seed).shuffle(places)  # noqa: S311  a sample is no secret
-        if order is ReviewOrder.DOUBTFUL_FIRST:  # equal scores stay in random order
-            places.sort(key=lambda i: self.sentences[i].score)
-        return places
 
     def _review(self, place: int) -> tuple[Row, int]:
         """Return the sentence as a reviewer leaves it, and how many labels changed."""
@@ -69,8 +64,7 @@ def read_pool(
 ) -> tuple[ReviewPool, Rows]:
     """Project the English side of the gold; return what to review, and what is held out of it.
 
-    Raises:
-        SpanferryError: if there is no gold, or it cannot be read or projected.
+    Raises SpanferryError if there is no gold, or it cannot be read or projected.
     """
     sentences: list[ProjectedSentence] = []
     rows: list[Row] = []
@@ -81,10 +75,13 @@ def read_pool(
         bare = [replace(each.sentence, entities=None) for each in gold.values()]
         run = project_once(corpus, bare, run_of(corpus, language.lang, projected), on_progress)
         for each in load_run(run):
-            row = _row(gold[each.sentence.id])
-            if row.tokens:
+            true = gold[each.sentence.id]
+            pair = true.sentence
+            tagged = encode(pair.target, true.target_entities, pair.target_lang)
+            if tagged.tokens:
                 sentences.append(each)
-                rows.append(row)
+                lang, origin = pair.target_lang, pair.origin
+                rows.append(Row(pair.id, tagged.tokens, tagged.tags, lang, origin=origin))
     if not rows:
         fix = 'Name projection gold: reviews = ["gold.jsonl"]'
         raise TrainingError(f"languages.{language.lang} reviews", "no sentence to review", fix)
@@ -95,9 +92,3 @@ def read_pool(
     left = {(row.id, row.origin) for row in train}
     kept = [(s, r) for s, r in zip(sentences, found, strict=True) if (r.id, r.origin) in left]
     return ReviewPool(tuple(s for s, _ in kept), tuple(r for _, r in kept), labels), test
-
-
-def _row(gold: GoldSentence) -> Row:
-    pair = gold.sentence
-    found = encode(pair.target, gold.target_entities, pair.target_lang)
-    return Row(pair.id, found.tokens, found.tags, pair.target_lang, origin=pair.origin)

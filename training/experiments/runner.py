@@ -20,6 +20,7 @@ from training.experiments.config import DataConfig
 from training.experiments.definition import Experiment, ExperimentOptions, ExperimentRow, Reads
 from training.experiments.results import Cell, Results
 from training.experiments.taggers import TaggerBench
+from training.tagger.recipe_runner import prefixed
 from training.trainer.trainer import OnProgress
 
 CELLS, STAGES = "cells", "stages"
@@ -46,9 +47,8 @@ def run_experiment(
         word_aligner: links words for `eflomal` rows; None skips them.
         on_progress: called with every step.
 
-    Raises:
-        SpanferryError: before anything is trained, if data or options cannot be used or no row can
-            be run.
+    Raises SpanferryError, before anything is trained, if data or options cannot be used or no row
+    can be run.
     """
     folder = stages or out / STAGES
     bench: AlignerBench | TaggerBench
@@ -72,7 +72,7 @@ def run_experiment(
     for row, column in planned:
         runs = {}
         for seed in options.seeds or range(experiment.seeds):
-            said = _named(f"{row.name}, {column}, seed {seed}", on_progress)
+            said = prefixed(on_progress, f"{row.name}, {column}, seed {seed}")
             runs[seed] = _run(bench, row, column, seed, cells=out / CELLS, on_progress=said)
         cells.append(Cell(row, column, runs))
     return Results(experiment, options, bench.columns, tuple(cells), skipped, config.file.name)
@@ -87,10 +87,6 @@ def _rows(
             fix = f"There are {', '.join(rows)}"
             raise TrainingError(f"--row {name}", f"{experiment.name} has no such row", fix)
     return [row for row in rows.values() if not options.rows or row.name in options.rows]
-
-
-def _named(name: str, on_progress: OnProgress) -> OnProgress:
-    return lambda what, done, total: on_progress(f"{name}: {what}", done, total)
 
 
 def _run(

@@ -1,92 +1,57 @@
-"""Reading the data that a config names.
-
-- a path: an export, an IOB2 file, a `reviewed.jsonl`, or a run folder of `spanferry project`
-- `hub:NAME[:CONFIG[:SPLIT]]`: a data set of the hub, or a folder, with `tokens` and `ner_tags`
-- `opus:CORPUS/LANGS`: a parallel corpus of the hub's Helsinki-NLP, such as `opus:opus_books/de-en`,
-  or of a folder, with a column `translation`
-"""
+"""Reading the data that a config names: exports, IOB2 files, run folders, text, corpora."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from hashlib import sha256
-from itertools import islice
 from pathlib import Path
-from typing import Any
-
-from datasets import Dataset, IterableDataset, load_dataset
-from datasets.exceptions import DatasetsError
 
 from projection.errors import TrainingError
-from projection.io.corpus import covers, read_moses
-from projection.io.folders import content_hash
-from projection.models.bundled import resolve
+from projection.io.corpus import read_moses
 from projection.pipeline.conflicts import CHECKS, Policy
 from projection.pipeline.projector import Projector
 from projection.pipeline.run import project_corpus
 from projection.records import ParallelSentence
-from training.data.iob2 import OUTSIDE, tag_fault
 from training.data.pseudo_labels import read_projected, read_tagged, read_text
-from training.data.rows import LabelMap, Row, Rows
-from training.experiments.config import HUB, OPUS, Corpus
-from training.tagger.finetune import counted
+from training.data.rows import LabelMap, Rows
+from training.experiments.config import Corpus
+from training.tagger.finetune import counted, identity_of
 from training.trainer.trainer import OnProgress
 
-PUBLISHER = "Helsinki-NLP"
-TAGS = ("ner_tags", "tags")
-PAIRS = "translation"
+
+def read_labelled(places: Iterable[str], lang: str, labels: LabelMap) -> Rows:
+    """Read exports, IOB2 files and runs; `lang` is the language of those that do not say."""
+    return Rows.joined(*(_labelled(place, lang) for place in places)).mapped(labels)
 
 
-def read_labelled(places: Iterable[str], lang: str, labels: LabelMap, split: str = "train") -> Rows:
-    """Read the labelled sentences of all places.
-
-    Args:
-        places: as the config names them.
-        lang: the language of data that do not say.
-        labels: how types are renamed and ignored.
-        split: of hub data sets that are named without one.
-
-    Raises:
-        SpanferryError: if one cannot be read.
-    """
-    return Rows.joined(*(_labelled(place, lang, split) for place in places)).mapped(labels)
-
-
-def _labelled(place: str, lang: str, split: str) -> Rows:
-    if place.startswith(HUB):
-        return read_hub(place, lang, split)
-    if place.startswith(OPUS):
-        raise TrainingError(place, "has no labels", "Name it under corpora: it is projected first")
+def _labelled(place: str, lang: str) -> Rows:
     return read_tagged(Path(place)).in_language(lang)
 
 
 def read_unlabelled(places: Iterable[str], lang: str) -> Rows:
     """Read text without labels: a sentence a line in `.txt` files, else as `read_labelled`."""
-
-    def read(place: str) -> Rows:
-        is_text = place.removesuffix(".gz").endswith(".txt")
-        return read_text([Path(place)], lang) if is_text else _labelled(place, lang, "train")
-
-    return Rows.joined(*map(read, places))
+    return Rows.joined(
+        *(
+            read_text([Path(place)], lang)
+            if place.removesuffix(".gz").endswith(".txt")
+            else _labelled(place, lang)
+            for place in places
+        )
+    )
 
 
 def read_pseudo(
     corpus: Corpus, lang: str, labels: LabelMap, kept: Path, on_progress: OnProgress
 ) -> Rows:
-    """Read pseudo-labelled sentences; a corpus without labels is projected first, into `kept`.
+    """Read pseudo-labelled sentences; a corpus of two files is projected first, into `kept`.
 
-    Raises:
-        SpanferryError: if it cannot be read or projected, or no sentence is left.
+    Raises SpanferryError if it cannot be read or projected, or no sentence is left.
     """
-    if corpus.is_projected_first:
-        pairs = (
-            read_opus(str(corpus.place), lang, corpus.limit)
-            if corpus.source is None or corpus.target is None
-            else read_moses(Path(corpus.source), Path(corpus.target), "en", lang)
-        )
+    if corpus.source is not None and corpus.target is not None:
+        pairs = read_moses(Path(corpus.source), Path(corpus.target), "en", lang)
         run = project_once(corpus, pairs, run_of(corpus, lang, kept), on_progress)
         found = read_projected([run], labels)
     else:
-        found = _labelled(str(corpus.place), lang, "train").mapped(labels)
+        found = _labelled(str(corpus.place), lang).mapped(labels)
         found = Rows(found.rows[: corpus.limit], found.labels)
     if not found:
         raise TrainingError(f"corpus {corpus.name}", "has no sentence")
@@ -96,10 +61,9 @@ def read_pseudo(
 def run_of(corpus: Corpus, lang: str, kept: Path) -> Path:
     """Return the run folder of a corpus, named by a hash of its text and the models."""
     files = [Path(name) for name in (corpus.place, corpus.source, corpus.target) if name]
-    models = (resolve(corpus.teacher, "teacher"), resolve(corpus.aligner, "aligner"))
     made_of = [
         [sha256(file.read_bytes()).hexdigest() if file.is_file() else str(file) for file in files],
-        [content_hash(Path(each)) if Path(each).is_dir() else str(each) for each in models],
+        [identity_of(corpus.teacher, "teacher"), identity_of(corpus.aligner, "aligner")],
         corpus.limit,
     ]
     stamp = sha256(json.dumps(made_of).encode()).hexdigest()[:8]
@@ -123,72 +87,3 @@ def project_once(
         on_progress=counted(on_progress, f"projecting {corpus.name}", corpus.limit or 0),
     )
     return folder
-
-
-def read_hub(place: str, lang: str, split: str) -> Rows:
-    """Read the sentences of `hub:NAME[:CONFIG[:SPLIT]]`; `split` is used if none is named.
-
-    Raises:
-        TrainingError: if there is no such data set, it has no tokens and tags, or they are no IOB2.
-    """
-    name, _, rest = place.removeprefix(HUB).partition(":")
-    config, _, named = rest.partition(":")
-    loaded = _load(place, name, config or None, named or split)
-    column = next((column for column in TAGS if column in loaded.column_names), None)
-    if column is None or "tokens" not in loaded.column_names:
-        what = f"needs tokens and ner_tags, has {', '.join(loaded.column_names)}"
-        raise TrainingError(place, what)
-    names = getattr(getattr(loaded.features[column], "feature", None), "names", None)
-    rows = []
-    for number, (tokens, tags) in enumerate(zip(loaded["tokens"], loaded[column], strict=True)):
-        where = f"{name}:{number + 1}"
-        shown = tuple(str(tag) if names is None else names[tag] for tag in tags)
-        _check(tokens, shown, where)
-        if tokens:
-            rows.append(Row(where, tuple(tokens), shown, lang, origin=where))
-    return Rows.of(rows)
-
-
-def _check(tokens: list[str], tags: tuple[str, ...], where: str) -> None:
-    if len(tokens) != len(tags):
-        raise TrainingError(where, f"{len(tokens)} tokens and {len(tags)} tags")
-    for before, tag in zip([OUTSIDE, *tags], tags, strict=False):
-        if fault := tag_fault(tag, before):
-            raise TrainingError(where, fault, "Its tags must be IOB2: O, B-TYPE and I-TYPE")
-
-
-def read_opus(place: str, lang: str, limit: int | None = None) -> Iterator[ParallelSentence]:
-    """Stream the first `limit` pairs of `opus:CORPUS/LANGS`, English first.
-
-    Raises:
-        TrainingError: if there is no such corpus, or it is not of English and `lang`.
-    """
-    name, _, langs = place.removeprefix(OPUS).rpartition("/")
-    sides = langs.split("-")
-    target = [side for side in sides if covers(lang, side)]
-    if not name or len(sides) != 2 or "en" not in sides or len(target) != 1:
-        fix = f"Such as {OPUS}opus_books/{'-'.join(sorted(('en', lang)))}"
-        raise TrainingError(place, f"is no corpus of en and {lang}", fix)
-    if Path(name).is_dir():
-        rows: Iterable[dict[str, Any]] = _load(place, name, None, "train")
-    else:
-        known = name if "/" in name else f"{PUBLISHER}/{name}"
-        rows = _load(place, known, langs, "train", streaming=True)
-    for number, row in enumerate(islice(rows, limit), start=1):
-        pair, where = row.get(PAIRS), f"{Path(name).name}:{number}"
-        if not isinstance(pair, dict) or not {"en", target[0]} <= {*pair}:
-            raise TrainingError(place, f"needs a column {PAIRS}, has {', '.join(row)}")
-        yield ParallelSentence(where, pair["en"], pair[target[0]], "en", lang, where)
-
-
-def _load(place: str, name: str, config: str | None, split: str, *, streaming: bool = False) -> Any:
-    """Load or stream a split of a data set."""
-    try:
-        loaded: Dataset | IterableDataset = load_dataset(
-            name, config, split=split, streaming=streaming
-        )
-    except (DatasetsError, OSError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
-        fix = "Check name, configuration and split; without a network, name local files"
-        raise TrainingError(place, f"cannot be loaded ({reason})", fix) from error
-    return loaded

@@ -1,10 +1,9 @@
 """The results of an experiment as a Markdown page and as lines for the terminal."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator
+from statistics import fmean
 
 from training.experiments.results import LEVEL, Cell, Results, SeedComparison
-from training.tagger.seeds import SeedSpread
 from training.trainer.card import table
 
 MISSING = "–"
@@ -34,8 +33,9 @@ def _page(results: Results) -> Iterator[str]:
     if results.published:
         yield "\n## Published elsewhere, not measured here\n"
         yield "Other encoders, other data, partly other test sets: not to be compared directly.\n"
-        published = [(p.system, p.column, p.test, f"{p.f1:g}", p.source) for p in results.published]
-        yield table(["system", "language", "test set", "F1", "source"], published)
+        keys = ("system", "column", "test", "f1", "source")
+        rows = [[each[key] for key in keys] for each in results.published]
+        yield table(["system", "language", "test set", "F1", "source"], rows)
     yield ""
 
 
@@ -64,7 +64,9 @@ def _shown(results: Results, cell: Cell | None, *, in_full: bool) -> str:
     if not in_full:
         return f1
     precision, recall = (100 * cell.spread(each).mean for each in ("precision", "recall"))
-    is_best = not cell.row.apart and cell.spread().mean == results.best(cell.column)
+    rivals = (c for c in results.cells if c.column == cell.column and not c.row.apart)
+    best = max((rival.spread().mean for rival in rivals), default=None)
+    is_best = not cell.row.apart and cell.spread().mean == best
     return f"{f'**{f1}**' if is_best else f1} ({precision:.2f} / {recall:.2f})"
 
 
@@ -106,25 +108,16 @@ def notes(results: Results) -> Iterator[str]:
 
 def _learned(cell: Cell) -> str:
     """Return what the runs of a cell learned from, and how much was reviewed."""
-    runs = [*cell.runs.values()]
-    stages = [
-        f"{stage} {' + '.join(_parts(runs, stage))} ({_counts(r['steps'][stage] for r in runs)} "
-        "steps)"
-        for stage in runs[0]["learned_from"]
-    ]
-    reviews = [run["reviews"] for run in runs if run["reviews"] is not None]
-    if reviews:
-        seen, corrected, labels = (
-            SeedSpread.of([float(each[key]) for each in reviews]).mean
-            for key in ("seen", "corrected", "labels")
-        )
+    runs, stages = [*cell.runs.values()], []
+    for stage, parts in runs[0]["learned_from"].items():
+        counts = (f"{_counts(r['learned_from'][stage][p] for r in runs)} {p}" for p in parts)
+        steps = _counts(run["steps"][stage] for run in runs)
+        stages.append(f"{stage} {' + '.join(counts)} ({steps} steps)")
+    if reviews := [run["reviews"] for run in runs if run["reviews"] is not None]:
+        keys = ("seen", "corrected", "labels")
+        seen, corrected, labels = (fmean(each[key] for each in reviews) for key in keys)
         stages += [f"{seen:.0f} reviewed, {corrected:.0f} corrected, {labels:.0f} labels changed"]
     return "; ".join(stages)
-
-
-def _parts(runs: Sequence[Mapping[str, Any]], stage: str) -> Iterator[str]:
-    for part in runs[0]["learned_from"][stage]:
-        yield f"{_counts(run['learned_from'][stage][part] for run in runs)} {part}"
 
 
 def _counts(found: Iterable[int]) -> str:

@@ -2,8 +2,8 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,20 +16,15 @@ from training.experiments.definition import Experiment, ExperimentOptions, Exper
 from training.experiments.reviewing import ReviewPool, read_pool
 from training.experiments.sources import read_labelled, read_pseudo, read_unlabelled
 from training.tagger.presets import (
-    ALL,
     OF_THE_LAST_STAGE,
     Part,
     Preset,
+    Use,
     changed,
     concerns,
     preset_named,
 )
-from training.tagger.recipe_runner import (
-    RECORD,
-    StageRecord,
-    plan_of,
-    train_preset,
-)
+from training.tagger.recipe_runner import RECORD, plan_of, train_preset
 from training.tagger.sampling import drawn
 from training.tagger.training_data import TrainingData
 from training.trainer.trainer import OnProgress
@@ -56,11 +51,7 @@ class TaggerBench:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The corpora or teachers of all languages.
-
-        Raises:
-            TrainingError: if teachers are compared and there are none.
-        """
+        """The corpora or teachers of all languages; TrainingError if teachers are missing."""
         names = dict.fromkeys(name for data in self.data.values() for name in data.corpora)
         if self.experiment.reads is Reads.TEACHERS and not names:
             where = f"experiment {self.experiment.name}"
@@ -69,27 +60,22 @@ class TaggerBench:
         return tuple(names)
 
     def prepare(self, rows: Sequence[ExperimentRow]) -> None:
-        """Make the recipe of each row.
-
-        Raises:
-            TrainingError: at a change that no row can hold.
-        """
+        """Make the recipe of each row; raises TrainingError at a change that no row can hold."""
         changes = {**self.experiment.set, **self.options.set}
         self.presets = recipes(rows, replace(self.options, set=changes))
 
     def reason_against(self, row: ExperimentRow, column: str) -> str | None:
         """Return why the row cannot be run on these data; read what it needs.
 
-        Raises:
-            SpanferryError: if something cannot be read, or there is no test data.
+        Raises SpanferryError if something cannot be read, or there is no test data.
         """
         data = self.data[column]
         if row.corpus is not None and row.corpus not in data.corpora:
             return f"{column} has no {row.corpus}"
         if row.sentences is not None:
             uses = [use for stage in self.presets[row.name].stages for use in stage.uses]
-            draws = [use.draw for use in uses if use.part is Part.PSEUDO]
-            found = drawn(data.pseudo(row).rows, draws[0] if draws else ALL, 0)
+            drawing = [use for use in uses if use.part is Part.PSEUDO] or [Use(Part.PSEUDO)]
+            found = drawn(data.pseudo(row).rows, drawing[0], 0)
             if len(found) < row.sentences:
                 return f"the data give only {len(found):,} sentences"
         data.training(row, 0)
@@ -111,50 +97,45 @@ class TaggerBench:
                 preset, given, Path(scratch) / "model",
                 seed=seed, eval=self.data[column].test, stages=self.stages, on_progress=on_progress,
             )  # fmt: skip
-        assert trained.scores is not None  # noqa: S101  there is test data
-        self._remove(trained.stages[-1])
+        stages = trained.record["stages"]
+        self._remove(stages[-1])
         return {
             "base": preset.base,
-            "scores": trained.scores.to_json(),
-            "learned_from": {each.name: dict(each.learned_from) for each in trained.stages},
-            "steps": {each.name: each.record["steps"] for each in trained.stages},
+            "scores": trained.record["scores"],
+            "learned_from": {stage["name"]: stage["learned_from"] for stage in stages},
+            "steps": {stage["name"]: stage["steps"] for stage in stages},
             "reviews": reviews,
         }
 
-    def _remove(self, last: StageRecord) -> None:
+    def _remove(self, last: Json) -> None:
         """Delete the model of a stage that no other starts from or learns from."""
         stages = [stage for preset in self.presets.values() for stage in preset.stages]
-        if any(last.name in (stage.start, *stage.teachers) for stage in stages):
+        if any(last["name"] in (stage.start, *stage.teachers) for stage in stages):
             return
-        for folder in self.stages.glob(f"{last.name}-*"):
+        for folder in self.stages.glob(f"{last['name']}-*"):
             record = parse_object((folder / RECORD).read_text("utf-8"), str(folder / RECORD))
-            if record["model_version"] == last.record["model_version"]:
+            if record["model_version"] == last["model_version"]:
                 shutil.rmtree(folder)
 
 
+@dataclass(eq=False)
 class LanguageData:
     """The data of a language; pseudo-labels, reviews and test are read when they are needed."""
 
-    def __init__(
-        self,
-        reads: Reads,
-        config: DataConfig,
-        lang: str,
-        scored: int | None,
-        on_progress: OnProgress,
-    ) -> None:
-        self.reads, self.config, self.lang, self.scored = reads, config, lang, scored
-        self.on_progress, self.labels, self.kept = (
-            on_progress,
-            config.labels,
-            Path(config.projected),
-        )
-        self.language = language = config.languages[lang]
-        self.corpora = language.teachers if reads is Reads.TEACHERS else language.corpora
+    reads: Reads
+    config: DataConfig
+    lang: str
+    scored: int | None
+    on_progress: OnProgress
+
+    def __post_init__(self) -> None:
+        config = self.config
+        self.labels, self.kept = config.labels, Path(config.projected)
+        self.language = language = config.languages[self.lang]
+        self.corpora = language.teachers if self.reads is Reads.TEACHERS else language.corpora
         self._english = read_labelled(config.english, "en", self.labels)
-        self._dev = read_labelled(language.dev, self.lang, self.labels, "validation")
+        self._dev = read_labelled(language.dev, self.lang, self.labels)
         self._unlabelled = read_unlabelled(language.unlabelled, self.lang)
-        self._read: dict[str, Rows] = {}
 
     def training(self, row: ExperimentRow, seed: int) -> tuple[TrainingData, dict[str, int] | None]:
         """Return what a row learns from, and the counts of simulated reviews."""
@@ -164,41 +145,30 @@ class LanguageData:
         else:
             pseudo, reviewed, counts = self._pool[0].review(row.reviewed, row.order, seed)
         given = TrainingData(
-            english=self._english,
-            pseudo=pseudo,
-            reviewed=reviewed,
-            unlabelled=self._unlabelled,
-            dev=self._dev or None,
-            lang=self.lang,
+            self._english, pseudo, reviewed, self._unlabelled, self._dev or None, lang=self.lang
         )
         return given, counts
 
     def pseudo(self, row: ExperimentRow) -> Rows:
         """Return the pseudo-labelled sentences of the row's corpus, or of all.
 
-        Raises:
-            TrainingError: if there is no corpus.
+        Raises TrainingError if there is no corpus.
         """
         if not self.corpora:
             where = f"{self.config.file} languages.{self.lang} corpora"
             raise TrainingError(where, "none is named", 'Such as news = "runs/news-de"')
         names = [*self.corpora] if row.corpus is None else [row.corpus]
-        for name in names:
-            if name not in self._read:
-                self._read[name] = read_pseudo(
-                    self.corpora[name], self.lang, self.labels, self.kept, self.on_progress
-                )
-        return Rows.joined(*(self._read[name] for name in names))
+        return Rows.joined(*map(self._corpus, names))
+
+    @cache  # noqa: B019  as long as the experiment runs
+    def _corpus(self, name: str) -> Rows:
+        return read_pseudo(self.corpora[name], self.lang, self.labels, self.kept, self.on_progress)
 
     @cached_property
     def test(self) -> Rows:
-        """What rows are scored on.
-
-        Raises:
-            TrainingError: if there is nothing.
-        """
+        """What rows are scored on; TrainingError if there is nothing."""
         found = self._pool[1] if self.reads is Reads.REVIEWS else Rows()
-        found = found or read_labelled(self.language.test, self.lang, self.labels, "test")
+        found = found or read_labelled(self.language.test, self.lang, self.labels)
         if not found:
             where = f"{self.config.file} languages.{self.lang} test"
             raise TrainingError(where, "no test data", 'Add test = "FILE"')
@@ -213,10 +183,7 @@ def recipes(rows: Sequence[ExperimentRow], options: ExperimentOptions) -> dict[s
     """Return the recipe of each row by its name, with the numbers that are asked for.
 
     A base that is not the recipe's gets the learning rate that suits its width, unless one is
-    asked for.
-
-    Raises:
-        TrainingError: at a change that no row can hold.
+    asked for. Raises TrainingError at a change that no row can hold.
     """
     presets = {row.name: preset_named(row.preset) for row in rows}
     last = [preset.stages[-1] for preset in presets.values()]

@@ -26,10 +26,8 @@ def answers_of(
     """Return the probabilities of each teacher for each sentence: words × `tags`.
 
     The main process computes them and writes them to the folder `place`; other processes, and a
-    resumed training, read them there.
-
-    Raises:
-        ModelError: if a teacher cannot be loaded or has other tags.
+    resumed training, read them there. Raises ModelError if a teacher cannot be loaded or has other
+    tags.
     """
     if is_main_process() and not place.exists():
         with new_folder(place) as made:
@@ -49,8 +47,7 @@ def probabilities(
 ) -> list[Soft]:
     """Return words × `tags` for each sentence; a word without a subword has only zeros.
 
-    Raises:
-        ModelError: if the teacher cannot be loaded or has other tags.
+    Raises ModelError if the teacher cannot be loaded or has other tags.
     """
     tagger = Tagger.from_pretrained(teacher)
     if {*tagger.tags} != {*tags}:
@@ -79,12 +76,8 @@ def taught(
     """Yield unlabelled sentences with the probabilities and tags of the first teacher.
 
     A tag weighs 1 where all teachers find the same one likeliest (the vote of UniTrans), else 0. A
-    word without a subword for some teacher is not learned from.
-
-    Args:
-        sentences: in words.
-        answers: of each teacher, the probabilities for each sentence.
-        tags: the columns of these.
+    word without a subword for some teacher is not learned from. `answers` are the probabilities of
+    each teacher for each sentence, with `tags` as columns.
     """
     for words, *soft in zip(sentences, *answers, strict=True):
         likeliest = np.stack([each.argmax(-1) for each in soft])

@@ -27,10 +27,7 @@ class Example:
     """A sentence, and what to learn from each of its words (tag None: nothing).
 
     `weights` and `doubts` are those of `trainer.losses` (None: 1 for every word). `soft` is for
-    losses that learn from teachers.
-
-    Raises:
-        TrainingError: if there is not one of each for every word.
+    losses that learn from teachers. There must be one of each for every word.
     """
 
     words: tuple[str, ...]
@@ -55,26 +52,20 @@ class Example:
 def example_of(
     row: Row, *, weights: Sequence[float] | None = None, doubt: float | None = None
 ) -> Example:
-    """Convert a row; its tokens are split into words as running text is.
+    """Convert a row, with the weights of its tokens and the doubt of all its words.
 
-    Args:
-        row: tokens and tags.
-        weights: of its tokens.
-        doubt: of all its words.
+    Its tokens are split into words as running text is.
     """
     parted = [in_words([t], [tag], row.lang) for t, tag in zip(row.tokens, row.tags, strict=True)]
     words = [*chain.from_iterable(parted)]
+    if weights is not None:
+        weights = [w for w, parts in zip(weights, parted, strict=True) for _ in parts]
     return Example(
         words=tuple(word for word, _ in words),
         tags=tuple(tag for _, tag in words),
-        weights=None if weights is None else _spread(weights, parted),
+        weights=None if weights is None else tuple(weights),
         doubts=None if doubt is None else (doubt,) * len(words),
     )
-
-
-def _spread(weights: Sequence[float], parted: Sequence[Sequence[object]]) -> tuple[float, ...]:
-    pairs = zip(weights, parted, strict=True)
-    return tuple(weight for weight, words in pairs for _ in words)
 
 
 def features_of(

@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,15 +12,22 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from projection.errors import ModelError, TrainingError
 from projection.io.files import write_json
-from projection.io.folders import is_main_process, move_into_place, wait_for, work_folder
-from projection.models.bundled import resolve
+from projection.io.folders import (
+    content_hash,
+    is_main_process,
+    move_into_place,
+    wait_for,
+    work_folder,
+)
+from projection.io.records_json import Json
+from projection.models.bundled import Bundled, resolve
 from projection.models.checkpoints import longest_input, quiet, version_of
 from projection.models.windows import Piece, pieces
 from training.data.iob2 import labels_of
 from training.data.rows import Rows
 from training.evaluation.tagging_scores import TaggingScores, evaluate, score
 from training.tagger.features import Example, TargetCollator, example_of, features_of
-from training.tagger.head import HeadChange, load_for_training
+from training.tagger.head import load_for_training
 from training.trainer import trainer as loop
 from training.trainer.card import model_card
 from training.trainer.losses import IGNORED, loss_of
@@ -29,70 +35,13 @@ from training.trainer.settings import NOWHERE, FineTune, Schedule, Tracking, rat
 from training.trainer.trainer import Dev, OnProgress, made_with
 
 SCHEMA = 1
-SCORING = "sentences scored"
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingResult:
-    """A finished training: the content of `training.json`.
-
-    `windowed` sentences were longer than `max_length` and read in pieces; `lost_entities` have a
-    token without a subword. `loss` is the mean over the last steps, at most an epoch of them. `dev`
-    is (step, F1) of every evaluation on the dev part, `kept` the step whose weights were kept.
-    """
-
-    settings: FineTune
-    data: str  # fingerprint
-    labels: tuple[str, ...]
-    sentences: int
-    entities: int
-    windowed: int
-    lost_entities: int
-    head: HeadChange
-    steps: int
-    loss: float
-    dev: tuple[tuple[int, float], ...]
-    kept: int
-    model_version: str
-    scores: TaggingScores | None
-
-    @property
-    def lost_share(self) -> float:
-        """The share of entities with a token without a subword."""
-        return self.lost_entities / self.entities if self.entities else 0.0
-
-    def to_json(self) -> dict[str, Any]:
-        """Return a JSON object; scores are fractions."""
-        return {
-            "schema": SCHEMA,
-            "settings": asdict(self.settings) | {"gamma": self.settings.effective_gamma},
-            "seed": self.settings.seed,
-            "labels": [*self.labels],
-            "data": {
-                "fingerprint": self.data,
-                "sentences": self.sentences,
-                "entities": self.entities,
-                "windowed_sentences": self.windowed,
-                "lost_entities": self.lost_entities,
-                "lost_share": self.lost_share,
-            },
-            "head": {key: [*tags] for key, tags in asdict(self.head).items()},
-            "steps": self.steps,
-            "loss": self.loss,
-            "dev": [{"step": step, "f1": f1} for step, f1 in self.dev],
-            "kept": self.kept,
-            "model_version": self.model_version,
-            "scores": None if self.scores is None else self.scores.to_json(),
-            "made_with": made_with(),
-        }
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """The examples a training learns from, and the outputs of the model, `tags`.
+    """The examples a training learns from (`fingerprint` is their hash), and the model's `tags`.
 
-    `dev` decides how long to train, `eval` is scored at the end. `fingerprint` is a hash of all
-    that is learned.
+    `dev` decides how long to train, `eval` is scored at the end.
     """
 
     examples: Sequence[Example]
@@ -108,17 +57,10 @@ def fine_tune(
     out: Path,
     eval: Rows | None = None,  # noqa: A002  the word everyone looks for
     on_progress: OnProgress = lambda _what, _done, _total: None,
-) -> TrainingResult:
-    """Train in one stage on all sentences, score on `eval`, and save to the new folder `out`.
-
-    Raises: as `learn`.
-    """
-    material = Material(
-        examples=[example_of(row) for row in train],
-        tags=train.tag_names,
-        fingerprint=train.fingerprint,
-        eval=eval,
-    )
+) -> Json:
+    """Train in one stage on all sentences, score on `eval`, and save to `out`, as `learn` does."""
+    examples = [example_of(row) for row in train]
+    material = Material(examples, train.tag_names, train.fingerprint, eval=eval)
     return learn(material, settings, out, on_progress=on_progress)
 
 
@@ -129,31 +71,39 @@ def learn(
     *,
     tracking: Tracking = NOWHERE,
     on_progress: OnProgress = lambda _what, _done, _total: None,
-) -> TrainingResult:
+) -> Json:
     """Train a model, score it, and save it to the folder `out`, which appears whole.
 
     An interrupted training is resumed from its last checkpoint when called again with the same
     settings and data. On one CPU a seed gives the same weights bit by bit. Of several processes
     only the main one writes and scores.
 
+    Returns:
+        The content of `training.json`. `windowed_sentences` were longer than `max_length` and read
+        in pieces; `lost_entities` have a token without a subword. `loss` is the mean over the last
+        steps, at most an epoch of them. `dev` has every evaluation on the dev part, `kept` is the
+        step whose weights were kept. Scores are fractions.
+
     Raises:
         TrainingError: if `out` exists, or there is nothing to train on.
         ModelError: if the base cannot be loaded, or has fewer layers than should be frozen.
     """
     _check(material, settings, out)
+    examples, tags = material.examples, material.tags
     base = resolve(settings.base, "tagger")
-    model, tokenizer, head = load_for_training(base, material.tags, settings.seed)
+    model, tokenizer, head = load_for_training(base, tags, settings.seed)
     freeze_lower_layers(model, settings.freeze, embeddings=settings.freeze_embeddings)
     if settings.learning_rate is None:
         settings = replace(settings, learning_rate=rate_for(model.config.hidden_size))
     limit = longest_input(model, tokenizer, settings.max_length)
-    read = pieces([example.words for example in material.examples], tokenizer, limit)
-    work = work_folder(out, [asdict(settings), material.fingerprint, list(material.tags)])
+    read = pieces([example.words for example in examples], tokenizer, limit)
+    work = work_folder(out, [asdict(settings), material.fingerprint, [*tags]])
+    shared = {field.name for field in fields(FineTune)} & {field.name for field in fields(Schedule)}
     outcome = loop.run(
         model,
         tokenizer,
-        features_of(read, material.examples, material.tags),
-        _schedule(settings),
+        features_of(read, examples, tags),
+        Schedule(**{name: getattr(settings, name) for name in shared}),
         work / "checkpoints",
         loss=loss_of(settings),
         collate=TargetCollator(tokenizer),
@@ -161,29 +111,52 @@ def learn(
         tracking=tracking,
         on_progress=on_progress,
     )
-    result = TrainingResult(
-        settings=settings,
-        data=material.fingerprint,
-        labels=tuple(sorted(labels_of(material.tags))),
-        sentences=len(material.examples),
-        entities=sum(len(example.entities) for example in material.examples),
-        windowed=len({piece.sentence for piece in read if piece.windowed}),
-        lost_entities=_lost_entities(read, material.examples),
-        head=head,
-        steps=outcome.steps,
-        loss=outcome.loss,
-        dev=tuple(outcome.dev),
-        kept=outcome.kept,
-        model_version=version_of(model, tokenizer, None),
-        scores=None,
-    )
+    entities = sum(len(example.entities) for example in examples)
+    lost = _lost_entities(read, examples)
+    record: Json = {
+        "schema": SCHEMA,
+        "settings": asdict(settings) | {"gamma": settings.effective_gamma},
+        "seed": settings.seed,
+        "labels": sorted(labels_of(tags)),
+        "data": {
+            "fingerprint": material.fingerprint,
+            "sentences": len(examples),
+            "entities": entities,
+            "windowed_sentences": len({piece.sentence for piece in read if piece.windowed}),
+            "lost_entities": lost,
+            "lost_share": lost / entities if entities else 0.0,
+        },
+        "head": head,
+        "steps": outcome.steps,
+        "loss": outcome.loss,
+        "dev": [{"step": step, "f1": f1} for step, f1 in outcome.dev],
+        "kept": outcome.kept,
+        "model_version": version_of(model, tokenizer, None),
+        "scores": None,
+        "made_with": made_with(),
+    }
     if is_main_process():
-        result = _finish(
-            model, tokenizer, result, material.eval, work=work, out=out, on_progress=on_progress
-        )
+        made = work / "model"
+        with quiet():
+            model.save_pretrained(made)
+            tokenizer.save_pretrained(made)
+        if (scores := scores_of(made, material.eval, on_progress)) is not None:
+            record["scores"] = scores.to_json()
+        write_json(made / "training.json", record)
+        (made / "README.md").write_text(model_card(out.name, record), encoding="utf-8")
+        move_into_place(made, out)
+        shutil.rmtree(work)
     wait_for(out)
     loop.wait_for_everyone()
-    return result
+    return record
+
+
+def scores_of(model: Path, data: Rows | None, on_progress: OnProgress) -> TaggingScores | None:
+    """Score a saved model on held-out data, if there are any."""
+    if data is None:
+        return None
+    count = counted(on_progress, "sentences scored", len(data))
+    return evaluate(model, data, on_progress=count)
 
 
 def _check(material: Material, settings: FineTune, out: Path) -> None:
@@ -201,43 +174,17 @@ def _check(material: Material, settings: FineTune, out: Path) -> None:
         )
 
 
-def _finish(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    result: TrainingResult,
-    held_out: Rows | None,
-    *,
-    work: Path,
-    out: Path,
-    on_progress: OnProgress,
-) -> TrainingResult:
-    """Save, score, and move into place."""
-    made = work / "model"
-    with quiet():
-        model.save_pretrained(made)
-        tokenizer.save_pretrained(made)
-    if held_out is not None:
-        count = counted(on_progress, SCORING, len(held_out))
-        result = replace(result, scores=evaluate(made, held_out, on_progress=count))
-    write_json(made / "training.json", result.to_json())
-    (made / "README.md").write_text(model_card(out.name, result.to_json()), encoding="utf-8")
-    move_into_place(made, out)
-    shutil.rmtree(work)
-    return result
-
-
 def freeze_lower_layers(model: PreTrainedModel, n: int, *, embeddings: bool = True) -> None:
-    """Freeze the lowest `n` encoder layers and the embeddings (Wu & Dredze 2019).
+    """Freeze the lowest `n` encoder layers and the embeddings (Wu & Dredze 2019); 0: nothing.
 
-    `n=0` freezes nothing.
-
-    Raises:
-        ModelError: if the model has fewer layers, or no stack of layers we can find.
+    Raises ModelError if the model has fewer layers, or no stack of layers we can find.
     """
     if n == 0:
         return
     where = str(model.config.model_type)
-    layers = _layers(model)
+    # The transformer layers (`encoder.layer` in BERT) are the longest list of modules.
+    stacks = [part for part in model.base_model.modules() if isinstance(part, nn.ModuleList)]
+    layers = max(stacks, key=len, default=None)
     if layers is None:
         raise ModelError(where, "no encoder layers found to freeze", "Train with --set freeze=0")
     if n > len(layers):
@@ -245,18 +192,16 @@ def freeze_lower_layers(model: PreTrainedModel, n: int, *, embeddings: bool = Tr
     frozen: list[nn.Module] = list(layers[:n])
     if embeddings:
         # ELECTRA and others project embeddings up to the layers' width in a module of its own.
-        base = model.base_model
-        frozen += [
-            part for name, part in base.named_children() if name.startswith(("embed", "wte", "wpe"))
-        ]
+        parts = model.base_model.named_children()
+        frozen += [part for name, part in parts if name.startswith(("embed", "wte", "wpe"))]
     for part in frozen:
         part.requires_grad_(False)
 
 
-def _layers(model: PreTrainedModel) -> nn.ModuleList | None:
-    """Return the transformer layers (`encoder.layer` in BERT): the longest list of modules."""
-    stacks = [part for part in model.base_model.modules() if isinstance(part, nn.ModuleList)]
-    return max(stacks, key=len, default=None)
+def identity_of(name: str | None, kind: Bundled) -> str:
+    """Return the hash of a model's folder, or its name on the hub; None is the bundled `kind`."""
+    folder = resolve(name, kind)
+    return content_hash(Path(folder)) if Path(folder).is_dir() else str(folder)
 
 
 def counted(on_progress: OnProgress, what: str, total: int) -> Callable[[int], None]:
@@ -271,20 +216,15 @@ def counted(on_progress: OnProgress, what: str, total: int) -> Callable[[int], N
     return advance
 
 
-def _schedule(settings: FineTune) -> Schedule:
-    shared = {field.name for field in fields(FineTune)} & {field.name for field in fields(Schedule)}
-    return Schedule(**{name: getattr(settings, name) for name in shared})
-
-
 def _dev(material: Material, tokenizer: PreTrainedTokenizerBase, limit: int) -> Dev | None:
     """Return the dev part as features, scored strictly on words with a subword."""
     if material.dev is None:
         return None
     # A type the model cannot predict is none it could be kept for.
     known = {*material.tags}
-    examples = [example_of(row) for row in material.dev]
     examples = [
-        replace(e, tags=tuple(tag if tag in known else "O" for tag in e.tags)) for e in examples
+        replace(e, tags=tuple(tag if tag in known else "O" for tag in e.tags))
+        for e in map(example_of, material.dev)
     ]
     read = pieces([example.words for example in examples], tokenizer, limit)
     features = features_of(read, examples, material.tags)
@@ -292,10 +232,7 @@ def _dev(material: Material, tokenizer: PreTrainedTokenizerBase, limit: int) -> 
     def f1(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> float:
         scored = labels != IGNORED
         gold, answer = (
-            [
-                [material.tags[i] for i in row[there]]
-                for row, there in zip(side, scored, strict=True)
-            ]
+            [[material.tags[i] for i in row[on]] for row, on in zip(side, scored, strict=True)]
             for side in (labels, predicted)
         )
         return score(gold, answer).f1

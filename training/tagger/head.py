@@ -1,62 +1,45 @@
 """A token classifier for given tags, from any checkpoint."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import (
-    AutoModelForTokenClassification,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from projection.errors import ModelError
 from projection.models.checkpoints import load_checkpoint
 
 
-@dataclass(frozen=True, slots=True)
-class HeadChange:
-    """Rows of a checkpoint's head: kept by name, new, or dropped."""
-
-    kept: tuple[str, ...]
-    new: tuple[str, ...]
-    dropped: tuple[str, ...]
-
-
 def load_for_training(
     base: str | Path, tags: Sequence[str], seed: int
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, HeadChange]:
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, dict[str, list[str]]]:
     """Load a token classifier whose outputs are `tags`, in this order.
 
-    Rows of the head are kept where the checkpoint has the tag; `seed` initialises the others.
-
-    Raises:
-        ModelError: if the checkpoint cannot be loaded or has no head we can replace.
+    Rows of the head are kept where the checkpoint has the tag; `seed` initialises the others. Also
+    returns the tags `kept`, `new` and `dropped`. Raises ModelError if the checkpoint cannot be
+    loaded or has no head we can replace.
     """
     torch.manual_seed(seed)
     model, tokenizer = load_checkpoint(AutoModelForTokenClassification, base)
-    had = list(dict(model.config.id2label or {}).values()) if _has_trained_head(model) else []
-    _replace_head(model, had, tags, str(base))
-    change = HeadChange(
-        kept=tuple(tag for tag in tags if tag in had),
-        new=tuple(tag for tag in tags if tag not in had),
-        dropped=tuple(tag for tag in had if tag not in tags),
-    )
-    return model, tokenizer, change
-
-
-def _has_trained_head(model: PreTrainedModel) -> bool:
-    """Return whether the checkpoint has a trained head."""
     architectures = model.config.architectures or ()
-    return any(name.endswith("ForTokenClassification") for name in architectures)
+    is_trained = any(name.endswith("ForTokenClassification") for name in architectures)
+    had = list(dict(model.config.id2label or {}).values()) if is_trained else []
+    _replace_head(model, had, tags, str(base))
+    return model, tokenizer, {
+        "kept": [tag for tag in tags if tag in had],
+        "new": [tag for tag in tags if tag not in had],
+        "dropped": [tag for tag in had if tag not in tags],
+    }  # fmt: skip
 
 
 def _replace_head(
     model: PreTrainedModel, had: Sequence[str], tags: Sequence[str], where: str
 ) -> None:
-    name, old = _head(model, where)
+    linear = [(name, part) for name, part in model.named_children() if isinstance(part, nn.Linear)]
+    if len(linear) != 1:
+        raise ModelError(where, "no single linear layer as its head", "Choose another base")
+    name, old = linear[0]
     head = nn.Linear(old.in_features, len(tags), bias=old.bias is not None)
     nn.init.normal_(head.weight, std=getattr(model.config, "initializer_range", 0.02))
     if old.bias is not None:
@@ -72,10 +55,3 @@ def _replace_head(
         carrier.num_labels = len(tags)
     model.config.id2label = dict(enumerate(tags))
     model.config.label2id = {tag: i for i, tag in enumerate(tags)}
-
-
-def _head(model: PreTrainedModel, where: str) -> tuple[str, nn.Linear]:
-    linear = [(name, part) for name, part in model.named_children() if isinstance(part, nn.Linear)]
-    if len(linear) != 1:
-        raise ModelError(where, "no single linear layer as its head", "Choose another base")
-    return linear[0]

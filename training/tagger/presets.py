@@ -6,7 +6,7 @@ unless a comment says "ours".
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -29,45 +29,32 @@ class Part(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
-    """Which sentences of a part are used.
+class Use:
+    """How a stage uses a part of the data.
 
-    At most `sentences`, as many of each corpus if `equal_corpora` (or all it has). At most the
-    share `nameless` of each corpus is without entities. Sentences with a margin score below
-    `least_margin` are left out; those without a score stay.
+    At most `sentences` are drawn, as many of each corpus if `equal_corpora` (or all it has). At
+    most the share `nameless` of each corpus is without entities. Sentences with a margin score
+    below `least_margin` are left out; those without a score stay.
+
+    Words have this `weight` and `doubt` (`trainer.losses`). With `confidence`, the weight of a word
+    in an entity is multiplied by the probability of the entity. An `optional` part may be missing.
     """
 
+    part: Part
     sentences: int | None = None
     equal_corpora: bool = False
     nameless: float | None = None
     least_margin: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.sentences is not None and self.sentences < 0:
-            raise TrainingError("settings sentences", f"{self.sentences} is below 0")
-        if self.nameless is not None and not 0 <= self.nameless < 1:
-            raise TrainingError("settings nameless", f"{self.nameless} is not a share below 1")
-
-
-ALL = Draw()
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """A part of the data in a stage, with `weight` and `doubt` of its words (`trainer.losses`).
-
-    With `confidence`, the weight of a word in an entity is multiplied by the probability of the
-    entity. An `optional` part may be missing.
-    """
-
-    part: Part
-    draw: Draw = ALL
     weight: float = 1.0
     doubt: float = 1.0
     confidence: bool = False
     optional: bool = False
 
     def __post_init__(self) -> None:
+        if self.sentences is not None and self.sentences < 0:
+            raise TrainingError("settings sentences", f"{self.sentences} is below 0")
+        if self.nameless is not None and not 0 <= self.nameless < 1:
+            raise TrainingError("settings nameless", f"{self.nameless} is not a share below 1")
         if not self.weight > 0:
             fix = "To leave a part out, draw no sentence of it: PART.sentences=0"
             raise TrainingError("settings weight", f"{self.weight} is not above 0", fix)
@@ -102,7 +89,6 @@ class Preset:
     """A recipe: its stages, and the model it starts from if no other is given."""
 
     name: str
-    summary: str
     base: str
     stages: tuple[Stage, ...]
 
@@ -113,27 +99,19 @@ class Preset:
 # Ours: which of the three is the default, the frozen layers in English as well, γ = 2 of the focal
 # loss (Lin et al.), batch size, learning rate, length and warm-up.
 _LI_ENGLISH = FineTune(
-    loss=LossName.FOCAL,
-    gamma=2.0,
-    freeze=3,
-    epochs=5,
-    batch_size=32,
-    learning_rate=1e-5,
-    warmup=0.1,
-    max_length=128,
-)
+    loss=LossName.FOCAL, gamma=2.0, freeze=3, epochs=5, batch_size=32,
+    learning_rate=1e-5, warmup=0.1, max_length=128,
+)  # fmt: skip
 _LI_TARGET = replace(_LI_ENGLISH, loss=LossName.RW, gamma=4.0, epochs=1)
 
 # About 40,000 sentences, as many of each corpus, the same share of them without entities; of
 # WikiMatrix only margin scores from 1.05 on. Ours: that share is CoNLL-2003 English's, 21 %.
-_LI_DRAW = Draw(sentences=40_000, equal_corpora=True, nameless=0.21, least_margin=1.05)
+_LI_USE = Use(Part.PSEUDO, sentences=40_000, equal_corpora=True, nameless=0.21, least_margin=1.05)
 
 _ENGLISH = Use(Part.ENGLISH)
-_LI_USE = Use(Part.PSEUDO, draw=_LI_DRAW)
 
 
-def _li_english() -> Stage:
-    return Stage("english", (_ENGLISH,), _LI_ENGLISH)
+_LI_ENGLISH_STAGE = Stage("english", (_ENGLISH,), _LI_ENGLISH)
 
 
 def _li_target(loss: LossName, *uses: Use, start: str = BASE) -> Stage:
@@ -141,11 +119,11 @@ def _li_target(loss: LossName, *uses: Use, start: str = BASE) -> Stage:
     return Stage("target", uses, replace(_LI_TARGET, loss=loss, gamma=gamma), start=start)
 
 
-_LI_SEQUENTIAL_RW = (_li_english(), _li_target(LossName.RW, _LI_USE, start="english"))
+_LI_SEQUENTIAL_RW = (_LI_ENGLISH_STAGE, _li_target(LossName.RW, _LI_USE, start="english"))
 
 
-def _li(name: str, summary: str, *stages: Stage) -> Preset:
-    return Preset(f"li2021{name}", summary, "xlm-roberta-large", stages)
+def _li(name: str, *stages: Stage) -> Preset:
+    return Preset(f"li2021{name}", "xlm-roberta-large", stages)
 
 
 # ---- Wu et al. (ACL 2020) and UniTrans (Wu et al., IJCAI 2020): teachers on unlabelled text ----
@@ -154,102 +132,60 @@ def _li(name: str, summary: str, *stages: Stage) -> Preset:
 # teachers and 1e-4 for students, who start from the base. Their inputs are cut at 128 (Wu et al.)
 # and 256 subwords (UniTrans); ours are read in windows instead.
 _WU_TEACHER = FineTune(
-    loss=LossName.CE,
-    freeze=3,
-    epochs=3,
-    batch_size=32,
-    learning_rate=5e-5,
-    warmup=0.1,
-    weight_decay=0.01,
-    max_length=128,
-)
+    loss=LossName.CE, freeze=3, epochs=3, batch_size=32,
+    learning_rate=5e-5, warmup=0.1, weight_decay=0.01, max_length=128,
+)  # fmt: skip
 _WU_STUDENT = replace(_WU_TEACHER, loss=LossName.MSE, learning_rate=1e-4)
 _UNLABELLED = Use(Part.UNLABELLED)
 _UNITRANS_TEACHER = replace(_WU_TEACHER, max_length=256)
 _UNITRANS_STUDENT = replace(_WU_STUDENT, loss=LossName.MSE_CE, max_length=256)
 
 # ---- Ours: docs/training.md says why -------------------------------------------------------------
+# The learning rate None: by the width of the base.
 _OURS = FineTune(
-    loss=LossName.CE,
-    epochs=4,
-    batch_size=32,
-    learning_rate=None,  # by the width of the base
-    warmup=0.1,
-    max_length=128,
+    loss=LossName.CE, epochs=4, batch_size=32, learning_rate=None, warmup=0.1, max_length=128
 )
 _OURS_ENGLISH = replace(_OURS, loss=LossName.FOCAL, gamma=2.0, epochs=5)
 _PLAIN = FineTune(
     loss=LossName.CE, epochs=3, batch_size=16, learning_rate=5e-5, warmup=0.1, max_length=256
 )
-_PROJECTED = Use(Part.PSEUDO, draw=Draw(nameless=0.21), confidence=True, optional=True)
+_PROJECTED = Use(Part.PSEUDO, nameless=0.21, confidence=True, optional=True)
 # Doubts count where another loss is set: cross entropy has none.
 _TRANSLATED = Use(Part.TRANSLATED, doubt=0.0, optional=True)
 _TRUSTED = Use(Part.REVIEWED, weight=2.0, doubt=0.0, optional=True)
+_ALL_ALIKE = tuple(Use(p, optional=True) for p in (Part.ENGLISH, Part.PSEUDO, Part.REVIEWED))
 
 _PRESETS = (
     Preset(
         "spanferry",
-        "English; then pseudo-labels by confidence, translated words and reviews together",
         bundled.NAME,
         (
             Stage("english", (_ENGLISH,), _OURS_ENGLISH, optional=True),
             Stage("target", (_PROJECTED, _TRANSLATED, _TRUSTED), _OURS, start="english"),
         ),
     ),
-    Preset(
-        "plain",
-        "one training on all labels alike, cross entropy",
-        bundled.NAME,
-        (
-            Stage(
-                "target",
-                tuple(Use(p, optional=True) for p in (Part.ENGLISH, Part.PSEUDO, Part.REVIEWED)),
-                _PLAIN,
-            ),
-        ),
-    ),
-    _li(
-        "", "Li, He & Xu (2021): English first, then pseudo-labels with (1+p)^γ", *_LI_SEQUENTIAL_RW
-    ),
-    _li(
-        "-sequential-rw",
-        "ablation of Li et al.: the whole recipe, the same as li2021",
-        *_LI_SEQUENTIAL_RW,
-    ),
-    _li("-zero-transfer", "ablation of Li et al.: the English model as it is", _li_english()),
-    _li(
-        "-sequential-ce",
-        "ablation of Li et al.: English first, then pseudo-labels with cross entropy",
-        _li_english(),
-        _li_target(LossName.CE, _LI_USE, start="english"),
-    ),
-    _li(
-        "-skip-english",
-        "ablation of Li et al.: pseudo-labels only",
-        _li_target(LossName.RW, _LI_USE),
-    ),
-    _li(
-        "-mixed-ce",
-        "ablation of Li et al.: English and pseudo-labels together, cross entropy",
-        _li_target(LossName.CE, _ENGLISH, _LI_USE),
-    ),
-    _li(
-        "-mixed-rw",
-        "ablation of Li et al.: English and pseudo-labels together, (1+p)^γ",
-        _li_target(LossName.RW, _ENGLISH, _LI_USE),
-    ),
+    # One training on all labels alike.
+    Preset("plain", bundled.NAME, (Stage("target", _ALL_ALIKE, _PLAIN),)),
+    _li("", *_LI_SEQUENTIAL_RW),
+    # The ablation of Li et al.; its "sequential RW" is the whole recipe.
+    _li("-sequential-rw", *_LI_SEQUENTIAL_RW),
+    _li("-zero-transfer", _LI_ENGLISH_STAGE),
+    _li("-sequential-ce", _LI_ENGLISH_STAGE, _li_target(LossName.CE, _LI_USE, start="english")),
+    _li("-skip-english", _li_target(LossName.RW, _LI_USE)),
+    _li("-mixed-ce", _li_target(LossName.CE, _ENGLISH, _LI_USE)),
+    _li("-mixed-rw", _li_target(LossName.RW, _ENGLISH, _LI_USE)),
+    # A student of the English model's probabilities.
     Preset(
         "wu2020",
-        "Wu et al. (ACL 2020): a student of the English model's probabilities",
         "bert-base-multilingual-cased",
         (
             Stage("english", (_ENGLISH,), _WU_TEACHER),
             Stage("student", (_UNLABELLED,), _WU_STUDENT, teachers=("english",)),
         ),
     ),
+    # Three teachers: the tags they agree on, and the probabilities of the first one named.
     Preset(
         "unitrans",
-        "Wu et al. (IJCAI 2020): three teachers, their vote and the third's probabilities",
         "bert-base-multilingual-cased",
         (
             Stage("source", (_ENGLISH,), _UNITRANS_TEACHER),
@@ -270,21 +206,15 @@ DEFAULT = "spanferry"
 
 
 def preset_named(name: str) -> Preset:
-    """Return a preset of `PRESETS`.
-
-    Raises:
-        TrainingError: if there is none of this name.
-    """
+    """Return a preset of `PRESETS`; raises TrainingError if there is none of this name."""
     if name not in PRESETS:
         raise TrainingError(f"--preset {name}", "no such recipe", f"There are {', '.join(PRESETS)}")
     return PRESETS[name]
 
 
-_SWITCH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-
-
 def _bool(text: str) -> bool:
-    return _SWITCH[text.lower()]
+    switch = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    return switch[text.lower()]
 
 
 STAGE_SETTINGS: Mapping[str, Callable[[str], Any]] = MappingProxyType({
@@ -307,10 +237,9 @@ OF_THE_LAST_STAGE = frozenset({"loss", "gamma", "through_weight", "epochs"})
 
 
 def read_setting(key: str, read: Callable[[str], Any], value: Any) -> Any:
-    """Read a text by `read`; `none` stands for None, and what is no text is returned as it is.
+    """Read a text by `read`, raising TrainingError if it cannot be; `none` stands for None.
 
-    Raises:
-        TrainingError: if it cannot be read.
+    Values that are no texts are returned as they are.
     """
     if not isinstance(value, str):
         return value
@@ -321,22 +250,17 @@ def read_setting(key: str, read: Callable[[str], Any], value: Any) -> Any:
             return None
         kinds = [str(each) for each in getattr(read, "__members__", {}).values()]
         fix = f"One of {', '.join(kinds)}" if kinds else ""
-        raise TrainingError(
-            f"--set {key}", f"{value!r} is no {read.__name__.strip('_')}", fix
-        ) from error
+        what = f"{value!r} is no {read.__name__.strip('_')}"
+        raise TrainingError(f"--set {key}", what, fix) from error
 
 
 def changed(preset: Preset, changes: Mapping[str, Any]) -> Preset:
     """Return the preset with other numbers.
 
-    Args:
-        preset: to change.
-        changes: of `base`; of a setting in `STAGE_SETTINGS`, for all stages or one (`target.freeze`
-            wins over `freeze`); or of a setting in `USE_SETTINGS` for a part of the data
-            (`reviewed.weight`). Texts are read as what the setting holds.
-
-    Raises:
-        TrainingError: at an unknown name, or a value the setting cannot hold.
+    `changes` are of `base`; of a setting in `STAGE_SETTINGS`, for all stages or for one
+    (`target.freeze` wins over `freeze`); or of a setting in `USE_SETTINGS` for a part of the data
+    (`reviewed.weight`). Texts are read as what the setting holds. Raises TrainingError at an
+    unknown name, or a value the setting cannot hold.
     """
     settings: dict[str, dict[str, Any]] = {stage.name: {} for stage in preset.stages}
     for key, value in sorted(changes.items(), key=lambda change: "." in change[0]):
@@ -344,15 +268,16 @@ def changed(preset: Preset, changes: Mapping[str, Any]) -> Preset:
         if key == "base":
             preset = replace(preset, base=str(value))
         elif field in USE_SETTINGS:
-            preset = _used(
-                preset, key, named, {field: read_setting(key, USE_SETTINGS[field], value)}
-            )
+            preset = _used(preset, key, {field: read_setting(key, USE_SETTINGS[field], value)})
         else:
             _check_change(preset, key, named, field)
             last = preset.stages[-1].name if field in OF_THE_LAST_STAGE else None
             for stage in settings.keys() & {named or last} or settings:
                 settings[stage][field] = read_setting(key, STAGE_SETTINGS[field], value)
-    stages = (replace(s, settings=_set(s.settings, settings[s.name])) for s in preset.stages)
+    for change in settings.values():
+        if "loss" in change:  # another loss has its own γ
+            change.setdefault("gamma", None)
+    stages = (replace(s, settings=replace(s.settings, **settings[s.name])) for s in preset.stages)
     return replace(preset, stages=tuple(stages))
 
 
@@ -368,30 +293,19 @@ def _parts_of(preset: Preset) -> list[str]:
     return sorted({use.part.value for stage in preset.stages for use in stage.uses})
 
 
-def _set(settings: FineTune, changes: Mapping[str, Any]) -> FineTune:
-    """Change settings; another loss has its own γ, unless that is named, too."""
-    own = {"gamma": None} if "loss" in changes else {}
-    return replace(settings, **{**own, **changes})
-
-
-def _used(preset: Preset, key: str, part: str, change: dict[str, Any]) -> Preset:
+def _used(preset: Preset, key: str, change: dict[str, Any]) -> Preset:
     """Change the use of a part of the data in all stages that use it."""
-    parts = _parts_of(preset)
+    part, parts = key.rpartition(".")[0], _parts_of(preset)
     if part not in parts:
         what = f"no part {part} is used" if part else "of which part of the data"
         raise TrainingError(f"--set {key}", what, f"There are {', '.join(parts)}")
 
-    def used(use: Use) -> Use:
-        if use.part != part:
-            return use
-        if change.keys() <= {each.name for each in fields(Draw)}:
-            return replace(use, draw=replace(use.draw, **change))
-        return replace(use, **change)
-
-    return replace(
-        preset,
-        stages=tuple(replace(s, uses=tuple(map(used, s.uses))) for s in preset.stages),
+    changed_uses = (
+        tuple(replace(use, **change) if use.part == part else use for use in stage.uses)
+        for stage in preset.stages
     )
+    stages = zip(preset.stages, changed_uses, strict=True)
+    return replace(preset, stages=tuple(replace(stage, uses=uses) for stage, uses in stages))
 
 
 def _check_change(preset: Preset, key: str, stage: str, field: str) -> None:

@@ -8,23 +8,24 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from projection.errors import TrainingError
 from projection.io.files import locked, parse_object, write_json
 from projection.io.folders import content_hash, is_main_process, new_folder, wait_for
+from projection.io.records_json import Json
 from projection.models import bundled
 from training.data.iob2 import OUTSIDE
 from training.data.rows import Row, Rows
-from training.evaluation.tagging_scores import TaggingScores, evaluate
+from training.evaluation.tagging_scores import TaggingScores
 from training.tagger.distill import TEACHING, answers_of, taught
 from training.tagger.features import Example, example_of
-from training.tagger.finetune import SCORING, Material, counted, learn
+from training.tagger.finetune import Material, counted, identity_of, learn, scores_of
 from training.tagger.presets import BASE, Part, Preset, Stage, Use, preset_named
 from training.tagger.sampling import drawn
 from training.tagger.training_data import TrainingData
@@ -42,74 +43,42 @@ from training.trainer.trainer import OnProgress
 log = logging.getLogger(__name__)
 
 RECORD = "training.json"
-EVAL = "eval"  # the part of the data that is scored at the end
 
 
-@dataclass(frozen=True, slots=True)
-class StageRecord:
-    """A finished stage: the `training.json` of its model, and what it learned from."""
+class Trained(NamedTuple):
+    """A trained model: its folder, the content of its `training.json`, and its scores.
 
-    name: str
-    start: str
-    teachers: tuple[str, ...]
-    learned_from: Mapping[str, int]  # sentences of each part
-    record: Mapping[str, Any]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the stage as JSON, without what is the same for all."""
-        kept = ("settings", "data", "steps", "loss", "dev", "kept", "model_version")
-        return {
-            "name": self.name,
-            "start": self.start,
-            "teachers": [*self.teachers],
-            "learned_from": dict(self.learned_from),
-            **{key: self.record[key] for key in kept},
-        }
-
-    def __str__(self) -> str:
-        steps, loss = self.record["steps"], self.record["loss"]
-        sentences = self.record["data"]["sentences"]
-        return f"{self.name}: {steps} steps on {sentences} sentences, mean loss {loss:.4f}"
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """A trained model: its folder, its stages, and its scores on what was held out.
-
-    Of several processes only the main one has `scores`.
+    The record is the last stage's, with all `stages` beside it: where each starts from, its
+    teachers, and the number of sentences of each part it has `learned_from`. Of several processes
+    only the main one has scores.
     """
 
     model: Path
-    preset: str
-    seed: int
-    stages: tuple[StageRecord, ...]
+    record: Json
     scores: TaggingScores | None
 
-    def to_json(self) -> dict[str, Any]:
-        """The content of `training.json`: the last stage's, with all stages beside it."""
-        last = dict(self.stages[-1].record)
-        return {
-            **last,
-            "preset": self.preset,
-            "stages": [stage.to_json() for stage in self.stages],
-            "scores": None if self.scores is None else self.scores.to_json(),
-        }
+    def to_json(self) -> Json:
+        """Return the record."""
+        return self.record
 
     def __str__(self) -> str:
-        last = self.stages[-1].record
-        data, head = last["data"], last["head"]
+        record, data, head = self.record, self.record["data"], self.record["head"]
         lines = [
-            *map(str, self.stages[:-1]),
-            f"{self.model}: {last['steps']} steps on {data['sentences']} sentences, "
-            f"{data['entities']} entities, mean loss {last['loss']:.4f}",
+            f"{stage['name']}: {stage['steps']} steps on {stage['data']['sentences']} sentences, "
+            f"mean loss {stage['loss']:.4f}"
+            for stage in record["stages"][:-1]
+        ]
+        lines += [
+            f"{self.model}: {record['steps']} steps on {data['sentences']} sentences, "
+            f"{data['entities']} entities, mean loss {record['loss']:.4f}",
             f"{data['windowed_sentences']} sentences longer than what is read at once, read in "
             f"windows; {data['lost_entities']} entities lost ({data['lost_share']:.1%})",
             f"head: {len(head['kept'])} tags kept, {len(head['new'])} new, "
             f"{len(head['dropped'])} dropped",
         ]
-        if last["dev"]:
-            best = max(entry["f1"] for entry in last["dev"])
-            lines += [f"dev part: best F1 {100 * best:.2f}, at step {last['kept']}"]
+        if record["dev"]:
+            best = max(entry["f1"] for entry in record["dev"])
+            lines.append(f"dev part: best F1 {100 * best:.2f}, at step {record['kept']}")
         return "\n".join([*lines, *([] if self.scores is None else [str(self.scores)])])
 
 
@@ -124,7 +93,7 @@ def train_preset(
     tracking: Tracking = NOWHERE,
     on_progress: OnProgress = lambda _what, _done, _total: None,
 ) -> Trained:
-    """Train by a recipe, score the result, and write it to the new folder `out`, whole.
+    """Train by a recipe, score the result on `eval`, and write it to the new folder `out`, whole.
 
     Args:
         preset: a name in `training.tagger.presets.PRESETS`, or a preset (see `changed`).
@@ -136,33 +105,39 @@ def train_preset(
         tracking: where each stage reports its loss and scores.
         on_progress: called with what is being done, how much is done, and of how much.
 
-    Raises:
-        TrainingError: if `out` exists, or a part that the recipe needs is missing or empty.
-        ModelError: if the base cannot be loaded.
+    Raises TrainingError if `out` exists, or a part that the recipe needs is missing or empty;
+    ModelError if the base cannot be loaded.
     """
     if out.exists():
         raise TrainingError(str(out), "exists already", "Choose another folder, or delete this one")
     preset = preset_named(preset) if isinstance(preset, str) else preset
     folder = stages or out.parent / f".{out.name}.stages"
     folder.mkdir(parents=True, exist_ok=True)
-    course = _Course(preset, data, folder, seed=seed, tracking=tracking, on_progress=on_progress)
-    done = course.run()
-    model = course.models[preset.stages[-1].name]
-    trained = Trained(out, preset.name, seed, done, None)
+    course = _Course(preset, data, folder, seed, tracking, on_progress)
+    record, scores = course.run(), None
     if is_main_process():
-        trained = _finish(trained, model, preset, data.parts | {EVAL: eval}, on_progress)
+        model = course.models[preset.stages[-1].name]
+        if (scores := scores_of(model, eval, on_progress)) is not None:
+            record["scores"] = scores.to_json()
+        parts = data.parts | {"eval": eval}
+        record["parts"] = {name: each.describe() for name, each in parts.items() if each}
+        with new_folder(out) as made:
+            shutil.copytree(model, made, dirs_exist_ok=True)
+            write_json(made / RECORD, record)
+            card = model_card(out.name, record) + _stages_section(record)
+            (made / "README.md").write_text(card, encoding="utf-8")
     wait_for(out)
     loop.wait_for_everyone()
     if is_main_process() and stages is None:
         shutil.rmtree(folder)
-    return trained
+    return Trained(out, record, scores)
 
 
 def plan_of(preset: Preset, data: TrainingData) -> dict[str, Any]:
     """Return a recipe and its data as JSON: equal plans with equal seeds train equal models."""
     words = data.translations
     return {
-        "preset": asdict(preset) | {"base": _identity(preset.base)},
+        "preset": asdict(preset) | {"base": identity_of(preset.base, "tagger")},
         "data": {p: each.fingerprint if each else None for p, each in data.parts.items()},
         "lang": data.lang,
         "translations": content_hash(bundled.path("aligner"))
@@ -172,29 +147,7 @@ def plan_of(preset: Preset, data: TrainingData) -> dict[str, Any]:
     }
 
 
-def _finish(
-    trained: Trained,
-    model: Path,
-    preset: Preset,
-    parts: Mapping[str, Rows | None],
-    on_progress: OnProgress,
-) -> Trained:
-    """Score the last model and put it in place with the record of all stages."""
-    if (held_out := parts[EVAL]) is not None:
-        count = counted(on_progress, SCORING, len(held_out))
-        trained = replace(trained, scores=evaluate(model, held_out, on_progress=count))
-    record = trained.to_json()
-    record["settings"] = {**record["settings"], "base": preset.base}
-    record["parts"] = {name: each.describe() for name, each in parts.items() if each}
-    with new_folder(trained.model) as made:
-        shutil.copytree(model, made, dirs_exist_ok=True)
-        write_json(made / RECORD, record)
-        card = model_card(trained.model.name, record) + stages_section(record)
-        (made / "README.md").write_text(card, encoding="utf-8")
-    return trained
-
-
-def stages_section(record: Mapping[str, Any]) -> str:
+def _stages_section(record: Json) -> str:
     """Return the section of a model's card about the stages of its recipe."""
     rows = [
         (
@@ -211,43 +164,35 @@ def stages_section(record: Mapping[str, Any]) -> str:
     return f"\n## Recipe `{record['preset']}`\n\n{table(head, rows)}\n"
 
 
+@dataclass
 class _Course:
     """The stages of a preset on some data, with the models they have made so far."""
 
-    def __init__(
-        self,
-        preset: Preset,
-        data: TrainingData,
-        folder: Path,
-        *,
-        seed: int,
-        tracking: Tracking,
-        on_progress: OnProgress,
-    ) -> None:
-        self.preset, self.data, self.folder, self.seed = preset, data, folder, seed
-        self.tracking, self.on_progress = tracking, on_progress
-        self.tags = data.tags
-        self.models: dict[str, Path] = {}
-        self.keys = {BASE: _identity(preset.base)}
-        english, pseudo, reviewed, unlabelled = (
-            [row for row in part if row.tokens]
-            for part in (data.english, data.pseudo, data.reviewed, data.unlabelled)
-        )
-        self.given = {
-            Part.ENGLISH: english,
-            Part.PSEUDO: pseudo,
-            Part.REVIEWED: reviewed,
-            Part.UNLABELLED: unlabelled or [*pseudo, *reviewed],
-        }
+    preset: Preset
+    data: TrainingData
+    folder: Path
+    seed: int
+    tracking: Tracking
+    on_progress: OnProgress
 
-    def run(self) -> tuple[StageRecord, ...]:
-        """Train what is not there yet.
+    def __post_init__(self) -> None:
+        self.tags, self.models = self.data.tags, dict[str, Path]()
+        self.keys = {BASE: identity_of(self.preset.base, "tagger")}
+        given = (Part.ENGLISH, Part.PSEUDO, Part.REVIEWED, Part.UNLABELLED)
+        self.given = {p: [row for row in getattr(self.data, p) if row.tokens] for p in given}
+        if not self.given[Part.UNLABELLED]:
+            self.given[Part.UNLABELLED] = self.given[Part.PSEUDO] + self.given[Part.REVIEWED]
 
-        Raises:
-            TrainingError: if a part that a stage needs is missing.
-        """
-        stages = [stage for stage in self.preset.stages if self._possible(stage)]
-        return tuple(self._train(stage) for stage in stages)
+    def run(self) -> Json:
+        """Train what is not there yet; return the record of all stages."""
+        possible = [stage for stage in self.preset.stages if self._possible(stage)]
+        stages = []
+        for stage in possible:
+            record, about = self._train(stage)
+            kept = ("settings", "data", "steps", "loss", "dev", "kept", "model_version")
+            stages.append({"name": stage.name, **about, **{key: record[key] for key in kept}})
+        settings = {**record["settings"], "base": self.preset.base}
+        return {**record, "preset": self.preset.name, "settings": settings, "stages": stages}
 
     def _possible(self, stage: Stage) -> bool:
         missing = [u.part for u in stage.uses if not self._part(u.part) and not u.optional]
@@ -279,9 +224,10 @@ class _Course:
                 return []
         return translated(rows, words, self.data.lang or unlabelled[0].lang, text, self.seed)
 
-    def _train(self, stage: Stage) -> StageRecord:
+    def _train(self, stage: Stage) -> tuple[Json, Json]:
+        """Return the record of the stage's model, and what it learned from."""
         start = self._start_of(stage)
-        chosen = {use: drawn(self._part(use.part), use.draw, self.seed) for use in stage.uses}
+        chosen = {use: drawn(self._part(use.part), use, self.seed) for use in stage.uses}
         if not any(chosen.values()):
             found = sum(len(self._part(use.part)) for use in stage.uses)
             raise TrainingError(
@@ -301,7 +247,10 @@ class _Course:
         key = hashlib.sha256(json.dumps(shaped_by).encode()).hexdigest()[:12]
         model = self.folder / f"{stage.name}-{key}"
         base = self.preset.base if start == BASE else str(self.models[start])
-        with self._alone(model):
+        # Other trainings may share the folder.
+        path, others = self.folder / f".{model.name}.lock", f"another process that trains {model}"
+        with locked(path, others) if is_main_process() else nullcontext():
+            loop.wait_for_everyone()
             if not model.exists():
                 answers = self.folder / f"{model.name}.answers"
                 material = Material(self._examples(stage, chosen, answers), self.tags, learned, dev)
@@ -317,22 +266,14 @@ class _Course:
         self.keys[stage.name], self.models[stage.name] = key, model
         record = parse_object((model / RECORD).read_text("utf-8"), str(model / RECORD))
         counts = {use.part.value: len(found) for use, found in chosen.items() if found}
-        return StageRecord(stage.name, start, stage.teachers, counts, record)
-
-    @contextmanager
-    def _alone(self, model: Path) -> Iterator[None]:
-        """Lock the model of a stage against other trainings that share the folder."""
-        path, others = self.folder / f".{model.name}.lock", f"another process that trains {model}"
-        with locked(path, others) if is_main_process() else nullcontext():
-            loop.wait_for_everyone()
-            yield
+        return record, {"start": start, "teachers": [*stage.teachers], "learned_from": counts}
 
     def _start_of(self, stage: Stage) -> str:
         """Return the stage it starts from; if that was left out, what that starts from."""
-        starts = {each.name: each.start for each in self.preset.stages}
+        stages = {each.name: each for each in self.preset.stages}
         start = stage.start
         while start != BASE and start not in self.models:
-            start = starts[start]
+            start = stages[start].start
         return start
 
     def _examples(
@@ -352,14 +293,8 @@ class _Course:
     def _fingerprint(self, stage: Stage, chosen: Mapping[Use, list[Row]]) -> str:
         """Return a hash of the sentences of each part, their use, and the teachers."""
         learned = [
-            (
-                use.weight,
-                use.doubt,
-                use.confidence,
-                Rows.of(rows).fingerprint,
-                Rows.of(rows).languages,
-            )
-            for use, rows in chosen.items()
+            (use.weight, use.doubt, use.confidence, rows.fingerprint, rows.languages)
+            for use, rows in ((use, Rows.of(found)) for use, found in chosen.items())
         ]
         teachers = [self.keys[teacher] for teacher in stage.teachers]
         return hashlib.sha256(json.dumps([learned, teachers]).encode()).hexdigest()[:16]
@@ -386,9 +321,3 @@ def _example(row: Row, use: Use) -> Example:
     if sure or use.weight != 1:
         weights = [use.weight * p for p in sure or (1.0,) * len(row.tokens)]
     return example_of(row, weights=weights, doubt=None if use.doubt == 1 else use.doubt)
-
-
-def _identity(base: str) -> str:
-    """Return a model's name on the hub, or the hash of its folder."""
-    folder = Path(bundled.resolve(base, "tagger"))
-    return content_hash(folder) if folder.is_dir() else base

@@ -6,23 +6,23 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from training.data.rows import Row
-from training.tagger.presets import Draw
+from training.tagger.presets import Use
 
 
-def drawn(found: Sequence[Row], draw: Draw, seed: int) -> list[Row]:
-    """Return the sentences that `draw` asks for, in their order, drawn by `seed`."""
+def drawn(found: Sequence[Row], use: Use, seed: int) -> list[Row]:
+    """Return the sentences that `use` asks for, in their order, drawn by `seed`."""
     rng = random.Random(seed)  # noqa: S311  a sample is no secret
     fit = [
         i
         for i, each in enumerate(found)
-        if draw.least_margin is None or each.margin is None or each.margin >= draw.least_margin
+        if use.least_margin is None or each.margin is None or each.margin >= use.least_margin
     ]
     rng.shuffle(fit)
     corpora: defaultdict[str, list[int]] = defaultdict(list)
     for i in fit:
-        corpora[found[i].corpus if draw.equal_corpora else ""].append(i)
-    kept_of = [_with_share(found, indices, draw.nameless) for indices in corpora.values()]
-    sizes = shares([len(indices) for indices in kept_of], draw.sentences)
+        corpora[found[i].corpus if use.equal_corpora else ""].append(i)
+    kept_of = [_with_share(found, indices, use.nameless) for indices in corpora.values()]
+    sizes = shares([len(indices) for indices in kept_of], use.sentences)
     kept = [i for indices, n in zip(kept_of, sizes, strict=True) for i in indices[:n]]
     return [found[i] for i in sorted(kept)]
 

@@ -5,11 +5,12 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from projection.errors import TrainingError
 from projection.io.files import parse_object, write_json
 from projection.io.folders import is_main_process
+from projection.io.records_json import Json
 from training.data.rows import Rows
 from training.tagger.presets import Preset
 from training.tagger.recipe_runner import RECORD, plan_of, prefixed, train_preset
@@ -23,8 +24,7 @@ SUMMARY = "summary.json"
 MEASURES = ("f1", "precision", "recall")
 
 
-@dataclass(frozen=True, slots=True)
-class SeedSpread:
+class SeedSpread(NamedTuple):
     """Mean and sample deviation (n - 1; None for one value) of a measure over the seeds."""
 
     mean: float
@@ -37,9 +37,9 @@ class SeedSpread:
         deviation = statistics.stdev(values) if len(values) > 1 else None
         return cls(statistics.fmean(values), deviation, tuple(values))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Return a JSON object."""
-        return {"mean": self.mean, "deviation": self.deviation, "values": [*self.values]}
+        return {**self._asdict(), "values": [*self.values]}
 
     def __str__(self) -> str:
         around = "" if self.deviation is None else f" ± {100 * self.deviation:.2f}"
@@ -52,7 +52,7 @@ class Seeds:
 
     folder: Path
     preset: str
-    records: Mapping[int, Mapping[str, Any]]  # by seed
+    records: Mapping[int, Json]  # by seed
 
     @property
     def spreads(self) -> dict[str, SeedSpread]:
@@ -72,7 +72,7 @@ class Seeds:
         zero = {"f1": 0.0}
         return {kind: SeedSpread.of([s.get(kind, zero)["f1"] for s in scores]) for kind in kinds}
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Return the content of `summary.json`; scores are fractions."""
         return {
             "schema": SCHEMA,
@@ -104,10 +104,8 @@ def train_seeds(
     """Train a model for each seed in `out/seed-N`, and write `out/summary.json`.
 
     Finished seeds are kept, and an interrupted one is resumed; more seeds may be added later. The
-    arguments are those of `train_preset`.
-
-    Raises:
-        TrainingError: if `out` holds models of another recipe or other data.
+    arguments are those of `train_preset`. Raises TrainingError if `out` holds models of another
+    recipe or other data.
     """
     if not seeds or len({*seeds}) < len(seeds):
         raise TrainingError("seeds", f"{[*seeds]} are none, or not all different")
@@ -118,20 +116,19 @@ def train_seeds(
         model = out / f"seed-{seed}"
         if not model.exists():
             train_preset(
-                preset,
-                data,
-                model,
-                seed=seed,
-                eval=eval,
-                stages=stages,
+                preset, data, model, seed=seed, eval=eval, stages=stages,
                 tracking=tracking.part(model.name),
                 on_progress=prefixed(on_progress, f"{place} of {len(seeds)}"),
-            )
+            )  # fmt: skip
         records[seed] = parse_object((model / RECORD).read_text("utf-8"), str(model / RECORD))
     found = Seeds(out, preset.name, records)
     if is_main_process():
         write_json(out / SUMMARY, found.to_json())
-        (out / "README.md").write_text(_page(found), encoding="utf-8")
+        rows = [(name, str(spread)) for name, spread in found.spreads.items()]
+        rows += [(f"F1 of {kind}", str(spread)) for kind, spread in found.by_type.items()]
+        scores = table(["measure", "mean ± deviation, per cent"], rows) if rows else "Not scored."
+        made_by = f"{len(records)} models by the recipe `{preset.name}`, one a seed."
+        (out / "README.md").write_text(f"# {out.name}\n\n{made_by}\n\n{scores}\n", "utf-8")
     wait_for_everyone()
     return found
 
@@ -152,17 +149,3 @@ def _claim(out: Path, plan: Mapping[str, Any]) -> None:
     else:
         out.mkdir(parents=True, exist_ok=True)
         write_json(file, plan)
-
-
-def _page(seeds: Seeds) -> str:
-    """Return the README of a folder of seeds."""
-    rows = [
-        *((name, str(spread)) for name, spread in seeds.spreads.items()),
-        *((f"F1 of {kind}", str(spread)) for kind, spread in seeds.by_type.items()),
-    ]
-    return (
-        f"# {seeds.folder.name}\n\n"
-        f"{len(seeds.records)} models by the recipe `{seeds.preset}`, one a seed.\n\n"
-        + (table(["measure", "mean ± deviation, per cent"], rows) if rows else "Not scored.")
-        + "\n"
-    )

@@ -20,14 +20,12 @@ DEV_OF = 1000  # a sentence's hash modulo this decides whether it is held out
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """The parts of the data that recipes learn from. Missing parts are empty.
+    """The parts of the data that recipes learn from (`presets.Part`). Missing parts are empty.
 
-    `english` is gold of the source language; `pseudo` is projected and not reviewed, with the
-    confidence of each label; `reviewed` is target language that people or gold stand behind. The
-    tags of `unlabelled` are not read; without it the text of `pseudo` and `reviewed` is used. `dev`
-    decides how long the last stage trains. `translations` are for recipes that translate word by
-    word (None: the lexicon of the bundled aligner). `lang` is the target language, where the data
-    do not say.
+    The tags of `unlabelled` are not read; without it the text of `pseudo` and `reviewed` is used.
+    `dev` decides how long the last stage trains. `translations` are for recipes that translate word
+    by word (None: the lexicon of the bundled aligner). `lang` is the target language, where the
+    data do not say.
     """
 
     english: Rows = NO_ROWS
@@ -80,9 +78,7 @@ def read_training_data(
         lexicon: files for `word_translation.read_translations`.
         lang: the language of plain text. None: that of `data`.
 
-    Raises:
-        CorpusError, RunError: if something cannot be read.
-        TrainingError: the same, or if all of `data` is left out.
+    Raises CorpusError or RunError if something cannot be read; TrainingError if all is left out.
     """
     runs = [path for path in data if is_run(path)]
     others = [path for path in data if path not in runs]
@@ -95,8 +91,11 @@ def read_training_data(
     reviewed, held = _dev(reviewed, dev, others, dev_share, labels)
 
     scored = {row.text_key for part in (held, held_out) if part for row in part}
-    pseudo = Rows.joined(_undecided(projected, decided_in(others)), unseen)
-    pseudo = _unscored("pseudo-labelled", pseudo, scored)
+    decided = decided_in(others)
+    undecided = projected.filter(lambda row: (row.id, row.origin) not in decided)
+    if out := len(projected) - len(undecided):
+        log.warning("%d of %d projected sentences left out: reviewed", out, len(projected))
+    pseudo = _unscored("pseudo-labelled", Rows.joined(undecided, unseen), scored)
     trusted = _unscored("reviewed", reviewed, scored)
     if (projected or unseen or reviewed) and not (pseudo or trusted):
         fix = "Name sentences that are neither decided otherwise nor in what is scored"
@@ -111,13 +110,6 @@ def read_training_data(
         translations=read_translations(lexicon) if lexicon else None,
         lang=lang,
     )
-
-
-def _undecided(projected: Rows, decided: Collection[tuple[str, str]]) -> Rows:
-    left = projected.filter(lambda row: (row.id, row.origin) not in decided)
-    if out := len(projected) - len(left):
-        log.warning("%d of %d projected sentences left out: reviewed", out, len(projected))
-    return left
 
 
 def _unscored(name: str, rows: Rows, scored: Collection[str]) -> Rows:
@@ -147,10 +139,8 @@ def _dev(
 def hold_out(rows: Rows, share: float) -> tuple[Rows, Rows]:
     """Part sentences by a hash of their tokens: those to learn from, and about `share` of all.
 
-    A sentence stays on its side when others are added, and equal sentences are on one side.
-
-    Raises:
-        TrainingError: if `share` is no share, or nothing is left on one side.
+    A sentence stays on its side when others are added, and equal sentences are on one side. Raises
+    TrainingError if `share` is no share, or nothing is left on one side.
     """
 
     def is_held_out(row: Row) -> bool:

@@ -115,10 +115,7 @@ def _tied(lexicon: Lexicon, english: Counted, target: Counted) -> Translations:
 def read_translations(paths: Iterable[Path]) -> Translations:
     """Read silver files (`spanferry aligner data`), or two columns: English, other language.
 
-    The first translation of a word holds.
-
-    Raises:
-        CorpusError: naming file and line.
+    The first translation of a word holds. Raises CorpusError, naming file and line.
     """
     found: dict[str, str] = {}
     for path in paths:
@@ -154,15 +151,10 @@ def translated(
     text: Iterable[Sequence[str]] = (),
     seed: int = 0,
 ) -> list[Row]:
-    """Translate English rows word by word.
+    """Translate English rows word by word into `lang`.
 
-    Args:
-        rows: tokens and tags.
-        translations: of words.
-        lang: of the translations.
-        text: sentences in words of that language. In German it decides about letter case: a
-            spelling is drawn by frequency.
-        seed: of the draw.
+    `text` are sentences in words of that language. In German it decides about letter case: a
+    spelling is drawn by frequency and `seed`.
     """
     spellings: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for words in text if lang in CASE_FROM_TEXT else ():
@@ -179,15 +171,8 @@ def translated(
             return str(rng.choices(forms, counts)[0])
         return _in_case_of(token, word)
 
-    return [
-        replace(
-            row,
-            tokens=tuple(map(translate, row.tokens, row.tags)),
-            lang=lang,
-            status="translated",
-        )
-        for row in rows
-    ]
+    pairs = ((row, tuple(map(translate, row.tokens, row.tags))) for row in rows)
+    return [replace(row, tokens=words, lang=lang, status="translated") for row, words in pairs]
 
 
 def _in_case_of(token: str, word: str) -> str:

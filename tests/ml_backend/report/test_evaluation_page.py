@@ -9,7 +9,7 @@ from ml_backend.report.evaluation_page import FIGURES, MISTAKES, write_evaluatio
 from projection.errors import CorpusError
 from training.data.dataset import Row
 from training.evaluation.error_analysis import assess
-from training.evaluation.tagging_scores import Tagged
+from training.evaluation.tagging_scores import Tagged, score
 
 ROWS = (
     Row("1", ("<b>", "saw", "Anna", "Weber"), ("B-ORG", "O", "B-PER", "I-PER"), "de"),
@@ -21,7 +21,7 @@ FIGURES_TO_WRITE = {"schema": 2, "models": [], "differences": []}
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    found = assess(Tagged(ROWS, PREDICTED, 0, 0, (), ()))
+    found = assess(Tagged(ROWS, PREDICTED, score([row.tags for row in ROWS], PREDICTED)))
     write_evaluation(tmp_path / "out", FIGURES_TO_WRITE, {"models/<de>": found})
     return tmp_path / "out"
 

@@ -8,7 +8,7 @@ import pytest
 from projection.evaluation.matching import Outcome
 from training.data.rows import Row
 from training.evaluation.error_analysis import ErrorAnalysis, assess, better_by, names_in
-from training.evaluation.tagging_scores import Tagged
+from training.evaluation.tagging_scores import Tagged, score
 
 O = "O"  # noqa: E741  what the tag is called
 # Each: language, tokens, gold, predicted. What is wrong stands behind it.
@@ -33,7 +33,7 @@ def tagged(predicted: list[list[str]] | None = None) -> Tagged:
         for n, (lang, words, gold, _) in enumerate(TEN)
     )
     answers = predicted if predicted is not None else [answer for *_, answer in TEN]
-    return Tagged(rows, tuple(map(tuple, answers)), 0, 0, (), ())
+    return Tagged(rows, tuple(map(tuple, answers)), score([row.tags for row in rows], answers))
 
 
 GOLD = [gold for _, _, gold, _ in TEN]
@@ -139,13 +139,13 @@ class TestBetterBy:
         assert found.p > 0.2
 
     def test_other_sentences_are_refused(self) -> None:
-        short = Tagged(tagged().rows[:3], tagged().predicted[:3], 0, 0, (), ())
+        short = tagged()._replace(rows=tagged().rows[:3], predicted=tagged().predicted[:3])
         with pytest.raises(ValueError, match="same sentences"):
             better_by(assess(tagged()), assess(short))
 
 
 def test_nothing_to_find_and_nothing_found() -> None:
     row = Row("1", ("Regen",), ("O",))
-    found = assess(Tagged((row,), (("O",),), 0, 0, (), ()))
+    found = assess(Tagged((row,), (("O",),), score([row.tags], [row.tags])))
     assert (found.scores.f1, found.interval.high, found.mistakes) == (0, 0, ())
     assert np.array_equal(found.counts, [[0, 0, 0]])

@@ -204,9 +204,9 @@ class TestAligners:
         self, results: Results, config: DataConfig, options: ExperimentOptions, out: Path
     ) -> None:
         models = {path: path.stat().st_mtime_ns for path in (out / "stages").rglob("*")}
-        (row,) = (row for row in ALIGNERS.rows if "both directions" in str(row.row))
-        row = replace(row, row={**row.row, "name": "lower", "set": {"threshold": 0.1}})
-        mine = replace(ALIGNERS, rows=(row,))
+        (row,) = (row for row in ALIGNERS.rows if "both directions" in str(row))
+        lower = {**row, "name": "lower", "set": {"threshold": 0.1}}
+        mine = replace(ALIGNERS, rows=(lower,))
         assert run_experiment(mine, config, options, out).rows == ("lower",)
         assert {p: p.stat().st_mtime_ns for p in (out / "stages").rglob("*")} == models
         assert len(results.cells) == 20
@@ -254,7 +254,7 @@ class TestAligners:
             run_experiment(ALIGNERS, bare, options, tmp_path)
 
     def test_an_aligner_that_nobody_names(self, config: DataConfig, tmp_path: Path) -> None:
-        row = replace(ALIGNERS.rows[0], row={"name": "a", "preset": "word-by-word"})
+        row = {"name": "a", "preset": "word-by-word"}
         mine = replace(ALIGNERS, rows=(row,))
         with pytest.raises(TrainingError, match=r"no aligner word-by-word. There are exact-match"):
             run_experiment(mine, config, ExperimentOptions(), tmp_path)

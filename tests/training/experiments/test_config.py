@@ -23,7 +23,7 @@ class TestConfig:
         config = config_of(
             tmp_path,
             """
-            english = ["gold/en.iob2", "hub:some/ner:en:train"]
+            english = ["gold/en.iob2", "gold/wikigold.iob2"]
             rename = { OTH = "MISC" }
             ignore = "*part"
             [languages.de]
@@ -33,22 +33,22 @@ class TestConfig:
             [languages.de.corpora]
             news = "runs/news"
             talks = { source = "t.en", target = "t.de", limit = 10, teacher = "teacher" }
-            books = { from = "opus:opus_books/de-en", teacher = "some/teacher" }
+            books = { from = "runs/books", teacher = "some/teacher" }
             """,
         )
-        assert config.english == (str(tmp_path / "gold/en.iob2"), "hub:some/ner:en:train")
+        assert config.english == tuple(
+            str(tmp_path / "gold" / name) for name in ("en.iob2", "wikigold.iob2")
+        )
         assert config.labels == LabelMap({"OTH": "MISC"}, ("*part",))
         assert config.projected == str(tmp_path / "projected")
         german = config.languages["de"]
         assert german.test == (str(tmp_path / "gold/de.iob2"),)
         assert german.reviews_held_out == 0.25
         news, talks, books = german.corpora.values()
-        assert (news.place, news.is_projected_first) == (str(tmp_path / "runs/news"), False)
+        assert (news.place, news.source) == (str(tmp_path / "runs/news"), None)
         assert (talks.source, talks.target) == (str(tmp_path / "t.en"), str(tmp_path / "t.de"))
         assert (talks.limit, talks.teacher) == (10, str(tmp_path / "teacher"))
-        assert (books.place, books.teacher) == ("opus:opus_books/de-en", "some/teacher")
-        assert talks.is_projected_first
-        assert books.is_projected_first
+        assert (books.place, books.teacher) == (str(tmp_path / "runs/books"), "some/teacher")
 
     def test_a_folder_from_the_environment(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -80,14 +80,18 @@ class TestConfig:
             pytest.param("english = 'a'", "names no language", id="no language"),
             pytest.param("[langs.de]", "langs: no such key", id="unknown table"),
             pytest.param(
-                "[languages.de]\ntests = 'a'", "languages.de tests: no such key", id="unknown key"
+                "[languages.de]\ntests = 'a'",
+                r"languages\.de\.tests: no such key",
+                id="unknown key",
             ),
-            pytest.param("languages = 3", "3 where an object should be", id="no table"),
-            pytest.param("english = 3\n[languages.de]", "neither a text nor", id="no text"),
-            pytest.param("english = ['']\n[languages.de]", "neither a text nor", id="empty text"),
+            pytest.param("languages = 3", "languages: 3: Input should be an object", id="no table"),
+            pytest.param(
+                "english = 3\n[languages.de]", "english: 3: Input should be", id="no text"
+            ),
+            pytest.param("english = ['']\n[languages.de]", "at least 1 character", id="empty text"),
             pytest.param(
                 "[languages.de.corpora]\na = {source = 'x'}",
-                "languages.de.corpora.a: needs source and target, or from",
+                r"languages\.de\.corpora\.a: needs source and target, or from",
                 id="half a pair",
             ),
             pytest.param(
@@ -105,11 +109,13 @@ class TestConfig:
             ),
             pytest.param(
                 "[languages.de]\nreviews_held_out = true",
-                "True where a number should be",
+                "reviews_held_out: True: Input should be a valid number",
                 id="no number",
             ),
             pytest.param(
-                "rename = {A = 3}\n[languages.de]", "A: 3 where text should be", id="no new name"
+                "rename = {A = 3}\n[languages.de]",
+                r"rename\.A: 3: Input should be a valid string",
+                id="no new name",
             ),
         ],
     )

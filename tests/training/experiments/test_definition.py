@@ -129,19 +129,23 @@ class TestFile:
         ("text", "complaint"),
         [
             pytest.param("title = ", r"mine\.toml: is not TOML", id="no TOML"),
-            pytest.param("title = 3", "title: 3 where text should be", id="no text"),
+            pytest.param("title = 3", "title: 3: Input should be a valid string", id="no text"),
             pytest.param("title = 'a'", "reads: missing", id="missing key"),
             pytest.param(
-                "title = 'a'\nreads = 'books'", "reads: 'books' is none of corpora", id="no source"
+                "title = 'a'\nrows = []\nreads = 'books'",
+                "reads: 'books': Input should be 'corpora', 'teachers'",
+                id="no source",
             ),
             pytest.param(
-                f"{MINE}rows = []\nrow = 3", "row: no such key. There are title", id="other key"
+                f"{MINE}rows = []\nrow = 3", r"row: no such key\. See docs", id="other key"
             ),
-            pytest.param(f"{MINE}rows = []\nat = 3", "3 is not a list of numbers", id="no places"),
+            pytest.param(
+                f"{MINE}rows = []\nat = 3", "at: 3: Input should be a valid array", id="no places"
+            ),
             pytest.param(f"{MINE}rows = []\nseeds = 0", "seeds: 0 is not above 0", id="no seeds"),
             pytest.param(
                 f"{MINE}preset = 'li2021'\nrows = [{{name = 'a', apart = 'yes'}}]",
-                r"rows\[0\] apart: 'yes' is neither true nor false",
+                r"rows\[0\] apart: 'yes': Input should be a valid boolean",
                 id="no flag",
             ),
             pytest.param(
@@ -174,7 +178,7 @@ class TestFile:
             ),
             pytest.param(
                 f"{MINE}rows = []\npublished = [{{column = 'de'}}]",
-                r"published\[0\] f1: missing",
+                r"published\[0\]\.f1: missing",
                 id="half a published score",
             ),
         ],

@@ -12,19 +12,13 @@ pytest.importorskip("matplotlib", reason="comes with spanferry[plots]")
 
 
 @pytest.mark.parametrize("kind", ["png", "svg"])
-def test_rows_and_curves(tmp_path: Path, kind: str) -> None:
+def test_rows_on_an_axis_and_off_it(tmp_path: Path, kind: str) -> None:
     rows = results_of(cell("spanferry", "nl", 0.5, 0.6), cell("li2021", "nl", 0.4, 0.45))
     experiment_plot(rows, tmp_path / "new" / f"rows.{kind}")
     cells = [cell(f"γ = {n}", "nl", 0.5, 0.6, x=n, series="li2021") for n in (1.0, 2.0)]
-    experiment_plot(results_of(*cells, name="gamma"), tmp_path / "new" / f"curves.{kind}")
-    for name in ("rows", "curves"):
+    experiment_plot(results_of(*cells, name="gamma"), tmp_path / "new" / f"axis.{kind}")
+    for name in ("rows", "axis"):
         assert (tmp_path / "new" / f"{name}.{kind}").stat().st_size > 5000
-
-
-def test_rows_without_a_series_are_a_curve_of_their_recipe(tmp_path: Path) -> None:
-    cells = [cell("li2021", "nl", 0.5, x=n) for n in (1.0, 2.0)]
-    experiment_plot(results_of(*cells, name="gamma"), tmp_path / "curve.svg")
-    assert (tmp_path / "curve.svg").stat().st_size > 5000
 
 
 @pytest.mark.parametrize("panels", [1, 2, 4])

@@ -1,109 +1,44 @@
-"""Data that a config names: the hub, corpora of pairs, and what is projected first."""
+"""Data that a config names: labelled and plain files, and corpora that are projected first."""
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from datasets import ClassLabel, Dataset, Features, Value
-from datasets import Sequence as ListOf
 
 from projection.errors import TrainingError
 from tests.training.experiments.test_config import config_of
-from training.data.rows import AS_IS
+from training.data.rows import AS_IS, LabelMap
 from training.experiments.config import Corpus
-from training.experiments.sources import read_hub, read_labelled, read_opus, read_pseudo, run_of
-
-TYPES = ["O", "B-PER", "I-PER"]
+from training.experiments.sources import read_labelled, read_pseudo, read_unlabelled, run_of
 
 
 def nothing(_what: str, _done: int, _total: int) -> None:
     """Hears of progress."""
 
 
-def hub_folder(folder: Path, rows: dict[str, Any], features: Features) -> Path:
-    """A data set as the hub has them, in a folder."""
-    folder.mkdir()
-    Dataset.from_dict(rows, features=features).to_parquet(folder / "train.parquet")
-    return folder
+def test_labelled_files_are_joined_in_their_language(tmp_path: Path) -> None:
+    for name, word in (("a", "Bern"), ("b", "Gent")):
+        (tmp_path / f"{name}.iob2").write_text(f"{word}\tB-LOC\n")
+    places = [str(tmp_path / f"{name}.iob2") for name in "ab"]
+    found = read_labelled(places, "nl", LabelMap({"LOC": "PLACE"}))
+    assert [(row.tokens, row.tags, row.lang) for row in found] == [
+        (("Bern",), ("B-PLACE",), "nl"),
+        (("Gent",), ("B-PLACE",), "nl"),
+    ]
 
 
-NUMBERED = Features(
-    {"tokens": ListOf(Value("string")), "ner_tags": ListOf(ClassLabel(names=TYPES))}
-)
+def test_text_is_a_sentence_a_line(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Ada lacht.\n\nBo.\n")
+    (tmp_path / "b.iob2").write_text("Gent\tB-LOC\n")
+    found = read_unlabelled([str(tmp_path / "a.txt"), str(tmp_path / "b.iob2")], "de")
+    assert [row.tokens for row in found] == [("Ada", "lacht", "."), ("Bo", "."), ("Gent",)]
 
 
-class TestHub:
-    def test_numbered_tags(self, tmp_path: Path) -> None:
-        rows = {"tokens": [["Zoë", "Weber", "😀"], []], "ner_tags": [[1, 2, 0], []]}
-        folder = hub_folder(tmp_path / "set", rows, NUMBERED)
-        (row,) = read_hub(f"hub:{folder}", "nl", "train")
-        assert (row.tokens, row.tags) == (("Zoë", "Weber", "😀"), ("B-PER", "I-PER", "O"))
-        assert (row.lang, row.origin) == ("nl", f"{folder}:1")
-
-    def test_written_tags(self, tmp_path: Path) -> None:
-        text = ListOf(Value("string"))
-        rows = {"tokens": [["Bern"]], "tags": [["B-LOC"]]}
-        folder = hub_folder(tmp_path / "set", rows, Features({"tokens": text, "tags": text}))
-        assert [row.tokens for row in read_hub(f"hub:{folder}::train", "de", "test")] == [("Bern",)]
-
-    def test_a_config_names_it_beside_itself(self, tmp_path: Path) -> None:
-        rows = {"tokens": [["Zoë"]], "ner_tags": [[1]]}
-        hub_folder(tmp_path / "set", rows, NUMBERED)
-        config = config_of(tmp_path, "english = 'hub:set'\n[languages.de]")
-        found = read_labelled(config.english, "en", AS_IS)
-        assert [row.tokens for row in found] == [("Zoë",)]
-
-    @pytest.mark.parametrize(
-        ("tags", "complaint"),
-        [([2], "I-PER after O continues nothing"), ([1, 0], "1 tokens and 2 tags")],
-    )
-    def test_tags_that_are_none(self, tmp_path: Path, tags: list[int], complaint: str) -> None:
-        rows = {"tokens": [["Zoë"]], "ner_tags": [tags]}
-        folder = hub_folder(tmp_path / "set", rows, NUMBERED)
-        with pytest.raises(TrainingError, match=complaint):
-            read_hub(f"hub:{folder}", "de", "train")
-
-    def test_columns_that_are_not_there(self, tmp_path: Path) -> None:
-        folder = hub_folder(tmp_path / "set", {"text": ["a"]}, Features({"text": Value("string")}))
-        with pytest.raises(TrainingError, match="needs tokens and ner_tags, has text"):
-            read_hub(f"hub:{folder}", "de", "train")
-
-    def test_a_split_that_is_not_there(self, tmp_path: Path) -> None:
-        rows = {"tokens": [["Zoë"]], "ner_tags": [[1]]}
-        folder = hub_folder(tmp_path / "set", rows, NUMBERED)
-        with pytest.raises(TrainingError, match="cannot be loaded"):
-            read_hub(f"hub:{folder}::dev", "de", "train")
-
-
-class TestOpus:
-    @pytest.fixture
-    def corpus(self, tmp_path: Path) -> Path:
-        pairs = [{"de": f"Haus {n}", "en": f"house {n}"} for n in range(3)]
-        features = Features({"translation": {"de": Value("string"), "en": Value("string")}})
-        return hub_folder(tmp_path / "books", {"translation": [*pairs]}, features)
-
-    def test_pairs_are_streamed_english_first(self, corpus: Path) -> None:
-        first, second = read_opus(f"opus:{corpus}/de-en", "de", limit=2)
-        assert (first.source, first.target) == ("house 0", "Haus 0")
-        assert (second.id, second.source_lang, second.target_lang) == ("books:2", "en", "de")
-
-    @pytest.mark.parametrize("langs", ["de-fr", "en", "en-nl", "de-en-nl"])
-    def test_other_languages(self, corpus: Path, langs: str) -> None:
-        with pytest.raises(TrainingError, match="is no corpus of en and de"):
-            next(read_opus(f"opus:{corpus}/{langs}", "de"))
-
-    def test_no_pairs_in_it(self, tmp_path: Path) -> None:
-        folder = hub_folder(tmp_path / "set", {"text": ["a"]}, Features({"text": Value("string")}))
-        with pytest.raises(TrainingError, match="needs a column translation, has text"):
-            next(read_opus(f"opus:{folder}/de-en", "de"))
-
-    def test_it_has_no_labels_to_read(self) -> None:
-        with pytest.raises(TrainingError, match="has no labels"):
-            read_labelled(["opus:opus_books/de-en"], "de", AS_IS)
-
-    def test_it_is_projected_once(self, corpus: Path, tmp_path: Path) -> None:
-        text = f"[languages.de.corpora]\nbooks = {{ from = 'opus:{corpus}/de-en', limit = 2 }}"
+class TestCorpora:
+    def test_it_is_projected_once(self, tmp_path: Path) -> None:
+        (tmp_path / "b.en").write_text("".join(f"house {n}\n" for n in range(3)))
+        (tmp_path / "b.de").write_text("".join(f"Haus {n}\n" for n in range(3)))
+        text = "[languages.de.corpora]\nbooks = { source = 'b.en', target = 'b.de', limit = 2 }"
         config = config_of(tmp_path, text)
         books = config.languages["de"].corpora["books"]
         found = read_pseudo(books, "de", AS_IS, Path(config.projected), nothing)
@@ -113,6 +48,18 @@ class TestOpus:
         before = (run / "projected.jsonl").stat().st_mtime_ns
         read_pseudo(books, "de", AS_IS, Path(config.projected), nothing)
         assert (run / "projected.jsonl").stat().st_mtime_ns == before
+
+    def test_labelled_data_are_read_up_to_the_limit(self, tmp_path: Path) -> None:
+        (tmp_path / "a.iob2").write_text("Bern\tB-LOC\n\nGent\tB-LOC\n")
+        corpus = Corpus("a", place=str(tmp_path / "a.iob2"), limit=1)
+        found = read_pseudo(corpus, "de", AS_IS, tmp_path, nothing)
+        assert [row.tokens for row in found] == [("Bern",)]
+
+    def test_an_empty_one_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "a.iob2").write_text("")
+        corpus = Corpus("a", place=str(tmp_path / "a.iob2"))
+        with pytest.raises(TrainingError, match="corpus a: has no sentence"):
+            read_pseudo(corpus, "de", AS_IS, tmp_path, nothing)
 
     def test_another_text_by_the_same_name_is_projected_anew(self, tmp_path: Path) -> None:
         """So is a text in another language, and by other models."""

@@ -21,9 +21,9 @@ class TestRecipes:
     def test_all_draw_equally_many_in_their_own_way(self) -> None:
         preset = recipes(self.LINES, ExperimentOptions(sentences=50))["li"]
         english, pseudo = preset.stages[0].uses[0], preset.stages[1].uses[0]
-        assert (english.draw.sentences, pseudo.draw.sentences) == (50, 50)
-        assert pseudo.draw.equal_corpora
-        assert pseudo.draw.nameless == 0.21
+        assert (english.sentences, pseudo.sentences) == (50, 50)
+        assert pseudo.equal_corpora
+        assert pseudo.nameless == 0.21
 
     def test_another_base_gets_the_rate_that_suits_it(self) -> None:
         preset = recipes(self.LINES, ExperimentOptions(base="models/small"))["li"]
@@ -54,7 +54,7 @@ class TestRecipes:
         rows = read_experiment("recipe").expand(())
         made = recipes(rows, ExperimentOptions(sentences=50, set={"pseudo.weight": "2"}))
         uses = {name: preset.stages[-1].uses for name, preset in made.items()}
-        drawn = {use.part: use.draw.sentences for use in uses["without translated English"]}
+        drawn = {use.part: use.sentences for use in uses["without translated English"]}
         assert drawn == {Part.PSEUDO: 50, Part.TRANSLATED: 0, Part.REVIEWED: None}
         assert {use.weight for row in uses.values() for use in row if use.part is Part.PSEUDO} == {
             2
@@ -67,13 +67,13 @@ class TestRecipes:
     def test_what_is_translated_is_english_and_so_are_its_numbers(self) -> None:
         rows = read_experiment("size").expand((), preset="unitrans", at=(30,))
         stages = recipes(rows, ExperimentOptions(sentences=50))[rows[0].name].stages
-        limits = {use.part: use.draw.sentences for stage in stages for use in stage.uses}
+        limits = {use.part: use.sentences for stage in stages for use in stage.uses}
         assert limits == {Part.ENGLISH: 50, Part.TRANSLATED: 50, Part.UNLABELLED: 30}
 
     def test_how_many_were_reviewed_is_not_cut(self) -> None:
         rows = read_experiment("review-effort").expand((), preset="plain")
         (stage,) = recipes(rows, ExperimentOptions(sentences=50))[rows[0].name].stages
-        limits = {use.part: use.draw.sentences for use in stage.uses}
+        limits = {use.part: use.sentences for use in stage.uses}
         assert limits == {Part.ENGLISH: 50, Part.PSEUDO: None, Part.REVIEWED: None}
 
 

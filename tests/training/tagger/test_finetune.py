@@ -24,7 +24,7 @@ from projection.errors import ModelError, TrainingError
 from projection.models.tagger import Tagger
 from training.data.rows import Row, Rows
 from training.evaluation.tagging_scores import evaluate
-from training.tagger.finetune import SCORING, FineTune, fine_tune, freeze_lower_layers
+from training.tagger.finetune import FineTune, fine_tune, freeze_lower_layers
 from training.trainer.settings import LossName
 from training.trainer.trainer import STEPS
 
@@ -59,11 +59,9 @@ class TestFineTune:
         )
         settings = FineTune(str(start), LossName.CE, epochs=10, learning_rate=5e-3)
         result = fine_tune(made_data(300, 1), settings, out, held_out)
-        assert before.scores is not None
-        assert result.scores is not None
-        assert before.scores.f1 < 0.2
-        assert result.scores.f1 > 0.7
-        assert evaluate(out, held_out) == result.scores
+        assert before["scores"]["f1"] < 0.2
+        assert result["scores"]["f1"] > 0.7
+        assert evaluate(out, held_out).to_json() == result["scores"]
         found = Tagger.from_pretrained(out).tag(["heute kam Kumoku und das haus ."], "de")
         assert [(entity.label, entity.span.start) for entity in found[0]] == [("LOC", 10)]
 
@@ -86,8 +84,7 @@ class TestFineTune:
     ) -> None:
         settings = FineTune(str(base("bert")), loss, epochs=15, learning_rate=5e-3)
         result = fine_tune(made_data(300, 1), settings, tmp_path / "model", made_data(100, 2))
-        assert result.scores is not None
-        assert result.scores.f1 > 0.6
+        assert result["scores"]["f1"] > 0.6
 
     def test_one_seed_gives_one_model(self, base: Base, made_data: Data, tmp_path: Path) -> None:
         start, data = base("electra"), made_data(40, 1)
@@ -158,7 +155,7 @@ class TestFineTune:
 
         with pytest.raises(Stopped):
             fine_tune(data, replace(settings, epochs=2), out, on_progress=stop)
-        assert fine_tune(data, settings, out).steps == 5
+        assert fine_tune(data, settings, out)["steps"] == 5
 
     def test_accumulated_batches_are_one_large_batch(
         self, base: Base, made_data: Data, tmp_path: Path
@@ -197,7 +194,7 @@ class TestFineTune:
             made_data(5, 2),
             lambda *progress: seen.append(progress),
         )
-        assert seen == [(STEPS, 1, 2), (STEPS, 2, 2), (SCORING, 5, 5)]
+        assert seen == [(STEPS, 1, 2), (STEPS, 2, 2), ("sentences scored", 5, 5)]
 
 
 class TestWhatIsSaved:
@@ -221,9 +218,9 @@ class TestWhatIsSaved:
         settings = replace(QUICK, base=str(base("bert")), seed=7)
         result = fine_tune(made_data(8, 1), settings, tmp_path / "model", made_data(8, 2))
         record = json.loads((tmp_path / "model" / "training.json").read_text())
-        assert record == json.loads(json.dumps(result.to_json()))
+        assert record == json.loads(json.dumps(result))
         assert (record["seed"], record["settings"]["loss"], record["steps"]) == (7, "ce", 1)
-        assert record["data"]["fingerprint"] == result.data
+        assert record["data"]["fingerprint"] == result["data"]["fingerprint"]
         card = (tmp_path / "model" / "README.md").read_text()
         assert "| loss | ce |" in card
         assert "Strict IOB2 spans" in card
@@ -236,8 +233,9 @@ class TestWhatIsSaved:
         unread = Row("unread", ("Babado", "\u200b", "und"), ("B-PER", "I-PER", "O"))
         settings = replace(QUICK, base=str(base("bert")))
         result = fine_tune(Rows.of([long, unread]), settings, tmp_path / "model")
-        assert (result.windowed, result.entities, result.lost_entities) == (1, 41, 1)
-        assert result.lost_share == pytest.approx(1 / 41)
+        data = result["data"]
+        assert (data["windowed_sentences"], data["entities"], data["lost_entities"]) == (1, 41, 1)
+        assert data["lost_share"] == pytest.approx(1 / 41)
 
 
 def byte_level(texts: list[str]) -> PreTrainedTokenizerFast:
@@ -279,9 +277,8 @@ def test_other_kinds_of_tokenizers_train_and_tag_alike(
     BertModel(config).save_pretrained(tmp_path / "base")
     settings = FineTune(str(tmp_path / "base"), LossName.CE, epochs=10, learning_rate=5e-3)
     result = fine_tune(made_data(300, 1), settings, tmp_path / "model", made_data(100, 2))
-    assert result.scores is not None
-    assert result.scores.f1 > 0.7
-    assert (result.lost_entities, result.scores.unread_tokens) == (0, 0)
+    assert result["scores"]["f1"] > 0.7
+    assert (result["data"]["lost_entities"], result["scores"]["unread_tokens"]) == (0, 0)
 
 
 def test_byte_level_words_are_read_as_in_running_text(made_data: Data, tmp_path: Path) -> None:
@@ -295,38 +292,6 @@ def test_byte_level_words_are_read_as_in_running_text(made_data: Data, tmp_path:
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
     words = tokenizer(["das", "haus"], is_split_into_words=True).tokens()
     assert words[1:-1] == ["Ġdas", "Ġhaus"]
-
-
-class TestHead:
-    @pytest.fixture
-    def trained(self, base: Base, made_data: Data, tmp_path: Path) -> Path:
-        fine_tune(made_data(40, 1), replace(QUICK, base=str(base("bert"))), tmp_path / "trained")
-        return tmp_path / "trained"
-
-    def test_tags_of_the_base_are_kept_by_name(self, trained: Path, tmp_path: Path) -> None:
-        """A learning rate next to nothing shows where training began."""
-        data = Rows.of([Row("1", ("Kumoku", "und", "Babado"), ("B-LOC", "O", "B-EVT"))])
-        settings = replace(QUICK, base=str(trained), learning_rate=1e-12)
-        result = fine_tune(data, settings, tmp_path / "next")
-        assert result.head.kept == ("O", "B-LOC", "I-LOC")
-        assert result.head.new == ("B-EVT", "I-EVT")
-        assert result.head.dropped == ("B-ORG", "I-ORG", "B-PER", "I-PER")
-        old, new = (
-            AutoModelForTokenClassification.from_pretrained(path)
-            for path in (trained, tmp_path / "next")
-        )
-        for tag in result.head.kept:
-            torch.testing.assert_close(
-                new.classifier.weight[new.config.label2id[tag]],
-                old.classifier.weight[old.config.label2id[tag]],
-            )
-        assert [*new.config.id2label.values()] == ["O", "B-EVT", "I-EVT", "B-LOC", "I-LOC"]
-
-    def test_an_encoder_without_a_head_gets_a_new_one(
-        self, base: Base, made_data: Data, tmp_path: Path
-    ) -> None:
-        settings = replace(QUICK, base=str(base("electra")))
-        assert fine_tune(made_data(8, 1), settings, tmp_path / "model").head.kept == ()
 
 
 class TestFreezing:

@@ -21,9 +21,9 @@ class TestWhatThePapersSay:
         assert (target.settings.loss, target.settings.gamma, target.settings.epochs) == ("rw", 4, 1)
         assert target.start == "english"
         (use,) = target.uses
-        assert (use.draw.sentences, use.draw.least_margin) == (40_000, 1.05)
-        assert use.draw.equal_corpora
-        assert use.draw.nameless is not None
+        assert (use.sentences, use.least_margin) == (40_000, 1.05)
+        assert use.equal_corpora
+        assert use.nameless is not None
 
     @pytest.mark.parametrize(
         ("name", "parts", "loss"),
@@ -152,9 +152,9 @@ class TestChanged:
         pseudo, translated, reviewed = target.uses
         assert (reviewed.weight, reviewed.doubt) == (4.0, 0.0)
         assert (pseudo.weight, pseudo.doubt, pseudo.confidence) == (1.0, 0.5, False)
-        assert pseudo.draw.nameless == 0.21
-        assert translated.draw.sentences == 0
-        assert english.uses[0].draw.nameless is None
+        assert pseudo.nameless == 0.21
+        assert translated.sentences == 0
+        assert english.uses[0].nameless is None
 
     def test_another_loss_has_its_own_gamma(self) -> None:
         def gamma(changes: dict[str, object]) -> float:

@@ -1,8 +1,7 @@
 """Whole recipes on tiny models and the small language."""
 
 import json
-import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,37 +14,13 @@ from safetensors.torch import load_file
 from projection.errors import TrainingError
 from training.data.rows import NO_ROWS, Row, Rows
 from training.evaluation.tagging_scores import evaluate
-from training.tagger.presets import PRESETS, Draw, Part, Preset, Stage, Use, changed
+from training.tagger.presets import PRESETS, Part, Preset, Stage, Use, changed
 from training.tagger.recipe_runner import Trained, plan_of, train_preset
-from training.tagger.seeds import Seeds, SeedSpread, train_seeds
 from training.tagger.training_data import TrainingData
 from training.trainer.settings import FineTune, LossName, Tracker, Tracking
 
 Base = Callable[[str], Path]
 Data = Callable[[int, int], Rows]
-
-
-@pytest.fixture(scope="module")
-def data(made_data: Data) -> TrainingData:
-    """English is the small language, too; pseudo-labels come from two corpora, without the last
-    name of each sentence in one of them."""
-    rows = made_data(40, 2).rows
-    pseudo = [
-        replace(
-            r,
-            status="projected",
-            origin=f"{'ab'[i % 2]}:{i}",
-            confidence=tuple(0.5 if tag != "O" else 1.0 for tag in r.tags),
-        )
-        for i, r in enumerate(rows)
-    ]
-    return TrainingData(
-        english=made_data(30, 1),
-        pseudo=Rows.of(pseudo),
-        reviewed=made_data(20, 3),
-        unlabelled=made_data(24, 4),
-        translations={"haus": "huis", "heute": "vandaag"},
-    )
 
 
 def quick(name: str, base: Path, **more: object) -> Preset:
@@ -99,7 +74,7 @@ def test_every_preset_runs_from_beginning_to_end(  # noqa: PLR0917  fixtures
 ) -> None:
     held_out, out, start = made_data(10, 9), tmp_path / "model", base("bert")
     trained = train_preset(quick(name, start), data, out, eval=held_out, stages=shared)
-    assert [stage.name for stage in trained.stages] == STAGES[name]
+    assert [stage["name"] for stage in trained.record["stages"]] == STAGES[name]
     assert trained.scores == evaluate(out, held_out)
     record = json.loads((out / "training.json").read_text())
     assert (record["preset"], record["seed"]) == (name, 0)
@@ -202,7 +177,7 @@ class TestStages:
 
         with ThreadPoolExecutor(2) as pool:
             first, second = pool.map(train, ("first", "second"))
-        assert len(steps) == first.stages[0].record["steps"]
+        assert len(steps) == first.record["steps"]
         assert same(weights(first.model), weights(second.model))
 
     def test_so_is_what_only_the_probabilities_of_teachers_decide(
@@ -241,8 +216,9 @@ class TestStages:
     ) -> None:
         only = TrainingData(reviewed=data.reviewed)
         trained = train_preset(quick("spanferry", base("bert")), only, tmp_path / "model")
-        assert [(stage.name, stage.start) for stage in trained.stages] == [("target", "base")]
-        assert trained.stages[0].learned_from == {"reviewed": 20}
+        (stage,) = trained.record["stages"]
+        assert (stage["name"], stage["start"]) == ("target", "base")
+        assert stage["learned_from"] == {"reviewed": 20}
 
     @pytest.mark.parametrize(
         ("name", "given", "message"),
@@ -273,7 +249,7 @@ class TestStages:
 class TestWhatIsLearned:
     def one_stage(self, base: Path, *uses: Use, loss: LossName = LossName.GCE) -> Preset:
         settings = FineTune(loss=loss, epochs=1, batch_size=8, learning_rate=3e-3)
-        return Preset("test", "one stage", str(base), (Stage("target", uses, settings),))
+        return Preset("test", str(base), (Stage("target", uses, settings),))
 
     def train(self, preset: Preset, data: TrainingData, out: Path) -> dict[str, torch.Tensor]:
         train_preset(preset, data, out)
@@ -314,27 +290,27 @@ class TestWhatIsLearned:
     def test_what_is_drawn_is_recorded(
         self, base: Base, data: TrainingData, tmp_path: Path
     ) -> None:
-        use = Use(Part.PSEUDO, Draw(sentences=11, equal_corpora=True))
+        use = Use(Part.PSEUDO, sentences=11, equal_corpora=True)
         preset = self.one_stage(base("bert"), use, Use(Part.REVIEWED))
         trained = train_preset(preset, data, tmp_path / "model")
-        assert trained.stages[0].learned_from == {"pseudo": 11, "reviewed": 20}
+        assert trained.record["stages"][0]["learned_from"] == {"pseudo": 11, "reviewed": 20}
 
     def test_unlabelled_text_is_that_of_the_target_parts_where_none_is_given(
         self, base: Base, data: TrainingData, tmp_path: Path
     ) -> None:
         some = replace(data, unlabelled=NO_ROWS)
         trained = train_preset(quick("wu2020", base("bert")), some, tmp_path / "model")
-        assert trained.stages[-1].learned_from == {"unlabelled": 60}
+        assert trained.record["stages"][-1]["learned_from"] == {"unlabelled": 60}
 
     def test_a_language_the_bundled_aligner_does_not_know_is_not_translated_into(
         self, base: Base, data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         some = replace(data, translations=None)
         trained = train_preset(quick("spanferry", base("bert")), some, tmp_path / "model")
-        assert "translated" not in trained.stages[-1].learned_from
+        assert "translated" not in trained.record["stages"][-1]["learned_from"]
         assert "nothing is translated" in caplog.text
         with_words = train_preset(quick("spanferry", base("bert")), data, tmp_path / "other")
-        assert with_words.stages[-1].learned_from["translated"] == 30
+        assert with_words.record["stages"][-1]["learned_from"]["translated"] == 30
 
     def test_tags_of_unlabelled_text_are_not_read(
         self, base: Base, data: TrainingData, tmp_path: Path
@@ -353,7 +329,7 @@ class TestWhatIsLearned:
         event = Rows.of([Row("1", ("Babado", "kam"), ("B-EVT", "O"))])
         some = replace(data, reviewed=event)
         trained = train_preset(quick("li2021-zero-transfer", base("bert")), some, tmp_path / "m")
-        assert "EVT" in trained.stages[0].record["labels"]
+        assert "EVT" in trained.record["labels"]
 
 
 class Stopped(Exception):  # noqa: N818  not an error: the power went off
@@ -411,7 +387,7 @@ class TestDev:
         )  # fmt: skip
         data = TrainingData(english=made_data(300, 1), pseudo=Rows.of(rows), dev=dev)
         trained = train_preset(english, data, tmp_path / "model", eval=dev)
-        record = trained.stages[-1].record
+        record = trained.record
         scores = [entry["f1"] for entry in record["dev"]]
         best = scores.index(max(scores))
         assert len(scores) == best + 3
@@ -428,86 +404,12 @@ class TestDev:
         preset = quick("plain", base("bert"), **{"target.epochs": 3.0, "patience": 9})
         some = TrainingData(reviewed=data.reviewed, dev=made_data(10, 5))
         whole = train_preset(preset, some, tmp_path / "whole")
-        assert whole.stages[0].record["steps"] == 9
+        assert whole.record["steps"] == 9
         with pytest.raises(Stopped):
             train_preset(preset, some, tmp_path / "cut", on_progress=stop_in("target", step))
         cut = train_preset(preset, some, tmp_path / "cut")
-        assert cut.stages[0].record == whole.stages[0].record | {
-            "settings": cut.stages[0].record["settings"]
-        }
+        assert cut.record == whole.record
         assert same(weights(cut.model), weights(whole.model))
-
-
-class TestSeeds:
-    def test_a_folder_a_seed_and_the_spread_of_all(
-        self, base: Base, data: TrainingData, made_data: Data, tmp_path: Path
-    ) -> None:
-        preset, held_out = quick("plain", base("bert")), made_data(30, 9)
-        out = tmp_path / "seeds"
-        made = train_seeds(preset, data, out, range(3), eval=held_out)
-        each = [evaluate(out / f"seed-{seed}", held_out).f1 for seed in range(3)]
-        assert made.spreads["f1"].values == tuple(each)
-        summary = json.loads((out / "summary.json").read_text())
-        assert summary == made.to_json()
-        mean = sum(each) / 3
-        deviation = (sum((f1 - mean) ** 2 for f1 in each) / 2) ** 0.5
-        assert summary["scores"]["f1"]["mean"] == pytest.approx(mean)
-        assert summary["scores"]["f1"]["deviation"] == pytest.approx(deviation)
-        assert set(summary["by_type"]) == {"LOC", "ORG", "PER"}
-        assert len({*summary["models"].values()}) == 3
-        assert f"{100 * mean:.2f} ± {100 * deviation:.2f}" in (out / "README.md").read_text()
-
-    def test_finished_seeds_are_kept(self, base: Base, data: TrainingData, tmp_path: Path) -> None:
-        preset, out = quick("plain", base("bert")), tmp_path / "seeds"
-        seen: list[str] = []
-
-        def stop(what: str, done: int, _total: int) -> None:
-            if what.startswith("2 of 2") and done == 3:
-                raise Stopped
-
-        with pytest.raises(Stopped):
-            train_seeds(preset, data, out, [0, 1], on_progress=stop)
-        stamp = (out / "seed-0" / "model.safetensors").stat().st_mtime_ns
-        train_seeds(preset, data, out, range(3), on_progress=lambda what, _d, _t: seen.append(what))
-        assert (out / "seed-0" / "model.safetensors").stat().st_mtime_ns == stamp
-        assert {*seen} == {f"{i} of 3: target: training steps" for i in (2, 3)}
-        assert not train_seeds(preset, data, out, range(3)).spreads
-
-    def test_another_recipe_or_other_data_are_refused(
-        self, base: Base, data: TrainingData, tmp_path: Path
-    ) -> None:
-        preset, out = quick("plain", base("bert")), tmp_path / "seeds"
-        train_seeds(preset, data, out, [0])
-        for other, some in (
-            (changed(preset, {"epochs": 2}), data),
-            (preset, replace(data, english=NO_ROWS)),
-        ):
-            with pytest.raises(TrainingError, match="another recipe or other data"):
-                train_seeds(other, some, out, [0])
-        shutil.rmtree(out / "seed-0")
-        (out / "plan.json").unlink()
-        (out / "mine.txt").write_text("x")
-        with pytest.raises(TrainingError, match="exists already"):
-            train_seeds(preset, data, out, [0])
-
-    @pytest.mark.parametrize("seeds", [[], [1, 1]])
-    def test_seeds_are_some_and_different(
-        self, seeds: Iterable[int], data: TrainingData, tmp_path: Path
-    ) -> None:
-        with pytest.raises(TrainingError, match="none, or not all different"):
-            train_seeds(PRESETS["plain"], data, tmp_path / "seeds", [*seeds])
-
-    def test_one_seed_has_no_deviation(self) -> None:
-        assert str(SeedSpread.of([0.5])) == "50.00"
-        assert str(SeedSpread.of([0.5, 0.6])) == "55.00 ± 7.07"
-
-    def test_a_type_one_seed_never_met_counts_nothing_there(self) -> None:
-        scores = [
-            {"f1": 1.0, "precision": 1.0, "recall": 1.0, "by_type": t}
-            for t in ({}, {"PER": {"f1": 1.0}})
-        ]
-        seeds = Seeds(Path("x"), "plain", {i: {"scores": s} for i, s in enumerate(scores)})
-        assert seeds.by_type["PER"].values == (0.0, 1.0)
 
 
 class TestTracking:
