@@ -1,15 +1,15 @@
 """`spanferry export`: the reviews of a project as a dataset."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
-from ml_backend.cli.console import err, print_json
-from ml_backend.cli.console import out as console
-from ml_backend.cli.options import ApiKey, AsJson, Title, Url
+from ml_backend.cli.connection import open_project
+from ml_backend.cli.console import print_result, say
+from ml_backend.cli.options import ApiKey, AsJson, Policy, Reviewer, Seed, Strings, Title, Url
 from ml_backend.review.agreement import agreement
 from training.data.adjudication import AdjudicationPolicy
 from training.data.splits import Shares
@@ -21,16 +21,12 @@ def export(
     url: Url,
     api_key: ApiKey,
     project: Title,
-    out: Annotated[Path, typer.Option(help="Folder to write; an older export is replaced.")],
-    adjudicate: Annotated[
-        AdjudicationPolicy, typer.Option(help="Whose decision holds where annotators disagree.")
-    ] = AdjudicationPolicy.LATEST,
-    reviewer: Annotated[
-        str | None, typer.Option(help="With the policy reviewer: the number of that user.")
-    ] = None,
+    out: Annotated[Path, Option(help="Folder to write; an older export is replaced.")],
+    adjudicate: Policy = AdjudicationPolicy.LATEST,
+    reviewer: Reviewer = None,
     accept_above: Annotated[
         float | None,
-        typer.Option(
+        Option(
             min=0.0,
             max=1.0,
             help="Include unseen sentences without a conflict and with at least this score "
@@ -39,23 +35,19 @@ def export(
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option(
+        Option(
             help="Shares for training, validation and test, such as 80/10/10. Blocks of 20 lines "
             "and near-duplicates stay together. [default: everything is for training]"
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0,
-    spacy: Annotated[bool, typer.Option("--spacy", help="Write spaCy DocBins, too.")] = False,
+    seed: Seed = 0,
+    spacy: Annotated[bool, Option("--spacy", help="Write spaCy DocBins, too.")] = False,
     plain_iob2: Annotated[
-        bool,
-        typer.Option(
-            "--plain-iob2",
-            help="Write IOB2 without comment lines, for readers that know only tokens and tags.",
-        ),
+        bool, Option("--plain-iob2", help="Write only tokens and tags to IOB2, no comment lines.")
     ] = False,
     audit: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             exists=True,
             dir_okay=False,
             help="Output of `spanferry audit report --out`, for the data card; of the model whose "
@@ -63,8 +55,7 @@ def export(
         ),
     ] = None,
     made_with: Annotated[
-        list[str] | None,
-        typer.Option(help="Model that proposed the labels, for the data card; repeatable."),
+        Strings, Option(help="Model that proposed the labels, for the data card; repeatable.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -74,11 +65,7 @@ def export(
     the reason for whatever is left out or changed. `datasets.load_dataset` takes the folder, and
     `spanferry push` makes a project of it again.
 
-    Example:
-
-        spanferry export --url http://localhost:8080 --project "Europarl de" --out data/de
-
-        spanferry export --project "Europarl de" --out data/de --split 80/10/10 --accept-above 0.93
+    Example: spanferry export --project "Europarl de" --out data/de --split 80/10/10
     """
     # These take seconds to import, which `--help` should not.
     from label_config.labeling_config import labels_of  # noqa: PLC0415
@@ -87,7 +74,6 @@ def export(
         refuse_another_model,
         threshold_warnings,
     )
-    from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415
     from ml_backend.review.pull import fetch  # noqa: PLC0415
     from training.export.export import ExportSettings, write_export  # noqa: PLC0415
 
@@ -103,9 +89,7 @@ def export(
         made_with=tuple(made_with or ()),
     )
     settings.check()
-    err.print(f"Fetching the reviews of {project!r} …", highlight=False, markup=False)
-    with ReviewServer.connect(url, api_key) as server:
-        found = server.existing_project(project)
+    with open_project(url, api_key, project) as (server, found):
         if settings.audit is not None:
             refuse_another_model(settings.audit, found.model_version, f"--audit {audit}")
         pulled = fetch(server, found, accept_above)
@@ -122,20 +106,17 @@ def export(
         f"part {part!r} is empty: export more, or with another --split or --seed"
         for part in summary.empty_parts
     )
-    if as_json:
-        print_json({"out": str(out), **summary.to_json(), "left_open": pulled.left_open})
-    else:
-        said = [str(summary), *_left_open(pulled.left_open), f"Written to {out}"]
-        console.print("\n".join(said), highlight=False, markup=False, soft_wrap=True)
+    left_open = pulled.left_open  # tasks below the threshold among them
+    open_lines = [table_line(f"… {why}", count) for why, count in left_open.items()]
+    if open_lines:
+        open_lines.insert(0, "tasks left open")
+    print_result(
+        {"out": str(out), **summary.to_json(), "left_open": left_open},
+        [str(summary), *open_lines, f"Written to {out}"],
+        as_json=as_json,
+    )
 
 
 def _warn(notes: Iterable[str]) -> None:
     for note in notes:
-        err.print(f"Warning: {note}", highlight=False, markup=False, soft_wrap=True)
-
-
-def _left_open(counts: Mapping[str, int]) -> Iterator[str]:
-    """Yield the counts of open tasks that are below the threshold too."""
-    if counts:
-        yield "tasks left open"
-        yield from (table_line(f"… {why}", count) for why, count in counts.items())
+        say(f"Warning: {note}")

@@ -5,23 +5,15 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from ml_backend.cli import options
-from ml_backend.cli.console import bars, print_json
-from ml_backend.cli.console import out as console
+from ml_backend.cli.console import bars, print_result
 from projection.errors import TrainingError
 from projection.io.folders import is_main_process
 from training.data.rows import LabelMap
-from training.tagger.presets import (
-    DEFAULT,
-    PRESETS,
-    STAGE_SETTINGS,
-    USE_SETTINGS,
-    changed,
-    preset_named,
-    read_setting,
-)
+from training.tagger import presets
+from training.tagger.presets import STAGE_SETTINGS, USE_SETTINGS
 from training.trainer.settings import Tracker, Tracking
 
 if TYPE_CHECKING:
@@ -47,53 +39,47 @@ def train(
     *,
     data: Annotated[
         list[Path],
-        typer.Argument(
-            help="Export folders, reviewed.jsonl, IOB2 files, `spanferry project` runs."
-        ),
+        Argument(help="Export folders, reviewed.jsonl, IOB2 files, `spanferry project` runs."),
     ],
-    out: Annotated[
-        Path, typer.Option(help="New folder for the model, or for the models of --seeds.")
-    ],
-    preset: Annotated[str, typer.Option(help=f"The recipe: {', '.join(PRESETS)}.")] = DEFAULT,
+    out: Annotated[Path, Option(help="New folder for the model, or for the models of --seeds.")],
+    preset: Annotated[
+        str, Option(help=f"The recipe: {', '.join(presets.PRESETS)}.")
+    ] = presets.DEFAULT,
     english: Annotated[
-        list[Path] | None, typer.Option(help="English gold: an IOB2 file; repeatable.")
+        options.Paths, Option(help="English gold: an IOB2 file; repeatable.")
     ] = None,
     unlabelled: Annotated[
-        list[Path] | None,
-        typer.Option(
+        options.Paths,
+        Option(
             help="Target-language text without labels, .txt or IOB2; repeatable. [default: that of "
             "the other data]"
         ),
     ] = None,
     dev: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Reviewed data that decide when to stop; the best checkpoint is kept. Repeatable."
-        ),
+        options.Paths,
+        Option(help="Reviewed data for early stopping; the best checkpoint is kept. Repeatable."),
     ] = None,
     eval_on: Annotated[
-        list[Path] | None,
-        typer.Option("--eval", help="Score the model on this; repeatable."),
+        options.Paths, Option("--eval", help="Score the model on this; repeatable.")
     ] = None,
     base: Annotated[
         str | None,
-        typer.Option(
+        Option(
             help="Model to start from: a folder, a hub name, or mini, the bundled tagger. "
             "[default: the recipe's]"
         ),
     ] = None,
     settings: Annotated[
-        list[str] | None,
-        typer.Option(
+        options.Strings,
+        Option(
             "--set",
             help="Any other setting, of all stages or of one: freeze=6, english.epochs=3, "
             "pseudo.weight=0.5, dev_share=0.1; repeatable. docs/training.md lists all.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    seed: options.Seed = 0,
     seeds: Annotated[
-        int | None,
-        typer.Option(min=1, help="Train this many models, with seeds from --seed on."),
+        int | None, Option(min=1, help="Train this many models, with seeds from --seed on.")
     ] = None,
     rename: options.LabelMap = None,
     ignore: options.IgnoreLabel = None,
@@ -109,7 +95,8 @@ def train(
     if run.get("push_to_hub") and seeds is not None:
         fix = "Push one of the models afterwards"
         raise TrainingError("--set push_to_hub", "several seeds make several models", fix)
-    recipe = changed(preset_named(preset), changes if base is None else {**changes, "base": base})
+    recipe = presets.preset_named(preset)
+    recipe = presets.changed(recipe, changes if base is None else {**changes, "base": base})
     labels = LabelMap.parse(rename, ignore)
     # These take seconds to import, which `--help` should not.
     from training.data.dataset import read_all  # noqa: PLC0415
@@ -148,10 +135,7 @@ def train(
         return
     if "push_to_hub" in run:
         push_to_hub(out, run["push_to_hub"])
-    if as_json:
-        print_json(result.to_json())
-    else:
-        console.print(str(result), highlight=False, markup=False, soft_wrap=True)
+    print_result(result.to_json(), [str(result)], as_json=as_json)
 
 
 def _silence(_what: str, _done: int, _total: int) -> None:
@@ -159,11 +143,7 @@ def _silence(_what: str, _done: int, _total: int) -> None:
 
 
 def changes_of(texts: Iterable[str]) -> dict[str, str]:
-    """Read `[STAGE.]NAME=VALUE` texts as the changes of a preset.
-
-    Raises:
-        TrainingError: at a text that is not of that form.
-    """
+    """Read `[STAGE.]NAME=VALUE` texts as the changes of a preset."""
     changes = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -174,16 +154,12 @@ def changes_of(texts: Iterable[str]) -> dict[str, str]:
 
 
 def split_settings(texts: Iterable[str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Part `NAME=VALUE` texts into the values of `RUN_SETTINGS` and the changes of a preset.
-
-    Raises:
-        TrainingError: at a name that is no setting, or a value that cannot be read.
-    """
+    """Part `NAME=VALUE` texts into the values of `RUN_SETTINGS` and the changes of a preset."""
     changes = changes_of(texts)
     run = {}
     for key in [*changes]:
         if key in RUN_SETTINGS:
-            run[key] = read_setting(key, RUN_SETTINGS[key], changes.pop(key))
+            run[key] = presets.read_setting(key, RUN_SETTINGS[key], changes.pop(key))
         elif key.rpartition(".")[2] not in (*STAGE_SETTINGS, *USE_SETTINGS):
             known = ", ".join((*STAGE_SETTINGS, *USE_SETTINGS, *RUN_SETTINGS))
             raise TrainingError(f"--set {key}", "no such setting", f"One of {known}")
