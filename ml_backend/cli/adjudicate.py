@@ -36,10 +36,11 @@ def adjudicate(
 
     with open_project(url, api_key, project, "adjudicate") as opened, bars() as on_progress:
         report = mark_disagreements(*opened, policy, reviewer=reviewer, on_progress=on_progress)
-    print_result({"project": project, **report.to_json()}, _shown(report), as_json=as_json)
+    print_result({"project": project, **report.to_json()}, in_words(report), as_json=as_json)
 
 
-def _shown(report: "DisagreementReport") -> Iterator[Table | str]:
+def in_words(report: "DisagreementReport") -> Iterator[Table | str]:
+    """Yield the agreement, the disagreements, and what was marked."""
     from ml_backend.report.words import agreed_in_words  # noqa: PLC0415  scipy takes a second
 
     yield agreed_in_words(report.agreement, report.annotators)

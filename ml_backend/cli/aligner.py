@@ -74,8 +74,7 @@ def encoder(
 @app.command()
 def train(
     silver: Annotated[
-        list[Path],
-        Argument(help="Silver files of `spanferry aligner data`, or `spanferry export` folders."),
+        list[Path], Argument(help="Silver files of `spanferry aligner data`, or export folders.")
     ],
     *,
     preset: Annotated[
@@ -83,13 +82,9 @@ def train(
     ] = AlignerPreset.CONTEXT_JOINT,
     base: Annotated[str, Option(help="Encoder: a folder or a name on the hub.")],
     out: Annotated[Path, Option(help="Folder for the aligner; an interrupted training resumes.")],
-    per_language: Annotated[
-        int | None, Option(min=1, help="Most samples of each language, drawn at random.")
-    ] = None,
+    per_language: Annotated[int | None, Option(min=1, help="Most samples a language.")] = None,
     epochs: Annotated[float | None, Option(help="Passes over the data.")] = None,
-    max_steps: Annotated[
-        int | None, Option(min=1, help="Stop after so many steps, whatever the epochs.")
-    ] = None,
+    max_steps: Annotated[int | None, Option(min=1, help="Most steps, whatever the epochs.")] = None,
     batch_size: Annotated[int | None, Option(min=1, help="Examples a step.")] = None,
     learning_rate: Annotated[float | None, Option(help="Highest learning rate.")] = None,
     bf16: Annotated[bool, Option(help="Compute in bfloat16.")] = True,

@@ -33,40 +33,20 @@ def data(
     *,
     target_lang: Annotated[str, Option(help="BCP 47 tag, and the target files' ending.")],
     out: Annotated[Path | None, Option(help="Silver file to write, JSON Lines.")] = None,
-    names: Annotated[
-        Path | None, Option(help="Name list to add: tab-separated, columns en and foreign.")
-    ] = None,
+    names: Annotated[Path | None, Option(help="Names to add: TSV with en and foreign.")] = None,
     alignments: Annotated[
-        Paths,
-        Option(
-            help="Word links of another aligner than eflomal, in Pharaoh format, a line for every "
-            "line of the corpora. One file for each corpus, in their order, or one for all. They "
-            "count the words that --write-tokens writes, from 0."
-        ),
+        Paths, Option(help="Word links in Pharaoh format, instead of eflomal's; see below.")
     ] = None,
     reverse_alignments: Annotated[
-        Paths,
-        Option(help="Links of the other direction, if not symmetrised; also source-target."),
+        Paths, Option(help="Links of the other direction, unless symmetrised; also source-target.")
     ] = None,
     write_tokens: Annotated[
-        Path | None,
-        Option(
-            help="Only write the words of all corpora as word aligners read them: source ||| "
-            "target (fast_align format), Chinese segmented by jieba."
-        ),
+        Path | None, Option(help="Only write the words of all corpora in fast_align format.")
     ] = None,
-    reviews: Annotated[
-        Paths, Option(help="Reviews to add: reviewed.jsonl or export folders; repeatable.")
-    ] = None,
-    review_weight: Annotated[
-        float, Option(help="Weight of a reviewed sentence; others have weight 1.")
-    ] = 5.0,
+    reviews: Annotated[Paths, Option(help="Exports, or their reviewed.jsonl; repeatable.")] = None,
+    review_weight: Annotated[float, Option(help="Weight of a review; others have 1.")] = 5.0,
     gold: Annotated[
-        Paths,
-        Option(
-            help="Refuse pairs that share a sentence, or 13 words in a row, with this gold (.jsonl "
-            "of pairs, or text, a sentence a line); repeatable."
-        ),
+        Paths, Option(help="Refuse pairs that repeat this gold; see below. Repeatable.")
     ] = None,
     drop_contaminated: Annotated[
         bool, Option("--drop-contaminated", help="Leave out what --gold would refuse.")
@@ -77,12 +57,14 @@ def data(
 
     Needs eflomal, an external tool: pip install 'spanferry[models]'.
 
-    Example:
+    A pair repeats --gold (.jsonl of pairs, or text, a sentence a line) if it shares a sentence or
+    13 words in a row with it.
 
-        spanferry aligner data corpora/news.en-de corpora/talks.en-de:20000 --target-lang de \\
-            --out silver/de.jsonl
+    Example: spanferry aligner data corpora/news.en-de:5000 --target-lang de --out silver/de.jsonl
 
-    With another word aligner:
+    With another word aligner, whose links count the words that --write-tokens writes, from 0 (of
+    Chinese those that jieba finds): a file for each corpus, in their order, or one for all, with a
+    line for every line of the corpora.
 
         spanferry aligner data corpora/news.en-de --target-lang de --write-tokens news.txt
 

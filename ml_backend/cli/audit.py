@@ -33,9 +33,7 @@ def draw(
     api_key: ApiKey,
     project: Title,
     size: Annotated[int, Option(min=1, help="Tasks in the sample.")] = 100,
-    threshold: Annotated[
-        float, Option(min=0, max=1, help="The least score of a task to accept without review.")
-    ] = 0.8,
+    threshold: Annotated[float, Option(min=0, max=1, help="Least score of its tasks.")] = 0.8,
     name: Annotated[str, Option(help="Name of the audit; a new name draws anew.")] = "audit",
     seed: Seed = 0,
     as_json: AsJson = False,

@@ -30,23 +30,13 @@ CONFIG = "config.json"
 
 def calibrate(
     model: Annotated[str, Argument(help="Aligner: a folder or a name on the hub.")],
-    silver: Annotated[
-        Paths, Argument(help="Silver files of sentences the aligner was not trained on.")
-    ] = None,
+    silver: Annotated[Paths, Argument(help="Silver files the aligner has not seen.")] = None,
     *,
-    gold: Annotated[
-        Paths, Option(help="JSON Lines with gold entities on both sides; repeatable.")
-    ] = None,
-    reviews: Annotated[
-        Paths, Option(help="A folder of `spanferry export`, or its reviewed.jsonl; repeatable.")
-    ] = None,
-    out: Annotated[
-        Path | None, Option(help="Folder for a calibrated copy. [default: in place]")
-    ] = None,
+    gold: Annotated[Paths, Option(help="Gold with entities on both sides; repeatable.")] = None,
+    reviews: Annotated[Paths, Option(help="Exports, or their reviewed.jsonl; repeatable.")] = None,
+    out: Annotated[Path | None, Option(help="Calibrate a copy here. [default: in place]")] = None,
     plot: Annotated[Path | None, Option(help="Draw the reliability to this .png or .svg.")] = None,
-    sentences: Annotated[
-        int, Option(min=1, help="Most silver sentences to use, drawn at random.")
-    ] = 2000,
+    sentences: Annotated[int, Option(min=1, help="Most silver sentences, drawn.")] = 2000,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -59,11 +49,7 @@ def calibrate(
     Example: spanferry aligner calibrate models/aligner heldback/*.jsonl --reviews exports/news-de
     """
     # Takes seconds to import, which `--help` should not.
-    from training.aligner.calibration import (  # noqa: PLC0415
-        gold_questions,
-        review_questions,
-        silver_questions,
-    )
+    from training.aligner import calibration as of  # noqa: PLC0415
     from training.aligner.silver import read_silver  # noqa: PLC0415
     from training.evaluation.reliability import check_plot  # noqa: PLC0415
 
@@ -78,11 +64,11 @@ def calibrate(
     if unknown := sum(review.judged and review.source_entities is None for review in reviewed):
         told = f"{unknown} reviews left out: an older export did not keep their source entities"
         say(f"{told}. Export again")
-    of_silver = silver_questions(chain.from_iterable(map(read_silver, silver or ())))
+    of_silver = of.silver_questions(chain.from_iterable(map(read_silver, silver or ())))
     questions = [
         *drawn(of_silver, sentences, seed),
-        *gold_questions(chain.from_iterable(map(read_gold, gold or ()))),
-        *review_questions(reviewed),
+        *of.gold_questions(chain.from_iterable(map(read_gold, gold or ()))),
+        *of.review_questions(reviewed),
     ]
     calibrate_on(questions, load(model), model, out=out, plot=plot, as_json=as_json)
 

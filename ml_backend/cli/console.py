@@ -29,9 +29,7 @@ def show(what: object) -> None:
     _out.print(what, highlight=False, markup=False, soft_wrap=isinstance(what, Text | str))
 
 
-def print_result(
-    result: Mapping[str, object], shown: Iterable[object], *, as_json: bool
-) -> None:
+def print_result(result: Mapping[str, object], shown: Iterable[object], *, as_json: bool) -> None:
     """Print a result on stdout: as one JSON object, or as the tables and lines that show it."""
     if as_json:
         sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")

@@ -23,14 +23,13 @@ if TYPE_CHECKING:
 def demo(
     *,
     folder: Annotated[Path, Option(help="Everything the demo makes is kept here.")] = Path(".demo"),
-    headless: Annotated[
-        bool, Option("--headless", help="Run the whole loop unattended in a new folder, and end.")
-    ] = False,
+    headless: Annotated[bool, Option("--headless", help="Run the loop unattended.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Project the bundled sample and open it for review in Label Studio.
 
-    Ctrl-C stops everything it started; the next start continues where this one was.
+    Ctrl-C stops everything it started; the next start continues where this one was. --headless
+    reviews, exports, trains and predicts again in a new folder, and ends.
 
     Example: spanferry demo --headless
     """

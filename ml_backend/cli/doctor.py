@@ -19,9 +19,7 @@ def doctor(
     url: Url,
     api_key: ApiKey,
     project: Annotated[str | None, Option(help="Check this project, too.")] = None,
-    backend_url: Annotated[
-        str | None, Option(help="The backend to be connected, as Label Studio reaches it.")
-    ] = None,
+    backend_url: Annotated[str | None, Option(help="The backend, as Label Studio sees it.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check Label Studio, the key, the project and the backend. Changes nothing.

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 from rich.table import Table
 from typer import Argument, Option
 
-from ml_backend.cli import options
 from ml_backend.cli.console import print_result, progress, table
+from ml_backend.cli.options import AsJson, IgnoreLabel, Paths, RenameLabel
 from projection.text.wording import in_words
 from training.data.rows import LabelMap, Rows
 
@@ -25,37 +25,26 @@ def evaluate(
     *,
     data: Annotated[
         list[str],
-        Argument(
-            metavar="DATA…",
-            help="IOB2 files or export folders; LANG=FILE says in which language one is.",
-        ),
+        Argument(metavar="DATA…", help="IOB2 files or export folders; LANG=FILE names a language."),
     ],
-    model: Annotated[
-        list[str], Option(help="Model to score: a folder or a name on the hub; repeatable.")
-    ],
+    model: Annotated[list[str], Option(help="A model: a folder or a hub name; repeatable.")],
     trained_on: Annotated[
-        options.Paths,
-        Option(
-            help="The training data, runs of `spanferry project` among them: recall is then also "
-            "given for names that are in it and for new ones; repeatable."
-        ),
+        Paths,
+        Option(help="Training data or runs: split recall by names seen and new; repeatable."),
     ] = None,
-    rename: options.LabelMap = None,
-    ignore: options.IgnoreLabel = None,
-    source_side: Annotated[
-        bool,
-        Option("--source-side", help="Score on the source side of gold for score-projection."),
-    ] = False,
+    rename: RenameLabel = None,
+    ignore: IgnoreLabel = None,
+    source_side: Annotated[bool, Option("--source-side", help="Score on its source.")] = False,
     out: Annotated[
         Path | None, Option(help="Also write evaluation.json, mistakes.jsonl and index.html here.")
     ] = None,
-    as_json: options.AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Score models: strict entity precision, recall and F1 (seqeval, IOB2), and the mistakes.
 
     Several models are compared on the same sentences by the paired bootstrap. Of an export that was
-    split the test part is read. Types are renamed first, then ignored, in the data and in the
-    predictions.
+    split the test part is read; with --source-side DATA is gold of score-projection. Types are
+    renamed first, then ignored, in the data and in the predictions.
 
     Example: spanferry evaluate dev.iob2 --model models/de --model models/base --map-label OTH=MISC
     """

@@ -26,19 +26,11 @@ def export(
     reviewer: Reviewer = None,
     accept_above: Annotated[
         float | None,
-        Option(
-            min=0.0,
-            max=1.0,
-            help="Include unseen sentences without a conflict and with at least this score "
-            "(see `spanferry audit`). [default: none]",
-        ),
+        Option(min=0, max=1, help="Include unseen sentences without conflict from this score on."),
     ] = None,
     split: Annotated[
         str | None,
-        Option(
-            help="Shares for training, validation and test, such as 80/10/10. Blocks of 20 lines "
-            "and near-duplicates stay together. [default: everything is for training]"
-        ),
+        Option(help="Shares for training, validation and test, such as 80/10/10; see below."),
     ] = None,
     seed: Seed = 0,
     spacy: Annotated[bool, Option("--spacy", help="Write spaCy DocBins, too.")] = False,
@@ -47,12 +39,7 @@ def export(
     ] = False,
     audit: Annotated[
         Path | None,
-        Option(
-            exists=True,
-            dir_okay=False,
-            help="Output of `spanferry audit report --out`, for the data card; of the model whose "
-            "predictions the project shows.",
-        ),
+        Option(exists=True, dir_okay=False, help="Report of `spanferry audit`, for the data card."),
     ] = None,
     made_with: Annotated[
         Strings, Option(help="Model that proposed the labels, for the data card; repeatable.")
@@ -65,15 +52,15 @@ def export(
     the reason for whatever is left out or changed. `datasets.load_dataset` takes the folder, and
     `spanferry push` makes a project of it again.
 
+    Without --split everything is for training; with it, blocks of 20 lines and near-duplicates stay
+    together. `spanferry audit` measures the precision that --accept-above needs, on predictions of
+    the model that the project shows.
+
     Example: spanferry export --project "Europarl de" --out data/de --split 80/10/10
     """
     # These take seconds to import, which `--help` should not.
     from label_config.labeling_config import labels_of  # noqa: PLC0415
-    from ml_backend.audit.threshold_check import (  # noqa: PLC0415
-        read_audit,
-        refuse_another_model,
-        threshold_warnings,
-    )
+    from ml_backend.audit import threshold_check  # noqa: PLC0415
     from ml_backend.review.pull import fetch  # noqa: PLC0415
     from training.export.export import ExportSettings, write_export  # noqa: PLC0415
 
@@ -85,13 +72,15 @@ def export(
         seed=seed,
         comments=not plain_iob2,
         spacy=spacy,
-        audit=None if audit is None else read_audit(audit),
+        audit=None if audit is None else threshold_check.read_audit(audit),
         made_with=tuple(made_with or ()),
     )
     settings.check()
     with open_project(url, api_key, project) as (server, found):
         if settings.audit is not None:
-            refuse_another_model(settings.audit, found.model_version, f"--audit {audit}")
+            threshold_check.refuse_another_model(
+                settings.audit, found.model_version, f"--audit {audit}"
+            )
         pulled = fetch(server, found, accept_above)
     summary = write_export(
         pulled.reviewed,
@@ -101,7 +90,7 @@ def export(
         settings=replace(settings, agreement=agreement(pulled.reviewed).to_json()),
     )
     if settings.audit is not None and accept_above is not None:
-        _warn(threshold_warnings(settings.audit, accept_above))
+        _warn(threshold_check.threshold_warnings(settings.audit, accept_above))
     _warn(
         f"part {part!r} is empty: export more, or with another --split or --seed"
         for part in summary.empty_parts

@@ -97,9 +97,7 @@ def run(
 
 @app.command()
 def activate(
-    model: Annotated[
-        str, Argument(help=f"Folder of a fine-tuned model, a model version, or '{BUNDLED}'.")
-    ],
+    model: Annotated[str, Argument(help=f"A model's folder, its version, or '{BUNDLED}'.")],
     *,
     data_dir: DataDir = None,
     as_json: AsJson = False,

@@ -32,7 +32,7 @@ DataDir = Annotated[
 Aligner = Annotated[
     str | None, Option(help="Entity aligner: a folder or a name on the hub. [default: bundled]")
 ]
-LabelMap = Annotated[
+RenameLabel = Annotated[
     Strings, Option("--map-label", help="Rename an entity type: OLD=NEW; repeatable.")
 ]
 IgnoreLabel = Annotated[

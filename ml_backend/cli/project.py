@@ -9,7 +9,7 @@ from rich.table import Table
 from typer import Option
 
 from ml_backend.cli.console import print_result, progress, table
-from ml_backend.cli.options import Aligner, AsJson, IgnoreLabel, LabelMap
+from ml_backend.cli.options import Aligner, AsJson, IgnoreLabel, RenameLabel
 from ml_backend.settings import label_table
 from projection.errors import CorpusError
 from projection.io.corpus import Columns, read_jsonl_corpus, read_moses, read_tmx, read_tsv
@@ -29,37 +29,29 @@ def project(
     tmx: Annotated[Path | None, Option(help="A TMX file.")] = None,
     tsv: Annotated[Path | None, Option(help="A tab-separated file.")] = None,
     columns: Annotated[
-        str,
-        Option(
-            help="Source and target column of the TSV file, and that of a margin score if it has "
-            "one (WikiMatrix: 2,3,1): numbers or names."
-        ),
+        str, Option(help="Of the TSV: source, target, margin score if any (WikiMatrix: 2,3,1).")
     ] = "1,2",
     jsonl: Annotated[
-        Path | None,
-        Option(help="JSON Lines; where a line brings source entities, no teacher runs."),
+        Path | None, Option(help="JSON Lines; lines with source entities need no teacher.")
     ] = None,
     source_lang: Annotated[str, Option(help="BCP 47 tag of the source.")] = "en",
-    target_lang: Annotated[
-        str | None, Option(help="BCP 47 tag of the target, such as de or zh.")
-    ] = None,
+    target_lang: Annotated[str | None, Option(help="BCP 47 tag of the target: de, zh …")] = None,
     out: Annotated[Path, Option(help="Run folder; an interrupted run is resumed there.")],
     policy: Annotated[
         Policy, Option(help="Sentences with conflicts: flag for review, or drop as published.")
     ] = Policy.FLAG,
     limit: Annotated[int | None, Option(min=1, help="Most sentences to read.")] = None,
     teacher: Annotated[
-        str | None,
-        Option(help="English NER model: a folder or a name on the hub. [default: bundled]"),
+        str | None, Option(help="English NER model: a folder or a hub name. [default: bundled]")
     ] = None,
     aligner: Aligner = None,
-    labels: LabelMap = None,
+    labels: RenameLabel = None,
     ignore_label: IgnoreLabel = None,
     as_json: AsJson = False,
 ) -> None:
     """Project the entities of a parallel corpus from its English side to the other side.
 
-    Any of the files may be gzipped.
+    Any of the files may be gzipped. --columns takes numbers or names.
 
     Example: spanferry project --source a.en --target a.de --target-lang de --out runs/de
     """

@@ -24,21 +24,13 @@ def propagate(
     url: Url,
     api_key: ApiKey,
     project: Title,
-    phrase: Annotated[
-        str | None, Option(help="Only corrections of this phrase of the target text.")
-    ] = None,
+    phrase: Annotated[str | None, Option(help="Only corrections of this target phrase.")] = None,
     lang: Annotated[str | None, Option(help="Only sentences of this target language.")] = None,
     min_corrections: Annotated[
         int | None,
-        Option(
-            min=1,
-            help="Number of reviewed sentences a correction must have been made in. "
-            "[default: 2; with --phrase: 1]",
-        ),
+        Option(min=1, help="Reviewed sentences a correction needs. [default: 2; with --phrase: 1]"),
     ] = None,
-    apply: Annotated[
-        bool, Option("--apply", help="Change the tasks, instead of showing what would be.")
-    ] = False,
+    apply: Annotated[bool, Option("--apply", help="Change the tasks, not only show them.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Apply corrections to every open sentence with the same entity.
@@ -52,24 +44,19 @@ def propagate(
     Example: spanferry propagate --url http://localhost:8080 --project "Europarl de" --apply
     """
     # The client of Label Studio takes seconds to import, which `--help` should not.
-    from ml_backend.propagation.propagate import (  # noqa: PLC0415
-        Propagated,
-        Selection,
-        carry_out,
-        plan,
-    )
+    from ml_backend.propagation import propagate as work  # noqa: PLC0415
 
-    selection = Selection(phrase, lang, min_corrections)
+    selection = work.Selection(phrase, lang, min_corrections)
     lock = "propagate" if apply else ""
     with open_project(url, api_key, project, lock) as (server, found):
-        planned = plan(server, found, selection)
+        planned = work.plan(server, found, selection)
         done = tab = None
         if apply and planned.changes:
             tabs = server.ensure_tabs(found, list(review_tabs()))
             tab = server.tab_url(found, tabs[PROPAGATED.title])
             with progress("tasks changed", len(planned.changes)) as advance:
-                done = carry_out(server, planned, on_progress=advance)
-    report = {**planned.to_json(), **asdict(done or Propagated(0, 0)), "tab": tab}
+                done = work.carry_out(server, planned, on_progress=advance)
+    report = {**planned.to_json(), **asdict(done or work.Propagated(0, 0)), "tab": tab}
     shown = in_words(planned, selection.enough, done, tab)
     print_result({"project": project, **report}, shown, as_json=as_json)
 

@@ -40,20 +40,16 @@ def push(
         str | None, Option(help="Also connect the backend at this URL, as Label Studio reaches it.")
     ] = None,
     keep_annotators: Annotated[
-        bool,
-        Option(
-            "--keep-annotators",
-            help="Of an export: show annotations as made by the users with the same numbers, who "
-            "are the same people only on the export's own server. [default: by you]",
-        ),
+        bool, Option("--keep-annotators", help="Of an export: keep the numbers of the annotators.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a project to review, or finish making it: tasks, predictions and tabs.
 
     Running it again adds only what is missing. A sentence is known by its id and its texts. An
-    export brings its reviews along: exporting the project again gives the same reviews. The
-    backend's user and password come from the same settings as those of `spanferry serve`.
+    export brings its reviews along: exporting the project again gives the same reviews. They are
+    yours, unless you keep the annotators, who are the same people only on the export's own server.
+    The backend's user and password come from the same settings as those of `spanferry serve`.
 
     Example: spanferry push runs/de --url http://localhost:8080 --project "Europarl de"
     """

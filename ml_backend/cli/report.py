@@ -24,9 +24,7 @@ def report(
     run: Annotated[
         Path | None, Option(help="Run folder of `spanferry project`: what was flagged and dropped.")
     ] = None,
-    idle_seconds: Annotated[
-        float, Option(min=1, help="Set aside the time of sentences open for longer.")
-    ] = 600,
+    idle_seconds: Annotated[float, Option(min=1, help="Ignore sentences open for longer.")] = 600,
     as_json: AsJson = False,
 ) -> None:
     """Report on a review: progress, acceptance, time, agreement, frequent corrections.
@@ -44,7 +42,11 @@ def report(
     from ml_backend.report.source import read_export, read_project  # noqa: PLC0415
     from ml_backend.report.terminal import closing_lines, tables  # noqa: PLC0415
 
-    _check_source(url, api_key, project, export)
+    if bool(project) == (export is not None):
+        raise CorpusError("report", "needs one source", 'Pass --project "…" or --export FOLDER')
+    if export is None and not (url and api_key):
+        fix = "Pass --url and --api-key, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY"
+        raise CorpusError("--project", "needs an address and a key", fix)
     make_folder(out)
     filters = None if run is None else Filters.of_run(run)
     if export is not None:
@@ -61,11 +63,3 @@ def report(
     if not can_plot():
         shown.append(f"Without plots, which need {INSTALL}")
     print_result({"out": str(out), **found.to_json()}, shown, as_json=as_json)
-
-
-def _check_source(url: str, api_key: str, project: str, export: Path | None) -> None:
-    if bool(project) == (export is not None):
-        raise CorpusError("report", "needs one source", 'Pass --project "…" or --export FOLDER')
-    if export is None and not (url and api_key):
-        fix = "Pass --url and --api-key, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY"
-        raise CorpusError("--project", "needs an address and a key", fix)

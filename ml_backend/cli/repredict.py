@@ -32,10 +32,11 @@ def repredict(*, url: Url, api_key: ApiKey, project: Title, as_json: AsJson = Fa
     with open_project(url, api_key, project, lock) as found, progress("tasks predicted") as advance:
         projector = load_function(settings)(ModelStore(settings.model_store).active())
         report = repredict_tasks(*found, projector, on_progress=advance)
-    print_result({"project": project, **report.to_json()}, _shown(report), as_json=as_json)
+    print_result({"project": project, **report.to_json()}, in_words(report), as_json=as_json)
 
 
-def _shown(report: "RepredictReport") -> Iterator[str]:
+def in_words(report: "RepredictReport") -> Iterator[str]:
+    """Yield what was predicted and what was left alone."""
     yield (
         f"{report.predicted} tasks predicted by {report.model_version}; "
         f"{report.refreshed} of them now show other projections"

@@ -52,12 +52,7 @@ def score_projection(
     *,
     aligner: Aligner = None,
     preset: Annotated[
-        ScoringPreset | None,
-        Option(
-            help="paper-pair: a pair aligner, labels word by word as published. context-joint: a "
-            "joint aligner as it decodes by default. exact-match: the entity's own string, no "
-            "model. [default: as the aligner was saved]"
-        ),
+        ScoringPreset | None, Option(help="See below. [default: as the aligner was saved]")
     ] = None,
     alignments: Annotated[
         Path | None, Option(help="Score word links: Pharaoh format, a line for every gold line.")
@@ -71,11 +66,7 @@ def score_projection(
     limit: Annotated[int | None, Option(min=1, help="Most sentences to score.")] = None,
     examples: Annotated[
         int | None,
-        Option(
-            min=0,
-            help="Most examples to show of each kind of mistake. "
-            f"[default: {EXAMPLES} with --json, else 0]",
-        ),
+        Option(min=0, help=f"Examples of each mistake. [default: {EXAMPLES} with --json, else 0]"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -83,7 +74,8 @@ def score_projection(
 
     Only span and label both exact count as right; relaxed scores ask for the label and an overlap.
     The ceiling is what a perfect aligner could reach where the two sides were annotated
-    differently.
+    differently. The preset paper-pair is a pair aligner, labels word by word as published;
+    context-joint a joint aligner as it decodes by default; exact-match the entity's own string.
 
     Example: spanferry score-projection gold.en-de.jsonl --json
 

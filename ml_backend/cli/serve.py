@@ -20,16 +20,11 @@ def serve(
     port: Annotated[int | None, Option(help="Port to listen on. [default: 9090]")] = None,
     host: Annotated[str | None, Option(help="Address. [default: 127.0.0.1]")] = None,
     data_dir: DataDir = None,
-    workers: Annotated[
-        int | None, Option(help="Processes, each with its own model. [default: 1]")
-    ] = None,
+    workers: Annotated[int | None, Option(help="Processes, a model each. [default: 1]")] = None,
     no_auth: Annotated[bool, Option("--no-auth", help="Answer anyone, no password.")] = False,
     model: Annotated[
         str | None,
-        Option(
-            help="Activate this model first: the folder of a fine-tuned one (it is copied into "
-            f"the data folder), its model version, or '{BUNDLED}'."
-        ),
+        Option(help=f"Activate first: a folder, copied to the store; a version; '{BUNDLED}'."),
     ] = None,
 ) -> None:
     """Answer Label Studio: predictions, interactive suggestions and webhooks.

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
-from ml_backend.cli import options
 from ml_backend.cli.console import bars, print_result
+from ml_backend.cli.options import AsJson, IgnoreLabel, Paths, RenameLabel, Seed, Strings
 from projection.errors import TrainingError
 from projection.io.folders import is_main_process
 from training.data.rows import LabelMap
@@ -45,49 +45,33 @@ def train(
     preset: Annotated[
         str, Option(help=f"The recipe: {', '.join(presets.PRESETS)}.")
     ] = presets.DEFAULT,
-    english: Annotated[
-        options.Paths, Option(help="English gold: an IOB2 file; repeatable.")
-    ] = None,
+    english: Annotated[Paths, Option(help="English gold: an IOB2 file; repeatable.")] = None,
     unlabelled: Annotated[
-        options.Paths,
-        Option(
-            help="Target-language text without labels, .txt or IOB2; repeatable. [default: that of "
-            "the other data]"
-        ),
+        Paths,
+        Option(help="Target-language .txt or IOB2; repeatable. [default: that of the other data]"),
     ] = None,
     dev: Annotated[
-        options.Paths,
-        Option(help="Reviewed data for early stopping; the best checkpoint is kept. Repeatable."),
+        Paths, Option(help="Reviewed data that decide when to stop; repeatable.")
     ] = None,
-    eval_on: Annotated[
-        options.Paths, Option("--eval", help="Score the model on this; repeatable.")
-    ] = None,
+    eval_on: Annotated[Paths, Option("--eval", help="Score the model on this; repeatable.")] = None,
     base: Annotated[
         str | None,
-        Option(
-            help="Model to start from: a folder, a hub name, or mini, the bundled tagger. "
-            "[default: the recipe's]"
-        ),
+        Option(help="A folder, a hub name, or mini, the bundled tagger. [default: the recipe's]"),
     ] = None,
     settings: Annotated[
-        options.Strings,
-        Option(
-            "--set",
-            help="Any other setting, of all stages or of one: freeze=6, english.epochs=3, "
-            "pseudo.weight=0.5, dev_share=0.1; repeatable. docs/training.md lists all.",
-        ),
+        Strings,
+        Option("--set", help="Any other setting of docs/training.md: freeze=6; repeatable."),
     ] = None,
-    seed: options.Seed = 0,
-    seeds: Annotated[
-        int | None, Option(min=1, help="Train this many models, with seeds from --seed on.")
-    ] = None,
-    rename: options.LabelMap = None,
-    ignore: options.IgnoreLabel = None,
-    as_json: options.AsJson = False,
+    seed: Seed = 0,
+    seeds: Annotated[int | None, Option(min=1, help="Number of models, each with a seed.")] = None,
+    rename: RenameLabel = None,
+    ignore: IgnoreLabel = None,
+    as_json: AsJson = False,
 ) -> None:
     """Train a tagger by a recipe: on English gold, on reviewed and on projected sentences.
 
-    An interrupted training is resumed when the same command is run again.
+    An interrupted training is resumed when the same command is run again. With --dev, the best
+    checkpoint is kept. --set takes settings of all stages or of one: english.epochs=3.
 
     Example: spanferry train reviewed/ runs/news --english conll.iob2 --out models/de --seeds 5
     """
