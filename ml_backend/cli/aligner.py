@@ -73,9 +73,7 @@ def encoder(
 
 @app.command()
 def train(
-    silver: Annotated[
-        list[Path], Argument(help="Silver files of `spanferry aligner data`, or export folders.")
-    ],
+    silver: Annotated[list[Path], Argument(help="Silver files, or folders of an export.")],
     *,
     preset: Annotated[
         AlignerPreset, Option(help="Which aligner: the published one, or ours.")

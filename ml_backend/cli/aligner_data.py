@@ -34,20 +34,14 @@ def data(
     target_lang: Annotated[str, Option(help="BCP 47 tag, and the target files' ending.")],
     out: Annotated[Path | None, Option(help="Silver file to write, JSON Lines.")] = None,
     names: Annotated[Path | None, Option(help="Names to add: TSV with en and foreign.")] = None,
-    alignments: Annotated[
-        Paths, Option(help="Word links in Pharaoh format, instead of eflomal's; see below.")
-    ] = None,
+    alignments: Annotated[Paths, Option(help="Pharaoh links in place of eflomal's.")] = None,
     reverse_alignments: Annotated[
         Paths, Option(help="Links of the other direction, unless symmetrised; also source-target.")
     ] = None,
-    write_tokens: Annotated[
-        Path | None, Option(help="Only write the words of all corpora in fast_align format.")
-    ] = None,
+    write_tokens: Annotated[Path | None, Option(help="Only write words for word aligners.")] = None,
     reviews: Annotated[Paths, Option(help="Exports, or their reviewed.jsonl; repeatable.")] = None,
     review_weight: Annotated[float, Option(help="Weight of a review; others have 1.")] = 5.0,
-    gold: Annotated[
-        Paths, Option(help="Refuse pairs that repeat this gold; see below. Repeatable.")
-    ] = None,
+    gold: Annotated[Paths, Option(help="Refuse pairs that repeat this gold; repeatable.")] = None,
     drop_contaminated: Annotated[
         bool, Option("--drop-contaminated", help="Leave out what --gold would refuse.")
     ] = False,

@@ -49,7 +49,7 @@ def calibrate(
     Example: spanferry aligner calibrate models/aligner heldback/*.jsonl --reviews exports/news-de
     """
     # Takes seconds to import, which `--help` should not.
-    from training.aligner import calibration as of  # noqa: PLC0415
+    from training.aligner import calibration  # noqa: PLC0415
     from training.aligner.silver import read_silver  # noqa: PLC0415
     from training.evaluation.reliability import check_plot  # noqa: PLC0415
 
@@ -64,11 +64,11 @@ def calibrate(
     if unknown := sum(review.judged and review.source_entities is None for review in reviewed):
         told = f"{unknown} reviews left out: an older export did not keep their source entities"
         say(f"{told}. Export again")
-    of_silver = of.silver_questions(chain.from_iterable(map(read_silver, silver or ())))
+    of_silver = calibration.silver_questions(chain.from_iterable(map(read_silver, silver or ())))
     questions = [
         *drawn(of_silver, sentences, seed),
-        *of.gold_questions(chain.from_iterable(map(read_gold, gold or ()))),
-        *of.review_questions(reviewed),
+        *calibration.gold_questions(chain.from_iterable(map(read_gold, gold or ()))),
+        *calibration.review_questions(reviewed),
     ]
     calibrate_on(questions, load(model), model, out=out, plot=plot, as_json=as_json)
 

@@ -28,23 +28,20 @@ def evaluate(
         Argument(metavar="DATA…", help="IOB2 files or export folders; LANG=FILE names a language."),
     ],
     model: Annotated[list[str], Option(help="A model: a folder or a hub name; repeatable.")],
-    trained_on: Annotated[
-        Paths,
-        Option(help="Training data or runs: split recall by names seen and new; repeatable."),
-    ] = None,
+    trained_on: Annotated[Paths, Option(help="Data whose names count as seen; repeatable.")] = None,
     rename: RenameLabel = None,
     ignore: IgnoreLabel = None,
     source_side: Annotated[bool, Option("--source-side", help="Score on its source.")] = False,
-    out: Annotated[
-        Path | None, Option(help="Also write evaluation.json, mistakes.jsonl and index.html here.")
-    ] = None,
+    out: Annotated[Path | None, Option(help="Also write figures and a page here.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score models: strict entity precision, recall and F1 (seqeval, IOB2), and the mistakes.
 
-    Several models are compared on the same sentences by the paired bootstrap. Of an export that was
-    split the test part is read; with --source-side DATA is gold of score-projection. Types are
-    renamed first, then ignored, in the data and in the predictions.
+    With --trained-on, which takes runs, too, recall is also given for names seen and new. --out
+    writes evaluation.json, mistakes.jsonl and index.html. Several models are compared on the same
+    sentences by the paired bootstrap. Of an export that was split the test part is read; with
+    --source-side DATA is gold of score-projection. Types are renamed first, then ignored, in the
+    data and in the predictions.
 
     Example: spanferry evaluate dev.iob2 --model models/de --model models/base --map-label OTH=MISC
     """

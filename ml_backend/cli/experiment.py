@@ -20,35 +20,25 @@ PLOTS = ("plot.png", "plot.svg")
 
 
 def experiment(
-    name: Annotated[
-        str, Argument(help=f"One of {', '.join(NAMES)}; or a TOML file with your own rows.")
-    ],
+    name: Annotated[str, Argument(help=f"One of {', '.join(NAMES)}; or your own TOML file.")],
     *,
     data: Annotated[Path, Option(help="The data: a TOML file, see docs/reproducing.md.")],
     out: Annotated[Path, Option(help="Folder for the results; to continue, the same one.")],
-    base: Annotated[
-        str | None, Option(help="A folder, a hub name, or mini. [default: each recipe's]")
-    ] = None,
+    base: Annotated[str | None, Option(help="Start from a folder, a hub name, or mini.")] = None,
     seed: Annotated[int, Option(min=0, help="The first seed.")] = 0,
     seeds: Annotated[
         int | None, Option(min=1, help="Models a row. [default: 3; aligners: 1]")
     ] = None,
-    sentences: Annotated[
-        int | None, Option(min=1, help="Most sentences of each part to draw, in all rows.")
-    ] = None,
+    sentences: Annotated[int | None, Option(min=1, help="Most sentences of each part.")] = None,
     scored: Annotated[int | None, Option(min=1, help="Most sentences to score on.")] = None,
-    column: Annotated[
-        Strings, Option(help="A language or gold file of the data; repeatable. [default: all]")
-    ] = None,
+    column: Annotated[Strings, Option(help="A language or gold file to use; repeatable.")] = None,
     row: Annotated[Strings, Option(help="A row, by name; repeatable. [default: all]")] = None,
     preset: Annotated[str | None, Option(help="The recipe of rows that name none.")] = None,
     at: Annotated[list[float] | None, Option(help="A place on the axis; repeatable.")] = None,
     numbers: Annotated[
         Strings, Option("--set", help="A number of all stages or one: epochs=3; repeatable.")
     ] = None,
-    stages: Annotated[
-        Path | None, Option(help="Folder for models that rows share. [default: in --out]")
-    ] = None,
+    stages: Annotated[Path | None, Option(help="Keep shared models here, not in --out.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare recipes or aligners under the same conditions.

@@ -1,6 +1,5 @@
 """`spanferry export`: the reviews of a project as a dataset."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -28,10 +27,7 @@ def export(
         float | None,
         Option(min=0, max=1, help="Include unseen sentences without conflict from this score on."),
     ] = None,
-    split: Annotated[
-        str | None,
-        Option(help="Shares for training, validation and test, such as 80/10/10; see below."),
-    ] = None,
+    split: Annotated[str | None, Option(help="Train, validation, test shares: 80/10/10.")] = None,
     seed: Seed = 0,
     spacy: Annotated[bool, Option("--spacy", help="Write spaCy DocBins, too.")] = False,
     plain_iob2: Annotated[
@@ -41,9 +37,7 @@ def export(
         Path | None,
         Option(exists=True, dir_okay=False, help="Report of `spanferry audit`, for the data card."),
     ] = None,
-    made_with: Annotated[
-        Strings, Option(help="Model that proposed the labels, for the data card; repeatable.")
-    ] = None,
+    made_with: Annotated[Strings, Option(help="Model that made the labels; repeatable.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Fetch every review of a project, check it, and write a dataset to train on.
@@ -78,9 +72,8 @@ def export(
     settings.check()
     with open_project(url, api_key, project) as (server, found):
         if settings.audit is not None:
-            threshold_check.refuse_another_model(
-                settings.audit, found.model_version, f"--audit {audit}"
-            )
+            where = f"--audit {audit}"
+            threshold_check.refuse_another_model(settings.audit, found.model_version, where)
         pulled = fetch(server, found, accept_above)
     summary = write_export(
         pulled.reviewed,
@@ -89,12 +82,12 @@ def export(
         labels=labels_of(found.label_config),
         settings=replace(settings, agreement=agreement(pulled.reviewed).to_json()),
     )
+    fix = "export more, or with another --split or --seed"
+    notes = [f"part {part!r} is empty: {fix}" for part in summary.empty_parts]
     if settings.audit is not None and accept_above is not None:
-        _warn(threshold_check.threshold_warnings(settings.audit, accept_above))
-    _warn(
-        f"part {part!r} is empty: export more, or with another --split or --seed"
-        for part in summary.empty_parts
-    )
+        notes = [*threshold_check.threshold_warnings(settings.audit, accept_above), *notes]
+    for note in notes:
+        say(f"Warning: {note}")
     left_open = pulled.left_open  # tasks below the threshold among them
     open_lines = [table_line(f"… {why}", count) for why, count in left_open.items()]
     if open_lines:
@@ -104,8 +97,3 @@ def export(
         [str(summary), *open_lines, f"Written to {out}"],
         as_json=as_json,
     )
-
-
-def _warn(notes: Iterable[str]) -> None:
-    for note in notes:
-        say(f"Warning: {note}")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -80,14 +81,10 @@ def run(
         from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415
         from ml_backend.serving.engine import load_function  # noqa: PLC0415
 
+        store, load = ModelStore(settings.model_store), load_function(settings)
         with bars() as on_progress:  # in the job's log
-            return Retraining(
-                lambda: ReviewServer.connect(url, api_key),
-                load_function(settings),
-                ModelStore(settings.model_store),
-                recipe,
-                on_progress=on_progress,
-            )(job, folder)
+            connect = partial(ReviewServer.connect, url, api_key)
+            return Retraining(connect, load, store, recipe, on_progress=on_progress)(job, folder)
 
     # Stopped as by Ctrl-C: the job is queued again and goes on where it was.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -129,8 +126,8 @@ def _queue(data_dir: Path | None) -> JobQueue:
 
 
 def _table(found: list[Job]) -> Table:
-    rows = [
+    rows = (
         (str(job.id), str(job.project), job.state, job.created[:16], job.why, job.said)
         for job in found
-    ]
+    )
     return table(("job", "project", "state", "created", "why", "result"), rows, text=range(6))

@@ -28,12 +28,8 @@ def project(
     target: Annotated[Path | None, Option(help="Its translation, line by line.")] = None,
     tmx: Annotated[Path | None, Option(help="A TMX file.")] = None,
     tsv: Annotated[Path | None, Option(help="A tab-separated file.")] = None,
-    columns: Annotated[
-        str, Option(help="Of the TSV: source, target, margin score if any (WikiMatrix: 2,3,1).")
-    ] = "1,2",
-    jsonl: Annotated[
-        Path | None, Option(help="JSON Lines; lines with source entities need no teacher.")
-    ] = None,
+    columns: Annotated[str, Option(help="Source, target, margin score, if any.")] = "1,2",
+    jsonl: Annotated[Path | None, Option(help="JSON Lines; may bring source entities.")] = None,
     source_lang: Annotated[str, Option(help="BCP 47 tag of the source.")] = "en",
     target_lang: Annotated[str | None, Option(help="BCP 47 tag of the target: de, zh …")] = None,
     out: Annotated[Path, Option(help="Run folder; an interrupted run is resumed there.")],
@@ -51,7 +47,8 @@ def project(
 ) -> None:
     """Project the entities of a parallel corpus from its English side to the other side.
 
-    Any of the files may be gzipped. --columns takes numbers or names.
+    Any of the files may be gzipped. --columns takes numbers or names (WikiMatrix: 2,3,1). No
+    teacher runs where a line of --jsonl brings source entities.
 
     Example: spanferry project --source a.en --target a.de --target-lang de --out runs/de
     """

@@ -33,12 +33,8 @@ def push(
     url: Url,
     api_key: ApiKey,
     project: Title,
-    labels: Annotated[
-        str | None, Option(help="Labels to offer, comma-separated. [default: those of the run]")
-    ] = None,
-    backend: Annotated[
-        str | None, Option(help="Also connect the backend at this URL, as Label Studio reaches it.")
-    ] = None,
+    labels: Annotated[str | None, Option(help="Labels, by commas. [default: the run's]")] = None,
+    backend: Annotated[str | None, Option(help="Also connect the backend at this URL.")] = None,
     keep_annotators: Annotated[
         bool, Option("--keep-annotators", help="Of an export: keep the numbers of the annotators.")
     ] = False,
@@ -49,7 +45,8 @@ def push(
     Running it again adds only what is missing. A sentence is known by its id and its texts. An
     export brings its reviews along: exporting the project again gives the same reviews. They are
     yours, unless you keep the annotators, who are the same people only on the export's own server.
-    The backend's user and password come from the same settings as those of `spanferry serve`.
+    --backend is its URL as Label Studio reaches it; its user and password come from the same
+    settings as those of `spanferry serve`.
 
     Example: spanferry push runs/de --url http://localhost:8080 --project "Europarl de"
     """

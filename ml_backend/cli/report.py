@@ -17,13 +17,9 @@ def report(
     url: Url = "",
     api_key: ApiKey = "",
     project: Title = "",
-    export: Annotated[
-        Path | None, Option(help="Instead of a project: a folder that `spanferry export` wrote.")
-    ] = None,
+    export: Annotated[Path | None, Option(help="An export folder, in place of a project.")] = None,
     out: Annotated[Path, Option(help="Folder for the page; an older report in it is replaced.")],
-    run: Annotated[
-        Path | None, Option(help="Run folder of `spanferry project`: what was flagged and dropped.")
-    ] = None,
+    run: Annotated[Path | None, Option(help="Run folder: what was flagged and dropped.")] = None,
     idle_seconds: Annotated[float, Option(min=1, help="Ignore sentences open for longer.")] = 600,
     as_json: AsJson = False,
 ) -> None:

@@ -51,18 +51,10 @@ def score_projection(
     gold: Annotated[Path, Argument(help="JSON Lines with gold entities on both sides.")],
     *,
     aligner: Aligner = None,
-    preset: Annotated[
-        ScoringPreset | None, Option(help="See below. [default: as the aligner was saved]")
-    ] = None,
-    alignments: Annotated[
-        Path | None, Option(help="Score word links: Pharaoh format, a line for every gold line.")
-    ] = None,
-    bridge: Annotated[
-        int | None, Option(min=0, help="Unlinked words inside an entity, with --alignments: 0.")
-    ] = None,
-    write_pairs: Annotated[
-        Path | None, Option(help="Only write the sentence pairs for a word aligner (fast_align).")
-    ] = None,
+    preset: Annotated[ScoringPreset | None, Option(help="What is scored. [default: saved]")] = None,
+    alignments: Annotated[Path | None, Option(help="Score links in Pharaoh format.")] = None,
+    bridge: Annotated[int | None, Option(min=0, help="Most unlinked words in an entity.")] = None,
+    write_pairs: Annotated[Path | None, Option(help="Only write pairs for word aligners.")] = None,
     limit: Annotated[int | None, Option(min=1, help="Most sentences to score.")] = None,
     examples: Annotated[
         int | None,
@@ -79,7 +71,8 @@ def score_projection(
 
     Example: spanferry score-projection gold.en-de.jsonl --json
 
-    Any other word aligner is scored by two files:
+    Any other word aligner is scored by two files; its links need a line for every gold line, and
+    --bridge (0) is the most unlinked words inside an entity:
 
         spanferry score-projection gold.en-de.jsonl --write-pairs pairs.txt
 

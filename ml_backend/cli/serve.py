@@ -22,14 +22,12 @@ def serve(
     data_dir: DataDir = None,
     workers: Annotated[int | None, Option(help="Processes, a model each. [default: 1]")] = None,
     no_auth: Annotated[bool, Option("--no-auth", help="Answer anyone, no password.")] = False,
-    model: Annotated[
-        str | None,
-        Option(help=f"Activate first: a folder, copied to the store; a version; '{BUNDLED}'."),
-    ] = None,
+    model: Annotated[str | None, Option(help=f"Activate a folder, version or '{BUNDLED}'.")] = None,
 ) -> None:
     """Answer Label Studio: predictions, interactive suggestions and webhooks.
 
-    Options win over the environment; docs/settings.md lists the variables. Stop with Ctrl-C.
+    With --model that model is activated first; a folder is copied into the data folder. Options win
+    over the environment; docs/settings.md lists the variables. Stop with Ctrl-C.
 
     Example: spanferry serve --port 9090 --model runs/de/best
     """

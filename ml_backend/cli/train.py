@@ -12,21 +12,24 @@ from ml_backend.cli.options import AsJson, IgnoreLabel, Paths, RenameLabel, Seed
 from projection.errors import TrainingError
 from projection.io.folders import is_main_process
 from training.data.rows import LabelMap
-from training.tagger import presets
-from training.tagger.presets import STAGE_SETTINGS, USE_SETTINGS
+from training.tagger.presets import (
+    DEFAULT,
+    PRESETS,
+    STAGE_SETTINGS,
+    USE_SETTINGS,
+    changed,
+    preset_named,
+    read_setting,
+)  # fmt: skip
 from training.trainer.settings import Tracker, Tracking
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 
-def _paths(text: str) -> list[Path]:
-    return [Path(each) for each in text.split(",")]
-
-
 RUN_SETTINGS: dict[str, Callable[[str], Any]] = {
     "lang": str,
-    "lexicon": _paths,
+    "lexicon": lambda text: [*map(Path, text.split(","))],
     "dev_share": float,
     "stages": Path,
     "log": Tracker,
@@ -37,22 +40,12 @@ RUN_SETTINGS: dict[str, Callable[[str], Any]] = {
 
 def train(
     *,
-    data: Annotated[
-        list[Path],
-        Argument(help="Export folders, reviewed.jsonl, IOB2 files, `spanferry project` runs."),
-    ],
+    data: Annotated[list[Path], Argument(help="Exports, reviewed.jsonl, IOB2 files, runs.")],
     out: Annotated[Path, Option(help="New folder for the model, or for the models of --seeds.")],
-    preset: Annotated[
-        str, Option(help=f"The recipe: {', '.join(presets.PRESETS)}.")
-    ] = presets.DEFAULT,
+    preset: Annotated[str, Option(help=f"The recipe: {', '.join(PRESETS)}.")] = DEFAULT,
     english: Annotated[Paths, Option(help="English gold: an IOB2 file; repeatable.")] = None,
-    unlabelled: Annotated[
-        Paths,
-        Option(help="Target-language .txt or IOB2; repeatable. [default: that of the other data]"),
-    ] = None,
-    dev: Annotated[
-        Paths, Option(help="Reviewed data that decide when to stop; repeatable.")
-    ] = None,
+    unlabelled: Annotated[Paths, Option(help="Target-language text or IOB2; repeatable.")] = None,
+    dev: Annotated[Paths, Option(help="Reviewed data that say when to stop; repeatable.")] = None,
     eval_on: Annotated[Paths, Option("--eval", help="Score the model on this; repeatable.")] = None,
     base: Annotated[
         str | None,
@@ -71,7 +64,8 @@ def train(
     """Train a tagger by a recipe: on English gold, on reviewed and on projected sentences.
 
     An interrupted training is resumed when the same command is run again. With --dev, the best
-    checkpoint is kept. --set takes settings of all stages or of one: english.epochs=3.
+    checkpoint is kept. --set takes settings of all stages or of one: english.epochs=3. Text without
+    labels is by default that of the other data.
 
     Example: spanferry train reviewed/ runs/news --english conll.iob2 --out models/de --seeds 5
     """
@@ -79,8 +73,8 @@ def train(
     if run.get("push_to_hub") and seeds is not None:
         fix = "Push one of the models afterwards"
         raise TrainingError("--set push_to_hub", "several seeds make several models", fix)
-    recipe = presets.preset_named(preset)
-    recipe = presets.changed(recipe, changes if base is None else {**changes, "base": base})
+    recipe = preset_named(preset)
+    recipe = changed(recipe, changes if base is None else {**changes, "base": base})
     labels = LabelMap.parse(rename, ignore)
     # These take seconds to import, which `--help` should not.
     from training.data.dataset import read_all  # noqa: PLC0415
@@ -103,13 +97,9 @@ def train(
         lexicon=run.get("lexicon", ()),
         lang=run.get("lang"),
     )
-    with bars() if is_main_process() else nullcontext(_silence) as on_progress:
-        how: dict[str, Any] = {
-            "eval": held_out,
-            "stages": run.get("stages"),
-            "tracking": Tracking(tracker, out.parent / "runs" / out.name, out.name),
-            "on_progress": on_progress,
-        }
+    how: dict[str, Any] = {"eval": held_out, "stages": run.get("stages")}
+    how["tracking"] = Tracking(tracker, out.parent / "runs" / out.name, out.name)
+    with bars() if is_main_process() else nullcontext(_silence) as how["on_progress"]:
         result = (
             train_preset(recipe, given, out, seed=seed, **how)
             if seeds is None
@@ -143,7 +133,7 @@ def split_settings(texts: Iterable[str]) -> tuple[dict[str, Any], dict[str, str]
     run = {}
     for key in [*changes]:
         if key in RUN_SETTINGS:
-            run[key] = presets.read_setting(key, RUN_SETTINGS[key], changes.pop(key))
+            run[key] = read_setting(key, RUN_SETTINGS[key], changes.pop(key))
         elif key.rpartition(".")[2] not in (*STAGE_SETTINGS, *USE_SETTINGS):
             known = ", ".join((*STAGE_SETTINGS, *USE_SETTINGS, *RUN_SETTINGS))
             raise TrainingError(f"--set {key}", "no such setting", f"One of {known}")
