@@ -46,18 +46,16 @@ def in_words(report: "DisagreementReport") -> Iterator[Table | str]:
     yield agreed_in_words(report.agreement, report.annotators)
     if report.disagreements:
         columns = ("task", "sentence", "", "who has what")
-        rows = [
-            (str(each.task_id or ""), each.sentence_id, "settled" if each.settled else "open",
-             each.differs)
+        states = {True: "settled", False: "open"}
+        rows = (
+            (str(each.task_id or ""), each.sentence_id, states[each.settled], each.differs)
             for each in report.disagreements
-        ]  # fmt: skip
+        )
         yield table(columns, rows, text=range(4))
     found = counted(len(report.disagreements), "disagreement")
-    yield (
-        f"{found} in {counted(report.opened, 'sentence')}, {len(report.open):,} open by the policy "
-        f"{report.policy}"
-    )
-    meanwhile = (
-        f", {report.meanwhile:,} left alone: annotated meanwhile" if report.meanwhile else ""
-    )
-    yield f"{counted(report.marked, 'task')} marked, {report.cleared:,} cleared{meanwhile}"
+    still_open = f"{len(report.open):,} open by the policy {report.policy}"
+    yield f"{found} in {counted(report.opened, 'sentence')}, {still_open}"
+    marked = f"{counted(report.marked, 'task')} marked, {report.cleared:,} cleared"
+    if report.meanwhile:
+        marked += f", {report.meanwhile:,} left alone: annotated meanwhile"
+    yield marked

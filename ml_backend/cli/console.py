@@ -42,10 +42,14 @@ def table(
     columns: Sequence[str], rows: Iterable[Sequence[str]], text: Collection[int] = (0,)
 ) -> Table:
     """Return a table; columns are figures, aligned right, except those whose index is in `text`."""
-    made = Table(box=None, pad_edge=False)
+    made, tall = Table(box=None, pad_edge=False), any("\n" in column for column in columns)
     for index, column in enumerate(columns):
-        made.add_column(column, justify="left" if index in text else "right", overflow="fold")
-        made.columns[index].vertical = "bottom" if any("\n" in c for c in columns) else "top"
+        made.add_column(
+            column,
+            justify="left" if index in text else "right",
+            vertical="bottom" if tall else "top",
+            overflow="fold",
+        )
     for row in rows:
         made.add_row(*row)
     return made

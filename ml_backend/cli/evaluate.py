@@ -103,12 +103,11 @@ def _shown(
             yield f"\n{model}"
         yield from _shown_one(analysis)
     if differences:
-        rows = [
-            (*models, f"{100 * found.f1:+.2f}",
-             f"{100 * found.interval.low:+.2f} to {100 * found.interval.high:+.2f}",
-             f"{found.p:.3f}")
-            for models, found in differences.items()
-        ]  # fmt: skip
+        rows = []
+        for models, found in differences.items():
+            low, high = 100 * found.interval.low, 100 * found.interval.high
+            figures = (f"{100 * found.f1:+.2f}", f"{low:+.2f} to {high:+.2f}", f"{found.p:.3f}")
+            rows.append((*models, *figures))
         yield "\nPaired bootstrap"
         yield table(("model", "against", "F1", "95 % interval", "p"), rows, text=(0, 1))
 
