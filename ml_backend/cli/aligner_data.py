@@ -51,14 +51,14 @@ def data(
 
     Needs eflomal, an external tool: pip install 'spanferry[models]'.
 
-    A pair repeats --gold (.jsonl of pairs, or text, a sentence a line) if it shares a sentence or
-    13 words in a row with it.
+    Pairs that share a sentence or 13 words in a row with --gold (.jsonl of pairs, or text, a
+    sentence a line) are refused.
 
     Example: spanferry aligner data corpora/news.en-de:5000 --target-lang de --out silver/de.jsonl
 
-    With another word aligner, whose links count the words that --write-tokens writes, from 0 (of
-    Chinese those that jieba finds): a file for each corpus, in their order, or one for all, with a
-    line for every line of the corpora.
+    With another word aligner, here fast_align. Its links count the words that --write-tokens writes
+    (Chinese is segmented by jieba), from 0. Pass one file for each corpus, in their order, or one
+    for all, with a line for every line of the corpora:
 
         spanferry aligner data corpora/news.en-de --target-lang de --write-tokens news.txt
 
