@@ -8,7 +8,7 @@ import typer
 from ml_backend.cli.adjudicate import adjudicate
 from ml_backend.cli.aligner import app as aligner
 from ml_backend.cli.audit import app as audit
-from ml_backend.cli.console import err
+from ml_backend.cli.console import say
 from ml_backend.cli.demo import demo
 from ml_backend.cli.doctor import doctor
 from ml_backend.cli.evaluate import evaluate
@@ -50,9 +50,9 @@ def main() -> None:
     try:
         app()
     except SpanferryError as error:
-        err.print(str(error), highlight=False, markup=False, soft_wrap=True)
+        say(str(error))
         sys.exit(2)
     except SystemExit as stop:
         if stop.code == 130:  # Typer's status for Ctrl-C
-            err.print("Interrupted. Finished work is kept; run the same command again to continue.")
+            say("Interrupted. Finished work is kept; run the same command again to continue.")
         raise

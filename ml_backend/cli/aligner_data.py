@@ -1,18 +1,15 @@
 """`spanferry aligner data`: parallel corpora become silver training data for aligners."""
 
 import random
-import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
-import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from typer import Argument, Option
 
-from ml_backend.cli.console import Advance, err, progress
+from ml_backend.cli.console import Advance, progress, say
+from ml_backend.cli.options import Paths, Seed, Strings
 from projection.errors import TrainingError
 from projection.io.corpus import read_moses
 from projection.io.files import atomic_write, json_line
@@ -23,74 +20,45 @@ if TYPE_CHECKING:
     from training.aligner.silver import SilverSentence
 
 COMMAND = "aligner data"
-EVERY_SECONDS = 10.0  # between lines of progress where there is no terminal
 
 T = TypeVar("T")
 Linked = tuple[ParallelSentence, "GivenLinks | None"]
+Reviewed = tuple[ParallelSentence, "SilverSentence"]
 
 
 def data(
     corpora: Annotated[
-        list[str] | None,
-        typer.Argument(help="Moses prefixes: NEWS for NEWS.en and NEWS.de; NEWS:5000 samples."),
+        Strings, Argument(help="Moses prefixes: NEWS for NEWS.en and NEWS.de; NEWS:5000 samples.")
     ] = None,
     *,
-    target_lang: Annotated[str, typer.Option(help="BCP 47 tag, and the target files' ending.")],
-    out: Annotated[Path | None, typer.Option(help="Silver file to write, JSON Lines.")] = None,
-    names: Annotated[
-        Path | None, typer.Option(help="Name list to add: tab-separated, columns en and foreign.")
-    ] = None,
-    alignments: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Word links of another aligner than eflomal, in Pharaoh format, a line for every "
-            "line of the corpora. One file for each corpus, in their order, or one for all. They "
-            "count the words that --write-tokens writes, from 0."
-        ),
-    ] = None,
+    target_lang: Annotated[str, Option(help="BCP 47 tag, and the target files' ending.")],
+    out: Annotated[Path | None, Option(help="Silver file to write, JSON Lines.")] = None,
+    names: Annotated[Path | None, Option(help="Names to add: TSV with en and foreign.")] = None,
+    alignments: Annotated[Paths, Option(help="Pharaoh links in place of eflomal's.")] = None,
     reverse_alignments: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Links of the other direction, if --alignments are not symmetrised; also "
-            "written source-target."
-        ),
+        Paths, Option(help="Links of the other direction, unless symmetrised; also source-target.")
     ] = None,
-    write_tokens: Annotated[
-        Path | None,
-        typer.Option(
-            help="Only write the words of all corpora as word aligners read them: source ||| "
-            "target (fast_align format), Chinese segmented by jieba."
-        ),
-    ] = None,
-    reviews: Annotated[
-        list[Path] | None,
-        typer.Option(help="Reviews to add: reviewed.jsonl or export folders; repeatable."),
-    ] = None,
-    review_weight: Annotated[
-        float, typer.Option(help="Weight of a reviewed sentence; others have weight 1.")
-    ] = 5.0,
-    gold: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Refuse pairs that share a sentence, or 13 words in a row, with this gold (.jsonl "
-            "of pairs, or text, a sentence a line); repeatable."
-        ),
-    ] = None,
+    write_tokens: Annotated[Path | None, Option(help="Only write words for word aligners.")] = None,
+    reviews: Annotated[Paths, Option(help="Exports, or their reviewed.jsonl; repeatable.")] = None,
+    review_weight: Annotated[float, Option(help="Weight of a review; others have 1.")] = 5.0,
+    gold: Annotated[Paths, Option(help="Refuse pairs that repeat this gold; repeatable.")] = None,
     drop_contaminated: Annotated[
-        bool, typer.Option("--drop-contaminated", help="Leave out what --gold would refuse.")
+        bool, Option("--drop-contaminated", help="Leave out what --gold would refuse.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Read phrase pairs off the word alignments of parallel corpora.
 
     Needs eflomal, an external tool: pip install 'spanferry[models]'.
 
-    Example:
+    Pairs that share a sentence or 13 words in a row with --gold (.jsonl of pairs, or text, a
+    sentence a line) are refused.
 
-        spanferry aligner data corpora/news.en-de corpora/talks.en-de:20000 --target-lang de \\
-            --out silver/de.jsonl
+    Example: spanferry aligner data corpora/news.en-de:5000 --target-lang de --out silver/de.jsonl
 
-    With another word aligner:
+    With another word aligner, here fast_align. Its links count the words that --write-tokens writes
+    (Chinese is segmented by jieba), from 0. Pass one file for each corpus, in their order, or one
+    for all, with a line for every line of the corpora:
 
         spanferry aligner data corpora/news.en-de --target-lang de --write-tokens news.txt
 
@@ -104,9 +72,8 @@ def data(
         _write_tokens(write_tokens, corpora, target_lang)
         return
     if not (corpora or names or reviews):
-        raise TrainingError(
-            COMMAND, "there is nothing to read", "Name corpora, --names or --reviews"
-        )
+        fix = "Name corpora, --names or --reviews"
+        raise TrainingError(COMMAND, "there is nothing to read", fix)
     if out is None:
         raise TrainingError(COMMAND, "no silver file to write", "Name it: --out silver/de.jsonl")
     if drop_contaminated and not gold:
@@ -127,17 +94,12 @@ def _check_alignments(
     corpora: Sequence[str], forward: Sequence[Path], reverse: Sequence[Path]
 ) -> None:
     if forward and (not corpora or len(forward) not in (1, len(corpora))):
-        raise TrainingError(
-            "--alignments",
-            f"{len(forward)} files for {len(corpora)} corpora",
-            "Pass one for each, in their order, or one for all",
-        )
+        what = f"{len(forward)} files for {len(corpora)} corpora"
+        fix = "Pass one for each, in their order, or one for all"
+        raise TrainingError("--alignments", what, fix)
     if reverse and len(reverse) != len(forward):
-        raise TrainingError(
-            "--reverse-alignments",
-            f"{len(reverse)} files beside {len(forward)} of --alignments",
-            "Pass one for each, in their order",
-        )
+        what = f"{len(reverse)} files beside {len(forward)} of --alignments"
+        raise TrainingError("--reverse-alignments", what, "Pass one for each, in their order")
 
 
 def _write_tokens(path: Path, corpora: Sequence[str], target_lang: str) -> None:
@@ -148,20 +110,19 @@ def _write_tokens(path: Path, corpora: Sequence[str], target_lang: str) -> None:
     with progress("sentence pairs written") as advance:
         pairs = chain.from_iterable(_read_pairs(corpus, target_lang)[0] for corpus in corpora)
         written = write_tokens(path, _counted(pairs, advance))
-    _tell(
+    say(
         f"{written} sentence pairs written to {path}\n"
         "Align them, then run this again with --alignments FILE in place of --write-tokens"
     )
 
 
 def _read_pairs(corpus: str, target_lang: str) -> tuple[Iterator[ParallelSentence], int | None]:
-    """Every line of a Moses corpus, and how many are asked for: `NEWS:5000` is 5,000 of NEWS."""
+    """Return every line of a Moses corpus, and how many to draw: `NEWS:5000` is 5,000 of NEWS."""
     prefix, colon, most = corpus.rpartition(":")
-    sampled = bool(colon) and most.isdecimal()
-    if not sampled:
-        prefix = corpus
-    source, target = (Path(f"{prefix}.{lang}") for lang in ("en", target_lang))
-    return read_moses(source, target, "en", target_lang), int(most) if sampled else None
+    if not (colon and most.isdecimal()):
+        prefix, most = corpus, ""
+    source, target = Path(f"{prefix}.en"), Path(f"{prefix}.{target_lang}")
+    return read_moses(source, target, "en", target_lang), int(most) if most else None
 
 
 def _read_corpora(
@@ -171,15 +132,10 @@ def _read_corpora(
     forward: Sequence[Path],
     reverse: Sequence[Path],
 ) -> list[Linked]:
-    """Draw the pairs of each corpus, with their links where those are given.
-
-    Raises:
-        CorpusError: if a file cannot be read, or corpora and links differ in lines.
-    """
+    """Draw the pairs of each corpus, with their links where those are given."""
     from training.aligner.pharaoh import at_end, read_alignments, with_links  # noqa: PLC0415
 
-    files = zip(forward, reverse or repeat(None), strict=False)
-    links = [read_alignments(one, other) for one, other in files]
+    links = [*map(read_alignments, forward, reverse or repeat(None))]
     drawn: list[Linked] = []
     for number, corpus in enumerate(corpora):
         pairs, most = _read_pairs(corpus, target_lang)
@@ -194,9 +150,7 @@ def _read_corpora(
     return drawn
 
 
-def _read_reviews(
-    paths: Sequence[Path], target_lang: str, weight: float
-) -> list[tuple[ParallelSentence, "SilverSentence"]]:
+def _read_reviews(paths: Sequence[Path], target_lang: str, weight: float) -> list[Reviewed]:
     """Make silver sentences of reviews, and report what was left out."""
     if not paths:
         return []
@@ -205,23 +159,14 @@ def _read_reviews(
 
     reviews = [review for path in paths for review in reviews_to_learn_from(path)]
     silver, counts = silver_of_reviews(reviews, target_lang, weight)
-    _tell(str(counts))
+    say(str(counts))
     return silver
 
 
 def _screen(
-    gold: Sequence[Path],
-    linked: list[Linked],
-    reviewed: list[tuple[ParallelSentence, "SilverSentence"]],
-    *,
-    drop: bool,
-) -> tuple[list[Linked], list[tuple[ParallelSentence, "SilverSentence"]]]:
-    """Return what is not in the gold.
-
-    Raises:
-        TrainingError: if anything is, unless it is to be dropped.
-        CorpusError: if a gold file cannot be read.
-    """
+    gold: Sequence[Path], linked: list[Linked], reviewed: list[Reviewed], *, drop: bool
+) -> tuple[list[Linked], list[Reviewed]]:
+    """Return what is not in the gold; raises TrainingError if anything is, unless `drop`."""
     from training.data.contamination import GoldIndex, GoldMatch, counted, refuse, screened  # noqa: PLC0415
 
     known, matches = GoldIndex.read(gold), list[GoldMatch]()
@@ -231,17 +176,12 @@ def _screen(
     if not drop:
         refuse(matches)
     elif matches:
-        _tell(f"{counted(matches)}: left out")
+        say(f"{counted(matches)}: left out")
     return clean, clean_reviewed
 
 
 def _align(linked: Sequence[Linked], seed: int) -> Iterator["SilverSentence"]:
-    """Read phrases off the given links, or off those of eflomal.
-
-    Raises:
-        CorpusError: if given links are to words that do not exist.
-        TrainingError: if eflomal is needed and not installed.
-    """
+    """Read phrases off the given links, or off those of eflomal."""
     from training.aligner.silver import Tokenised, run_eflomal, silver_of  # noqa: PLC0415
 
     if not linked:
@@ -253,8 +193,9 @@ def _align(linked: Sequence[Linked], seed: int) -> Iterator["SilverSentence"]:
         links = [given.of(pair) for pair, given in pairs if given is not None]
     else:
         texts = [pair.texts() for pair, _ in pairs]
-        with waiting(f"eflomal aligns {len(texts)} sentence pairs"):
+        with progress(f"eflomal aligns {len(texts)} sentence pairs", 1) as advance:
             links = run_eflomal(texts)
+            advance(1)
     return silver_of(zip((pair for pair, _ in pairs), links, strict=True), seed)
 
 
@@ -268,46 +209,13 @@ def _write(path: Path, silver: Iterable["SilverSentence"]) -> None:
             sentences += 1
             phrases += len(sentence.phrases)
         if not sentences:
-            raise TrainingError(
-                COMMAND,
-                "no sentence gave a phrase pair",
-                "Look at the corpora: are their lines pairs?",
-            )
-    _tell(f"{phrases} phrase pairs in {sentences} sentences written to {path}")
+            fix = "Look at the corpora: are their lines pairs?"
+            raise TrainingError(COMMAND, "no sentence gave a phrase pair", fix)
+    say(f"{phrases} phrase pairs in {sentences} sentences written to {path}")
 
 
 def _counted(items: Iterable[T], advance: Advance) -> Iterator[T]:
-    """The items, each counted when it is taken."""
+    """Yield the items, and count each."""
     for item in items:
         advance(1)
         yield item
-
-
-def _tell(lines: str) -> None:
-    err.print(lines, highlight=False, markup=False, soft_wrap=True)
-
-
-@contextmanager
-def waiting(what: str) -> Iterator[None]:
-    """Show the time spent on a step without progress: a clock, or a line every few seconds."""
-    if err.is_terminal:
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-        with Progress(*columns, console=err) as clock:
-            clock.add_task(what, total=None)
-            yield
-        return
-    over, started = threading.Event(), time.monotonic()
-
-    def say() -> None:
-        while not over.wait(EVERY_SECONDS):
-            _tell(f"{what}: {time.monotonic() - started:.0f} s so far")
-
-    _tell(f"{what} …")
-    thread = threading.Thread(target=say, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-    _tell(f"{what}: {time.monotonic() - started:.1f} s")

@@ -1,15 +1,17 @@
 """`spanferry audit`: estimate the quality of the tasks that nobody reviews."""
 
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
+from typer import Option
 
-from ml_backend.cli.console import bars, err, print_json
-from ml_backend.cli.console import out as console
-from ml_backend.cli.options import ApiKey, AsJson, Title, Url
-from ml_backend.label_studio.project_lock import project_lock
+from ml_backend.cli.connection import open_project
+from ml_backend.cli.console import bars, print_result, table
+from ml_backend.cli.options import ApiKey, AsJson, Seed, Title, Url
 from projection.io.files import write_json
 from projection.text.wording import counted
 
@@ -30,13 +32,10 @@ def draw(
     url: Url,
     api_key: ApiKey,
     project: Title,
-    size: Annotated[int, typer.Option(min=1, help="Tasks in the sample.")] = 100,
-    threshold: Annotated[
-        float,
-        typer.Option(min=0, max=1, help="The least score of a task to accept without review."),
-    ] = 0.8,
-    name: Annotated[str, typer.Option(help="Name of the audit; a new name draws anew.")] = "audit",
-    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
+    size: Annotated[int, Option(min=1, help="Tasks in the sample.")] = 100,
+    threshold: Annotated[float, Option(min=0, max=1, help="Least score of its tasks.")] = 0.8,
+    name: Annotated[str, Option(help="Name of the audit; a new name draws anew.")] = "audit",
+    seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Draw a random sample of the tasks that would be accepted without review.
@@ -45,37 +44,18 @@ def draw(
     is stratified by language and confidence, and shown in the tab "Audit". Drawing again finishes
     an interrupted draw, and otherwise only reports the sample.
 
-    Example:
-
-        spanferry audit draw --url http://localhost:8080 --project "News de" --size 200
+    Example: spanferry audit draw --url http://localhost:8080 --project "News de" --size 200
     """
     # The client of Label Studio takes seconds to import, which `--help` should not.
     from ml_backend.audit.sample import draw as draw_sample  # noqa: PLC0415
-    from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415
 
     if not (name := name.strip()):
         raise typer.BadParameter("is empty", param_hint="--name")
-    err.print(f"Fetching the tasks of {project!r} …", highlight=False, markup=False)
-    lock = project_lock("audit draw", url, project)
-    with ReviewServer.connect(url, api_key) as server, lock, bars() as on_progress:
+    with open_project(url, api_key, project, "audit draw") as opened, bars() as on_progress:
         report = draw_sample(
-            server,
-            server.existing_project(project),
-            name,
-            size=size,
-            threshold=threshold,
-            seed=seed,
-            on_progress=on_progress,
+            *opened, name, size=size, threshold=threshold, seed=seed, on_progress=on_progress
         )
-    if as_json:
-        print_json({"project": project, **report.to_json()})
-        return
-    table = _table("stratum", "tasks", "in the sample")
-    for stratum in report.strata:
-        table.add_row(stratum.name, str(stratum.size), str(stratum.drawn))
-    table.add_row("all", str(report.population), str(report.drawn))
-    console.print(table)
-    console.print(_draw_in_words(report), highlight=False, markup=False, soft_wrap=True)
+    print_result({"project": project, **report.to_json()}, _drawn(report), as_json=as_json)
 
 
 @app.command()
@@ -84,14 +64,11 @@ def report(
     url: Url,
     api_key: ApiKey,
     project: Title,
-    name: Annotated[
-        str | None, typer.Option(help="Name of the audit. [default: the only one]")
-    ] = None,
+    name: Annotated[str | None, Option(help="Name of the audit. [default: the only one]")] = None,
     target_precision: Annotated[
-        float,
-        typer.Option(min=0.01, max=0.999, help="What labels accepted without review must reach."),
+        float, Option(min=0.01, max=0.999, help="What labels accepted without review must reach.")
     ] = 0.95,
-    out: Annotated[Path | None, typer.Option(help="Write the report to this JSON file.")] = None,
+    out: Annotated[Path | None, Option(help="Write the report to this JSON file.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Report what the reviewed sample says about the tasks nobody reviewed.
@@ -99,93 +76,65 @@ def report(
     Gives precision and recall of their labels with 95 % intervals, and the confidence above which
     the target precision holds, for `spanferry export --accept-above`.
 
-    Example:
-
-        spanferry audit report --url http://localhost:8080 --project "News de" --out audit.json
+    Example: spanferry audit report --url http://localhost:8080 --project "News de" --out audit.json
     """
-    # Label Studio's client and scipy take seconds to import, which `--help` should not.
+    # scipy takes seconds to import, which `--help` should not.
     from ml_backend.audit.report import audit_report  # noqa: PLC0415
-    from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415
 
-    err.print(f"Fetching the reviews of {project!r} …", highlight=False, markup=False)
-    with ReviewServer.connect(url, api_key) as server:
-        found = audit_report(
-            server, server.existing_project(project), name, target_precision=target_precision
-        )
+    with open_project(url, api_key, project) as opened:
+        found = audit_report(*opened, name, target_precision=target_precision)
     if out is not None:
         write_json(out, found.to_json())
-    if as_json:
-        print_json(found.to_json())
-        return
-    console.print(_strata(found), "")
-    console.print(_thresholds(found), "")
-    console.print(_in_words(found), highlight=False, markup=False, soft_wrap=True)
-    if out is not None:
-        console.print(f"Written to {out}", highlight=False, markup=False, soft_wrap=True)
+    written = [] if out is None else [f"Written to {out}"]
+    print_result(found.to_json(), chain(_shown(found), written), as_json=as_json)
 
 
-def _table(first: str, *columns: str) -> Table:
-    made = Table(box=None, pad_edge=False)
-    made.add_column(first, no_wrap=True)
-    for column in columns:
-        made.add_column(column, justify="right")
-    return made
-
-
-def _draw_in_words(report: "DrawReport") -> str:
-    before = report.drawn - report.added
-    drawn = counted(report.added, "task")
-    lines = [f"Audit {report.name!r}: {drawn} drawn now, {before:,} there before"]
+def _drawn(report: "DrawReport") -> Iterator[Table | str]:
+    rows = [(each.name, str(each.size), str(each.drawn)) for each in report.strata]
+    rows += [("all", str(report.population), str(report.drawn))]
+    yield table(("stratum", "tasks", "in the sample"), rows)
+    drawn, before = counted(report.added, "task"), report.drawn - report.added
+    yield f"Audit {report.name!r}: {drawn} drawn now, {before:,} there before"
     if report.meanwhile:
-        lines.append(f"Not drawn: {report.meanwhile} touched meanwhile; draw again to replace them")
-    lines += (f"Not drawn from: {count} {why}" for why, count in report.left_out.items())
+        yield f"Not drawn: {report.meanwhile} touched meanwhile; draw again to replace them"
+    yield from (f"Not drawn from: {count} {why}" for why, count in report.left_out.items())
     if report.other_audits:
-        lines.append(f"Not drawn from: {report.other_audits} in the sample of another audit")
-    return "\n".join([*lines, "Review them in the tab “Audit”"])
+        yield f"Not drawn from: {report.other_audits} in the sample of another audit"
+    yield "Review them in the tab “Audit”"
 
 
-def _strata(report: "AuditReport") -> Table:
+def _shown(report: "AuditReport") -> Iterator[Table | str]:
+    from ml_backend.audit.report import ANCHORING  # noqa: PLC0415  scipy takes a second to import
+
     columns = ("remaining", "drawn", "reviewed", "proposed", "right", "true")
-    made = _table("stratum", *columns)
-    for each in report.strata:
-        made.add_row(each.name, *(str(getattr(each, column)) for column in columns))
-    return made
-
-
-def _thresholds(report: "AuditReport") -> Table:
-    made = _table("from", "tasks", "labels", "reviewed", "precision", "at least")
-    made.add_column("", overflow="fold")
-    for test in report.thresholds:
-        made.add_row(
+    rows = ((each.name, *(str(getattr(each, c)) for c in columns)) for each in report.strata)
+    yield from (table(("stratum", *columns), rows), "")
+    tests = [
+        (
             f"{test.threshold:g}",
             *map(str, (test.tasks, test.entities, test.reviewed, test.precision)),
             "–" if test.precision.value is None else f"{100 * test.lower:.1f} %",
             f"{test.verdict}{test.reason and f': {test.reason}'}",
         )
-    return made
-
-
-def _in_words(report: "AuditReport") -> str:
-    from ml_backend.audit.report import ANCHORING  # noqa: PLC0415  scipy takes a second to import
-
+        for test in report.thresholds
+    ]
+    head = ("from", "tasks", "labels", "reviewed", "precision", "at least", "")
+    yield from (table(head, tests, text=(0, 6)), "")
+    yield f"Unreviewed: {_remaining(report.remaining, report.entities)}"
+    yield f"precision  {report.precision}"
+    yield f"recall     {report.recall}"
+    yield f"unusable   {report.unusable_share}{' of the tasks' if report.reviewed else ''}"
     target = f"{100 * report.target_precision:g} %"
-    advice = f"No threshold is shown to reach a precision of {target}"
     if accepted := report.accepted:
-        advice = (
+        yield (
             f"From {accepted.threshold:g} on precision is at least {target} (95 % sure): "
             f"{_remaining(accepted.tasks, accepted.entities)}, by "
             f"`spanferry export --accept-above {accepted.threshold:g}`"
         )
-    lines = [
-        f"Unreviewed: {_remaining(report.remaining, report.entities)}",
-        f"precision  {report.precision}",
-        f"recall     {report.recall}",
-        f"unusable   {report.unusable_share}{' of the tasks' if report.reviewed else ''}",
-        advice,
-        *report.notes(),
-        ANCHORING,
-    ]
-    return "\n".join(lines)
+    else:
+        yield f"No threshold is shown to reach a precision of {target}"
+    yield from report.notes()
+    yield ANCHORING
 
 
 def _remaining(tasks: int, labels: int) -> str:

@@ -2,17 +2,16 @@
 
 import random
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
 from rich.table import Table
+from typer import Argument, Option
 
-from ml_backend.cli.console import err, print_json, progress
-from ml_backend.cli.console import out as console
-from ml_backend.cli.options import AsJson
+from ml_backend.cli.console import print_result, progress, say, table
+from ml_backend.cli.options import AsJson, Paths, Seed
 from projection.aligners.confidence import Calibration
 from projection.errors import ModelError, TrainingError
 from projection.io.files import parse_object, write_json
@@ -30,30 +29,15 @@ CONFIG = "config.json"
 
 
 def calibrate(
-    model: Annotated[str, typer.Argument(help="Aligner: a folder or a name on the hub.")],
-    silver: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Silver files of sentences the aligner was not trained on."),
-    ] = None,
+    model: Annotated[str, Argument(help="Aligner: a folder or a name on the hub.")],
+    silver: Annotated[Paths, Argument(help="Silver files the aligner has not seen.")] = None,
     *,
-    gold: Annotated[
-        list[Path] | None,
-        typer.Option(help="JSON Lines with gold entities on both sides; repeatable."),
-    ] = None,
-    reviews: Annotated[
-        list[Path] | None,
-        typer.Option(help="A folder of `spanferry export`, or its reviewed.jsonl; repeatable."),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for a calibrated copy. [default: in place]")
-    ] = None,
-    plot: Annotated[
-        Path | None, typer.Option(help="Draw the reliability to this .png or .svg.")
-    ] = None,
-    sentences: Annotated[
-        int, typer.Option(min=1, help="Use at most so many silver sentences, drawn at random.")
-    ] = 2000,
-    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
+    gold: Annotated[Paths, Option(help="Gold with entities on both sides; repeatable.")] = None,
+    reviews: Annotated[Paths, Option(help="Exports, or their reviewed.jsonl; repeatable.")] = None,
+    out: Annotated[Path | None, Option(help="Calibrate a copy here. [default: in place]")] = None,
+    plot: Annotated[Path | None, Option(help="Draw the reliability to this .png or .svg.")] = None,
+    sentences: Annotated[int, Option(min=1, help="Most silver sentences, drawn.")] = 2000,
+    seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Fit the aligner's confidence to how often it is right.
@@ -62,17 +46,10 @@ def calibrate(
     changes. The figures after calibration are cross-validated: each confidence comes from a model
     fitted to other projections.
 
-    Example:
-
-        spanferry aligner calibrate models/aligner heldback/*.jsonl --reviews exports/news-de \\
-            --plot reliability.png
+    Example: spanferry aligner calibrate models/aligner heldback/*.jsonl --reviews exports/news-de
     """
     # Takes seconds to import, which `--help` should not.
-    from training.aligner.calibration import (  # noqa: PLC0415
-        gold_questions,
-        review_questions,
-        silver_questions,
-    )
+    from training.aligner import calibration  # noqa: PLC0415
     from training.aligner.silver import read_silver  # noqa: PLC0415
     from training.evaluation.reliability import check_plot  # noqa: PLC0415
 
@@ -81,19 +58,17 @@ def calibrate(
     if out is not None:
         refuse_existing(out)
     elif not (Path(model) / CONFIG).is_file():
-        raise TrainingError(
-            model, "is no model folder that could be changed in place", "Give --out FOLDER"
-        )
+        what = "is no model folder that could be changed in place"
+        raise TrainingError(model, what, "Give --out FOLDER")
     reviewed = [review for path in reviews or () for review in read_reviews(path)]
     if unknown := sum(review.judged and review.source_entities is None for review in reviewed):
         told = f"{unknown} reviews left out: an older export did not keep their source entities"
-        err.print(f"{told}. Export again", highlight=False, soft_wrap=True)
+        say(f"{told}. Export again")
+    of_silver = calibration.silver_questions(chain.from_iterable(map(read_silver, silver or ())))
     questions = [
-        *drawn(
-            silver_questions(chain.from_iterable(map(read_silver, silver or ()))), sentences, seed
-        ),
-        *gold_questions(chain.from_iterable(map(read_gold, gold or ()))),
-        *review_questions(reviewed),
+        *drawn(of_silver, sentences, seed),
+        *calibration.gold_questions(chain.from_iterable(map(read_gold, gold or ()))),
+        *calibration.review_questions(reviewed),
     ]
     calibrate_on(questions, load(model), model, out=out, plot=plot, as_json=as_json)
 
@@ -107,11 +82,7 @@ def calibrate_on(
     plot: Path | None,
     as_json: bool,
 ) -> None:
-    """Fit, write and report the calibration.
-
-    Raises:
-        TrainingError: if the data are too few for a calibration. Nothing is written then.
-    """
+    """Fit, write and report the calibration; nothing is written if the data are too few."""
     from training.aligner.calibration import assess, fit  # noqa: PLC0415
     from training.evaluation.reliability import reliability_plot  # noqa: PLC0415
 
@@ -121,37 +92,28 @@ def calibrate_on(
     if plot is not None:
         reliability_plot(assessment, plot)
     written = save(aligner, calibration, model, out)
-    if as_json:
-        made = {"model": str(written), "calibration": calibration.to_json(), "too_long": too_long}
-        print_json({**made, **assessment.to_json()})
-        return
-    for table in tables(assessment):
-        console.print(table, "")
+    made = {"model": str(written), "calibration": calibration.to_json(), "too_long": too_long}
     told = f"{written} is calibrated; sentences too long to be read whole: {too_long}"
-    console.print(told, highlight=False, markup=False, soft_wrap=True)
+    shown = chain.from_iterable((each, "") for each in tables(assessment))
+    print_result({**made, **assessment.to_json()}, chain(shown, [told]), as_json=as_json)
 
 
 def drawn(questions: "Iterable[Question]", most: int, seed: int) -> "list[Question]":
-    """At most `most` of the questions, in their order."""
+    """Draw at most `most` of the questions, in their order."""
     every = list(questions)
     rng = random.Random(seed)  # noqa: S311  a sample is no secret
     return [every[i] for i in sorted(rng.sample(range(len(every)), min(most, len(every))))]
 
 
 def load(model: str) -> "GivesSignals":
-    """Load an aligner that can be calibrated.
-
-    Raises:
-        ModelError: if there is none, or it is a pair aligner.
-    """
+    """Load an aligner that can be calibrated; raises ModelError for a pair aligner."""
     from projection.aligners.loading import load_aligner  # noqa: PLC0415  torch takes seconds
     from training.aligner.calibration import GivesSignals  # noqa: PLC0415
 
     aligner = load_aligner(bundled.resolve(model, "aligner"))
     if not isinstance(aligner, GivesSignals):
-        raise ModelError(
-            model, "is a pair aligner, which has no calibration", "Name a joint aligner"
-        )
+        what = "is a pair aligner, which has no calibration"
+        raise ModelError(model, what, "Name a joint aligner")
     return aligner
 
 
@@ -189,38 +151,31 @@ def _set_calibration(folder: Path, calibration: Calibration) -> None:
     write_json(path, {**config, "calibration": calibration.to_json()})
 
 
-def tables(assessment: "Recalibration") -> tuple[Table, Table, Table]:
-    """The summary, the bins of confidence, and what thresholds keep, before and after."""
+def tables(assessment: "Recalibration") -> Iterator[Table]:
+    """Yield the summary, the bins of confidence, and what thresholds keep, before and after."""
     halves = assessment.before, assessment.after
-    summary = _table(f"{assessment.after.n} projections", "before", "after")
-    errors = (half.expected_calibration_error for half in halves)
-    summary.add_row("calibration error (ECE), %", *map(points, errors))
-    summary.add_row("Brier score", *(f"{half.brier:.3f}" for half in halves))
+    errors = (points(half.expected_calibration_error) for half in halves)
+    rows = [
+        ("calibration error (ECE), %", *errors),
+        ("Brier score", *(f"{half.brier:.3f}" for half in halves)),
+    ]
+    yield table((f"{assessment.after.n} projections", "before", "after"), rows)
 
     shares = ("\nmean, %", "\nright, %")
-    sizes = _table("", "before\nn", *shares, "after\nn", *shares)
+    sizes = table(("", "before\nn", *shares, "after\nn", *shares), ())
     bins = [{group.low: group for group in half.bins} for half in halves]
     for low in sorted({*bins[0], *bins[1]}):
         cells: list[str] = []
-        for half in bins:
-            group = half.get(low)
-            cells += (
-                (str(group.n), points(group.confidence), points(group.right))
-                if group
-                else ("", "", "")
-            )
+        for group in (half.get(low) for half in bins):
+            if group is None:
+                cells += ("", "", "")
+            else:
+                cells += (str(group.n), points(group.confidence), points(group.right))
         sizes.add_row(f"{low:.1f} to {low + 0.1:.1f}", *cells)
+    yield sizes
 
-    thresholds = _table("from", "before\nkept, %", "\nright, %", "after\nkept, %", "\nright, %")
+    kept = table(("from", "before\nkept, %", "\nright, %", "after\nkept, %", "\nright, %"), ())
     for pair in zip(*(half.kept for half in halves), strict=True):
-        cells = [points(figure) for kept in pair for figure in (kept.share, kept.precision)]
-        thresholds.add_row(f"{pair[0].threshold:.2f}", *cells)
-    return summary, sizes, thresholds
-
-
-def _table(first: str, *columns: str) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column(first, vertical="bottom")
-    for column in columns:
-        table.add_column(column, justify="right", vertical="bottom")
-    return table
+        figures = (figure for each in pair for figure in (each.share, each.precision))
+        kept.add_row(f"{pair[0].threshold:.2f}", *map(points, figures))
+    yield kept

@@ -1,25 +1,58 @@
-"""Shared by all commands: progress on stderr, and one JSON object on stdout."""
+"""Shared by all commands: results on stdout, messages and progress on stderr."""
 
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
 
 _EVERY_SECONDS = 5.0
 
-out = Console()
+_out = Console()
 err = Console(stderr=True)
 
 Advance = Callable[[int], None]
 
 
-def print_json(result: Mapping[str, object]) -> None:
-    """Print one object on stdout: the whole of a `--json` answer."""
-    sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
+def say(text: str) -> None:
+    """Print a message on stderr exactly as it is."""
+    err.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def show(what: object) -> None:
+    """Print on stdout. Words of a corpus are no markup, and lines are not wrapped."""
+    _out.print(what, highlight=False, markup=False, soft_wrap=isinstance(what, Text | str))
+
+
+def print_result(result: Mapping[str, object], shown: Iterable[object], *, as_json: bool) -> None:
+    """Print a result on stdout: as one JSON object, or as the tables and lines that show it."""
+    if as_json:
+        sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
+    else:
+        for each in shown:
+            show(each)
+
+
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], text: Collection[int] = (0,)
+) -> Table:
+    """Return a table; columns are figures, aligned right, except those whose index is in `text`."""
+    made, tall = Table(box=None, pad_edge=False), any("\n" in column for column in columns)
+    for index, column in enumerate(columns):
+        made.add_column(
+            column,
+            justify="left" if index in text else "right",
+            vertical="bottom" if tall else "top",
+            overflow="fold",
+        )
+    for row in rows:
+        made.add_row(*row)
+    return made
 
 
 @contextmanager

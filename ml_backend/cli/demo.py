@@ -7,11 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
 from rich.panel import Panel
 from rich.table import Table
+from typer import Option
 
-from ml_backend.cli.console import err, out, print_json
+from ml_backend.cli.console import print_result, say, show, table
 from ml_backend.cli.options import AsJson
 from projection.errors import TrainingError
 from projection.text.wording import counts_in_words, points
@@ -22,22 +22,16 @@ if TYPE_CHECKING:
 
 def demo(
     *,
-    folder: Annotated[Path, typer.Option(help="Everything the demo makes is kept here.")] = Path(
-        ".demo"
-    ),
-    headless: Annotated[
-        bool,
-        typer.Option("--headless", help="Run the whole loop unattended in a new folder, and end."),
-    ] = False,
+    folder: Annotated[Path, Option(help="Everything the demo makes is kept here.")] = Path(".demo"),
+    headless: Annotated[bool, Option("--headless", help="Run the loop unattended.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Project the bundled sample and open it for review in Label Studio.
 
-    Ctrl-C stops everything it started; the next start continues where this one was.
+    Ctrl-C stops everything it started; the next start continues where this one was. --headless
+    reviews, exports, trains and predicts again in a new folder, and ends.
 
-    Example:
-
-        spanferry demo --headless
+    Example: spanferry demo --headless
     """
     from ml_backend.demo.demo import running  # noqa: PLC0415  torch takes seconds
     from ml_backend.demo.loop import walk_the_loop  # noqa: PLC0415
@@ -46,30 +40,21 @@ def demo(
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.default_int_handler)
     if not headless:
-        with running(folder, _say) as up:
+        with running(folder, say) as up:
             _welcome(up)
             with suppress(KeyboardInterrupt):
                 signal.pause()
-            _say("Stopping Label Studio and the backend …")
+            say("Stopping Label Studio and the backend …")
         return
-    shutil.rmtree(folder / "headless", ignore_errors=True)
-    with running(folder / "headless", _say) as up:
+    folder /= "headless"
+    shutil.rmtree(folder, ignore_errors=True)
+    with running(folder, say) as up:
         figures = walk_the_loop(up)
-    if as_json:
-        print_json(figures)
-    else:
-        out.print(_table(figures))
+    print_result(figures, [_table(figures)], as_json=as_json)
     before, after = figures["f1"]["all"].values()
     if after <= before:
-        raise TrainingError(
-            "fine-tune a target model",
-            f"F1 went from {before:.3f} to {after:.3f}",
-            f"Look at {folder / 'headless' / 'export'}",
-        )
-
-
-def _say(what: str) -> None:
-    err.print(what, highlight=False, markup=False)
+        what = f"F1 went from {before:.3f} to {after:.3f}"
+        raise TrainingError("fine-tune a target model", what, f"Look at {folder / 'export'}")
 
 
 def _welcome(demo: "Demo") -> None:
@@ -77,7 +62,7 @@ def _welcome(demo: "Demo") -> None:
     account, summary = demo.label_studio.account, demo.summary
     in_environment = sys.prefix != sys.base_prefix
     lines = [
-        f"[bold]{demo.review_queue}[/bold]",
+        demo.review_queue,
         f"e-mail    {account.user}",
         f"password  {account.password}",
         "",
@@ -98,29 +83,25 @@ def _welcome(demo: "Demo") -> None:
         "",
         "Ctrl-C stops everything; the next start finds your reviews again.",
     ]
-    out.print(Panel("\n".join(lines), title="Label Studio is ready", expand=False), highlight=False)
+    show(Panel("\n".join(lines), title="Label Studio is ready", expand=False))
 
 
 def _table(figures: dict[str, Any]) -> Table:
     """Put the whole loop into one table."""
-    made = Table("stage", "result", title="The loop, on the bundled sample", title_justify="left")
-    made.add_row("projected", f"{figures['projected']} sentences")
-    made.add_row("flagged", counts_in_words(figures["flagged"]))
-    made.add_row("reviewed", "{corrected} corrected, {accepted} accepted".format_map(figures))
-    made.add_row("exported", f"{figures['exported']} sentences")
+    rows = [
+        ("projected", f"{figures['projected']} sentences"),
+        ("flagged", counts_in_words(figures["flagged"])),
+        ("reviewed", "{corrected} corrected, {accepted} accepted".format_map(figures)),
+        ("exported", f"{figures['exported']} sentences"),
+    ]
     for name in ("precision", "recall"):
-        value, low, high = map(
-            points, (figures["audit"][name][k] for k in ("value", "low", "high"))
-        )
-        made.add_row(f"audit, {name} of the rest", f"{value} % [{low}, {high}]")
-    made.add_row("report", figures["report"])
-    made.add_section()
+        value, low, high = (points(figures["audit"][name][key]) for key in ("value", "low", "high"))
+        rows.append((f"audit, {name} of the rest", f"{value} % [{low}, {high}]"))
+    rows.append(("report", figures["report"]))
     scores = {f"target model F1, {name}": f1 for name, f1 in figures["f1"].items()}
     for name, f1 in {**scores, "pre-annotation F1": figures["projection_f1"]}.items():
-        made.add_row(name, f"{points(f1['before'])} before, {points(f1['after'])} after")
-    made.add_row("predicted again", f"{figures['repredicted']} tasks nobody had touched")
-    made.add_row("model version", " → ".join(figures["versions"]))
-    made.add_section()
-    for name, seconds in figures["seconds"].items():
-        made.add_row(name, f"{seconds:.1f} s")
-    return made
+        rows.append((name, f"{points(f1['before'])} before, {points(f1['after'])} after"))
+    rows.append(("predicted again", f"{figures['repredicted']} tasks nobody had touched"))
+    rows.append(("model version", " → ".join(figures["versions"])))
+    rows += ((name, f"{seconds:.1f} s") for name, seconds in figures["seconds"].items())
+    return table(("stage", "result"), rows, text=(0, 1))

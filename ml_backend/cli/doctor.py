@@ -1,17 +1,15 @@
 """`spanferry doctor`: check a review set-up, and name the fixes."""
 
 import os
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from typer import Option
 
 from ml_backend.auth import credentials_of
-from ml_backend.cli.console import out, print_json
+from ml_backend.cli.console import print_result, show
 from ml_backend.cli.options import ApiKey, AsJson, Url
 from ml_backend.settings import Settings, SettingsError
-
-if TYPE_CHECKING:
-    from ml_backend.label_studio.doctor import CheckResult
 
 _SIGNS = {"ok": "✓", "note": "·", "problem": "✗"}
 
@@ -20,13 +18,8 @@ def doctor(
     *,
     url: Url,
     api_key: ApiKey,
-    project: Annotated[str | None, typer.Option(help="Check this project, too.")] = None,
-    backend_url: Annotated[
-        str | None,
-        typer.Option(
-            help="The backend that should be connected, by its URL as Label Studio reaches it."
-        ),
-    ] = None,
+    project: Annotated[str | None, Option(help="Check this project, too.")] = None,
+    backend_url: Annotated[str | None, Option(help="The backend, as Label Studio sees it.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check Label Studio, the key, the project and the backend. Changes nothing.
@@ -34,9 +27,7 @@ def doctor(
     Exits with status 1 if there is a problem; its fix is printed below it. The backend's password
     comes from the same settings as that of `spanferry serve`.
 
-    Example:
-
-        spanferry doctor --url http://localhost:8080 --project "Europarl de"
+    Example: spanferry doctor --url http://localhost:8080 --project "Europarl de"
     """
     # The client of Label Studio takes seconds to import, which `--help` should not.
     from ml_backend.label_studio.doctor import CheckStatus, diagnose  # noqa: PLC0415
@@ -44,11 +35,12 @@ def doctor(
     checks = []
     for check in diagnose(url, api_key, project, backend_url, expected=expected_header()):
         checks.append(check)
-        if not as_json:
-            out.print(_in_words(check), highlight=False, markup=False, soft_wrap=True)
+        if not as_json:  # each as soon as it is known
+            fix = f"\n  → {check.fix}" if check.fix else ""
+            show(f"{_SIGNS[check.verdict]} {check.name}: {check.finding}{fix}")
     wrong = any(check.verdict is CheckStatus.PROBLEM for check in checks)
-    if as_json:
-        print_json({"ok": not wrong, "checks": [check.to_json() for check in checks]})
+    found = [check.to_json() for check in checks]
+    print_result({"ok": not wrong, "checks": found}, (), as_json=as_json)
     if wrong:
         raise typer.Exit(1)
 
@@ -58,14 +50,8 @@ def expected_header() -> str | None:
 
     Empty if it accepts any request, None if there is no password yet.
     """
-    settings = Settings.from_env(os.environ)
     try:
-        credentials = credentials_of(settings)
+        credentials = credentials_of(Settings.from_env(os.environ))
     except SettingsError:
         return None
     return "" if credentials is None else credentials.webhook_header["Authorization"]
-
-
-def _in_words(check: "CheckResult") -> str:
-    line = f"{_SIGNS[check.verdict]} {check.name}: {check.finding}"
-    return f"{line}\n  → {check.fix}" if check.fix else line

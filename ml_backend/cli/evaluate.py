@@ -1,17 +1,16 @@
 """`spanferry evaluate`: score models on gold data, and compare them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
 from rich.table import Table
+from typer import Argument, Option
 
-from ml_backend.cli import options
-from ml_backend.cli.console import out as console
-from ml_backend.cli.console import print_json, progress
+from ml_backend.cli.console import print_result, progress, table
+from ml_backend.cli.options import AsJson, IgnoreLabel, Paths, RenameLabel
 from projection.text.wording import in_words
 from training.data.rows import LabelMap, Rows
 
@@ -26,42 +25,23 @@ def evaluate(
     *,
     data: Annotated[
         list[str],
-        typer.Argument(
-            metavar="DATA…",
-            help="IOB2 files or export folders; LANG=FILE says in which language one is.",
-        ),
+        Argument(metavar="DATA…", help="IOB2 files or export folders; LANG=FILE names a language."),
     ],
-    model: Annotated[
-        list[str], typer.Option(help="Model to score: a folder or a name on the hub; repeatable.")
-    ],
-    trained_on: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--trained-on",
-            help="The training data, runs of `spanferry project` among them: recall is then also "
-            "given for names that are in it and for new ones; repeatable.",
-        ),
-    ] = None,
-    rename: options.LabelMap = None,
-    ignore: options.IgnoreLabel = None,
-    source_side: Annotated[
-        bool,
-        typer.Option(
-            "--source-side",
-            help="The data are projection gold, as for score-projection: score on its source side.",
-        ),
-    ] = False,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Also write evaluation.json, mistakes.jsonl and index.html here."),
-    ] = None,
-    as_json: options.AsJson = False,
+    model: Annotated[list[str], Option(help="A model: a folder or a hub name; repeatable.")],
+    trained_on: Annotated[Paths, Option(help="Data whose names count as seen; repeatable.")] = None,
+    rename: RenameLabel = None,
+    ignore: IgnoreLabel = None,
+    source_side: Annotated[bool, Option("--source-side", help="Score on its source.")] = False,
+    out: Annotated[Path | None, Option(help="Also write figures and a page here.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Score models: strict entity precision, recall and F1 (seqeval, IOB2), and the mistakes.
 
-    Several models are compared on the same sentences by the paired bootstrap. Of an export that was
-    split the test part is read. Types are renamed first, then ignored, in the data and in the
-    predictions.
+    With --trained-on, which takes runs, too, recall is also given for names seen and new. --out
+    writes evaluation.json, mistakes.jsonl and index.html. Several models are compared on the same
+    sentences by the paired bootstrap. Of an export that was split the test part is read; with
+    --source-side DATA is gold of score-projection. Types are renamed first, then ignored, in the
+    data and in the predictions.
 
     Example: spanferry evaluate dev.iob2 --model models/de --model models/base --map-label OTH=MISC
     """
@@ -85,15 +65,19 @@ def evaluate(
         (first, second): better_by(analyses[first], analyses[second])
         for first, second in combinations(analyses, 2)
     }
-    answer = to_json(analyses, differences)
+    answer: dict[str, object] = {
+        "schema": SCHEMA,
+        "models": [{"model": name, **found.to_json()} for name, found in analyses.items()],
+        "differences": [
+            {"first": first, "second": second, **difference.to_json()}
+            for (first, second), difference in differences.items()
+        ],
+    }
     if out is not None:
         from ml_backend.report.evaluation_page import write_evaluation  # noqa: PLC0415
 
         write_evaluation(out, answer, analyses)
-    if as_json:
-        print_json(answer)
-    else:
-        _print(analyses, differences)
+    print_result(answer, _shown(analyses, differences), as_json=as_json)
 
 
 def read_test(data: Sequence[str]) -> Rows:
@@ -111,61 +95,35 @@ def read_test(data: Sequence[str]) -> Rows:
     return Rows.joined(*parts)
 
 
-def to_json(
+def _shown(
     analyses: "dict[str, ErrorAnalysis]", differences: "dict[tuple[str, str], Difference]"
-) -> dict[str, object]:
-    """The whole of a `--json` answer."""
-    return {
-        "schema": SCHEMA,
-        "models": [{"model": model, **found.to_json()} for model, found in analyses.items()],
-        "differences": [
-            {"first": first, "second": second, **difference.to_json()}
-            for (first, second), difference in differences.items()
-        ],
-    }
-
-
-def _print(
-    analyses: "dict[str, ErrorAnalysis]", differences: "dict[tuple[str, str], Difference]"
-) -> None:
+) -> Iterator[Table | str]:
     for model, analysis in analyses.items():
         if len(analyses) > 1:
-            console.print(f"\n{model}", highlight=False, markup=False)
-        _print_one(analysis)
+            yield f"\n{model}"
+        yield from _shown_one(analysis)
     if differences:
-        console.print(_comparison(differences))
+        rows = []
+        for models, found in differences.items():
+            low, high = 100 * found.interval.low, 100 * found.interval.high
+            figures = (f"{100 * found.f1:+.2f}", f"{low:+.2f} to {high:+.2f}", f"{found.p:.3f}")
+            rows.append((*models, *figures))
+        yield "\nPaired bootstrap"
+        yield table(("model", "against", "F1", "95 % interval", "p"), rows, text=(0, 1))
 
 
-def _print_one(analysis: "ErrorAnalysis") -> None:
+def _shown_one(analysis: "ErrorAnalysis") -> Iterator[str]:
     from training.evaluation.error_analysis import KINDS  # noqa: PLC0415
 
-    low, high = analysis.interval.low, analysis.interval.high
-    lines = [
-        str(analysis.scores),
-        f"F1 with 95 % certainty from {100 * low:.2f} to {100 * high:.2f} (bootstrap)",
-        *(
-            f"{lang}: F1 {100 * scores.f1:.2f} on {scores.support} entities"
-            for lang, scores in analysis.by_language.items()
-            if len(analysis.by_language) > 1
-        ),
-        "mistakes: "
-        + ", ".join(f"{len(analysis.mistakes_of(k))} {in_words(k.value)}" for k in KINDS),
-    ]
-    if analysis.seen is not None and analysis.unseen is not None:
-        parts = (("names met in training", analysis.seen), ("new names", analysis.unseen))
-        lines += [
-            f"recall of {what}: {100 * r.share:.2f} ({r.found} of {r.of})" for what, r in parts
-        ]
-    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
-
-
-def _comparison(differences: "dict[tuple[str, str], Difference]") -> Table:
-    table = Table(title="Paired bootstrap")
-    for column in ("model", "against", "F1", "95 % interval", "p"):
-        table.add_column(column, overflow="fold")
-    for (first, second), found in differences.items():
-        low, high = 100 * found.interval.low, 100 * found.interval.high
-        table.add_row(
-            first, second, f"{100 * found.f1:+.2f}", f"{low:+.2f} to {high:+.2f}", f"{found.p:.3f}"
-        )
-    return table
+    yield str(analysis.scores)
+    low, high = 100 * analysis.interval.low, 100 * analysis.interval.high
+    yield f"F1 with 95 % certainty from {low:.2f} to {high:.2f} (bootstrap)"
+    if len(analysis.by_language) > 1:
+        for lang, scores in analysis.by_language.items():
+            yield f"{lang}: F1 {100 * scores.f1:.2f} on {scores.support} entities"
+    counts = (f"{len(analysis.mistakes_of(kind))} {in_words(kind.value)}" for kind in KINDS)
+    yield f"mistakes: {', '.join(counts)}"
+    for what, recall in (("names met in training", analysis.seen), ("new names", analysis.unseen)):
+        if recall is not None:
+            share = 100 * recall.share
+            yield f"recall of {what}: {share:.2f} ({recall.found} of {recall.of})"

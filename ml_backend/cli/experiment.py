@@ -1,14 +1,14 @@
 """`spanferry experiment`: methods compared in one run under the same conditions."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
-import typer
 from rich.table import Table
+from typer import Argument, Option
 
-from ml_backend.cli.console import bars, print_json
-from ml_backend.cli.console import out as console
-from ml_backend.cli.options import AsJson
+from ml_backend.cli.console import bars, print_result, table
+from ml_backend.cli.options import AsJson, Strings
 from ml_backend.cli.train import changes_of
 from projection.io.files import atomic_write, write_json
 from training.experiments.definition import NAMES, ExperimentOptions, read_experiment
@@ -20,48 +20,25 @@ PLOTS = ("plot.png", "plot.svg")
 
 
 def experiment(
-    name: Annotated[
-        str, typer.Argument(help=f"One of {', '.join(NAMES)}; or a TOML file with your own rows.")
-    ],
+    name: Annotated[str, Argument(help=f"One of {', '.join(NAMES)}; or your own TOML file.")],
     *,
-    data: Annotated[Path, typer.Option(help="The data: a TOML file, see docs/reproducing.md.")],
-    out: Annotated[Path, typer.Option(help="Folder for the results; to continue, the same one.")],
-    base: Annotated[
-        str | None,
-        typer.Option(help="Start from: a folder, a hub name, or mini. [default: each recipe's]"),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
+    data: Annotated[Path, Option(help="The data: a TOML file, see docs/reproducing.md.")],
+    out: Annotated[Path, Option(help="Folder for the results; to continue, the same one.")],
+    base: Annotated[str | None, Option(help="Start from a folder, a hub name, or mini.")] = None,
+    seed: Annotated[int, Option(min=0, help="The first seed.")] = 0,
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="Models of each row. [default: 3; aligners: 1]")
+        int | None, Option(min=1, help="Models a row. [default: 3; aligners: 1]")
     ] = None,
-    sentences: Annotated[
-        int | None,
-        typer.Option(min=1, help="Draw at most so many sentences of each part, in all rows."),
-    ] = None,
-    scored: Annotated[
-        int | None, typer.Option(min=1, help="Score on so many sentences. [default: all]")
-    ] = None,
-    column: Annotated[
-        list[str] | None,
-        typer.Option(help="A language or gold file of the data; repeatable. [default: all]"),
-    ] = None,
-    row: Annotated[
-        list[str] | None, typer.Option(help="A row, by name; repeatable. [default: all]")
-    ] = None,
-    preset: Annotated[
-        str | None, typer.Option(help="The recipe of rows that name none themselves.")
-    ] = None,
-    at: Annotated[list[float] | None, typer.Option(help="A place on the axis; repeatable.")] = None,
+    sentences: Annotated[int | None, Option(min=1, help="Most sentences of each part.")] = None,
+    scored: Annotated[int | None, Option(min=1, help="Most sentences to score on.")] = None,
+    column: Annotated[Strings, Option(help="A language or gold file to use; repeatable.")] = None,
+    row: Annotated[Strings, Option(help="A row, by name; repeatable. [default: all]")] = None,
+    preset: Annotated[str | None, Option(help="The recipe of rows that name none.")] = None,
+    at: Annotated[list[float] | None, Option(help="A place on the axis; repeatable.")] = None,
     numbers: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            help="A number of the recipes, of all stages or one: english.epochs=3; repeatable.",
-        ),
+        Strings, Option("--set", help="A number of all stages or one: epochs=3; repeatable.")
     ] = None,
-    stages: Annotated[
-        Path | None, typer.Option(help="Folder for models that rows share. [default: in --out]")
-    ] = None,
+    stages: Annotated[Path | None, Option(help="Keep shared models here, not in --out.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare recipes or aligners under the same conditions.
@@ -70,10 +47,7 @@ def experiment(
     command continues where it was interrupted. Writes results.json, table.md, plot.png and
     plot.svg.
 
-    Example:
-
-        spanferry experiment transfer --data data.toml --base models/encoder \\
-            --sentences 3000 --out experiments/transfer
+    Example: spanferry experiment transfer --data data.toml --sentences 3000 --out runs/transfer
     """
     # torch takes seconds to import, which `--help` should not.
     from training.evaluation.reliability import check_plot  # noqa: PLC0415
@@ -105,25 +79,14 @@ def experiment(
         text.write(markdown(results))
     for plot in PLOTS:
         experiment_plot(results, out / plot)
-    if as_json:
-        print_json(results.to_json())
-    else:
-        show(results, out)
+    print_result(results.to_json(), _shown(results, out), as_json=as_json)
 
 
-def show(results: "Results", out: Path) -> None:
-    """Print the measured scores."""
-    from training.experiments import table  # noqa: PLC0415  see above
+def _shown(results: "Results", out: Path) -> Iterator[Table | str]:
+    from training.experiments.table import comparison_line, lines_of  # noqa: PLC0415  see above
 
-    head, *rows = table.lines_of(results)
-    made = Table(box=None, pad_edge=False, header_style="bold")
-    for number, name in enumerate(head):
-        justify: Literal["left", "right"] = "right" if number else "left"
-        made.add_column(name.replace(".", "\n"), justify=justify, overflow="fold")
-    for row in rows:
-        made.add_row(*row)
-    console.print(made)
-    lines = [*map(table.comparison_line, results.comparisons)]
-    lines += [f"{name} was skipped: {reason}" for name, reason in results.skipped.items()]
-    lines += [f"F1 in per cent. Precision, recall and published scores: {out / 'table.md'}"]
-    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+    head, *rows = lines_of(results)
+    yield table([name.replace(".", "\n") for name in head], rows)
+    yield from map(comparison_line, results.comparisons)
+    yield from (f"{name} was skipped: {reason}" for name, reason in results.skipped.items())
+    yield f"F1 in per cent. Precision, recall and published scores: {out / 'table.md'}"

@@ -2,16 +2,16 @@
 
 import os
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
-from rich.text import Text
+from typer import Argument, Option
 
-from ml_backend.cli.console import bars, print_json
-from ml_backend.cli.console import out as console
-from ml_backend.cli.options import AsJson
+from ml_backend.cli.console import bars, print_result, table
+from ml_backend.cli.options import ApiKey, AsJson, DataDir, Url
 from ml_backend.cli.serve import activate as activate_model
 from ml_backend.jobs.queue import LOG_LINES, Job, JobQueue, State
 from ml_backend.serving.model_store import BUNDLED, ModelStore
@@ -20,11 +20,6 @@ from projection.errors import ServerError
 from training.tagger.presets import DEFAULT, preset_named
 
 app = typer.Typer(help="Trainings asked for in Label Studio, or due after so many reviews.")
-
-DataDir = Annotated[
-    Path | None,
-    typer.Option("--data-dir", help="The backend's data folder. [default: as for serve]"),
-]
 
 
 @app.callback(invoke_without_command=True)
@@ -36,17 +31,13 @@ def jobs(context: typer.Context, *, data_dir: DataDir = None, as_json: AsJson = 
     if context.invoked_subcommand is not None:
         return
     found = _queue(data_dir).shown()
-    if as_json:
-        print_json({"jobs": [job.to_json() for job in found]})
-    elif not found:
-        console.print("No training has been asked for yet.")
-    else:
-        console.print(_table(found))
+    shown = _table(found) if found else "No training has been asked for yet."
+    print_result({"jobs": [job.to_json() for job in found]}, [shown], as_json=as_json)
 
 
 @app.command()
 def show(
-    number: Annotated[int, typer.Argument(help="Number of the job.")],
+    number: Annotated[int, Argument(help="Number of the job.")],
     *,
     data_dir: DataDir = None,
     as_json: AsJson = False,
@@ -57,23 +48,20 @@ def show(
     """
     queue = _queue(data_dir)
     job = queue.job(number)
-    if as_json:
-        print_json({**job.to_json(), "log": queue.log(job)})
-        return
     lines = [queue.log(job, LOG_LINES), f"All of it is in {queue.folder(job)}"]
     if job.state is State.KEPT and job.result:
         command = f"`spanferry jobs activate {job.result['version']}`"
         lines.append(f"{command} serves its model all the same")
-    console.print(_table([job]))
-    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+    result = {**job.to_json(), "log": queue.log(job)}
+    print_result(result, [_table([job]), *lines], as_json=as_json)
 
 
 @app.command()
 def run(
     *,
-    preset: Annotated[str, typer.Option(help="Recipe, as for `spanferry train`.")] = DEFAULT,
-    url: Annotated[str, typer.Option(envvar="LABEL_STUDIO_URL", help="Label Studio.")] = "",
-    api_key: Annotated[str, typer.Option(envvar="LABEL_STUDIO_API_KEY", help="Its API key.")] = "",
+    preset: Annotated[str, Option(help="Recipe, as for `spanferry train`.")] = DEFAULT,
+    url: Url = "",
+    api_key: ApiKey = "",
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -93,30 +81,20 @@ def run(
         from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415
         from ml_backend.serving.engine import load_function  # noqa: PLC0415
 
+        store, load = ModelStore(settings.model_store), load_function(settings)
         with bars() as on_progress:  # in the job's log
-            return Retraining(
-                lambda: ReviewServer.connect(url, api_key),
-                load_function(settings),
-                ModelStore(settings.model_store),
-                recipe,
-                on_progress=on_progress,
-            )(job, folder)
+            connect = partial(ReviewServer.connect, url, api_key)
+            return Retraining(connect, load, store, recipe, on_progress=on_progress)(job, folder)
 
     # Stopped as by Ctrl-C: the job is queued again and goes on where it was.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     done = JobQueue(settings.jobs_folder).run(retrain)
-    if as_json:
-        print_json({"done": done})
-    else:
-        console.print(f"{done} done", highlight=False)
+    print_result({"done": done}, [f"{done} done"], as_json=as_json)
 
 
 @app.command()
 def activate(
-    model: Annotated[
-        str,
-        typer.Argument(help=f"Folder of a fine-tuned model, a model version, or '{BUNDLED}'."),
-    ],
+    model: Annotated[str, Argument(help=f"A model's folder, its version, or '{BUNDLED}'.")],
     *,
     data_dir: DataDir = None,
     as_json: AsJson = False,
@@ -126,7 +104,7 @@ def activate(
     Example: spanferry jobs activate models/de
     """
     version = activate_model(ModelStore(_settings(data_dir).model_store), model)
-    _print_active(version, "is served from now on", as_json=as_json)
+    print_result({"active": version}, [f"{version} is served from now on"], as_json=as_json)
 
 
 @app.command()
@@ -136,14 +114,7 @@ def rollback(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     Example: spanferry jobs rollback
     """
     version = ModelStore(_settings(data_dir).model_store).rollback()
-    _print_active(version, "is served again", as_json=as_json)
-
-
-def _print_active(version: str, said: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json({"active": version})
-    else:
-        console.print(f"{version} {said}", highlight=False)
+    print_result({"active": version}, [f"{version} is served again"], as_json=as_json)
 
 
 def _settings(data_dir: Path | None) -> Settings:
@@ -155,8 +126,8 @@ def _queue(data_dir: Path | None) -> JobQueue:
 
 
 def _table(found: list[Job]) -> Table:
-    table = Table("job", "project", "state", "created", "why", "result")
-    for job in found:
-        cells = (str(job.id), str(job.project), job.state, job.created[:16], job.why, job.said)
-        table.add_row(*map(Text, cells))  # not markup, whatever stands in an error
-    return table
+    rows = (
+        (str(job.id), str(job.project), job.state, job.created[:16], job.why, job.said)
+        for job in found
+    )
+    return table(("job", "project", "state", "created", "why", "result"), rows, text=range(6))

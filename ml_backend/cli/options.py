@@ -1,43 +1,42 @@
 """Options that several commands share."""
 
+from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
+
+from training.data.adjudication import AdjudicationPolicy
+
+Paths = list[Path] | None
+Strings = list[str] | None
 
 Url = Annotated[
-    str,
-    typer.Option(
-        "--url", envvar="LABEL_STUDIO_URL", help="Address of Label Studio, as in a browser."
-    ),
+    str, Option(envvar="LABEL_STUDIO_URL", help="Address of Label Studio, as in a browser.")
 ]
 ApiKey = Annotated[
     str,
-    typer.Option(
-        "--api-key",
+    Option(
         envvar="LABEL_STUDIO_API_KEY",
         help="Personal access token (or legacy token). Safer in the environment: others on the "
         "machine can read a command line.",
     ),
 ]
-Title = Annotated[str, typer.Option("--project", help="Title of the project.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Teacher = Annotated[
-    str | None,
-    typer.Option(help="English NER model: a folder or a name on the hub. [default: bundled]"),
+Title = Annotated[str, Option("--project", help="Title of the project.")]
+Policy = Annotated[
+    AdjudicationPolicy, Option(help="Whose decision holds where annotators disagree.")
+]
+Reviewer = Annotated[str | None, Option(help="With the policy reviewer: the number of that user.")]
+DataDir = Annotated[
+    Path | None, Option(help="Folder for models, trainings and the generated password.")
 ]
 Aligner = Annotated[
-    str | None,
-    typer.Option(
-        "--aligner",
-        "--model",
-        help="Entity aligner: a folder or a name on the hub. [default: bundled]",
-    ),
+    str | None, Option(help="Entity aligner: a folder or a name on the hub. [default: bundled]")
 ]
-LabelMap = Annotated[
-    list[str] | None,
-    typer.Option("--map-label", help="Rename an entity type: OLD=NEW; repeatable."),
+RenameLabel = Annotated[
+    Strings, Option("--map-label", help="Rename an entity type: OLD=NEW; repeatable.")
 ]
 IgnoreLabel = Annotated[
-    list[str] | None,
-    typer.Option("--ignore-label", help="Entity type to read as no entity; repeatable."),
+    Strings, Option("--ignore-label", help="Entity type to read as no entity; repeatable.")
 ]
+Seed = Annotated[int, Option(help="Seed of everything random.")]
+AsJson = Annotated[bool, Option("--json", help="Print one JSON object.")]

@@ -5,12 +5,11 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated
 
-import typer
 from rich.table import Table
+from typer import Option
 
-from ml_backend.cli.console import out as console
-from ml_backend.cli.console import print_json, progress
-from ml_backend.cli.options import Aligner, AsJson, IgnoreLabel, LabelMap, Teacher
+from ml_backend.cli.console import print_result, progress, table
+from ml_backend.cli.options import Aligner, AsJson, IgnoreLabel, RenameLabel
 from ml_backend.settings import label_table
 from projection.errors import CorpusError
 from projection.io.corpus import Columns, read_jsonl_corpus, read_moses, read_tmx, read_tsv
@@ -19,52 +18,39 @@ from projection.pipeline.run import RunSummary, project_corpus
 from projection.records import ParallelSentence
 from projection.text.wording import counts_in_words
 
-Corpus = Iterator[ParallelSentence]
-
 # As published, sentences are dropped by the paper's three rules only; low confidence is for review.
 CHECKS_UNDER: Mapping[Policy, Sequence[Check]] = {Policy.DROP: PAPER_CHECKS, Policy.FLAG: CHECKS}
 
 
 def project(
     *,
-    source: Annotated[Path | None, typer.Option(help="English side of a Moses pair.")] = None,
-    target: Annotated[Path | None, typer.Option(help="Its translation, line by line.")] = None,
-    tmx: Annotated[Path | None, typer.Option(help="A TMX file.")] = None,
-    tsv: Annotated[Path | None, typer.Option(help="A tab-separated file.")] = None,
-    columns: Annotated[
-        str,
-        typer.Option(
-            help="Source and target column of the TSV file, and that of a margin score if it has "
-            "one (WikiMatrix: 2,3,1): numbers or names."
-        ),
-    ] = "1,2",
-    jsonl: Annotated[
-        Path | None,
-        typer.Option(help="JSON Lines; where a line brings source entities, no teacher runs."),
-    ] = None,
-    source_lang: Annotated[str, typer.Option(help="BCP 47 tag of the source.")] = "en",
-    target_lang: Annotated[
-        str | None, typer.Option(help="BCP 47 tag of the target, such as de or zh.")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Run folder; an interrupted run is resumed there.")],
+    source: Annotated[Path | None, Option(help="English side of a Moses pair.")] = None,
+    target: Annotated[Path | None, Option(help="Its translation, line by line.")] = None,
+    tmx: Annotated[Path | None, Option(help="A TMX file.")] = None,
+    tsv: Annotated[Path | None, Option(help="A tab-separated file.")] = None,
+    columns: Annotated[str, Option(help="Source, target, margin score, if any.")] = "1,2",
+    jsonl: Annotated[Path | None, Option(help="JSON Lines; may bring source entities.")] = None,
+    source_lang: Annotated[str, Option(help="BCP 47 tag of the source.")] = "en",
+    target_lang: Annotated[str | None, Option(help="BCP 47 tag of the target: de, zh …")] = None,
+    out: Annotated[Path, Option(help="Run folder; an interrupted run is resumed there.")],
     policy: Annotated[
-        Policy,
-        typer.Option(help="Sentences with conflicts: flag for review, or drop as published."),
+        Policy, Option(help="Sentences with conflicts: flag for review, or drop as published.")
     ] = Policy.FLAG,
-    limit: Annotated[int | None, typer.Option(min=1, help="Most sentences to read.")] = None,
-    teacher: Teacher = None,
+    limit: Annotated[int | None, Option(min=1, help="Most sentences to read.")] = None,
+    teacher: Annotated[
+        str | None, Option(help="English NER model: a folder or a hub name. [default: bundled]")
+    ] = None,
     aligner: Aligner = None,
-    labels: LabelMap = None,
+    labels: RenameLabel = None,
     ignore_label: IgnoreLabel = None,
     as_json: AsJson = False,
 ) -> None:
     """Project the entities of a parallel corpus from its English side to the other side.
 
-    Any of the files may be gzipped.
+    Any of the files may be gzipped. --columns takes numbers or names (WikiMatrix: 2,3,1). No
+    teacher runs where a line of --jsonl brings source entities.
 
-    Example:
-
-        spanferry project --source news.en --target news.de --target-lang de --out runs/news-de
+    Example: spanferry project --source a.en --target a.de --target-lang de --out runs/de
     """
     # torch takes seconds to import, which `--help` should not.
     from projection.pipeline.projector import Projector  # noqa: PLC0415
@@ -75,12 +61,9 @@ def project(
     # Refuse a mistyped path at once, not after loading models and claiming a run folder.
     sentences = chain(list(islice(sentences, 1)), sentences)
     with progress("models loaded", 1) as advance:
+        renamed, checks = label_table(labels or ()), CHECKS_UNDER[policy]
         projector = Projector.load(
-            teacher,
-            aligner,
-            labels=label_table(labels or ()),
-            suppress=ignore_label or (),
-            checks=CHECKS_UNDER[policy],
+            teacher, aligner, labels=renamed, suppress=ignore_label or (), checks=checks
         )
         advance(1)
     settings = {"corpus": where, "source_lang": source_lang, "target_lang": target_lang or ""}
@@ -96,13 +79,8 @@ def project(
             settings=settings,
             on_progress=advance,
         )
-    if as_json:
-        print_json(summary.to_json())
-    else:
-        console.print(summary_table(summary))
-        console.print(
-            f"Next: spanferry push {out} --help", highlight=False, markup=False, soft_wrap=True
-        )
+    shown = [_summary_table(summary), f"Next: spanferry push {out} --help"]
+    print_result(summary.to_json(), shown, as_json=as_json)
 
 
 def open_corpus(  # noqa: PLR0917  options, passed on as they come
@@ -114,39 +92,27 @@ def open_corpus(  # noqa: PLR0917  options, passed on as they come
     jsonl: Path | None,
     source_lang: str,
     target_lang: str | None,
-) -> tuple[Corpus, str]:
-    """The one corpus that was named, and its name in run.json.
-
-    Raises:
-        CorpusError: if none or several were named, or the target language is not.
-    """
+) -> tuple[Iterator[ParallelSentence], str]:
+    """Open the one corpus that was named; return its sentences, and its name in run.json."""
     named = [path for path in (source or target, tmx, tsv, jsonl) if path is not None]
     if len(named) != 1 or (source is None) != (target is None):
-        raise CorpusError(
-            "project",
-            "needs exactly one corpus",
-            "Pass --source with --target, or one of --tmx, --tsv and --jsonl",
-        )
+        fix = "Pass --source with --target, or one of --tmx, --tsv and --jsonl"
+        raise CorpusError("project", "needs exactly one corpus", fix)
+    [path] = named
     if jsonl is not None:
-        return read_jsonl_corpus(jsonl, source_lang, target_lang), str(jsonl)
+        return read_jsonl_corpus(jsonl, source_lang, target_lang), str(path)
     if target_lang is None:
-        raise CorpusError(
-            str(named[0]), "the target language is not known", "Pass --target-lang, such as de"
-        )
+        fix = "Pass --target-lang, such as de"
+        raise CorpusError(str(path), "the target language is not known", fix)
+    if target is not None:
+        return read_moses(path, target, source_lang, target_lang), f"{path} + {target}"
     if tmx is not None:
-        return read_tmx(tmx, source_lang, target_lang), str(tmx)
-    if tsv is not None:
-        return read_tsv(tsv, source_lang, target_lang, columns=columns_of(columns)), str(tsv)
-    assert source is not None and target is not None  # noqa: PT018, S101  checked above
-    return read_moses(source, target, source_lang, target_lang), f"{source} + {target}"
+        return read_tmx(tmx, source_lang, target_lang), str(path)
+    return read_tsv(path, source_lang, target_lang, columns=columns_of(columns)), str(path)
 
 
 def columns_of(columns: str) -> Columns:
-    """Read `2,5` as numbers, `english,german` as names.
-
-    Raises:
-        CorpusError: if there are not two or three.
-    """
+    """Read `2,5` as numbers, `english,german` as names; two of them or three."""
     named = columns.split(",")
     if len(named) not in (2, 3) or not all(named):
         what = f"{columns!r} is neither two columns nor three"
@@ -154,13 +120,14 @@ def columns_of(columns: str) -> Columns:
     return tuple(map(int, named)) if all(map(str.isdecimal, named)) else tuple(named)
 
 
-def summary_table(summary: RunSummary) -> Table:
-    """The numbers of kept, flagged and dropped sentences, with the reasons."""
-    table = Table("sentences", "", "why", box=None, pad_edge=False, header_style="bold")
-    table.columns[1].justify = "right"
-    table.add_row("read", str(summary.read), f"in {summary.seconds:.1f} s")
-    table.add_row("kept", str(summary.kept), "no conflict")
-    table.add_row("flagged", str(summary.flagged_sentences), counts_in_words(summary.flagged))
-    table.add_row("dropped", str(summary.dropped_sentences), counts_in_words(summary.dropped))
-    table.add_row("entities", str(summary.entities), "in kept and flagged sentences")
-    return table
+def _summary_table(summary: RunSummary) -> Table:
+    """Return the numbers of kept, flagged and dropped sentences, with the reasons."""
+    rows = [
+        ("read", summary.read, f"in {summary.seconds:.1f} s"),
+        ("kept", summary.kept, "no conflict"),
+        ("flagged", summary.flagged_sentences, counts_in_words(summary.flagged)),
+        ("dropped", summary.dropped_sentences, counts_in_words(summary.dropped)),
+        ("entities", summary.entities, "in kept and flagged sentences"),
+    ]
+    cells = ((name, str(count), why) for name, count, why in rows)
+    return table(("sentences", "", "why"), cells, text=(0, 2))

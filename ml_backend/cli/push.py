@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Argument, Option
 
 from label_config.labeling_config import build_config
 from ml_backend.auth import credentials_of
-from ml_backend.cli.console import out, print_json, progress
+from ml_backend.cli.console import print_result, progress
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
 from ml_backend.label_studio.project_lock import project_lock
 from ml_backend.label_studio.tabs import REVIEW_QUEUE, review_tabs
@@ -17,6 +17,7 @@ from projection.errors import RunError
 from projection.io.files import parse_object
 from projection.pipeline.run import load_run
 from projection.text.wording import counted
+from training.data.reviewed import REVIEWED, read_reviews
 
 if TYPE_CHECKING:
     from ml_backend.label_studio.client import Project, ReviewServer
@@ -27,41 +28,27 @@ SHOWN = 5  # names of sentences to print
 
 
 def push(
-    run: Annotated[
-        Path,
-        typer.Argument(help="Run folder of `spanferry project`, or folder of `spanferry export`."),
-    ],
+    run: Annotated[Path, Argument(help="Folder of `spanferry project` or `spanferry export`.")],
     *,
     url: Url,
     api_key: ApiKey,
     project: Title,
-    labels: Annotated[
-        str | None,
-        typer.Option(help="Labels to offer, separated by commas. [default: those of the run]"),
-    ] = None,
-    backend: Annotated[
-        str | None,
-        typer.Option(help="Also connect the backend at this URL, as Label Studio reaches it."),
-    ] = None,
+    labels: Annotated[str | None, Option(help="Labels, by commas. [default: the run's]")] = None,
+    backend: Annotated[str | None, Option(help="Also connect the backend at this URL.")] = None,
     keep_annotators: Annotated[
-        bool,
-        typer.Option(
-            "--keep-annotators",
-            help="Of an export: show annotations as made by the users with the same numbers, who "
-            "are the same people only on the export's own server. [default: by you]",
-        ),
+        bool, Option("--keep-annotators", help="Of an export: keep the numbers of the annotators.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a project to review, or finish making it: tasks, predictions and tabs.
 
     Running it again adds only what is missing. A sentence is known by its id and its texts. An
-    export brings its reviews along: exporting the project again gives the same reviews. The
-    backend's user and password come from the same settings as those of `spanferry serve`.
+    export brings its reviews along: exporting the project again gives the same reviews. They are
+    yours, unless you keep the annotators, who are the same people only on the export's own server.
+    --backend is its URL as Label Studio reaches it; its user and password come from the same
+    settings as those of `spanferry serve`.
 
-    Example:
-
-        spanferry push runs/de --url http://localhost:8080 --project "Europarl de"
+    Example: spanferry push runs/de --url http://localhost:8080 --project "Europarl de"
     """
     # The client of Label Studio takes seconds to import, which `--help` should not.
     from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415
@@ -77,11 +64,9 @@ def push(
         if backend:
             credentials = credentials_of(Settings.from_env(os.environ))
             server.connect_backend(made, backend, credentials)
-    if as_json:
-        where = {"project": project, "project_id": made.id, "review_queue": queue}
-        print_json({**where, **report.to_json(), "backend": backend})
-    else:
-        out.print(in_words(report, queue), highlight=False, markup=False, soft_wrap=True)
+    where = {"project": project, "project_id": made.id, "review_queue": queue}
+    result = {**where, **report.to_json(), "backend": backend}
+    print_result(result, [in_words(report, queue)], as_json=as_json)
 
 
 def _push(
@@ -89,7 +74,6 @@ def _push(
 ) -> "PushReport":
     from ml_backend.review.push import push as push_sentences  # noqa: PLC0415
     from ml_backend.review.push import push_reviews  # noqa: PLC0415
-    from training.data.reviewed import read_reviews  # noqa: PLC0415
 
     if is_export(folder):
         reviewed = read_reviews(folder)
@@ -105,24 +89,32 @@ def _push(
 
 def is_export(folder: Path) -> bool:
     """Return whether `spanferry export` wrote the folder."""
-    if (folder / "run.json").is_file():
-        return False
-    from training.data.dataset import SUMMARY  # noqa: PLC0415
-    from training.data.reviewed import REVIEWED  # noqa: PLC0415
+    from training.data.dataset import SUMMARY  # noqa: PLC0415  takes seconds
 
-    return (folder / REVIEWED).is_file() and (folder / SUMMARY).is_file()
+    here = [(folder / name).is_file() for name in ("run.json", REVIEWED, SUMMARY)]
+    return here == [False, True, True]
 
 
 def labels_of_run(run: Path) -> tuple[str, ...]:
     """Return the labels of a run or an export: of its settings, else of its entities.
 
-    If all entities have one of the usual four labels, all four are returned.
+    If all entities of a run have one of the usual four labels, all four are returned.
 
     Raises:
         RunError: if `run` is neither a run folder nor an export.
     """
     if is_export(run):
-        return _labels_of_export(run)
+        from training.data.dataset import SUMMARY  # noqa: PLC0415  takes seconds
+
+        summary = run / SUMMARY
+        known = parse_object(summary.read_text("utf-8"), str(summary)).get("labels", [])
+        # Sentences that were left out may have labels that the project does not offer.
+        marked = {
+            entity.label
+            for review in read_reviews(run)
+            for entity in (*review.entities, *(review.predicted or ()))
+        }
+        return tuple(sorted({*known, *marked})) or USUAL_LABELS
     manifest = run / "run.json"
     if not manifest.is_file():
         raise RunError(str(run), "not a run folder (no run.json)", "Make one: spanferry project")
@@ -135,21 +127,6 @@ def labels_of_run(run: Path) -> tuple[str, ...]:
         for entity in (*projected.entities, *(p.source for p in projected.projections))
     }
     return USUAL_LABELS if found <= set(USUAL_LABELS) else tuple(sorted(found))
-
-
-def _labels_of_export(export: Path) -> tuple[str, ...]:
-    from training.data.dataset import SUMMARY  # noqa: PLC0415
-    from training.data.reviewed import read_reviews  # noqa: PLC0415
-
-    summary = export / SUMMARY
-    known = parse_object(summary.read_text("utf-8"), str(summary)).get("labels", [])
-    # Sentences that were left out may have labels that the project does not offer.
-    marked = {
-        entity.label
-        for review in read_reviews(export)
-        for entity in (*review.entities, *(review.predicted or ()))
-    }
-    return tuple(sorted({*known, *marked})) or USUAL_LABELS
 
 
 def in_words(report: "PushReport", queue: str) -> str:

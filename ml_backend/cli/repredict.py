@@ -1,11 +1,12 @@
 """`spanferry repredict`: predict the untouched tasks again."""
 
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ml_backend.cli.console import out, print_json, progress
+from ml_backend.cli.connection import open_project
+from ml_backend.cli.console import print_result, progress
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
-from ml_backend.label_studio.project_lock import project_lock
 from ml_backend.serving.model_store import ModelStore
 from ml_backend.settings import Settings
 
@@ -20,33 +21,28 @@ def repredict(*, url: Url, api_key: ApiKey, project: Title, as_json: AsJson = Fa
     finishes an interrupted run. The model is that of the data folder; if a backend of the project
     serves another one, nothing is done.
 
-    Example:
-
-        spanferry repredict --url http://localhost:8080 --project "Europarl de"
+    Example: spanferry repredict --url http://localhost:8080 --project "Europarl de"
     """
     # Models and the client of Label Studio take seconds to import, which `--help` should not.
-    from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415
     from ml_backend.review.repredict import repredict as repredict_tasks  # noqa: PLC0415
     from ml_backend.serving.engine import load_function  # noqa: PLC0415
 
     settings = Settings.from_env(os.environ)
-    with ReviewServer.connect(url, api_key) as server:
-        found = server.existing_project(project)
-        lock = project_lock("repredict", url, project)
-        with lock, progress("tasks predicted") as advance:
-            projector = load_function(settings)(ModelStore(settings.model_store).active())
-            report = repredict_tasks(server, found, projector, on_progress=advance)
-    if as_json:
-        print_json({"project": project, **report.to_json()})
-    else:
-        out.print(_in_words(report), highlight=False, markup=False, soft_wrap=True)
+    lock = "repredict"
+    with open_project(url, api_key, project, lock) as found, progress("tasks predicted") as advance:
+        projector = load_function(settings)(ModelStore(settings.model_store).active())
+        report = repredict_tasks(*found, projector, on_progress=advance)
+    print_result({"project": project, **report.to_json()}, in_words(report), as_json=as_json)
 
 
-def _in_words(report: "RepredictReport") -> str:
-    meanwhile = f", {report.meanwhile} changed meanwhile" if report.meanwhile else ""
-    return (
+def in_words(report: "RepredictReport") -> Iterator[str]:
+    """Yield what was predicted and what was left alone."""
+    yield (
         f"{report.predicted} tasks predicted by {report.model_version}; "
-        f"{report.refreshed} of them now show other projections\n"
+        f"{report.refreshed} of them now show other projections"
+    )
+    meanwhile = f", {report.meanwhile} changed meanwhile" if report.meanwhile else ""
+    yield (
         f"Left alone: {report.touched} touched, {report.up_to_date} up to date, "
         f"{report.too_long} too long{meanwhile}"
     )

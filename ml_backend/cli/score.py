@@ -5,19 +5,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
 from rich.table import Table
 from rich.text import Text
+from typer import Argument, Option
 
-from ml_backend.cli.console import out as console
-from ml_backend.cli.console import print_json, progress
+from ml_backend.cli.console import print_result, progress, table
 from ml_backend.cli.options import Aligner, AsJson
 from projection.aligners import baselines
 from projection.aligners.decoding import PUBLISHED
 from projection.errors import CorpusError, ModelError
 from projection.evaluation.matching import MISTAKES, Outcome
 from projection.evaluation.report import EXAMPLES, Mistake, ProjectionReport, evaluate_aligner
-from projection.evaluation.scores import DRAWS, LEVEL, ProjectionScores
+from projection.evaluation.scores import DRAWS, LEVEL
 from projection.io.gold import read_every_gold
 from projection.models import bundled
 from projection.records import Span
@@ -25,6 +24,19 @@ from projection.text.wording import in_words, points
 
 if TYPE_CHECKING:
     from projection.protocols import Aligns
+
+MEANING = {
+    Outcome.WRONG_BORDER: "right label, overlaps, ends elsewhere",
+    Outcome.WRONG_MENTION: "right label, stands elsewhere in the sentence",
+    Outcome.WRONG_LABEL: "overlaps gold of another label",
+    Outcome.MISSING: "gold that nothing was projected to",
+    Outcome.SPURIOUS: "projected to where no gold is left",
+}
+CONTRADICTIONS = {
+    "--write-pairs": ("--aligner", "--preset", "--alignments", "--bridge", "--limit", "--examples"),
+    "--alignments": ("--aligner", "--preset"),
+    "--preset exact-match": ("--aligner",),
+}
 
 
 class ScoringPreset(StrEnum):
@@ -36,41 +48,17 @@ class ScoringPreset(StrEnum):
 
 
 def score_projection(
-    gold: Annotated[Path, typer.Argument(help="JSON Lines with gold entities on both sides.")],
+    gold: Annotated[Path, Argument(help="JSON Lines with gold entities on both sides.")],
     *,
     aligner: Aligner = None,
-    preset: Annotated[
-        ScoringPreset | None,
-        typer.Option(
-            help="paper-pair: a pair aligner, labels word by word as published. context-joint: a "
-            "joint aligner as it decodes by default. exact-match: the entity's own string, no "
-            "model. [default: as the aligner was saved]"
-        ),
-    ] = None,
-    alignments: Annotated[
-        Path | None,
-        typer.Option(
-            help="Score another aligner's word links: Pharaoh format, a line for every gold line."
-        ),
-    ] = None,
-    bridge: Annotated[
-        int | None,
-        typer.Option(min=0, help="Unlinked words inside an entity, with --alignments: 0."),
-    ] = None,
-    write_pairs: Annotated[
-        Path | None,
-        typer.Option(
-            help="Only write the sentence pairs in the format that word aligners read (fast_align)."
-        ),
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Most sentences to score.")] = None,
+    preset: Annotated[ScoringPreset | None, Option(help="What is scored. [default: saved]")] = None,
+    alignments: Annotated[Path | None, Option(help="Score links in Pharaoh format.")] = None,
+    bridge: Annotated[int | None, Option(min=0, help="Most unlinked words in an entity.")] = None,
+    write_pairs: Annotated[Path | None, Option(help="Only write pairs for word aligners.")] = None,
+    limit: Annotated[int | None, Option(min=1, help="Most sentences to score.")] = None,
     examples: Annotated[
         int | None,
-        typer.Option(
-            min=0,
-            help="Most examples to show of each kind of mistake. "
-            f"[default: {EXAMPLES} with --json, else 0]",
-        ),
+        Option(min=0, help=f"Examples of each mistake. [default: {EXAMPLES} with --json, else 0]"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -78,78 +66,54 @@ def score_projection(
 
     Only span and label both exact count as right; relaxed scores ask for the label and an overlap.
     The ceiling is what a perfect aligner could reach where the two sides were annotated
-    differently.
+    differently. The preset paper-pair is a pair aligner, labels word by word as published;
+    context-joint a joint aligner as it decodes by default; exact-match the entity's own string.
 
-    Example:
+    Example: spanferry score-projection gold.en-de.jsonl --json
 
-        spanferry score-projection gold.en-de.jsonl --json
-
-    Any other word aligner is scored by two files:
+    Any other word aligner is scored by two files; its links need a line for every gold line, and
+    --bridge (0) is the most unlinked words inside an entity:
 
         spanferry score-projection gold.en-de.jsonl --write-pairs pairs.txt
 
         spanferry score-projection gold.en-de.jsonl --alignments links.txt --bridge 2
     """
-    check_options(
-        {
-            "--aligner": aligner,
-            "--preset": preset,
-            "--preset exact-match": preset if preset is ScoringPreset.EXACT_MATCH else None,
-            "--alignments": alignments,
-            "--bridge": bridge,
-            "--write-pairs": write_pairs,
-            "--limit": limit,
-            "--examples": examples,
-        }
-    )
+    given = {
+        "--aligner": aligner,
+        "--preset": preset,
+        "--preset exact-match": preset if preset is ScoringPreset.EXACT_MATCH else None,
+        "--alignments": alignments,
+        "--bridge": bridge,
+        "--write-pairs": write_pairs,
+        "--limit": limit,
+        "--examples": examples,
+    }
+    check_options(given)
     every = list(read_every_gold(gold))
     chosen = [g for g in every if g.consistent][:limit]
     if not chosen:
-        raise CorpusError(
-            str(gold), "has no sentence to score", "See `spanferry score-projection --help`"
-        )
+        fix = "See `spanferry score-projection --help`"
+        raise CorpusError(str(gold), "has no sentence to score", fix)
     if write_pairs is not None:
         written = baselines.write_pairs(write_pairs, every)
-        if as_json:
-            print_json({"pairs": str(write_pairs), "sentences": written})
-        else:
-            console.print(
-                f"{written} sentence pairs written to {write_pairs}\n"
-                "Align them, then score the links in Pharaoh format: --alignments FILE",
-                highlight=False,
-                markup=False,
-                soft_wrap=True,
-            )
+        told = f"{written} sentence pairs written to {write_pairs}"
+        then = "Align them, then score the links in Pharaoh format: --alignments FILE"
+        result = {"pairs": str(write_pairs), "sentences": written}
+        print_result(result, [told, then], as_json=as_json)
         return
     if alignments is None:
-        model = load(aligner, preset)
+        model = _load(aligner, preset)
     else:
         model = baselines.PharaohAligner.read(alignments, every, bridge or 0)
     with progress("sentences aligned", len(chosen)) as advance:
         report = evaluate_aligner(model, chosen, on_progress=advance)
     skipped = sum(not g.consistent for g in every)
-    if as_json:
-        shown = EXAMPLES if examples is None else examples
-        print_json({**report.to_json(shown), "skipped": skipped})
-    else:
-        tell(report, examples or 0)
-        speed = f"{report.sentences_per_second:.0f} sentences per second"
-        console.print(f"{speed}; {skipped} skipped as inconsistent", highlight=False)
-
-
-CONTRADICTIONS = {
-    "--write-pairs": ("--aligner", "--preset", "--alignments", "--bridge", "--limit", "--examples"),
-    "--alignments": ("--aligner", "--preset"),
-    "--preset exact-match": ("--aligner",),
-}
+    result = {**report.to_json(EXAMPLES if examples is None else examples), "skipped": skipped}
+    print_result(result, _shown(report, examples or 0, skipped), as_json=as_json)
 
 
 def check_options(options: Mapping[str, object]) -> None:
-    """Refuse combinations in which an option would be ignored; None was not given.
-
-    Raises:
-        CorpusError: naming them.
-    """
+    """Refuse combinations in which an option would be ignored; None was not given."""
     given = {name for name, value in options.items() if value is not None}
     for option, others in CONTRADICTIONS.items():
         for other in others:
@@ -159,12 +123,8 @@ def check_options(options: Mapping[str, object]) -> None:
         raise CorpusError("--bridge", "is for --alignments", "A model brings its own decoding")
 
 
-def load(aligner: str | None, preset: ScoringPreset | None) -> "Aligns":
-    """The aligner that was asked for.
-
-    Raises:
-        ModelError: if there is none, or it is not of the kind that the preset is for.
-    """
+def _load(aligner: str | None, preset: ScoringPreset | None) -> "Aligns":
+    """Load the aligner; raises ModelError if it is not of the kind that the preset is for."""
     if preset is ScoringPreset.EXACT_MATCH:
         return baselines.ExactMatch()
     # torch takes seconds to import, which exact-match need not wait for.
@@ -177,88 +137,54 @@ def load(aligner: str | None, preset: ScoringPreset | None) -> "Aligns":
     if preset is not None and isinstance(found, PairAligner) is not paper:
         kinds = ("a pair aligner", "a joint aligner")
         needed, there = kinds if paper else reversed(kinds)
-        raise ModelError(
-            str(where),
-            f"is {there}, --preset {preset} needs {needed}",
-            "Name one: --aligner FOLDER",
-        )
+        what = f"is {there}, --preset {preset} needs {needed}"
+        raise ModelError(str(where), what, "Name one: --aligner FOLDER")
     return found
 
 
-def tell(report: ProjectionReport, examples: int) -> None:
-    """Scores, how sure they are, and what went wrong."""
+def _shown(report: ProjectionReport, examples: int, skipped: int) -> Iterator[Table | Text | str]:
+    """Yield scores by label and their interval, the mistakes with examples, and the speed."""
     scores, interval = report.scores, report.interval
-    console.print(score_table(scores))
-    console.print(
-        f"\n{LEVEL:.0%} of {DRAWS} resamplings of the sentences give F1 between "
-        f"{points(interval.low)} and {points(interval.high)}; "
-        f"{points(scores.of_ceiling)} % of the ceiling\n",
-        highlight=False,
-        soft_wrap=True,
-    )
-    console.print(mistake_table(report))
-    for outcome in MISTAKES:
-        for line in example_lines(outcome, report.mistakes_of(outcome)[:examples]):
-            console.print(line, soft_wrap=True)
-    console.print()
-    if report.too_long:
-        console.print(f"{report.too_long} too long to be read whole", highlight=False)
-
-
-def table(*columns: str) -> Table:
-    """The first column names the row, the others are figures."""
-    made = Table(box=None, pad_edge=False)
-    for index, column in enumerate(columns):
-        made.add_column(column, justify="right" if index else "left", vertical="bottom")
-    return made
-
-
-def score_table(scores: ProjectionScores) -> Table:
-    """Precision, recall and F1 in per cent, by label and over all; exact, then relaxed."""
     figures = ("precision", "recall", "F1")
-    made = table("", *figures, *(f"relaxed\n{name}" for name in figures), "entities")
-    exact = {**scores.by_type, "all": scores}
+    columns = ("", *figures, *(f"relaxed\n{name}" for name in figures), "entities")
+    by_label = table(columns, ())
     relaxed = {**scores.relaxed.by_type, "all": scores.relaxed}
-    for name, row in exact.items():
+    for name, row in {**scores.by_type, "all": scores}.items():
         both = (row, relaxed[name])
         cells = (points(value) for s in both for value in (s.precision, s.recall, s.f1))
-        made.add_row(name, *cells, str(row.support))
-    made.add_row("ceiling", "", "", points(scores.ceiling), "", "", "", "")
-    return made
+        by_label.add_row(name, *cells, str(row.support))
+    by_label.add_row("ceiling", "", "", points(scores.ceiling), "", "", "", "")
+    yield by_label
+    yield (
+        f"\n{LEVEL:.0%} of {DRAWS} resamplings of the sentences give F1 between "
+        f"{points(interval.low)} and {points(interval.high)}; "
+        f"{points(scores.of_ceiling)} % of the ceiling\n"
+    )
+    mistakes = {kind: report.mistakes_of(kind) for kind in MISTAKES}
+    counts = ((in_words(k.value), str(len(all_)), MEANING[k]) for k, all_ in mistakes.items())
+    yield table(("mistakes", "", ""), counts, text=(0, 2))
+    for kind, found in mistakes.items():
+        yield from _example_lines(kind, found[:examples])
+    yield ""
+    if report.too_long:
+        yield f"{report.too_long} too long to be read whole"
+    speed = f"{report.sentences_per_second:.0f} sentences per second"
+    yield f"{speed}; {skipped} skipped as inconsistent"
 
 
-MEANING = {
-    Outcome.WRONG_BORDER: "right label, overlaps, ends elsewhere",
-    Outcome.WRONG_MENTION: "right label, stands elsewhere in the sentence",
-    Outcome.WRONG_LABEL: "overlaps gold of another label",
-    Outcome.MISSING: "gold that nothing was projected to",
-    Outcome.SPURIOUS: "projected to where no gold is left",
-}
-
-
-def mistake_table(report: ProjectionReport) -> Table:
-    """How many of each kind, and what the kind is."""
-    made = table("mistakes", "", "")
-    made.columns[2].justify = "left"
-    for outcome in MISTAKES:
-        count = len(report.mistakes_of(outcome))
-        made.add_row(in_words(outcome.value), str(count), MEANING[outcome])
-    return made
-
-
-def example_lines(outcome: Outcome, mistakes: Sequence[Mistake]) -> Iterator[Text]:
-    """Each mistake in three lines: the phrases, the source, the target."""
+def _example_lines(outcome: Outcome, mistakes: Sequence[Mistake]) -> Iterator[Text]:
+    """Yield each mistake in three lines: the phrases, the source, the target."""
     if mistakes:
         yield Text(f"\n{in_words(outcome.value)}", "bold")
     for mistake in mistakes:
         source, target = Text(mistake.sentence.source), Text(mistake.sentence.target)
         phrases = []
         if (gold := mistake.gold) is not None:
-            phrases.append(f"gold {gold.label} {quoted(gold.span, mistake.sentence.target)}")
+            phrases.append(f"gold {gold.label} {_quoted(gold.span, target.plain)}")
             target.stylize("green", gold.span.start, gold.span.end)
         if (found := mistake.predicted) is not None and found.target is not None:
-            name = quoted(found.source.span, mistake.sentence.source)
-            phrase = quoted(found.target, mistake.sentence.target)
+            name = _quoted(found.source.span, source.plain)
+            phrase = _quoted(found.target, target.plain)
             phrases.append(f"projected {found.source.label} {phrase} from {name}")
             source.stylize("underline", found.source.span.start, found.source.span.end)
             target.stylize("underline", found.target.start, found.target.end)
@@ -267,6 +193,6 @@ def example_lines(outcome: Outcome, mistakes: Sequence[Mistake]) -> Iterator[Tex
         yield Text("  ").append_text(target)
 
 
-def quoted(span: Span, text: str) -> str:
-    """`“Berlin” [8, 14)`: the place tells two mentions apart."""
+def _quoted(span: Span, text: str) -> str:
+    """Format `“Berlin” [8, 14)`: the place tells two mentions apart."""
     return f"“{span.of(text)}” {span}"

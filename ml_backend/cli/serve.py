@@ -6,50 +6,35 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from ml_backend.auth import ensure_credentials
-from ml_backend.cli.console import err
+from ml_backend.cli.console import say
+from ml_backend.cli.options import DataDir
 from ml_backend.serving.model_store import BUNDLED, ModelStore
 from ml_backend.settings import Settings, SettingsError
 
 
 def serve(
     *,
-    port: Annotated[int | None, typer.Option(help="Port to listen on. [default: 9090]")] = None,
-    host: Annotated[str | None, typer.Option(help="Address. [default: 127.0.0.1]")] = None,
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(help="Models, trainings and the generated password are kept here."),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes, each with its own model. [default: 1]")
-    ] = None,
-    no_auth: Annotated[bool, typer.Option("--no-auth", help="Answer anyone, no password.")] = False,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="Activate this model first: the folder of a fine-tuned one (it is copied into "
-            f"the data folder), its model version, or '{BUNDLED}'."
-        ),
-    ] = None,
+    port: Annotated[int | None, Option(help="Port to listen on. [default: 9090]")] = None,
+    host: Annotated[str | None, Option(help="Address. [default: 127.0.0.1]")] = None,
+    data_dir: DataDir = None,
+    workers: Annotated[int | None, Option(help="Processes, a model each. [default: 1]")] = None,
+    no_auth: Annotated[bool, Option("--no-auth", help="Answer anyone, no password.")] = False,
+    model: Annotated[str | None, Option(help=f"Activate a folder, version or '{BUNDLED}'.")] = None,
 ) -> None:
     """Answer Label Studio: predictions, interactive suggestions and webhooks.
 
-    Options win over the environment; docs/settings.md lists the variables. Stop with Ctrl-C.
+    With --model that model is activated first; a folder is copied into the data folder. Options win
+    over the environment; docs/settings.md lists the variables. Stop with Ctrl-C.
 
-    Example:
-
-        spanferry serve --port 9090 --model runs/de/best
+    Example: spanferry serve --port 9090 --model runs/de/best
     """
-    given = {
-        "port": None if port is None else str(port),
-        "host": host,
-        "data_dir": None if data_dir is None else str(data_dir),
-        "workers": None if workers is None else str(workers),
-        "auth": "off" if no_auth else None,
-    }
-    settings = Settings.from_env(os.environ, given)
+    given = {"port": port, "host": host, "data_dir": data_dir, "workers": workers}
+    given |= {"auth": "off" if no_auth else None}
+    texts = {name: None if value is None else str(value) for name, value in given.items()}
+    settings = Settings.from_env(os.environ, texts)
     try:
         from ml_backend.api.server import serve as serve_until_stopped  # noqa: PLC0415  # an extra
     except ModuleNotFoundError as error:
@@ -67,18 +52,14 @@ def serve(
 
 
 def activate(store: ModelStore, model: str) -> str:
-    """Make `model` (a folder to add, or a name that the store knows) the active one.
-
-    Raises:
-        ModelError: if it is neither.
-    """
+    """Make `model` (a folder to add, or a name that the store knows) the active one."""
     version = store.find(model) or store.add(Path(model).expanduser())
     store.activate(version)
     return version
 
 
 def report_access(settings: Settings) -> None:
-    """Say how one gets in, and where the password is, but not the password."""
+    """Tell how to log in and where the password is, without printing it."""
     kept_in = ensure_credentials(settings)
     if not settings.auth:
         said = "No password is asked for: whoever reaches this port is answered."
@@ -86,4 +67,4 @@ def report_access(settings: Settings) -> None:
         said = "The password is the one in the environment."
     else:
         said = f"The user and password Label Studio needs are in {kept_in}"
-    err.print(said, highlight=False, markup=False, soft_wrap=True)
+    say(said)

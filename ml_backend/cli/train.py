@@ -5,11 +5,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Argument, Option
 
-from ml_backend.cli import options
-from ml_backend.cli.console import bars, print_json
-from ml_backend.cli.console import out as console
+from ml_backend.cli.console import bars, print_result
+from ml_backend.cli.options import AsJson, IgnoreLabel, Paths, RenameLabel, Seed, Strings
 from projection.errors import TrainingError
 from projection.io.folders import is_main_process
 from training.data.rows import LabelMap
@@ -21,20 +20,16 @@ from training.tagger.presets import (
     changed,
     preset_named,
     read_setting,
-)
+)  # fmt: skip
 from training.trainer.settings import Tracker, Tracking
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 
-def _paths(text: str) -> list[Path]:
-    return [Path(each) for each in text.split(",")]
-
-
 RUN_SETTINGS: dict[str, Callable[[str], Any]] = {
     "lang": str,
-    "lexicon": _paths,
+    "lexicon": lambda text: [*map(Path, text.split(","))],
     "dev_share": float,
     "stages": Path,
     "log": Tracker,
@@ -45,63 +40,32 @@ RUN_SETTINGS: dict[str, Callable[[str], Any]] = {
 
 def train(
     *,
-    data: Annotated[
-        list[Path],
-        typer.Argument(
-            help="Export folders, reviewed.jsonl, IOB2 files, `spanferry project` runs."
-        ),
-    ],
-    out: Annotated[
-        Path, typer.Option(help="New folder for the model, or for the models of --seeds.")
-    ],
-    preset: Annotated[str, typer.Option(help=f"The recipe: {', '.join(PRESETS)}.")] = DEFAULT,
-    english: Annotated[
-        list[Path] | None, typer.Option(help="English gold: an IOB2 file; repeatable.")
-    ] = None,
-    unlabelled: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Target-language text without labels, .txt or IOB2; repeatable. [default: that of "
-            "the other data]"
-        ),
-    ] = None,
-    dev: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Reviewed data that decide when to stop; the best checkpoint is kept. Repeatable."
-        ),
-    ] = None,
-    eval_on: Annotated[
-        list[Path] | None,
-        typer.Option("--eval", help="Score the model on this; repeatable."),
-    ] = None,
+    data: Annotated[list[Path], Argument(help="Exports, reviewed.jsonl, IOB2 files, runs.")],
+    out: Annotated[Path, Option(help="New folder for the model, or for the models of --seeds.")],
+    preset: Annotated[str, Option(help=f"The recipe: {', '.join(PRESETS)}.")] = DEFAULT,
+    english: Annotated[Paths, Option(help="English gold: an IOB2 file; repeatable.")] = None,
+    unlabelled: Annotated[Paths, Option(help="Target-language text or IOB2; repeatable.")] = None,
+    dev: Annotated[Paths, Option(help="Reviewed data that say when to stop; repeatable.")] = None,
+    eval_on: Annotated[Paths, Option("--eval", help="Score the model on this; repeatable.")] = None,
     base: Annotated[
         str | None,
-        typer.Option(
-            help="Model to start from: a folder, a hub name, or mini, the bundled tagger. "
-            "[default: the recipe's]"
-        ),
+        Option(help="A folder, a hub name, or mini, the bundled tagger. [default: the recipe's]"),
     ] = None,
     settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            help="Any other setting, of all stages or of one: freeze=6, english.epochs=3, "
-            "pseudo.weight=0.5, dev_share=0.1; repeatable. docs/training.md lists all.",
-        ),
+        Strings,
+        Option("--set", help="Any other setting of docs/training.md: freeze=6; repeatable."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
-    seeds: Annotated[
-        int | None,
-        typer.Option(min=1, help="Train this many models, with seeds from --seed on."),
-    ] = None,
-    rename: options.LabelMap = None,
-    ignore: options.IgnoreLabel = None,
-    as_json: options.AsJson = False,
+    seed: Seed = 0,
+    seeds: Annotated[int | None, Option(min=1, help="Number of models, each with a seed.")] = None,
+    rename: RenameLabel = None,
+    ignore: IgnoreLabel = None,
+    as_json: AsJson = False,
 ) -> None:
     """Train a tagger by a recipe: on English gold, on reviewed and on projected sentences.
 
-    An interrupted training is resumed when the same command is run again.
+    An interrupted training is resumed when the same command is run again. With --dev, the best
+    checkpoint is kept. --set takes settings of all stages or of one: english.epochs=3. Text without
+    labels is by default that of the other data.
 
     Example: spanferry train reviewed/ runs/news --english conll.iob2 --out models/de --seeds 5
     """
@@ -109,7 +73,8 @@ def train(
     if run.get("push_to_hub") and seeds is not None:
         fix = "Push one of the models afterwards"
         raise TrainingError("--set push_to_hub", "several seeds make several models", fix)
-    recipe = changed(preset_named(preset), changes if base is None else {**changes, "base": base})
+    recipe = preset_named(preset)
+    recipe = changed(recipe, changes if base is None else {**changes, "base": base})
     labels = LabelMap.parse(rename, ignore)
     # These take seconds to import, which `--help` should not.
     from training.data.dataset import read_all  # noqa: PLC0415
@@ -132,13 +97,9 @@ def train(
         lexicon=run.get("lexicon", ()),
         lang=run.get("lang"),
     )
-    with bars() if is_main_process() else nullcontext(_silence) as on_progress:
-        how: dict[str, Any] = {
-            "eval": held_out,
-            "stages": run.get("stages"),
-            "tracking": Tracking(tracker, out.parent / "runs" / out.name, out.name),
-            "on_progress": on_progress,
-        }
+    how: dict[str, Any] = {"eval": held_out, "stages": run.get("stages")}
+    how["tracking"] = Tracking(tracker, out.parent / "runs" / out.name, out.name)
+    with bars() if is_main_process() else nullcontext(_silence) as how["on_progress"]:
         result = (
             train_preset(recipe, given, out, seed=seed, **how)
             if seeds is None
@@ -148,10 +109,7 @@ def train(
         return
     if "push_to_hub" in run:
         push_to_hub(out, run["push_to_hub"])
-    if as_json:
-        print_json(result.to_json())
-    else:
-        console.print(str(result), highlight=False, markup=False, soft_wrap=True)
+    print_result(result.to_json(), [str(result)], as_json=as_json)
 
 
 def _silence(_what: str, _done: int, _total: int) -> None:
@@ -159,11 +117,7 @@ def _silence(_what: str, _done: int, _total: int) -> None:
 
 
 def changes_of(texts: Iterable[str]) -> dict[str, str]:
-    """Read `[STAGE.]NAME=VALUE` texts as the changes of a preset.
-
-    Raises:
-        TrainingError: at a text that is not of that form.
-    """
+    """Read `[STAGE.]NAME=VALUE` texts as the changes of a preset."""
     changes = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -174,11 +128,7 @@ def changes_of(texts: Iterable[str]) -> dict[str, str]:
 
 
 def split_settings(texts: Iterable[str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Part `NAME=VALUE` texts into the values of `RUN_SETTINGS` and the changes of a preset.
-
-    Raises:
-        TrainingError: at a name that is no setting, or a value that cannot be read.
-    """
+    """Part `NAME=VALUE` texts into the values of `RUN_SETTINGS` and the changes of a preset."""
     changes = changes_of(texts)
     run = {}
     for key in [*changes]:

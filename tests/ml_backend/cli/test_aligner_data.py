@@ -1,7 +1,6 @@
 """`spanferry aligner data`, as a shell would call it; eflomal runs where it is installed."""
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -273,25 +272,6 @@ def test_names_come_last(run: Callable[..., list[dict[str, object]]], corpus: Pa
     names.write_text("en\tforeign\nCologne\tKöln\n", "utf-8")
     rows = run(*links(corpus), "--names", names)
     assert (len(rows), rows[-1]["source"]) == (4, "Cologne")
-
-
-class TestWaiting:
-    def test_it_says_what_for_and_for_how_long(
-        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(aligner_data, "EVERY_SECONDS", 0.05)
-        with aligner_data.waiting("eflomal aligns 7"):
-            time.sleep(0.4)
-        lines = capsys.readouterr().err.splitlines()
-        assert lines[0] == "eflomal aligns 7 …"
-        assert lines[1].startswith("eflomal aligns 7: ")
-        assert lines[1].endswith(" s so far")
-        assert lines[-1].endswith(" s")
-
-    def test_an_interruption_ends_it(self, capsys: pytest.CaptureFixture[str]) -> None:
-        with pytest.raises(KeyboardInterrupt), aligner_data.waiting("eflomal aligns 7"):
-            raise KeyboardInterrupt
-        assert capsys.readouterr().err == "eflomal aligns 7 …\n"
 
 
 def test_eflomal(run: Callable[..., list[dict[str, object]]], corpus: Path, out: Path) -> None:

@@ -1,95 +1,22 @@
-"""The command line: what each verb says of itself, prints on stdout, and does with mistakes."""
+"""The command line as a whole: the help of every command, and an interruption."""
 
-import gzip
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import typer
 
-from ml_backend.cli import app, main
-from ml_backend.cli.project import CHECKS_UNDER, columns_of, open_corpus
-from projection.errors import CorpusError
-from projection.models import bundled
-from projection.pipeline.conflicts import PAPER_CHECKS, Policy
-from projection.pipeline.run import load_run
-
-EN = ["Anna left Bern", "the house of Anna", "Anna saw Berlin", "Berlin"]
-DE = ["Anna verließ Bern", "das Haus von Anna", "sie sah Berlin", ""]
-
-SUMMARY = {
-    "schema", "read", "kept", "flagged", "dropped", "flagged_sentences", "dropped_sentences",
-    "entities", "seconds",
-}  # fmt: skip
+from ml_backend.cli import app
+from tests.ml_backend.cli.conftest import Spanferry
 
 
-class Outcome(NamedTuple):
-    """What a shell would see."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> dict[str, Any]:
-        """The one object on stdout."""
-        assert self.status == 0, self.err
-        (line,) = self.out.splitlines()
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    @property
-    def mistake(self) -> str:
-        """The one line on stderr."""
-        assert (self.status, self.out) == (2, "")
-        (line,) = self.err.splitlines()
-        return line
-
-
-Spanferry = Callable[..., Outcome]
-
-
-@pytest.fixture
-def spanferry(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Spanferry:
-    """Run `spanferry` with these arguments."""
-
-    def call(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["spanferry", *map(str, arguments)])
-        status: object = 0
-        try:
-            main()
-        except SystemExit as stop:
-            status = stop.code
-        printed = capsys.readouterr()
-        return Outcome(int(str(status or 0)), printed.out, printed.err)
-
-    return call
-
-
-@pytest.fixture
-def models(word_tagger: Callable[[Mapping[str, str]], Path], copying_aligner: Path) -> list[object]:
-    """Options for tiny models that know a few words."""
-    teacher = word_tagger({"Anna": "B-PER", "Bern": "B-LOC", "Berlin": "B-LOC"})
-    return ["--teacher", teacher, "--aligner", copying_aligner]
-
-
-@pytest.fixture
-def moses(tmp_path: Path) -> list[object]:
-    """A Moses pair, one side gzipped."""
-    source, target = tmp_path / "news.en.gz", tmp_path / "news.de"
-    source.write_bytes(gzip.compress("".join(f"{line}\n" for line in EN).encode()))
-    target.write_text("".join(f"{line}\n" for line in DE), "utf-8")
-    return ["--source", source, "--target", target, "--target-lang", "de"]
-
-
-def verbs() -> list[tuple[str, ...]]:
+def commands() -> list[tuple[str, ...]]:
     """Every command, those of groups as well."""
 
     def walk(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
@@ -103,29 +30,41 @@ def verbs() -> list[tuple[str, ...]]:
 
 
 class TestHelp:
-    def test_the_verbs(self, spanferry: Spanferry) -> None:
+    def test_all_commands(self, spanferry: Spanferry) -> None:
         outcome = spanferry("--help")
         assert outcome.status == 0
-        for verb in verbs():
-            assert f"\n  {verb[0]} " in outcome.out
+        for command in commands():
+            assert f"\n  {command[0]} " in outcome.out
 
-    @pytest.mark.parametrize("verb", verbs(), ids=" ".join)
-    def test_every_verb_shows_an_example_of_itself(
-        self, spanferry: Spanferry, verb: tuple[str, ...]
+    @pytest.mark.parametrize("command", commands(), ids=" ".join)
+    def test_every_command_shows_an_example_of_itself(
+        self, spanferry: Spanferry, command: tuple[str, ...]
     ) -> None:
-        outcome = spanferry(*verb, "--help")
+        outcome = spanferry(*command, "--help")
         assert outcome.status == 0
         _, example, after = outcome.out.partition("Example:")
         assert example
-        assert f"spanferry {' '.join(verb)}" in after
+        assert f"spanferry {' '.join(command)}" in after
 
-    @pytest.mark.parametrize("verb", verbs(), ids=" ".join)
-    def test_every_option_is_explained(self, spanferry: Spanferry, verb: tuple[str, ...]) -> None:
-        command: Any = typer.main.get_command(app)
-        for name in verb:
-            command = command.commands[name]
-        unexplained = [p.name for p in command.params if p.name != "help" and not p.help]
+    @pytest.mark.parametrize("command", commands(), ids=" ".join)
+    def test_every_option_is_explained(
+        self, spanferry: Spanferry, command: tuple[str, ...]
+    ) -> None:
+        found: Any = typer.main.get_command(app)
+        for name in command:
+            found = found.commands[name]
+        unexplained = [p.name for p in found.params if p.name != "help" and not p.help]
         assert unexplained == []
+
+    @pytest.mark.parametrize(
+        "command",
+        ["push", "export", "propagate", "repredict", "adjudicate", "doctor", "audit draw",
+         "audit report"],
+    )  # fmt: skip
+    def test_the_environment_variables_are_named(self, spanferry: Spanferry, command: str) -> None:
+        said = spanferry(*command.split(), "--help").out
+        assert "LABEL_STUDIO_URL" in said
+        assert "LABEL_STUDIO_API_KEY" in said
 
     def test_nothing_slow_is_imported_for_it(self) -> None:
         code = "import sys, ml_backend.cli; print(*{'torch', 'transformers'} & sys.modules.keys())"
@@ -133,284 +72,6 @@ class TestHelp:
             [sys.executable, "-c", code], capture_output=True, text=True, check=True
         )
         assert ran.stdout == "\n"
-
-
-class TestProject:
-    def test_moses(
-        self, spanferry: Spanferry, moses: list[object], models: list[object], tmp_path: Path
-    ) -> None:
-        out = tmp_path / "run"
-        summary = spanferry("project", *moses, *models, "--out", out, "--json").json
-        assert set(summary) == SUMMARY
-        assert {**summary, "seconds": 0} == {
-            "schema": 2,
-            "read": 4,
-            "kept": 2,
-            "flagged": {"failed_mapping": 1},
-            "dropped": {"empty": 1},
-            "flagged_sentences": 1,
-            "dropped_sentences": 1,
-            "entities": 4,
-            "seconds": 0,
-        }
-        found = [
-            [(e.span.of(p.sentence.target), e.label) for e in p.entities] for p in load_run(out)
-        ]
-        assert found == [
-            [("Anna", "PER"), ("Bern", "LOC")],
-            [("Anna", "PER")],
-            [("Berlin", "LOC")],
-        ]
-
-    @pytest.mark.parametrize(
-        ("content", "columns"),
-        [
-            pytest.param("Anna left\tAnna verließ\n", None, id="the first two columns"),
-            pytest.param("7\tx\tAnna verließ\tAnna left\n", "4,3", id="by number"),
-            pytest.param("de\ten\nAnna verließ\tAnna left\n", "en,de", id="by name"),
-        ],
-    )
-    def test_tsv(
-        self,
-        spanferry: Spanferry,
-        models: list[object],
-        tmp_path: Path,
-        content: str,
-        columns: str | None,
-    ) -> None:
-        corpus = tmp_path / "pairs.tsv"
-        corpus.write_text(content, "utf-8")
-        options = ["--tsv", corpus, *(["--columns", columns] if columns else ())]
-        summary = spanferry(
-            "project", *options, "--target-lang", "de", *models, "--out", tmp_path / "run", "--json"
-        ).json
-        assert (summary["read"], summary["kept"], summary["entities"]) == (1, 1, 1)
-
-    def test_two_corpora_of_one_name_share_no_sentence(
-        self, spanferry: Spanferry, models: list[object], tmp_path: Path
-    ) -> None:
-        corpora = {"news": ("Anna left", "Anna verließ"), "talks": ("Bern won", "Bern gewann")}
-        ids = []
-        for name, texts in corpora.items():
-            folder = tmp_path / name
-            folder.mkdir()
-            files = [folder / "train.en", folder / "train.de"]
-            for path, text in zip(files, texts, strict=True):
-                path.write_text(f"{text}\n", "utf-8")
-            sides = ["--source", files[0], "--target", files[1], "--target-lang", "de"]
-            spanferry("project", *sides, *models, "--out", folder / "run", "--json")
-            ids += [projected.sentence.id for projected in load_run(folder / "run")]
-        assert len({*ids}) == 2
-
-    def test_tmx(self, spanferry: Spanferry, models: list[object], tmp_path: Path) -> None:
-        corpus = tmp_path / "pairs.tmx"
-        corpus.write_text(
-            '<tmx version="1.4"><header/><body><tu>'
-            '<tuv xml:lang="en-GB"><seg>Anna left</seg></tuv>'
-            '<tuv xml:lang="de"><seg>Anna verließ</seg></tuv>'
-            "</tu></body></tmx>",
-            "utf-8",
-        )
-        options = ["--tmx", corpus, "--target-lang", "de", "--out", tmp_path / "run", "--json"]
-        summary = spanferry("project", *options, *models).json
-        assert (summary["read"], summary["kept"], summary["entities"]) == (1, 1, 1)
-
-    def test_jsonl_with_entities_of_its_own(
-        self, spanferry: Spanferry, models: list[object], tmp_path: Path
-    ) -> None:
-        """The second brings none, and the teacher looks."""
-        corpus, out = tmp_path / "pairs.jsonl", tmp_path / "run"
-        rows = [
-            {
-                "source": "Anna left",
-                "target": "Anna verließ",
-                "entities": [{"start": 0, "end": 4, "label": "HERO"}],
-            },
-            {"source": "Anna left", "target": "Anna verließ"},
-        ]
-        corpus.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-        options = ["--jsonl", corpus, "--target-lang", "de", "--out", out, "--json"]
-        assert spanferry("project", *options, *models).json["kept"] == 2
-        assert [p.entities[0].label for p in load_run(out)] == ["HERO", "PER"]
-
-    def test_the_sample_needs_no_languages(
-        self, spanferry: Spanferry, models: list[object], tmp_path: Path
-    ) -> None:
-        options = [
-            "--jsonl",
-            bundled.sample_path("de"),
-            "--limit",
-            5,
-            "--out",
-            tmp_path / "run",
-            "--json",
-        ]
-        assert spanferry("project", *options, *models).json["read"] == 5
-
-    def test_conflicts_may_be_dropped_as_published(
-        self, spanferry: Spanferry, moses: list[object], models: list[object], tmp_path: Path
-    ) -> None:
-        options = ["--out", tmp_path / "run", "--policy", "drop", "--json"]
-        summary = spanferry("project", *moses, *models, *options).json
-        assert summary["flagged_sentences"] == 0
-        assert summary["dropped"] == {"failed_mapping": 1, "empty": 1}
-
-    def test_what_the_paper_does_not_doubt_is_not_dropped(self) -> None:
-        assert CHECKS_UNDER[Policy.DROP] == PAPER_CHECKS
-        assert set(CHECKS_UNDER[Policy.FLAG]) > set(CHECKS_UNDER[Policy.DROP])
-
-    def test_labels_are_mapped_and_suppressed(
-        self, spanferry: Spanferry, moses: list[object], models: list[object], tmp_path: Path
-    ) -> None:
-        out = tmp_path / "run"
-        options = ["--map-label", "PER=PERSON", "--ignore-label", "LOC", "--out", out, "--json"]
-        spanferry("project", *moses, *models, *options)
-        assert {e.label for p in load_run(out) for e in p.entities} == {"PERSON"}
-
-    def test_again_changes_nothing_and_more_goes_on(
-        self, spanferry: Spanferry, moses: list[object], models: list[object], tmp_path: Path
-    ) -> None:
-        command = ["project", *moses, *models, "--out", tmp_path / "run", "--json"]
-        assert spanferry(*command, "--limit", 2).json["read"] == 2
-        assert spanferry(*command).json["read"] == 4
-        projected = (tmp_path / "run" / "projected.jsonl").read_bytes()
-        assert spanferry(*command).json["read"] == 4
-        assert (tmp_path / "run" / "projected.jsonl").read_bytes() == projected
-
-    def test_for_people_it_prints_a_table_and_what_comes_next(
-        self, spanferry: Spanferry, moses: list[object], models: list[object], tmp_path: Path
-    ) -> None:
-        out = tmp_path / "a [folder] with an odd and very long name, so that a line would not do"
-        outcome = spanferry("project", *moses, *models, "--out", out)
-        assert outcome.status == 0
-        lines = outcome.out.splitlines()
-        assert lines[2].split() == ["kept", "2", "no", "conflict"]
-        assert lines[3].split() == ["flagged", "1", "failed", "mapping", "1"]
-        assert lines[-1] == f"Next: spanferry push {out} --help"
-        assert "sentences projected" in outcome.err
-
-    @pytest.mark.parametrize(
-        ("options", "message"),
-        [
-            pytest.param([], "project: needs exactly one corpus. Pass --source", id="no corpus"),
-            pytest.param(
-                ["--source", "a"], "project: needs exactly one corpus", id="half a Moses pair"
-            ),
-            pytest.param(
-                ["--target", "a"], "project: needs exactly one corpus", id="the other half"
-            ),
-            pytest.param(
-                ["--tmx", "a", "--tsv", "b"], "project: needs exactly one corpus", id="two corpora"
-            ),
-            pytest.param(
-                ["--source", "a", "--target", "b", "--tmx", "c"],
-                "project: needs exactly one corpus",
-                id="two corpora, one of them Moses",
-            ),
-            pytest.param(
-                ["--tmx", "a.tmx"],
-                "a.tmx: the target language is not known. Pass --target-lang, such as de",
-                id="no language",
-            ),
-            pytest.param(
-                ["--tsv", "a.tsv", "--target-lang", "de", "--columns", "1"],
-                "--columns: '1' is neither two columns nor three. "
-                "Such as 1,2 or en,de, or 2,3,1 for WikiMatrix",
-                id="one column",
-            ),
-            pytest.param(
-                ["--jsonl", "missing.jsonl"],
-                "missing.jsonl: no such file. Check the path",
-                id="no such file",
-            ),
-        ],
-    )
-    def test_a_mistake_is_one_line_and_leaves_no_folder(
-        self,
-        spanferry: Spanferry,
-        tmp_path: Path,
-        options: list[str],
-        message: str,
-    ) -> None:
-        out = tmp_path / "run"
-        assert spanferry("project", *options, "--out", out).mistake.startswith(message)
-        assert not out.exists()
-
-    def test_a_mistake_inside_the_corpus_names_the_line(
-        self, spanferry: Spanferry, models: list[object], tmp_path: Path
-    ) -> None:
-        corpus = tmp_path / "pairs.jsonl"
-        corpus.write_text('{"source": "a", "target": "b", "lang": "de", "source_lang": "en"}\n{\n')
-        outcome = spanferry("project", "--jsonl", corpus, *models, "--out", tmp_path / "run")
-        assert (outcome.status, outcome.out) == (2, "")
-        assert outcome.err.splitlines()[-1].startswith(f"{corpus}:2: not JSON")
-        assert "Traceback" not in outcome.err
-
-    @pytest.mark.parametrize(
-        ("options", "message"),
-        [
-            pytest.param(["--map-label", "PER"], "'PER' is not THEIRS=OURS", id="half a pair"),
-            pytest.param(
-                ["--map-label", "PER=P"],
-                "the label table says nothing of LOC",
-                id="a label left out",
-            ),
-            pytest.param(
-                ["--ignore-label", "DATE"], "has no entity type DATE", id="an unknown label"
-            ),
-            pytest.param(
-                ["--aligner", "/nowhere"], "/nowhere: no checkpoint could be loaded", id="no model"
-            ),
-        ],
-    )
-    def test_a_model_that_does_not_fit_is_one_line(
-        self,
-        spanferry: Spanferry,
-        *,
-        moses: list[object],
-        models: list[object],
-        tmp_path: Path,
-        options: list[str],
-        message: str,
-    ) -> None:
-        out = tmp_path / "run"
-        outcome = spanferry("project", *moses, *models, *options, "--out", out)
-        assert (outcome.status, outcome.out) == (2, "")
-        assert message in outcome.err.splitlines()[-1]
-        assert "Traceback" not in outcome.err
-        assert not out.exists()
-
-    def test_an_unknown_option_is_a_usage_error(self, spanferry: Spanferry) -> None:
-        outcome = spanferry("project", "--sauce", "a")
-        assert (outcome.status, outcome.out) == (2, "")
-        assert "--sauce" in outcome.err
-
-
-class TestOpenCorpus:
-    def test_how_a_run_will_call_it(self, moses: list[object]) -> None:
-        _, source, _, target, _, lang = moses
-        _, where = open_corpus(
-            Path(str(source)), Path(str(target)), None, None, "1,2", None, "en", str(lang)
-        )
-        assert where == f"{source} + {target}"
-
-    @pytest.mark.parametrize(
-        ("columns", "expected"),
-        [
-            ("1,2", (1, 2)),
-            ("12,3", (12, 3)),
-            ("2,3,1", (2, 3, 1)),
-            ("en,de", ("en", "de")),
-            ("1,de", ("1", "de")),
-        ],
-    )
-    def test_columns(self, columns: str, expected: tuple[object, ...]) -> None:
-        assert columns_of(columns) == expected
-
-    @pytest.mark.parametrize("columns", ["", "1", "1,", ",2", "1,2,3,4"])
-    def test_neither_two_columns_nor_three(self, columns: str) -> None:
-        with pytest.raises(CorpusError, match="is neither two columns nor three"):
-            columns_of(columns)
 
 
 def wait_for_reader(pipe: Path, process: subprocess.Popen[str]) -> int:

@@ -1,18 +1,17 @@
 """`spanferry score-projection`, as a shell would call it."""
 
 import json
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from ml_backend.cli import main
 from ml_backend.cli.score import CONTRADICTIONS, MEANING, check_options
 from projection.errors import CorpusError
 from projection.evaluation.matching import MISTAKES
 from projection.models import bundled
-from tests.ml_backend.cli.test_cli import Outcome
+from tests.ml_backend.cli.conftest import Outcome, Spanferry
 
 Score = Callable[..., Outcome]
 
@@ -21,20 +20,9 @@ KINDS = {"wrong_border", "wrong_mention", "wrong_label", "missing", "spurious"}
 
 
 @pytest.fixture
-def score(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Score:
+def score(spanferry: Spanferry) -> Score:
     """Run `spanferry score-projection` with these arguments."""
-
-    def call(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["spanferry", "score-projection", *map(str, arguments)])
-        status: object = 0
-        try:
-            main()
-        except SystemExit as stop:
-            status = stop.code
-        printed = capsys.readouterr()
-        return Outcome(int(str(status or 0)), printed.out, printed.err)
-
-    return call
+    return partial(spanferry, "score-projection")
 
 
 def row(number: int, source: str, target: str, **more: object) -> dict[str, object]:
@@ -104,7 +92,7 @@ class TestJson:
         path = tmp_path / "copied.jsonl"
         rows = [row(1, "*Anna* left", "*Anna* left"), row(2, "", "", consistent_labels=False)]
         path.write_text("".join(json.dumps(each) + "\n" for each in rows), "utf-8")
-        scores = score(path, "--model", copying_aligner, "--json").json
+        scores = score(path, "--aligner", copying_aligner, "--json").json
         assert (scores["f1"], scores["ceiling"], scores["of_ceiling"]) == (1, 1, 1)
         assert (scores["sentences"], scores["skipped"]) == (1, 1)
 

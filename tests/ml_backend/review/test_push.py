@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from ml_backend.cli.push import in_words
 from ml_backend.label_studio.client import Backend, Project
 from ml_backend.review import push as push_module
 from ml_backend.review.push import push
@@ -163,18 +162,6 @@ def test_another_text_under_a_known_id_is_another_sentence_and_named() -> None:
     assert (report.added, report.skipped) == (3, 0)
     assert report.collisions == (first.sentence.origin, second.sentence.origin)
     assert (again.added, again.skipped, again.collisions) == (0, 5, ())
-
-
-def test_push_names_the_first_collisions() -> None:
-    origins = [f"train.en:{n}" for n in range(1, 8)]
-    report = push_module.PushReport(7, 0, tuple(origins), None, current=False)
-
-    words = in_words(report, "http://queue")
-
-    assert words.startswith(
-        "7 added, 0 there already\n7 sentences pushed beside another text with the same id in the "
-        "project: train.en:1, train.en:2, train.en:3, train.en:4, train.en:5, …\n"
-    )
 
 
 def test_sentences_of_a_newer_model_do_not_come_in_by_pushing() -> None:

@@ -1,0 +1,34 @@
+"""`spanferry adjudicate`, as far as it goes without a Label Studio."""
+
+import pytest
+
+from ml_backend.cli.adjudicate import in_words
+from ml_backend.cli.console import print_result
+from ml_backend.review.agreement import agreement
+from ml_backend.review.disagreements import DisagreementReport
+from tests.ml_backend.cli.conftest import Spanferry
+from training.data.adjudication import AdjudicationPolicy, Disagreement
+
+
+@pytest.mark.usefixtures("nobody")
+def test_a_policy_that_does_not_exist_is_a_usage_error(spanferry: Spanferry) -> None:
+    outcome = spanferry("adjudicate", "--project", "News", "--policy", "loudest")
+    assert outcome.status == 2
+    assert "--policy" in outcome.err
+
+
+def test_open_and_settled_disagreements_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    found = (
+        Disagreement("a", "x.en:1", 7, ("1", "2"), "1: [red]Ada[/] PER; 2: none", settled=False),
+        Disagreement("b", "x.en:2", None, ("1", "2"), "1: Bonn LOC; 2: Bonn ORG", settled=True),
+    )
+    report = DisagreementReport(AdjudicationPolicy.MAJORITY, 2, agreement([]), 9, found, 1, 0, 1)
+    print_result({}, in_words(report), as_json=False)
+    agreed, head, *rows, counts, marked = capsys.readouterr().out.splitlines()
+    assert "agreement" in agreed
+    assert head.split() == ["task", "sentence", "who", "has", "what"]
+    assert rows[0].split()[:3] == ["7", "a", "open"]
+    assert "[red]Ada[/] PER" in rows[0]
+    assert rows[1].split()[:2] == ["b", "settled"]
+    assert counts == "2 disagreements in 9 sentences, 1 open by the policy majority"
+    assert marked == "1 task marked, 0 cleared, 1 left alone: annotated meanwhile"

@@ -1,0 +1,65 @@
+"""`spanferry push`, as far as it goes without a Label Studio."""
+
+from pathlib import Path
+
+import pytest
+
+from ml_backend.cli.push import in_words, labels_of_run
+from ml_backend.label_studio.client import ReviewServer
+from ml_backend.review.push import PushReport
+from projection.errors import RunError, ServerError
+from tests.label_studio.examples import BY_ID, Example
+from tests.ml_backend.cli.conftest import Spanferry, run_of
+
+EVENT = Example("e", "de", "The Thaw", "Die Schmelze", (("EVENT", "Thaw", "Schmelze", 0.9),))
+
+
+@pytest.mark.parametrize(
+    ("examples", "settings", "labels"),
+    [
+        pytest.param([BY_ID["chinese"]], {}, ("PER", "ORG", "LOC", "MISC"), id="the usual four"),
+        pytest.param([], {}, ("PER", "ORG", "LOC", "MISC"), id="an empty run"),
+        pytest.param(
+            [EVENT, BY_ID["plain"]], {}, ("EVENT", "LOC", "PER"), id="others: what is found"
+        ),
+        pytest.param([EVENT], {"labels": "EVENT,WORK"}, ("EVENT", "WORK"), id="those of the run"),
+    ],
+)
+def test_the_labels_offered_are_those_of_the_run(
+    tmp_path: Path, examples: list[Example], settings: dict[str, str], labels: tuple[str, ...]
+) -> None:
+    assert labels_of_run(run_of(tmp_path / "run", *examples, **settings)) == labels
+
+
+def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="not a run folder"):
+        labels_of_run(tmp_path)
+
+
+def test_no_server_at_the_url_is_an_error_with_a_fix(
+    spanferry: Spanferry, nobody: str, tmp_path: Path
+) -> None:
+    outcome = spanferry("push", run_of(tmp_path / "run"), "--project", "Some")
+    assert outcome.mistake.startswith(f"{nobody}: no answer")
+
+
+@pytest.mark.parametrize("title", ["ab", "x" * 51])
+def test_a_title_label_studio_would_refuse_is_refused_before_asking(title: str) -> None:
+    with (
+        ReviewServer("http://127.0.0.1:9", "0" * 40) as server,
+        pytest.raises(ServerError, match=f"{len(title)} characters. Use 3 to 50"),
+    ):
+        server.ensure_project(title, "<View/>")
+
+
+def test_the_first_collisions_are_named() -> None:
+    origins = [f"train.en:{n}" for n in range(1, 8)]
+    report = PushReport(7, 0, tuple(origins), None, current=False)
+
+    words = in_words(report, "http://queue")
+
+    assert words.startswith(
+        "7 added, 0 there already\n7 sentences pushed beside another text with the same id in the "
+        "project: train.en:1, train.en:2, train.en:3, train.en:4, train.en:5, …\n"
+    )
+    assert words.endswith("\nReview: http://queue")
