@@ -17,12 +17,7 @@ from ml_backend.api.interactive import Drawn, Found, find_with, respond
 from ml_backend.api.metrics import Metrics
 from ml_backend.api.predict import Answers, answer
 from ml_backend.api.webhook import queue_jobs, read_event
-from ml_backend.api.wire import (
-    PredictRequest,
-    RequestError,
-    read_object,
-    read_predict,
-)
+from ml_backend.api.wire import PredictRequest, RequestError, read_object, read_predict
 from ml_backend.auth import Credentials, credentials_of
 from ml_backend.jobs.queue import LOG_LINES, JobQueue
 from ml_backend.serving.engine import Engine, NotReadyError

@@ -221,10 +221,7 @@ class ReviewServer:
         """Add tasks, each with its `predictions`, in one request. Return their ids, in order."""
         with self._asking(f"import into project {project.title!r}"):
             answer = self._api.projects.import_tasks(
-                id=project.id,
-                request=_plain(tasks),
-                return_task_ids=True,
-                request_options=_ONCE,
+                id=project.id, request=_plain(tasks), return_task_ids=True, request_options=_ONCE
             )
         # The Enterprise edition answers before it is done, and then without ids.
         return list(getattr(answer, "task_ids", None) or ())

@@ -67,12 +67,7 @@ Filter = dict[str, str | int]
 
 def column_filter(column: str, operator: str, kind: str, value: str | int) -> Filter:
     """Return a condition on a column; `operator` and `kind` are Label Studio's words."""
-    return {
-        "filter": f"filter:tasks:{column}",
-        "operator": operator,
-        "type": kind,
-        "value": value,
-    }
+    return {"filter": f"filter:tasks:{column}", "operator": operator, "type": kind, "value": value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +121,11 @@ def _has_text(column: str) -> Filter:
 _SHORT = {ConflictKind.FAILED_MAPPING: "Failed", ConflictKind.LOW_CONFIDENCE: "Low conf."}
 REVIEW_QUEUE = Tab("Queue", _OPEN)
 PROPAGATED = Tab(
-    "Propagated",
-    (*_OPEN, _has_text("data.propagated")),
-    shown=(*SHOWN, "data.propagated"),
+    "Propagated", (*_OPEN, _has_text("data.propagated")), shown=(*SHOWN, "data.propagated")
 )
 # In an order that says nothing about the predictions.
 AUDIT_SAMPLE = Tab(
-    "Audit",
-    (_has_text("data.audit"),),
-    AS_PUSHED,
-    (*SHOWN_WHEN_REVIEWED, "data.audit"),
+    "Audit", (_has_text("data.audit"),), AS_PUSHED, (*SHOWN_WHEN_REVIEWED, "data.audit")
 )
 DISAGREEMENTS = Tab(
     "Disagreed",

@@ -13,12 +13,7 @@ from ml_backend.label_studio.imported import as_decided, imported_with, restored
 from ml_backend.label_studio.tasks import Task, obstacle, prediction_of
 from projection.errors import ReviewError
 from projection.io.json_fields import Fields
-from projection.records import (
-    LabelOrigin,
-    Provenance,
-    ReviewedSentence,
-    ReviewStatus,
-)
+from projection.records import LabelOrigin, Provenance, ReviewedSentence, ReviewStatus
 
 _FIX = "Export the project as JSON, with full annotations and predictions"
 

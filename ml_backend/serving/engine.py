@@ -103,10 +103,7 @@ class Engine:
         raise NotReadyError("model", "still loading", "Try again shortly")
 
     def project(
-        self,
-        projector: "ProjectsSentences",
-        sentences: Sequence[ParallelSentence],
-        seconds: float,
+        self, projector: "ProjectsSentences", sentences: Sequence[ParallelSentence], seconds: float
     ) -> list[ProjectedSentence | None]:
         """Project `sentences` in turns, all with the same model.
 
