@@ -1,5 +1,6 @@
 """`spanferry audit`: estimate the quality of the tasks that nobody reviews."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -68,7 +69,7 @@ def draw(
             on_progress=on_progress,
         )
     if as_json:
-        print_json({"project": project, **report.to_json()})
+        print_json({"project": project, **asdict(report)})
         return
     table = _table("stratum", "tasks", "in the sample")
     for stratum in report.strata:
@@ -109,9 +110,9 @@ def report(
 
     err.print(f"Fetching the reviews of {project!r} …", highlight=False, markup=False)
     with ReviewServer.connect(url, api_key) as server:
-        found = audit_report(
-            server, server.existing_project(project), name, target_precision=target_precision
-        )
+        existing = server.existing_project(project)
+        tasks = server.tasks(existing, with_predictions=True)
+        found = audit_report(existing, tasks, name, target_precision=target_precision)
     if out is not None:
         write_json(out, found.to_json())
     if as_json:

@@ -48,7 +48,7 @@ def doctor(
             out.print(_in_words(check), highlight=False, markup=False, soft_wrap=True)
     wrong = any(check.verdict is CheckStatus.PROBLEM for check in checks)
     if as_json:
-        print_json({"ok": not wrong, "checks": [check.to_json() for check in checks]})
+        print_json({"ok": not wrong, "checks": [check._asdict() for check in checks]})
     if wrong:
         raise typer.Exit(1)
 
@@ -67,5 +67,5 @@ def expected_header() -> str | None:
 
 
 def _in_words(check: "CheckResult") -> str:
-    line = f"{_SIGNS[check.verdict]} {check.name}: {check.finding}"
+    line = f"{_SIGNS[check.verdict]} {check.check}: {check.finding}"
     return f"{line}\n  → {check.fix}" if check.fix else line

@@ -1,7 +1,7 @@
 """`spanferry export`: the reviews of a project as a dataset."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -114,7 +114,7 @@ def export(
         out,
         title=project,
         labels=labels_of(found.label_config),
-        settings=replace(settings, agreement=agreement(pulled.reviewed).to_json()),
+        settings=replace(settings, agreement=asdict(agreement(pulled.reviewed))),
     )
     if settings.audit is not None and accept_above is not None:
         _warn(threshold_warnings(settings.audit, accept_above))

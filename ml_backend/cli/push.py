@@ -1,6 +1,7 @@
 """`spanferry push`: make a Label Studio project of a run or an export."""
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -79,7 +80,7 @@ def push(
             server.connect_backend(made, backend, credentials)
     if as_json:
         where = {"project": project, "project_id": made.id, "review_queue": queue}
-        print_json({**where, **report.to_json(), "backend": backend})
+        print_json({**where, **asdict(report), "backend": backend})
     else:
         out.print(in_words(report, queue), highlight=False, markup=False, soft_wrap=True)
 

@@ -1,6 +1,7 @@
 """`spanferry repredict`: predict the untouched tasks again."""
 
 import os
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ml_backend.cli.console import out, print_json, progress
@@ -37,7 +38,7 @@ def repredict(*, url: Url, api_key: ApiKey, project: Title, as_json: AsJson = Fa
             projector = load_function(settings)(ModelStore(settings.model_store).active())
             report = repredict_tasks(server, found, projector, on_progress=advance)
     if as_json:
-        print_json({"project": project, **report.to_json()})
+        print_json({"project": project, **asdict(report)})
     else:
         out.print(_in_words(report), highlight=False, markup=False, soft_wrap=True)
 

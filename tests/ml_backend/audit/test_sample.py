@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -10,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from label_config.annotations import annotation_of
+from label_config.labeling_config import build_config
 from label_config.tasks import to_prediction, to_task
 from ml_backend.audit.estimates import NOT_KNOWN, ThresholdVerdict
-from ml_backend.audit.report import AuditReport, report_of
+from ml_backend.audit.report import AuditReport, audit_report
 from ml_backend.audit.sample import EDGES, Stratum, allocate, audit_of, plan
+from ml_backend.label_studio.client import Project
 from ml_backend.label_studio.tasks import Obstacle, obstacle
 from projection.errors import ReviewError
 from projection.records import (
@@ -111,7 +114,9 @@ def sample(tasks: Sequence[Task], name: str = "a") -> set[int]:
 
 
 def report(tasks: Sequence[Task], name: str | None = None, **options: Any) -> AuditReport:
-    return report_of(tasks, LABELS, name, title="News", **{"version": VERSION, **options})
+    version = options.pop("version", VERSION)
+    project = Project(1, "News", build_config(LABELS), version, len(tasks), 0, 0)
+    return audit_report(project, tasks, name, **options)
 
 
 @pytest.fixture
@@ -251,7 +256,7 @@ def test_a_draw_marks_a_sample_and_says_what_it_could_not_draw_from(corpus: list
             "audit_model_version": VERSION,
             "audit_threshold": 0.8,
         }
-    json.dumps(planned.report.to_json())
+    json.dumps(asdict(planned.report))
 
 
 def test_a_finished_draw_changes_nothing(corpus: list[Task]) -> None:
