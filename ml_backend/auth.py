@@ -1,7 +1,7 @@
-"""Who may call: one secret, sent as HTTP basic authentication or as a token.
+"""Authentication: one secret, sent as HTTP basic authentication or as a token.
 
-Label Studio sends basic authentication on ML calls. Its webhooks carry only the headers they were
-created with, so they send `Authorization: Token <password>`.
+Label Studio sends basic authentication on ML calls. Its webhooks have fixed headers, so they send
+`Authorization: Token <password>`.
 """
 
 import base64
@@ -35,20 +35,20 @@ class Credentials:
             raise SettingsError(PREFIX + "PASSWORD", "an empty password lets everyone in")
 
     def allow(self, authorization: str | None) -> bool:
-        """Whether this `Authorization` header is ours. Takes the same time however wrong it is."""
+        """Return whether an `Authorization` header is right, in constant time."""
         scheme, _, sent = (authorization or "").partition(" ")
         match scheme.lower():
             case "basic":
                 return _any_equal(_decoded(sent), f"{self.user}:{self.password}")
             case "token" | "bearer":
-                # WSGI hands headers over as latin-1.
+                # WSGI decodes headers as latin-1.
                 return _any_equal(sent.strip().encode("latin-1", "replace"), self.password)
             case _:
                 return False
 
     @property
     def webhook_header(self) -> dict[str, str]:
-        """The header a webhook has to be created with to be let in."""
+        """The header a webhook has to be created with."""
         return {"Authorization": f"Token {self.password}"}
 
 
@@ -60,22 +60,17 @@ def _decoded(sent: str) -> bytes:
 
 
 def _any_equal(sent: bytes, expected: str) -> bool:
-    """Clients disagree on the encoding of basic credentials: UTF-8 (RFC 7617) or latin-1."""
+    """Compare with both encodings of basic credentials: UTF-8 (RFC 7617) and latin-1."""
     forms = [expected.encode()]
     with suppress(UnicodeEncodeError):
         forms.append(expected.encode("latin-1"))
-    # Every form is compared, whichever matches.
-    matches = [hmac.compare_digest(sent, form) for form in forms]
-    return any(matches)
+    return any([hmac.compare_digest(sent, form) for form in forms])  # noqa: C419  in constant time
 
 
 def credentials_of(settings: Settings) -> Credentials | None:
-    """The credentials in use: those given, else those kept in the data folder.
+    """Return the credentials of the settings, else of the data folder; None if `auth` is off.
 
-    None only when authentication is switched off.
-
-    Raises:
-        SettingsError: if none are given and none were generated yet.
+    Raises SettingsError if none are given and none were generated yet.
     """
     if not settings.auth:
         return None
@@ -94,10 +89,9 @@ def credentials_of(settings: Settings) -> Credentials | None:
 
 
 def ensure_credentials(settings: Settings) -> Path | None:
-    """Generate a password unless there is one. Returns the file it is kept in, if it is ours.
+    """Generate a password unless one is set, and return its file, readable by its owner only.
 
-    The file is readable by its owner only from the moment it exists, and two servers that start
-    at once agree on one.
+    Two servers that start at the same time agree on one password.
     """
     if not settings.auth or settings.password:
         return None

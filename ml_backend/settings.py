@@ -1,6 +1,6 @@
-"""Every setting of the backend: its names in the environment, its default and what it means.
+"""Every setting of the backend: its names in the environment, its default and its meaning.
 
-`docs/settings.md` is this table, written by `python -m ml_backend.settings > docs/settings.md`.
+`python -m ml_backend.settings > docs/settings.md` writes the table of docs/settings.md.
 """
 
 import difflib
@@ -27,7 +27,7 @@ PREFIX = "SPANFERRY_BACKEND_"
 
 
 class SettingsError(SpanferryError):
-    """A setting that has no meaning, or two that contradict each other."""
+    """A setting that cannot be read, or two that contradict each other."""
 
 
 def _split(value: object) -> object:
@@ -42,7 +42,7 @@ _Seconds = Annotated[float, Field(ge=0, le=86_400)]
 
 
 class Settings(BaseSettings):
-    """What the backend runs with. Made once, by `from_env`; options replace what it says.
+    """The settings of the backend, made by `from_env`.
 
     A field is read from SPANFERRY_BACKEND_ and its name, unless it has an alias.
     """
@@ -122,10 +122,8 @@ class Settings(BaseSettings):
     ) -> Self:
         """Read every setting from `env` (usually `os.environ`); an empty value counts as unset.
 
-        `given` are texts by field name that win over the environment, such as options.
-
-        Raises:
-            SettingsError: naming the variable or option that cannot be read or does not exist.
+        `given` are texts by field name, such as options, that override the environment.
+        SettingsError names the variable or option that cannot be read or does not exist.
         """
         _refuse_unknown(env)
         options = {name: text for name, text in (given or {}).items() if text is not None}
@@ -138,33 +136,31 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise _refused(error, said, options) from None
         if settings.user and not settings.password:
-            raise SettingsError(
-                PREFIX + "USER", "there is a user without a password", f"Set {PREFIX}PASSWORD too"
-            )
+            what, fix = "there is a user without a password", f"Set {PREFIX}PASSWORD too"
+            raise SettingsError(PREFIX + "USER", what, fix)
         return settings
 
     @property
     def model_store(self) -> Path:
-        """Folder of the model store."""
+        """The folder of the model store."""
         return self.data_dir / "models"
 
     @property
     def jobs_folder(self) -> Path:
-        """Folder of the training jobs."""
+        """The folder of the training jobs."""
         return self.data_dir / "jobs"
 
     @property
     def cpu_threads(self) -> int:
-        """CPU threads one process may compute with."""
+        """The CPU threads of one process."""
         return self.torch_threads or max(1, cpu_count() // self.workers)
 
 
 def cpu_count(cgroups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
     """Count the CPUs this process may use: its affinity and its container's quota, at least 1.
 
-    Args:
-        cgroups: where control groups are mounted (version 2: `cpu.max`, 1: `cpu/cpu.cfs_*_us`).
-        own: lists the control groups of this process.
+    `cgroups` is where control groups are mounted (version 2: `cpu.max`, 1: `cpu/cpu.cfs_*_us`),
+    `own` the file with those of this process.
     """
     if hasattr(os, "sched_getaffinity"):
         count = len(os.sched_getaffinity(0))
@@ -175,7 +171,7 @@ def cpu_count(cgroups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/se
 
 
 def _quotas(cgroups: Path, own: Path) -> Iterator[float]:
-    """Yield the CPUs that the limits of this process and of the groups around it come to."""
+    """Yield the CPU limits of this process's control groups and the groups around them."""
     paths = {"/"}
     with suppress(OSError):
         paths |= {line.split(":", 2)[2] for line in own.read_text().splitlines()}
@@ -194,19 +190,17 @@ def _quotas(cgroups: Path, own: Path) -> Iterator[float]:
 
 
 def without_settings(env: Mapping[str, str]) -> dict[str, str]:
-    """`env` without anything that settings are read from: for a backend that is set otherwise."""
+    """Return `env` without the variables of settings."""
     known = _known()
     return {k: v for k, v in env.items() if k not in known and not k.startswith(PREFIX)}
 
 
 def _names(field: str) -> list[str]:
-    """The variables that set a field; the first one wins."""
+    """Return the variables that set a field; the first one wins."""
     alias = Settings.model_fields[field].validation_alias
-    return (
-        [str(c) for c in alias.choices]
-        if isinstance(alias, AliasChoices)
-        else [PREFIX + field.upper()]
-    )
+    if isinstance(alias, AliasChoices):
+        return [*map(str, alias.choices)]
+    return [PREFIX + field.upper()]
 
 
 def _known() -> list[str]:
@@ -214,7 +208,7 @@ def _known() -> list[str]:
 
 
 def _refuse_unknown(env: Mapping[str, str]) -> None:
-    """A misspelt name would otherwise be ignored, with auth or limits left at their defaults."""
+    """Raise SettingsError for a misspelt variable, which would leave a default in place."""
     known = {name.removeprefix(PREFIX): name for name in _known()}
     for name in env:
         if name.startswith(PREFIX) and name not in known.values():
@@ -226,7 +220,7 @@ def _refuse_unknown(env: Mapping[str, str]) -> None:
 def _refused(
     error: ValidationError, said: Mapping[str, str], options: Mapping[str, str]
 ) -> SettingsError:
-    """The first complaint in one line. Fields that hold a secret take any text."""
+    """Return the first error in one line. Secrets take any text, so none is quoted here."""
     first = error.errors(include_input=False, include_url=False)[0]
     [field] = [f for f in Settings.model_fields if first["loc"][0] in (f, *_names(f))]
     name = next(name for name in _names(field) if name in said)
@@ -236,22 +230,15 @@ def _refused(
 
 
 def _default(field: str) -> str:
-    """The default as one would write it."""
-    match Settings.model_fields[field].default:
-        case True:
-            return "on"
-        case None | ():
-            return ""
-        case default:
-            return f"{default}"
+    """Return the default as it is written in the environment."""
+    default = Settings.model_fields[field].default
+    if default is True:
+        return "on"
+    return "" if default in (None, ()) else str(default)
 
 
 def label_table(pairs: Sequence[str]) -> dict[str, str] | None:
-    """`["PERSON=PER"]` as a table; None where nothing is to be renamed.
-
-    Raises:
-        SettingsError: naming the pair that is none.
-    """
+    """Return pairs such as PERSON=PER as a table, or None if there are none."""
     table = {}
     for pair in pairs:
         theirs, equals, ours = pair.partition("=")
@@ -262,22 +249,21 @@ def label_table(pairs: Sequence[str]) -> dict[str, str] | None:
 
 
 def documentation() -> str:
-    """The page that lists every setting, in Markdown."""
-    return "\n".join(_page()) + "\n"
-
-
-def _page() -> Iterator[str]:
-    yield "# Settings of the backend"
-    yield ""
-    yield "`spanferry serve` reads these from the environment; its options win over them."
-    yield "Written by `python -m ml_backend.settings > docs/settings.md`."
-    yield ""
-    yield "| variable | default | meaning |"
-    yield "|---|---|---|"
+    """Return the page that lists every setting, in Markdown."""
+    lines = [
+        "# Settings of the backend",
+        "",
+        "`spanferry serve` reads these from the environment; its options win over them.",
+        "Written by `python -m ml_backend.settings > docs/settings.md`.",
+        "",
+        "| variable | default | meaning |",
+        "|---|---|---|",
+    ]
     for field, info in Settings.model_fields.items():
         names = " or ".join(f"`{name}`" for name in _names(field))
         default = f"`{_default(field)}`" if _default(field) else ""
-        yield f"| {names} | {default} | {' '.join((info.description or '').split())} |"
+        lines.append(f"| {names} | {default} | {' '.join((info.description or '').split())} |")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -17,12 +17,7 @@ from ml_backend.api.interactive import Drawn, Found, find_with, respond
 from ml_backend.api.metrics import Metrics
 from ml_backend.api.predict import Answers, answer
 from ml_backend.api.webhook import queue_jobs, read_event
-from ml_backend.api.wire import (
-    PredictRequest,
-    RequestError,
-    read_object,
-    read_predict,
-)
+from ml_backend.api.wire import PredictRequest, RequestError, read_object, read_predict
 from ml_backend.auth import Credentials, credentials_of
 from ml_backend.jobs.queue import LOG_LINES, JobQueue
 from ml_backend.serving.engine import Engine, NotReadyError
@@ -38,20 +33,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # Label Studio gives /setup 3 s; a version that comes too late is as good as none.
-SETUP_WAIT = 2.0
+_SETUP_WAIT = 2.0
 
-OPEN_ENDPOINTS = frozenset({"root", "health"})
+_OPEN_ENDPOINTS = frozenset({"root", "health"})
 
-CHALLENGE = WWWAuthenticate("basic", {"realm": "spanferry"})
-ASK_FOR = "no or wrong credentials. Send HTTP basic ones, or Authorization: Token <password>"
+_CHALLENGE = WWWAuthenticate("basic", {"realm": "spanferry"})
+_ASK_FOR = "no or wrong credentials. Send HTTP basic ones, or Authorization: Token <password>"
 
 
 def create_app(settings: Settings, engine: Engine) -> Flask:
-    """Compose the application. The caller starts and closes `engine`.
-
-    Raises:
-        SettingsError: if authentication is on and there is no password.
-    """
+    """Compose the application. The caller starts and closes `engine`."""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_mb * 2**20
     service = Service(settings, engine)
@@ -70,7 +61,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
 
 
 class Service:
-    """The endpoints. None but /predict ever waits for a model longer than `SETUP_WAIT`."""
+    """The endpoints. Only /predict waits for a model longer than `_SETUP_WAIT`."""
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self._settings, self._engine = settings, engine
@@ -78,18 +69,18 @@ class Service:
         self._metrics = Metrics(engine)
 
     def health(self) -> dict[str, str | None]:
-        """That the process answers, and with which model. Label Studio gives this 1 s."""
+        """Return the model version in use. Label Studio gives this 1 s."""
         body = {"status": "UP", "model_version": self._engine.model_version}
         if self._engine.degraded is not None:
             body["degraded"] = self._engine.degraded
         return body
 
     def setup(self) -> dict[str, str]:
-        """The version Label Studio looks for in a task's predictions before it asks for one.
+        """Return the version that Label Studio looks for in a task's predictions.
 
-        The body, an access token in it, stays unread.
+        The body, with an access token in it, is not read.
         """
-        return {"model_version": self._engine.projector(SETUP_WAIT).model_version}
+        return {"model_version": self._engine.projector(_SETUP_WAIT).model_version}
 
     def predict(self) -> dict[str, object]:
         """Pre-annotate tasks, or answer someone who is annotating: one result each, in order."""
@@ -121,25 +112,19 @@ class Service:
         return respond(asked, projector.model_version, find)
 
     def webhook(self) -> dict[str, str]:
-        """Acknowledge an event; a training that follows from it is queued by then.
-
-        The answer has no `job`: Label Studio would poll for it.
-        """
+        """Queue the training that an event causes. No `job` in the answer: it would be polled."""
         event = read_event(read_object(request.get_data(), "/webhook"))
         self._metrics.events.labels(event.counted_as).inc()
         queue_jobs(event, self._queue, self._settings.train_each)
         return {"status": "queued"}
 
     def versions(self) -> dict[str, object]:
-        """The models one can activate, the bundled one in front, and the version that answers."""
+        """Return the models that can be activated, the bundled one first, and the one in use."""
         known = [BUNDLED, *self._engine.store.versions()]
         return {"versions": known, "model_version": self._engine.model_version}
 
     def status(self) -> dict[str, object]:
-        """What answers, what could, and the trainings that were asked for: for people and scripts.
-
-        `active` is null where that cannot be told; `degraded` then says why.
-        """
+        """Return models and trainings. `active` is null if unreadable; `degraded` then says why."""
         health, active = self.health(), None
         try:
             active = self._engine.store.active_version()
@@ -150,7 +135,7 @@ class Service:
         return {**health, **self.versions(), "active": active, "jobs": jobs}
 
     def scrape(self) -> Response:
-        """The metrics."""
+        """Return the metrics."""
         return Response(self._metrics.text(), content_type=CONTENT_TYPE_LATEST)
 
     def count(self, response: Response) -> Response:
@@ -161,21 +146,21 @@ class Service:
 
 
 def _guard(app: Flask, credentials: Credentials | None) -> None:
-    """Let only those in who know the secret, and no body that is too large."""
+    """Refuse requests without credentials and bodies that are too large."""
 
     @app.before_request
     def check() -> None:
-        guarded = request.endpoint is not None and request.endpoint not in OPEN_ENDPOINTS
+        guarded = request.endpoint is not None and request.endpoint not in _OPEN_ENDPOINTS
         sent = request.headers.get("Authorization")
         if guarded and credentials is not None and not credentials.allow(sent):
-            raise Unauthorized(ASK_FOR, www_authenticate=CHALLENGE)
+            raise Unauthorized(_ASK_FOR, www_authenticate=_CHALLENGE)
         limit = app.config["MAX_CONTENT_LENGTH"]
         if request.content_length is not None and request.content_length > limit:
             raise RequestEntityTooLarge
 
 
 def _answer_errors_in_json(app: Flask) -> None:
-    """Every error is `{"error": …}`; what went wrong inside goes to the log alone."""
+    """Answer every error with `{"error": …}`; details of internal errors go to the log only."""
 
     @app.errorhandler(Exception)
     def answer_error(error: Exception) -> ResponseReturnValue:

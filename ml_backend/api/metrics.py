@@ -1,4 +1,4 @@
-"""What the backend counts, in Prometheus' text format. One process counts its own requests."""
+"""The backend's metrics in Prometheus' text format. Each process counts its own requests."""
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
@@ -7,7 +7,7 @@ from prometheus_client.registry import Collector
 from ml_backend.serving.engine import Engine
 
 # In seconds. Label Studio gives a prediction up after 100 s.
-PREDICT_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100)
+_PREDICT_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100)
 
 
 class _Now(Collector):
@@ -19,11 +19,10 @@ class _Now(Collector):
     def collect(self) -> list[Metric]:
         version = self._engine.model_version or "none"
         degraded = float(self._engine.degraded is not None)
+        said = "1 while the active model cannot be loaded."
         return [
             InfoMetricFamily("spanferry_model", "The model that answers.", {"version": version}),
-            GaugeMetricFamily(
-                "spanferry_model_degraded", "1 while the active model cannot be loaded.", degraded
-            ),
+            GaugeMetricFamily("spanferry_model_degraded", said, degraded),
         ]
 
 
@@ -39,7 +38,7 @@ class Metrics:
         self.predict_seconds = Histogram(
             "spanferry_predict_seconds",
             "Seconds a /predict took, waiting included.",
-            buckets=PREDICT_BUCKETS,
+            buckets=_PREDICT_BUCKETS,
             registry=here,
         )
         self.projected = Counter(
@@ -56,5 +55,5 @@ class Metrics:
         )
 
     def text(self) -> bytes:
-        """Everything counted so far, in the text format."""
+        """Return all metrics in the text format."""
         return generate_latest(self._registry)

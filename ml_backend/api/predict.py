@@ -1,13 +1,12 @@
-"""From Label Studio's tasks to its predictions: one answer per task, in order, whatever the task.
+"""From Label Studio's tasks to its predictions: one answer per task, in order.
 
-Label Studio pairs answers with tasks by position and throws all of them away on an error, so a
-task that is not ours, or cannot be projected, is answered with nothing, and counted.
+Label Studio pairs answers with tasks by position and drops all of them on an error, so a task that
+cannot be projected is answered with nothing, and counted.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import cast
+from typing import NamedTuple, cast
 
 from label_config.tasks import sentence_of, to_prediction
 from ml_backend.api.wire import Prediction, PredictRequest
@@ -19,7 +18,7 @@ Project = Callable[[Sequence[ParallelSentence]], Sequence[ProjectedSentence | No
 
 
 class RefusalReason(StrEnum):
-    """Why a task, or what was drawn in it, got no answer."""
+    """Why a task, or a region drawn in it, got no answer."""
 
     NOT_OURS = "not_ours"  # its data has no sentence pair we can read
     EMPTY = "empty"  # a side without text
@@ -27,17 +26,15 @@ class RefusalReason(StrEnum):
     BAD_REGION = "bad_region"  # drawn, but not of our labeling config or not where it says
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """A task, or a region of it, that cannot be answered: `what` says which and why."""
 
     reason: RefusalReason
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What goes back, one entry per task, and what could not be answered."""
+class Answers(NamedTuple):
+    """One result per task, and what could not be answered."""
 
     results: list[Prediction | list[Prediction]]
     refused: tuple[Refused, ...]
@@ -52,7 +49,10 @@ def answer(request: PredictRequest, project: Project) -> Answers:
     results: list[Prediction | list[Prediction]] = []
     refused: list[Refused] = []
     for task, each in zip(request.tasks, read, strict=True):
-        outcome = each if isinstance(each, Refused) else next(projected) or _too_long(task)
+        outcome = each if isinstance(each, Refused) else next(projected)
+        if outcome is None:
+            what = f"task {task.get('id')}: longer than the models can read"
+            outcome = Refused(RefusalReason.TOO_LONG, what)
         if isinstance(outcome, Refused):
             refused.append(outcome)
             results.append([])
@@ -62,7 +62,7 @@ def answer(request: PredictRequest, project: Project) -> Answers:
 
 
 def read_sentence(task: Json) -> ParallelSentence | Refused:
-    """The sentence pair of a task, or why it cannot be projected."""
+    """Return the sentence pair of a task, or why it cannot be projected."""
     where = f"task {task.get('id')}"
     try:
         sentence = sentence_of(task, where)
@@ -75,9 +75,3 @@ def read_sentence(task: Json) -> ParallelSentence | Refused:
     if not sentence.source.strip() or not sentence.target.strip():
         return Refused(RefusalReason.EMPTY, f"{where}: a side of the sentence pair is empty")
     return sentence
-
-
-def _too_long(task: Json) -> Refused:
-    return Refused(
-        RefusalReason.TOO_LONG, f"task {task.get('id')}: longer than the models can read"
-    )

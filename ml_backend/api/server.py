@@ -1,4 +1,4 @@
-"""Serves the application with gunicorn: threads for requests, one process unless told otherwise."""
+"""Serve the application with gunicorn: threads for requests, one process by default."""
 
 import logging
 import socket
@@ -18,10 +18,8 @@ from ml_backend.serving.engine import Engine, load_function
 from ml_backend.serving.model_store import ModelStore
 from ml_backend.settings import PREFIX, Settings, SettingsError
 
-# What requests that have begun may take after SIGTERM.
-GRACEFUL_SECONDS = 30
-# The main thread of a worker reports at least this often; importing torch keeps it from that.
-SILENT_SECONDS = 120
+GRACEFUL_SECONDS = 30  # for requests that have begun when SIGTERM comes
+SILENT_SECONDS = 120  # for a worker's main thread, which importing torch blocks
 
 
 class GunicornApp(BaseApplication):  # type: ignore[misc]  # its base is untyped
@@ -33,13 +31,13 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # its base is untyped
         super().__init__()
 
     def load_config(self) -> None:
-        """Hand our settings to gunicorn."""
+        """Give gunicorn our settings, except those its version does not know."""
         for name, value in gunicorn_options(self.settings).items():
             if name in self.cfg.settings:
                 self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        """Compose the application. Called in each worker: threads would not survive the fork."""
+        """Compose the application in a worker: threads would not survive the fork."""
         settings = self.settings
         engine = Engine(
             load_function(settings),
@@ -56,16 +54,17 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # its base is untyped
         threading.Thread(
             target=keep_runner, args=(queue, run, self._stop), name="keep-runner", daemon=True
         ).start()
-        self.cfg.set("worker_exit", lambda _arbiter, _worker: self._close(engine))
-        return app
 
-    def _close(self, engine: Engine) -> None:
-        self._stop.set()
-        engine.close()
+        def close(_arbiter: object, _worker: object) -> None:
+            self._stop.set()
+            engine.close()
+
+        self.cfg.set("worker_exit", close)
+        return app
 
 
 def gunicorn_options(settings: Settings) -> dict[str, Any]:
-    """gunicorn's settings. Ones the installed version does not know are left out."""
+    """Return the settings for gunicorn."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return {
         "bind": f"{host}:{settings.port}",
@@ -84,9 +83,7 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then finish the requests that have begun.
 
-    Raises:
-        SettingsError: if the address is taken or not ours, the password is unreadable, or the
-            loader does not exist.
+    Raises SettingsError before that if the address, the password or the loader cannot be used.
     """
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
@@ -99,7 +96,7 @@ def serve(settings: Settings) -> None:
 
 
 def _check_address(settings: Settings) -> None:
-    """gunicorn would try five times and leave with a traceback."""
+    """Raise SettingsError for a port in use; gunicorn would end with a traceback."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

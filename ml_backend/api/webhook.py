@@ -1,11 +1,11 @@
-"""Webhook events: what has happened in Label Studio, and the training jobs that follow from it.
+"""Webhook events of Label Studio, and the training jobs they cause.
 
-Label Studio sends an event once, waits one second, and keeps the annotator waiting meanwhile. An
-event only says that something changed; a job fetches what changed when it runs.
+Label Studio sends an event once and keeps the annotator waiting, for up to a second. A job fetches
+what changed when it runs.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ml_backend.api.wire import RequestError
 from ml_backend.jobs.queue import JobQueue
@@ -15,19 +15,13 @@ START_TRAINING = "START_TRAINING"
 REVIEW_ACTIONS = frozenset({"ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED"})
 # Named in the metrics; anything else is counted as "other", so that nobody can flood them.
 KNOWN_ACTIONS = REVIEW_ACTIONS | {
-    START_TRAINING,
-    "ANNOTATIONS_DELETED",
-    "TASKS_CREATED",
-    "TASKS_DELETED",
-    "PROJECT_CREATED",
-    "PROJECT_UPDATED",
-    "PROJECT_DELETED",
+    *(START_TRAINING, "ANNOTATIONS_DELETED", "TASKS_CREATED", "TASKS_DELETED"),
+    *("PROJECT_CREATED", "PROJECT_UPDATED", "PROJECT_DELETED"),
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something happened in Label Studio; `annotations` counts those it names."""
+class Event(NamedTuple):
+    """An event in Label Studio; `annotations` counts those it names."""
 
     action: str
     project: int | None = None
@@ -35,30 +29,22 @@ class Event:
 
     @property
     def counted_as(self) -> str:
-        """The action, if it is one we know."""
+        """The action if it is known, else "other"."""
         return self.action if self.action in KNOWN_ACTIONS else "other"
 
 
 def read_event(body: Json) -> Event:
-    """Read the body of a webhook: `action`, and the ids of what it is about.
-
-    Raises:
-        RequestError: if there is no action.
-    """
+    """Read the body of a webhook: `action`, and the ids of what it is about."""
     action = body.get("action")
     if not isinstance(action, str) or not 0 < len(action) <= 100:
-        raise RequestError(
-            "/webhook body", "there is no action", 'Label Studio sends {"action": "…"}'
-        )
-    return Event(
-        action=action,
-        project=next(_ids(body.get("project")), None),
-        annotations=len([*_ids(body.get("annotation"), body.get("annotations"))]),
-    )
+        fix = 'Label Studio sends {"action": "…"}'
+        raise RequestError("/webhook body", "there is no action", fix)
+    annotations = len([*_ids(body.get("annotation"), body.get("annotations"))])
+    return Event(action, next(_ids(body.get("project")), None), annotations)
 
 
 def _ids(*values: object) -> Iterator[int]:
-    """Ids of an object, or of a list of objects. Deleted things come as objects with only an id."""
+    """Yield the ids of objects and lists of objects, or bare ids."""
     for value in values:
         for item in value if isinstance(value, list) else [value]:
             found = item.get("id") if isinstance(item, dict) else item
@@ -67,10 +53,7 @@ def _ids(*values: object) -> Iterator[int]:
 
 
 def queue_jobs(event: Event, queue: JobQueue, train_each: int) -> None:
-    """Queue the training that somebody asked for, or that is due after `train_each` reviews.
-
-    With 0 no training is ever due.
-    """
+    """Queue the training asked for, or due after `train_each` reviews (0 for never)."""
     if event.project is None:
         return
     if event.action == START_TRAINING:

@@ -1,12 +1,10 @@
-"""The bodies Label Studio sends and expects, as observed with 1.23.
+"""The bodies Label Studio 1.23 sends and expects.
 
-A body that cannot be read is refused whole. What is merely unknown is ignored: Label Studio adds
-keys from release to release.
+A body that cannot be read is refused. Unknown keys are ignored: releases add new ones.
 """
 
 import json
-from dataclasses import dataclass
-from typing import Any, TypedDict, cast
+from typing import Any, NamedTuple, TypedDict, cast
 
 from projection.errors import SpanferryError
 from projection.io.records_json import Json
@@ -24,10 +22,10 @@ class Prediction(TypedDict):
     result: list[dict[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class PredictRequest:
-    """Tasks to pre-annotate. `drawn` are regions an annotator has drawn, or None when nobody is
-    annotating. `label_config` is the labeling config of the project, as XML.
+class PredictRequest(NamedTuple):
+    """Tasks to pre-annotate, with the labeling config of their project as XML.
+
+    `drawn` are regions an annotator has drawn; None if nobody is annotating.
     """
 
     tasks: tuple[Json, ...]
@@ -36,11 +34,7 @@ class PredictRequest:
 
 
 def read_object(raw: bytes, where: str) -> Json:
-    """Parse a JSON object.
-
-    Raises:
-        RequestError: naming `where`.
-    """
+    """Parse a JSON object, or raise RequestError."""
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError) as error:
@@ -49,24 +43,16 @@ def read_object(raw: bytes, where: str) -> Json:
 
 
 def read_predict(raw: bytes) -> PredictRequest:
-    """Read `{"tasks": […], "label_config": "…", "params": {"context": null or {"result": […]}}}`.
-
-    Raises:
-        RequestError: if a part we read has another form.
-    """
+    """Read `{"tasks": […], "label_config": "…", "params": {"context": {"result": […]}}}`."""
     body = read_object(raw, "/predict")
     if "tasks" not in body:
         raise RequestError("/predict body", "there are no tasks", 'Send {"tasks": […]}')
-    params = _object(body.get("params") or {}, "/predict params")
-    tasks, drawn = _objects(body["tasks"], "/predict tasks"), _drawn(params.get("context"))
+    context = _object(body.get("params") or {}, "/predict params").get("context")
+    tasks, drawn = _objects(body["tasks"], "/predict tasks"), None
+    if context is not None:
+        where = "/predict params.context"
+        drawn = _objects(_object(context, where).get("result") or [], f"{where}.result")
     return PredictRequest(tasks, drawn, str(body.get("label_config") or ""))
-
-
-def _drawn(context: object) -> tuple[Json, ...] | None:
-    if context is None:
-        return None
-    where = "/predict params.context"
-    return _objects(_object(context, where).get("result") or [], f"{where}.result")
 
 
 def _object(value: object, where: str) -> Json:

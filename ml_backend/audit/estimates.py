@@ -1,19 +1,16 @@
 """Estimate the quality of unreviewed sentences from a stratified sample of reviewed ones.
 
-An estimate is a ratio of two totals, such as right labels by proposed labels. Sentences are drawn,
-and labels of one sentence are right or wrong together, so sentences are counted. The weight of each
-is its labels times the sentences it stands for.
+An estimate is a ratio of two totals, such as right labels by proposed labels. Labels of one
+sentence are right or wrong together, so the unit is the sentence, weighted by its labels times the
+sentences it stands for.
 
 A sample with few errors says nothing of rare sentences that are all wrong. So a bound counts one
 more sentence, all wrong, as heavy as the sentence of a label is on average (Kish 1965, "Survey
-Sampling", section 8.2). The share of errors then has a mean and a variance, and the bound is the
-quantile of the beta distribution with both (Fay and Feuer 1997, "Confidence intervals for directly
-standardized rates: a method based on the gamma distribution", Statistics in Medicine 16). Where
-sentences weigh the same and are right or wrong as a whole, this is the interval of Clopper and
-Pearson (1934), and without an error the rule of three.
-
-The fewer sentences remain, the more their share of errors may differ from that of the sample: the
-variance includes that of drawing them.
+Sampling", section 8.2), and is the quantile of the beta distribution with the mean and variance of
+the share of errors (Fay and Feuer 1997, "Confidence intervals for directly standardized rates: a
+method based on the gamma distribution", Statistics in Medicine 16). Where sentences weigh the same
+and are right or wrong as a whole, this is the interval of Clopper and Pearson (1934). The variance
+includes that of drawing the remaining sentences.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -32,10 +29,7 @@ Numbers = NDArray[np.float64]
 
 
 class Counts(NamedTuple):
-    """The entities of one reviewed sentence: `right` ones are both `proposed` and `true`.
-
-    Span and label must agree. An `unusable` sentence has no entities.
-    """
+    """The entities of one reviewed sentence; `right` ones are `proposed` and `true`."""
 
     proposed: int
     true: int
@@ -112,20 +106,13 @@ def fixed_sequence(
 ) -> tuple[ThresholdTest, ...]:
     """Test the thresholds at which strata begin, the strictest first, up to the first that fails.
 
-    The best of many thresholds looks good by chance. In a fixed order, and stopping at the first
-    failure, each test may use the whole error rate: the chance that any threshold is wrongly said
-    to hold stays 1 − `level` (Angelopoulos et al., 2021, "Learn then Test", section on fixed
-    sequence testing).
+    In a fixed order that stops at the first failure, the chance that any threshold is wrongly said
+    to hold is 1 − `level` (one-sided, all tests together; Angelopoulos et al., 2021, "Learn then
+    Test", section on fixed sequence testing). `strata` are sorted, the most confident first.
 
     Thresholds are skipped above which a stratum has no reviewed sentence, or so few that a single
-    error would fail the test and end the search; the lowest threshold, which ends it anyway, only
-    if it fails without an error too. This depends on the size of the sample, not on what was
-    found, so it keeps the error rate.
-
-    Args:
-        strata: the most confident first.
-        target: the precision to show, between 0 and 1.
-        level: one-sided, for all tests together.
+    error would fail the test and end the search; the lowest, which ends it anyway, only if it fails
+    without an error too. This depends on the size of the sample alone, so it keeps the error rate.
     """
     two_sided = 2 * level - 1
     thresholds = sorted({stratum.band for stratum in strata}, reverse=True)
@@ -190,12 +177,9 @@ class _Sample(NamedTuple):
 
 
 def estimate(strata: Sequence[ReviewedStratum], ratio: Ratio, *, level: float = LEVEL) -> Estimate:
-    """Estimate a ratio among the remaining sentences of all `strata` together.
+    """Estimate a ratio among the remaining sentences of all strata, with a two-sided interval.
 
-    Args:
-        strata: those with fewer than two reviewed sentences join their neighbours in this order.
-        ratio: what is counted, and what it is counted among.
-        level: of the two-sided interval.
+    Strata with fewer than two reviewed sentences join their neighbours.
     """
     sample = _sample(strata, ratio)
     total = float(sample.whole.sum())
@@ -223,33 +207,26 @@ def best_lower_bound(
 
 
 def sentences_needed(precision: float, *, level: float = LEVEL) -> int:
-    """Return how many reviewed sentences show this precision if none has an error.
-
-    All have the same number of labels, and many more remain.
-    """
+    """Return how many sentences show this precision if all are right and many more remain."""
     return int(np.ceil(np.log((1 - level) / 2) / np.log(precision)))
 
 
 def _sample(strata: Iterable[ReviewedStratum], ratio: Ratio) -> _Sample:
-    """Return the reviewed sentences of the strata with remaining ones."""
-    groups = [_group(strata, ratio) for strata in _together(strata)]
-    return _Sample(*(np.concatenate(parts) for parts in zip(_NOTHING, *groups, strict=True)))
+    """Return the reviewed sentences of the strata with remaining ones.
 
-
-def _together(strata: Iterable[ReviewedStratum]) -> list[list[ReviewedStratum]]:
-    """Group the strata with remaining sentences: ones with few reviewed sentences join the next."""
-    groups: list[list[ReviewedStratum]] = []
-    waiting: list[ReviewedStratum] = []
+    Strata with few reviewed sentences are taken together with the next.
+    """
+    groups: list[list[ReviewedStratum]] = [[]]
     for stratum in strata:
         if stratum.remaining:
-            waiting.append(stratum)
-            if sum(len(each.counts) for each in waiting) >= FEWEST:
-                groups.append(waiting)
-                waiting = []
-    if not groups:
-        return [waiting]
-    groups[-1] += waiting
-    return groups
+            groups[-1].append(stratum)
+            if sum(len(each.counts) for each in groups[-1]) >= FEWEST:
+                groups.append([])
+    *whole, rest = groups
+    if whole:
+        whole[-1].extend(rest)
+    weighed = [_group(group, ratio) for group in whole or [rest]]
+    return _Sample(*(np.concatenate(parts) for parts in zip(_NOTHING, *weighed, strict=True)))
 
 
 _NOTHING = _Sample(*[np.empty(0)] * 3)

@@ -1,12 +1,12 @@
 """Report what the review of an audit's sample says about the tasks nobody has reviewed.
 
-Figures are about entities, exact in span and label, compared with what the reviewers left. They
-assume what no figure can check: that reviewers are not anchored by the proposals, that all of the
-sample is reviewed, and that a threshold is looked for once (docs/audit.md).
+Figures are about entities, exact in span and label. They assume that reviewers are not anchored by
+the proposals, that all of the sample is reviewed, and that a threshold is looked for once
+(docs/audit.md).
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
@@ -26,7 +26,7 @@ from ml_backend.audit.estimates import (
     sentences_needed,
 )
 from ml_backend.audit.sample import Stratum, audit_of, entities_in, stratum_of
-from ml_backend.label_studio.client import Project, ReviewServer
+from ml_backend.label_studio.client import Project
 from ml_backend.label_studio.tasks import Obstacle, Task, is_propagated, obstacle, score_of
 from ml_backend.review.pull import reviews_of
 from projection.errors import ReviewError
@@ -35,8 +35,7 @@ from projection.text.wording import counted
 from training.data.adjudication import adjudicate, marks_of
 
 SCHEMA = 1
-TARGET_PRECISION = 0.95
-METHOD = (
+_METHOD = (
     "Stratified ratio estimates of what remains unreviewed, by target language and confidence; "
     "95 % intervals in sentences, with one more that is all wrong (Fay & Feuer 1997; "
     "Clopper & Pearson 1934 where sentences weigh the same and are right or wrong as a whole); "
@@ -71,8 +70,8 @@ class AuditReport:
     `drawn = reviewed + waiting + skipped + foreign + propagated`: `foreign` were reviewed against
     another model version than the `model_version` they were drawn for, or against no prediction;
     `propagated` were changed by `spanferry propagate` since, as were `propagated_others`, which
-    would remain otherwise. Annotators disagree on `disagreements` of the reviewed. `current` is
-    true if the project still shows predictions of this version.
+    would remain otherwise. `disagreements` are among the reviewed. `current` is true if the project
+    still shows predictions of this version.
     """
 
     project: str
@@ -105,59 +104,62 @@ class AuditReport:
 
     def to_json(self) -> dict[str, object]:
         """The content of `audit.json`."""
-        accepted = self.accepted
+        accepted, above = self.accepted, None
+        if accepted:
+            above = {"tasks": accepted.tasks, "entities": accepted.entities}
         return {
             "schema": SCHEMA,
             **asdict(self),
             "threshold": accepted and accepted.threshold,
-            "above_threshold": accepted
-            and {"tasks": accepted.tasks, "entities": accepted.entities},
+            "above_threshold": above,
             "level": LEVEL,
-            "method": METHOD,
+            "method": _METHOD,
             "notes": [*self.notes(), ANCHORING],
         }
 
-    def notes(self) -> Iterator[str]:
-        """What limits the figures, a sentence each."""
-        yield from self._sample_notes()
-        if not self.current:
-            yield (
-                f"The project no longer shows predictions of {self.model_version}, which these "
-                "figures are about: draw a new audit"
-            )
-        if not self.remaining:
-            yield "Nothing remains that would be accepted unseen"
+    def notes(self) -> list[str]:
+        """Return what limits the figures, a sentence each."""
         thin = [s.name for s in self.strata if s.remaining and s.reviewed < 2]
-        if thin and self.reviewed:
-            yield f"Fewer than two reviewed, so taken together with neighbours: {', '.join(thin)}"
-        if all(test.verdict is ThresholdVerdict.NOT_TESTED for test in self.thresholds):
-            needed = sentences_needed(self.target_precision, level=2 * LEVEL - 1)
-            yield (
+        needed = sentences_needed(self.target_precision, level=2 * LEVEL - 1)
+        notes = (
+            (
+                self.waiting,
+                f"{self.waiting} of the sample not reviewed yet: the figures are preliminary",
+            ),
+            (self.skipped, f"{self.skipped} of the sample skipped, and counted as not reviewed"),
+            (
+                self.foreign,
+                f"{self.foreign} of the sample left out: not reviewed against predictions of "
+                f"{self.model_version}, for which it was drawn",
+            ),
+            (
+                self.propagated or self.propagated_others,
+                f"After the draw `spanferry propagate` changed {self.propagated} of the sample and "
+                f"{counted(self.propagated_others, 'other task')}: left out, not accepted unseen",
+            ),
+            (
+                self.disagreements,
+                f"Annotators disagree on {self.disagreements} of the sample: the latest decision "
+                "counts",
+            ),
+            (
+                not self.current,
+                f"The project no longer shows predictions of {self.model_version}, which these "
+                "figures are about: draw a new audit",
+            ),
+            (not self.remaining, "Nothing remains that would be accepted unseen"),
+            (
+                thin and self.reviewed,
+                f"Fewer than two reviewed, so taken together with neighbours: {', '.join(thin)}",
+            ),
+            (
+                all(test.verdict is ThresholdVerdict.NOT_TESTED for test in self.thresholds),
                 f"To show a precision of {100 * self.target_precision:g} % takes at least {needed} "
                 "reviewed sentences with entities even if all are right, and more if little "
-                "remains or some have far more entities than others"
-            )
-
-    def _sample_notes(self) -> Iterator[str]:
-        if self.waiting:
-            yield f"{self.waiting} of the sample not reviewed yet: the figures are preliminary"
-        if self.skipped:
-            yield f"{self.skipped} of the sample skipped, and counted as not reviewed"
-        if self.foreign:
-            yield (
-                f"{self.foreign} of the sample left out: not reviewed against predictions of "
-                f"{self.model_version}, for which it was drawn"
-            )
-        if self.propagated or self.propagated_others:
-            yield (
-                f"After the draw `spanferry propagate` changed {self.propagated} of the sample and "
-                f"{counted(self.propagated_others, 'other task')}: left out, not accepted unseen"
-            )
-        if self.disagreements:
-            yield (
-                f"Annotators disagree on {self.disagreements} of the sample: the latest decision "
-                "counts"
-            )
+                "remains or some have far more entities than others",
+            ),
+        )
+        return [note for applies, note in notes if applies]
 
 
 class _Member(NamedTuple):
@@ -173,51 +175,19 @@ class _Member(NamedTuple):
 
 
 def audit_report(
-    server: ReviewServer,
     project: Project,
+    tasks: Sequence[Task],
     name: str | None = None,
     *,
-    target_precision: float = TARGET_PRECISION,
+    target_precision: float = 0.95,
 ) -> AuditReport:
-    """Read a project and report on one of its audits, or on the only one.
+    """Report on an audit from all tasks of its project, with predictions in full.
 
-    Raises:
-        ReviewError: as `report_of`.
+    Without a name, the project must have just one audit. ReviewError is raised if there is no such
+    audit, or if a task contradicts what was pushed.
     """
-    return report_of(
-        server.tasks(project, with_predictions=True),
-        labels_of(project.label_config, f"project {project.title!r}"),
-        name,
-        title=project.title,
-        version=project.model_version,
-        target_precision=target_precision,
-    )
-
-
-def report_of(
-    tasks: Sequence[Task],
-    labels: Collection[str],
-    name: str | None,
-    *,
-    title: str,
-    version: str,
-    target_precision: float = TARGET_PRECISION,
-) -> AuditReport:
-    """Report on an audit from the tasks of its project.
-
-    Args:
-        tasks: all of the project, with annotations and predictions in full.
-        labels: those of its labeling config.
-        name: of the audit, or None for the only one.
-        title: of the project.
-        version: of the model whose predictions the project shows.
-        target_precision: to look for a threshold for, between 0 and 1.
-
-    Raises:
-        ReviewError: if there is no such audit, several and no name, or a task contradicts what was
-            pushed.
-    """
-    where = f"project {title!r}"
+    where, version = f"project {project.title!r}", project.model_version
+    labels = labels_of(project.label_config, where)
     name = _known_audit(tasks, name, where)
     members: defaultdict[Stratum, list[_Member]] = defaultdict(list)
     for task in tasks:
@@ -231,7 +201,7 @@ def report_of(
     remaining: defaultdict[Stratum, list[int]] = defaultdict(list)
     for task, why in zip(tasks, obstacles, strict=True):
         if why is None:
-            score = score_of(task, audited) or 0.0
+            score = score_of(task, audited)
             stratum = Stratum.of(str(task["data"]["lang"]), score, threshold)
             remaining[stratum].append(entities_in(task, audited))
     strata = sorted({*remaining, *members}, key=lambda s: (-s.low, s.lang))
@@ -247,7 +217,7 @@ def report_of(
     ]
     states = Counter(member.state for member in everyone)
     return AuditReport(
-        project=title,
+        project=project.title,
         name=name,
         model_version=audited,
         current=audited == version,

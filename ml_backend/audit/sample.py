@@ -1,17 +1,16 @@
 """Draw the sample of an audit: random tasks among those that would be accepted without review.
 
-Such a task is untouched, has no conflict and no propagated correction, and its prediction of the
-current model version has at least a given score. The sample is stratified by target language and
-confidence, in proportion to the size of each stratum. The data of its tasks name the audit, for the
-tab "Audit", and the model version and threshold it was drawn for.
+The sample is stratified by target language and confidence, in proportion to the size of each
+stratum. The data of its tasks name the audit, for the tab "Audit", and the model version and
+threshold it was drawn for.
 """
 
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from label_config.labeling_config import ENTITIES
 from ml_backend.label_studio.client import Project, ReviewServer
@@ -19,8 +18,7 @@ from ml_backend.label_studio.task_writer import OnProgress, is_still_open, write
 from ml_backend.label_studio.tasks import Task, obstacle, prediction_of, score_of
 from projection.errors import ReviewError
 
-SIZE = 100
-THRESHOLD = 0.8
+SIZE, THRESHOLD = 100, 0.8
 FEWEST = 2  # tasks drawn from a stratum that has as many: one tells nothing of the spread
 # Lower ends of strata, above the threshold: the thresholds an audit can recommend.
 EDGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
@@ -48,11 +46,7 @@ class Stratum:
 
     @classmethod
     def parse(cls, name: str, where: str) -> Self:
-        """Return the stratum with this name.
-
-        Raises:
-            ReviewError: if it is not the name of a stratum.
-        """
+        """Return the stratum with this name, or raise ReviewError."""
         lang, _, band = name.rpartition(" ")
         low, _, high = band.partition("–")
         try:
@@ -66,7 +60,7 @@ Strata = defaultdict[Stratum, list[Task]]
 
 @dataclass(frozen=True, slots=True)
 class DrawnStratum:
-    """The tasks of a stratum, and how many of them are in the sample."""
+    """The number of tasks in a stratum and in its sample."""
 
     name: str
     size: int
@@ -77,7 +71,7 @@ class DrawnStratum:
 class DrawReport:
     """The sample of an audit. Numbers count tasks.
 
-    `added` of the `drawn` are new in the sample; `meanwhile` would be, but have just been touched.
+    `added` of the `drawn` are new in the sample; `meanwhile` were touched during the draw.
     `population` could be accepted without review, or could when they were drawn; `left_out` counts
     the others by reason, and `other_audits` are open in the sample of another audit.
     """
@@ -92,13 +86,8 @@ class DrawReport:
     other_audits: int
     meanwhile: int = 0
 
-    def to_json(self) -> dict[str, object]:
-        """The report as a JSON object."""
-        return asdict(self)
 
-
-@dataclass(frozen=True, slots=True)
-class SamplePlan:
+class SamplePlan(NamedTuple):
     """The new fields of each task to draw, by its id, and the report if all are written."""
 
     fields: Mapping[int, Mapping[str, Any]]
@@ -115,28 +104,19 @@ def draw(
     seed: int = 0,
     on_progress: OnProgress = lambda _what, _done, _total: None,
 ) -> DrawReport:
-    """Draw a stratified random sample, or what is missing of it.
+    """Draw a stratified random sample, or what is missing of it; errors as `plan`.
 
     The order of drawing depends on the seed, the audit's name and each task alone. So running an
     interrupted draw again finishes it, and a finished one changes nothing.
-
-    Raises:
-        ReviewError: as `plan`.
     """
     tasks = {task["id"]: task for task in server.tasks(project, with_predictions=True)}
-    planned = plan(
-        [*tasks.values()],
-        project.model_version,
-        name,
-        size=size,
-        threshold=threshold,
-        seed=seed,
-        where=f"project {project.title!r}",
-    )
-    changes = [(tasks[task_id], fields) for task_id, fields in planned.fields.items()]
+    settings: dict[str, Any] = {"size": size, "threshold": threshold, "seed": seed}
+    where = f"project {project.title!r}"
+    fields, report = plan([*tasks.values()], project.model_version, name, where=where, **settings)
+    changes = [(tasks[task_id], new) for task_id, new in fields.items()]
     left_alone = write_each(server, changes, if_still=is_still_open, on_progress=on_progress)
-    touched = Counter(planned.fields[task_id]["audit_stratum"] for task_id in left_alone)
-    missing, report = len(left_alone), planned.report
+    touched = Counter(fields[task_id]["audit_stratum"] for task_id in left_alone)
+    missing = len(left_alone)
     return replace(
         report,
         drawn=report.drawn - missing,
@@ -158,19 +138,10 @@ def plan(
 ) -> SamplePlan:
     """Choose the tasks to add, so that `size` tasks (or all) are in the sample.
 
-    Args:
-        tasks: all of a project, with predictions in full.
-        version: of the model whose predictions would be accepted.
-        name: of the audit.
-        size: of the sample.
-        threshold: the least score, to four digits.
-        seed: of the draw.
-        where: names the project in errors.
-
-    Raises:
-        ReviewError: if there is nothing to draw; if the audit was begun with another threshold or
-            model version, or tasks have joined its population since; or if a task was not pushed by
-            `spanferry push`.
+    `tasks` are all of a project, with predictions in full; `version` is that of the predictions to
+    accept; `threshold`, the least score, counts to four digits. ReviewError is raised if there is
+    nothing to draw, if the audit was begun with another threshold or model version, or if tasks
+    have joined its population since.
     """
     threshold = round(threshold, 4)
     where = f"{where} audit {name!r}"
@@ -189,8 +160,8 @@ def plan(
         elif audit_of(task):
             other_audits += 1
         else:
-            score = score_of(task, version) or 0.0
-            available[Stratum.of(str(task["data"]["lang"]), score, threshold)].append(task)
+            stratum = Stratum.of(str(task["data"]["lang"]), score_of(task, version), threshold)
+            available[stratum].append(task)
     strata = sorted({*available, *sampled}, reverse=True)
     sizes = {stratum: len(available[stratum]) + len(sampled[stratum]) for stratum in strata}
     if not sizes:
@@ -254,11 +225,7 @@ def audit_of(task: Task) -> str:
 
 
 def stratum_of(task: Task) -> Stratum:
-    """Return the stratum that a task of a sample was drawn from.
-
-    Raises:
-        ReviewError: if the task is in no sample.
-    """
+    """Return the stratum that a task of a sample was drawn from."""
     return Stratum.parse(str(task["data"].get("audit_stratum")), f"task {task['id']}")
 
 

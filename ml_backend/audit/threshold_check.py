@@ -13,12 +13,7 @@ _FIX = "Give what `spanferry audit report --out` wrote"
 
 
 def read_audit(path: Path) -> dict[str, Any]:
-    """Read the JSON of an `AuditReport`.
-
-    Raises:
-        ReviewError: if it is something else.
-        CorpusError: if it is not a JSON object.
-    """
+    """Read the JSON of an `AuditReport`; raise ReviewError or CorpusError if it is none."""
     audit = parse_object(path.read_text("utf-8"), str(path))
     fields = Fields(audit, str(path), ReviewError, _FIX)
     if (schema := fields.integer("schema")) != SCHEMA:
@@ -36,18 +31,13 @@ def read_audit(path: Path) -> dict[str, Any]:
 
 
 def refuse_another_model(audit: Mapping[str, Any], version: str, where: str) -> None:
-    """Check that an audit is about the predictions a project shows.
-
-    Raises:
-        ReviewError: if it is about those of another model version.
-    """
+    """Raise ReviewError unless an audit is about the predictions a project shows."""
     if audit["model_version"] != version or not audit.get("current"):
-        raise ReviewError(
-            where,
+        what = (
             f"audit {audit['name']!r} is about predictions of {audit['model_version']}, and the "
-            f"project shows those of {version or 'all models'}",
-            "Draw and review a new audit, and report on it",
+            f"project shows those of {version or 'all models'}"
         )
+        raise ReviewError(where, what, "Draw and review a new audit, and report on it")
 
 
 def threshold_warnings(audit: Mapping[str, Any], accept_above: float) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """`spanferry audit`: estimate the quality of the tasks that nobody reviews."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -55,7 +56,7 @@ def draw(
         report = draw_sample(
             *opened, name, size=size, threshold=threshold, seed=seed, on_progress=on_progress
         )
-    print_result({"project": project, **report.to_json()}, _drawn(report), as_json=as_json)
+    print_result({"project": project, **asdict(report)}, _drawn(report), as_json=as_json)
 
 
 @app.command()
@@ -81,8 +82,9 @@ def report(
     # scipy takes seconds to import, which `--help` should not.
     from ml_backend.audit.report import audit_report  # noqa: PLC0415
 
-    with open_project(url, api_key, project) as opened:
-        found = audit_report(*opened, name, target_precision=target_precision)
+    with open_project(url, api_key, project) as (server, existing):
+        tasks = server.tasks(existing, with_predictions=True)
+    found = audit_report(existing, tasks, name, target_precision=target_precision)
     if out is not None:
         write_json(out, found.to_json())
     written = [] if out is None else [f"Written to {out}"]

@@ -37,9 +37,9 @@ def doctor(
         checks.append(check)
         if not as_json:  # each as soon as it is known
             fix = f"\n  → {check.fix}" if check.fix else ""
-            show(f"{_SIGNS[check.verdict]} {check.name}: {check.finding}{fix}")
+            show(f"{_SIGNS[check.verdict]} {check.check}: {check.finding}{fix}")
     wrong = any(check.verdict is CheckStatus.PROBLEM for check in checks)
-    found = [check.to_json() for check in checks]
+    found = [check._asdict() for check in checks]
     print_result({"ok": not wrong, "checks": found}, (), as_json=as_json)
     if wrong:
         raise typer.Exit(1)

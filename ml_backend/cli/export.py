@@ -1,6 +1,6 @@
 """`spanferry export`: the reviews of a project as a dataset."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -80,7 +80,7 @@ def export(
         out,
         title=project,
         labels=labels_of(found.label_config),
-        settings=replace(settings, agreement=agreement(pulled.reviewed).to_json()),
+        settings=replace(settings, agreement=asdict(agreement(pulled.reviewed))),
     )
     fix = "export more, or with another --split or --seed"
     notes = [f"part {part!r} is empty: {fix}" for part in summary.empty_parts]

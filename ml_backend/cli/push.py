@@ -1,6 +1,7 @@
 """`spanferry push`: make a Label Studio project of a run or an export."""
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,7 +66,7 @@ def push(
             credentials = credentials_of(Settings.from_env(os.environ))
             server.connect_backend(made, backend, credentials)
     where = {"project": project, "project_id": made.id, "review_queue": queue}
-    result = {**where, **report.to_json(), "backend": backend}
+    result = {**where, **asdict(report), "backend": backend}
     print_result(result, [in_words(report, queue)], as_json=as_json)
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ml_backend.cli.connection import open_project
@@ -32,7 +33,7 @@ def repredict(*, url: Url, api_key: ApiKey, project: Title, as_json: AsJson = Fa
     with open_project(url, api_key, project, lock) as found, progress("tasks predicted") as advance:
         projector = load_function(settings)(ModelStore(settings.model_store).active())
         report = repredict_tasks(*found, projector, on_progress=advance)
-    print_result({"project": project, **report.to_json()}, in_words(report), as_json=as_json)
+    print_result({"project": project, **asdict(report)}, in_words(report), as_json=as_json)
 
 
 def in_words(report: "RepredictReport") -> Iterator[str]:

@@ -50,7 +50,7 @@ def walk_the_loop(demo: Demo) -> dict[str, Any]:
     with stage("play in corrections: the gold of the bundled sample"):
         _play_in(demo, reviewed)
     with stage("report on the audit and on the review"):
-        audit = audit_report(demo.server, project, AUDIT)
+        audit = audit_report(project, demo.server.tasks(project, with_predictions=True), AUDIT)
         source = read_project(demo.server, project)
         report = Report.of(source, filters=Filters.of_run(demo.folder / "run"))
         write_report(report, source, demo.folder / "report")

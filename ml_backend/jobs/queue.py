@@ -1,7 +1,7 @@
 """The queue of training jobs: any process adds, one process at a time runs them.
 
-A job is a folder, `jobs/7/`, with `job.json` and `log.txt` beside what the work leaves there. A web
-process only adds jobs, and keeps a runner (`spanferry jobs run`) alive while some wait.
+A job is a folder, `jobs/7/`, with `job.json`, `log.txt` and the files of its work. A web process
+only adds jobs, and keeps a runner (`spanferry jobs run`) alive while some wait.
 """
 
 import fcntl
@@ -30,12 +30,12 @@ SCHEMA = 1
 RECORD, LOG, REVIEWS = "job.json", "log.txt", "reviews.json"
 RUNNER, ALIVE, RUNNER_LOG = ".runner", ".runner-alive", "runner.log"
 ATTEMPTS = 3  # of a job whose runner died each time
-LOOK_SECONDS, LONGEST_PAUSE = 2.0, 300.0
-LOG_LINES = 20  # of a log, as a status shows it
+LOOK_SECONDS, LONGEST_PAUSE = 2.0, 300.0  # between two looks of `keep_runner`
+LOG_LINES = 20  # shown in a status
 
 
 class State(StrEnum):
-    """How far a job is."""
+    """The state of a job."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -50,10 +50,10 @@ WAITING = (State.QUEUED, State.RUNNING)  # for a runner; one that is running may
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A training asked for. Times are ISO 8601 in UTC.
+    """A training request. Times are ISO 8601 in UTC.
 
-    `project` is Label Studio's id, `why` what set it off, `attempts` how many have been begun.
-    `said` is the outcome in one line, `result` the same as data.
+    `project` is Label Studio's id, `why` the cause, `attempts` the number of starts. `said` is the
+    outcome in one line, `result` the same as data.
     """
 
     id: int
@@ -73,10 +73,7 @@ class Job:
 
 
 Work = Callable[[Job, Path], Job]
-"""Does a job in its folder and returns it with its new state, `said` and `result`.
-
-It is called again with the same folder after an interruption.
-"""
+"""Does a job in its folder and returns it with its outcome; called again if interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +83,12 @@ class JobQueue:
     root: Path
 
     def add(self, project: int, why: str) -> Job:
-        """Queue a job, unless one of the project waits already: that one will see all reviews."""
+        """Queue a job, unless one of the project is queued already: that one sees all reviews."""
         with self._lock():
             return self._add(project, why)
 
     def add_reviews(self, project: int, more: int, each: int) -> int:
-        """Count reviews of a project, and queue a job when `each` have come since the last one.
-
-        Returns:
-            The reviews that came since the last job was queued, these included.
-        """
+        """Count reviews of a project, queue a job for each `each`, and return the count since."""
         with self._lock():
             reviews = self._reviews().get(str(project), 0) + more
             write_json(self.root / REVIEWS, {**self._reviews(), str(project): reviews})
@@ -108,38 +101,34 @@ class JobQueue:
         for job in self.jobs():
             if (job.project, job.state) == (project, State.QUEUED):
                 return job
-        # By folders, not records: a crash may have come between the two.
+        # By folders, not records: a crash may leave a folder without a record.
         job = Job(max(self._numbers(), default=0) + 1, project, why, _now())
         self.folder(job).mkdir()
         self._write(job)
         return job
 
     def jobs(self) -> list[Job]:
-        """All records, the newest first; one that cannot be read has failed and says so."""
+        """Return all jobs, the newest first; one that cannot be read is a FAILED one."""
         return [self._read(n) for n in self._numbers() if (self.root / str(n) / RECORD).is_file()]
 
     def shown(self) -> list[Job]:
-        """All jobs for people, the newest first: one that has lost its runner is INTERRUPTED."""
+        """Return all jobs as `jobs`, but one that has lost its runner as INTERRUPTED."""
         lost = {} if self.has_runner else {State.RUNNING: State.INTERRUPTED}
         return [replace(job, state=lost.get(job.state, job.state)) for job in self.jobs()]
 
     def job(self, number: int) -> Job:
-        """The job of this number.
-
-        Raises:
-            ServerError: if there is none.
-        """
+        """Return the job with this number, or raise ServerError."""
         for job in self.shown():
             if job.id == number:
                 return job
         raise ServerError(f"job {number}", "there is none", "`spanferry jobs` lists them")
 
     def folder(self, job: Job) -> Path:
-        """Where a job's record, log and files lie."""
+        """Return the folder of a job's record, log and files."""
         return self.root / str(job.id)
 
     def log(self, job: Job, lines: int | None = None) -> str:
-        """The output of the job's work, or its last lines."""
+        """Return the output of the job's work, or its last lines."""
         path = self.folder(job) / LOG
         said = path.read_text("utf-8", errors="replace") if path.exists() else ""
         return said if lines is None else "\n".join(said.splitlines()[-lines:])
@@ -151,10 +140,7 @@ class JobQueue:
 
     @property
     def has_runner(self) -> bool:
-        """True while a process runs jobs.
-
-        Looks by a shared lock on a file of its own, so that it never turns a runner away.
-        """
+        """True while a process runs jobs. A shared lock on its own file disturbs no runner."""
         try:
             with (self.root / ALIVE).open() as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -165,12 +151,12 @@ class JobQueue:
         return False
 
     def run(self, work: Work) -> int:
-        """Do the queued jobs, the oldest first, until none is left; return how many were done.
+        """Do the queued jobs, the oldest first, until none is left. Return how many were done.
 
-        Returns at once where another process is running jobs: that one will find them.
+        Returns at once if another process is running jobs: that one will find them.
         """
         done = 0
-        # Again, because one may be queued while we are leaving, and its runner finds us still here.
+        # A job queued while this process gives up the lock finds no runner of its own: look again.
         while self.waits:
             try:
                 with FileLock(self.root / RUNNER, timeout=0), FileLock(self.root / ALIVE):
@@ -182,7 +168,7 @@ class JobQueue:
         return done
 
     def _begin_next(self) -> Job | None:
-        """Begin the oldest job that waits. For the only runner: what is running was interrupted."""
+        """Begin the oldest job that waits. To the only runner, a running one was interrupted."""
         with self._lock():
             for job in reversed(self.jobs()):
                 if job.state is State.RUNNING and job.attempts >= ATTEMPTS:
@@ -193,12 +179,12 @@ class JobQueue:
         return None
 
     def _do(self, job: Job, work: Work) -> None:
-        """Do a job and record its outcome; whatever that is, the next one can be done."""
+        """Do a job and record its outcome; an error does not keep the next one from being done."""
         said = (self.folder(job) / LOG).open("a", encoding="utf-8", errors="backslashreplace")
         with said, redirect_stdout(said), redirect_stderr(said):
             try:
                 self._write(replace(work(job, self.folder(job)), ended=_now()))
-            except KeyboardInterrupt:  # a person's doing, not the job's
+            except KeyboardInterrupt:  # not the job's fault
                 self._write(replace(job, state=State.QUEUED, attempts=job.attempts - 1))
                 raise
             except SpanferryError as error:
@@ -212,7 +198,7 @@ class JobQueue:
         self._write(replace(job, state=State.FAILED, said=said, ended=_now()))
 
     def _numbers(self) -> list[int]:
-        """The jobs there are folders for, the newest first."""
+        """Return the numbers of the jobs' folders, the newest first."""
         folders = self.root.iterdir() if self.root.is_dir() else ()
         return sorted((int(each.name) for each in folders if each.name.isdecimal()), reverse=True)
 
@@ -243,43 +229,34 @@ class JobQueue:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        """Keep other processes from adding or beginning a job between our reading and writing."""
+        """Keep other processes from adding or starting a job."""
         self.root.mkdir(parents=True, exist_ok=True)
         with FileLock(self.root / ".lock"):
             yield
 
 
 def keep_runner(
-    queue: JobQueue,
-    run: Callable[[], int],
-    stop: threading.Event,
-    look_seconds: float = LOOK_SECONDS,
+    queue: JobQueue, run: Callable[[], int], stop: threading.Event, look: float = LOOK_SECONDS
 ) -> None:
-    """Whenever jobs wait and no process runs them, start a runner, until `stop` is set.
+    """Start a runner whenever jobs wait and no process runs them, until `stop` is set.
 
-    Args:
-        queue: the jobs.
-        run: starts a runner, waits for its end and returns its exit status.
-        stop: does not end a runner that is at work.
-        look_seconds: between two looks. Doubles with each runner that dies, up to five minutes.
+    `run` starts a runner, waits for its end and returns its exit status. The seconds between two
+    looks double with each runner that dies, up to five minutes.
     """
-    pause = look_seconds
+    pause = look
     while not stop.wait(pause):
         try:
             status = run() if queue.waits and not queue.has_runner else 0
             if status:
                 log.warning("A training runner ended with status %d", status)
-        except Exception:  # a full disk, for instance: predictions must go on
+        except Exception:  # such as a full disk: predictions must go on
             log.exception("Cannot look after the training jobs")
             status = 1
-        pause = min(2 * pause, LONGEST_PAUSE) if status else look_seconds
+        pause = min(2 * pause, LONGEST_PAUSE) if status else look
 
 
 def start_runner(data_dir: Path, jobs_folder: Path) -> subprocess.Popen[bytes]:
-    """Start `spanferry jobs run` as a process that outlives a restart of this one.
-
-    What it says outside of jobs goes to `runner.log`.
-    """
+    """Start `spanferry jobs run` as a process that outlives this one, logging to `runner.log`."""
     with (jobs_folder / RUNNER_LOG).open("ab") as said:
         return subprocess.Popen(  # noqa: S603  our own interpreter, no shell
             [sys.executable, "-m", "ml_backend", "jobs", "run", "--data-dir", str(data_dir)],

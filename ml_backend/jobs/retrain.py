@@ -1,13 +1,12 @@
 """A training job: learn from the reviews, and serve the model if it is better beyond chance.
 
-One model serves all projects. So a job learns from the reviews of its project and, as far as they
-have the same entity types, from those that the last jobs of the other projects fetched.
+One model serves all projects. So a job also learns from the reviews that the last jobs of other
+projects with the same entity types fetched.
 
-A fifth of the reviewed documents is held out, always the same ones. On their sentences the new
-model and the one in use pre-annotate as they would for an annotator. The new one is served if it
-gains strict F1 on the job's project beyond chance (the 95 % interval of the paired bootstrap lies
-above 0) and loses none on all projects together; else it is stored and the old one goes on
-answering. A project whose jobs are removed no longer counts.
+A fifth of the reviewed documents, always the same ones, is held out, and pre-annotated by the new
+model and the one in use. The new one is served if it gains strict F1 on the job's project beyond
+chance (the 95 % interval of the paired bootstrap lies above 0) and loses none on all projects
+together; else it is only stored.
 """
 
 import logging
@@ -53,7 +52,7 @@ HELD_OUT = Shares(train=0.8, validation=0.2, test=0.0)
 LEAST_HELD_OUT = 10  # sentences, and entities in them: fewer say nothing
 FEW = 1000  # reviews: a recipe's number of passes is meant for a corpus
 EXPORT, MODEL = "export", "model"  # in a job's folder
-# Label Studio takes minutes to start where a new version changes its database.
+# Label Studio takes minutes to start if a new version changes its database.
 PAUSES = (5.0, 10.0, 20.0, 30.0, *[60.0] * 8)
 
 Answered = tuple[GoldSentence, tuple[Entity, ...]]
@@ -96,7 +95,7 @@ class Gain:
 
 
 def _counts(answered: Answered) -> tuple[int, int, int]:
-    """How many entities are right, predicted, and in the gold."""
+    """Return how many entities are right, predicted, and in the gold."""
     gold, predicted = (
         Counter((each.span, each.label) for each in entities)
         for entities in (answered[0].target_entities, answered[1])
@@ -115,11 +114,7 @@ class ProjectReviews:
 
     @classmethod
     def read(cls, project: int, folder: Path) -> Self:
-        """Read what a job has written.
-
-        Raises:
-            CorpusError: naming the file that is damaged.
-        """
+        """Read what a job has written."""
         summary = parse_object((folder / SUMMARY).read_text("utf-8"), str(folder / SUMMARY))
         return cls(project, summary["title"], tuple(summary["labels"]), read_reviews(folder))
 
@@ -135,9 +130,8 @@ class ProjectReviews:
 class Retraining:
     """The work of a job.
 
-    `connect` reaches Label Studio; where it does not answer, it is asked again after each of the
-    `pauses`. `load` makes the projector with a target model or, for None, without one. Fewer
-    reviews than `FEW` are gone through `epochs_of_few` times.
+    While Label Studio does not answer, it is asked again after each of the `pauses`. Fewer reviews
+    than `FEW` are trained on for `epochs_of_few` epochs.
     """
 
     connect: Callable[[], ReviewServer]
@@ -149,12 +143,7 @@ class Retraining:
     pauses: Sequence[float] = PAUSES
 
     def __call__(self, job: Job, folder: Path) -> Job:
-        """Fetch, train, compare, and perhaps serve. An interrupted training goes on.
-
-        Raises:
-            ServerError: if Label Studio cannot be reached.
-            TrainingError: if there are too few reviews to hold some out.
-        """
+        """Fetch, train, compare, and perhaps serve. An interrupted training is continued."""
         if not (folder / EXPORT).is_dir():  # once it is there, an interruption changes nothing
             self._fetch(job).write(folder / EXPORT)
         own = ProjectReviews.read(job.project, folder / EXPORT)
@@ -164,13 +153,13 @@ class Retraining:
         material = [
             review
             for each, (learned, _) in zip(projects, parts, strict=True)
-            if {*each.labels} == {*own.labels}  # what it does not mark is not absent elsewhere
+            if {*each.labels} == {*own.labels}  # else unmarked entities would count as absent
             for review in learned
         ]
         self._train(material, own.labels, folder / MODEL)
         gains, together = self._compare(folder / MODEL, [held_out for _, held_out in parts])
         version = self.store.add(folder / MODEL)
-        shutil.rmtree(folder / MODEL)  # it is in the store now
+        shutil.rmtree(folder / MODEL)
         result = {"version": version, "learned_from": len(material), **asdict(gains[0])}
         said = f"F1 of pre-annotations {gains[0]}"
         if len(projects) > 1:
@@ -192,10 +181,9 @@ class Retraining:
         def fetch() -> ProjectReviews:
             with self.connect() as server:
                 project = server.project(job.project)
-                reviewed = [*fetch_reviewed(server, project)]
-            return ProjectReviews(
-                job.project, project.title, tuple(labels_of(project.label_config)), reviewed
-            )
+                reviewed = fetch_reviewed(server, project)
+            labels = tuple(labels_of(project.label_config))
+            return ProjectReviews(job.project, project.title, labels, reviewed)
 
         return patiently(fetch, self.pauses)
 
@@ -210,7 +198,7 @@ class Retraining:
         train_preset(changed(self.preset, few), data, out, on_progress=self.on_progress)
 
     def _compare(self, model: Path, held_out: Sequence[Reviews]) -> tuple[list[Gain], Gain]:
-        """The gain of `model` on the held-out sentences of each project, and of all together."""
+        """Return the gain of `model` on the held-out sentences of each project, and of all."""
         gold = [[GoldSentence(r.sentence, r.entities) for r in part] for part in held_out]
         before, after = (self._answers(target, gold) for target in (self.store.active(), model))
         return [*map(Gain.of, before, after)], Gain.of([*chain(*before)], [*chain(*after)])
@@ -218,7 +206,7 @@ class Retraining:
     def _answers(
         self, target: Path | None, gold: Sequence[Sequence[GoldSentence]]
     ) -> list[list[Answered]]:
-        """The pre-annotations of each project's sentences, as far as the models can read them."""
+        """Return the pre-annotations of each project's sentences that fit the models."""
         projector = self.load(target)
 
         def answered(part: Iterable[GoldSentence]) -> list[Answered]:
@@ -230,7 +218,7 @@ class Retraining:
 
 
 def _fetched_by_others(job: Job, folder: Path) -> list[ProjectReviews]:
-    """The reviews that the last finished job of each other project has fetched, newest first."""
+    """Return the reviews that the last finished job of each other project has fetched."""
     queue = JobQueue(folder.parent)
     found: dict[int, Path] = {}
     for other in queue.jobs():
@@ -242,9 +230,9 @@ def _fetched_by_others(job: Job, folder: Path) -> list[ProjectReviews]:
 
 
 def parted(projects: Iterable[Iterable[ReviewedSentence]]) -> list[tuple[Reviews, Reviews]]:
-    """Part each project's reviews, by whole documents: (to learn from, held out).
+    """Split each project's reviews by whole documents: (to learn from, held out).
 
-    What is held out of one is not learned from in another, nor is anything much like it.
+    What is held out of one project, and its near-duplicates, are not learned from in another.
     """
     decided = [[r for r in adjudicate(each).sentences if r.judged] for each in projects]
     parts = iter(split([review.sentence for each in decided for review in each], HELD_OUT).of)
@@ -256,11 +244,7 @@ def parted(projects: Iterable[Iterable[ReviewedSentence]]) -> list[tuple[Reviews
 
 
 def patiently(ask: Callable[[], T], pauses: Iterable[float]) -> T:
-    """Return `ask()`; while Label Studio does not answer, ask again after each pause.
-
-    Raises:
-        UnreachableError: if it does not answer after the last of them either.
-    """
+    """Return `ask()`; while Label Studio does not answer, try again after each pause."""
     for pause in pauses:
         try:
             return ask()
@@ -271,16 +255,12 @@ def patiently(ask: Callable[[], T], pauses: Iterable[float]) -> T:
 
 
 def _require_enough(own: ProjectReviews, learned: Reviews, held_out: Reviews) -> None:
-    """Check that there is something to learn from, and to compare models on.
-
-    Raises:
-        TrainingError: if it is too little.
-    """
+    """Raise TrainingError if there is too little to learn from, or to compare models on."""
     entities = sum(len(review.entities) for review in held_out)
     if min(len(held_out), entities) < LEAST_HELD_OUT or not learned:
-        raise TrainingError(
-            f"project {own.title!r}",
+        what = (
             f"of {len(own.reviewed)} reviews {len(held_out)} sentences with {entities} entities "
-            "are held out, too few to tell whether a model is better",
-            f"Review more: about {5 * LEAST_HELD_OUT}, from several documents",
+            "are held out, too few to tell whether a model is better"
         )
+        fix = f"Review more: about {5 * LEAST_HELD_OUT}, from several documents"
+        raise TrainingError(f"project {own.title!r}", what, fix)

@@ -1,7 +1,7 @@
-"""The one module that talks to Label Studio, through label-studio-sdk's client.
+"""The client of Label Studio, on top of label-studio-sdk.
 
-Tasks, predictions and annotations stay JSON; `label_config` reads and writes their content. All
-requests raise `ServerError` if Label Studio refuses them or does not answer.
+Tasks, predictions and annotations stay JSON. Every request raises `ServerError` if Label Studio
+refuses it or does not answer.
 """
 
 import json
@@ -27,11 +27,8 @@ from projection.io.records_json import Json
 log = logging.getLogger(__name__)
 
 TESTED_VERSION = "1.23.2"
-TITLE_LENGTH = range(3, 51)
-BACKEND_TITLE = "spanferry"
-# A webhook is called while the annotator waits, and an import would send every task: subscribe only
-# to what a review changes.
-WEBHOOK_ACTIONS = (
+# Only what a review changes: an annotator waits for each call, and an import would send all tasks.
+_WEBHOOK_ACTIONS = (
     "ANNOTATION_CREATED",
     "ANNOTATIONS_CREATED",
     "ANNOTATION_UPDATED",
@@ -43,14 +40,14 @@ _TIMEOUT = httpx.Timeout(300.0, connect=10.0)
 # A write that is tried again after a lost answer may be done twice.
 _ONCE: Any = {"max_retries": 0}
 # Label Studio with Redis makes snapshots in a background job: half a minute for 25,000 tasks.
-SNAPSHOT_SECONDS = 600.0
+_SNAPSHOT_SECONDS = 600.0
 _POLL_SECONDS = (0.1, 5.0)  # the first pause and the longest, each twice the one before
 
 _FIX_KEY = (
     "Copy a key from Account & Settings → Personal Access Token; an old-style token works only "
     "where the organization allows legacy tokens"
 )
-_FIX_BANNED = (
+FIX_BANNED = (
     "Start Label Studio with LABEL_STUDIO_USE_DEFAULT_BANNED_SUBNETS=false and list what should "
     "stay banned in LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS"
 )
@@ -102,11 +99,11 @@ class Webhook:
 class ReviewServer:
     """A Label Studio server, accessed with one API key. Open it with `connect`; close it after use.
 
-    `snapshot_seconds` bounds how long `tasks` waits for Label Studio to make a snapshot.
+    `snapshot_seconds` limits how long `tasks` waits for a snapshot.
     """
 
     def __init__(
-        self, url: str, api_key: str, *, snapshot_seconds: float = SNAPSHOT_SECONDS
+        self, url: str, api_key: str, *, snapshot_seconds: float = _SNAPSHOT_SECONDS
     ) -> None:
         self.url, self.token_kind = url, token_kind(api_key)
         self._snapshot_seconds = snapshot_seconds
@@ -141,7 +138,7 @@ class ReviewServer:
         self.close()
 
     def find_project(self, title: str) -> Project | None:
-        """Return the project with exactly this title, or None. Refuses a title of several."""
+        """Return the project with exactly this title, or None. Raise if several have it."""
         with self._asking(f"project {title!r}"):
             found = [p for p in self._api.projects.list(title=title) if p.title == title]
         if len(found) > 1:
@@ -173,7 +170,7 @@ class ReviewServer:
 
     def ensure_project(self, title: str, label_config: str) -> Project:
         """Create the project, or give it this labeling config if its annotations fit that."""
-        if len(title) not in TITLE_LENGTH:
+        if not 3 <= len(title) <= 50:
             raise ServerError(f"title {title!r}", f"{len(title)} characters", "Use 3 to 50")
         project = self.find_project(title)
         if project is None:
@@ -221,10 +218,7 @@ class ReviewServer:
         """Add tasks, each with its `predictions`, in one request. Return their ids, in order."""
         with self._asking(f"import into project {project.title!r}"):
             answer = self._api.projects.import_tasks(
-                id=project.id,
-                request=_plain(tasks),
-                return_task_ids=True,
-                request_options=_ONCE,
+                id=project.id, request=_plain(tasks), return_task_ids=True, request_options=_ONCE
             )
         # The Enterprise edition answers before it is done, and then without ids.
         return list(getattr(answer, "task_ids", None) or ())
@@ -262,8 +256,8 @@ class ReviewServer:
     ) -> list[Json]:
         """Fetch all tasks with their annotations and the ids of their drafts, oldest first.
 
-        `with_predictions` brings predictions in full instead of their ids. Skipped annotations are
-        included (`was_cancelled`), and count as annotations for `only_annotated`.
+        `with_predictions` fetches whole predictions instead of ids. Skipped annotations are
+        included (`was_cancelled`), and count for `only_annotated`.
         """
         options: Json = {
             "predictions": {"only_id": not with_predictions},
@@ -278,15 +272,13 @@ class ReviewServer:
                 task_filter_options=cast("Any", {"only_with_annotations": only_annotated}),
                 request_options=_ONCE,
             )
-            if snapshot.id is None:
-                raise ServerError(self.url, "made a snapshot without an id", "Try again later")
+            number = int(snapshot.id or 0)
             try:
-                self._wait_for_snapshot(project, snapshot.id, str(snapshot.status))
-                body = b"".join(
-                    self._api.projects.exports.download(project.id, snapshot.id, export_type="JSON")
-                )
+                self._wait_for_snapshot(project, number, str(snapshot.status))
+                exports = self._api.projects.exports
+                body = b"".join(exports.download(project.id, number, export_type="JSON"))
             finally:
-                self._delete_snapshot(project, snapshot.id)
+                self._delete_snapshot(project, number)
         found: list[Json] = json.loads(body)
         return sorted(found, key=lambda task: int(task["id"]))
 
@@ -300,15 +292,14 @@ class ReviewServer:
                 raise ServerError(where, "Label Studio could not make it", fix)
             if time.monotonic() > deadline:
                 what = f"still {status} after {self._snapshot_seconds:g} seconds"
-                raise ServerError(
-                    where, what, "Check that a worker (rqworker) of Label Studio runs"
-                )
+                fix = "Check that a worker (rqworker) of Label Studio runs"
+                raise ServerError(where, what, fix)
             time.sleep(pause)
             pause = min(2 * pause, longest)
             status = str(self._api.projects.exports.get(project.id, snapshot).status)
 
     def _delete_snapshot(self, project: Project, snapshot: int) -> None:
-        # A snapshot left behind costs disk space only: keep the tasks, or the error, at hand.
+        # A snapshot left behind costs disk space only: do not lose the tasks, or the first error.
         try:
             self._api.projects.exports.delete(project.id, snapshot)
         except (ApiError, httpx.HTTPError) as error:
@@ -400,8 +391,7 @@ class ReviewServer:
     ) -> Backend:
         """Connect the backend at `url` (as Label Studio reaches it) for interactive use, once.
 
-        Label Studio sends `credentials` with every call but webhooks, which have fixed headers: our
-        webhook is made first, because Label Studio would make one without credentials.
+        The webhook comes first: Label Studio would make one without the `credentials`.
         """
         url = url.rstrip("/")
         self._ensure_webhook(project, webhook_url(url), credentials)
@@ -414,7 +404,7 @@ class ReviewServer:
             if known:
                 self._api.ml.update(id=known[0].id, **settings)
             else:
-                self._api.ml.create(title=BACKEND_TITLE, request_options=_ONCE, **settings)
+                self._api.ml.create(title="spanferry", request_options=_ONCE, **settings)
         return next(b for b in self.backends(project) if b.url.rstrip("/") == url)
 
     def _ensure_webhook(self, project: Project, url: str, credentials: Credentials | None) -> None:
@@ -422,7 +412,7 @@ class ReviewServer:
             "url": url,
             "send_payload": True,
             "send_for_all_actions": False,
-            "actions": list(WEBHOOK_ACTIONS),
+            "actions": list(_WEBHOOK_ACTIONS),
             "headers": credentials.webhook_header if credentials else {},
             "is_active": True,
         }
@@ -434,12 +424,9 @@ class ReviewServer:
                 self._api.webhooks.create(project=project.id, request_options=_ONCE, **wanted)
 
     def may_call(self, url: str) -> bool:
-        """Return whether Label Studio is allowed to call `url` (its SSRF guard).
-
-        Tries a backend for a project that cannot exist: Label Studio checks the address before the
-        project, and nothing is created either way.
-        """
+        """Return whether Label Studio is allowed to call `url` (its SSRF guard)."""
         with self._asking(f"backend {url}"):
+            # For a project that cannot exist, so nothing is created: the address is checked first.
             try:
                 self._api.ml.create(project=0, url=url, request_options=_ONCE)
             except ApiError as error:
@@ -493,15 +480,12 @@ def webhook_url(backend_url: str) -> str:
 
 
 def _plain(rows: Sequence[Json]) -> Any:
-    """Keep the SDK from walking through the rows value by value, which is slow.
-
-    It hands a collection that it does not know to pydantic's compiled encoder.
-    """
+    """Return a type that the SDK gives to pydantic's compiled encoder; it walks lists itself."""
     return deque(rows)
 
 
 def _text_of(mapping: object, name: str) -> str:
-    """Return a value of what should be a JSON object, or ""; names in any case."""
+    """Return a value of what should be a JSON object, or ""; case is ignored."""
     items = mapping.items() if isinstance(mapping, Mapping) else ()
     return next((str(value) for key, value in items if str(key).lower() == name), "")
 
@@ -528,21 +512,19 @@ def _server_error(where: str, error: ApiError) -> ServerError:
     if error.status_code == httpx.codes.UNAUTHORIZED:
         return ServerError(where, f"the API key is refused ({said})", _FIX_KEY)
     if error.status_code == httpx.codes.FORBIDDEN and "network address" in said:
-        return ServerError(where, said, _FIX_BANNED)
+        return ServerError(where, said, FIX_BANNED)
     return ServerError(where, f"Label Studio answered {error.status_code}: {said}")
 
 
 def _what_it_said(body: object) -> str:
     """Return the readable part of an error body, which names fields and may contain HTML."""
-    if isinstance(body, Mapping):
-        fields = body.get("validation_errors")
-        if isinstance(fields, Mapping):
-            return "; ".join(
-                f"{key}: {_flat(value)}" if key != "non_field_errors" else _flat(value)
-                for key, value in fields.items()
-            )
+    if not isinstance(body, Mapping):
+        return str(body)[:300]
+    fields = body.get("validation_errors")
+    if not isinstance(fields, Mapping):
         return str(body.get("detail", dict(body)))
-    return str(body)[:300]
+    names = {key: "" if key == "non_field_errors" else f"{key}: " for key in fields}
+    return "; ".join(f"{names[key]}{_flat(value)}" for key, value in fields.items())
 
 
 def _flat(value: object) -> str:

@@ -1,11 +1,12 @@
 """Check a review set-up from end to end: the server, the key, the project and the backend."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from label_config.labeling_config import build_config, labels_of
 from ml_backend.label_studio.client import (
+    FIX_BANNED,
     TESTED_VERSION,
     Backend,
     Project,
@@ -20,30 +21,20 @@ from projection.errors import SpanferryError
 
 
 class CheckStatus(StrEnum):
-    """The outcome of a check. A `note` is worth knowing, but nothing is broken."""
+    """The outcome of a check. A note is worth knowing, but nothing is broken."""
 
     OK = "ok"
     NOTE = "note"
     PROBLEM = "problem"
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
+class CheckResult(NamedTuple):
     """What one check found, and the fix of a problem."""
 
-    name: str
+    check: str
     verdict: CheckStatus
     finding: str
     fix: str = ""
-
-    def to_json(self) -> dict[str, str]:
-        """The result as a JSON object."""
-        return {
-            "check": self.name,
-            "verdict": self.verdict.value,
-            "finding": self.finding,
-            "fix": self.fix,
-        }
 
 
 OK, NOTE, PROBLEM = CheckStatus
@@ -59,15 +50,9 @@ def diagnose(
 ) -> Iterator[CheckResult]:
     """Check the server and the key, and with a `project` title that project. Changes nothing.
 
-    What cannot be checked because of an earlier problem is left out.
-
-    Args:
-        url: of Label Studio.
-        api_key: a personal access token or a legacy token.
-        project: its title.
-        backend_url: the backend to check; by default the first one of the project.
-        expected: the Authorization header the backend accepts; empty if it accepts any request,
-            None if that is not known.
+    What cannot be checked because of an earlier problem is left out. `backend_url` is the backend
+    to check, by default the first one of the project. `expected` is the Authorization header it
+    accepts; empty if it accepts any request, None if that is not known.
     """
     try:
         version = server_version(url)
@@ -75,10 +60,9 @@ def diagnose(
         yield _problem("server", error)
         return
     yield CheckResult("server", OK, f"Label Studio answers at {url}")
-    if version == TESTED_VERSION:
-        yield CheckResult("version", OK, version)
-    else:
-        yield CheckResult("version", NOTE, f"{version}; spanferry is tested with {TESTED_VERSION}")
+    tested = version == TESTED_VERSION
+    other = "" if tested else f"; spanferry is tested with {TESTED_VERSION}"
+    yield CheckResult("version", OK if tested else NOTE, version + other)
     try:
         server = ReviewServer.connect(url, api_key)
     except SpanferryError as error:
@@ -96,13 +80,8 @@ def _address_guard(server: ReviewServer, backend_url: str) -> CheckResult:
     name = "address guard"
     if server.may_call(backend_url):
         return CheckResult(name, OK, f"Label Studio may call {backend_url}")
-    return CheckResult(
-        name,
-        PROBLEM,
-        f"Label Studio is not allowed to call {backend_url}",
-        "Start Label Studio with LABEL_STUDIO_USE_DEFAULT_BANNED_SUBNETS=false, and keep what "
-        "should stay banned in LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS",
-    )
+    finding = f"Label Studio is not allowed to call {backend_url}"
+    return CheckResult(name, PROBLEM, finding, FIX_BANNED)
 
 
 def check_project(
@@ -120,8 +99,13 @@ def check_project(
     yield _predictions(server, project)
     if backend_url is not None:
         backends = [each for each in backends if each.url.rstrip("/") == backend_url.rstrip("/")]
+    if not backends and backend_url is None:
+        finding = "none: tasks show what was pushed, and nothing is interactive"
+        yield CheckResult("backend", NOTE, finding)
+        return
     if not backends:
-        yield _no_backend(backend_url)
+        fix = f"Run `spanferry push … --backend {backend_url}`"
+        yield CheckResult("backend", PROBLEM, f"{backend_url} is not connected", fix)
         return
     yield from _backend(backends[0], project.model_version)
     url = webhook_url(backends[0].url)
@@ -154,14 +138,6 @@ def _predictions(server: ReviewServer, project: Project) -> CheckResult:
     return CheckResult(name, NOTE if missing else OK, finding)
 
 
-def _no_backend(url: str | None) -> CheckResult:
-    if url is None:
-        finding = "none: tasks show what was pushed, and nothing is interactive"
-        return CheckResult("backend", NOTE, finding)
-    fix = f"Run `spanferry push … --backend {url}`"
-    return CheckResult("backend", PROBLEM, f"{url} is not connected", fix)
-
-
 def _backend(backend: Backend, shown: str) -> Iterator[CheckResult]:
     if not backend.connected:
         finding = f"{backend.url} does not answer Label Studio {backend.error}".strip()
@@ -172,9 +148,8 @@ def _backend(backend: Backend, shown: str) -> Iterator[CheckResult]:
     if backend.interactive:
         yield CheckResult("interactive", OK, "on")
     else:
-        yield CheckResult(
-            "interactive", PROBLEM, "off", "Run `spanferry push … --backend URL` again"
-        )
+        fix = "Run `spanferry push … --backend URL` again"
+        yield CheckResult("interactive", PROBLEM, "off", fix)
     if backend.model_version == shown:
         yield CheckResult("model version", OK, shown)
     else:
@@ -194,10 +169,8 @@ def _webhook(url: str, hooks: Sequence[Webhook], expected: str | None) -> CheckR
     elif expected and sent != {expected}:
         wrong = "sends another password than the one set here, so the backend turns it away"
     else:
-        how = " and ".join(
-            sorted({f"{'with' if each else 'without'} Authorization" for each in sent})
-        )
-        return CheckResult("webhook", OK, f"{url}, {how}")
+        how = sorted({f"{'with' if each else 'without'} Authorization" for each in sent})
+        return CheckResult("webhook", OK, f"{url}, {' and '.join(how)}")
     fix = "Run `spanferry push … --backend URL` again, with the backend's password set"
     return CheckResult("webhook", PROBLEM, wrong, fix)
 

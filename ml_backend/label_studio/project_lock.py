@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ml_backend.settings import Settings
@@ -15,27 +15,17 @@ from projection.io import files
 def project_lock(command: str, url: str, title: str, folder: Path | None = None) -> Iterator[None]:
     """Lock a project against other commands of `spanferry` with the same data folder.
 
-    Args:
-        command: the one that takes the lock; the error of another names it.
-        url: of Label Studio.
-        title: of the project.
-        folder: where the lock file lies. [default: the data folder of the settings]
-
-    Raises:
-        ServerError: if another process holds the lock.
+    Raises ServerError, which names the holder's `command`, if another process holds the lock. The
+    lock file lies in `folder`, by default the data folder of the settings.
     """
     name = hashlib.blake2b(f"{url.rstrip('/')} {title}".encode(), digest_size=8).hexdigest()
     path = (folder or Settings.from_env(os.environ).data_dir) / f".project-{name}.lock"
     with files.alone(path) as ours:
         if not ours:
-            what = f"`spanferry {_holder(path)}` is at work on it already"
+            holder = ""
+            with suppress(FileNotFoundError):  # released a moment ago
+                holder = path.read_text("utf-8")
+            what = f"`spanferry {holder or '…'}` is at work on it already"
             raise ServerError(f"project {title!r}", what, "Wait until it ends")
         path.write_text(command, "utf-8")
         yield
-
-
-def _holder(path: Path) -> str:
-    try:
-        return path.read_text("utf-8") or "…"
-    except FileNotFoundError:  # released a moment ago
-        return "…"

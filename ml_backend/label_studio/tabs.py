@@ -10,9 +10,8 @@ from label_config.labeling_config import UNUSABLE
 from projection.records import ConflictKind
 from projection.text.wording import CONFLICT_NAMES
 
-SHOWN = ("predictions_score", "data.lang", "data.source", "data.target", "data.doubts")
-SHOWN_WHEN_REVIEWED = (*SHOWN, "annotators")
-SHOWN_BESIDE_A_TASK = ("data.target",)
+_SHOWN = ("predictions_score", "data.lang", "data.source", "data.target", "data.doubts")
+_SHOWN_WHEN_REVIEWED = (*_SHOWN, "annotators")
 
 # All columns of Label Studio 1.23, and all keys of our tasks: a column is shown unless it is hidden
 # by name.
@@ -24,27 +23,11 @@ _OF_LABEL_STUDIO = (
     *("file_upload", "storage_filename"),
 )
 _OF_A_TASK = (
-    "data.record",
-    "data.pair_id",
-    "data.lang",
-    "data.source_lang",
-    "data.source",
-    "data.target",
-    "data.origin",
-    "data.source_html",
-    "data.doubts_html",
-    "data.conflict",
-    "data.doubts",
-    "data.n_conflicts",
-    "data.min_confidence",
-    "data.n_entities",
-    "data.propagated",
-    "data.audit",
-    "data.audit_stratum",
-    "data.audit_stratum_size",
-    "data.audit_model_version",
-    "data.audit_threshold",
-    "data.disagreement",
+    *("data.record", "data.pair_id", "data.lang", "data.source_lang", "data.source", "data.target"),
+    *("data.origin", "data.source_html", "data.doubts_html", "data.conflict", "data.doubts"),
+    *("data.n_conflicts", "data.min_confidence", "data.n_entities", "data.propagated"),
+    *("data.audit", "data.audit_stratum", "data.audit_stratum_size", "data.audit_model_version"),
+    *("data.audit_threshold", "data.disagreement"),
 )
 _WIDTHS = {
     "predictions_score": 130,
@@ -57,35 +40,26 @@ _WIDTHS = {
     "data.disagreement": 260,
 }
 
-LEAST_SURE_FIRST = "tasks:predictions_score"
-LAST_REVIEWED_FIRST = "-tasks:completed_at"
-AS_PUSHED = "tasks:id"
+_LEAST_SURE_FIRST = "tasks:predictions_score"
+_LAST_REVIEWED_FIRST = "-tasks:completed_at"
+_AS_PUSHED = "tasks:id"
+
+_Filter = dict[str, str | int]
 
 
-Filter = dict[str, str | int]
-
-
-def column_filter(column: str, operator: str, kind: str, value: str | int) -> Filter:
+def column_filter(column: str, operator: str, kind: str, value: str | int) -> _Filter:
     """Return a condition on a column; `operator` and `kind` are Label Studio's words."""
-    return {
-        "filter": f"filter:tasks:{column}",
-        "operator": operator,
-        "type": kind,
-        "value": value,
-    }
+    return {"filter": f"filter:tasks:{column}", "operator": operator, "type": kind, "value": value}
 
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """A list of the tasks for which all filters hold, with its order and its columns.
-
-    `formerly` is the title that older versions gave it.
-    """
+    """A list of the tasks for which all filters hold. `formerly` is its title in older versions."""
 
     title: str
-    filters: tuple[Filter, ...]
-    order: str = LEAST_SURE_FIRST
-    shown: tuple[str, ...] = SHOWN
+    filters: tuple[_Filter, ...]
+    order: str = _LEAST_SURE_FIRST
+    shown: tuple[str, ...] = _SHOWN
     formerly: str = ""
 
     def as_json(self) -> dict[str, object]:
@@ -99,7 +73,7 @@ class Tab:
             "columnsDisplayType": {},
             "hiddenColumns": {
                 "explore": _all_but(self.shown),
-                "labeling": _all_but(SHOWN_BESIDE_A_TASK),
+                "labeling": _all_but(("data.target",)),  # beside an open task
             },
             "filters": {"conjunction": "and", "items": [*self.filters]},
             "ordering": [self.order],
@@ -116,7 +90,7 @@ _REVIEWED = column_filter("total_annotations", "greater", "Number", 0)
 _MARKED_UNUSABLE = column_filter("annotations_results", "contains", "String", f'"{UNUSABLE}"')
 
 
-def _has_text(column: str) -> Filter:
+def _has_text(column: str) -> _Filter:
     # Not Label Studio's `empty`: whether "" is empty depends on the type of the field in the first
     # task of the project, which an older spanferry may have pushed without it.
     return column_filter(column, "regex", "String", ".")
@@ -126,22 +100,17 @@ def _has_text(column: str) -> Filter:
 _SHORT = {ConflictKind.FAILED_MAPPING: "Failed", ConflictKind.LOW_CONFIDENCE: "Low conf."}
 REVIEW_QUEUE = Tab("Queue", _OPEN)
 PROPAGATED = Tab(
-    "Propagated",
-    (*_OPEN, _has_text("data.propagated")),
-    shown=(*SHOWN, "data.propagated"),
+    "Propagated", (*_OPEN, _has_text("data.propagated")), shown=(*_SHOWN, "data.propagated")
 )
 # In an order that says nothing about the predictions.
 AUDIT_SAMPLE = Tab(
-    "Audit",
-    (_has_text("data.audit"),),
-    AS_PUSHED,
-    (*SHOWN_WHEN_REVIEWED, "data.audit"),
+    "Audit", (_has_text("data.audit"),), _AS_PUSHED, (*_SHOWN_WHEN_REVIEWED, "data.audit")
 )
 DISAGREEMENTS = Tab(
     "Disagreed",
     (_has_text("data.disagreement"),),
-    LAST_REVIEWED_FIRST,
-    (*SHOWN_WHEN_REVIEWED, "data.disagreement"),
+    _LAST_REVIEWED_FIRST,
+    (*_SHOWN_WHEN_REVIEWED, "data.disagreement"),
     formerly="Disputed",
 )
 
@@ -153,10 +122,10 @@ def review_tabs() -> Iterator[Tab]:
         of_kind = column_filter("data.conflict", "contains", "String", kind.value)
         yield Tab(_SHORT.get(kind, CONFLICT_NAMES[kind].capitalize()), (*_OPEN, of_kind))
     yield from (PROPAGATED, AUDIT_SAMPLE, DISAGREEMENTS)
-    yield Tab("Done", (_REVIEWED,), LAST_REVIEWED_FIRST, SHOWN_WHEN_REVIEWED)
-    yield Tab("Unusable", (_MARKED_UNUSABLE,), LAST_REVIEWED_FIRST, SHOWN_WHEN_REVIEWED)
+    yield Tab("Done", (_REVIEWED,), _LAST_REVIEWED_FIRST, _SHOWN_WHEN_REVIEWED)
+    yield Tab("Unusable", (_MARKED_UNUSABLE,), _LAST_REVIEWED_FIRST, _SHOWN_WHEN_REVIEWED)
     skipped = column_filter("cancelled_annotations", "greater", "Number", 0)
-    yield Tab("Skipped", (skipped,), LEAST_SURE_FIRST, SHOWN_WHEN_REVIEWED)
+    yield Tab("Skipped", (skipped,), _LEAST_SURE_FIRST, _SHOWN_WHEN_REVIEWED)
 
 
 def _all_but(shown: tuple[str, ...]) -> list[str]:

@@ -1,7 +1,7 @@
 """The one writer of task data: it re-reads a task, checks it, and changes single fields.
 
-What a command decides rests on a snapshot of the project, and people go on reviewing meanwhile.
-Commands that write hold the project lock (`project_lock`).
+Commands decide on a snapshot of the project while people go on reviewing. Hold the project lock
+(`project_lock`) to write.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,13 +25,9 @@ def write_fields(
 ) -> bool:
     """Change fields of a task's data, unless the task has changed. Return whether it was written.
 
-    Label Studio replaces a task's data as a whole, so all other fields are sent as they are now.
-
-    Args:
-        server: the Label Studio server.
-        task_id: of the task.
-        fields: the new values, or a function of the task as it is now that returns them.
-        if_still: is given the task as it is now; false leaves it alone.
+    `fields` are the new values, or a function of the current task that returns them. `if_still` is
+    given the current task; false leaves it alone. Label Studio replaces a task's data as a whole,
+    so all other fields are sent along.
     """
     now = server.task(task_id)
     if not if_still(now):
@@ -74,8 +70,8 @@ def is_still_open(before: Task, now: Task) -> bool:
 
 def has_same_annotations(before: Task, now: Task) -> bool:
     """Return whether the task has the annotations it had, skipped ones included."""
-    return _annotations(before) == _annotations(now)
-
-
-def _annotations(task: Task) -> dict[int, tuple[object, bool]]:
-    return {each["id"]: (each["result"], each["was_cancelled"]) for each in task["annotations"]}
+    old, new = (
+        {each["id"]: (each["result"], each["was_cancelled"]) for each in task["annotations"]}
+        for task in (before, now)
+    )
+    return bool(old == new)

@@ -32,18 +32,15 @@ def versions_of(task: Task) -> set[str]:
 
 
 def obstacle(task: Task, version: str, threshold: float) -> Obstacle | None:
-    """Return why the task would not be accepted without review, or None if it would.
-
-    Raises:
-        ReviewError: if the task was not pushed by `spanferry push`.
-    """
+    """Return why the task would not be accepted without review, or None if it would."""
     if is_touched(task):
         return Obstacle.TOUCHED
-    if prediction_of(task, version) is None:
+    prediction = prediction_of(task, version)
+    if prediction is None:
         return Obstacle.NO_PREDICTION
     if record_of(task, f"task {task['id']}").conflicts:
         return Obstacle.CONFLICT
-    score = score_of(task, version)
+    score = prediction["score"]
     if score is None or score < threshold:
         return Obstacle.UNSURE
     return Obstacle.PROPAGATED if is_propagated(task) else None
@@ -59,7 +56,6 @@ def prediction_of(task: Task, version: str) -> Mapping[str, Any] | None:
     return newest(p for p in task["predictions"] if p["model_version"] == version)
 
 
-def score_of(task: Task, version: str) -> float | None:
-    """Return the score of the newest prediction of a model version, or None."""
-    prediction = prediction_of(task, version)
-    return None if prediction is None else prediction["score"]
+def score_of(task: Task, version: str) -> float:
+    """Return the score of the newest prediction of a model version, or 0."""
+    return float((prediction_of(task, version) or {}).get("score") or 0.0)

@@ -93,7 +93,7 @@ class Report:
             "acceptance": self.acceptance.to_json(),
             "calibration": self.calibration and self.calibration.to_json(),
             "times": self.times.to_json(),
-            "agreement": self.agreement.to_json(),
+            "agreement": asdict(self.agreement),
             "most_corrected": [asdict(each) for each in self.corrected],
             "most_added": [asdict(each) for each in self.added],
             "filters": self.filters and self.filters.to_json(),

@@ -1,16 +1,14 @@
 """Measure how far annotators agree who decided the same sentences.
 
-The main figure is F1 of exact spans with labels between two annotators, which is symmetric. Kappa
-corrects for chance, and needs the number of cases both left alone. For spans that number is not
-defined, and the larger it is taken, the nearer kappa comes to F1 (Hripcsak & Rothschild, 2005,
-"Agreement, the F-measure, and reliability in information retrieval", JAMIA 12(3)). Cohen's kappa
-over tokens is given because it is often asked for: it counts the many tokens outside every entity,
-and a border that is one token off costs little.
+The main figure is F1 of exact spans with labels between two annotators. Kappa needs the number of
+cases both left alone, which is not defined for spans; the larger it is, the nearer kappa comes to
+F1 (Hripcsak & Rothschild, 2005, "Agreement, the F-measure, and reliability in information
+retrieval", JAMIA 12(3)). Cohen's kappa over tokens is given because it is often asked for.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
 
 from projection.records import ReviewedSentence
@@ -25,16 +23,16 @@ Both = tuple[ReviewedSentence, ReviewedSentence]
 class PairAgreement:
     """The agreement of two annotators on the `sentences` both found usable.
 
-    `kappa` (−1 to 1) is over IOB2 tags of tokens, None if all tags are the same, which chance
-    explains. `f1` (0 to 1) is over exact spans with labels, None if neither marked anything.
-    `disputed` sentences more were unusable for only one of the two.
+    `kappa` (−1 to 1) is over IOB2 tags of tokens, None if all tags are the same. `f1` (0 to 1) is
+    over exact spans with labels, None if neither marked anything. `disagreed` further sentences
+    were unusable for only one of the two.
     """
 
     annotators: Pair
     sentences: int
     kappa: float | None
     f1: float | None
-    disputed: int = 0
+    disagreed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +49,14 @@ class Agreement:
     kappa: float | None
     f1: float | None
 
-    def to_json(self) -> dict[str, object]:
-        """A plain object."""
-        return asdict(self)
-
 
 def agreement(reviewed: Sequence[ReviewedSentence]) -> Agreement:
     """Compare every two annotators on the sentences both decided.
 
     The newest decision of each counts; skipped sentences do not.
-
-    Raises:
-        TrainingError: if the time of an annotation cannot be read.
     """
     shared: defaultdict[Pair, list[Both]] = defaultdict(list)
-    disputed: Counter[Pair] = Counter()
+    disagreed: Counter[Pair] = Counter()
     sentences = compared = 0
     for group in by_sentence(reviewed):
         voices = sorted(opinions(group), key=lambda voice: voice.annotator)
@@ -76,12 +67,11 @@ def agreement(reviewed: Sequence[ReviewedSentence]) -> Agreement:
             if one.usable and other.usable:
                 shared[pair].append((one, other))
             else:
-                disputed[pair] += one.usable is not other.usable
+                disagreed[pair] += one.usable is not other.usable
     pairs = tuple(
-        PairAgreement(
-            pair, len(shared[pair]), _kappa(shared[pair]), _f1(shared[pair]), disputed[pair]
-        )
-        for pair in sorted({*shared, *disputed})
+        PairAgreement(pair, len(both), _kappa(both), _f1(both), disagreed[pair])
+        for pair in sorted({*shared, *disagreed})
+        for both in [shared[pair]]
     )
     return Agreement(
         pairs=pairs,
@@ -94,7 +84,12 @@ def agreement(reviewed: Sequence[ReviewedSentence]) -> Agreement:
 
 def _kappa(shared: Sequence[Both]) -> float | None:
     """Cohen's kappa (1960): agreement of tags beyond that of chance, as a share of the possible."""
-    one, other = ([tag for both in shared for tag in _tags(both[i])] for i in (0, 1))
+
+    def tags_of(review: ReviewedSentence) -> tuple[str, ...]:
+        pair = review.sentence
+        return encode(pair.target, review.entities, pair.target_lang).tags
+
+    one, other = ([tag for both in shared for tag in tags_of(both[i])] for i in (0, 1))
     if len({*one, *other}) < 2:
         return None
     agreed = sum(a == b for a, b in zip(one, other, strict=True)) / len(one)
@@ -102,11 +97,6 @@ def _kappa(shared: Sequence[Both]) -> float | None:
     chance = sum(often[tag] * other_often[tag] for tag in often) / len(one) ** 2
     kappa: float = (agreed - chance) / (1 - chance)
     return kappa
-
-
-def _tags(review: ReviewedSentence) -> tuple[str, ...]:
-    pair = review.sentence
-    return encode(pair.target, review.entities, pair.target_lang).tags
 
 
 def _f1(shared: Sequence[Both]) -> float | None:

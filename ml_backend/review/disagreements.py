@@ -14,8 +14,8 @@ from training.data.adjudication import AdjudicationPolicy, Disagreement, adjudic
 class DisagreementReport:
     """The disagreements of a project, and what was written to its tasks. Numbers count tasks.
 
-    The `annotators` decided on `opened` tasks. `marked` have another disagreement than before,
-    `cleared` none any more; `meanwhile` were annotated again while this was at work.
+    The `annotators` decided on `opened`. `marked` have another disagreement than before, `cleared`
+    none any more; `meanwhile` were annotated during the run.
     """
 
     policy: AdjudicationPolicy
@@ -47,11 +47,8 @@ def mark_disagreements(
 ) -> DisagreementReport:
     """Write open disagreements to their tasks, and clear settled ones. Idempotent.
 
-    A task that was annotated again since it was read is left alone.
-
-    Raises:
-        ReviewError: if an annotation contradicts what was pushed.
-        TrainingError: if the reviewer is missing, needless or unknown.
+    A task that was annotated since it was read is left alone. Raises ReviewError if an annotation
+    contradicts what was pushed, TrainingError if the reviewer is missing, needless or unknown.
     """
     where = f"project {project.title!r}"
     labels = labels_of(project.label_config, where)

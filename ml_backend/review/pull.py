@@ -6,19 +6,14 @@ from dataclasses import dataclass
 
 from label_config.annotations import reviewed_of
 from label_config.labeling_config import labels_of
-from label_config.regions import Region, read_result
+from label_config.regions import read_result
 from label_config.tasks import record_of
 from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.imported import as_decided, imported_with, restored
 from ml_backend.label_studio.tasks import Task, obstacle, prediction_of
 from projection.errors import ReviewError
 from projection.io.json_fields import Fields
-from projection.records import (
-    LabelOrigin,
-    Provenance,
-    ReviewedSentence,
-    ReviewStatus,
-)
+from projection.records import LabelOrigin, Provenance, ReviewedSentence, ReviewStatus
 
 _FIX = "Export the project as JSON, with full annotations and predictions"
 
@@ -37,8 +32,7 @@ class Pulled:
 def fetch_reviewed(server: ReviewServer, project: Project) -> list[ReviewedSentence]:
     """Fetch every annotation of a project, skipped ones included, in the order of the tasks.
 
-    Raises:
-        ReviewError: naming the task and annotation, if one contradicts what was pushed.
+    Raises ReviewError, which names task and annotation, if one contradicts what was pushed.
     """
     where = f"project {project.title!r}"
     tasks = server.tasks(project, with_predictions=True, only_annotated=True)
@@ -46,13 +40,10 @@ def fetch_reviewed(server: ReviewServer, project: Project) -> list[ReviewedSente
 
 
 def fetch(server: ReviewServer, project: Project, accept_above: float | None = None) -> Pulled:
-    """Fetch as `fetch_reviewed`, and with `accept_above` what an audit estimates too.
+    """Fetch as `fetch_reviewed`, and with `accept_above` what can be accepted without review.
 
     These are untouched tasks without a conflict, whose prediction of the current model version has
     at least that score: no entity has a lower one. A sentence without entities has the score 1.
-
-    Raises:
-        ReviewError, ServerError: as `fetch_reviewed`.
     """
     if accept_above is None:
         return Pulled(fetch_reviewed(server, project), {})
@@ -73,11 +64,7 @@ def fetch(server: ReviewServer, project: Project, accept_above: float | None = N
 def reviews_of(
     tasks: Iterable[Task], labels: Collection[str], where: str
 ) -> Iterator[ReviewedSentence]:
-    """Read the reviews of exported tasks; those that were pushed with an export, as they were.
-
-    Raises:
-        ReviewError: as `fetch_reviewed`.
-    """
+    """Read the reviews of exported tasks; those that were pushed with an export, as they were."""
     for task in tasks:
         imported = imported_with(task, f"{where} task {task['id']}")
         reviews = reviewed_of(restored(task, imported), labels, where)
@@ -99,10 +86,8 @@ def _unseen(task: Task, version: str, labels: Collection[str], where: str) -> Re
         predicted=entities,
         model_version=version,
         task_id=task["id"],
-        provenance=tuple(map(_provenance, regions)),
+        provenance=tuple(
+            Provenance(each.origin or LabelOrigin.PROJECTED, each.source) for each in regions
+        ),
         teacher_entities=record.source_entities if sentence.entities is None else None,
     )
-
-
-def _provenance(region: Region) -> Provenance:
-    return Provenance(region.origin or LabelOrigin.PROJECTED, region.source)

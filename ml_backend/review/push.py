@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -26,11 +26,11 @@ NewTask = tuple[ParallelSentence, Callable[[], dict[str, Any]], int]
 
 @dataclass(frozen=True, slots=True)
 class PushReport:
-    """The result of a push. Numbers count sentences, `reviews` those of the `added`.
+    """The result of a push. Numbers count sentences; `reviews` those of the added ones.
 
-    `skipped` were in the project already. `collisions` names each origin under which the project
-    has another text with the same id: both are tasks of their own. `current` is true if the project
-    shows predictions of `model_version`, which is None where nothing was predicted.
+    `skipped` were in the project already. `collisions` are the origins under which the project has
+    another text with the same id: both are tasks. `current` is true if the project shows
+    predictions of `model_version`, which is None where nothing was predicted.
     """
 
     added: int
@@ -40,10 +40,6 @@ class PushReport:
     current: bool
     reviews: int = 0
 
-    def to_json(self) -> dict[str, object]:
-        """The report as a JSON object."""
-        return asdict(self)
-
 
 def push(
     server: ReviewServer,
@@ -52,13 +48,10 @@ def push(
     *,
     on_progress: OnProgress = lambda _: None,
 ) -> PushReport:
-    """Import `sentences` with their predictions, a thousand a request.
+    """Import sentences, projected by one model, with their predictions, a thousand a request.
 
     A sentence is skipped if the project has one with the same id, origin and texts, so running an
     interrupted push again finishes it.
-
-    Raises:
-        RunError: if the sentences were projected by more than one model.
     """
     version: str | None = None
 
@@ -83,19 +76,13 @@ def push_reviews(
     keep_annotators: bool = False,
     on_progress: OnProgress = lambda _: None,
 ) -> PushReport:
-    """Import an export: its sentences with predictions and annotations.
+    """Import an export: its sentences, known and skipped as by `push`, with their annotations.
 
     Exporting the project again gives the same reviews, but for the ids of tasks and annotations
     (see `label_studio.imported`). The project shows the predictions that its unseen sentences were
-    accepted from, or else those of most sentences.
-
-    Args:
-        server: the Label Studio server.
-        project: where to import.
-        reviewed: the reviews; sentences are known and skipped as by `push`.
-        keep_annotators: show each annotation as made by the user with its annotator's number, who
-            is the same person only on the export's own server; else as made by whoever pushes.
-        on_progress: is given how many more reviews are done.
+    accepted from, or else those of most sentences. `keep_annotators` shows each annotation as made
+    by the user with its annotator's number, who is the same person only on the export's own server;
+    else they are shown as made by whoever pushes.
     """
     users = server.user_ids() if keep_annotators else set()
     groups = by_sentence(reviewed)
@@ -111,7 +98,7 @@ def push_reviews(
 def _known_texts(
     server: ReviewServer, project: Project
 ) -> defaultdict[tuple[str, str], set[tuple[str, str]]]:
-    """The texts that the project has under each id and origin."""
+    """Return the texts that the project has under each id and origin."""
     known: defaultdict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
     for task in server.tasks(project) if project.task_count else ():
         pair_id, origin, source, target = (str(task["data"].get(key)) for key in _KNOWN_BY)

@@ -4,7 +4,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +24,8 @@ SLICE = 100  # tasks projected at a time, so that progress shows
 CHUNK = 5000
 PAUSES = (2.0,) * 15  # a backend that has just been given a new model is still loading it
 
-# What an annotator reads beside the prediction. Tasks can only be updated one by one, a tenth of a
-# second each, and scores differ with every model: they alone do not count, and may grow old. The
-# Data Manager shows and orders by the prediction's own score.
+# What an annotator reads beside the prediction. Scores alone are no reason for an update, which
+# takes a tenth of a second a task; the Data Manager orders by the prediction's own score.
 _READ = ("conflict", "source_html", "doubts_html", "propagated")
 _SCORE = re.compile(r"[01]\.\d\d")
 
@@ -35,9 +34,9 @@ _SCORE = re.compile(r"[01]\.\d\d")
 class RepredictReport:
     """The result of repredicting. Numbers count tasks.
 
-    `touched` have an annotation, a skip or a draft; `meanwhile` were touched or predicted while the
-    model was at work; `up_to_date` have a prediction of this version; `too_long` do not fit the
-    model. Of the `predicted`, `refreshed` now show other projections or conflicts.
+    `touched` have an annotation, a skip or a draft; `meanwhile` were touched or predicted during
+    the run; `up_to_date` have a prediction of this version; `too_long` do not fit the model. Of the
+    `predicted`, `refreshed` now show other projections or conflicts.
     """
 
     predicted: int
@@ -48,10 +47,6 @@ class RepredictReport:
     too_long: int
     model_version: str
     current: bool
-
-    def to_json(self) -> dict[str, object]:
-        """The report as a JSON object."""
-        return asdict(self)
 
 
 def repredict(
@@ -65,13 +60,8 @@ def repredict(
     """Project every untouched task again, and show the new predictions. Old ones stay.
 
     Tasks are refreshed before they are predicted, so running an interrupted call again finds them
-    undone. Tasks touched or predicted while the model was at work are left alone. A backend that
-    serves another model is asked again after each of the `pauses`.
-
-    Raises:
-        ReviewError: if a task was not pushed by `spanferry push`.
-        ServerError: if Label Studio refuses a request or does not answer, or the backend goes on
-            serving another model.
+    undone. A backend that serves another model is asked again after each of the `pauses`; if it
+    still does, ServerError is raised, because Label Studio would ask it to predict all tasks again.
     """
     version = projector.model_version
     _require_served(server, project, version, pauses)
@@ -111,10 +101,6 @@ def repredict(
 def _require_served(
     server: ReviewServer, project: Project, version: str, pauses: Sequence[float]
 ) -> None:
-    """Refuse if the project's backends serve other versions only.
-
-    Label Studio would ask them to predict all tasks again.
-    """
     for pause in (*pauses, None):
         connected = [each for each in server.backends(project) if each.connected]
         if not connected or any(each.model_version == version for each in connected):

@@ -26,8 +26,8 @@ T = TypeVar("T")
 
 LONGEST_PAUSE = 60.0  # seconds between two tries to load the first model
 
-# Folder of a fine-tuned target model, or None for the bundled one.
 Load = Callable[[Path | None], "ProjectsSentences"]
+"""Loads the folder of a fine-tuned target model, or with None the bundled one."""
 
 
 class NotReadyError(ServerError):
@@ -37,11 +37,10 @@ class NotReadyError(ServerError):
 class Engine:
     """The projector in use.
 
-    One background thread loads the active model and follows the store's pointer: the model in use
-    answers until the next one is ready, and stays when the next one cannot be loaded. While there
-    is none, loading is tried again at growing intervals. A second thread does all projecting, a
-    turn of sentences at a time, so that tokenizers (which are not thread-safe) and CPU threads
-    serve one request at a time. Interactive requests precede queued batches.
+    One thread loads the active model and follows the store's pointer: the model in use answers
+    until the next one is ready, and stays if that cannot be loaded. Without any, loading is tried
+    again at growing intervals. A second thread projects `turn` sentences at a time, because
+    tokenizers are not thread-safe. Interactive requests precede queued batches.
     """
 
     def __init__(
@@ -49,7 +48,7 @@ class Engine:
     ) -> None:
         self.store = store
         self._load, self._poll_seconds, self._turn = load, poll_seconds, turn
-        # The projector in use, and why the one that should be could not be loaded.
+        # The projector in use, and why the active one could not be loaded.
         self._state: tuple[ProjectsSentences | None, str | None] = (None, None)
         self._changed = threading.Condition()
         self._stop = threading.Event()
@@ -63,12 +62,12 @@ class Engine:
         self.close()
 
     def start(self) -> Self:
-        """Begin to load the active model. Returns at once."""
+        """Start to load the active model, and return at once."""
         self._follower.start()
         return self
 
     def close(self) -> None:
-        """Stop following the store; a turn that has begun is finished, waiting ones are not."""
+        """Stop the threads. A turn that has begun is finished, waiting ones are cancelled."""
         self._stop.set()
         with self._changed:
             self._changed.notify_all()
@@ -76,21 +75,17 @@ class Engine:
 
     @property
     def model_version(self) -> str | None:
-        """Version of the model that answers now; None until the first one is loaded."""
+        """The version of the model in use; None until the first one is loaded."""
         projector, _ = self._state
         return None if projector is None else projector.model_version
 
     @property
     def degraded(self) -> str | None:
-        """Why the active model is not the one that answers; None when all is well."""
+        """The reason why the active model is not in use; None if it is."""
         return self._state[1]
 
     def projector(self, wait: float) -> "ProjectsSentences":
-        """The model that answers now, after at most `wait` seconds for the first one to load.
-
-        Raises:
-            NotReadyError: if there is still none, or it cannot be loaded.
-        """
+        """Return the model in use; NotReadyError if there is none after `wait` seconds."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self._stop.is_set() or self._state != (None, None), timeout=wait
@@ -103,18 +98,11 @@ class Engine:
         raise NotReadyError("model", "still loading", "Try again shortly")
 
     def project(
-        self,
-        projector: "ProjectsSentences",
-        sentences: Sequence[ParallelSentence],
-        seconds: float,
+        self, projector: "ProjectsSentences", sentences: Sequence[ParallelSentence], seconds: float
     ) -> list[ProjectedSentence | None]:
-        """Project `sentences` in turns, all with the same model.
+        """Project sentences in turns; None stands for one that the model cannot read whole.
 
-        Returns:
-            One result a sentence, in order; None for one the model cannot read whole.
-
-        Raises:
-            NotReadyError: if that takes longer than `seconds`.
+        Raises NotReadyError if that takes longer than `seconds`.
         """
         deadline = time.monotonic() + seconds
         done: list[ProjectedSentence | None] = []
@@ -131,11 +119,7 @@ class Engine:
         return done
 
     def ask(self, question: Callable[[], T], seconds: float) -> T:
-        """Return `question()`, asked of a model for an annotator who waits: before all batches.
-
-        Raises:
-            NotReadyError: if that takes longer than `seconds`.
-        """
+        """Return `question()`, run before all queued batches; NotReadyError after `seconds`."""
         turn = self._worker.submit(question, urgent=True)
         try:
             return turn.result(timeout=max(0.0, seconds))
@@ -145,7 +129,7 @@ class Engine:
             raise NotReadyError("/predict", what, "Draw again in a moment") from None
 
     def _follow(self) -> None:
-        """Load what the pointer names whenever it changed, until closed."""
+        """Load the active model whenever the pointer changes, until closed."""
         pause = self._poll_seconds
         while not self._stop.is_set():
             # Read before loading: a change during the load is seen at the next look.
@@ -163,7 +147,7 @@ class Engine:
         try:
             target = self.store.active()
             projector = self._load(target)
-        except Exception as error:  # whatever a checkpoint holds, the model in use goes on
+        except Exception as error:  # whatever a checkpoint holds, the model in use stays
             said = str(error) if isinstance(error, SpanferryError) else repr(error)
             log.exception("The active model cannot be loaded; in use: %s", self.model_version)
             state = self._state[0], said
@@ -180,31 +164,22 @@ class Engine:
 def project_fitting(
     projector: "ProjectsSentences", sentences: Sequence[ParallelSentence]
 ) -> list[ProjectedSentence | None]:
-    """Project the sentences that fit; None stands for each of the others.
-
-    Raises:
-        ValueError: if the projector loses one, which would put entities into other sentences.
-    """
+    """Project the sentences that fit; None stands for each of the others."""
     fit = [projector.fits(sentence) for sentence in sentences]
     fitting = [sentence for sentence, fits in zip(sentences, fit, strict=True) if fits]
     projected = projector.project(fitting) if fitting else []
-    if len(projected) != len(fitting):
+    if len(projected) != len(fitting):  # would put entities into other sentences
         raise ValueError(f"{len(fitting)} sentences gave {len(projected)} results")
     results = iter(projected)
     return [next(results) if fits else None for fits in fit]
 
 
 def load_function(settings: Settings) -> Load:
-    """Resolve `settings.loader` (`module:function`) and let it make the function that loads.
-
-    Raises:
-        SettingsError: if there is no such function.
-    """
+    """Resolve `settings.loader` (`module:function`) and call it; SettingsError if there is none."""
     module, _, name = settings.loader.partition(":")
     try:
         make: Callable[[Settings], Load] = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise SettingsError(
-            PREFIX + "LOADER", str(error), "It takes the form module:function"
-        ) from None
+        fix = "It takes the form module:function"
+        raise SettingsError(PREFIX + "LOADER", str(error), fix) from None
     return make(settings)

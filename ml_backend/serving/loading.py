@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def projector_loader(settings: Settings) -> "Load":
-    """The function that loads the projector of the settings, with or without a target model."""
+    """Return the function that loads the projector of the settings."""
 
     def load(target: Path | None) -> "ProjectsSentences":
         import torch  # noqa: PLC0415  # takes seconds, which the start of a worker has not

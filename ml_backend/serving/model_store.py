@@ -1,8 +1,8 @@
-"""The fine-tuned models that can be served, and which of them is.
+"""The fine-tuned models that can be served, and the active one.
 
-On disk: `models/<version>/` with the checkpoint, and `models/active.json` which names the version
-in use and those before it. A version is that of the tagger, the suffix of the model versions that
-Label Studio shows; stores of earlier spanferry versions hold models under other names, which stay.
+On disk: `models/<version>/` with the checkpoint, and `models/active.json` with the version in use
+and those before it. A version is that of the tagger, the suffix of the model versions that Label
+Studio shows; stores of earlier spanferry versions hold models under other names, which stay.
 """
 
 import json
@@ -23,30 +23,23 @@ from projection.io.files import sync_folder, write_json
 BUNDLED = "bundled"
 POINTER = "active.json"
 SCHEMA = 1
-HISTORY = 20
 INCOMING = ".incoming-"  # a copy being made
-STALE_SECONDS = 86_400  # a copy this old has lost its process
-
-PICKLED = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"})
+_HISTORY = 20
+_STALE_SECONDS = 86_400  # a copy this old has lost its process
+_PICKLED = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"})
 
 
 @dataclass(frozen=True, slots=True)
 class ModelStore:
-    """A folder of models, each known by its model version.
-
-    Safe to share between processes: `spanferry jobs` adds while `spanferry serve` reads.
-    """
+    """A folder of models by version. Safe to share between processes."""
 
     root: Path
 
     def add(self, folder: Path) -> str:
-        """Copy a saved model in and return its version; a version that is there already stays.
+        """Copy a saved tagger in and return its version; a version that is there already stays.
 
-        The model is loaded to learn its version, so torch is imported. Training state (pickles,
-        `checkpoint-*` folders) stays behind.
-
-        Raises:
-            ModelError: if `folder` holds no checkpoint of a tagger with safetensors weights.
+        Training state (pickles, `checkpoint-*` folders) is not copied. Raises ModelError if
+        `folder` holds no checkpoint with safetensors weights.
         """
         _check_checkpoint(folder)
         from projection.models.tagger import Tagger  # noqa: PLC0415  # serving adds nothing
@@ -66,55 +59,37 @@ class ModelStore:
         return version
 
     def versions(self) -> tuple[str, ...]:
-        """The stored versions, in the order they were added. The bundled model is not one."""
+        """Return the stored versions, in the order they were added, without the bundled model."""
         if not self.root.is_dir():
             return ()
         stored = [path for path in self.root.iterdir() if path.is_dir() and path.name[0] != "."]
         return tuple(p.name for p in sorted(stored, key=lambda p: (p.stat().st_ctime_ns, p.name)))
 
     def find(self, name: str) -> str | None:
-        """The version that `name` means, None if there is none.
+        """Return the version for "bundled", a stored version or a full model version, or None.
 
-        Args:
-            name: "bundled", a stored version, or a full model version such as
-                `spanferry-1f0c36a2b9d4-77ab01c5e2f3`, which ends with one.
+        A full one such as `spanferry-1f0c36a2b9d4-77ab01c5e2f3` ends with a stored version.
         """
         known = (BUNDLED, *self.versions())
         suffix = name.rpartition("-")[2] if name.startswith("spanferry-") else name
         return next((each for each in (name, suffix) if each in known), None)
 
     def active(self) -> Path | None:
-        """Folder of the active model, or None when the bundled one is.
-
-        Raises:
-            ModelError: if the pointer is unreadable or names a model that is gone.
-        """
-        version = self._pointer()[-1]
+        """Return the folder of the active model, or None if that is the bundled one."""
+        version = self.active_version()
         return None if version == BUNDLED else self.root / self._existing(version)
 
     def active_version(self) -> str:
-        """The active version, or "bundled".
-
-        Raises:
-            ModelError: if the pointer is unreadable.
-        """
+        """Return the active version, or "bundled"; ModelError if the pointer is unreadable."""
         return self._pointer()[-1]
 
     def activate(self, name: str) -> None:
-        """Serve the model that `name` means, as in `find`. A running server notices by itself.
-
-        Raises:
-            ModelError: if there is no such version.
-        """
+        """Serve the model named as in `find`. A running server notices by itself."""
         version = self._existing(name)
         self._point(lambda used: used if used[-1] == version else [*used, version])
 
     def rollback(self) -> str:
-        """Serve what was served before, and return its version.
-
-        Raises:
-            ModelError: if nothing was, or if that model is gone.
-        """
+        """Serve what was served before, and return its version."""
 
         def step_back(used: list[str]) -> list[str]:
             if len(used) < 2:
@@ -125,7 +100,7 @@ class ModelStore:
         return self._point(step_back)
 
     def stamp(self) -> tuple[int, int] | None:
-        """A value that changes with the pointer, read without opening it; None if there is none."""
+        """Return a value that changes with the pointer file; None if there is none."""
         try:
             status = (self.root / POINTER).stat()
         except OSError:  # `active` says why
@@ -133,10 +108,10 @@ class ModelStore:
         return status.st_mtime_ns, status.st_ino
 
     def _sweep(self) -> None:
-        """Remove what a process that was killed amid a copy has left."""
+        """Remove what a process that was killed during a copy has left."""
         for path in self.root.glob(f"{INCOMING}*"):
             with suppress(FileNotFoundError):  # a copy that is just done
-                if time.time() - path.stat().st_mtime > STALE_SECONDS:
+                if time.time() - path.stat().st_mtime > _STALE_SECONDS:
                     shutil.rmtree(path, ignore_errors=True)
 
     def _existing(self, name: str) -> str:
@@ -147,7 +122,7 @@ class ModelStore:
         return version
 
     def _pointer(self) -> list[str]:
-        """The versions that were in use, the active one last."""
+        """Return the versions that were in use, the active one last."""
         path = self.root / POINTER
         try:
             read = json.loads(path.read_text("utf-8"))
@@ -159,13 +134,13 @@ class ModelStore:
             raise ModelError(str(path), f"not a pointer to a model ({error!r})", fix) from None
 
     def _point(self, change: Callable[[list[str]], list[str]]) -> str:
-        """Change the versions that were in use, and return the active one."""
+        """Change the list of versions that were in use, and return the active one."""
         self.root.mkdir(parents=True, exist_ok=True)
         with FileLock(self.root / ".lock"):  # between our reading and writing it
             used = self._pointer()
             *before, active = changed = change(used)
             if changed != used:
-                record = {"schema": SCHEMA, "active": active, "before": before[-HISTORY:]}
+                record = {"schema": SCHEMA, "active": active, "before": before[-_HISTORY:]}
                 write_json(self.root / POINTER, record)
         return active
 
@@ -178,17 +153,12 @@ def _check_checkpoint(folder: Path) -> None:
         raise ModelError(str(folder), "there are no safetensors weights", fix)
 
 
-def _training_state(_folder: str, names: list[str]) -> list[str]:
-    """What `shutil.copytree` leaves out: pickles run code when read, checkpoints are large."""
-    return [
-        name for name in names if Path(name).suffix in PICKLED or name.startswith("checkpoint-")
-    ]
-
-
 def _copy(folder: Path, copy: Path) -> None:
-    """Copy, and make sure the copy is on disk before anything points to it."""
+    """Copy without training state, and make sure the copy is on disk before it is pointed to."""
+    # Pickles run code when read, checkpoints are large.
+    left_out = shutil.ignore_patterns("checkpoint-*", *(f"*{suffix}" for suffix in _PICKLED))
     try:
-        shutil.copytree(folder, copy, ignore=_training_state)
+        shutil.copytree(folder, copy, ignore=left_out)
     except shutil.Error as error:
         source, _, reason = error.args[0][0]
         raise ModelError(str(source), f"cannot be copied ({reason})") from None

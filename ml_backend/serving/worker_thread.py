@@ -1,4 +1,4 @@
-"""One thread that works off what waits: models and tokenizers serve one request at a time."""
+"""One thread that does submitted work: models and tokenizers serve one request at a time."""
 
 import threading
 from collections.abc import Callable
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class WorkerThread:
-    """Does what is submitted, one at a time, urgent work first, then in the order it came."""
+    """A thread that does submitted work, urgent work first, then in the order it came."""
 
     def __init__(self, name: str) -> None:
         self._waiting: PriorityQueue[tuple[bool, int, Callable[[], Any], Future[Any]]] = (
@@ -24,7 +24,7 @@ class WorkerThread:
         self._submitting = threading.Lock()
 
     def submit(self, work: Callable[[], T], *, urgent: bool = False) -> Future[T]:
-        """Queue `work`; urgent work waits for no other but what has begun."""
+        """Queue `work`; urgent work waits only for what has begun."""
         result: Future[T] = Future()
         with self._submitting:
             if self._closed:
@@ -36,10 +36,10 @@ class WorkerThread:
         return result
 
     def close(self) -> None:
-        """Cancel what waits; what has begun is finished. Returns at once."""
+        """Cancel what waits, and return at once; what has begun is finished."""
         with self._submitting:
             self._closed = True
-            # Wakes the thread, which then finds that it is over.
+            # Wakes the thread.
             self._waiting.put((False, next(self._numbers), lambda: None, Future()))
 
     def _run(self) -> None:

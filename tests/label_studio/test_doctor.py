@@ -37,8 +37,8 @@ class Patient:
         key, title = self.studio.account.token, self.project.title
         url, backend = self.studio.url, self.backend.url
         checks = list(diagnose(url, key, title, backend, expected=expected))
-        assert len({check.name for check in checks}) == len(checks)
-        return {check.name: check for check in checks}
+        assert len({check.check for check in checks}) == len(checks)
+        return {check.check: check for check in checks}
 
     def patch(self, path: str, **changes: object) -> None:
         headers = {"Authorization": f"Token {self.studio.account.token}"}

@@ -20,7 +20,7 @@ from projection.pipeline.conflicts import Policy
 from projection.pipeline.run import load_run, load_summary, project_corpus
 from projection.records import ReviewStatus
 from tests.label_studio.examples import EXAMPLES, FixedProjector, projected
-from tests.ml_backend.audit.test_sample import task
+from tests.ml_backend.audit.tasks import task
 from tests.ml_backend.conftest import model_folder
 from tests.ml_backend.jobs.test_retrain import ReviewedProject
 from tests.ml_backend.review.test_push import FixedServer, push_all

@@ -13,7 +13,7 @@ from ml_backend.audit.threshold_check import (
     threshold_warnings,
 )
 from projection.errors import CorpusError, ReviewError
-from tests.ml_backend.audit.test_sample import (
+from tests.ml_backend.audit.tasks import (
     VERSION,
     draw,
     predicted_again,

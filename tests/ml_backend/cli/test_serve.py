@@ -19,7 +19,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from ml_backend.api.server import GunicornApp, gunicorn_options
 from ml_backend.auth import FILE_NAME
 from ml_backend.cli import app
 from ml_backend.cli.serve import activate, report_access
@@ -90,21 +89,6 @@ def test_what_is_not_installed_is_named_with_the_fix(package: str) -> None:
     assert ran.returncode == 2
     fix = "pip install 'spanferry[serve]'"
     assert ran.stderr == f"spanferry serve: {package} is not installed. {fix}\n"
-
-
-# --- gunicorn's settings -------------------------------------------------------------------------
-
-
-def test_gunicorn_runs_threads_in_one_process_and_loads_after_the_fork(settings: Settings) -> None:
-    config = GunicornApp(settings).cfg
-    assert (config.workers, config.threads, config.worker_class_str) == (1, 16, "gthread")
-    assert config.preload_app is False
-    assert config.address == [("127.0.0.1", 9090)]
-
-
-def test_an_ipv6_address_is_bracketed() -> None:
-    settings = Settings.from_env({}, {"host": "::1", "port": "1"})
-    assert gunicorn_options(settings)["bind"] == "[::1]:1"
 
 
 # --- the process ---------------------------------------------------------------------------------

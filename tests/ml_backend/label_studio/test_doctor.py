@@ -47,7 +47,7 @@ def examine(
     server: FixedServer, url: str | None = URL, expected: str | None = "Token a"
 ) -> dict[str, CheckStatus]:
     found = check_project(server, "News", url, expected)  # type: ignore[arg-type]
-    return {check.name: check.verdict for check in found}
+    return {check.check: check.verdict for check in found}
 
 
 def test_a_healthy_project_has_no_problem() -> None:

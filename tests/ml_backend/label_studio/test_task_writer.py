@@ -11,9 +11,8 @@ from ml_backend.audit.sample import audit_of, draw
 from ml_backend.label_studio.client import Project
 from ml_backend.label_studio.task_writer import write_fields
 from ml_backend.propagation.propagate import Selection, carry_out, plan
-from ml_backend.review.disagreements import DisagreementReport, mark_disagreements
 from projection.records import Entity
-from tests.ml_backend.audit.test_sample import ANNA, BONN, LABELS, PER, VERSION, reviewed, task
+from tests.ml_backend.audit.tasks import ANNA, BONN, LABELS, VERSION, reviewed, task
 
 Task = dict[str, Any]
 Change = Callable[[Task], object]
@@ -114,40 +113,6 @@ def test_an_audit_keeps_what_others_wrote_meanwhile() -> None:
     draw(server, server.project, "May", size=1)  # type: ignore[arg-type]
     data = server.held[1]["data"]
     assert (data["audit"], data["mine"], data["disagreement"]) == ("May", "a note", "somebody's")
-
-
-def disagreeing(number: int) -> Task:
-    return reviewed(reviewed(task(number), by=1), [PER], by=2)
-
-
-def marked(server: SharedServer) -> DisagreementReport:
-    return mark_disagreements(server, server.project)  # type: ignore[arg-type]
-
-
-def agreed(held: Task) -> None:
-    held["annotations"] = reviewed(held, [PER], by=1)["annotations"]
-
-
-def corrected(held: Task) -> None:
-    held["annotations"][0]["result"].pop()
-
-
-@pytest.mark.parametrize("change", [agreed, corrected, annotated])
-def test_a_disagreement_is_not_marked_if_somebody_annotated_meanwhile(change: Change) -> None:
-    server = SharedServer([disagreeing(1), disagreeing(2)], {1: change})
-
-    report = marked(server)
-
-    assert (report.marked, report.cleared, report.meanwhile) == (1, 0, 1)
-    assert not server.held[1]["data"]["disagreement"]
-    assert server.held[2]["data"]["disagreement"]
-
-
-def test_marking_a_disagreement_keeps_what_others_wrote_meanwhile() -> None:
-    server = SharedServer([disagreeing(1)], {1: lambda held: held["data"].update(mine="a note")})
-    assert marked(server).marked == 1
-    assert server.held[1]["data"]["mine"] == "a note"
-    assert "“Bonn”" in server.held[1]["data"]["disagreement"]
 
 
 @pytest.mark.parametrize("change", [annotated, begun, predicted_otherwise])

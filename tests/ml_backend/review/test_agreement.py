@@ -46,7 +46,7 @@ def test_figures_of_a_pair_by_hand() -> None:
     found = agreement([review("2", BONN_ORG), review("1", ANNA, BONN)])
 
     [pair] = found.pairs
-    assert (pair.annotators, pair.sentences, pair.disputed) == (("1", "2"), 1, 0)
+    assert (pair.annotators, pair.sentences, pair.disagreed) == (("1", "2"), 1, 0)
     assert pair.f1 == 0
     # Tags PER O O LOC O against O O O ORG O: 3 of 5 alike, by chance 12 / 25.
     assert pair.kappa == pytest.approx((0.6 - 0.48) / (1 - 0.48))
@@ -123,7 +123,7 @@ def test_unusable_for_one_of_them_is_counted_and_not_compared() -> None:
         ]
     )
     [pair] = found.pairs
-    assert (pair.sentences, pair.disputed, pair.f1) == (0, 1, None)
+    assert (pair.sentences, pair.disagreed, pair.f1) == (0, 1, None)
     assert (found.sentences, found.compared, found.f1, found.kappa) == (2, 0, None, None)
 
 

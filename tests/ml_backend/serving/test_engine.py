@@ -227,7 +227,3 @@ def test_a_projector_that_loses_a_sentence_is_an_error_and_not_a_shift(engine: E
 def test_a_loader_that_does_not_exist_is_named(settings: Settings, loader: str) -> None:
     with pytest.raises(SettingsError, match="SPANFERRY_BACKEND_LOADER"):
         load_function(settings.model_copy(update={"loader": loader}))
-
-
-def test_the_default_loader_exists(settings: Settings) -> None:
-    assert callable(load_function(settings))

@@ -1,0 +1,44 @@
+"""The loader that `spanferry serve` uses unless told otherwise."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from ml_backend.serving.engine import load_function
+from ml_backend.settings import Settings, SettingsError
+from projection.records import ParallelSentence
+
+LIGHT = """
+import os, sys
+from ml_backend.serving.engine import load_function
+from ml_backend.settings import Settings
+load_function(Settings.from_env({}))
+sys.exit("torch" in sys.modules)
+"""
+SENTENCE = ParallelSentence("1", "Anna lives in Bonn.", "Anna wohnt in Bonn.", "en", "de", "a:1")
+
+
+def test_the_default_loader_loads_the_bundled_models_with_the_settings(settings: Settings) -> None:
+    threads = torch.get_num_threads()
+    changes = {"labels": ("PER=PERSON",), "suppress": ("LOC",), "torch_threads": 1}
+    try:
+        projector = load_function(settings.model_copy(update=changes))(None)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(threads)
+
+    [found] = projector.project([SENTENCE])
+    assert {entity.label for entity in found.entities} == {"PERSON"}
+    assert found.model_version == projector.model_version
+
+
+def test_torch_is_imported_only_when_a_model_is_loaded() -> None:
+    assert subprocess.run([sys.executable, "-c", LIGHT], check=False).returncode == 0
+
+
+def test_a_label_table_that_is_none_is_named(settings: Settings) -> None:
+    load = load_function(settings.model_copy(update={"labels": ("PER",)}))
+    with pytest.raises(SettingsError, match="'PER' is not THEIRS=OURS"):
+        load(None)
