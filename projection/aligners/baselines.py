@@ -100,11 +100,10 @@ class PharaohAligner:
             if key in linked:
                 fix = "Give every sentence an id of its own, or none"
                 raise CorpusError(f"{origin} id", f"{key!r} is used before", fix)
-            sure, possible = read_links(line, where)
-            words = LinkedWords(one.source_words, one.target_words, sure | possible)
+            links = frozenset.union(*read_links(line, where))
+            linked[key] = words = LinkedWords(one.source_words, one.target_words, links)
             sizes = len(words.source), len(words.target)
-            check_links(words.links, sizes, where, origin, "--write-pairs")
-            linked[key] = words
+            check_links(links, sizes, where, origin, "--write-pairs")
         return cls(linked, bridge)
 
     @property
@@ -135,15 +134,11 @@ class PharaohAligner:
 
 def place_of(mention: Span, words: LinkedWords, bridge: int) -> Span | None:
     """The longest run of target words linked to a source span, gaps up to `bridge` included."""
-    touched = words_touched(words.source, mention)
-    if touched is None:
-        return None
-    linked = sorted({Span(j, j + 1) for i, j in words.links if touched[0] <= i < touched[1]})
+    start, end = words_touched(words.source, mention) or (0, 0)
+    linked = sorted({Span(j, j + 1) for i, j in words.links if start <= i < end})
     runs = merge_touching(linked, bridge)
-    if not runs:
-        return None
-    best = max(runs, key=lambda run: sum(run.overlaps(word) for word in linked))
-    return span_of_words(words.target, best.start, best.end)
+    best = max(runs, key=lambda run: sum(run.overlaps(word) for word in linked), default=None)
+    return None if best is None else span_of_words(words.target, best.start, best.end)
 
 
 def _with_lines(

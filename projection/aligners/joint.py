@@ -134,12 +134,9 @@ class JointAligner(Checkpoint[JointModel]):
     def beliefs(self, sentences: Sequence[ParallelSentence]) -> list[list[Beliefs]]:
         """For each sentence, the beliefs about each of its entities."""
         found: list[list[Beliefs]] = [[] for _ in sentences]
-        order = sorted(
-            (i for i, sentence in enumerate(sentences) if sentence.entities),
-            key=lambda i: len(sentences[i].source) + len(sentences[i].target),
-        )
-        for start in range(0, len(order), self.batch_size):
-            chosen = order[start : start + self.batch_size]
+        asked = [i for i, sentence in enumerate(sentences) if sentence.entities]
+        lengths = [len(sentence.source) + len(sentence.target) for sentence in sentences]
+        for chosen in self.batches(asked, lengths.__getitem__):
             pairs = [self._inputs(sentences[i]) for i in chosen]
             for i, beliefs in zip(chosen, self._beliefs(pairs), strict=True):
                 found[i] = beliefs

@@ -4,7 +4,7 @@ Segment A is the English entity, segment B the target sentence; every token of B
 inside the translated entity and 0 outside.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -100,27 +100,19 @@ class PairAligner(Checkpoint[PreTrainedModel]):
         Returns one tuple a sentence, with at least one projection an entity, in order. The `target`
         of an entity that was not found is None.
         """
-        queries = list(
-            dict.fromkeys((n, s.target, s.target_lang) for s in sentences for n in _mentions_of(s))
-        )
-        inside = dict(zip(queries, self.probabilities(queries), strict=True))
+        queries = ((n, s.target, s.target_lang) for s in sentences for n in _mentions_of(s))
+        inside = self.probabilities(dict.fromkeys(queries))
         return [tuple(projections_of(s, inside, self.decoding)) for s in sentences]
 
-    def probabilities(self, queries: Sequence[Query]) -> list[list[float]]:
+    def probabilities(self, queries: Iterable[Query]) -> dict[Query, list[float]]:
         """For each query, the probability of each word of its target that it is of the name."""
-        found: list[list[float]] = [[] for _ in queries]
-        order = sorted(range(len(queries)), key=lambda i: len(queries[i][1]))
-        for start in range(0, len(order), self.batch_size):
-            chosen = order[start : start + self.batch_size]
-            tokens = self._token_probabilities([queries[i] for i in chosen])
-            for i, of_query in zip(chosen, tokens, strict=True):
-                _, target, lang = queries[i]
-                found[i] = word_probabilities(word_spans(target, lang), of_query)
+        found: dict[Query, list[float]] = {}
+        for batch in self.batches(queries, lambda query: len(query[1])):
+            found |= zip(batch, self._probabilities(batch), strict=True)
         return found
 
     @torch.inference_mode()
-    def _token_probabilities(self, batch: Sequence[Query]) -> list[list[tuple[Span, float]]]:
-        """For each query, the target tokens with the probability of lying inside the entity."""
+    def _probabilities(self, batch: Sequence[Query]) -> Iterator[list[float]]:
         encoded = self.tokenizer(
             [name for name, _, _ in batch],
             [target for _, target, _ in batch],
@@ -133,14 +125,10 @@ class PairAligner(Checkpoint[PreTrainedModel]):
         offsets = encoded.pop("offset_mapping").tolist()
         logits = self.model(**encoded.to(self.model.device)).logits
         inside = logits.float().softmax(-1)[..., 1].tolist()
-        return [
-            [
-                (Span(a, b), p)
-                for segment, (a, b), p in zip(encoded.sequence_ids(row), spans, scores, strict=True)
-                if segment == 1 and a < b
-            ]
-            for row, (spans, scores) in enumerate(zip(offsets, inside, strict=True))
-        ]
+        for row, (_, target, lang) in enumerate(batch):
+            segments = zip(encoded.sequence_ids(row), offsets[row], strict=True)
+            tokens = [(a, b) if segment == 1 else (0, 0) for segment, (a, b) in segments]
+            yield word_probabilities(word_spans(target, lang), tokens, inside[row])
 
 
 def _mentions_of(sentence: ParallelSentence) -> dict[str, list[Span]]:
@@ -202,7 +190,9 @@ def _shares_in_places(
     return shares
 
 
-def word_probabilities(words: Sequence[Span], tokens: Sequence[tuple[Span, float]]) -> list[float]:
-    """Mean probability of the tokens that overlap each word, else 0; both in reading order."""
-    touched = tokens_of_words(words, [(span.start, span.end) for span, _ in tokens])
-    return [sum(tokens[i][1] for i in each) / len(each) if each else 0.0 for each in touched]
+def word_probabilities(
+    words: Sequence[Span], tokens: Sequence[tuple[int, int]], inside: Sequence[float]
+) -> list[float]:
+    """For each word, the mean probability `inside` of the tokens that overlap it, else 0."""
+    touched = tokens_of_words(words, tokens)
+    return [sum(inside[i] for i in each) / len(each) if each else 0.0 for each in touched]

@@ -16,6 +16,7 @@ from projection.io.json_fields import Fields
 from projection.io.records_json import decode_entities_or_none, decode_parallel
 from projection.io.tmx import read_units
 from projection.records import Entity, ParallelSentence
+from projection.text.wording import counted
 
 Columns = tuple[int, ...] | tuple[str, ...]  # source, target and perhaps the margin score
 
@@ -59,7 +60,7 @@ def read_tsv(
             if isinstance(columns[0], str):
                 continue
         if len(cells) != width:
-            what = f"{_columns(len(cells))}, but the first line has {width}"
+            what = f"{counted(len(cells), 'column')}, but the first line has {width}"
             raise CorpusError(where, what, "Look for a tab or a line break inside a sentence")
         place, (source, target, *rest) = f"{path.name}:{number}", (cells[i] for i in wanted)
         try:
@@ -78,13 +79,9 @@ def _column_index(column: int | str, first: Sequence[str], where: str) -> int:
             raise CorpusError(where, what, "Name one of these")
         return first.index(column)
     if not 1 <= column <= len(first):
-        what = f"no column {column} in {_columns(len(first))}"
+        what = f"no column {column} in {counted(len(first), 'column')}"
         raise CorpusError(where, what, "Columns count from 1")
     return column - 1
-
-
-def _columns(count: int) -> str:
-    return "1 column" if count == 1 else f"{count} columns"
 
 
 def read_tmx(path: Path, source_lang: str, target_lang: str) -> Iterator[ParallelSentence]:

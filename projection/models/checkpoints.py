@@ -13,7 +13,7 @@ The blocks of a row are of equal length; their number is in the shape of the sca
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -36,6 +36,7 @@ from transformers.utils.hub import cached_file
 from projection.errors import ModelError
 
 Model = TypeVar("Model", bound=PreTrainedModel)
+Item = TypeVar("Item")
 
 STORAGE = "spanferry_storage"
 STORAGE_VERSION = 1
@@ -50,6 +51,12 @@ class Checkpoint(Generic[Model]):
         self.model: Model = model.eval()  # type: ignore[no-untyped-call]
         self.tokenizer = tokenizer
         self.batch_size = batch_size
+
+    def batches(self, items: Iterable[Item], length: Callable[[Item], int]) -> Iterator[list[Item]]:
+        """Batches of items of similar length, the shortest first."""
+        ordered = sorted(items, key=length)
+        for start in range(0, len(ordered), self.batch_size):
+            yield ordered[start : start + self.batch_size]
 
     def _settings(self) -> dict[str, object]:
         """Settings to save in the configuration."""

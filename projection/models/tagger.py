@@ -93,9 +93,7 @@ class Tagger(Checkpoint[PreTrainedModel]):
         """
         answers = [[WordTag(OUTSIDE, 1.0)] * len(words) for words in sentences]
         inputs = pieces(sentences, self.tokenizer, longest_input(self.model, self.tokenizer))
-        inputs.sort(key=lambda piece: piece.length)
-        for start in range(0, len(inputs), self.batch_size):
-            batch = inputs[start : start + self.batch_size]
+        for batch in self.batches(inputs, lambda piece: piece.length):
             scores, numbers = (values.tolist() for values in self.probabilities(batch).max(-1))
             for row, piece in enumerate(batch):
                 for word, i in piece.first_subwords:

@@ -42,20 +42,19 @@ def failed_mapping(
 ) -> Iterator[Conflict]:
     """Every source entity must be found; the reason names the entities that have its place."""
     for lost in projections:
-        if lost.target is None:
-            name = _quoted(lost.source.span, sentence.source)
-            reason = f"{name} ({lost.source.label}) was not found in the translation"
-            taken = []
-            for place in lost.alternatives:
-                for holder, has in _holders(place, lost.source, projections):
-                    other = _quoted(holder.span, sentence.source)
-                    by = f"another {name}" if other == name else other
-                    taken.append(
-                        f"{_quoted(_shared(place, has), sentence.target)} is taken by {by}"
-                    )
-            if taken:
-                reason = f"{reason}: {' and '.join(taken)}"
-            yield Conflict(ConflictKind.FAILED_MAPPING, reason, (lost,), _sorted(lost.alternatives))
+        if lost.target is not None:
+            continue
+        name = _quoted(lost.source.span, sentence.source)
+        reason = f"{name} ({lost.source.label}) was not found in the translation"
+        taken = []
+        for place in lost.alternatives:
+            for holder, has in _holders(place, lost.source, projections):
+                other = _quoted(holder.span, sentence.source)
+                by = f"another {name}" if other == name else other
+                taken.append(f"{_quoted(_shared(place, has), sentence.target)} is taken by {by}")
+        if taken:
+            reason = f"{reason}: {' and '.join(taken)}"
+        yield Conflict(ConflictKind.FAILED_MAPPING, reason, (lost,), _sorted(lost.alternatives))
 
 
 def overlapping(
@@ -109,14 +108,12 @@ def low_confidence(threshold: float) -> Check:
     """A check that reports phrases whose probability is below `threshold`."""
 
     def find(sentence: ParallelSentence, projections: Sequence[Projection]) -> Iterator[Conflict]:
-        for projection in projections:
-            if projection.target is not None and projection.score < threshold:
-                phrase = _quoted(projection.target, sentence.target)
-                name = _quoted(projection.source.span, sentence.source)
-                reason = f"only {100 * projection.score:.0f} % sure that {phrase} is {name}"
-                yield Conflict(
-                    ConflictKind.LOW_CONFIDENCE, reason, (projection,), (projection.target,)
-                )
+        for p in projections:
+            if p.target is not None and p.score < threshold:
+                phrase = _quoted(p.target, sentence.target)
+                name = _quoted(p.source.span, sentence.source)
+                reason = f"only {100 * p.score:.0f} % sure that {phrase} is {name}"
+                yield Conflict(ConflictKind.LOW_CONFIDENCE, reason, (p,), (p.target,))
 
     return Check(f"low_confidence({threshold:g})", find)
 

@@ -90,12 +90,9 @@ class Projector:
     def project(self, sentences: Sequence[ParallelSentence]) -> list[ProjectedSentence]:
         """Project every sentence, in order, with all conflicts found; nothing is dropped."""
         known = self._with_source_entities(sentences)
-        if self.target_model is None:
-            second: list[tuple[Entity, ...]] = [()] * len(known)
-        else:
-            second = list(
-                by_language(known, lambda s: (s.target, s.target_lang), self.target_model)
-            )
+        second: list[tuple[Entity, ...]] = [()] * len(known)
+        if self.target_model is not None:
+            second[:] = by_language(known, lambda s: (s.target, s.target_lang), self.target_model)
         # The results keep the sentences of the corpus, so that another teacher may tag them again.
         answers = zip(sentences, self.aligner.align(known), second, strict=True)
         return [self._projected(*answer) for answer in answers]
