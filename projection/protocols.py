@@ -11,8 +11,8 @@ from projection.records import Entity, ParallelSentence, ProjectedSentence, Proj
 class Link:
     """The source span that a target span translates, with a score in [0, 1].
 
-    For a known entity which the aligner puts exactly there, `score` is the aligner's probability;
-    elsewhere it is the mean strength of the word links, which is not calibrated.
+    For an entity that the aligner puts exactly there, `score` is its probability; elsewhere it is
+    the mean strength of the word links, which is not calibrated.
     """
 
     source: Span

@@ -1,16 +1,15 @@
-"""Aligners without a model: the entity's own string, and the word links of any other aligner.
+"""Aligners without a model: exact match, and word links in Pharaoh format.
 
-fast_align, eflomal, SimAlign and awesome-align all write their links in Pharaoh format.
+fast_align, eflomal, SimAlign and awesome-align write these.
 """
 
 import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from projection.errors import CorpusError
 from projection.io.files import read_lines
@@ -27,29 +26,27 @@ from projection.text.words import (
 
 
 class ExactMatch:
-    """Finds entities that stand in the translation letter by letter as in the source.
+    """Finds entities that the translation spells like the source, as whole words.
 
-    Only whole words count: not the `EU` of `EU-Rat`. The k-th mention of a name goes to its k-th
-    place. Longer names choose first, so that `Darwin` leaves `Charles Darwin` alone.
+    The k-th mention of a name gets its k-th place. Longer names choose first.
     """
 
     version = "exact-match"
 
     def fits(self, sentence: ParallelSentence) -> bool:  # noqa: ARG002  the interface's
-        """True: nothing is too long to be searched."""
+        """Return True: texts of any length can be searched."""
         return True
 
     def align(self, sentences: Sequence[ParallelSentence]) -> list[tuple[Projection, ...]]:
         """One projection for each source entity, in order; its score is 1, or 0 where not found."""
-        found = [(sentence, _copies(sentence)) for sentence in sentences]
         return [
             tuple(_projected(e, places.get(e.span)) for e in sentence.entities or ())
-            for sentence, places in found
+            for sentence, places in zip(sentences, map(_copies, sentences), strict=True)
         ]
 
 
 def _copies(sentence: ParallelSentence) -> dict[Span, Span]:
-    """The place of each mention's own words in the target; mentions not found are left out."""
+    """The place in the target of each mention that was found."""
     words = word_spans(sentence.target, sentence.target_lang)
     mentions = sorted({entity.span for entity in sentence.entities or ()})
     places: dict[Span, Span] = {}
@@ -63,7 +60,7 @@ def _copies(sentence: ParallelSentence) -> dict[Span, Span]:
 
 
 def occurrences(name: str, text: str) -> Iterator[Span]:
-    """Everywhere `name` stands in `text`, from left to right, those that overlap included."""
+    """Every occurrence of `name` in `text`, from left to right, overlapping ones included."""
     for match in re.finditer(f"(?={re.escape(name)})", text):
         yield Span(match.start(), match.start() + len(name))
 
@@ -72,9 +69,8 @@ def _projected(entity: Entity, target: Span | None) -> Projection:
     return Projection(entity, target, 0.0 if target is None else 1.0)
 
 
-@dataclass(frozen=True, slots=True)
-class LinkedWords:
-    """The words of a sentence pair, and which translates which."""
+class LinkedWords(NamedTuple):
+    """The words of a sentence pair, and the links between them."""
 
     source: tuple[Span, ...]
     target: tuple[Span, ...]
@@ -82,10 +78,10 @@ class LinkedWords:
 
 
 class PharaohAligner:
-    """Reads entities off word alignments that another tool has made, `linked` by sentence id.
+    """Follows the word alignments of another tool, `linked` by sentence id.
 
-    An entity's place is the run of words with most words linked to it, the first of equals; a run
-    may pass over `bridge` unlinked words at a time.
+    An entity's place is the run with most words linked to it, the first of equals; a run may
+    contain up to `bridge` unlinked words in a row.
     """
 
     def __init__(self, linked: Mapping[str, LinkedWords], bridge: int = 0) -> None:
@@ -96,26 +92,18 @@ class PharaohAligner:
     def read(cls, path: Path, gold: Iterable[GoldSentence], bridge: int = 0) -> Self:
         """Read a line of links for every gold sentence, inconsistent ones too.
 
-        Possible links count like sure ones.
-
-        Raises:
-            CorpusError: naming file and line, if there are more or fewer lines, one is not in
-                Pharaoh format, or links words that are not there; or if an id occurs twice.
+        Possible links count like sure ones. A CorpusError names file and line.
         """
         linked: dict[str, LinkedWords] = {}
         for one, line, where in _with_lines(gold, path):
             key, origin = one.sentence.id, one.sentence.origin
             if key in linked:
-                raise CorpusError(
-                    f"{origin} id",
-                    f"{key!r} is used before",
-                    "Give every sentence an id of its own, or none",
-                )
-            sure, possible = read_links(line, where)
-            words = LinkedWords(one.source_words, one.target_words, sure | possible)
+                fix = "Give every sentence an id of its own, or none"
+                raise CorpusError(f"{origin} id", f"{key!r} is used before", fix)
+            links = frozenset.union(*read_links(line, where))
+            linked[key] = words = LinkedWords(one.source_words, one.target_words, links)
             sizes = len(words.source), len(words.target)
-            check_links(words.links, sizes, where, origin, "--write-pairs")
-            linked[key] = words
+            check_links(links, sizes, where, origin, "--write-pairs")
         return cls(linked, bridge)
 
     @property
@@ -132,73 +120,52 @@ class PharaohAligner:
         return sentence.id in self.linked
 
     def align(self, sentences: Sequence[ParallelSentence]) -> list[tuple[Projection, ...]]:
-        """One projection for each source entity, in order; its score is 1, or 0 where not found.
-
-        Raises:
-            CorpusError: if a sentence was never aligned.
-        """
+        """One projection for each source entity, in order; its score is 1, or 0 where not found."""
         return [tuple(self._follow(sentence)) for sentence in sentences]
 
     def _follow(self, sentence: ParallelSentence) -> Iterator[Projection]:
         words = self.linked.get(sentence.id)
         if words is None:
-            raise CorpusError(
-                sentence.origin, f"sentence {sentence.id!r} was not aligned", "Align this file too"
-            )
+            what = f"sentence {sentence.id!r} was not aligned"
+            raise CorpusError(sentence.origin, what, "Align this file too")
         for entity in sentence.entities or ():
             yield _projected(entity, place_of(entity.span, words, self.bridge))
 
 
 def place_of(mention: Span, words: LinkedWords, bridge: int) -> Span | None:
     """The longest run of target words linked to a source span, gaps up to `bridge` included."""
-    touched = words_touched(words.source, mention)
-    if touched is None:
-        return None
-    linked = sorted({Span(j, j + 1) for i, j in words.links if touched[0] <= i < touched[1]})
+    start, end = words_touched(words.source, mention) or (0, 0)
+    linked = sorted({Span(j, j + 1) for i, j in words.links if start <= i < end})
     runs = merge_touching(linked, bridge)
-    if not runs:
-        return None
-    best = max(runs, key=lambda run: sum(run.overlaps(word) for word in linked))
-    return span_of_words(words.target, best.start, best.end)
+    best = max(runs, key=lambda run: sum(run.overlaps(word) for word in linked), default=None)
+    return None if best is None else span_of_words(words.target, best.start, best.end)
 
 
 def _with_lines(
     gold: Iterable[GoldSentence], path: Path
 ) -> Iterator[tuple[GoldSentence, str, str]]:
-    """Every gold sentence with its line of the file, and where that is."""
+    """Every gold sentence with its line of the file, and the line's place."""
     last = 0
     for sentence, line in zip_longest(gold, read_lines(path)):
         if line is None:
-            raise CorpusError(
-                f"{path}:{last + 1}",
-                f"the file has ended, but the gold goes on with {sentence.sentence.origin}",
-                "Write one line for every gold sentence, an empty one where nothing aligns",
-            )
+            what = f"the file has ended, but the gold goes on with {sentence.sentence.origin}"
+            fix = "Write one line for every gold sentence, an empty one where nothing aligns"
+            raise CorpusError(f"{path}:{last + 1}", what, fix)
         if sentence is None:
-            raise CorpusError(
-                f"{path}:{line[0]}",
-                f"the gold has ended after {last} sentences, but the file goes on",
-                "Align what --write-pairs writes, and nothing else",
-            )
+            what = f"the gold has ended after {last} sentences, but the file goes on"
+            fix = "Align what --write-pairs writes, and nothing else"
+            raise CorpusError(f"{path}:{line[0]}", what, fix)
         last, content = line
         yield sentence, content, f"{path}:{last}"
 
 
 def write_pairs(path: Path, gold: Iterable[GoldSentence]) -> int:
-    """Write what word aligners read, a line for every gold sentence, and return their number.
-
-    The words are those that `PharaohAligner` counts: the gold's tokens, or else ours.
-
-    Raises:
-        CorpusError: if the file cannot be written.
-    """
-    return write_token_pairs(
-        path,
+    """Write what word aligners read, a line for every gold sentence, and return their number."""
+    pairs = (
         (
-            (
-                tokenised(word.of(one.sentence.source) for word in one.source_words),
-                tokenised(word.of(one.sentence.target) for word in one.target_words),
-            )
-            for one in gold
-        ),
+            tokenised(word.of(one.sentence.source) for word in one.source_words),
+            tokenised(word.of(one.sentence.target) for word in one.target_words),
+        )
+        for one in gold
     )
+    return write_token_pairs(path, pairs)

@@ -1,8 +1,7 @@
-"""The probability that a projected span is exactly right, from signals of the aligner.
+"""The probability that a projected span is exactly right: a logistic model of aligner signals.
 
-Mean word probabilities are no such probability: one doubtful word at its border makes a span wrong,
-a rival elsewhere makes it doubtful. A small logistic model weighs such signals. It is fitted by
-`training.aligner.calibration` and saved in the checkpoint's `config.json`.
+Mean word probabilities do not tell: one wrong word at its border makes a span wrong. The model is
+fitted by `training.aligner.calibration` and saved in the checkpoint's `config.json`.
 """
 
 import math
@@ -13,44 +12,30 @@ from typing import Self
 from projection.errors import ModelError
 from projection.io.json_fields import Fields
 
-CLIP = 1e-4  # probabilities nearer to 0 or 1 are taken for this: their log-odds say nothing more
-LARGEST = 1e6  # a larger weight could make a sum that is no number
-
+CLIP = 1e-4  # the least distance from 0 and 1 of a probability whose log-odds are taken
+LARGEST = 1e6  # with larger weights the sum could overflow
 _CALIBRATE = "Calibrate it again: spanferry aligner calibrate --help"
 
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """The aligner's view of one projected span. Everything lies in [0, 1].
+    """The aligner's view of one projected span; every value is in [0, 1]."""
 
-    Args:
-        inside: mean probability of the words in the span.
-        weakest: the lowest one among them.
-        outside: the highest probability of a word that touches the span, 0 where there is none.
-        agreement: how far both alignment directions agree on the span, 1 if only one was asked.
-        runner_up: mean probability of the entity's best other run of words, apart from the span;
-            0 if there is none.
-
-    Raises:
-        ModelError: if a value lies elsewhere or is no number, as broken weights make it.
-    """
-
-    inside: float
-    weakest: float
-    outside: float
-    agreement: float
-    runner_up: float
+    inside: float  # mean probability of the words in the span
+    weakest: float  # the lowest one
+    outside: float  # the highest probability of a word beside the span, else 0
+    agreement: float  # of both alignment directions
+    runner_up: float  # mean probability of the best other run of words, else 0
 
     def __post_init__(self) -> None:
         for name, value in zip(FEATURES, astuple(self), strict=True):
-            if not 0.0 <= value <= 1.0:  # true of NaN as well
-                raise ModelError(
-                    f"signal {name}", f"{value} is not in [0, 1]", "The checkpoint may be damaged"
-                )
+            if not 0.0 <= value <= 1.0:  # true of NaN as well, which broken weights give
+                what = f"{value} is not in [0, 1]"
+                raise ModelError(f"signal {name}", what, "The checkpoint may be damaged")
 
     @property
     def features(self) -> tuple[float, ...]:
-        """The model's input, in the order of `FEATURES`: log-odds, but the agreement as it is."""
+        """The model's input in the order of `FEATURES`: log-odds, except of the agreement."""
         return tuple(
             value if name == "agreement" else log_odds(value)
             for name, value in zip(FEATURES, astuple(self), strict=True)
@@ -62,13 +47,7 @@ FEATURES: tuple[str, ...] = tuple(field.name for field in fields(Signals))
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A logistic model of the probability that a span is exactly right.
-
-    `weights` are those of `Signals.features`, in the order of `FEATURES`.
-
-    Raises:
-        ModelError: if there are more or fewer weights, or one is no usable number.
-    """
+    """A logistic model of the probability that a span is exactly right; a weight per feature."""
 
     weights: tuple[float, ...]
     bias: float
@@ -92,11 +71,7 @@ class Calibration:
 
     @classmethod
     def from_json(cls, saved: object, where: str) -> Self:
-        """Read back the output of `to_json`; `where` names the file, such as `model/config.json`.
-
-        Raises:
-            ModelError: if anything is missing, unknown, or no usable number.
-        """
+        """Read the output of `to_json` strictly; `where` names the file in errors."""
         whole = Fields({"calibration": saved}, where, ModelError, _CALIBRATE).child("calibration")
         _refuse_others(whole, ("weights", "bias"))
         weights = whole.child("weights")
@@ -109,7 +84,7 @@ class Calibration:
             raise whole.error_here(f"{error.where}: {error.what}") from error
 
 
-# The mean probability itself, but for `CLIP`: the score of an uncalibrated aligner.
+# Gives the mean probability of the words, clipped.
 UNCALIBRATED = Calibration((1.0, 0.0, 0.0, 0.0, 0.0), 0.0)
 
 
@@ -120,7 +95,7 @@ def log_odds(probability: float) -> float:
 
 
 def sigmoid(value: float) -> float:
-    """The inverse of `log_odds`, for any finite number."""
+    """The inverse of `log_odds`, without overflow."""
     if value >= 0:
         return 1.0 / (1.0 + math.exp(-value))
     odds = math.exp(value)

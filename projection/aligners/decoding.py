@@ -10,11 +10,11 @@ from projection.errors import ModelError
 from projection.records import Span
 from projection.text.words import span_of_words
 
-SUREST = 6.0  # log-odds beyond which a word is no surer
+SUREST = 6.0  # the largest log-odds of a word
 _TAKEN = -1e6  # log-odds of a word that another entity has
 
 Run = tuple[int, int]  # half-open range of words
-ScoredSpan = tuple[Span, float]  # a stretch of the target, with the mean probability of its words
+ScoredSpan = tuple[Span, float]  # of the target, with the mean probability of its words
 
 
 class ScoredRun(NamedTuple):
@@ -29,14 +29,13 @@ class Decoding:
     """How words become phrases.
 
     Word by word, as published: a word belongs to the entity from `threshold` on, and runs of such
-    words at most `bridge` words apart are one phrase, unless they read the same: `Wales and Wales`
-    is two. A bridge of 0 takes the labels as they are.
+    words at most `bridge` words apart are one phrase, unless they read the same (`Wales and
+    Wales`).
 
     With `whole_spans` an entity has one place: the run of words whose log-odds above the threshold
-    have the largest sum, which reaches over a doubtful word between two sure ones by itself. With
-    `exclusive` no word is given to two entities: the surest chooses first, the others look for
-    their best place in what is left. `both_directions` takes the mean of both directions'
-    probabilities, where the aligner has two.
+    have the largest sum. With `exclusive` no word is given to two entities: the surest chooses
+    first, the others among the words left. `both_directions` takes the mean of both directions'
+    probabilities, if the aligner has two.
     """
 
     threshold: float = 0.5
@@ -47,7 +46,7 @@ class Decoding:
 
     @property
     def in_places(self) -> bool:
-        """Return whether each entity gets one place at most, instead of labels word by word."""
+        """Return whether each entity gets one place at most."""
         return self.whole_spans or self.exclusive
 
 
@@ -57,17 +56,12 @@ JOINT = Decoding(whole_spans=True, exclusive=True)
 
 
 def saved_decoding(saved: dict[str, Any] | None, default: Decoding, where: str) -> Decoding:
-    """The decoding in a checkpoint's configuration, which is `where`, or the default.
-
-    Raises:
-        ModelError: if the saved one is malformed.
-    """
+    """The decoding in the configuration `where`, or the default if there is none."""
     try:
         return default if saved is None else Decoding(**saved)
     except TypeError as error:
-        raise ModelError(
-            f"{where} decoding", str(error), 'Such as {"threshold": 0.5, "bridge": 1}'
-        ) from error
+        fix = 'Such as {"threshold": 0.5, "bridge": 1}'
+        raise ModelError(f"{where} decoding", str(error), fix) from error
 
 
 def phrases(
@@ -132,11 +126,9 @@ def best_place(odds: Sequence[float]) -> ScoredRun | None:
 def other_places(
     probabilities: Sequence[float], place: ScoredRun | None, decoding: Decoding
 ) -> Iterator[ScoredRun]:
-    """The other places of an entity, which `place` was chosen over, strongest first.
+    """The other places of an entity than `place`, strongest first, none sharing a word.
 
-    Each is the entity's best place apart from `place` and those before, whether or not another
-    entity has its words. No two share a word; the log-odds above the threshold of each have a
-    positive sum.
+    Other entities may have their words.
     """
     odds = _odds_above(probabilities, decoding.threshold)
     _take(odds, place)
@@ -159,7 +151,7 @@ def _odds_above(probabilities: Sequence[float], threshold: float) -> list[float]
 
 
 def _log_odds(probability: float) -> float:
-    """Within ±`SUREST`: one word alone never outweighs many."""
+    """Within ±`SUREST`, so that one word never outweighs many."""
     p = min(max(probability, 1e-9), 1 - 1e-9)
     return min(max(math.log(p / (1 - p)), -SUREST), SUREST)
 
@@ -169,11 +161,10 @@ def _strength(place: ScoredRun | None) -> float:
 
 
 def share_out(found: Sequence[ScoredSpan], mentions: int) -> list[tuple[ScoredSpan, ...]]:
-    """Hand the phrases of one name to its `mentions` in the source sentence, in reading order.
+    """Give the phrases of one name to its `mentions` in the source sentence, in reading order.
 
-    A pair aligner sees the bare name, so every mention of it gets the same answer: one entity
-    mentioned twice and found twice is two entities, not one mapped to two phrases. Phrases left
-    over stay with the last mention, mentions left over get none.
+    A pair aligner gives every mention of a name the same answer. The last mention gets all phrases
+    left over, mentions left over get none.
     """
     shares = [tuple(found[i : i + 1]) for i in range(mentions)]
     if len(found) > mentions:

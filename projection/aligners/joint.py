@@ -1,7 +1,7 @@
 """The context-joint aligner: every entity of a sentence pair found in one pass of the encoder.
 
-Unlike the pair aligner of Li, He and Xu (2021), which asks for one bare name at a time, it sees the
-entity in its sentence: which of two mentions is meant, and which other entity a word could be of.
+Unlike the pair aligner of Li, He and Xu (2021), which is given one bare name at a time, it sees the
+entities in their sentence, which tells two mentions and rival entities apart.
 """
 
 from collections.abc import Iterator, Sequence
@@ -54,18 +54,12 @@ class JointAligner(Checkpoint[JointModel]):
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path, decoding: Decoding | None = None) -> Self:
-        """Load a trained aligner from a folder or by its name on the hub.
-
-        Raises:
-            ModelError: if there is none, or it is another kind of model.
-        """
+        """Load a trained joint aligner from a folder or by its name on the hub."""
         model, tokenizer = load_checkpoint(AutoModel, name_or_path)
         if not isinstance(model, JointModel):
-            raise ModelError(
-                str(name_or_path),
-                f"is a {model.config.model_type}, not a joint aligner",
-                "Train one on it first: spanferry aligner train --preset context-joint",
-            )
+            what = f"is a {model.config.model_type}, not a joint aligner"
+            fix = "Train one on it first: spanferry aligner train --preset context-joint"
+            raise ModelError(str(name_or_path), what, fix)
         where = f"{name_or_path}/config.json"
         saved = model.config.calibration
         return cls(
@@ -77,7 +71,7 @@ class JointAligner(Checkpoint[JointModel]):
 
     @classmethod
     def from_encoder(cls, name_or_path: str | Path, lexicon: Lexicon) -> Self:
-        """An untrained aligner on any encoder: where training starts."""
+        """An untrained aligner on any encoder, to start training from."""
         encoder, tokenizer = load_checkpoint(AutoModel, name_or_path)
         config = JointConfig(encoder.config.to_dict(), lexicon_size=len(lexicon))
         model = JointModel(config)
@@ -86,7 +80,7 @@ class JointAligner(Checkpoint[JointModel]):
         return cls(model, tokenizer)
 
     def save_encoder(self, folder: str | Path) -> None:
-        """Write encoder and tokenizer as an ordinary checkpoint: a base to train taggers from."""
+        """Write encoder and tokenizer as an ordinary checkpoint to train taggers from."""
         text = self.tokenizer("a")
         parts = zip(text["input_ids"], text.sequence_ids(), strict=True)
         around = [token for token, of_text in parts if of_text is None]
@@ -94,11 +88,8 @@ class JointAligner(Checkpoint[JointModel]):
         self.tokenizer.save_pretrained(folder)
 
     def _settings(self) -> dict[str, object]:
-        calibrated = self.calibration != UNCALIBRATED
-        return {
-            "decoding": asdict(self.decoding),
-            "calibration": self.calibration.to_json() if calibrated else None,
-        }
+        calibration = None if self.calibration == UNCALIBRATED else self.calibration.to_json()
+        return {"decoding": asdict(self.decoding), "calibration": calibration}
 
     @property
     def version(self) -> str:
@@ -108,7 +99,7 @@ class JointAligner(Checkpoint[JointModel]):
 
     @property
     def longest(self) -> int:
-        """The subwords of both sentences together that can be read at once."""
+        """The most subwords of both sentences together."""
         return longest_input(self.model.encoder, self.tokenizer)
 
     def fits(self, sentence: ParallelSentence) -> bool:
@@ -123,9 +114,8 @@ class JointAligner(Checkpoint[JointModel]):
     def align(self, sentences: Sequence[ParallelSentence]) -> list[tuple[Projection, ...]]:
         """Find every source entity of sentences whose `entities` are known.
 
-        Returns one tuple a sentence, in order; in it one projection an entity (several where the
-        decoding goes word by word), with the places it was chosen over. The `target` of an entity
-        that was not found is None.
+        Returns one tuple a sentence, with one projection an entity (several if decoded word by
+        word), in order. The `target` of an entity that was not found is None.
         """
         if self.decoding.in_places:
             return [tuple(p for p, _ in answers) for answers in self.signals(sentences)]
@@ -142,14 +132,11 @@ class JointAligner(Checkpoint[JointModel]):
         ]
 
     def beliefs(self, sentences: Sequence[ParallelSentence]) -> list[list[Beliefs]]:
-        """For each sentence, the model's beliefs about each of its entities."""
+        """For each sentence, the beliefs about each of its entities."""
         found: list[list[Beliefs]] = [[] for _ in sentences]
-        order = sorted(
-            (i for i, sentence in enumerate(sentences) if sentence.entities),
-            key=lambda i: len(sentences[i].source) + len(sentences[i].target),
-        )
-        for start in range(0, len(order), self.batch_size):
-            chosen = order[start : start + self.batch_size]
+        asked = [i for i, sentence in enumerate(sentences) if sentence.entities]
+        lengths = [len(sentence.source) + len(sentence.target) for sentence in sentences]
+        for chosen in self.batches(asked, lengths.__getitem__):
             pairs = [self._inputs(sentences[i]) for i in chosen]
             for i, beliefs in zip(chosen, self._beliefs(pairs), strict=True):
                 found[i] = beliefs

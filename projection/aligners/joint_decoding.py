@@ -1,4 +1,4 @@
-"""From the joint aligner's beliefs about every word to projections; no model is needed here."""
+"""From the joint aligner's beliefs about every word to projections."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -18,18 +18,13 @@ from projection.text.words import span_of_words, word_spans
 
 
 class Beliefs(NamedTuple):
-    """The model's beliefs about one entity, a number in [0, 1] for every target word.
+    """The model's beliefs about one entity, a number in [0, 1] for every target word."""
 
-    `inside`: probability that the word belongs to the entity. `agreed`: the belief both alignment
-    directions share.
-    """
-
-    inside: list[float]
-    agreed: list[float]
+    inside: list[float]  # probability that the word belongs to the entity
+    agreed: list[float]  # the geometric mean of both alignment directions
 
 
-MOST_ALTERNATIVES = 3  # a longer list helps nobody decide
-
+MOST_ALTERNATIVES = 3  # few enough to decide between
 Answer = tuple[Projection, Signals | None]
 
 
@@ -41,9 +36,8 @@ def answers_of(
 ) -> list[Answer]:
     """The projection of each entity, with the signals of its confidence, in order.
 
-    `beliefs` are one an entity. An entity that was not found has no signals; it has alternatives if
-    others took every place it could have had. Two entities of the same words, with two labels,
-    share what is found.
+    `beliefs` are one an entity. An entity that was not found has no signals, but alternatives if
+    others took its places. Entities of the same words with two labels share a place.
     """
     words = word_spans(sentence.target, sentence.target_lang)
     rows = [_decoded(belief, decoding) for belief in beliefs]
@@ -68,7 +62,7 @@ def answers_of(
 def word_by_word(
     sentence: ParallelSentence, beliefs: Sequence[Beliefs], decoding: Decoding
 ) -> Iterator[Projection]:
-    """At least one projection for each entity, in order: one for every run of likely words."""
+    """The projections of each entity, in order: one for every run of probable words."""
     words = word_spans(sentence.target, sentence.target_lang)
     for entity, belief in zip(sentence.entities or (), beliefs, strict=True):
         found = phrases(_decoded(belief, decoding), words, sentence.target, decoding)

@@ -23,10 +23,10 @@ WordRange = tuple[int, int]  # half-open range of words
 
 
 class PairInputs(NamedTuple):
-    """One sentence pair, ready to be put into a batch.
+    """One sentence pair.
 
-    `entities` are ranges of source words. `source_words` and `target_words` hold, for every word,
-    the positions of its tokens; words past the model's longest input have none.
+    `source_words` and `target_words` hold, for every word, the positions of its tokens; words past
+    the model's longest input have none. `entities` are ranges of source words.
     """
 
     input_ids: list[int]
@@ -39,7 +39,7 @@ class PairInputs(NamedTuple):
 
 
 def readable(text: str, lang: str) -> str:
-    """`text` in the script the model knows (simplified Chinese), every character in its place."""
+    """`text` in the script of the model (simplified Chinese), with the same offsets."""
     return simplified(text) if is_character_language(lang) else text
 
 
@@ -92,13 +92,10 @@ def pair_inputs(
 def batch_of(
     pairs: Sequence[PairInputs], grids: Sequence[Grid], pad_token_id: int
 ) -> dict[str, Tensor]:
-    """The arguments of `JointModel.forward`, without labels.
-
-    `grids` are the pairs' evidence: channels × source words × target words.
-    """
+    """The arguments of `JointModel.forward`, without labels; `grids` are the pairs' evidence."""
     size = len(pairs)
     tokens = max(len(pair.input_ids) for pair in pairs)
-    # At least one word on each side: a convolution reads no empty grid.
+    # At least one word on each side, because a convolution cannot read an empty grid.
     sources = max(1, *(len(pair.source_words) for pair in pairs))
     targets = max(1, *(len(pair.target_words) for pair in pairs))
     input_ids = np.full((size, tokens), pad_token_id)
@@ -133,7 +130,7 @@ def batch_of(
 
 
 def _fill(pool: Grid, words: Sequence[Sequence[int]]) -> None:
-    """Set the weight of every token in the mean of its word."""
+    """Give every token its weight in the mean of its word."""
     for number, tokens in enumerate(words):
         if tokens:
             pool[number, tokens] = 1 / len(tokens)

@@ -6,8 +6,8 @@
                             evidence grids, read by a small convolution
 
 Every target word has a distribution over the source words and a null word; its mass inside an
-entity counts for the entity, so entities compete for each word. The source words have one over the
-target words in the same way, and where both directions agree the answer can be trusted.
+entity counts for the entity, so entities compete for each word. Source words have the same over
+target words; where both directions agree the answer is more reliable.
 """
 
 from collections.abc import Sequence
@@ -25,9 +25,8 @@ from projection.aligners.lexical_evidence import CHANNELS, Lexicon
 
 MODEL_TYPE = "spanferry-joint"
 
+# The marks of tokens, added to their embeddings.
 PAD_MARK, SOURCE, TARGET, ENTITY_BEGINS, ENTITY_GOES_ON = range(5)
-"""The marks of tokens, added to their embeddings: padding, source, target, entity."""
-
 # Encoders whose attention takes an additive bias for every head and pair of tokens.
 BIASED_ATTENTION = frozenset({"bert", "electra", "roberta", "xlm-roberta", "camembert"})
 IMPOSSIBLE = -1e4
@@ -35,10 +34,7 @@ SPAN_WEIGHT, LINK_WEIGHT = 0.25, 1.0
 
 
 class JointConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
-    """Configuration: the encoder's own, and the sizes of what is around it.
-
-    `decoding` and `calibration` are the JSON forms of what the aligner was saved with.
-    """
+    """The encoder's configuration, the sizes of the rest, and the aligner's saved settings."""
 
     model_type = MODEL_TYPE
 
@@ -61,32 +57,21 @@ class JointConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
         self.calibration = calibration
         super().__init__(**rest)
 
-    @property
-    def encoder_config(self) -> PreTrainedConfig:
-        """The encoder's configuration."""
-        known = {k: v for k, v in self.encoder.items() if k != "model_type"}
-        config: PreTrainedConfig = AutoConfig.for_model(self.encoder["model_type"], **known)
-        return config
-
 
 @dataclass
 class JointOutput(ModelOutput):
-    """The output for a batch.
-
-    `logits` (entities × target words): log-odds that the word belongs to the entity.
-    `agreement` (same shape): the belief both directions share, in [0, 1].
-    """
+    """The output for a batch: entities × target words."""
 
     loss: Tensor | None = None
-    logits: Tensor | None = None
-    agreement: Tensor | None = None
+    logits: Tensor | None = None  # log-odds that the word belongs to the entity
+    agreement: Tensor | None = None  # of both directions, in [0, 1]
 
 
 class GridReader(nn.Module):
     """A small convolution over the evidence: links of a word's neighbours support its own.
 
-    Gives (batch, 1 + heads, source words, target words): a score for the pair, and for each
-    attention head how much more the two should look at each other.
+    Returns (batch, 1 + heads, source words, target words): a score of the pair, and an attention
+    bias for each head.
     """
 
     def __init__(self, size: int, heads: int) -> None:
@@ -98,8 +83,8 @@ class GridReader(nn.Module):
     def forward(self, grids: Tensor, pairs: Tensor) -> Tensor:
         """Read grids of (batch, channels, source words, target words).
 
-        `pairs` (batch, 1, source words, target words) is True at words: padding must not count for
-        its neighbours, or a pair would be read differently beside longer ones.
+        `pairs` (batch, 1, source words, target words) is True at words. It masks the padding, so
+        that an answer does not depend on the rest of the batch.
         """
         spread = functional.gelu(self.spread(grids)) * pairs
         found: Tensor = self.direct(grids) + self.join(spread)
@@ -115,9 +100,10 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
 
     def __init__(self, config: JointConfig) -> None:
         super().__init__(config)
-        inner = config.encoder_config
+        inner: PreTrainedConfig = AutoConfig.for_model(**config.encoder)
         auto: Any = AutoModel  # whose methods have no types
-        self.encoder = auto.from_config(inner, **without_pooling(inner))
+        pooled = inner.model_type in BIASED_ATTENTION - {"electra"}  # nothing here uses the pooler
+        self.encoder = auto.from_config(inner, **({"add_pooling_layer": False} if pooled else {}))
         hidden, width = inner.hidden_size, config.head_size
         heads = inner.num_attention_heads if inner.model_type in BIASED_ATTENTION else 0
         embedded = self.encoder.get_input_embeddings().embedding_dim
@@ -140,12 +126,11 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, nn.Embedding) and module is getattr(self, "marks", None):
             nn.init.zeros_(module.weight)
-        # Leaves, by name: transformers passes over modules that own no weights themselves.
         elif module is self.grid.join:
             nn.init.zeros_(module.weight)
             nn.init.zeros_(self.grid.join.bias)  # type: ignore[arg-type]  # it has one
         elif module is self.grid.direct:
-            # Ties and spelling count from the first step on; heads listen to them unevenly.
+            # Lexicon and spelling count from the first step on, but only in every third head.
             nn.init.zeros_(module.weight)
             module.weight[0, :3] = 4.0
             module.weight[0, 3] = 1.0
@@ -153,7 +138,7 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
 
     @property
     def lexicon(self) -> Lexicon:
-        """The lexicon in its buffers."""
+        """The lexicon in the buffers."""
         buffers = (self.lexicon_keys, self.lexicon_checks, self.lexicon_ties)
         return Lexicon(*(buffer.cpu().numpy() for buffer in buffers))
 
@@ -166,10 +151,9 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
 
     @torch.no_grad()
     def plain_encoder(self, special: Sequence[int]) -> PreTrainedModel:
-        """A copy of the encoder that needs no marks: it reads any text as this reads a translation.
+        """A copy of the encoder with the mark of target tokens in its embeddings.
 
-        Args:
-            special: the tokens put around a text, whose mark is another.
+        The tokens `special`, those around a text, get the mark of padding.
         """
         encoder: PreTrainedModel = deepcopy(self.encoder)
         table: Any = encoder.get_input_embeddings().weight
@@ -197,8 +181,7 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         With B sentence pairs, T tokens, S source words, W target words, E entities in all:
 
         Args:
-            input_ids: B × T.
-            attention_mask: B × T.
+            input_ids: B × T, like `attention_mask`.
             marks: B × T, what each token is.
             source_pool: B × S × T, rows that average the tokens of a word; zero rows are no words.
             target_pool: B × W × T.
@@ -217,8 +200,9 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
             attention_mask=_attention_bias(grid[:, 1:], source_pool, target_pool, attention_mask),
         ).last_hidden_state.float()
         source, target = source_pool @ hidden, target_pool @ hidden
-        scores = self._word_scores(source, target, grid[:, 0].float(), is_source, is_target)
-        forward, backward = scores
+        forward, backward = self._word_scores(
+            source, target, grid[:, 0].float(), is_source, is_target
+        )
         logits = self._entity_logits(forward, source, target, entity_rows, entity_words)
         agreement = _agreement(forward, backward, entity_rows, entity_words)
         loss = None
@@ -232,10 +216,7 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
     def _word_scores(
         self, source: Tensor, target: Tensor, grid: Tensor, is_source: Tensor, is_target: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Log-probabilities: B × W × (1 + S) over source words, B × S × (1 + W) over target words.
-
-        Index 0 is the null word.
-        """
+        """Log-probabilities B × W × (1 + S) and B × S × (1 + W); index 0 is the null word."""
         queries, keys = self.as_target(target), self.as_source(source)
         pairs = keys @ queries.transpose(1, 2) / keys.shape[-1] ** 0.5 + grid
         forward = pairs.transpose(1, 2).masked_fill(~is_source[:, None], IMPOSSIBLE)
@@ -248,7 +229,7 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
     def _entity_logits(
         self, forward: Tensor, source: Tensor, target: Tensor, rows: Tensor, words: Tensor
     ) -> Tensor:
-        """E × W: log-odds of word scores inside the entity, and what entity and word say whole."""
+        """E × W: log-odds of the word scores inside the entity, plus a bilinear score of both."""
         inside = functional.pad(words, (1, 0)).bool()[:, None]  # E × 1 × (1 + S)
         beliefs = forward[rows]
         mine = beliefs.masked_fill(~inside, IMPOSSIBLE).logsumexp(-1)
@@ -261,19 +242,12 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         return logits
 
 
-def without_pooling(config: PreTrainedConfig) -> dict[str, bool]:
-    """The setting that leaves out BERT's pooler, of which nothing here makes use."""
-    return (
-        {"add_pooling_layer": False} if config.model_type in BIASED_ATTENTION - {"electra"} else {}
-    )
-
-
 def _attention_bias(
     grid: Tensor, source_pool: Tensor, target_pool: Tensor, attention_mask: Tensor
 ) -> Tensor:
-    """B × heads × T × T to add to the attention scores, or the plain mask where there are no heads.
+    """B × heads × T × T to add to the attention scores: `grid` in both directions, over tokens.
 
-    `grid` (B × heads × S × W) is laid out over the tokens of the words, both ways round.
+    Without heads in `grid` (B × heads × S × W), the plain mask.
     """
     if grid.shape[1] == 0:
         return attention_mask
@@ -292,7 +266,7 @@ def _agreement(forward: Tensor, backward: Tensor, rows: Tensor, words: Tensor) -
 
 
 def _span_loss(logits: Tensor, labels: Tensor, trust: Tensor) -> Tensor:
-    """Binary cross-entropy, summed over the words of an entity, averaged over entities."""
+    """Binary cross-entropy, summed over words, averaged over entities."""
     if not len(labels):
         return logits.sum()
     known = labels >= 0
@@ -304,7 +278,7 @@ def _span_loss(logits: Tensor, labels: Tensor, trust: Tensor) -> Tensor:
 
 
 def _link_loss(forward: Tensor, backward: Tensor, links: Tensor, trust: Tensor) -> Tensor:
-    """Cross-entropy of linked words in both directions; a word may have several links."""
+    """Cross-entropy of linked words in both directions."""
 
     def missing(beliefs: Tensor, linked: Tensor) -> Tensor:
         given = beliefs.masked_fill(~linked, IMPOSSIBLE).logsumexp(-1)

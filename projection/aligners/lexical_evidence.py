@@ -1,9 +1,8 @@
 """Evidence that two words are translations of each other, measured without a network.
 
-Three things that a small network would spend most of its weights on: how often word aligners
-linked the two words in parallel text (a lexicon, learned once), how alike they are written, and
-how far they are from the diagonal of the sentence pair. The network reads these grids, and learns
-when to believe them.
+It spares a small network most of its weights: how often word aligners linked the two words in
+parallel text (a lexicon), their similarity in spelling, and their distance from the diagonal of the
+sentence pair. The network learns when to trust these grids.
 """
 
 import hashlib
@@ -21,8 +20,8 @@ from rapidfuzz import fuzz, process
 from projection.errors import ModelError
 
 CHANNELS = ("lexicon", "stem lexicon", "spelling", "contained", "both capitalised", "diagonal")
-STEM = 5  # characters; inflection rarely reaches into them
-_STEM_MARK = "\x1f"  # keeps stems apart from words of the same spelling
+STEM = 5  # characters, which inflection rarely changes
+_STEM_MARK = "\x1f"  # tells stems from words of the same spelling
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 Grid = NDArray[np.float32]
@@ -33,9 +32,8 @@ Pairs = Mapping[tuple[str, str], float]
 class Lexicon:
     """The strength of the link between pairs of words, found by the hash of the pair.
 
-    `keys` (int32, ascending as unsigned) and `checks` (uint8) are 40 bits of the pair's hash,
-    `ties` (uint8) its strength in 1/255. 0 pairs is a lexicon too. At 500,000 pairs, about one
-    lookup in 2 million takes an unknown pair for a known one.
+    `keys` (ascending as unsigned) and `checks` are 40 bits of the pair's hash, `ties` its strength
+    in 1/255. At 500,000 pairs, one lookup in about 2 million finds an unknown pair.
     """
 
     keys: NDArray[np.int32]
@@ -55,7 +53,7 @@ class Lexicon:
         """A lexicon of (English word, target word) pairs with their strength in [0, 1]."""
         hashes = np.array([_pair_hash(s, t) for s, t in ties], dtype=np.uint64)
         strengths = np.rint(255 * np.array([*ties.values()])).clip(0, 255).astype(np.uint8)
-        # The strongest pair first among those whose keys collide: it is the one found.
+        # Of pairs with the same key the strongest comes first and is kept.
         order = np.lexsort((-strengths.astype(int), _key(hashes)))
         keys = _key(hashes)[order]
         first = np.ones(len(keys), dtype=bool)
@@ -91,7 +89,7 @@ def evidence(source: Sequence[str], target: Sequence[str], lexicon: Lexicon) -> 
 
 
 def _lexicon_grids(source: Sequence[str], target: Sequence[str], lexicon: Lexicon) -> Grid:
-    """Ties of words and of stems; a word with hyphens is as strongly tied as its best part."""
+    """Ties of words and of stems; a word with hyphens has the strongest tie of its parts."""
     parts: list[str] = []
     first: list[int] = []
     for word in target:
@@ -104,13 +102,13 @@ def _lexicon_grids(source: Sequence[str], target: Sequence[str], lexicon: Lexico
 
 
 def _stretched(percent: Grid) -> Grid:
-    """0 up to half alike, 1 for the same: chance makes words of one alphabet somewhat alike."""
+    """Map a similarity of 50 % or less, which words have by chance, to 0 and 100 % to 1."""
     found: Grid = (percent / 50 - 1).clip(0, 1)
     return found
 
 
 def _contained(source: Sequence[str], target: Sequence[str]) -> Grid:
-    """The share of the shorter word, of 4 letters or more, that the longer one contains."""
+    """The share of the shorter word that the longer one contains; both of 4 letters or more."""
     found = _stretched(process.cdist(source, target, scorer=fuzz.partial_ratio, dtype=np.float32))
     long = [np.array([len(word) >= 4 for word in side]) for side in (source, target)]
     contained: Grid = found * np.outer(*long)
@@ -125,15 +123,15 @@ def plain_form(word: str) -> str:
 
 
 def stem(word: str) -> str:
-    """The beginning of a word, marked so that it is no word."""
+    """The first letters of a word, marked as a stem."""
     return _STEM_MARK + word[:STEM]
 
 
 def ties_of(links: Pairs, least: float, weakest: float) -> Pairs:
-    """Strengths of word pairs from weighted links: √(p(target|source) · p(source|target)).
+    """Strengths of word pairs in plain form: √(p(target|source) · p(source|target)).
 
-    `links` holds the total weight of each (source word, target word) in plain form. Pairs below the
-    weight `least` or the strength `weakest` are left out.
+    `links` holds their total weights. Pairs below the weight `least` or the strength `weakest` are
+    left out.
     """
     sources: defaultdict[str, float] = defaultdict(float)
     targets: defaultdict[str, float] = defaultdict(float)

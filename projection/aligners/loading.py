@@ -12,12 +12,9 @@ Aligner = PairAligner | JointAligner
 
 
 def load_aligner(name_or_path: str | Path, decoding: Decoding | None = None) -> Aligner:
-    """Load a joint or a pair aligner from a folder or by its name on the hub.
+    """Load a joint or a pair aligner from a folder or the hub; else raise ModelError.
 
     `decoding` None takes what it was saved with.
-
-    Raises:
-        ModelError: if there is none.
     """
     joint = load_config(name_or_path).model_type == MODEL_TYPE
     return (JointAligner if joint else PairAligner).from_pretrained(name_or_path, decoding)

@@ -1,14 +1,14 @@
-"""The pair aligner of Li, He and Xu (2021, §3.1): where in the target sentence is this entity?
+"""The pair aligner of Li, He and Xu (2021, §3.1): an encoder with a token-classification head.
 
 Segment A is the English entity, segment B the target sentence; every token of B is labelled 1
-inside the translated entity and 0 outside. Any encoder with a token-classification head serves.
+inside the translated entity and 0 outside.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import zip_longest
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 import torch
 from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
@@ -38,12 +38,7 @@ LABELS = {0: "O", 1: "ENTITY"}
 MAX_ENTITY_TOKENS = 64
 
 
-class Query(NamedTuple):
-    """The question where in `target` is `name`."""
-
-    name: str
-    target: str
-    target_lang: str
+Query = tuple[str, str, str]  # the name to find, the target and its language
 
 
 class PairAligner(Checkpoint[PreTrainedModel]):
@@ -61,26 +56,20 @@ class PairAligner(Checkpoint[PreTrainedModel]):
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path, decoding: Decoding | None = None) -> Self:
-        """Load a trained aligner from a folder or by its name on the hub.
-
-        Raises:
-            ModelError: if there is none, or it was trained for something else.
-        """
+        """Load a trained pair aligner from a folder or by its name on the hub."""
         model, tokenizer = load_checkpoint(AutoModelForTokenClassification, name_or_path)
         labels = dict(model.config.id2label or {})
         if labels != LABELS:
-            raise ModelError(
-                str(name_or_path),
-                f"has labels {list(labels.values())}, an aligner has {list(LABELS.values())}",
-                "Train one on this encoder first: spanferry aligner train --help",
-            )
+            what = f"has labels {list(labels.values())}, an aligner has {list(LABELS.values())}"
+            fix = "Train one on this encoder first: spanferry aligner train --help"
+            raise ModelError(str(name_or_path), what, fix)
         saved = getattr(model.config, "decoding", None)
         where = f"{name_or_path}/config.json"
         return cls(on_gpu(model), tokenizer, decoding or saved_decoding(saved, DEFAULT, where))
 
     @classmethod
     def from_encoder(cls, name_or_path: str | Path) -> Self:
-        """An untrained aligner on any encoder, with a fresh head: where training starts."""
+        """An untrained aligner on any encoder, to start training from."""
         model, tokenizer = load_checkpoint(
             AutoModelForTokenClassification,
             name_or_path,
@@ -108,31 +97,25 @@ class PairAligner(Checkpoint[PreTrainedModel]):
     def align(self, sentences: Sequence[ParallelSentence]) -> list[tuple[Projection, ...]]:
         """Find every source entity of sentences whose `entities` are known.
 
-        Returns one tuple a sentence, in order; in it at least one projection an entity, in their
-        order. The `target` of an entity that was not found is None.
+        Returns one tuple a sentence, with at least one projection an entity, in order. The `target`
+        of an entity that was not found is None.
         """
-        queries = list(dict.fromkeys(query for s in sentences for query in queries_of(s)))
-        inside = dict(zip(queries, self.probabilities(queries), strict=True))
+        queries = ((n, s.target, s.target_lang) for s in sentences for n in _mentions_of(s))
+        inside = self.probabilities(dict.fromkeys(queries))
         return [tuple(projections_of(s, inside, self.decoding)) for s in sentences]
 
-    def probabilities(self, queries: Sequence[Query]) -> list[list[float]]:
+    def probabilities(self, queries: Iterable[Query]) -> dict[Query, list[float]]:
         """For each query, the probability of each word of its target that it is of the name."""
-        found: list[list[float]] = [[] for _ in queries]
-        order = sorted(range(len(queries)), key=lambda i: len(queries[i].target))
-        for start in range(0, len(order), self.batch_size):
-            chosen = order[start : start + self.batch_size]
-            tokens = self._token_probabilities([queries[i] for i in chosen])
-            for i, of_query in zip(chosen, tokens, strict=True):
-                words = word_spans(queries[i].target, queries[i].target_lang)
-                found[i] = word_probabilities(words, of_query)
+        found: dict[Query, list[float]] = {}
+        for batch in self.batches(queries, lambda query: len(query[1])):
+            found |= zip(batch, self._probabilities(batch), strict=True)
         return found
 
     @torch.inference_mode()
-    def _token_probabilities(self, batch: Sequence[Query]) -> list[list[tuple[Span, float]]]:
-        """For each query, the target tokens with the probability of lying inside the entity."""
+    def _probabilities(self, batch: Sequence[Query]) -> Iterator[list[float]]:
         encoded = self.tokenizer(
-            [query.name for query in batch],
-            [query.target for query in batch],
+            [name for name, _, _ in batch],
+            [target for _, target, _ in batch],
             truncation="longest_first",
             max_length=longest_input(self.model, self.tokenizer),
             padding=True,
@@ -142,17 +125,10 @@ class PairAligner(Checkpoint[PreTrainedModel]):
         offsets = encoded.pop("offset_mapping").tolist()
         logits = self.model(**encoded.to(self.model.device)).logits
         inside = logits.float().softmax(-1)[..., 1].tolist()
-        return [
-            [
-                (Span(a, b), p)
-                for segment, (a, b), p in zip(encoded.sequence_ids(row), spans, scores, strict=True)
-                if segment == 1 and a < b
-            ]
-            for row, (spans, scores) in enumerate(zip(offsets, inside, strict=True))
-        ]
-
-
-_Shares = dict[Span, tuple[ScoredSpan, ...]]  # of each mention, where it stands in the source
+        for row, (_, target, lang) in enumerate(batch):
+            segments = zip(encoded.sequence_ids(row), offsets[row], strict=True)
+            tokens = [(a, b) if segment == 1 else (0, 0) for segment, (a, b) in segments]
+            yield word_probabilities(word_spans(target, lang), tokens, inside[row])
 
 
 def _mentions_of(sentence: ParallelSentence) -> dict[str, list[Span]]:
@@ -163,20 +139,15 @@ def _mentions_of(sentence: ParallelSentence) -> dict[str, list[Span]]:
     return mentions
 
 
-def queries_of(sentence: ParallelSentence) -> list[Query]:
-    """The questions about a sentence: each name once."""
-    return [Query(name, sentence.target, sentence.target_lang) for name in _mentions_of(sentence)]
-
-
 def projections_of(
     sentence: ParallelSentence, inside: Mapping[Query, Sequence[float]], decoding: Decoding
 ) -> Iterator[Projection]:
-    """The projections of all entities, in their order; mentions of a name share what it found.
+    """The projections of all entities, in their order; mentions of a name share its phrases.
 
     `inside` holds for each query of the sentence the probability of each target word.
     """
     mentions = _mentions_of(sentence)
-    rows = {query.name: inside[query] for query in queries_of(sentence)}
+    rows = {name: inside[name, sentence.target, sentence.target_lang] for name in mentions}
     words = word_spans(sentence.target, sentence.target_lang)
     if decoding.in_places:
         shares = _shares_in_places(mentions, rows, words, decoding)
@@ -197,14 +168,14 @@ def _shares_in_places(
     rows: Mapping[str, Sequence[float]],
     words: Sequence[Span],
     decoding: Decoding,
-) -> _Shares:
-    """One place at most for each mention.
+) -> dict[Span, tuple[ScoredSpan, ...]]:
+    """One place at most for each mention, by its span in the source.
 
-    The mentions of a name were one question: its best places that do not overlap are theirs, in
-    reading order. With `exclusive` other names are rivals for the words as well.
+    The mentions of a name get its best places that do not overlap, in reading order. With
+    `exclusive` other names compete for the words as well.
     """
     rivals = [list(mentions)] if decoding.exclusive else [[name] for name in mentions]
-    shares: _Shares = {}
+    shares: dict[Span, tuple[ScoredSpan, ...]] = {}
     for names in rivals:
         asking = [name for name in names for _ in mentions[name]]
         places = place_all([rows[name] for name in asking], replace(decoding, exclusive=True))
@@ -219,10 +190,9 @@ def _shares_in_places(
     return shares
 
 
-def word_probabilities(words: Sequence[Span], tokens: Sequence[tuple[Span, float]]) -> list[float]:
-    """Mean probability of the tokens that share characters with each word; 0 where there is none.
-
-    Both are in reading order.
-    """
-    touched = tokens_of_words(words, [(span.start, span.end) for span, _ in tokens])
-    return [sum(tokens[i][1] for i in each) / len(each) if each else 0.0 for each in touched]
+def word_probabilities(
+    words: Sequence[Span], tokens: Sequence[tuple[int, int]], inside: Sequence[float]
+) -> list[float]:
+    """For each word, the mean probability `inside` of the tokens that overlap it, else 0."""
+    touched = tokens_of_words(words, tokens)
+    return [sum(inside[i] for i in each) / len(each) if each else 0.0 for each in touched]

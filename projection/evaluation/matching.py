@@ -1,8 +1,8 @@
-"""Gold entities paired with predicted ones, one outcome each."""
+"""Pairing gold entities with predicted ones."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,17 +18,14 @@ class Outcome(StrEnum):
 
     - right: same label, same borders.
     - wrong_border: same label, they overlap.
-    - wrong_mention: same label, the prediction stands elsewhere: at the place of another gold
-      entity, or where gold has nothing. Gold does not say which target entity translates which
-      source entity; the label, which is projected too, stands in for that.
+    - wrong_mention: same label, they do not overlap. Gold does not say which target entity
+      translates which source entity; the label stands in for that.
     - wrong_label: they overlap, the labels differ, and no gold entity of the predicted label is
-      left to be found: the two sides were annotated differently.
-    - missing: gold without a partner. Nothing was projected there, or only what is already
-      another entity's partner.
-    - spurious: a prediction without a partner. It overlaps no gold, or only gold that has one.
+      left.
+    - missing: gold without a partner.
+    - spurious: a prediction without a partner.
 
-    So recall is lost to wrong_border + wrong_mention + wrong_label + missing, precision to
-    wrong_border + wrong_mention + wrong_label + spurious, and nothing is counted twice.
+    So recall is lost to all mistakes but spurious, precision to all but missing.
     """
 
     RIGHT = "right"
@@ -40,15 +37,14 @@ class Outcome(StrEnum):
 
 
 PAIRS = (Outcome.RIGHT, Outcome.WRONG_BORDER, Outcome.WRONG_MENTION, Outcome.WRONG_LABEL)
-# For taggers, which find entities in place: no prediction stands for an entity elsewhere.
+# For taggers, whose predictions cannot stand for an entity elsewhere.
 TAGGING_STEPS = (Outcome.RIGHT, Outcome.WRONG_BORDER, Outcome.WRONG_LABEL)
 EXACT = frozenset({Outcome.RIGHT})
 RELAXED = frozenset({Outcome.RIGHT, Outcome.WRONG_BORDER})
 MISTAKES = tuple(outcome for outcome in Outcome if outcome not in EXACT)
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """The position of a gold entity, of a prediction, or of both that were paired."""
 
     outcome: Outcome
@@ -59,21 +55,17 @@ class Match:
 def compare(
     gold: Sequence[Entity], predicted: Sequence[Entity], kinds: Collection[Outcome] = PAIRS
 ) -> list[Match]:
-    """Pair the gold entities of one sentence with what was predicted, as `Outcome` says.
+    """Pair the gold entities of one sentence with the predicted ones, as `Outcome` says.
 
-    Returns pairs of the given kinds in the order of their outcomes and of the gold, then what is
-    missing, then what is spurious.
+    Returns pairs of the given kinds by outcome and in the order of the gold, then missing and
+    spurious ones.
     """
     pairs = _best_pairs([[_outcome(g, p, kinds) for p in predicted] for g in gold])
-    paired_gold, paired_predicted = {m.gold for m in pairs}, {m.predicted for m in pairs}
+    paired_gold, paired_found = {m.gold for m in pairs}, {m.predicted for m in pairs}
     return [
         *sorted(pairs, key=lambda match: PAIRS.index(match.outcome)),
         *(Match(Outcome.MISSING, g, None) for g in range(len(gold)) if g not in paired_gold),
-        *(
-            Match(Outcome.SPURIOUS, None, p)
-            for p in range(len(predicted))
-            if p not in paired_predicted
-        ),
+        *(Match(Outcome.SPURIOUS, None, p) for p in range(len(predicted)) if p not in paired_found),
     ]
 
 
@@ -90,9 +82,9 @@ def _outcome(gold: Entity, predicted: Entity, kinds: Collection[Outcome]) -> Out
 
 
 def _best_pairs(outcomes: Sequence[Sequence[Outcome | None]]) -> list[Match]:
-    """Choose pairs from the outcomes of all gold entities × predictions, in the order of gold.
+    """Choose pairs from the outcomes of gold entities × predictions, in the order of gold.
 
-    One assignment of the largest weight: a pair outweighs any number of pairs of the next kind, and
+    The assignment of the largest weight: a pair outweighs any number of pairs of the next kind, and
     a pair of the last kind all differences in position.
     """
     if not outcomes or not outcomes[0]:

@@ -7,13 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from projection.evaluation.matching import EXACT, MISTAKES, Outcome
-from projection.evaluation.scores import (
-    Interval,
-    ProjectionScores,
-    bootstrap,
-    matches_of,
-    scores_of,
-)
+from projection.evaluation.scores import Interval, ProjectionScores, bootstrap, matches_of, score
 from projection.io.gold import GoldSentence
 from projection.io.records_json import Json, encode_entity
 from projection.protocols import Aligns
@@ -25,10 +19,7 @@ EXAMPLES = 3  # of each kind of mistake
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """A gold entity that was not found as it is, a projection that is not right, or both at once.
-
-    `gold` is None for what is spurious, `predicted` for what is missing.
-    """
+    """A gold entity that was not found, a projection that is wrong, or a pair of both."""
 
     outcome: Outcome
     sentence: ParallelSentence
@@ -36,7 +27,7 @@ class Mistake:
     predicted: Projection | None
 
     def to_json(self) -> Json:
-        """Both texts, and the phrases: gold, predicted, and what that was projected from."""
+        """Both texts, and the entities: gold, predicted, and its source."""
         source, target, found = self.sentence.source, self.sentence.target, self.predicted
         entity = found.entity if found is not None else None
         return {
@@ -52,31 +43,26 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class ProjectionReport:
-    """The result of `evaluate_aligner`.
+    """The result of `evaluate_aligner`."""
 
-    `aligner` is its version. `mistakes` are in the order of the gold. `seconds` are those spent in
-    the aligner. `too_long` is the number of sentences that it could not read whole; they were
-    aligned all the same.
-    """
-
-    aligner: str
+    aligner: str  # its version
     scores: ProjectionScores
     interval: Interval
-    mistakes: tuple[Mistake, ...]
-    seconds: float
-    too_long: int
+    mistakes: tuple[Mistake, ...]  # in the order of the gold
+    seconds: float  # spent in the aligner
+    too_long: int  # sentences that it aligned but could not read whole
 
     @property
     def sentences_per_second(self) -> float:
-        """The aligner's speed; 0 where no time passed."""
+        """The aligner's speed, or 0."""
         return self.scores.sentences / self.seconds if self.seconds else 0.0
 
     def mistakes_of(self, outcome: Outcome) -> list[Mistake]:
-        """Those of one kind, in the order of the gold."""
+        """The mistakes of one kind, in the order of the gold."""
         return [mistake for mistake in self.mistakes if mistake.outcome is outcome]
 
     def to_json(self, examples: int = EXAMPLES) -> Json:
-        """All of it, with the first `examples` of each kind of mistake."""
+        """The report with the first `examples` of each kind of mistake."""
         found = {outcome.value: self.mistakes_of(outcome) for outcome in MISTAKES}
         return {
             **self.scores.to_json(),
@@ -119,7 +105,7 @@ def evaluate_aligner(
     ]
     return ProjectionReport(
         aligner=aligner.version,
-        scores=scores_of(gold, entities, matches),
+        scores=score(gold, entities, matches),
         interval=bootstrap(np.array(counts, dtype=np.int64)),
         mistakes=tuple(
             Mistake(

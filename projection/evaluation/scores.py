@@ -1,7 +1,7 @@
 """Strict, relaxed and reachable scores of projected entities, and intervals by resampling.
 
-A projected entity is right if its label and both its borders are: the strict scoring of CoNLL,
-micro-averaged over all entities. Relaxed scores ask for the label and one shared character.
+A projected entity is right if its label and both its borders are (the strict scoring of CoNLL,
+micro-averaged), in relaxed scores if its label is and it overlaps.
 """
 
 from collections import Counter
@@ -21,15 +21,12 @@ LEVEL, DRAWS, SEED = 0.95, 1000, 0
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Fractions in [0, 1]; 0 where undefined (nothing predicted, no gold), as seqeval has it.
-
-    `support` is the number of gold entities.
-    """
+    """Fractions in [0, 1]; 0 if undefined (nothing predicted, no gold), as in seqeval."""
 
     precision: float
     recall: float
     f1: float
-    support: int
+    support: int  # gold entities
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +38,10 @@ class ScoresByType(Scores):
 
 @dataclass(frozen=True, slots=True)
 class ProjectionScores(ScoresByType):
-    """Exact scores, and beside them the relaxed ones and what could be reached.
+    """Exact scores, relaxed scores, and a ceiling.
 
-    `ceiling` is the F1 of an oracle that projects every gold source entity, always to the right
-    place, but can neither invent entities nor relabel them. It is below 1 where the two sides were
-    annotated differently.
+    `ceiling` is the F1 of an oracle that projects every gold source entity to the right place
+    without relabelling. It is below 1 if the two sides were annotated differently.
     """
 
     relaxed: ScoresByType
@@ -54,21 +50,12 @@ class ProjectionScores(ScoresByType):
 
     @property
     def of_ceiling(self) -> float:
-        """F1 by the ceiling; above 1 if gold that is on one side only was left unprojected."""
+        """F1 by the ceiling; above 1 if source entities without gold targets were not projected."""
         return self.f1 / self.ceiling if self.ceiling else 0.0
 
     def to_json(self) -> Json:
-        """All of it, as fractions."""
+        """The fields and `of_ceiling`."""
         return {**asdict(self), "of_ceiling": self.of_ceiling}
-
-
-def score(gold: Sequence[GoldSentence], predicted: Sequence[Sequence[Entity]]) -> ProjectionScores:
-    """Score predicted target entities, one sequence for each gold sentence, in order.
-
-    Raises:
-        ValueError: if there are not as many predictions as gold sentences.
-    """
-    return scores_of(gold, predicted, matches_of(gold, predicted))
 
 
 def matches_of(
@@ -78,20 +65,20 @@ def matches_of(
     return [compare(g.target_entities, found) for g, found in zip(gold, predicted, strict=True)]
 
 
-def scores_of(
+def score(
     gold: Sequence[GoldSentence],
     predicted: Sequence[Sequence[Entity]],
-    matches: Sequence[Sequence[Match]],
+    matches: Sequence[Sequence[Match]] | None = None,
 ) -> ProjectionScores:
-    """The scores over all sentences, given their matches."""
-    exact = _by_type(gold, predicted, matches, EXACT)
+    """Score predicted target entities, one sequence a gold sentence, in order.
+
+    `matches` are those of `matches_of`, if known.
+    """
+    known = matches_of(gold, predicted) if matches is None else matches
+    exact = _by_type(gold, predicted, known, EXACT)
     return ProjectionScores(
-        precision=exact.precision,
-        recall=exact.recall,
-        f1=exact.f1,
-        support=exact.support,
-        by_type=exact.by_type,
-        relaxed=_by_type(gold, predicted, matches, RELAXED),
+        *(exact.precision, exact.recall, exact.f1, exact.support, exact.by_type),
+        relaxed=_by_type(gold, predicted, known, RELAXED),
         ceiling=_ceiling(gold),
         sentences=len(gold),
     )
@@ -140,33 +127,28 @@ def _scores(hits: int, guesses: int, truths: int) -> Scores:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """The interval of a figure in `LEVEL` of `DRAWS` resamplings of the sentences, as fractions."""
+    """The central `LEVEL` of a figure over `DRAWS` resamplings of the sentences, as fractions."""
 
     low: float
     high: float
 
     def to_json(self) -> Json:
-        """With how it was drawn."""
+        """The fields and the settings."""
         return {**asdict(self), "level": LEVEL, "draws": DRAWS, "seed": SEED}
 
 
 def bootstrap(counts: NDArray[np.int64]) -> Interval:
     """The percentile interval of F1, sentences drawn with replacement (Efron 1979).
 
-    Args:
-        counts: (sentences, 3): right, predicted and gold entities of each.
+    `counts` (sentences, 3) are the right, predicted and gold entities of each.
     """
     return interval_of(f1_of(resampled(counts))) if len(counts) else Interval(0.0, 0.0)
 
 
 def resampled(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(draws, columns): the columns' sums over as many sentences, drawn with replacement.
-
-    Args:
-        counts: (sentences, columns), at least one sentence.
-    """
+    """(draws, columns): sums of (sentences, columns) over sentences drawn with replacement."""
     rng = np.random.default_rng(SEED)
-    # One draw at a time: all at once would take draws × sentences of memory.
+    # One draw at a time, because all at once would take draws × sentences of memory.
     sums = [counts[rng.integers(len(counts), size=len(counts))].sum(axis=0) for _ in range(DRAWS)]
     return np.array(sums)
 

@@ -1,9 +1,8 @@
 """Parallel corpora in four formats, read as a stream of sentence pairs, empty sides included.
 
-A pair without an id of its own gets one from its place and its texts, such as
-`news.en:17-9f86d081`: the file's base name, the line (`tu` and a number for a TMX unit), and eight
-hex digits of a hash of both texts. Moving the corpus or reading it from another folder leaves the
-ids as they are, and two files of one name share an id only where that line reads the same in both.
+A pair without an id gets one such as `news.en:17-9f86d081`: the file's base name, the line (`tu`
+and a number for a TMX unit), and eight hex digits of a hash of both texts. So ids do not depend on
+the folder, and two files of one name share an id only where a line has the same texts in both.
 """
 
 import hashlib
@@ -17,13 +16,13 @@ from projection.io.json_fields import Fields
 from projection.io.records_json import decode_entities_or_none, decode_parallel
 from projection.io.tmx import read_units
 from projection.records import Entity, ParallelSentence
+from projection.text.wording import counted
 
-Columns = tuple[int, ...] | tuple[str, ...]
-"""The columns of a TSV file: source, target and, if there is one, the margin score."""
+Columns = tuple[int, ...] | tuple[str, ...]  # source, target and perhaps the margin score
 
 
 def corpus_id(place: str, source: str, target: str) -> str:
-    """The id of a pair that brings none; see the module's docstring."""
+    """The id of a pair that has none; see the module's docstring."""
     return f"{place}-{text_hash(source, target)[:8]}"
 
 
@@ -35,20 +34,13 @@ def text_hash(source: str, target: str) -> str:
 def read_moses(
     source: Path, target: Path, source_lang: str, target_lang: str
 ) -> Iterator[ParallelSentence]:
-    """Stream two files whose lines correspond.
-
-    Raises:
-        CorpusError: naming file and line, if a line is not UTF-8 or one file ends before the other.
-    """
+    """Stream two files whose lines correspond."""
     pairs = zip_longest(read_lines(source), read_lines(target))
     for number, (left, right) in enumerate(pairs, start=1):
         if left is None or right is None:
             short, long = (source, target) if left is None else (target, source)
-            raise CorpusError(
-                f"{short}:{number}",
-                f"the file has ended, but {long} goes on",
-                "Both need the same number of lines: look for one that was lost or split",
-            )
+            fix = "Both need the same number of lines: look for one that was lost or split"
+            raise CorpusError(f"{short}:{number}", f"the file has ended, but {long} goes on", fix)
         place, texts = f"{source.name}:{number}", (left[1], right[1])
         yield ParallelSentence(corpus_id(place, *texts), *texts, source_lang, target_lang, place)
 
@@ -56,14 +48,9 @@ def read_moses(
 def read_tsv(
     path: Path, source_lang: str, target_lang: str, *, columns: Columns = (1, 2)
 ) -> Iterator[ParallelSentence]:
-    """Stream columns of a tab-separated file; quotation marks are text like any other.
+    """Stream columns of a tab-separated file; quotation marks have no meaning.
 
-    `columns` are numbers from 1, as `cut -f` counts, or names, which are then looked up in the
-    first line. WikiMatrix has 2, 3, 1.
-
-    Raises:
-        CorpusError: naming file and line, if a line is not UTF-8, has more or fewer columns than
-            the first, or a margin that is no number.
+    `columns` are numbers from 1, or names in the first line. WikiMatrix has 2, 3, 1.
     """
     width, wanted = 0, list[int]()
     for number, line in read_lines(path):
@@ -73,11 +60,8 @@ def read_tsv(
             if isinstance(columns[0], str):
                 continue
         if len(cells) != width:
-            raise CorpusError(
-                where,
-                f"{_columns(len(cells))}, but the first line has {width}",
-                "Look for a tab or a line break inside a sentence",
-            )
+            what = f"{counted(len(cells), 'column')}, but the first line has {width}"
+            raise CorpusError(where, what, "Look for a tab or a line break inside a sentence")
         place, (source, target, *rest) = f"{path.name}:{number}", (cells[i] for i in wanted)
         try:
             margin = float(rest[0]) if rest else None
@@ -91,29 +75,20 @@ def read_tsv(
 def _column_index(column: int | str, first: Sequence[str], where: str) -> int:
     if isinstance(column, str):
         if column not in first:
-            raise CorpusError(
-                where, f"no column {column!r} among {', '.join(first)}", "Name one of these"
-            )
+            what = f"no column {column!r} among {', '.join(first)}"
+            raise CorpusError(where, what, "Name one of these")
         return first.index(column)
     if not 1 <= column <= len(first):
-        what = f"no column {column} in {_columns(len(first))}"
+        what = f"no column {column} in {counted(len(first), 'column')}"
         raise CorpusError(where, what, "Columns count from 1")
     return column - 1
-
-
-def _columns(count: int) -> str:
-    return "1 column" if count == 1 else f"{count} columns"
 
 
 def read_tmx(path: Path, source_lang: str, target_lang: str) -> Iterator[ParallelSentence]:
     """Stream the units of a TMX file (versions 1.1 to 1.4b).
 
-    `en` also takes `en-US`, and `EN`; if several variants fit, the one that is exactly as asked,
-    else the first. A unit without one of the languages has an empty side.
-
-    Raises:
-        CorpusError: naming file and line, if the XML is broken, a `<tuv>` names no language, or
-            no unit at all has both languages.
+    `en` also takes `en-US` and `EN`: an exact match if there is one, else the first. A unit without
+    one of the languages has an empty side.
     """
     both, seen, number = False, dict[str, None](), 0
     for number, (line, variants) in enumerate(read_units(path), start=1):
@@ -121,15 +96,12 @@ def read_tmx(path: Path, source_lang: str, target_lang: str) -> Iterator[Paralle
         both = both or (source is not None and target is not None)
         seen.update(dict.fromkeys(lang for lang, _ in variants))
         texts = (source or "", target or "")
-        # Numbered by unit, not by line: a TMX file may be one long line.
+        # Numbered by unit, because a TMX file may be one long line.
         name = corpus_id(f"{path.name}:tu{number}", *texts)
         yield ParallelSentence(name, *texts, source_lang, target_lang, f"{path.name}:{line}")
     if number and not both:
-        raise CorpusError(
-            str(path),
-            f"no <tu> has both {source_lang} and {target_lang}; there are {', '.join(seen)}",
-            "Pass the languages of this file",
-        )
+        what = f"no <tu> has both {source_lang} and {target_lang}; there are {', '.join(seen)}"
+        raise CorpusError(str(path), what, "Pass the languages of this file")
 
 
 def _variant(variants: Sequence[tuple[str, str]], lang: str) -> str | None:
@@ -147,27 +119,20 @@ def covers(wanted: str, found: str) -> bool:
 def read_jsonl_corpus(
     path: Path, source_lang: str | None = None, target_lang: str | None = None
 ) -> Iterator[ParallelSentence]:
-    """Stream a JSON Lines file of sentence pairs, with source entities where there are any.
+    """Stream a JSON Lines file of sentence pairs, perhaps with source entities.
 
-    A line is one of: our own JSON form; a gold record, `{"source": {"text", "entities"}, "target":
-    {"text"}}`; or plain `{"source": "…", "target": "…"}`, optionally with `entities` of the source.
-    The latter two may bring `id`, `source_lang`, `lang` and `margin`. Languages passed here are for
-    lines that bring none, and must agree with those that do. Other keys are ignored.
-
-    Raises:
-        CorpusError: naming file, line and field, if a line is not JSON, lacks text or language,
-            has an entity that contradicts its text, or repeats an id.
+    A line is one of: the form of `records_json`; a gold record, `{"source": {"text", "entities"},
+    "target": {"text"}}`; or plain `{"source": "…", "target": "…"}`, optionally with `entities` of
+    the source. The latter two may have `id`, `source_lang`, `lang` and `margin`. Languages passed
+    here are for lines without any, and must agree with the others. Other keys are ignored.
     """
     first_use: dict[str, int] = {}
     for number, row in read_jsonl(path):
         fields = Fields(row, f"{path}:{number}")
         sentence = sentence_of(fields, f"{path.name}:{number}", source_lang, target_lang)
         if sentence.id in first_use:
-            raise fields.error(
-                "id",
-                f"{sentence.id!r} is also on line {first_use[sentence.id]}",
-                "Give every sentence an id of its own, or none",
-            )
+            what = f"{sentence.id!r} is also on line {first_use[sentence.id]}"
+            raise fields.error("id", what, "Give every sentence an id of its own, or none")
         first_use[sentence.id] = number
         yield sentence
 
@@ -175,7 +140,7 @@ def read_jsonl_corpus(
 def sentence_of(
     fields: Fields, origin: str, source_lang: str | None = None, target_lang: str | None = None
 ) -> ParallelSentence:
-    """One line of a JSON Lines corpus; see `read_jsonl_corpus` for what it may look like."""
+    """One line of a JSON Lines corpus, in a form that `read_jsonl_corpus` names."""
     if fields.has("schema"):
         sentence = decode_parallel(fields.row, fields.where)
         _check_language(fields, "source_lang", sentence.source_lang, source_lang)
@@ -196,7 +161,7 @@ def sentence_of(
 
 
 def _side(fields: Fields, key: str) -> tuple[str, tuple[Entity, ...] | None]:
-    """Text and entities of one side; plain lines keep the source's entities beside the text."""
+    """Text and entities of one side; in plain lines the source's entities are beside the text."""
     if isinstance(fields.row.get(key), dict):
         side = fields.child(key)
         text = side.text("text")
@@ -218,6 +183,5 @@ def _language(fields: Fields, keys: tuple[str, ...], passed: str | None) -> str:
 
 def _check_language(fields: Fields, key: str, found: str, passed: str | None) -> None:
     if passed is not None and not covers(passed, found):
-        raise fields.error(
-            key, f"{found!r}, but {passed!r} was asked for", "Pass what the file has"
-        )
+        what = f"{found!r}, but {passed!r} was asked for"
+        raise fields.error(key, what, "Pass what the file has")

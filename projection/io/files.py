@@ -1,4 +1,4 @@
-"""Reading and writing files: gzip or not, UTF-8 checked by line, written whole or not at all."""
+"""Files: reading with gzip and checked UTF-8, atomic writing, locks."""
 
 import gzip
 import io
@@ -8,7 +8,7 @@ import os
 import secrets
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -24,11 +24,7 @@ BOM = b"\xef\xbb\xbf"
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[io.BufferedReader]:
-    """Open a file or pipe for reading, gzipped or not, whatever its name says.
-
-    Raises:
-        CorpusError: if it cannot be opened, or turns out to be damaged while it is read.
-    """
+    """Open a file or pipe for reading, gzipped or not, whatever its name."""
     try:
         opened = path.open("rb")
     except FileNotFoundError as error:
@@ -41,79 +37,58 @@ def open_bytes(path: Path) -> Iterator[io.BufferedReader]:
             return
         try:
             with gzip.GzipFile(fileobj=raw) as unpacked:
-                # GzipFile hands out lines one small read at a time; the buffer is the speed.
+                # Buffered, because GzipFile reads line by line slowly.
                 yield io.BufferedReader(cast("io.RawIOBase", unpacked))
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise CorpusError(
-                str(path), f"damaged gzip ({error})", "Download or compress it again"
-            ) from error
+            what = f"damaged gzip ({error})"
+            raise CorpusError(str(path), what, "Download or compress it again") from error
 
 
 @contextmanager
 def open_text(path: Path) -> Iterator[TextIO]:
-    r"""Open UTF-8 text, gzipped or not, with or without a byte order mark; only `\n` ends a line.
-
-    `read_lines` is stricter, with line numbers in errors.
-    """
+    r"""Open UTF-8 text, gzipped or not, with or without a BOM; only `\n` ends a line."""
     with open_bytes(path) as stream, io.TextIOWrapper(stream, "utf-8-sig", newline="\n") as text:
         yield text
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    r"""Stream (line number from 1, line without its `\n` or `\r\n`).
-
-    Raises:
-        CorpusError: naming file and line, if a line is not UTF-8.
-    """
+    r"""Stream (line number from 1, line without its `\n` or `\r\n`); it must be UTF-8."""
     with open_bytes(path) as stream:
         for number, raw in enumerate(stream, start=1):
             content = raw.removeprefix(BOM) if number == 1 else raw
             try:
                 line = content.decode("utf-8")
             except UnicodeDecodeError as error:
-                raise CorpusError(
-                    f"{path}:{number}",
-                    f"not UTF-8 (byte 0x{content[error.start]:02x} at byte {error.start + 1})",
-                    "Convert the file, for instance with iconv -f latin1 -t utf-8",
-                ) from error
+                what = f"not UTF-8 (byte 0x{content[error.start]:02x} at byte {error.start + 1})"
+                fix = "Convert the file, for instance with iconv -f latin1 -t utf-8"
+                raise CorpusError(f"{path}:{number}", what, fix) from error
             yield number, line.removesuffix("\n").removesuffix("\r")
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Stream (line number from 1, object) of a JSON Lines file. Blank lines are passed over.
-
-    Raises:
-        CorpusError: naming file and line, if a line is not one JSON object.
-    """
+    """Stream (line number from 1, object) of a JSON Lines file; blank lines are skipped."""
     for number, line in read_lines(path):
         if line and not line.isspace():
             yield number, parse_object(line, f"{path}:{number}")
 
 
 def parse_object(line: str, where: str) -> dict[str, Any]:
-    """One JSON object.
-
-    Raises:
-        CorpusError: if `line` is anything else, or holds text that UTF-8 cannot carry.
-    """
+    """One JSON object, of text that UTF-8 can encode; else a CorpusError."""
     try:
         row = json.loads(line, parse_constant=_refuse_constant)
-        if "\\ud" in line.lower():  # only an escape can smuggle in half a surrogate pair
+        if "\\ud" in line.lower():  # only an escape can spell half a surrogate pair
             json.dumps(row, ensure_ascii=False).encode("utf-8")
     except json.JSONDecodeError as error:
-        raise CorpusError(
-            where, f"not JSON ({error.msg} at column {error.colno})", "Export this line again"
-        ) from error
+        what = f"not JSON ({error.msg} at column {error.colno})"
+        raise CorpusError(where, what, "Export this line again") from error
     except UnicodeEncodeError as error:
-        raise CorpusError(
-            where, "half of a surrogate pair (\\ud8xx)", "Export the text as UTF-8, not UTF-16"
-        ) from error
+        what = "half of a surrogate pair (\\ud8xx)"
+        raise CorpusError(where, what, "Export the text as UTF-8, not UTF-16") from error
     except (ValueError, RecursionError) as error:
         raise CorpusError(where, f"not usable JSON ({error})", "Export this line again") from error
     if not isinstance(row, dict):
-        raise CorpusError(
-            where, f"a JSON {type(row).__name__}, not an object", "Write one {…} per line"
-        )
+        what = f"a JSON {type(row).__name__}, not an object"
+        raise CorpusError(where, what, "Write one {…} per line")
     return row
 
 
@@ -128,10 +103,9 @@ def json_line(row: Mapping[str, object]) -> str:
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[TextIO]:
-    """Write UTF-8 text so that `path` is either what it was before or whole, even after a crash.
+    """Write UTF-8 text to a temporary file that replaces `path` once it is on the disk.
 
-    The text goes to a temporary file beside `path` and takes its name when it is on the disk.
-    Nothing is left behind if the block raises.
+    It is removed if the block raises.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
@@ -153,17 +127,13 @@ def write_json(path: Path, row: Mapping[str, object]) -> None:
 
 
 @contextmanager
-def locked(path: Path, held_by: str = "") -> Iterator[None]:
-    """Lock the file `path`, after waiting for any process that has it.
-
-    Waiting is logged if `held_by` says who may hold the lock.
-    """
+def locked(path: Path, held_by: str) -> Iterator[None]:
+    """Lock the file `path`; the log says if this waits for `held_by`."""
     with alone(path) as ours:
         if ours:
             yield
             return
-    if held_by:
-        log.warning("waiting for %s", held_by)
+    log.warning("waiting for %s", held_by)
     with FileLock(path):
         yield
 
@@ -172,17 +142,17 @@ def locked(path: Path, held_by: str = "") -> Iterator[None]:
 def alone(path: Path) -> Iterator[bool]:
     """Lock the file `path` unless another process has it. Yields True if the lock is ours."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as held:
-        try:
-            held.enter_context(FileLock(path, blocking=False))
-            ours = True
-        except Timeout:
-            ours = False
-        yield ours
+    lock = FileLock(path, blocking=False)
+    with suppress(Timeout):
+        lock.acquire()
+    try:
+        yield lock.is_locked
+    finally:
+        lock.release()
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` survive a power cut."""
+    """Write the names in `folder` to the disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

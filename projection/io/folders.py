@@ -16,7 +16,7 @@ from projection.errors import TrainingError
 
 @contextmanager
 def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
-    """Make a folder to fill, which becomes `out` when the block ends without an error.
+    """Make a folder that becomes `out` when the block ends without an error.
 
     With `replace`, an existing `out` is replaced; without, it is an OSError.
     """
@@ -29,11 +29,7 @@ def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
 
 
 def refuse_existing(out: Path) -> None:
-    """Check that a model can be written to `out`.
-
-    Raises:
-        TrainingError: if something is there.
-    """
+    """Raise TrainingError if `out`, where a model is to be written, exists."""
     if out.exists():
         raise TrainingError(str(out), "exists already", "Choose another folder, or delete this one")
 
@@ -41,20 +37,15 @@ def refuse_existing(out: Path) -> None:
 def work_folder(out: Path, made_of: object, data: Iterable[object] = ()) -> Path:
     """Make the folder beside `out` that holds checkpoints until the model is done.
 
-    It is emptied if it belongs to another training. Of several processes one makes it, the others
-    wait for it.
-
-    Args:
-        out: the model's folder.
-        made_of: the settings of the training, anything JSON can hold.
-        data: every training example, likewise; read one by one.
+    It is emptied if it belongs to another training, with other settings (`made_of`) or examples
+    (`data`), both of JSON values. One process makes it, the others wait for it.
     """
     work = out.parent / f".{out.name}.training"
     digest = hashlib.sha256()
     for part in chain([made_of], data):
         digest.update(json.dumps(part, sort_keys=True).encode() + b"\n")
     stamp = digest.hexdigest()
-    while not _is_stamped(work, stamp):
+    while not ((work / "stamp").is_file() and (work / "stamp").read_text() == stamp):
         if is_main_process():
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir(parents=True)
@@ -64,10 +55,6 @@ def work_folder(out: Path, made_of: object, data: Iterable[object] = ()) -> Path
     return work
 
 
-def _is_stamped(work: Path, stamp: str) -> bool:
-    return (work / "stamp").is_file() and (work / "stamp").read_text() == stamp
-
-
 def wait_for(made: Path) -> None:
     """Wait until the main process has made a file or folder."""
     while not made.exists():
@@ -75,7 +62,7 @@ def wait_for(made: Path) -> None:
 
 
 def is_main_process() -> bool:
-    """Return whether this is the process that writes, of those `torchrun` started."""
+    """Return whether this is the one process of `torchrun` that writes."""
     return os.environ.get("RANK", "0") == "0"
 
 
@@ -92,9 +79,8 @@ def move_into_place(made: Path, out: Path, *, replace: bool = False) -> None:
 
 def content_hash(folder: Path) -> str:
     """Return twelve hex digits that change with any file of a model's folder."""
-    files = sorted(path for path in folder.iterdir() if path.is_file())
     digest = hashlib.sha256()
-    for path in files:
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
         with path.open("rb") as file:
             digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:12]

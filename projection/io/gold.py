@@ -1,6 +1,6 @@
 """Gold files: sentence pairs with entities on both sides, to score projections against."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,7 @@ from projection.text.words import word_spans
 class GoldSentence:
     """A sentence pair with gold entities on both sides; the source's are `sentence.entities`.
 
-    The tokens are the gold's own, where it has any. `consistent` is False where the two sides were
-    annotated independently and disagree.
+    `consistent` is False if the two sides were annotated independently and disagree.
     """
 
     sentence: ParallelSentence
@@ -28,43 +27,26 @@ class GoldSentence:
 
     @property
     def source_words(self) -> tuple[Span, ...]:
-        """The words of the source: the gold's tokens, or else ours."""
-        if self.source_tokens is not None:
-            return self.source_tokens
-        return word_spans(self.sentence.source, self.sentence.source_lang)
+        """The gold's own tokens of the source, else its words."""
+        return self.source_tokens or word_spans(self.sentence.source, self.sentence.source_lang)
 
     @property
     def target_words(self) -> tuple[Span, ...]:
-        """The words of the target."""
-        if self.target_tokens is not None:
-            return self.target_tokens
-        return word_spans(self.sentence.target, self.sentence.target_lang)
+        """The gold's own tokens of the target, else its words."""
+        return self.target_tokens or word_spans(self.sentence.target, self.sentence.target_lang)
 
 
-def read_gold(path: Path, on_skip: Callable[[str], None] | None = None) -> list[GoldSentence]:
-    """Read the consistent sentences of a gold file; `on_skip` gets the origin of each other.
-
-    Raises:
-        CorpusError: as `read_every_gold`.
-    """
-    gold = []
-    for sentence in read_every_gold(path):
-        if sentence.consistent:
-            gold.append(sentence)
-        elif on_skip is not None:
-            on_skip(sentence.sentence.origin)
-    return gold
+def read_gold(path: Path) -> list[GoldSentence]:
+    """Read the consistent sentences of a gold file."""
+    return [sentence for sentence in read_every_gold(path) if sentence.consistent]
 
 
 def read_every_gold(path: Path) -> Iterator[GoldSentence]:
     """Stream sentence pairs with gold entities on both sides, inconsistent ones as well.
 
     A line is `{"id", "source": {"text", "entities"}, "target": {"text", "entities"}, "source_lang",
-    "lang"}`. Both sides may bring `tokens`: their text but for white space; tokens of nothing but
-    white space do not count. A line that says `"consistent_labels": false` is not `consistent`.
-
-    Raises:
-        CorpusError: naming file, line and field.
+    "lang"}`. Both sides may have `tokens`, which spell their text but for white space. A line with
+    `"consistent_labels": false` is not `consistent`.
     """
     for number, row in read_jsonl(path):
         fields = Fields(row, f"{path}:{number}")
@@ -83,22 +65,20 @@ def read_every_gold(path: Path) -> Iterator[GoldSentence]:
 
 
 def _tokens(side: Fields, text: str) -> tuple[Span, ...] | None:
-    """The span of each token; together they must spell the text."""
+    """The spans of the tokens, which must spell the text."""
     if not side.has("tokens"):
         return None
     spans: list[Span] = []
     end = 0
     for index, token in enumerate(side.texts("tokens")):
-        if not token.strip():  # no aligner would count it: between spaces it is not there
+        if not token.strip():  # word aligners would not see it
             continue
         start = len(text) - len(text[end:].lstrip())
         end = start + len(token)
         if text[start:end] != token:
-            raise side.error(
-                f"tokens[{index}]",
-                f"{token!r:.40} where the text has {text[start:end]!r:.40}",
-                "Make tokens and text agree, or leave the tokens out",
-            )
+            what = f"{token!r:.40} where the text has {text[start:end]!r:.40}"
+            fix = "Make tokens and text agree, or leave the tokens out"
+            raise side.error(f"tokens[{index}]", what, fix)
         spans.append(Span(start, end))
     if (rest := text[end:].strip()) != "":
         raise side.error("tokens", f"end before {rest!r:.40}", "Add the tokens that are missing")

@@ -1,8 +1,7 @@
-"""Word alignments: the pairs that word aligners read, and the links that they answer with.
+"""The formats of word aligners, a line a sentence pair.
 
-They read `two words ||| zwei Wörter` (fast_align's format) and write `0-0 1-1` (Pharaoh format:
-source word - target word, counted from 0), a line for every pair. A link written `3p2` is possible,
-not sure.
+They read `two words ||| zwei Wörter` (fast_align's format) and write links in Pharaoh format:
+source word - target word, counted from 0: `0-0 1-1`. `3p2` is a possible, not a sure link.
 """
 
 import re
@@ -19,20 +18,13 @@ _LINK = re.compile(r"([0-9]{1,9})([-p])([0-9]{1,9})")
 
 
 def read_links(line: str, where: str) -> tuple[WordLinks, WordLinks]:
-    """The sure and the possible links of one line. `where` names it in errors.
-
-    Raises:
-        CorpusError: if it is in another format.
-    """
+    """The sure and the possible links of the line at `where`."""
     links: dict[str, set[WordLink]] = {"-": set(), "p": set()}
     for item in line.split():
         match = _LINK.fullmatch(item)
         if match is None:
-            raise CorpusError(
-                where,
-                f"{item!r:.40} is not a link",
-                "Pharaoh format is source-target, words counted from 0: 0-0 1-2 3p2",
-            )
+            fix = "Pharaoh format is source-target, words counted from 0: 0-0 1-2 3p2"
+            raise CorpusError(where, f"{item!r:.40} is not a link", fix)
         links[match[2]].add((int(match[1]), int(match[3])))
     return frozenset(links["-"]), frozenset(links["p"])
 
@@ -46,35 +38,25 @@ def write_links(sure: WordLinks, possible: WordLinks = frozenset()) -> str:
 def check_links(
     links: WordLinks, words: tuple[int, int], where: str, origin: str, option: str
 ) -> None:
-    """Refuse links to words that are not there.
+    """Refuse links, at `where`, to words that the pair at `origin` does not have.
 
-    `words` are the numbers of source and target words of the pair at `origin`, `where` the file and
-    line of the links, `option` that of the command that writes the words to align.
-
-    Raises:
-        CorpusError: naming the first such link.
+    `words` are its numbers of source and target words; `option` writes the words to align.
     """
     for source, target in sorted(links):
         if source >= words[0] or target >= words[1]:
-            raise CorpusError(
-                where,
-                f"{source}-{target}, but {origin} has {words[0]} source "
-                f"and {words[1]} target words",
-                f"Words count from 0; align what {option} writes",
+            what = (
+                f"{source}-{target}, but {origin} has {words[0]} source and {words[1]} target words"
             )
+            raise CorpusError(where, what, f"Words count from 0; align what {option} writes")
 
 
 def tokenised(words: Iterable[str]) -> str:
-    """Words with single spaces between them, and neither space nor separator inside."""
+    """Join words with spaces, replacing spaces and separators inside of them."""
     return " ".join("_".join(word.split()).replace("|||", "|") for word in words)
 
 
 def write_token_pairs(path: Path, pairs: Iterable[tuple[str, str]]) -> int:
-    """Write pairs of tokenised texts, a line each, and return their number.
-
-    Raises:
-        CorpusError: if the file cannot be written.
-    """
+    """Write pairs of tokenised texts, a line each, and return their number."""
     written = 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,8 +14,7 @@ from projection.io.files import open_bytes
 
 _CHUNK_BYTES = 1 << 16
 
-# Elements of a <seg> whose content is code of the original format (RTF, HTML), not text. <hi> is
-# not among them: what it holds is text.
+# Elements of a <seg> whose content is code of the original format (RTF, HTML), unlike that of <hi>.
 _CODE = frozenset({"bpt", "ept", "it", "ph", "ut"})
 
 Unit = tuple[int, tuple[tuple[str, str], ...]]
@@ -23,21 +22,16 @@ Unit = tuple[int, tuple[tuple[str, str], ...]]
 
 
 def read_units(path: Path) -> Iterator[Unit]:
-    """Stream the units of a TMX file, in constant memory.
-
-    Raises:
-        CorpusError: naming file and line, if it is not well-formed, not TMX, or a `<tuv>` has no
-            `xml:lang`. Units before the mistake are yielded first.
-    """
-    # External entities are not fetched (the parser's default), and none can be declared: what
-    # remains to allow is the reference to tmx14.dtd that most TMX files begin with.
+    """Stream the units of a TMX file, in constant memory; those before an error come first."""
+    # This allows the reference to tmx14.dtd that most TMX files begin with. Nothing external is
+    # fetched (the parser's default), and no entity can be declared.
     parser = DefusedExpatParser(forbid_external=False)
     handler = _TmxHandler(path, parser.getLineNumber)
     parser.setContentHandler(handler)
     mistake: CorpusError | None = None
     with open_bytes(path) as stream:
         chunk = None
-        while chunk != b"" and mistake is None:  # an empty file is fed once too, to be noticed
+        while chunk != b"" and mistake is None:  # an empty file is fed once too, for its error
             chunk = stream.read(_CHUNK_BYTES)
             try:
                 parser.feed(chunk)
@@ -57,7 +51,7 @@ def read_units(path: Path) -> Iterator[Unit]:
 
 
 class _TmxHandler(ContentHandler):
-    """Collects units as their tags go by; `take` hands over those that are complete."""
+    """Collects units; `take` returns the complete ones."""
 
     def __init__(self, path: Path, line_number: Callable[[], int]) -> None:
         super().__init__()
@@ -69,7 +63,7 @@ class _TmxHandler(ContentHandler):
         self._variants: list[tuple[str, str]] = []
         self._lang = ""
         self._text: list[str] | None = None  # None outside <seg>
-        self._code = 0  # how many code elements we are inside of
+        self._code = 0  # depth in code elements
 
     def take(self) -> list[Unit]:
         units, self._units = self._units, []

@@ -6,20 +6,15 @@ from typing import Literal
 
 from projection.errors import ModelError
 
-Bundled = Literal["teacher", "aligner", "tagger"]
-"""The English NER model, the entity aligner, and the base of taggers for other languages."""
-
+Bundled = Literal["teacher", "aligner", "tagger"]  # the tagger is a base for other languages
 NAME = "mini"
+_PACKAGE = Path(str(resources.files("projection")))
 SAMPLE_LANGUAGES = ("de", "es", "nl", "zh")
 
 
 def path(model: Bundled) -> Path:
-    """The folder of a bundled model.
-
-    Raises:
-        ModelError: if this installation lacks it.
-    """
-    folder = _package() / "models" / model
+    """The folder of a bundled model; ModelError if this installation lacks it."""
+    folder = _PACKAGE / "models" / model
     if not (folder / "config.json").is_file():
         raise ModelError(str(folder), "the bundled model is missing", "Install spanferry again")
     return folder
@@ -32,8 +27,4 @@ def resolve(name_or_path: str | Path | None, model: Bundled) -> str | Path:
 
 def sample_path(lang: str) -> Path:
     """The gold file of hand-written pairs for one of `SAMPLE_LANGUAGES`; see `io.gold`."""
-    return _package() / "sample" / f"en-{lang}.jsonl"
-
-
-def _package() -> Path:
-    return Path(str(resources.files("projection")))
+    return _PACKAGE / "sample" / f"en-{lang}.jsonl"

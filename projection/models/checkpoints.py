@@ -1,19 +1,19 @@
-"""Loading checkpoints from a folder or the hub, and naming what was loaded.
+"""Loading checkpoints from a folder or the hub, and their versions.
 
-A packed checkpoint (`training.bundled.int8` writes them) holds its large matrices in eight bits, in
-a file that only this module reads: transformers would take the integers for the weights.
+A packed checkpoint (written by `training.bundled.int8`) holds its large matrices in eight bits, in
+a file that only this module reads:
 
     config.json             … "spanferry_storage": {"version": 1, "matrices": ["NAME", …]}
     model.int8.safetensors  NAME        int8, rows × columns
                             NAME.scale  float32, rows × blocks: what 1 is worth in each block
                             and every other tensor as it is
 
-A row has blocks of equal length; their number is in the shape of the scales.
+The blocks of a row are of equal length; their number is in the shape of the scales.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -36,6 +36,7 @@ from transformers.utils.hub import cached_file
 from projection.errors import ModelError
 
 Model = TypeVar("Model", bound=PreTrainedModel)
+Item = TypeVar("Item")
 
 STORAGE = "spanferry_storage"
 STORAGE_VERSION = 1
@@ -50,6 +51,12 @@ class Checkpoint(Generic[Model]):
         self.model: Model = model.eval()  # type: ignore[no-untyped-call]
         self.tokenizer = tokenizer
         self.batch_size = batch_size
+
+    def batches(self, items: Iterable[Item], length: Callable[[Item], int]) -> Iterator[list[Item]]:
+        """Batches of items of similar length, the shortest first."""
+        ordered = sorted(items, key=length)
+        for start in range(0, len(ordered), self.batch_size):
+            yield ordered[start : start + self.batch_size]
 
     def _settings(self) -> dict[str, object]:
         """Settings to save in the configuration."""
@@ -87,20 +94,16 @@ def load_checkpoint(
     name_or_path: str | Path,
     **settings: Any,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load a model in single precision, however it is stored, and its fast tokenizer.
+    """Load a model in single precision, and its tokenizer, which must be a fast one.
 
     `settings` are of the configuration, or passed on to `from_pretrained`.
-
-    Raises:
-        ModelError: if it cannot be loaded or its tokenizer keeps no offsets.
     """
     with _errors_named(str(name_or_path)):
         tokenizer = _load_tokenizer(name_or_path)
         model = _load_model(auto_class, str(name_or_path), settings)
     if not tokenizer.is_fast:
-        raise ModelError(
-            str(name_or_path), "its tokenizer keeps no offsets", "Use one with a fast tokenizer"
-        )
+        what = "its tokenizer keeps no offsets"
+        raise ModelError(str(name_or_path), what, "Use one with a fast tokenizer")
     return model, tokenizer
 
 
@@ -117,11 +120,7 @@ def device_name() -> str:
 
 
 def load_config(name_or_path: str | Path) -> PreTrainedConfig:
-    """The configuration of a checkpoint, which names the kind of model.
-
-    Raises:
-        ModelError: if it cannot be loaded.
-    """
+    """The configuration of a checkpoint, which names the kind of model."""
     with _errors_named(str(name_or_path)):
         config: PreTrainedConfig = AutoConfig.from_pretrained(name_or_path)
     return config
@@ -129,32 +128,30 @@ def load_config(name_or_path: str | Path) -> PreTrainedConfig:
 
 @contextmanager
 def _errors_named(where: str) -> Iterator[None]:
-    """Load quietly, and turn errors of the libraries into a ModelError about `where`."""
+    """Load without logs, and turn errors of the libraries into a ModelError about `where`."""
     try:
         with quiet():
             _check_exists(where)
             yield
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelError(
-            where,
-            f"no checkpoint could be loaded ({str(error).splitlines()[0]})",
-            "Give a folder written by save_pretrained, or a model's name on the hub",
-        ) from error
+        what = f"no checkpoint could be loaded ({str(error).splitlines()[0]})"
+        fix = "Give a folder written by save_pretrained, or a model's name on the hub"
+        raise ModelError(where, what, fix) from error
 
 
 def _check_exists(name_or_path: str) -> None:
-    """Ask the hub once for a model that is not here; transformers retries for most of a minute."""
+    """Ask the hub once for a model that is not local; transformers retries for a minute."""
     if Path(name_or_path).is_dir() or try_to_load_from_cache(name_or_path, "config.json"):
         return
     try:
         get_hf_file_metadata(hf_hub_url(name_or_path, "config.json"))
-    except Exception as error:  # which ones the connection raises is the hub client's affair
+    except Exception as error:  # the hub client does not document which ones
         raise OSError(f"no folder, and from the hub: {error}") from error
 
 
 def _load_model(auto_class: Any, where: str, settings: Mapping[str, Any]) -> PreTrainedModel:
     config, others = AutoConfig.from_pretrained(where, return_unused_kwargs=True, **settings)
-    # Taken off, so that the model is an ordinary one when it is saved again.
+    # Removed, because the model is no longer packed when it is saved again.
     storage = vars(config).pop(STORAGE, None)
     if storage is None:
         plain: PreTrainedModel = auto_class.from_pretrained(
@@ -162,29 +159,23 @@ def _load_model(auto_class: Any, where: str, settings: Mapping[str, Any]) -> Pre
         )
         return plain
     weights = read_packed(Path(str(cached_file(where, PACKED_WEIGHTS))), storage)
-    model = _class_behind(auto_class, config).from_pretrained(
+    # Unlike an Auto class, the class it chooses takes weights from memory.
+    chosen: type[PreTrainedModel] = auto_class
+    if not issubclass(auto_class, PreTrainedModel):
+        with torch.device("meta"):
+            chosen = type(auto_class.from_config(config))
+    model = chosen.from_pretrained(
         None, config=config, state_dict=weights, dtype=torch.float32, **others
     )
     model.config.name_or_path = where
     return model
 
 
-def _class_behind(auto_class: Any, config: PreTrainedConfig) -> type[PreTrainedModel]:
-    """The class an Auto class would choose; unlike that, it takes weights from memory."""
-    chosen: type[PreTrainedModel] = auto_class
-    if not issubclass(auto_class, PreTrainedModel):
-        with torch.device("meta"):  # a model without weights, made in no time
-            chosen = type(auto_class.from_config(config))
-    return chosen
-
-
 def read_packed(file: Path, storage: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The weights of a packed checkpoint, its matrices in single precision.
+    """The weights in a `model.int8.safetensors`, its matrices in single precision.
 
-    `file` is its `model.int8.safetensors`, `storage` its entry in the configuration.
-
-    Raises:
-        ModelError: if the file is damaged, of another model, or of a later version.
+    `storage` is the entry in the configuration. A damaged file, one of another model, or one of a
+    later version is a ModelError.
     """
     if storage.get("version") != STORAGE_VERSION:
         what = f"version {storage.get('version')}, this spanferry reads {STORAGE_VERSION}"
@@ -204,16 +195,16 @@ def read_packed(file: Path, storage: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def in_blocks(matrix: Tensor, count: int) -> Tensor:
-    """The rows of a matrix cut into `count` equal blocks: rows × blocks × columns of a block."""
+    """A matrix with each row cut into `count` blocks: rows × blocks × columns of a block."""
     return matrix.reshape(len(matrix), count, -1)
 
 
 def _load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name_or_path)
     backend: Any = getattr(tokenizer, "backend_tokenizer", None)
-    # By its name: the package `tokenizers` comes with transformers and is no dependency of ours.
+    # By its name, because the package `tokenizers` is no direct dependency.
     if type(getattr(backend, "pre_tokenizer", None)).__name__ == "ByteLevel":
-        # Byte-level BPE must see every word as it stands in running text: after a space.
+        # Byte-level BPE must see every word as in running text: after a space.
         tokenizer = AutoTokenizer.from_pretrained(name_or_path, add_prefix_space=True)
     return tokenizer
 
@@ -226,7 +217,7 @@ def version_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, setti
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
         values = tensor.detach().cpu().contiguous()
-        # Half precision, so that a model computed in it is named like the one it is.
+        # Half precision, so that a model converted to it keeps its version.
         digest.update((values.half() if values.is_floating_point() else values).numpy().tobytes())
     return digest.hexdigest()[:12]
 
@@ -235,9 +226,7 @@ def longest_input(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, wanted: int | None = None
 ) -> int:
     """The subwords a model can read at once, special ones included, and at most `wanted`."""
-    limits = [tokenizer.model_max_length]
-    if wanted is not None:
-        limits.append(wanted)
+    limits = [tokenizer.model_max_length, *(() if wanted is None else (wanted,))]
     if (positions := getattr(model.config, "max_position_embeddings", None)) is not None:
         table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
         # RoBERTa counts positions from after its padding index.

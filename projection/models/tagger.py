@@ -25,7 +25,7 @@ _BEGINS, _CONTINUES = frozenset("BSU"), frozenset("IEL")  # IOB2, BIOES and BILO
 
 
 class WordTag(NamedTuple):
-    """The likeliest tag of a word, with its probability."""
+    """The most probable tag of a word, with its probability."""
 
     tag: str
     score: float
@@ -34,11 +34,8 @@ class WordTag(NamedTuple):
 class Tagger(Checkpoint[PreTrainedModel]):
     """Labels entities in one language's text.
 
-    `labels` maps the checkpoint's entity types to the project's (None keeps them); types in
-    `suppress` are taken for O, as Li et al. (2021) do with MISC for Chinese.
-
-    Raises:
-        ModelError: if `labels` leaves out one of the checkpoint's types.
+    `labels` maps each of the checkpoint's entity types to one of the project's (None keeps them);
+    types in `suppress` are taken for O, as Li et al. (2021) do with MISC for Chinese.
     """
 
     def __init__(
@@ -61,11 +58,7 @@ class Tagger(Checkpoint[PreTrainedModel]):
         labels: Mapping[str, str] | None = None,
         suppress: Collection[str] = (),
     ) -> Self:
-        """Load a token-classification checkpoint from a folder or by its name on the hub.
-
-        Raises:
-            ModelError: if there is none or `labels` does not cover its types.
-        """
+        """Load a token-classification checkpoint from a folder or by its name on the hub."""
         model, tokenizer = load_checkpoint(AutoModelForTokenClassification, name_or_path)
         return cls(on_gpu(model), tokenizer, labels, suppress)
 
@@ -94,16 +87,17 @@ class Tagger(Checkpoint[PreTrainedModel]):
         ]
 
     def tag_words(self, sentences: Sequence[Sequence[str]]) -> list[list[WordTag]]:
-        """The checkpoint's own tag of every word; words it sees nothing of are O.
+        """The checkpoint's own tag of every word; words without subwords are O.
 
         Sentences longer than the model reads are tagged in overlapping windows.
         """
         answers = [[WordTag(OUTSIDE, 1.0)] * len(words) for words in sentences]
         inputs = pieces(sentences, self.tokenizer, longest_input(self.model, self.tokenizer))
-        inputs.sort(key=lambda piece: piece.length)
-        for start in range(0, len(inputs), self.batch_size):
-            for piece, tags in self._predict(inputs[start : start + self.batch_size]):
-                for (word, _), tag in zip(piece.first_subwords, tags, strict=True):
+        for batch in self.batches(inputs, lambda piece: piece.length):
+            scores, numbers = (values.tolist() for values in self.probabilities(batch).max(-1))
+            for row, piece in enumerate(batch):
+                for word, i in piece.first_subwords:
+                    tag = WordTag(self.tags[numbers[row][i]], scores[row][i])
                     answers[piece.sentence][word] = tag
         return answers
 
@@ -114,18 +108,10 @@ class Tagger(Checkpoint[PreTrainedModel]):
         logits: Tensor = self.model(**padded.to(self.model.device)).logits
         return logits.float().softmax(-1).cpu()
 
-    def _predict(self, batch: Sequence[Piece]) -> Iterator[tuple[Piece, list[WordTag]]]:
-        scores, numbers = self.probabilities(batch).max(-1)
-        for piece, row_scores, row in zip(batch, scores.tolist(), numbers.tolist(), strict=True):
-            yield (
-                piece,
-                [WordTag(self.tags[row[i]], row_scores[i]) for _, i in piece.first_subwords],
-            )
-
     def _entities(self, tags: Iterable[WordTag]) -> Iterator[tuple[int, int, str, float]]:
         """Runs of words of one type: (start, end, type, mean probability).
 
-        An I- that continues nothing begins an entity: a pre-annotation should rather be offered.
+        An I- that continues nothing begins an entity.
         """
         start, label, scores = 0, None, list[float]()
         for i, (tag, score) in enumerate([*tags, WordTag(OUTSIDE, 1.0)]):
@@ -156,27 +142,19 @@ def label_table(
 ) -> dict[str, str]:
     """The project's type for each of the checkpoint's; suppressed ones are left out.
 
-    Raises:
-        ModelError: if a type is neither mapped nor suppressed, or is named but unknown; or if
-            there is no O, as in the default labels of an encoder that was never trained to tag.
+    Raises ModelError if a type is neither mapped nor suppressed, or is named but unknown; or if
+    there is no O, as in the default labels of an encoder that was never trained to tag.
     """
     kinds = {entity_type(tag) for tag in tags}
     if OUTSIDE not in kinds:
-        raise ModelError(
-            where,
-            f"its labels are {', '.join(sorted(kinds))}, without an {OUTSIDE}",
-            "Give a checkpoint fine-tuned for named entities",
-        )
+        what = f"its labels are {', '.join(sorted(kinds))}, without an {OUTSIDE}"
+        raise ModelError(where, what, "Give a checkpoint fine-tuned for named entities")
     types = sorted(kinds - {OUTSIDE})
     table = dict(labels) if labels is not None else {kind: kind for kind in types}
     if missing := [kind for kind in types if kind not in table and kind not in suppress]:
-        raise ModelError(
-            where,
-            f"the label table says nothing of {', '.join(missing)}",
-            "Map each to one of your labels, or suppress it",
-        )
+        what = f"the label table says nothing of {', '.join(missing)}"
+        raise ModelError(where, what, "Map each to one of your labels, or suppress it")
     if unknown := sorted(({*table} | {*suppress}) - {*types} - {*table.values()}):
-        raise ModelError(
-            where, f"has no entity type {', '.join(unknown)}", f"Its types are {', '.join(types)}"
-        )
+        what = f"has no entity type {', '.join(unknown)}"
+        raise ModelError(where, what, f"Its types are {', '.join(types)}")
     return {k: table[k] for k in types if k not in suppress and table[k] not in suppress}

@@ -1,7 +1,7 @@
 """Sentences of words as model inputs.
 
-What is longer than a model can read comes in overlapping windows that tag every word once. A model
-without letter case in its vocabulary can be told of it by token types (`WORD_CASE`).
+Sentences longer than a model reads are cut into overlapping windows that tag every word once. Token
+types can tell a model the letter case that its vocabulary lacks (`WORD_CASE`).
 """
 
 from collections.abc import Sequence
@@ -40,10 +40,9 @@ class WordCase(IntEnum):
 
 @lru_cache(maxsize=65_536)
 def letter_cases(word: str) -> tuple[WordCase, ...]:
-    """For each character of `word` the case of the run it belongs to.
+    """For each character of `word`, the case of its run of letters and digits.
 
-    Punctuation parts runs (`Anglo-American` is capitalised twice), so that a text has the same
-    cases whether its words were split at punctuation or not.
+    So a text has the same cases whether its words were split at punctuation or not.
     """
     cases = [WordCase.OTHER] * len(word)
     for run in _RUN.finditer(word):
@@ -63,8 +62,8 @@ class Window(NamedTuple):
 class Piece(NamedTuple):
     """A window of sentence `sentence`, ready for a model.
 
-    `first_subwords` holds (word, position in `inputs`) of each word to tag that has a subword;
-    words are counted in the sentence. `windowed` says that the sentence has other pieces.
+    `first_subwords` holds (word of the sentence, position in `inputs`) of each word to tag that has
+    a subword. `windowed` is True if the sentence has other pieces.
     """
 
     sentence: int
@@ -79,10 +78,10 @@ class Piece(NamedTuple):
 
 
 def windows(sizes: Sequence[int], room: int, context: int) -> list[Window]:
-    """Cover words of so many subwords each by windows of at most `room` subwords.
+    """Cover words of `sizes` subwords by windows of at most `room` subwords.
 
-    A word is tagged in exactly one window, with up to `context` subwords around it where there are
-    any. A single word larger than `room` gets a window that cuts it.
+    A word is tagged in exactly one window, with up to `context` subwords around it. A word larger
+    than `room` gets a window that cuts it.
     """
     sizes = [min(size, room) for size in sizes]
     count, done, found = len(sizes), 0, []
@@ -137,18 +136,13 @@ def _encode(tokens: Sequence[str], tokenizer: PreTrainedTokenizerBase, **limits:
         verbose=False,
         **limits,
     )
-    if cased:
-        encoding["token_type_ids"] = _token_types(tokens, encoding)
+    if cased:  # the case at the first character of each subword
+        offsets = encoding.pop("offset_mapping")
+        encoding["token_type_ids"] = [
+            WordCase.OTHER.value if word is None else letter_cases(tokens[word])[start].value
+            for word, (start, _) in zip(encoding.word_ids(), offsets, strict=True)
+        ]
     return encoding
-
-
-def _token_types(tokens: Sequence[str], encoding: Any) -> list[int]:
-    """The case at the first character of each subword; takes the offsets out of `encoding`."""
-    starts = [start for start, _ in encoding.pop("offset_mapping")]
-    return [
-        WordCase.OTHER.value if word is None else letter_cases(tokens[word])[start].value
-        for word, start in zip(encoding.word_ids(), starts, strict=True)
-    ]
 
 
 def _piece(index: int, encoding: Any, window: Window, *, windowed: bool) -> Piece:

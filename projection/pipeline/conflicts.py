@@ -1,20 +1,19 @@
 """Conflicts of a projected sentence: pure checks that give reasons, and the two policies.
 
-The first three checks are the rules by which Li et al. (2021, §3.2) discard sentences. They also
-cover conflicts that an aligner has settled by itself: `Projection.alternatives`.
+The first three checks are the rules by which Li et al. (2021, §3.2) discard sentences, extended to
+`Projection.alternatives`, the conflicts that an aligner has settled by itself.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import combinations
+from typing import NamedTuple
 
 from projection.records import Conflict, ConflictKind, Entity, ParallelSentence, Projection, Span
 
 Find = Callable[[ParallelSentence, Sequence[Projection]], Iterator[Conflict]]
 
-# Of the bundled aligner's phrases from this on, 98 % were right on the bundled sample, in
-# cross-validation (`spanferry aligner calibrate`).
+# From this on, 98 % of the bundled aligner's phrases were right on the sample, cross-validated.
 LOW_CONFIDENCE = 0.8
 
 
@@ -25,13 +24,8 @@ class Policy(StrEnum):
     FLAG = "flag"  # a person looks at it
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """A rule that finds conflicts.
-
-    `name`, with the settings of the rule, is part of the model version: it changes whenever the
-    answers of the rule can, and never because code is moved.
-    """
+class Check(NamedTuple):
+    """A rule that finds conflicts; `name`, with its settings, is part of the model version."""
 
     name: str
     find: Find
@@ -46,28 +40,27 @@ class Check:
 def failed_mapping(
     sentence: ParallelSentence, projections: Sequence[Projection]
 ) -> Iterator[Conflict]:
-    """Every source entity must have found a place. If others have it, the reason names them."""
+    """Every source entity must be found; the reason names the entities that have its place."""
     for lost in projections:
-        if lost.target is None:
-            name = _quoted(lost.source.span, sentence.source)
-            reason = f"{name} ({lost.source.label}) was not found in the translation"
-            taken = []
-            for place in lost.alternatives:
-                for holder, has in _holders(place, lost.source, projections):
-                    other = _quoted(holder.span, sentence.source)
-                    by = f"another {name}" if other == name else other
-                    taken.append(
-                        f"{_quoted(_shared(place, has), sentence.target)} is taken by {by}"
-                    )
-            if taken:
-                reason = f"{reason}: {' and '.join(taken)}"
-            yield Conflict(ConflictKind.FAILED_MAPPING, reason, (lost,), _sorted(lost.alternatives))
+        if lost.target is not None:
+            continue
+        name = _quoted(lost.source.span, sentence.source)
+        reason = f"{name} ({lost.source.label}) was not found in the translation"
+        taken = []
+        for place in lost.alternatives:
+            for holder, has in _holders(place, lost.source, projections):
+                other = _quoted(holder.span, sentence.source)
+                by = f"another {name}" if other == name else other
+                taken.append(f"{_quoted(_shared(place, has), sentence.target)} is taken by {by}")
+        if taken:
+            reason = f"{reason}: {' and '.join(taken)}"
+        yield Conflict(ConflictKind.FAILED_MAPPING, reason, (lost,), _sorted(lost.alternatives))
 
 
 def overlapping(
     sentence: ParallelSentence, projections: Sequence[Projection]
 ) -> Iterator[Conflict]:
-    """No two projections may share a target character, nor one have what the other could be."""
+    """No two projections may share target characters; alternatives count as well."""
     for a, b in combinations(projections, 2):
         if a.target is None or b.target is None:
             continue  # `failed_mapping` reports these
@@ -86,12 +79,10 @@ def overlapping(
 def one_to_many(
     sentence: ParallelSentence, projections: Sequence[Projection]
 ) -> Iterator[Conflict]:
-    """Several phrases for one source entity are kept only if all are the same text.
+    """All phrases of one source entity must have the same text.
 
-    Two mentions of the same name are two entities, and each may have its own phrase. Alternatives
-    are phrases too, unless another entity has them.
+    Two mentions of a name are two entities. Alternatives count, unless another entity has them.
     """
-    # A dict, not a set: sources stay in the order they were found.
     for source in dict.fromkeys(projection.source for projection in projections):
         found = tuple(p for p in projections if p.source == source and p.target is not None)
         spans = _sorted(p.target for p in found if p.target is not None)
@@ -117,14 +108,12 @@ def low_confidence(threshold: float) -> Check:
     """A check that reports phrases whose probability is below `threshold`."""
 
     def find(sentence: ParallelSentence, projections: Sequence[Projection]) -> Iterator[Conflict]:
-        for projection in projections:
-            if projection.target is not None and projection.score < threshold:
-                phrase = _quoted(projection.target, sentence.target)
-                name = _quoted(projection.source.span, sentence.source)
-                reason = f"only {100 * projection.score:.0f} % sure that {phrase} is {name}"
-                yield Conflict(
-                    ConflictKind.LOW_CONFIDENCE, reason, (projection,), (projection.target,)
-                )
+        for p in projections:
+            if p.target is not None and p.score < threshold:
+                phrase = _quoted(p.target, sentence.target)
+                name = _quoted(p.source.span, sentence.source)
+                reason = f"only {100 * p.score:.0f} % sure that {phrase} is {name}"
+                yield Conflict(ConflictKind.LOW_CONFIDENCE, reason, (p,), (p.target,))
 
     return Check(f"low_confidence({threshold:g})", find)
 
@@ -140,11 +129,7 @@ CHECKS: tuple[Check, ...] = (*PAPER_CHECKS, low_confidence(LOW_CONFIDENCE))
 def find_conflicts(
     sentence: ParallelSentence, projections: Sequence[Projection], checks: Sequence[Check] = CHECKS
 ) -> tuple[Conflict, ...]:
-    """The conflicts that the checks find, in their order.
-
-    Raises:
-        SpanError: if a projection reaches past its text.
-    """
+    """The conflicts that the checks find, in their order."""
     return tuple(conflict for check in checks for conflict in check(sentence, projections))
 
 
@@ -167,12 +152,11 @@ def _holders(
 
 
 def _wanted(a: Projection, b: Projection, source: str) -> list[tuple[Span, Span]]:
-    """Each alternative of one with the target of the other that it meets, left to right.
+    """Each alternative of one with the target of the other that it overlaps, left to right.
 
-    None if both are mentions of one name: in each other's place they would be marked the same.
+    Two mentions of one name have none: exchanging their places would change nothing.
     """
-    names = {(p.source.label, p.source.span.of(source)) for p in (a, b)}
-    if len(names) == 1:
+    if len({(p.source.label, p.source.span.of(source)) for p in (a, b)}) == 1:
         return []
     pairs = [
         (place, other.target)

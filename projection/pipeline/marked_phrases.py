@@ -1,8 +1,7 @@
 """Phrases that a person marks on one side of a sentence pair, found on the other side.
 
-An entity marked in the source is projected like all others. For the other direction nothing has
-been trained; but the aligner gives the strength of links between single words, and the words linked
-to those of a marked phrase are its source.
+An entity marked in the source is projected like all others. In the other direction, the source is
+the words that the aligner links to those of the marked phrase.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,18 +14,16 @@ from projection.protocols import Aligns, Link
 from projection.records import Entity, ParallelSentence, Projection, Span
 from projection.text.words import span_of_words, word_spans, words_touched
 
-# A source word belongs to the phrase if it is linked to one of its words at least so strongly.
-# Chosen on the bundled sample, with `_MOSTLY`, among four values each; ±0.05 costs half a point.
-_LINKED = 0.15
-# A known entity is meant if it shares so much of all its words and those found with them.
-_MOSTLY = 0.5
+# Chosen among four values each on the bundled sample.
+_LINKED = 0.15  # least strength of a source word's link to the phrase
+_MOSTLY = 0.5  # least overlap (IoU) of the linked words with a known entity
 
 Ties = list[list[float]]  # source words × target words, each in [0, 1]
 
 
 @runtime_checkable
 class GivesBeliefs(Protocol):
-    """Gives for every target word how far both directions agree on it, as a joint aligner does."""
+    """An aligner with beliefs about every target word, such as the joint one."""
 
     def beliefs(self, sentences: Sequence[ParallelSentence]) -> list[list[Beliefs]]:
         """For each sentence, the beliefs about each of its entities."""
@@ -37,8 +34,8 @@ def project_marked(
 ) -> list[tuple[Projection, ...]]:
     """The projections of entities that a person marked in the source; none if not found.
 
-    The sentence's other entities, which must be known, compete for words as usual, except those
-    that share characters with a marked one: the person knows better.
+    The sentence's other entities, which must be known, compete for words as usual; those that
+    overlap a marked one are ignored.
     """
     others = [
         e for e in sentence.entities or () if not any(e.span.overlaps(m.span) for m in marked)
@@ -53,8 +50,8 @@ def link_marked(
 ) -> list[Link | None]:
     """The source spans of phrases that a person marked in the target; None if linked to nothing.
 
-    A known entity comes first: the one that the aligner puts exactly there, else the one that
-    mostly covers the words linked to the phrase. Without one, the source is those words.
+    It is the entity that the aligner puts exactly there, else the entity that mostly covers the
+    words linked to the phrase, else those words.
     """
     (known,) = aligner.align([sentence])
     ties = word_ties(aligner, sentence)
@@ -64,8 +61,7 @@ def link_marked(
 def word_ties(aligner: Aligns, sentence: ParallelSentence) -> Ties:
     """The strength of the link of every source word to every target word.
 
-    The aligner is asked as if each word were an entity. One without beliefs gives each word one
-    place at most, and its score there.
+    Each word is aligned like an entity. Without beliefs, its score counts at its one place.
     """
     source = word_spans(sentence.source, sentence.source_lang)
     alone = replace(sentence, entities=tuple(Entity(word, "word") for word in source))

@@ -26,19 +26,18 @@ from projection.records import (
     Span,
 )
 
-# Entities that only the target-language model finds are offered from this probability on. A model
-# fine-tuned on a few hundred sentences is often sure and wrong: with the bundled aligner, a
-# threshold of 0.95 cost 1.2 F1 of pre-annotation on the 64 held-out sentences of the demo. Chosen
-# on those same sentences (six thresholds), so their gain of 0.1 is no evidence for this number.
+# The least probability of offered entities that only the target-language model finds. A model
+# fine-tuned on a few hundred sentences is overconfident: a threshold of 0.95 cost 1.2 F1 of
+# pre-annotation on the 64 held-out sentences of the demo, on which this one was chosen out of six.
 SECOND_OPINION = 0.99
 
 
 class Projector:
     """Projects entity labels from source sentences to their translations.
 
-    The teacher labels sources that bring no entities of their own, the aligner finds them in the
-    target, the checks find conflicts. Entities that `target_model`, a tagger fine-tuned on reviews,
-    finds and projection missed are offered, and flagged.
+    The teacher labels sources without entities, the aligner finds these in the target, the checks
+    find conflicts. Entities that only `target_model`, a tagger fine-tuned on reviews, finds are
+    added and flagged.
     """
 
     def __init__(
@@ -70,9 +69,6 @@ class Projector:
 
         `labels` maps the teacher's entity types to the project's, `suppress` are types to ignore.
         `decoding` None takes what the aligner was saved with.
-
-        Raises:
-            ModelError: if a model cannot be loaded or `labels` does not cover its types.
         """
         return cls(
             Tagger.from_pretrained(bundled.resolve(teacher, "teacher"), labels, suppress),
@@ -94,26 +90,22 @@ class Projector:
     def project(self, sentences: Sequence[ParallelSentence]) -> list[ProjectedSentence]:
         """Project every sentence, in order, with all conflicts found; nothing is dropped."""
         known = self._with_source_entities(sentences)
-        if self.target_model is None:
-            second: list[tuple[Entity, ...]] = [()] * len(known)
-        else:
-            second = list(
-                by_language(known, lambda s: (s.target, s.target_lang), self.target_model)
-            )
-        # The results keep the sentences as the corpus brought them: the teacher's entities are in
-        # the projections, and a better teacher may look again.
+        second: list[tuple[Entity, ...]] = [()] * len(known)
+        if self.target_model is not None:
+            second[:] = by_language(known, lambda s: (s.target, s.target_lang), self.target_model)
+        # The results keep the sentences of the corpus, so that another teacher may tag them again.
         answers = zip(sentences, self.aligner.align(known), second, strict=True)
         return [self._projected(*answer) for answer in answers]
 
     def suggest(
         self, sentence: ParallelSentence, marked: Sequence[Entity]
     ) -> list[tuple[Projection, ...]]:
-        """The projections of entities that a person marked in the source: `project_marked`."""
+        """Apply `project_marked` to entities that a person marked in the source."""
         (known,) = self._with_source_entities([sentence])
         return project_marked(self.aligner, known, marked)
 
     def link(self, sentence: ParallelSentence, marked: Sequence[Span]) -> list[Link | None]:
-        """The source spans of spans that a person marked in the target: `link_marked`."""
+        """Apply `link_marked` to spans that a person marked in the target."""
         (known,) = self._with_source_entities([sentence])
         return link_marked(self.aligner, known, marked)
 
@@ -139,7 +131,7 @@ class Projector:
             if (e.score is None or e.score >= SECOND_OPINION)
             and not any(e.span.overlaps(p.span) for p in found)
         ]
-        # A dict, not a set: equal spans stay in an order that is the same in every process.
+        # A dict, not a set, whose order of equal spans would differ between processes.
         entities = sorted(dict.fromkeys([*found, *missed]), key=lambda e: (e.span, e.label))
         conflicts = find_conflicts(sentence, projections, self.checks)
         scores = [p.score for p in projections] + [e.score for e in missed if e.score is not None]
@@ -184,10 +176,9 @@ def unprojected(sentence: ParallelSentence, missed: Sequence[Entity]) -> Iterato
 def model_version_of(
     teacher: Tags, aligner: Aligns, checks: Sequence[Check], target_model: Tags | None
 ) -> str:
-    """The identity of a projector: `spanferry-` and a hash of weights, settings, checks and labels.
+    """Return `spanferry-` and a hash of weights, settings, checks and labels.
 
-    With a target model, the version of that model follows: `spanferry-1f0c36a2b9d4-77ab01c5e2f3`.
-    So the same target model is recognised beside another teacher or aligner.
+    With a target model, its version follows: `spanferry-1f0c36a2b9d4-77ab01c5e2f3`.
     """
     parts: list[object] = [teacher.version, aligner.version, [check.name for check in checks]]
     if target_model is not None:

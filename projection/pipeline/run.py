@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from projection.errors import RunError
 from projection.io.files import alone, parse_object, read_jsonl, write_json
@@ -20,31 +20,24 @@ from projection.io.json_fields import Fields
 from projection.io.records_json import SCHEMA, Json, decode_projected, encode
 from projection.pipeline.conflicts import Policy
 from projection.pipeline.run_journal import ANOTHER_FOLDER, RunFiles, RunRow
+from projection.protocols import ProjectsSentences
 from projection.records import ParallelSentence, ProjectedSentence
-
-if TYPE_CHECKING:
-    from projection.protocols import ProjectsSentences
 
 MAX_BATCH = 64  # an interruption costs at most this many sentences
 
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """The numbers of a run: `read = kept + flagged_sentences + dropped_sentences`.
-
-    `flagged` and `dropped` count sentences by kind of conflict or drop; one sentence may count
-    under several kinds. `entities` are those in projected.jsonl. `seconds` is the wall time of the
-    call that finished the run.
-    """
+    """The numbers of a run: `read = kept + flagged_sentences + dropped_sentences`."""
 
     read: int
     kept: int
-    flagged: Mapping[str, int]
-    dropped: Mapping[str, int]
+    flagged: Mapping[str, int]  # sentences by kind of conflict, in several of which one may count
+    dropped: Mapping[str, int]  # sentences by kind of conflict or other reason, likewise
     flagged_sentences: int
     dropped_sentences: int
-    entities: int
-    seconds: float
+    entities: int  # in projected.jsonl
+    seconds: float  # wall time of the call that finished the run
 
     def to_json(self) -> Json:
         """The content of summary.json."""
@@ -52,36 +45,23 @@ class RunSummary:
 
 
 def load_summary(run: Path) -> RunSummary:
-    """The summary of a run that is done.
-
-    Raises:
-        RunError: if it is no run folder, or the run is not done.
-        CorpusError: if its summary is damaged.
-    """
+    """The summary of a finished run."""
     path = _existing_run(run) / "summary.json"
     if not path.is_file():
         raise RunError(str(run), "not done (no summary.json)", "Run `spanferry project` again")
     fields = Fields(parse_object(path.read_text("utf-8"), str(path)), str(path))
     flagged, dropped = fields.child("flagged"), fields.child("dropped")
+    counts = ("read", "kept", "flagged_sentences", "dropped_sentences", "entities")
     return RunSummary(
-        read=fields.integer("read"),
-        kept=fields.integer("kept"),
+        **{name: fields.integer(name) for name in counts},
         flagged={kind: flagged.integer(kind) for kind in flagged.row},
         dropped={kind: dropped.integer(kind) for kind in dropped.row},
-        flagged_sentences=fields.integer("flagged_sentences"),
-        dropped_sentences=fields.integer("dropped_sentences"),
-        entities=fields.integer("entities"),
         seconds=fields.number("seconds"),
     )
 
 
 def load_run(path: Path) -> Iterator[ProjectedSentence]:
-    """Stream the sentences that a run kept and flagged.
-
-    Raises:
-        RunError: if `path` is not a run folder.
-        CorpusError: naming file and line, if a record is torn or contradicts itself.
-    """
+    """Stream the sentences that a run kept and flagged."""
     projected = _existing_run(path) / "projected.jsonl"
     for number, row in read_jsonl(projected) if projected.exists() else ():
         yield decode_projected(row, f"{projected}:{number}")
@@ -96,7 +76,7 @@ def _existing_run(path: Path) -> Path:
 
 def project_corpus(
     sentences: Iterable[ParallelSentence],
-    projector: "ProjectsSentences",
+    projector: ProjectsSentences,
     out: Path,
     *,
     policy: Policy,
@@ -108,16 +88,13 @@ def project_corpus(
     """Project up to `limit` sentences into the folder `out`, or resume an interrupted run there.
 
     Results are on the disk after every batch. An interrupted run continues after its last whole
-    batch, so that projected.jsonl has the same bytes as if it had never been interrupted, even
-    where scores depend on what shares a batch. `settings` is everything else that shaped the result
-    (corpus, languages): a folder is only continued if they are all the same. `on_progress` is
-    called with the number of sentences dealt with since the last call.
+    batch, so that projected.jsonl has the same bytes as without the interruption. `settings` are
+    everything else that shapes the result (corpus, languages). `on_progress` is called with the
+    number of sentences since the last call.
 
     Raises:
         RunError: if `out` belongs to another model, policy, settings or corpus, or another process
             is projecting into it.
-        CorpusError: from `sentences`; the batches before the mistake are kept.
-        ValueError: if `batch_size` is not within 1 to 64.
     """
     if not 1 <= batch_size <= MAX_BATCH:
         raise ValueError(f"batch_size {batch_size} is not within 1 to {MAX_BATCH}")
@@ -131,18 +108,19 @@ def project_corpus(
             fix = "Wait for its end, or choose another --out folder"
             raise RunError(str(out), "another process is projecting into it", fix)
         _claim(out, projector.model_version, policy, settings)
-        batches = _batched(islice(sentences, limit), batch_size)
+        rest = islice(sentences, limit)
+        batches = iter(lambda: list(islice(rest, batch_size)), [])
         return _resume(out, batches, projector, policy, on_progress)
 
 
 def _resume(
     out: Path,
     batches: Iterator[list[ParallelSentence]],
-    projector: "ProjectsSentences",
+    projector: ProjectsSentences,
     policy: Policy,
     on_progress: Callable[[int], None],
 ) -> RunSummary:
-    """Do the batches that are not in the folder yet, and sum up all of them."""
+    """Project the batches that are not in the folder yet, and summarise all of them."""
     started = time.monotonic()
     counts = Counter[str]()
     flagged, dropped = Counter[str](), Counter[str]()
@@ -160,7 +138,7 @@ def _resume(
 
     files = RunFiles(out)
     to_do = files.resume(batches, done)
-    (out / "summary.json").unlink(missing_ok=True)  # no longer true, until this call is done
+    (out / "summary.json").unlink(missing_ok=True)  # outdated until this call is done
     for batch in to_do:
         rows = _project_batch(batch, projector, policy)
         files.append(rows)
@@ -208,13 +186,13 @@ def _differences(theirs: Mapping[str, Any], mine: Mapping[str, Any]) -> Iterator
 
 
 def _project_batch(
-    batch: Sequence[ParallelSentence], projector: "ProjectsSentences", policy: Policy
+    batch: Sequence[ParallelSentence], projector: ProjectsSentences, policy: Policy
 ) -> list[RunRow]:
     """One row a sentence: its projection, or the sentence with the reasons for dropping it."""
     unfit = [_unfit(sentence, projector) for sentence in batch]
     fit = [sentence for sentence, drop in zip(batch, unfit, strict=True) if drop is None]
     answers = projector.project(fit) if fit else []
-    # strict: an answer too few would give every later sentence its neighbour's entities.
+    # strict: with an answer missing, every later sentence would get its neighbour's entities.
     projected = iter([answer for _, answer in zip(fit, answers, strict=True)])
     return [
         _row_under(policy, next(projected)) if drop is None else _dropped(sentence, [drop])
@@ -222,8 +200,8 @@ def _project_batch(
     ]
 
 
-def _unfit(sentence: ParallelSentence, projector: "ProjectsSentences") -> tuple[str, str] | None:
-    """Why a sentence cannot be projected, if so: a kind and the reason."""
+def _unfit(sentence: ParallelSentence, projector: ProjectsSentences) -> tuple[str, str] | None:
+    """The kind and the reason if a sentence cannot be projected."""
     sides = {"source": sentence.source, "target": sentence.target}
     if empty := [side for side, text in sides.items() if not text.strip()]:
         return "empty", f"no {' and no '.join(empty)} text"
@@ -245,10 +223,3 @@ def _row_under(policy: Policy, projected: ProjectedSentence) -> RunRow:
 def _dropped(sentence: ParallelSentence, drops: Iterable[tuple[str, str]]) -> RunRow:
     reasons = [{"kind": kind, "reason": reason} for kind, reason in drops]
     return {**encode(sentence), "dropped": reasons}
-
-
-def _batched(items: Iterable[ParallelSentence], size: int) -> Iterator[list[ParallelSentence]]:
-    """Lists of `size` items, the last one shorter."""
-    rest = iter(items)
-    while batch := list(islice(rest, size)):
-        yield batch

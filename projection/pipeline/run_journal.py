@@ -1,7 +1,7 @@
-"""The files of a run: finished batches are found again, checked against the corpus, and added to.
+"""The two files of a run: finished batches are found again and checked against the corpus.
 
-Two files share the sentences, so that a crash may come between them. A batch counts as done when
-all its sentences are in one or the other.
+As a crash may come between writing the two, a batch is done when one or the other has each of its
+sentences.
 """
 
 import os
@@ -20,7 +20,7 @@ RunRow = Mapping[str, Any]
 
 
 class _Journal:
-    """One of a run's two files: reads what an earlier call left, then cuts and appends."""
+    """One of a run's two files, read, cut and appended to."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -30,20 +30,16 @@ class _Journal:
         self._next = next(self._rows, None)
 
     def _read(self) -> Iterator[tuple[int, RunRow]]:
-        """(bytes, row) of every whole line; a torn last line was never finished, so never read."""
+        """(bytes, row) of every whole line; a torn last line is ignored."""
         with self.path.open("rb") as stream:
             for number, line in enumerate(stream, start=1):
                 if line.endswith(b"\n"):
-                    # A damaged byte becomes U+FFFD, and then differs from the corpus: see take().
+                    # A damaged byte becomes U+FFFD, which take() finds different from the corpus.
                     text = line.decode("utf-8", errors="replace")
                     yield len(line), parse_object(text, f"{self.path}:{number}")
 
     def take(self, sentence: ParallelSentence) -> RunRow | None:
-        """The next row, if it is about this sentence.
-
-        Raises:
-            RunError: if it has the sentence's id but another text.
-        """
+        """The next row, if it has this sentence's id; a RunError if the text is another."""
         if self._next is None:
             return None
         size, row = self._next
@@ -58,11 +54,7 @@ class _Journal:
         return row
 
     def check_rest(self, expected: Set[str]) -> None:
-        """Refuse rows that have not been taken and are not about the expected sentences.
-
-        Raises:
-            RunError: naming the first.
-        """
+        """Refuse the rest of the rows unless they are about the expected sentences."""
         rows = [] if self._next is None else [self._next, *self._rows]
         self._next = None
         ids = [str(row.get("sentence", row).get("id")) for _, row in rows]
@@ -75,7 +67,7 @@ class _Journal:
             )
 
     def append(self, rows: Sequence[RunRow]) -> None:
-        """Add rows and wait until they are on the disk."""
+        """Append rows and wait until they are on the disk."""
         if rows:
             with self.path.open("ab") as stream:
                 stream.write("".join(json_line(row) for row in rows).encode("utf-8"))
@@ -97,12 +89,10 @@ class RunFiles:
         batches: Iterator[list[ParallelSentence]],
         on_found: Callable[[Sequence[RunRow]], None],
     ) -> Iterator[list[ParallelSentence]]:
-        """The batches still to do; `on_found` gets the rows of each batch that is already there.
+        """The batches still to do; `on_found` gets the rows of each finished batch.
 
-        A batch that is only partly in the files is cut off them and done again.
-
-        Raises:
-            RunError: if the files hold sentences that the corpus does not have in this place.
+        A batch that is only partly in the files is cut off. Sentences that the corpus does not have
+        in this place are a RunError.
         """
         for batch in batches:
             before = self._positions()
@@ -115,12 +105,12 @@ class RunFiles:
         return iter(())
 
     def append(self, rows: Sequence[RunRow]) -> None:
-        """Put the rows of a batch on the disk, each in its file."""
+        """Write the rows of a batch to the disk, each to its file."""
         self._projected.append([row for row in rows if "dropped" not in row])
         self._dropped.append([row for row in rows if "dropped" in row])
 
     def _taken(self, batch: Sequence[ParallelSentence]) -> Iterator[RunRow]:
-        """The rows of the batch, up to the first sentence that has none."""
+        """The rows of the batch before the first sentence without one."""
         for sentence in batch:
             row = self._projected.take(sentence) or self._dropped.take(sentence)
             if row is None:
@@ -131,7 +121,7 @@ class RunFiles:
         return [journal.position for journal in self._journals]
 
     def _cut(self, positions: Sequence[int], expected: Set[str]) -> None:
-        """End the files there, unless that would lose more than these expected sentences."""
+        """Truncate the files, unless that would lose other than the expected sentences."""
         for journal in self._journals:
             journal.check_rest(expected)
         for journal, position in zip(self._journals, positions, strict=True):

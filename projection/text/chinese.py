@@ -8,16 +8,13 @@ _table = OpenCC("t2s")
 
 
 def simplified(text: str) -> str:
-    """`text` with every traditional character replaced by its simplified form.
-
-    The length stays: characters are looked up one by one (OpenCC's table), not as phrases.
-    """
+    """Replace every traditional character of `text` by its simplified form, one by one."""
     return "".join(map(_simplified, text))
 
 
 @lru_cache(maxsize=1 << 16)
 def _simplified(character: str) -> str:
-    # Half a surrogate pair, which JSON can spell, is no character that could be looked up.
+    # OpenCC cannot look up half a surrogate pair, which JSON can contain.
     if character.isascii() or "\ud800" <= character <= "\udfff":
         return character
     found = str(_table.convert(character))

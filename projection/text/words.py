@@ -1,9 +1,8 @@
 """Word borders, and the conversion of offsets between words, tokens and characters.
 
-Languages written without spaces (Chinese, Japanese) have no word borders we trust: there every
-character is a word. Elsewhere a word is a run of letters, digits and marks, hyphens inside it
-included (`EU-Kommission`, as CoNLL tokenises), or a dotted abbreviation (`U.S.`); every other
-visible character is a word of its own.
+In Chinese and Japanese every character is a word. Elsewhere a word is a run of letters, digits and
+marks, with inner hyphens (`EU-Kommission`, as CoNLL tokenises), or a dotted abbreviation (`U.S.`);
+every other visible character is a word of its own.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,10 +16,10 @@ CHARACTER_LANGUAGES = frozenset({"zh", "ja"})
 
 _IDEOGRAPH = r"[\p{Han}\p{Hiragana}\p{Katakana}]\p{M}*"
 _LETTERS = r"(?:(?![\p{Han}\p{Hiragana}\p{Katakana}])[\p{L}\p{N}\p{M}])+"
-# White space as Python and spaCy know it: `\s` of `regex` leaves out the four separators.
+# White space as Python and spaCy define it: `\s` of `regex` lacks the four separators.
 _SPACE = r"[\s\x1c-\x1f]"
-# \X keeps an emoji family, or a symbol with its combining marks, in one piece. But of a sign that
-# stands before a number, such as the Arabic ۝, and what follows it makes one, even of a space.
+# \X keeps an emoji family, or a symbol with its combining marks, in one piece. But it also joins a
+# prepended sign, such as the Arabic ۝, with whatever follows, even a space.
 _CLUSTER = rf"\p{{GCB=Prepend}}|(?!{_SPACE})\X"
 _WORD = regex.compile(
     rf"(?:\p{{L}}\.){{2,}}|{_IDEOGRAPH}|{_LETTERS}(?:[-‐‑]{_LETTERS})*|{_CLUSTER}"
@@ -47,9 +46,9 @@ def words_touched(words: Sequence[Span], span: Span) -> tuple[int, int] | None:
 
 
 def tokens_of_words(words: Sequence[Span], tokens: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """For each word, the indices of the tokens `[start, end)` that share characters with it.
+    """For each word, the indices of the non-empty tokens `[start, end)` that overlap it.
 
-    Both are in reading order. Empty tokens belong to no word.
+    Both are in reading order.
     """
     visible = [(start, end, i) for i, (start, end) in enumerate(tokens) if start < end]
     found, first = [], 0
@@ -68,15 +67,10 @@ def span_of_words(words: Sequence[Span], start: int, end: int) -> Span:
     return Span(words[start].start, words[end - 1].end)
 
 
-def snap(words: Sequence[Span], span: Span) -> Span | None:
-    """Widen `span` to word borders; None if it covers only white space."""
-    touched = words_touched(words, span)
-    return span_of_words(words, *touched) if touched else None
-
-
 def cuts_word(words: Sequence[Span], span: Span) -> bool:
-    """Return whether `span` begins or ends inside a word."""
-    return snap(words, span) != span
+    """Return whether `span` does not begin and end at word borders."""
+    touched = words_touched(words, span)
+    return touched is None or span_of_words(words, *touched) != span
 
 
 def shift(span: Span, by: int) -> Span:

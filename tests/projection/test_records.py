@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projection.errors import SpanError, SpanferryError
+from projection.errors import SpanError
 from projection.records import (
     Conflict,
     ConflictKind,
@@ -196,17 +196,6 @@ def test_provenance_goes_with_the_entities(provenance: list[Span | None], messag
             "7",
             provenance=given,
         )
-
-
-@pytest.mark.parametrize(
-    ("fix", "line"),
-    [
-        pytest.param("Add it", "a.tmx:3: no xml:lang. Add it", id="where, what, fix"),
-        pytest.param("", "a.tmx:3: no xml:lang", id="nothing to fix"),
-    ],
-)
-def test_an_error_is_one_line(fix: str, line: str) -> None:
-    assert str(SpanferryError("a.tmx:3", "no xml:lang", fix)) == line
 
 
 @pytest.mark.parametrize(("target", "propagated"), [(None, "ORG"), (Span(0, 4), "")])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from projection.aligners.decoding import PUBLISHED, Decoding
-from projection.aligners.pair import LABELS, PairAligner, Query, projections_of, word_probabilities
+from projection.aligners.pair import LABELS, PairAligner, projections_of, word_probabilities
 from projection.errors import ModelError
 from projection.records import Entity, ParallelSentence, Projection, Span
 
@@ -92,8 +92,8 @@ class TestWordProbabilities:
         expected: list[float],
     ) -> None:
         spans = [Span(*word) for word in words]
-        pieces = [(Span(*place), p) for place, p in tokens]
-        assert word_probabilities(spans, pieces) == pytest.approx(expected)
+        places, scores = [place for place, _ in tokens], [p for _, p in tokens]
+        assert word_probabilities(spans, places, scores) == pytest.approx(expected)
 
 
 class TestAlign:
@@ -270,7 +270,7 @@ def told(
     pair: ParallelSentence, rows: Mapping[str, Sequence[float]], decoding: Decoding
 ) -> list[Span | None]:
     """Where the entities go if the model gives each name of `pair` such probabilities."""
-    inside = {Query(name, pair.target, pair.target_lang): row for name, row in rows.items()}
+    inside = {(name, pair.target, pair.target_lang): row for name, row in rows.items()}
     found = list(projections_of(pair, inside, decoding))
     assert [p.source for p in found] == list(pair.entities or ())
     return [p.target for p in found]
@@ -353,7 +353,7 @@ class TestPlaces:
         assert told(pair, {"Anna": [0.9, 0, 0, 0.9, 0]}, decoding) == [Span(13, 17), Span(0, 4)]
 
     def test_the_score_is_the_mean_of_its_words(self) -> None:
-        inside = {Query("Anna", self.ONCE.target, "de"): [0.9, 0.6, 0.0, 0.0, 0.0]}
+        inside = {("Anna", self.ONCE.target, "de"): [0.9, 0.6, 0.0, 0.0, 0.0]}
         (found,) = projections_of(self.ONCE, inside, WHOLE)
         assert found.score == pytest.approx(0.75)
 
@@ -523,7 +523,6 @@ class TestFingerprint:
 
 
 def test_queries_may_repeat(aligner: PairAligner) -> None:
-    query = Query("Anna", "sah Anna", "de")
-    first, second = aligner.probabilities([query, query])
-    assert [round(p) for p in first] == [0, 1]
-    assert first == second
+    query = ("Anna", "sah Anna", "de")
+    found = aligner.probabilities([query, query])
+    assert {asked: [round(p) for p in row] for asked, row in found.items()} == {query: [0, 1]}

@@ -1,11 +1,20 @@
 """Folders that appear whole or not at all, and when a work folder starts anew."""
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
 
 from projection.errors import TrainingError
-from projection.io.folders import content_hash, new_folder, refuse_existing, work_folder
+from projection.io.folders import (
+    content_hash,
+    is_main_process,
+    move_into_place,
+    new_folder,
+    refuse_existing,
+    wait_for,
+    work_folder,
+)
 
 
 class TestNewFolder:
@@ -59,6 +68,38 @@ class TestWorkFolder:
         out = tmp_path / "model"
         assert not self.kept(out, {"a": 1, "b": 2}, [1, 2, 3])
         assert self.kept(out, made_of, data) is kept
+
+
+class TestProcesses:
+    """Of the processes of `torchrun` one makes a folder, and the others wait for it."""
+
+    def test_one_is_the_main_process(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("RANK", raising=False)
+        assert is_main_process()
+        for rank, main in (("0", True), ("1", False)):
+            monkeypatch.setenv("RANK", rank)
+            assert is_main_process() is main
+
+    def test_the_others_wait(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("RANK", "0")
+        work = work_folder(tmp_path / "model", {"a": 1})
+        monkeypatch.setenv("RANK", "1")
+        assert work_folder(tmp_path / "model", {"a": 1}) == work
+        with ThreadPoolExecutor() as pool:
+            waiting = pool.submit(wait_for, work / "done")
+            assert not wait([waiting], timeout=0.3).done
+            (work / "done").touch()
+            waiting.result(timeout=5)
+
+
+def test_a_folder_is_moved_with_what_is_in_it(tmp_path: Path) -> None:
+    made, out = tmp_path / "made", tmp_path / "out"
+    for text in ("first", "second"):
+        made.mkdir()
+        (made / "file").write_text(text)
+        move_into_place(made, out, replace=text == "second")
+        assert (out / "file").read_text() == text
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_what_exists_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import sys
 
 def test_the_bundled_models_are_small() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "projection.pipeline.footprint"],
+        [sys.executable, "-m", "tests.projection.pipeline.footprint"],
         capture_output=True,
         text=True,
         check=True,

@@ -13,7 +13,6 @@ from projection.text.words import (
     is_character_language,
     merge_touching,
     shift,
-    snap,
     span_of_words,
     tokens_of_words,
     word_spans,
@@ -92,21 +91,24 @@ def test_no_word_holds_white_space_whatever_stands_beside_it(lang: str) -> None:
 
 
 @given(texts, st.sampled_from(LANGS), st.data())
-def test_snapping_widens_to_whole_words_and_then_rests(
+def test_the_words_a_span_touches_cover_it_and_are_whole(
     text: str, lang: str, data: st.DataObject
 ) -> None:
     words = word_spans(text, lang)
     start = data.draw(st.integers(0, len(text)))
     span = Span(start, data.draw(st.integers(start + 1, len(text) + 1)))
-    snapped = snap(words, span)
-    if snapped is None:
+    touched = words_touched(words, span)
+    if touched is None:
         assert not any(word.overlaps(span) for word in words)
+        assert cuts_word(words, span)
     else:
+        snapped = span_of_words(words, *touched)
         assert {snapped.start, snapped.end} <= {i for w in words for i in (w.start, w.end)}
         assert all(
             w.start >= snapped.start and w.end <= snapped.end for w in words if w.overlaps(span)
         )
-        assert snap(words, snapped) == snapped
+        assert words_touched(words, snapped) == touched
+        assert cuts_word(words, span) is (snapped != span)
         assert not cuts_word(words, snapped)
 
 

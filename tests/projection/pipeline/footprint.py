@@ -1,7 +1,4 @@
-"""Time and memory of the bundled models: `python -m projection.pipeline.footprint`.
-
-It has to be a process of its own, with nothing else in its memory.
-"""
+"""Time and memory of the bundled models: `python -m tests.projection.pipeline.footprint`."""
 
 import resource
 import sys
@@ -11,10 +8,7 @@ from pathlib import Path
 
 
 def measure() -> Iterator[tuple[str, float, int]]:
-    """Import the libraries, load the models, project one sentence.
-
-    Yields the name of each step, its seconds, and the peak memory (bytes) of the process so far.
-    """
+    """The name of each step, its seconds, and the peak memory (bytes) of the process so far."""
     began = time.perf_counter()
     from projection.pipeline.projector import Projector, pair  # noqa: PLC0415  its cost is measured
 
@@ -31,7 +25,7 @@ def peak_memory() -> int:
     """The most bytes this process ever held in memory."""
     status = Path("/proc/self/status")
     if status.is_file():
-        # Preferred, because the other also counts the memory of a large parent process.
+        # Unlike getrusage, this does not count the memory of a large parent process.
         line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM:"))
         return int(line.split()[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in bytes on macOS
