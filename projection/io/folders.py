@@ -25,15 +25,13 @@ def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
         made = Path(scratch) / "new"
         made.mkdir()
         yield made
-        move_into_place(made, out, replace=replace)
+        if replace and out.exists():
+            out.replace(Path(scratch) / "old")
+        made.replace(out)
 
 
 def refuse_existing(out: Path) -> None:
-    """Check that a model can be written to `out`.
-
-    Raises:
-        TrainingError: if something is there.
-    """
+    """Raise a TrainingError if `out` exists."""
     if out.exists():
         raise TrainingError(str(out), "exists already", "Choose another folder, or delete this one")
 
@@ -41,31 +39,21 @@ def refuse_existing(out: Path) -> None:
 def work_folder(out: Path, made_of: object, data: Iterable[object] = ()) -> Path:
     """Make the folder beside `out` that holds checkpoints until the model is done.
 
-    It is emptied if it belongs to another training. Of several processes one makes it, the others
-    wait for it.
-
-    Args:
-        out: the model's folder.
-        made_of: the settings of the training, anything JSON can hold.
-        data: every training example, likewise; read one by one.
+    It is emptied if it belongs to a training of other settings (`made_of`) or examples (`data`),
+    both in JSON types. Of several processes one makes it, the others wait for it.
     """
     work = out.parent / f".{out.name}.training"
-    digest = hashlib.sha256()
+    stamp, digest = work / "stamp", hashlib.sha256()
     for part in chain([made_of], data):
         digest.update(json.dumps(part, sort_keys=True).encode() + b"\n")
-    stamp = digest.hexdigest()
-    while not _is_stamped(work, stamp):
+    while not (stamp.is_file() and stamp.read_text() == digest.hexdigest()):
         if is_main_process():
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir(parents=True)
-            (work / "stamp").write_text(stamp)
+            stamp.write_text(digest.hexdigest())
         else:
             time.sleep(0.1)
     return work
-
-
-def _is_stamped(work: Path, stamp: str) -> bool:
-    return (work / "stamp").is_file() and (work / "stamp").read_text() == stamp
 
 
 def wait_for(made: Path) -> None:
@@ -79,22 +67,10 @@ def is_main_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def move_into_place(made: Path, out: Path, *, replace: bool = False) -> None:
-    """Rename `made` to `out` on the same file system; with `replace`, remove what was there."""
-    if replace and out.exists():
-        old = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent)) / "old"
-        out.replace(old)
-        made.replace(out)
-        shutil.rmtree(old.parent)
-    else:
-        made.replace(out)
-
-
 def content_hash(folder: Path) -> str:
     """Return twelve hex digits that change with any file of a model's folder."""
-    files = sorted(path for path in folder.iterdir() if path.is_file())
     digest = hashlib.sha256()
-    for path in files:
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
         with path.open("rb") as file:
             digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:12]

@@ -180,12 +180,7 @@ def paired_entities(review: ReviewedSentence) -> PairedReview:
     unpaired = [e for e in sources if not any(e.span.overlaps(source) for source, _ in pairs)]
     absent = () if targets else tuple(_absent(unpaired, review))
     return PairedReview(
-        sentence,
-        tuple(sorted(pairs)),
-        len(known),
-        absent,
-        len(sources) - len(absent),
-        len(targets),
+        sentence, tuple(sorted(pairs)), len(known), absent, len(sources) - len(absent), len(targets)
     )
 
 

@@ -32,10 +32,7 @@ class PairExample:
 
 
 def pair_examples(
-    silver: Iterable[SilverSentence],
-    negatives: float,
-    seed: int,
-    per_language: int | None = None,
+    silver: Iterable[SilverSentence], negatives: float, seed: int, per_language: int | None = None
 ) -> Iterator[tuple[SilverSentence, PairExample]]:
     """Yield examples, each with its sentence; some ask for a name of an earlier sentence.
 

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from projection.errors import ModelError, TrainingError
 from projection.io.files import write_json
-from projection.io.folders import is_main_process, move_into_place, wait_for, work_folder
+from projection.io.folders import is_main_process, wait_for, work_folder
 from projection.models.bundled import resolve
 from projection.models.checkpoints import longest_input, quiet, version_of
 from projection.models.windows import Piece, pieces
@@ -221,7 +221,7 @@ def _finish(
         result = replace(result, scores=evaluate(made, held_out, on_progress=count))
     write_json(made / "training.json", result.to_json())
     (made / "README.md").write_text(model_card(out.name, result.to_json()), encoding="utf-8")
-    move_into_place(made, out)
+    made.replace(out)
     shutil.rmtree(work)
     return result
 
