@@ -12,6 +12,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from itertools import count, groupby
 from pathlib import Path
 from typing import Self
@@ -141,10 +142,11 @@ def run_eflomal(pairs: Sequence[tuple[list[str], list[str]]]) -> list[tuple[Link
         from eflomal import Aligner  # noqa: PLC0415  GPL-3, an external tool
     except ImportError as error:
         raise TrainingError("aligner data", "eflomal is not installed", _INSTALL) from error
+    texts = (StringIO("".join(f"{' '.join(p[n]).lower()}\n" for p in pairs)) for n in (0, 1))
     with tempfile.TemporaryDirectory() as folder:
         forward, reverse = Path(folder) / "forward", Path(folder) / "reverse"
         Aligner().align(
-            *([" ".join(pair[side]).lower() for pair in pairs] for side in (0, 1)),
+            *texts,
             links_filename_fwd=str(forward),
             links_filename_rev=str(reverse),
             quiet=True,
