@@ -12,6 +12,7 @@ from ml_backend.cli.aligner_data import data
 from ml_backend.cli.calibrate import calibrate
 from ml_backend.cli.console import bars, progress, say
 from ml_backend.cli.options import Seed
+from projection.io.files import read_lines
 from projection.io.folders import new_folder, refuse_existing
 from training.trainer.settings import ALIGNER_SCHEDULES, AlignerPreset, JointRecipe, PairRecipe
 
@@ -38,10 +39,11 @@ def english(
 
     Example: spanferry aligner english corpora/*.en --out models/english
     """
-    from training.bundled.cased_english import lines, make_cased_english  # noqa: PLC0415
+    from training.bundled.cased_english import make_cased_english  # noqa: PLC0415
     from training.bundled.encoder import default_english  # noqa: PLC0415
 
-    pieces = make_cased_english(lines(texts), base or default_english(), out, vocabulary)
+    lines = (line for path in texts for _, line in read_lines(path))
+    pieces = make_cased_english(lines, base or default_english(), out, vocabulary)
     say(f"{pieces} pieces kept; {out}")
 
 

@@ -16,7 +16,7 @@ from projection.errors import TrainingError
 
 @contextmanager
 def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
-    """Make a folder that becomes `out` when the block ends without an error.
+    """Make a folder to fill, which becomes `out` when the block ends without an error.
 
     With `replace`, an existing `out` is replaced; without, it is an OSError.
     """
@@ -25,11 +25,13 @@ def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
         made = Path(scratch) / "new"
         made.mkdir()
         yield made
-        move_into_place(made, out, replace=replace)
+        if replace and out.exists():
+            out.replace(Path(scratch) / "old")
+        made.replace(out)
 
 
 def refuse_existing(out: Path) -> None:
-    """Raise TrainingError if `out`, where a model is to be written, exists."""
+    """Raise a TrainingError if `out` exists."""
     if out.exists():
         raise TrainingError(str(out), "exists already", "Choose another folder, or delete this one")
 
@@ -37,19 +39,18 @@ def refuse_existing(out: Path) -> None:
 def work_folder(out: Path, made_of: object, data: Iterable[object] = ()) -> Path:
     """Make the folder beside `out` that holds checkpoints until the model is done.
 
-    It is emptied if it belongs to another training, with other settings (`made_of`) or examples
-    (`data`), both of JSON values. One process makes it, the others wait for it.
+    It is emptied if it belongs to a training of other settings (`made_of`) or examples (`data`),
+    both in JSON types. Of several processes one makes it, the others wait for it.
     """
     work = out.parent / f".{out.name}.training"
-    digest = hashlib.sha256()
+    stamp, digest = work / "stamp", hashlib.sha256()
     for part in chain([made_of], data):
         digest.update(json.dumps(part, sort_keys=True).encode() + b"\n")
-    stamp = digest.hexdigest()
-    while not ((work / "stamp").is_file() and (work / "stamp").read_text() == stamp):
+    while not (stamp.is_file() and stamp.read_text() == digest.hexdigest()):
         if is_main_process():
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir(parents=True)
-            (work / "stamp").write_text(stamp)
+            stamp.write_text(digest.hexdigest())
         else:
             time.sleep(0.1)
     return work
@@ -62,19 +63,8 @@ def wait_for(made: Path) -> None:
 
 
 def is_main_process() -> bool:
-    """Return whether this is the one process of `torchrun` that writes."""
+    """Return whether this is the process that writes, of those `torchrun` started."""
     return os.environ.get("RANK", "0") == "0"
-
-
-def move_into_place(made: Path, out: Path, *, replace: bool = False) -> None:
-    """Rename `made` to `out` on the same file system; with `replace`, remove what was there."""
-    if replace and out.exists():
-        old = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent)) / "old"
-        out.replace(old)
-        made.replace(out)
-        shutil.rmtree(old.parent)
-    else:
-        made.replace(out)
 
 
 def content_hash(folder: Path) -> str:

@@ -9,6 +9,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from projection.aligners.joint_inputs import WordRange
 from projection.records import Span
@@ -44,10 +45,9 @@ def joint_examples(
     """Yield one example for each sentence, in order, and for a share of the listed names."""
     rng = random.Random(seed)  # noqa: S311  a sample is no secret
     names: defaultdict[str, list[SilverSentence]] = defaultdict(list)
+    for sentence in filter(is_name_pair, silver):
+        names[sentence.lang].append(sentence)
     before: dict[str, SilverSentence] = {}
-    for sentence in silver:
-        if is_name_pair(sentence):
-            names[sentence.lang].append(sentence)
     for sentence in silver:
         if not is_name_pair(sentence):
             listed, other = names[sentence.lang], before.get(sentence.lang, sentence)
@@ -70,10 +70,10 @@ def hardened(
     if (chance := chance - hardening.cut) < 0:
         return example_of(*cut(sentence, rng))
     if chance - hardening.mismatched < 0 and other.target != sentence.target:
-        changed = replace(
-            sentence, target=other.target, phrases=(), sure=frozenset(), possible=frozenset()
-        )
-        return example_of(changed, [source for source, _ in sentence.phrases], mismatched=True)
+        lost = [source for source, _ in sentence.phrases]
+        none: Links = frozenset()
+        changed = replace(sentence, target=other.target, phrases=(), sure=none, possible=none)
+        return example_of(changed, lost, mismatched=True)
     return example_of(sentence)
 
 
@@ -85,12 +85,10 @@ def example_of(
     In a mismatched sentence every word is linked to the null word.
     """
     source, target = word_spans(sentence.source, "en"), word_spans(sentence.target, sentence.lang)
+    untranslated = ((span, None) for span in (*sentence.absent, *lost))
     entities = [
         (english, words_touched(target, found) if found is not None else None)
-        for phrase, found in [
-            *sentence.phrases,
-            *((span, None) for span in (*sentence.absent, *lost)),
-        ]
+        for phrase, found in (*sentence.phrases, *untranslated)
         if (english := words_touched(source, phrase)) is not None
     ]
     known = mismatched or sentence.sure
@@ -128,28 +126,23 @@ def renamed(sentence: SilverSentence, name: SilverSentence, rng: random.Random) 
     if not choices:
         return sentence
     old = rng.choice(choices)
-    source, source_moved = _exchanged(sentence.source, old[0], name.source, "en")
-    target, target_moved = _exchanged(sentence.target, old[1], name.target, sentence.lang)
-    if source_moved is None or target_moved is None:
+    source, here = _exchanged(sentence.source, old[0], name.source, "en")
+    target, there = _exchanged(sentence.target, old[1], name.target, sentence.lang)
+    if here is None or there is None:
         return sentence
-    first = source_moved.first, target_moved.first
-    new = frozenset((i + first[0], j + first[1]) for i, j in name.sure)
+    new = frozenset((i + here.first, j + there.first) for i, j in name.sure)
     return replace(
         sentence,
         source=source,
         target=target,
-        phrases=tuple(
-            (source_moved.span(english), target_moved.span(found))
-            for english, found in sentence.phrases
-        ),
-        sure=_moved(sentence.sure, source_moved, target_moved) | new,
-        possible=_moved(sentence.possible, source_moved, target_moved),
-        absent=tuple(map(source_moved.span, sentence.absent)),
+        phrases=tuple((here.span(a), there.span(b)) for a, b in sentence.phrases),
+        sure=_moved(sentence.sure, here, there) | new,
+        possible=_moved(sentence.possible, here, there),
+        absent=tuple(map(here.span, sentence.absent)),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Move:
+class _Move(NamedTuple):
     """How spans and words after an exchanged phrase move."""
 
     old: Span
@@ -172,14 +165,12 @@ class _Move:
 def _exchanged(text: str, old: Span, new: str, lang: str) -> tuple[str, _Move | None]:
     """Replace the phrase at `old`; no move if the new words merge with others."""
     before = word_spans(text, lang)
-    touched = words_touched(before, old)
     made = text[: old.start] + new + text[old.end :]
-    if touched is None:
+    if (touched := words_touched(before, old)) is None:
         return made, None
     more = len(word_spans(new, lang)) - (touched[1] - touched[0])
-    if len(word_spans(made, lang)) != len(before) + more:
-        return made, None
-    return made, _Move(old, len(new) - len(old), *touched, more)
+    whole = len(word_spans(made, lang)) == len(before) + more
+    return made, _Move(old, len(new) - len(old), *touched, more) if whole else None
 
 
 def _moved(links: Links, source: _Move, target: _Move) -> Links:
@@ -191,8 +182,7 @@ def emptied(sentence: SilverSentence, rng: random.Random) -> tuple[SilverSentenc
     """Delete the translation of one phrase, where possible; return that phrase, too."""
     if not sentence.phrases:
         return sentence, []
-    gone = rng.choice(sentence.phrases)
-    return _without(sentence, gone[1])
+    return _without(sentence, rng.choice(sentence.phrases)[1])
 
 
 def cut(sentence: SilverSentence, rng: random.Random) -> tuple[SilverSentence, list[Span]]:
@@ -209,13 +199,11 @@ def _without(sentence: SilverSentence, gone: Span) -> tuple[SilverSentence, list
     if move is None or not target.strip():
         return sentence, []
     stay = _Move(Span(0, 1), 0, 0, 0, 0)
-    kept = [p for p in sentence.phrases if not p[1].overlaps(gone)]
     changed = replace(
         sentence,
         target=target,
-        phrases=tuple((english, move.span(found)) for english, found in kept),
+        phrases=tuple((a, move.span(b)) for a, b in sentence.phrases if not b.overlaps(gone)),
         sure=_moved(sentence.sure, stay, move),
         possible=_moved(sentence.possible, stay, move),
     )
-    lost = [english for english, found in sentence.phrases if found.overlaps(gone)]
-    return changed, lost
+    return changed, [english for english, found in sentence.phrases if found.overlaps(gone)]

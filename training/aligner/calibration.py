@@ -58,8 +58,7 @@ class Question(NamedTuple):
 def silver_questions(silver: Iterable[SilverSentence]) -> Iterator[Question]:
     """Take each phrase that begins with a capital as an entity, right where word links put it.
 
-    Ordinary phrases are left out, which are harder than entities, and names of a list, which stand
-    alone and are easier.
+    Ordinary phrases are harder than entities, and listed names easier: both are left out.
     """
     for number, line in enumerate(silver, start=1):
         right: dict[Entity, frozenset[Span]] = {}
@@ -68,13 +67,8 @@ def silver_questions(silver: Iterable[SilverSentence]) -> Iterator[Question]:
                 entity = Entity(source, "NAME")
                 right[entity] = right.get(entity, frozenset()) | {target}
         if right:
-            name = f"silver:{number}"
-            yield Question(
-                ParallelSentence(
-                    name, line.source, line.target, "en", line.lang, name, tuple(right)
-                ),
-                right,
-            )
+            name, texts = f"silver:{number}", (line.source, line.target, "en", line.lang)
+            yield Question(ParallelSentence(name, *texts, name, tuple(right)), right)
 
 
 def gold_questions(gold: Iterable[GoldSentence]) -> Iterator[Question]:
@@ -86,8 +80,7 @@ def gold_questions(gold: Iterable[GoldSentence]) -> Iterator[Question]:
 def review_questions(reviewed: Iterable[ReviewedSentence]) -> Iterator[Question]:
     """Take any span of an entity's label that the annotator left as right.
 
-    The newest review of a sentence counts. Reviews that do not hold the source entities
-    (older exports) are left out.
+    The newest review of a sentence counts, if it holds the source entities (older exports do not).
     """
     for review in newest_decisions(reviewed):
         if review.judged:
@@ -110,13 +103,9 @@ def examples_of(
     batch_size: int = 64,
     on_progress: Callable[[int], None] = lambda _done: None,
 ) -> list[Example]:
-    """Ask the aligner; entities it does not find give no example.
+    """Ask the aligner about sentences that it `fits`; entities it does not find give no example.
 
-    Args:
-        aligner: the aligner to calibrate.
-        questions: with sentences that it can read whole (`fits`).
-        batch_size: sentences at once.
-        on_progress: told how many more sentences are done.
+    `on_progress` is told how many more sentences are done.
     """
     examples: list[Example] = []
     for start in range(0, len(questions), batch_size):
@@ -133,11 +122,7 @@ def examples_of(
 
 
 def fit(examples: Sequence[Example]) -> Calibration:
-    """Fit a logistic model with ridge regularisation to the examples.
-
-    Raises:
-        TrainingError: if there are too few of them, or too few right or wrong ones.
-    """
+    """Fit a logistic model with ridge regularisation; a TrainingError if examples are too few."""
     right = sum(is_right for _, is_right in examples)
     wrong = len(examples) - right
     if len(examples) < FEWEST or min(right, wrong) < FEWEST_OF_EACH:
@@ -177,15 +162,11 @@ def cross_validated(examples: Sequence[Example]) -> list[float]:
 
     Every fold has the same share of right examples, and needs at least one (`fit` sees to that).
     """
-    rng = np.random.RandomState(0)
-    right = np.array([is_right for _, is_right in examples])
+    shuffled = np.random.default_rng(0).permutation(len(examples))
+    # The wrong ones first, then the right ones, are dealt to the folds.
+    dealt = sorted(shuffled, key=lambda place: examples[place][1])
     folds = np.empty(len(examples), dtype=int)
-    dealt = np.arange(len(examples)) % FOLDS
-    start = 0
-    for kind in (right[0], not right[0]):
-        places = np.flatnonzero(right == kind)
-        folds[places] = rng.permutation(np.sort(dealt[start : start + len(places)]))
-        start += len(places)
+    folds[dealt] = np.arange(len(examples)) % FOLDS
     fitted = [
         _fit([example for example, fold in zip(examples, folds, strict=True) if fold != held_back])
         for held_back in range(FOLDS)

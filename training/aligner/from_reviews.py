@@ -19,8 +19,9 @@ parts that a split export holds out.
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from projection.aligners.baselines import occurrences
 from projection.errors import TrainingError
@@ -41,16 +42,12 @@ Pair = tuple[Span, Span]
 Rule = Callable[[Sequence[Entity], Sequence[Entity], ParallelSentence], Iterator[Pair]]
 
 
-@dataclass(frozen=True, slots=True)
-class ReviewCounts:
-    """The number of annotations read, and of those left out: superseded by a newer one, unusable or
-    skipped, unseen by any annotator, or of another language. Then the sentences used, and their
-    entities: pairs (of which the review itself knows some), absent, and left out as uncertain.
-    """
+class ReviewCounts(NamedTuple):
+    """The reviews read and left out, the sentences made of the rest, and their entities."""
 
     read: int
     superseded: int
-    unusable: int
+    unusable: int  # or skipped
     unseen: int
     foreign: int
     sentences: int
@@ -70,8 +67,7 @@ class ReviewCounts:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class PairedReview:
+class PairedReview(NamedTuple):
     """The certain pairs of a review's entities; `known` of them are those the review knows."""
 
     sentence: ParallelSentence
@@ -85,9 +81,7 @@ class PairedReview:
 def reviews_to_learn_from(path: Path) -> list[ReviewedSentence]:
     """Read reviews; of an export that was split, those of the `train` part.
 
-    Raises:
-        CorpusError: naming file and line.
-        TrainingError: if the export has nothing in that part, or does not say the parts.
+    Raises a TrainingError if the export has nothing in that part, or does not say the parts.
     """
     reviews = read_reviews(path)
     parts = {review.part for review in reviews}
@@ -110,11 +104,7 @@ def _refuse_old_split(export: Path) -> None:
 
 
 def read_examples(path: Path, weight: float = WEIGHT) -> Iterator[SilverSentence]:
-    """Read training data of an aligner: a silver file, or an export or its `reviewed.jsonl`.
-
-    Raises:
-        CorpusError, TrainingError: as `reviews_to_learn_from`.
-    """
+    """Read training data of an aligner: a silver file, or an export or its `reviewed.jsonl`."""
     if path.is_dir() or path.name == REVIEWED:
         silver, _ = silver_of_reviews(reviews_to_learn_from(path), None, weight)
         return (sentence for _, sentence in silver)
@@ -126,26 +116,24 @@ def silver_of_reviews(
 ) -> tuple[list[tuple[ParallelSentence, SilverSentence]], ReviewCounts]:
     """Make silver sentences of the newest decisions, each with its pair, and count the rest.
 
-    Args:
-        reviewed: in any language.
-        target_lang: the language to take (`zh` takes `zh-Hans`), from English; None takes any.
-        weight: of each sentence.
-
-    Raises:
-        SpanError: if the weight is not above 0.
+    Only translations from English are taken, to `target_lang` (`zh` takes `zh-Hans`) or any (None).
     """
     latest = newest_decisions(reviewed)
     judged = [review for review in latest if review.judged]
     unseen = sum(review.status is ReviewStatus.UNSEEN for review in latest)
-    native = [review for review in judged if _is_of(review.sentence, target_lang)]
-    paired = [paired_entities(review) for review in native]
+    paired = [
+        paired_entities(review)
+        for review in judged
+        if covers(SOURCE_LANG, review.sentence.source_lang)
+        and (target_lang is None or covers(target_lang, review.sentence.target_lang))
+    ]
     telling = [each for each in paired if each.pairs or each.absent]
     counts = ReviewCounts(
         read=len(reviewed),
         superseded=len(reviewed) - len(latest),
         unusable=len(latest) - len(judged) - unseen,
         unseen=unseen,
-        foreign=len(judged) - len(native),
+        foreign=len(judged) - len(paired),
         sentences=len(telling),
         pairs=sum(len(each.pairs) for each in paired),
         known=sum(each.known for each in paired),
@@ -157,44 +145,30 @@ def silver_of_reviews(
 
 
 def _silver(paired: PairedReview, weight: float) -> SilverSentence:
-    """Its pairs as phrases, without links of words."""
     texts = paired.sentence.source, paired.sentence.target, paired.sentence.target_lang
     return SilverSentence(*texts, paired.pairs, weight=weight, absent=paired.absent)
-
-
-def _is_of(sentence: ParallelSentence, target_lang: str | None) -> bool:
-    wanted = target_lang is None or covers(target_lang, sentence.target_lang)
-    return wanted and covers(SOURCE_LANG, sentence.source_lang)
 
 
 def paired_entities(review: ReviewedSentence) -> PairedReview:
     """Pair a review's entities with the source's by the rules above."""
     sentence = review.sentence
-    pairs = known = known_pairs(review)
+    pairs = known = _known_pairs(review)
     sources = _left(_once(sentence.entities or ()), {source for source, _ in pairs})
     targets = _left(_once(review.entities), {target for _, target in pairs})
-    for rule in RULES:
+    for rule in _RULES:
         pairs = [*pairs, *rule(_apart(sources), _apart(targets), sentence)]
         sources = _left(sources, {source for source, _ in pairs})
         targets = _left(targets, {target for _, target in pairs})
     unpaired = [e for e in sources if not any(e.span.overlaps(source) for source, _ in pairs)]
     absent = () if targets else tuple(_absent(unpaired, review))
     return PairedReview(
-        sentence,
-        tuple(sorted(pairs)),
-        len(known),
-        absent,
-        len(sources) - len(absent),
-        len(targets),
+        sentence, tuple(sorted(pairs)), len(known), absent, len(sources) - len(absent), len(targets)
     )
 
 
-def known_pairs(review: ReviewedSentence) -> list[Pair]:
-    """Return the pairs of labels and what they were projected from.
-
-    Without overlapping ones, and without source spans that several labels translate.
-    """
-    apart = {entity.span for entity in _apart(list(_once(review.entities)))}
+def _known_pairs(review: ReviewedSentence) -> list[Pair]:
+    """Pair labels with what they were projected from, unless they overlap or share that."""
+    apart = {entity.span for entity in _apart(_once(review.entities))}
     # Reviews of older exports have no provenance.
     pairs = {
         (provenance.source, entity.span)
@@ -205,29 +179,27 @@ def known_pairs(review: ReviewedSentence) -> list[Pair]:
     return sorted(pair for pair in pairs if times[pair[0]] == 1)
 
 
-def _spelt_alike(
-    sources: Sequence[Entity], targets: Sequence[Entity], sentence: ParallelSentence
+def _sole_partners(
+    sources: Sequence[Entity],
+    targets: Sequence[Entity],
+    sentence: ParallelSentence,
+    key: Callable[[Entity, str], Hashable],
 ) -> Iterator[Pair]:
-    """Rule 1: same label, same spelling except for case."""
-
-    def keyed(entities: Sequence[Entity], text: str) -> list[tuple[Hashable, Span]]:
-        return [((e.label, _plain(e.span.of(text))), e.span) for e in entities]
-
-    return _sole_partners(keyed(sources, sentence.source), keyed(targets, sentence.target))
-
-
-def _of_one_label(
-    sources: Sequence[Entity], targets: Sequence[Entity], _sentence: ParallelSentence
-) -> Iterator[Pair]:
-    """Rule 2: same label."""
-    return _sole_partners(*([(e.label, e.span) for e in side] for side in (sources, targets)))
+    """Rules 1 and 2: pair the entities that are the only ones of their key on either side."""
+    groups: defaultdict[Hashable, tuple[list[Span], list[Span]]] = defaultdict(lambda: ([], []))
+    for number, (side, text) in enumerate(((sources, sentence.source), (targets, sentence.target))):
+        for entity in side:
+            groups[key(entity, text)][number].append(entity.span)
+    for english, foreign in groups.values():
+        if len(english) == len(foreign) == 1:
+            yield english[0], foreign[0]
 
 
 def _written_in_source(
     sources: Sequence[Entity], targets: Sequence[Entity], sentence: ParallelSentence
 ) -> Iterator[Pair]:
-    """Rule 3: the text of a target entity occurs once in either sentence, and in the source neither
-    as a part of an entity nor as one that has its pair.
+    """Rule 3: its text is once in either sentence, and in the source no part of an entity and not
+    paired.
     """
     waiting = {entity.span for entity in sources}
     for entity in targets:
@@ -240,21 +212,14 @@ def _written_in_source(
                 yield places[0], entity.span
 
 
-RULES: tuple[Rule, ...] = (_spelt_alike, _of_one_label, _written_in_source)
+_RULES: tuple[Rule, ...] = (
+    partial(_sole_partners, key=lambda entity, text: (entity.label, _plain(entity.span.of(text)))),
+    partial(_sole_partners, key=lambda entity, _text: entity.label),
+    _written_in_source,
+)
 
 
-def _sole_partners(*sides: Sequence[tuple[Hashable, Span]]) -> Iterator[Pair]:
-    """Pair the spans that are the only ones of their key on both sides."""
-    groups: defaultdict[Hashable, tuple[list[Span], list[Span]]] = defaultdict(lambda: ([], []))
-    for number, side in enumerate(sides):
-        for key, span in side:
-            groups[key][number].append(span)
-    for english, foreign in groups.values():
-        if len(english) == len(foreign) == 1:
-            yield english[0], foreign[0]
-
-
-def _absent(sources: Iterable[Entity], review: ReviewedSentence) -> Iterator[Span]:
+def _absent(sources: Sequence[Entity], review: ReviewedSentence) -> Iterator[Span]:
     """The source entities without a translation, if all target entities have their pair."""
     deleted = {
         proposal.label
@@ -262,7 +227,7 @@ def _absent(sources: Iterable[Entity], review: ReviewedSentence) -> Iterator[Spa
         if not any(proposal.span.overlaps(kept.span) for kept in review.entities)
     }
     target = _plain(review.sentence.target)
-    for entity in _apart(list(sources)):
+    for entity in _apart(sources):
         name = _plain(entity.span.of(review.sentence.source))
         if entity.label not in deleted and name not in target:
             yield entity.span
@@ -272,18 +237,15 @@ def _left(entities: Iterable[Entity], paired: Collection[Span]) -> list[Entity]:
     return [entity for entity in entities if entity.span not in paired]
 
 
-def _once(entities: Iterable[Entity]) -> Iterable[Entity]:
+def _once(entities: Iterable[Entity]) -> list[Entity]:
     """Without duplicates of span and label."""
-    return {(entity.span, entity.label): entity for entity in entities}.values()
+    return list({(entity.span, entity.label): entity for entity in entities}.values())
 
 
 def _apart(entities: Sequence[Entity]) -> list[Entity]:
     """Those that overlap no other; of two that do, either could be meant."""
-    return [
-        entity
-        for entity in entities
-        if sum(entity.span.overlaps(other.span) for other in entities) == 1
-    ]
+    spans = [entity.span for entity in entities]
+    return [e for e in entities if sum(map(e.span.overlaps, spans)) == 1]
 
 
 def _whole_words(name: str, text: str, lang: str) -> Iterator[Span]:

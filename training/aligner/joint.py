@@ -39,7 +39,6 @@ log = logging.getLogger(__name__)
 
 LINK_SHARE = 0.3  # what a link of one direction counts in the lexicon beside one of both
 
-
 Feature = tuple[PairInputs, JointExample]  # model inputs, and the example they are of
 
 
@@ -48,19 +47,17 @@ def lexicon_of(silver: Iterable[SilverSentence], least: float, weakest: float) -
     words: defaultdict[tuple[str, str], float] = defaultdict(float)
     stems: defaultdict[tuple[str, str], float] = defaultdict(float)
     for sentence in silver:
-        sides = [
-            [plain_form(span.of(text)) for span in word_spans(text, lang)]
-            for text, lang in (
-                (sentence.source, "en"),
-                (readable(sentence.target, sentence.lang), sentence.lang),
-            )
-        ]
+        english = _plain_words(sentence.source, "en")
+        foreign = _plain_words(readable(sentence.target, sentence.lang), sentence.lang)
         for links, weight in ((sentence.sure, 1.0), (sentence.possible, LINK_SHARE)):
             for i, j in links:
-                source, target = sides[0][i], sides[1][j]
-                words[source, target] += weight
-                stems[stem(source), stem(target)] += weight
+                words[english[i], foreign[j]] += weight
+                stems[stem(english[i]), stem(foreign[j])] += weight
     return Lexicon.of({**ties_of(words, least, weakest), **ties_of(stems, least, weakest)})
+
+
+def _plain_words(text: str, lang: str) -> list[str]:
+    return [plain_form(span.of(text)) for span in word_spans(text, lang)]
 
 
 def features_of(
@@ -69,14 +66,9 @@ def features_of(
     """Tokenise examples; those longer than `max_length` subwords are left out and counted."""
     left_out = 0
     for example in examples:
-        pair = pair_inputs(
-            example.source,
-            example.target,
-            example.lang,
-            [english for english, _ in example.entities],
-            tokenizer=tokenizer,
-            max_length=max_length,
-        )
+        texts, entities = (example.source, example.target, example.lang), example.entities
+        asked = [english for english, _ in entities]
+        pair = pair_inputs(*texts, asked, tokenizer=tokenizer, max_length=max_length)
         if all(pair.source_words) and all(pair.target_words):
             yield pair, example
         else:
@@ -101,9 +93,8 @@ class Collator:
     def __call__(self, features: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
         """Batch the `feature` of each row; labels are (entities, longest target)."""
         rows: list[Feature] = [row["feature"] for row in features]
-        pairs = [pair for pair, _ in rows]
-        grids = [self.withheld(evidence_of(pair, self.lexicon)) for pair in pairs]
-        batch = batch_of(pairs, grids, self.pad_token_id)
+        grids = [self.withheld(evidence_of(pair, self.lexicon)) for pair, _ in rows]
+        batch = batch_of([pair for pair, _ in rows], grids, self.pad_token_id)
         sources, targets = batch["evidence"].shape[2:]
         return {
             **batch,
@@ -148,12 +139,8 @@ def train_joint(
 ) -> JointAligner:
     """Train an encoder, or a joint aligner further, and write it to `out`, which appears whole.
 
-    An interrupted training resumes when called again with the same `recipe` and `silver`, the
-    sentences and listed names that a new lexicon is made of.
-
-    Raises:
-        TrainingError: if `out` exists, or there are no phrase pairs.
-        ModelError: if the base cannot be loaded.
+    A new lexicon is made of all of `silver`. An interrupted training resumes when called again
+    alike. Raises a TrainingError if `out` exists or there are no phrase pairs.
     """
     refuse_existing(out)
     seed = recipe.schedule.seed
@@ -162,20 +149,14 @@ def train_joint(
     limit = longest_input(aligner.model.encoder, aligner.tokenizer)
     chosen = chosen_from(silver, recipe)
     examples = joint_examples(chosen, recipe.hardening, seed)
+    features = [
+        {"input_ids": feature[0].input_ids, "feature": feature}
+        for feature in features_of(examples, aligner.tokenizer, limit)
+    ]
     padding = int(aligner.tokenizer.pad_token_id or 0)
-    train_and_save(
-        aligner,
-        recipe,
-        [
-            {"input_ids": pair.input_ids, "feature": (pair, example)}
-            for pair, example in features_of(examples, aligner.tokenizer, limit)
-        ],
-        out,
-        silver=silver,
-        used=chosen,
-        collate=Collator(aligner.lexicon, padding, recipe.blind, recipe.gaps),
-        on_progress=on_progress,
-    )
+    collate = Collator(aligner.lexicon, padding, recipe.blind, recipe.gaps)
+    given: dict[str, Any] = {"silver": silver, "used": chosen, "on_progress": on_progress}
+    train_and_save(aligner, recipe, features, out, collate=collate, **given)
     return aligner
 
 

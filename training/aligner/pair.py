@@ -32,21 +32,12 @@ class PairExample:
 
 
 def pair_examples(
-    silver: Iterable[SilverSentence],
-    negatives: float,
-    seed: int,
-    per_language: int | None = None,
+    silver: Iterable[SilverSentence], negatives: float, seed: int, per_language: int | None = None
 ) -> Iterator[tuple[SilverSentence, PairExample]]:
-    """Yield examples, each with its sentence; some ask for a name of an earlier sentence.
+    """Yield examples, at most `per_language` of each language, each with its sentence.
 
-    A sentence of weight 5 is read five times.
-
-    Args:
-        silver: in random order.
-        negatives: the share of examples that ask for a name of another sentence, which is not in
-            this one.
-        seed: of everything random.
-        per_language: the maximum number of examples of each language.
+    The share `negatives` asks for a name of an earlier sentence, which is not in this one; so
+    `silver` is in random order. A sentence of weight 5 is read five times.
     """
     rng = random.Random(seed)  # noqa: S311  a sample of negatives is no secret
     pool: list[str] = []
@@ -96,13 +87,12 @@ def encode(
         max_length=max_length,
         return_offsets_mapping=True,
     )
+    tokens = zip(encoded.sequence_ids(), encoded.pop("offset_mapping"), strict=True)
     labels = [
-        IGNORED
-        if segment != 1
-        else int(a < b and any(span.overlaps(Span(a, b)) for span in example.spans))
-        for segment, (a, b) in zip(
-            encoded.sequence_ids(), encoded.pop("offset_mapping"), strict=True
-        )
+        int(a < b and any(span.overlaps(Span(a, b)) for span in example.spans))
+        if segment == 1
+        else IGNORED
+        for segment, (a, b) in tokens
     ]
     return {**encoded, "labels": labels}
 
@@ -115,11 +105,8 @@ def train_aligner(
 ) -> PairAligner:
     """Fine-tune an encoder into a pair aligner and write it to `out`, which appears whole.
 
-    An interrupted training resumes when called again with the same `recipe` and `silver`.
-
-    Raises:
-        TrainingError: if `out` exists, or there are no phrase pairs.
-        ModelError: if the base cannot be loaded.
+    An interrupted training resumes when called again alike. Raises a TrainingError if `out` exists
+    or there are no phrase pairs.
     """
     refuse_existing(out)
     seed = recipe.schedule.seed

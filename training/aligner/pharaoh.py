@@ -26,11 +26,7 @@ class GivenLinks:
     places: tuple[str, str]
 
     def of(self, pair: Tokenised) -> tuple[Links, Links]:
-        """Return forward and reverse links.
-
-        Raises:
-            CorpusError: naming file and line, if `pair` does not have the words.
-        """
+        """Return forward and reverse links; a CorpusError if `pair` does not have their words."""
         for links, place in zip((self.forward, self.reverse), self.places, strict=True):
             words = len(pair.source), len(pair.target)
             check_links(links, words, place, pair.sentence.origin, "--write-tokens")
@@ -38,15 +34,10 @@ class GivenLinks:
 
 
 def read_alignments(forward: Path, reverse: Path | None = None) -> Iterator[GivenLinks]:
-    """Read alignments line by line.
+    """Read alignments line by line, in both files written source-target.
 
-    Args:
-        forward: of one direction, or symmetrised; then only possible links (`3p2`) count as found
-            by one direction.
-        reverse: of the other direction, also written source-target.
-
-    Raises:
-        CorpusError: naming file and line, if a line is malformed or one file ends first.
+    Without `reverse` the links are symmetrised: only possible ones (`3p2`) count as found by one
+    direction. A CorpusError names a malformed line, or the file that ends first.
     """
     if reverse is None:
         for number, line in read_lines(forward):
@@ -73,11 +64,7 @@ def read_alignments(forward: Path, reverse: Path | None = None) -> Iterator[Give
 def with_links(
     sentences: Iterable[ParallelSentence], links: Iterator[GivenLinks]
 ) -> Iterator[tuple[ParallelSentence, GivenLinks]]:
-    """Pair every sentence with its line; `links` may continue with those of the next corpus.
-
-    Raises:
-        CorpusError: if the lines end first.
-    """
+    """Pair every sentence with its line; `links` may continue with those of the next corpus."""
     last = None
     for sentence in sentences:
         given = next(links, None)
@@ -92,11 +79,7 @@ def with_links(
 
 
 def at_end(links: Iterator[GivenLinks]) -> None:
-    """Check that no lines are left.
-
-    Raises:
-        CorpusError: naming the first line that is.
-    """
+    """Raise a CorpusError if lines are left."""
     if (left := next(links, None)) is not None:
         raise CorpusError(
             left.places[0],
@@ -106,14 +89,7 @@ def at_end(links: Iterator[GivenLinks]) -> None:
 
 
 def write_tokens(path: Path, sentences: Iterable[ParallelSentence]) -> int:
-    """Write a line for every sentence as word aligners read it, and return their number.
-
-    Raises:
-        CorpusError: if the file cannot be written.
-    """
-    return write_token_pairs(path, map(_sides, sentences))
-
-
-def _sides(sentence: ParallelSentence) -> tuple[str, str]:
-    source, target = (tokenised(words) or NOTHING for words in Tokenised.of(sentence).texts())
-    return source, target
+    """Write a line for every sentence as word aligners read it, and return their number."""
+    pairs = (Tokenised.of(sentence).texts() for sentence in sentences)
+    lines = ((tokenised(a) or NOTHING, tokenised(b) or NOTHING) for a, b in pairs)
+    return write_token_pairs(path, lines)

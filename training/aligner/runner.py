@@ -10,13 +10,13 @@ from projection.aligners.joint import JointAligner
 from projection.aligners.pair import PairAligner
 from projection.errors import TrainingError
 from projection.io.files import write_json
-from projection.io.folders import is_main_process, move_into_place, work_folder
+from projection.io.folders import is_main_process, work_folder
 from projection.models.checkpoints import quiet
 from training.aligner.augment import is_name_pair
 from training.aligner.silver import SilverSentence
 from training.trainer import trainer
 from training.trainer.card import aligner_card
-from training.trainer.settings import AlignerPreset, JointRecipe, PairRecipe
+from training.trainer.settings import JointRecipe, PairRecipe
 from training.trainer.trainer import Collate, Features, OnProgress
 
 SCHEMA = 1
@@ -33,20 +33,11 @@ def train_and_save(
     collate: Collate | None = None,
     on_progress: OnProgress = lambda _what, _done, _total: None,
 ) -> None:
-    """Train `aligner` in place and write it to `out`, which appears whole.
+    """Train `aligner` in place and write it to the new folder `out`, which appears whole.
 
-    Args:
-        aligner: its encoder has the starting weights.
-        recipe: the settings of the training.
-        features: examples as the model reads them.
-        out: a new folder.
-        silver: all data that the training depends on; when they change, it starts anew.
-        used: the sentences that examples were made of.
-        collate: as in `trainer.run`.
-        on_progress: told every step.
-
-    Raises:
-        TrainingError: if there are no features.
+    An interrupted training resumes unless `recipe` or `silver`, all data it depends on, changed.
+    `features` were made of the sentences `used`; `collate` is that of `trainer.run`. Raises a
+    TrainingError if there are no features.
     """
     if not features:
         raise TrainingError("silver data", "no phrase pairs", "Make them: spanferry aligner data")
@@ -65,10 +56,9 @@ def train_and_save(
         made = work / "model"
         with quiet():
             aligner.save_pretrained(made)
-        joint = isinstance(recipe, JointRecipe)
         record = {
             "schema": SCHEMA,
-            "preset": AlignerPreset.CONTEXT_JOINT if joint else AlignerPreset.PAPER_PAIR,
+            "preset": recipe.preset,
             "settings": asdict(recipe),
             "data": _by_language(used),
             "examples": len(features),
@@ -79,7 +69,7 @@ def train_and_save(
         }
         write_json(made / "training.json", record)
         (made / "README.md").write_text(aligner_card(out.name, record), encoding="utf-8")
-        move_into_place(made, out)
+        made.replace(out)
         shutil.rmtree(work)
     # As it would be loaded: training leaves it in training mode, on its own device.
     aligner.model.eval().cpu()  # type: ignore[no-untyped-call]

@@ -9,9 +9,11 @@ import math
 import random
 import re
 import tempfile
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from io import StringIO
+from itertools import count, groupby
 from pathlib import Path
 from typing import Self
 
@@ -39,21 +41,19 @@ CLOSED_CLASS = frozenset(
     "not he she they we you i his her its their there which who what".split()
 )
 
+_INSTALL = "pip install 'spanferry[models]'"
 _BRACKETS = re.compile(r"\s*[(（].*?[)）]")
 _HAN = re.compile("[\u3400-\u9fff]")
 
 
 @dataclass(frozen=True, slots=True)
 class SilverSentence:
-    """A sentence pair with phrase pairs and word links.
+    """A sentence pair with phrase pairs and word links; a SpanError if it cannot be right.
 
     `phrases` are pairs (English span, target span) of code points. `sure` links were found by both
     directions of the word aligner, `possible` ones by one; both pair words of `words.word_spans`
     (characters in Chinese), counted from 0. `weight` is relative to other sentences. `absent` are
     English spans that a reviewer left without a translation.
-
-    Raises:
-        SpanError: if a phrase is past its text or also absent, or the weight is not above 0.
     """
 
     source: str
@@ -91,11 +91,7 @@ class SilverSentence:
 
 
 def read_silver(path: Path) -> Iterator[SilverSentence]:
-    """Read a silver file.
-
-    Raises:
-        CorpusError: naming file and line.
-    """
+    """Read a silver file; a CorpusError names file and line."""
     for line, row in read_jsonl(path):
         try:
             phrases = tuple((Span(a, b), Span(c, d)) for a, b, c, d in row["phrases"])
@@ -104,9 +100,8 @@ def read_silver(path: Path) -> Iterator[SilverSentence]:
             texts = (row["source"], row["target"], row["lang"])
             yield SilverSentence(*texts, phrases, sure, possible, row["weight"], absent)
         except (AttributeError, CorpusError, KeyError, TypeError, ValueError, SpanError) as error:
-            raise CorpusError(
-                f"{path}:{line}", f"not a silver sentence ({error!r})", "Make the file again"
-            ) from error
+            what = f"not a silver sentence ({error!r})"
+            raise CorpusError(f"{path}:{line}", what, "Make the file again") from error
 
 
 def drawn(
@@ -121,28 +116,18 @@ def drawn(
     shuffled.sort(key=lambda sentence: -sentence.weight)
     if per_language is None:
         return shuffled
-    counts: Counter[str] = Counter()
-    chosen = []
-    for sentence in shuffled:
-        counts[sentence.lang] += 1
-        if counts[sentence.lang] <= per_language:
-            chosen.append(sentence)
-    return chosen
+    counts: defaultdict[str, Iterator[int]] = defaultdict(count)
+    return [sentence for sentence in shuffled if next(counts[sentence.lang]) < per_language]
 
 
 def alignment_words(text: str, lang: str) -> tuple[Span, ...]:
-    """Return the spans a word aligner should see as words.
-
-    Chinese is segmented (jieba): characters align one to one, and lose all but one of a name.
-    """
+    """Return the words for a word aligner; Chinese is segmented, as characters align badly."""
     if not is_character_language(lang):
         return word_spans(text, lang)
     try:
         import jieba  # noqa: PLC0415  an extra: only needed to build models
     except ImportError as error:
-        raise TrainingError(
-            "aligner data", "Chinese needs jieba", "pip install 'spanferry[models]'"
-        ) from error
+        raise TrainingError("aligner data", "Chinese needs jieba", _INSTALL) from error
     jieba.setLogLevel("ERROR")
     return tuple(
         Span(start, end)
@@ -156,33 +141,27 @@ def run_eflomal(pairs: Sequence[tuple[list[str], list[str]]]) -> list[tuple[Link
     try:
         from eflomal import Aligner  # noqa: PLC0415  GPL-3, an external tool
     except ImportError as error:
-        raise TrainingError(
-            "aligner data", "eflomal is not installed", "pip install 'spanferry[models]'"
-        ) from error
+        raise TrainingError("aligner data", "eflomal is not installed", _INSTALL) from error
+    texts = (StringIO("".join(f"{' '.join(p[n]).lower()}\n" for p in pairs)) for n in (0, 1))
     with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder) / name for name in ("source", "target", "forward", "reverse")]
-        for path, side in zip(paths, (0, 1), strict=False):
-            lines = (" ".join(pair[side]).lower() for pair in pairs)
-            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        with paths[0].open(encoding="utf-8") as source, paths[1].open(encoding="utf-8") as target:
-            Aligner().align(
-                source,
-                target,
-                links_filename_fwd=str(paths[2]),
-                links_filename_rev=str(paths[3]),
-                quiet=True,
-            )
-        forward, reverse = (path.read_text().splitlines() for path in paths[2:])
+        forward, reverse = Path(folder) / "forward", Path(folder) / "reverse"
+        Aligner().align(
+            *texts,
+            links_filename_fwd=str(forward),
+            links_filename_rev=str(reverse),
+            quiet=True,
+        )
+        lines = [path.read_text().splitlines() for path in (forward, reverse)]
     return [
-        (read_links(f, "eflomal")[0], read_links(r, "eflomal")[0])
-        for f, r in zip(forward, reverse, strict=True)
+        (read_links(one, "eflomal")[0], read_links(other, "eflomal")[0])
+        for one, other in zip(*lines, strict=True)
     ]
 
 
 def name_like(words: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Yield word ranges that look like English names.
 
-    Capitalised runs without leading function words (`The European Union`), with up to two
+    These are capitalised runs after any function word (`The European Union`), with up to two
     connectors between capitals (`Bank of the West`).
     """
     start = 0
@@ -226,9 +205,9 @@ def phrase_of(links: Links, start: int, end: int, max_gap: int) -> tuple[int, in
     runs = merge_touching(inside, max_gap)
     if len(runs) != 1:
         return None
-    found = runs[0]
-    strays = any(found.start <= j < found.end and not start <= i < end for i, j in links)
-    return None if strays else (found.start, found.end)
+    first, last = runs[0].start, runs[0].end
+    strays = any(first <= j < last and not start <= i < end for i, j in links)
+    return None if strays else (first, last)
 
 
 def phrases_of(
@@ -241,8 +220,7 @@ def phrases_of(
     """Yield phrase pairs of one aligned sentence: all names, and up to two ordinary phrases."""
     words = [span.of(sentence.source) for span in source_words]
     taken: list[Span] = []
-    ranges = [*name_like(words), *content_phrases(words, rng, 2)]
-    for start, end in ranges:
+    for start, end in [*name_like(words), *content_phrases(words, rng, 2)]:
         source = span_of_words(source_words, start, end)
         found = phrase_of(links, start, end, MAX_GAP)
         if found is None or any(source.overlaps(other) for other in taken):
@@ -282,22 +260,18 @@ class Tokenised:
 
     def texts(self) -> tuple[list[str], list[str]]:
         """The words as text; Chinese in simplified characters."""
-        target = self.sentence.target
+        source, target = self.sentence.source, self.sentence.target
         if is_character_language(self.sentence.target_lang):
             target = simplified(target)  # of the same length
-        return [w.of(self.sentence.source) for w in self.source], [
-            w.of(target) for w in self.target
-        ]
+        return [word.of(source) for word in self.source], [word.of(target) for word in self.target]
 
 
 def silver_of(
     aligned: Iterable[tuple[Tokenised, tuple[Links, Links]]], seed: int
 ) -> Iterator[SilverSentence]:
-    """Make a silver sentence of each aligned pair that gives at least one phrase pair.
+    """Make a silver sentence of each pair, given forward and reverse links, that has a phrase pair.
 
-    Args:
-        aligned: with forward and reverse links between their words.
-        seed: of the ordinary phrases drawn.
+    `seed` is that of the ordinary phrases drawn.
     """
     rng = random.Random(seed)  # noqa: S311  a sample of phrases is no secret
     for pair, (forward, reverse) in aligned:
@@ -326,52 +300,34 @@ def to_words(links: Links, sentence: ParallelSentence, units: Sequence[Span]) ->
 def read_names(path: Path, lang: str) -> Iterator[SilverSentence]:
     """Read pairs of names as sentences of one phrase.
 
-    Args:
-        path: tab-separated with a header; the columns `en` and `foreign` are read.
-        lang: of the foreign names.
-
-    Raises:
-        CorpusError: if a column is missing.
+    `path` is tab-separated, with a header that names the columns `en` and `foreign` (of `lang`).
     """
     with open_text(path) as file:
         rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
         if missing := {"en", "foreign"} - set(rows.fieldnames or ()):
-            raise CorpusError(
-                f"{path}:1", f"no column {', '.join(sorted(missing))}", "Name them: en TAB foreign"
-            )
+            what = f"no column {', '.join(sorted(missing))}"
+            raise CorpusError(f"{path}:1", what, "Name them: en TAB foreign")
         for row in rows:
             # `Springfield (Illinois)` tells namesakes apart; no text has the brackets.
-            english, foreign = (
-                _BRACKETS.sub("", row[key] or "").strip() for key in ("en", "foreign")
-            )
+            pair = (_BRACKETS.sub("", row[key] or "").strip() for key in ("en", "foreign"))
+            english, foreign = pair
             if english and foreign and (_HAN.search(foreign) or not is_character_language(lang)):
                 yield name_pair(english, foreign, lang)
 
 
 def name_pair(english: str, foreign: str, lang: str) -> SilverSentence:
     """Pair two forms of a name; if both have as many parts, these are linked in order."""
-    source_words, target_words = word_spans(english, "en"), word_spans(foreign, lang)
-    source_parts = [range(i, i + 1) for i in range(len(source_words))]
-    target_parts = list(_parts(foreign, target_words, lang))
-    sure = frozenset(
-        (i, j)
-        for source, target in zip(source_parts, target_parts, strict=False)
-        for i in source
-        for j in target
-        if len(source_parts) == len(target_parts)
-    )
+    parts, others = _parts(english, "en"), _parts(foreign, lang)
+    pairs = zip(parts, others, strict=True) if len(parts) == len(others) else ()
+    sure = frozenset((i, j) for words, translated in pairs for i in words for j in translated)
     whole = (Span(0, len(english)), Span(0, len(foreign)))
     return SilverSentence(english, foreign, lang, (whole,), sure)
 
 
-def _parts(name: str, words: Sequence[Span], lang: str) -> Iterator[range]:
-    """The words of a name, or in Chinese the runs of characters between its dots."""
+def _parts(name: str, lang: str) -> list[list[int]]:
+    """The numbers of the words in each part: one, or in Chinese the characters between dots."""
+    words = word_spans(name, lang)
     if not is_character_language(lang):
-        yield from (range(i, i + 1) for i in range(len(words)))
-        return
-    start = 0
-    for i, word in enumerate([*words, None]):
-        if word is None or not word.of(name).isalnum():
-            if i > start:
-                yield range(start, i)
-            start = i + 1
+        return [[i] for i in range(len(words))]
+    grouped = groupby(range(len(words)), key=lambda i: words[i].of(name).isalnum())
+    return [[*part] for is_name, part in grouped if is_name]

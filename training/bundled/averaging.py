@@ -18,17 +18,8 @@ from training.bundled.int8 import read_weights
 def average(first: Path, second: Path, share: float, out: Path) -> None:
     """Write a copy of `second` with `share` of its weights and the rest of those of `first`.
 
-    Tensors of integers, such as a lexicon, must be the same in both.
-
-    Args:
-        first: folder of a model.
-        second: folder of the same model, trained further; its card goes with the copy.
-        share: from 0, the first's weights, to 1, the second's.
-        out: a new folder.
-
-    Raises:
-        TrainingError: if `out` exists.
-        ModelError: if the two are not of one kind.
+    `second` is `first` trained further: a ModelError if tensors differ in shape, or those of
+    integers, such as a lexicon, in value.
     """
     refuse_existing(out)
     before, after = read_weights(first), read_weights(second)
@@ -37,9 +28,8 @@ def average(first: Path, second: Path, share: float, out: Path) -> None:
         pair = [weights[name] for weights in (before, after) if name in weights]
         real = pair[-1].is_floating_point()
         if not (len(pair) == 2 and pair[0].shape == pair[1].shape and (real or torch.equal(*pair))):
-            raise ModelError(
-                str(second), f"{name} is not that of {first}", "Average models of one training"
-            )
+            what = f"{name} is not that of {first}"
+            raise ModelError(str(second), what, "Average models of one training")
         mixed[name] = torch.lerp(pair[0], pair[1], share) if real else pair[1]
     with new_folder(out) as folder:
         shutil.copytree(second, folder, dirs_exist_ok=True)

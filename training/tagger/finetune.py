@@ -15,7 +15,6 @@ from projection.io.files import write_json
 from projection.io.folders import (
     content_hash,
     is_main_process,
-    move_into_place,
     wait_for,
     work_folder,
 )
@@ -144,7 +143,7 @@ def learn(
             record["scores"] = scores.to_json()
         write_json(made / "training.json", record)
         (made / "README.md").write_text(model_card(out.name, record), encoding="utf-8")
-        move_into_place(made, out)
+        made.replace(out)
         shutil.rmtree(work)
     wait_for(out)
     loop.wait_for_everyone()

@@ -36,13 +36,10 @@ def data_card(
     agreement: _Json | None = None,
     audit: _Json | None = None,
 ) -> str:
-    """The card of an export.
+    """The card of an export, from its `summary.json` and the names of the models.
 
-    Args:
-        summary: the content of its `summary.json`.
-        made_with: names of the models, since `model_versions` are only hashes.
-        agreement: between annotators, as the JSON of an `Agreement`.
-        audit: of the sentences nobody reviewed, as the JSON of an `AuditReport`.
+    `agreement` between annotators, and `audit` of what nobody reviewed, are the JSON of an
+    `Agreement` and an `AuditReport`.
     """
     accept_above = summary["accept_above"]
     tested = audit["thresholds"] if audit and accept_above is not None else ()
@@ -71,19 +68,15 @@ def _data_header(summary: _Json) -> DatasetCardData:
         for part, count in summary["parts"].items()
         if count
     ]
+    size = next((name for limit, name in _SIZES if summary["usable"] < limit), "n>1M")
     return DatasetCardData(
         pretty_name=summary["title"],
         language=[*summary["by_language"]],
         license="other",
         task_categories=["token-classification"],
         task_ids=["named-entity-recognition"],
-        annotations_creators=[
-            "expert-generated",
-            *(["machine-generated"] if summary["taken"] else []),
-        ],
-        size_categories=[
-            next((name for limit, name in _SIZES if summary["usable"] < limit), "n>1M")
-        ],
+        annotations_creators=["expert-generated"] + ["machine-generated"] * bool(summary["taken"]),
+        size_categories=[size],
         tags=["spanferry", "annotation-projection"],
         configs=[{"config_name": "default", "data_files": files}] if files else None,
     )

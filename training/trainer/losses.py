@@ -57,8 +57,7 @@ def averaged(
 
     `outputs.logits` is (batch, length, tags); `labels`, `weights` and `doubts` are (batch, length),
     the last two 1 by default. The sum is divided by `num_items_in_batch`, the labelled tokens of a
-    whole optimiser step, so that accumulated gradients equal those of one large batch; by default
-    by the labelled tokens of this batch. Without any, the loss is 0.
+    whole optimiser step, as in one large batch; by default by those of this batch.
     """
     scored = labels != IGNORED
     log_p = _log_probabilities(outputs, scored)
@@ -89,11 +88,9 @@ def cross_entropy() -> Loss:
 
 def focal(gamma: float = PUBLISHED_GAMMA[LossName.FOCAL]) -> Loss:
     """(1 - p)^γ · CE, the focal loss of Lin et al. (2017), eq. 4. The gradient flows through p."""
-
-    def cost(log_p: Tensor, doubt: Tensor) -> Tensor:
-        return -(_base(1 - log_p.exp()) ** (gamma * doubt)) * log_p
-
-    return partial(averaged, cost=cost)
+    return partial(
+        averaged, cost=lambda log_p, doubt: -_power(1 - log_p.exp(), gamma * doubt) * log_p
+    )
 
 
 def reweighted(
@@ -102,21 +99,21 @@ def reweighted(
     """(1 + p)^γ · CE, the re-weighted loss of Li, He & Xu (2021).
 
     The weight has no gradient: every token raises its gold tag, a sure one by up to 2^γ as much.
-    With `through_weight` it has one, which lowers p. For γ < 3.59 the cross entropy outweighs it;
-    at the published γ = 4 the loss rises between p = 0.15 and 0.44, so tokens below 0.44 settle at
-    0.15. That excludes labels the model doubts, and stalls a new head, which starts there.
+    With `through_weight` it has one, which lowers p. At the published γ = 4 (not below 3.59) the
+    loss then rises between p = 0.15 and 0.44, so tokens below 0.44 settle at 0.15: labels the model
+    doubts are excluded, and a new head, which starts there, stalls.
     """
 
     def cost(log_p: Tensor, doubt: Tensor) -> Tensor:
-        p = log_p.exp()
-        return -(_base(1 + (p if through_weight else p.detach())) ** (gamma * doubt)) * log_p
+        p = log_p.exp() if through_weight else log_p.exp().detach()
+        return -_power(1 + p, gamma * doubt) * log_p
 
     return partial(averaged, cost=cost)
 
 
-def _base(base: Tensor) -> Tensor:
-    # At p = 1 a fractional power of 0 has no finite gradient.
-    return base.clamp(min=torch.finfo(base.dtype).tiny)
+def _power(base: Tensor, exponent: Tensor) -> Tensor:
+    # A fractional power of 0 has no finite gradient.
+    return base.clamp(min=torch.finfo(base.dtype).tiny) ** exponent
 
 
 def generalised(gamma: float = PUBLISHED_GAMMA[LossName.GCE]) -> Loss:
@@ -148,8 +145,7 @@ def distilled(
     """The squared difference of two distributions, mean over tags and labelled tokens.
 
     `soft_labels` is (batch, length, tags), a teacher's probabilities. `labels` marks the tokens
-    that have them and holds the teachers' tags, which count for `with_tags` by `weights`. Both sums
-    are divided by the number of labelled tokens.
+    that have them and holds the teachers' tags, which count for `with_tags` by `weights`.
     """
     scored = labels != IGNORED
     probabilities = _log_probabilities(outputs, scored).exp()
@@ -164,16 +160,12 @@ def distilled(
 def loss_of(settings: FineTune) -> Loss:
     """The loss of these settings."""
     gamma = settings.effective_gamma
-    match settings.loss:
-        case LossName.CE:
-            return cross_entropy()
-        case LossName.FOCAL:
-            return focal(gamma)
-        case LossName.RW:
-            return reweighted(gamma, through_weight=settings.through_weight)
-        case LossName.GCE:
-            return generalised(gamma)
-        case LossName.MSE:
-            return partial(distilled, with_tags=False)
-        case LossName.MSE_CE:
-            return partial(distilled, with_tags=True)
+    losses: dict[LossName, Loss] = {
+        LossName.CE: cross_entropy(),
+        LossName.FOCAL: focal(gamma),
+        LossName.RW: reweighted(gamma, through_weight=settings.through_weight),
+        LossName.GCE: generalised(gamma),
+        LossName.MSE: partial(distilled, with_tags=False),
+        LossName.MSE_CE: partial(distilled, with_tags=True),
+    }
+    return losses[settings.loss]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import ClassVar
 
 from projection.errors import TrainingError
 from projection.models import bundled
@@ -76,17 +77,10 @@ class FineTune:
         for name in ("epochs", "batch_size", "accumulate", "learning_rate", "patience"):
             check(name, getattr(self, name) is None or getattr(self, name) > 0, "is not above 0")
         check("gamma", self.gamma is None or self.gamma >= 0, "is below 0")
-        check(
-            "gamma",
-            self.loss is not LossName.GCE or 0 < self.effective_gamma <= 1,
-            "is not above 0 and at most 1, as gce needs it",
-        )
-        check(
-            "max_length",
-            self.max_length >= SHORTEST,
-            "subwords hold no sentence",
-            f"At least {SHORTEST}",
-        )
+        fits_gce = self.loss is not LossName.GCE or 0 < self.effective_gamma <= 1
+        check("gamma", fits_gce, "is not above 0 and at most 1, as gce needs it")
+        long_enough = self.max_length >= SHORTEST
+        check("max_length", long_enough, "subwords hold no sentence", f"At least {SHORTEST}")
         check("freeze", self.freeze >= 0, "layers", "0 freezes nothing")
         check("warmup", 0 <= self.warmup < 1, "is not a share of the steps")
 
@@ -140,17 +134,25 @@ class Tracking:
 
 NOWHERE = Tracking()
 
-# Li, He and Xu (2021), §3.1; warm-up and precision are ours.
-PUBLISHED_ALIGNER = Schedule(
-    epochs=3, batch_size=64, learning_rate=5e-5, warmup=200, seed=0, bf16=True
-)
-
 
 class AlignerPreset(StrEnum):
     """The aligners that can be trained by name."""
 
     PAPER_PAIR = "paper-pair"
     CONTEXT_JOINT = "context-joint"
+
+
+# Li, He and Xu (2021), §3.1; warm-up and precision are ours.
+PUBLISHED_ALIGNER = Schedule(
+    epochs=3, batch_size=64, learning_rate=5e-5, warmup=200, seed=0, bf16=True
+)
+JOINT_SCHEDULE = Schedule(
+    epochs=1, batch_size=32, learning_rate=5e-4, warmup=200, seed=0, bf16=True
+)
+ALIGNER_SCHEDULES = {
+    AlignerPreset.PAPER_PAIR: PUBLISHED_ALIGNER,
+    AlignerPreset.CONTEXT_JOINT: JOINT_SCHEDULE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +163,11 @@ class PairRecipe:
     the share of them whose name is another sentence's.
     """
 
+    preset: ClassVar[AlignerPreset] = AlignerPreset.PAPER_PAIR
     base: str
     schedule: Schedule = PUBLISHED_ALIGNER
     per_language: int | None = 30_000
     negatives: float = 0.25
-
-
-JOINT_SCHEDULE = Schedule(
-    epochs=1, batch_size=32, learning_rate=5e-4, warmup=200, seed=0, bf16=True
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +197,7 @@ class JointRecipe:
     of sentences and `gaps` of words.
     """
 
+    preset: ClassVar[AlignerPreset] = AlignerPreset.CONTEXT_JOINT
     base: str
     schedule: Schedule = JOINT_SCHEDULE
     hardening: Hardening = Hardening()
@@ -208,9 +207,3 @@ class JointRecipe:
     weakest_tie: float = 0.04
     blind: float = 0.1
     gaps: float = 0.2
-
-
-ALIGNER_SCHEDULES = {
-    AlignerPreset.PAPER_PAIR: PUBLISHED_ALIGNER,
-    AlignerPreset.CONTEXT_JOINT: JOINT_SCHEDULE,
-}

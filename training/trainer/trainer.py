@@ -19,7 +19,6 @@ import torch
 import transformers
 from transformers import (
     DataCollatorForTokenClassification,
-    EvalPrediction,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PrinterCallback,
@@ -42,8 +41,8 @@ SAVE_EVERY = 500  # optimiser steps between checkpoints, at least one an epoch
 TARGETS = ("weights", "doubts", "soft_labels")  # columns of a batch that only a loss reads
 
 OnProgress = Callable[[str, int, int], None]
-"""Called with the name of a stage (such as `STEPS`), how much of it is done, and its size (0 if not
-known)."""
+"""Called with the name of a stage (such as `STEPS`), what is done of it, and its size (0: unknown).
+"""
 
 STEPS = "training steps"
 PROJECT = "spanferry"  # where remote trackers keep runs
@@ -55,8 +54,8 @@ Collate = Callable[[Sequence[dict[str, Any]]], dict[str, torch.Tensor]]
 class Dev(NamedTuple):
     """Development data for early stopping.
 
-    `f1` scores the likeliest label numbers against those of `features`, both as sentences ×
-    longest length, with `IGNORED` where there is none.
+    `f1` takes the likeliest label numbers and those of `features`: arrays of sentences × longest
+    length, the latter `IGNORED` where there is no label.
     """
 
     features: Features
@@ -89,41 +88,32 @@ def run(
     tracking: Tracking = NOWHERE,
     on_progress: OnProgress = lambda _what, _done, _total: None,
 ) -> TrainingRun:
-    """Train `model` in place, from its last checkpoint if there is one.
+    """Train `model` in place, from its last checkpoint if there is one; record all of its steps.
 
     Args:
         model: a model that gives a loss for a batch with labels.
         tokenizer: pads the batches.
-        features: each with `input_ids`, by whose length alike ones are put into one batch; for a
-            token classifier, model inputs with `labels`.
-        schedule: how long and how fast.
+        features: each with `input_ids`; those of similar length share a batch. For a token
+            classifier, model inputs with `labels`.
+        schedule: the length and speed of the training.
         checkpoints: folder for checkpoints; the caller removes it.
-        loss: in the form of the Trainer's `compute_loss_func`, given the `TARGETS` of the batch as
-            well; None is the model's own.
+        loss: as the Trainer's `compute_loss_func`, but given the `TARGETS` of the batch as well;
+            None is the model's own.
         collate: makes a batch of features; None pads those of a token classifier.
-        dev: keeps the best checkpoint, and ends the training when it gets no better.
+        dev: with it the best checkpoint is kept, and the training stops early.
         tracking: where to report loss and scores.
         on_progress: told every optimiser step.
-
-    Returns:
-        The record of the training, the steps before an interruption included.
     """
+    how = {"has_dev": dev is not None, "plain": collate is None}
     with quiet(), _wandb_run(tracking):
         trainer = _Trainer(
             model=model,
-            args=_arguments(
-                len(features),
-                schedule,
-                checkpoints,
-                tracking,
-                has_dev=dev is not None,
-                plain=collate is None,
-            ),
+            args=_arguments(len(features), schedule, checkpoints, tracking, **how),
             data_collator=collate or DataCollatorForTokenClassification(tokenizer),
             train_dataset=features,
             eval_dataset=None if dev is None else dev.features,
             compute_loss_func=loss,
-            compute_metrics=None if dev is None else partial(_dev_f1, dev),
+            compute_metrics=None if dev is None else lambda found: {"f1": dev.f1(*found)},
             preprocess_logits_for_metrics=_likeliest,
             callbacks=[_Callback(on_progress, schedule.patience), *_tensorboard(tracking)],
         )
@@ -213,17 +203,12 @@ def _tensorboard(tracking: Tracking) -> list[TrainerCallback]:
 
 
 def tracker_or_none(tracker: Tracker | None) -> Tracker:
-    """Return the tracker asked for, by default TensorBoard where it is installed.
-
-    Raises:
-        TrainingError: if it is not installed.
-    """
+    """Return the tracker asked for (a TrainingError if it is not installed), else TensorBoard."""
     if tracker is None:
         return Tracker.TENSORBOARD if find_spec("tensorboard") else Tracker.NONE
     if tracker is not Tracker.NONE and find_spec(tracker.value) is None:
-        raise TrainingError(
-            f"--set log={tracker.value}", "is not installed", f"pip install {tracker.value}"
-        )
+        fix = f"pip install {tracker.value}"
+        raise TrainingError(f"--set log={tracker.value}", "is not installed", fix)
     return tracker
 
 
@@ -258,10 +243,6 @@ def _likeliest(logits: Any, _labels: Any) -> torch.Tensor:
     """Reduce logits to label numbers, so that an evaluation keeps one number a token."""
     first: torch.Tensor = logits[0] if isinstance(logits, tuple) else logits
     return first.argmax(-1)
-
-
-def _dev_f1(dev: Dev, answers: EvalPrediction) -> dict[str, float]:
-    return {"f1": dev.f1(answers.predictions, answers.label_ids)}
 
 
 def _last_checkpoint(folder: Path) -> str | None:

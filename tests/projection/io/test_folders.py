@@ -9,7 +9,6 @@ from projection.errors import TrainingError
 from projection.io.folders import (
     content_hash,
     is_main_process,
-    move_into_place,
     new_folder,
     refuse_existing,
     wait_for,
@@ -90,16 +89,6 @@ class TestProcesses:
             assert not wait([waiting], timeout=0.3).done
             (work / "done").touch()
             waiting.result(timeout=5)
-
-
-def test_a_folder_is_moved_with_what_is_in_it(tmp_path: Path) -> None:
-    made, out = tmp_path / "made", tmp_path / "out"
-    for text in ("first", "second"):
-        made.mkdir()
-        (made / "file").write_text(text)
-        move_into_place(made, out, replace=text == "second")
-        assert (out / "file").read_text() == text
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_what_exists_is_refused(tmp_path: Path) -> None:

@@ -13,11 +13,10 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from projection.errors import CorpusError, TrainingError
+from projection.errors import TrainingError
 from projection.models.windows import WORD_CASE, WordCase, pieces
 from training.bundled.cased_english import (
     frequent_pieces,
-    lines,
     make_cased_english,
     pruned,
     with_case,
@@ -190,21 +189,3 @@ class TestFolder:
         with pytest.raises(TrainingError, match="not WordPiece"):
             make_cased_english(TEXTS, other, tmp_path / "out")
         assert not (tmp_path / "out").exists()
-
-
-class TestLines:
-    def test_of_all_files_in_order(self, tmp_path: Path) -> None:
-        for name, text in (("a", "Anna\nBern\n"), ("b", ""), ("c", "saw")):
-            (tmp_path / name).write_text(text, encoding="utf-8")
-        read = lines([tmp_path / name for name in "abc"])
-        assert [line.strip() for line in read] == ["Anna", "Bern", "saw"]
-
-    @pytest.mark.parametrize("content", [None, b"Z\xfcrich\n"], ids=["missing", "Latin-1"])
-    def test_a_file_that_cannot_be_read_is_named(
-        self, tmp_path: Path, content: bytes | None
-    ) -> None:
-        path = tmp_path / "news.en"
-        if content is not None:
-            path.write_bytes(content)
-        with pytest.raises(CorpusError, match=r"news\.en"):
-            list(lines([path]))
