@@ -48,7 +48,7 @@ def report(
     """
     # These take seconds to import, which `--help` should not.
     from ml_backend.report.figures import Report  # noqa: PLC0415
-    from ml_backend.report.filters import Filters  # noqa: PLC0415
+    from ml_backend.report.filters import filters_of  # noqa: PLC0415
     from ml_backend.report.page import PAGE, make_folder, write_report  # noqa: PLC0415
     from ml_backend.report.plots import INSTALL, can_plot  # noqa: PLC0415
     from ml_backend.report.source import read_export  # noqa: PLC0415
@@ -56,7 +56,7 @@ def report(
 
     _check_source(url, api_key, project, export)
     make_folder(out)
-    filters = None if run is None else Filters.of_run(run)
+    filters = None if run is None else filters_of(run)
     reviewed = read_export(export) if export is not None else _fetch(url, api_key, project)
     found = Report.of(reviewed, filters=filters, idle_seconds=idle_seconds)
     write_report(found, reviewed, out)

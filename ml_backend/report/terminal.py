@@ -8,7 +8,7 @@ from ml_backend.report.acceptance import Group
 from ml_backend.report.figures import Report
 from ml_backend.report.ledger import PROPOSED
 from ml_backend.report.progress import Progress
-from ml_backend.report.words import agreed_in_words, between, duration, of
+from ml_backend.report.words import agreed_in_words, between, duration
 from projection.records import ReviewStatus
 from projection.text.wording import in_words, percent
 
@@ -52,7 +52,7 @@ def _by_sentence(name: str, groups: Sequence[Group]) -> Table:
     table = _figures(name, "accepted", "95 %", "decisions", "kept", "95 %", "entities")
     for group in groups:
         shares = [share for share in (group.accepted, group.kept) if share is not None]
-        cells = [cell for s in shares for cell in (percent(s.value), between(s.interval), of(s))]
+        cells = [cell for s in shares for cell in (percent(s.value), between(s.interval), str(s))]
         table.add_row(in_words(group.name) if name == "conflict" else group.name, *cells)
     return table
 
@@ -63,8 +63,8 @@ def _by_entity(name: str, groups: Sequence[Group]) -> Table:
     for group in groups:
         share = group.kept
         counts = (f"{group.changes.get(change, 0):,}" for change in wrong)
-        cells = (percent(share.value), between(share.interval), of(share))
-        table.add_row(group.name, *cells, *counts)
+        interval = between(share.interval)
+        table.add_row(group.name, percent(share.value), interval, str(share), *counts)
     return table
 
 
