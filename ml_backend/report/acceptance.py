@@ -51,11 +51,6 @@ class Decision(NamedTuple):
     review: ReviewedSentence
     entries: Sequence[Entry]
 
-    @property
-    def answered(self) -> bool:
-        """True if the sentence came with a prediction and was accepted or corrected."""
-        return self.review.judged and self.review.predicted is not None
-
 
 def with_entries(reviewed: Iterable[ReviewedSentence]) -> list[Decision]:
     """Add the ledger entries to each review."""
@@ -107,7 +102,8 @@ class Acceptance:
     @classmethod
     def of(cls, decisions: Sequence[Decision]) -> Self:
         """Count the outcome of `decisions`."""
-        answered = [each for each in decisions if each.answered]
+        judged = [each for each in decisions if each.review.judged]
+        answered = [each for each in judged if each.review.predicted is not None]
         return cls(
             overall=_group("all", answered),
             by={
@@ -117,7 +113,7 @@ class Acceptance:
                 "type": _by_entity(answered, _type),
                 "confidence": _by_entity(answered, _band),
             },
-            unaided=sum(each.review.judged for each in decisions) - len(answered),
+            unaided=len(judged) - len(answered),
         )
 
     def to_json(self) -> Json:

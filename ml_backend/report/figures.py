@@ -49,11 +49,8 @@ class Report:
     ) -> Self:
         """Compute every figure; TrainingError if the time of an annotation is not ISO 8601.
 
-        Args:
-            project: all annotations. Of several decisions of one annotator about one sentence, the
-                newest counts.
-            filters: what happened before the review: see `filters_of`.
-            idle_seconds: times above are set aside.
+        Of several decisions of one annotator about one sentence, the newest counts. `filters` come
+        from `filters_of`; times above `idle_seconds` are set aside.
         """
         reviewed = project.reviewed
         newest = decisions(reviewed)
