@@ -32,7 +32,7 @@ def report(
     """
     # These take seconds to import, which `--help` should not.
     from ml_backend.report.figures import Report  # noqa: PLC0415
-    from ml_backend.report.filters import Filters  # noqa: PLC0415
+    from ml_backend.report.filters import filters_of  # noqa: PLC0415
     from ml_backend.report.page import PAGE, make_folder, write_report  # noqa: PLC0415
     from ml_backend.report.plots import INSTALL, can_plot  # noqa: PLC0415
     from ml_backend.report.source import read_export, read_project  # noqa: PLC0415
@@ -44,7 +44,7 @@ def report(
         fix = "Pass --url and --api-key, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY"
         raise CorpusError("--project", "needs an address and a key", fix)
     make_folder(out)
-    filters = None if run is None else Filters.of_run(run)
+    filters = None if run is None else filters_of(run)
     if export is not None:
         reviewed = read_export(export)
     else:

@@ -30,21 +30,14 @@ class ChildProcess:
     ) -> None:
         self._stopped = False
         self._process = subprocess.Popen(  # noqa: S603  commands of our own, no shell
-            command,
-            env=env,
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+            command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=log,
+            stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
         self._guard = subprocess.Popen(  # noqa: S603  a constant
             ["/bin/sh", "-c", _GUARD, "guard", str(self.pid), str(int(STOP_SECONDS))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True,
-        )
+        )  # fmt: skip
 
     @property
     def pid(self) -> int:

@@ -9,9 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
 
 import httpx
 
@@ -40,12 +39,12 @@ START_SECONDS = 60.0
 Say = Callable[[str], None]
 
 
-@dataclass(slots=True)
 class Stages:
     """Announces each stage through `say` and records its seconds."""
 
-    say: Say
-    seconds: dict[str, float] = field(default_factory=dict)
+    def __init__(self, say: Say) -> None:
+        self.say = say
+        self.seconds: dict[str, float] = {}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -83,18 +82,12 @@ class BackendProcess:
                 [*command, "--host", HOST, "--data-dir", str(data_dir)], log, environment
             )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.stop()  # and the training it may have started
+    def stop(self) -> None:
+        """Stop it and the training it may have started."""
+        self._process.stop()
 
     def wait_for(self, version: str) -> None:
-        """Return once the backend serves model version `version`.
-
-        Raises:
-            ServerError: if it has ended, or takes too long.
-        """
+        """Return once it serves model `version`; ServerError if it ended or takes too long."""
         deadline = time.monotonic() + START_SECONDS
         while self._served_version() != version:
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -106,8 +99,7 @@ class BackendProcess:
             answer = httpx.get(f"{self.url}/health", timeout=2, trust_env=False)
         except httpx.HTTPError:
             return None
-        version: str | None = answer.json()["model_version"] if answer.is_success else None
-        return version
+        return str(answer.json()["model_version"]) if answer.is_success else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +122,16 @@ def running(folder: Path, say: Say) -> Iterator[Demo]:
     """Start everything, and stop it at the end."""
     folder.mkdir(parents=True, exist_ok=True)
     stages = Stages(say)
-
-    def on_wait(seconds: float) -> None:
-        if round(seconds) % 5 == 0:
-            say(f"  Label Studio is starting, {seconds:.0f} s (the first start creates a database)")
-
     label_studio = LabelStudioServer(
-        folder / "label-studio", port=_port_near(LABEL_STUDIO_PORT), on_wait=on_wait
+        folder / "label-studio",
+        port=_port_near(LABEL_STUDIO_PORT),
+        on_wait=lambda seconds: say(
+            f"  Label Studio is starting, {seconds:.0f} s (the first start creates a database)"
+        ),
     )
     with ExitStack() as stack:
-        backend = stack.enter_context(BackendProcess(folder / "backend", label_studio))
+        backend = BackendProcess(folder / "backend", label_studio)
+        stack.callback(backend.stop)
         stack.callback(label_studio.stop)
         with ThreadPoolExecutor(1) as beside, ExitStack() as failed:
             failed.callback(label_studio.stop)  # else the executor would wait for the start

@@ -8,9 +8,8 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import httpx
 
@@ -20,7 +19,7 @@ from projection.errors import ServerError
 HOST = "127.0.0.1"
 START_SECONDS = 300.0
 _POLL_SECONDS = 0.25
-_LOG_TAIL = 20
+_WAIT_SECONDS = 5.0  # between two calls of on_wait
 
 # Label Studio by default refuses to call any of these, so that nobody can make it fetch pages of an
 # inner network. A backend beside it is on 127.0.0.1: that range is allowed, the rest stays banned.
@@ -44,8 +43,7 @@ _QUIET = {
 _NOT_MEANT_FOR_IT = ("HOST", "PORT", "DEBUG", "USERNAME", "PASSWORD", "CI")
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(NamedTuple):
     """A login (`user` is an e-mail address), and the legacy API token that goes with it."""
 
     user: str
@@ -64,11 +62,9 @@ class LabelStudioServer:
     The first start creates the database (about half a minute) and one account; a later start in the
     same folder finds both again: the account is remembered in `account.json` beside the database,
     readable by its owner only. `environment` holds more of Label Studio's own settings, for a
-    database elsewhere for instance. Use it as a context manager, or call `start` and `stop`.
-
-    Raises:
-        ServerError: if Label Studio is not installed, `port` is taken, the folder belongs to
-            another account, or the process ends before it answers (with the end of its log).
+    database elsewhere for instance. ServerError if Label Studio is not installed, `port` is taken,
+    the folder belongs to another account, or the process ends before it answers (with the end of
+    its log).
     """
 
     def __init__(
@@ -91,11 +87,7 @@ class LabelStudioServer:
 
     @property
     def account(self) -> Account:
-        """The remembered account, else the given one, else one made up.
-
-        Raises:
-            ServerError: if the folder belongs to another account.
-        """
+        """The remembered account, else the given one, else one made up."""
         path = self.data_dir / "account.json"
         if path.exists():
             known = Account(**json.loads(path.read_text("utf-8")))
@@ -107,7 +99,7 @@ class LabelStudioServer:
         account = self._given or Account.made_up()
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(asdict(account), file)
+            json.dump(account._asdict(), file)
         return account
 
     @property
@@ -123,7 +115,7 @@ class LabelStudioServer:
         self.stop()
 
     def start(self) -> None:
-        """Start the process and return when it answers; `on_wait` gets the seconds meanwhile."""
+        """Start the process and return when it answers; `on_wait` gets the seconds so far."""
         if self._process is not None:
             return
         if importlib.util.find_spec("label_studio") is None:
@@ -167,33 +159,27 @@ class LabelStudioServer:
         }
 
     def _wait_until_up(self) -> None:
-        started = told = time.monotonic()
+        started, told = time.monotonic(), float("-inf")
         while True:
             up = _is_up(self.url)
-            self._refuse_a_dead_process()  # also after an answer: it may be a stranger's
+            # Also after an answer, which may be a stranger's; another thread may have stopped us.
+            if (process := self._process) is None:
+                raise ServerError(self.url, "stopped before it was up")
+            if (status := process.poll()) is not None:
+                raise self._failed(f"Label Studio ended with status {status}")
             if up:
                 return
             now = time.monotonic()
             if now - started > START_SECONDS:
-                raise ServerError(
-                    self.url, f"no answer after {START_SECONDS:.0f} s", self._log_tail()
-                )
-            if now - told >= 1.0:
+                raise self._failed(f"no answer after {START_SECONDS:.0f} s")
+            if now - told >= _WAIT_SECONDS:
                 told = now
                 self._on_wait(now - started)
             time.sleep(_POLL_SECONDS)
 
-    def _refuse_a_dead_process(self) -> None:
-        process = self._process  # another thread may stop us
-        if process is None:
-            raise ServerError(self.url, "stopped before it was up")
-        if (status := process.poll()) is not None:
-            what = f"Label Studio ended with status {status}"
-            raise ServerError(self.url, what, self._log_tail())
-
-    def _log_tail(self) -> str:
-        lines = self.log.read_text("utf-8", errors="replace").splitlines()[-_LOG_TAIL:]
-        return f"The end of {self.log}:\n" + "\n".join(lines)
+    def _failed(self, what: str) -> ServerError:
+        end = self.log.read_text("utf-8", errors="replace").splitlines()[-20:]
+        return ServerError(self.url, what, "\n".join([f"The end of {self.log}:", *end]))
 
 
 def free_port() -> int:

@@ -10,7 +10,7 @@ from ml_backend.audit.report import audit_report
 from ml_backend.audit.sample import draw
 from ml_backend.demo.demo import LABELS, TITLE, Demo, gold_sentences, without_gold
 from ml_backend.report.figures import Report
-from ml_backend.report.filters import Filters
+from ml_backend.report.filters import filters_of
 from ml_backend.report.page import PAGE, write_report
 from ml_backend.report.source import read_project
 from ml_backend.review.pull import fetch_reviewed
@@ -37,22 +37,27 @@ TARGET_RECIPE = FineTune(base="", loss=LossName.RW, epochs=12, batch_size=16, le
 
 
 def walk_the_loop(demo: Demo) -> dict[str, Any]:
-    """Run every stage and return the figures that `spanferry demo --headless --json` prints.
-
-    Raises:
-        SpanferryError: from the first stage that fails.
-    """
+    """Run every stage and return the figures that `spanferry demo --headless --json` prints."""
     stage, summary = demo.stages.stage, demo.summary
     project = demo.server.project(demo.project.id)  # with the model version it has now
     with stage("draw an audit sample"):
         draw(demo.server, project, AUDIT, size=AUDITED)
-    reviewed, held_out = _split(gold_sentences(), _drawn(demo))
+        found = demo.server.tasks(demo.project, with_predictions=True)
+        tasks = {task["data"]["pair_id"]: task for task in found}
+        audited = {name for name, task in tasks.items() if task["data"]["audit"] == AUDIT}
+    reviewed, held_out = _split(gold_sentences(), audited)
     with stage("play in corrections: the gold of the bundled sample"):
-        _play_in(demo, reviewed)
+        for gold in reviewed:  # as a careful annotator would
+            task, target = tasks[gold.sentence.id], gold.sentence.target
+            demo.server.annotate(
+                task["id"],
+                annotation_of(gold.target_entities, target, ReviewStatus.ACCEPTED),
+                parent_prediction=task["predictions"][-1]["id"],
+            )
     with stage("report on the audit and on the review"):
         audit = audit_report(project, demo.server.tasks(project, with_predictions=True), AUDIT)
         source = read_project(demo.server, project)
-        report = Report.of(source, filters=Filters.of_run(demo.folder / "run"))
+        report = Report.of(source, filters=filters_of(demo.folder / "run"))
         write_report(report, source, demo.folder / "report")
     with stage("export the corrected set"):
         export = demo.folder / "export"
@@ -97,12 +102,6 @@ def _expect(stage: str, found: int, wanted: int) -> None:
         raise ServerError(stage, f"{found} sentences instead of {wanted}", "See the logs")
 
 
-def _drawn(demo: Demo) -> set[str]:
-    """The ids of the sentences in the audit sample."""
-    tasks = demo.server.tasks(demo.project)
-    return {task["data"]["pair_id"] for task in tasks if task["data"]["audit"] == AUDIT}
-
-
 def _split(
     gold: Sequence[GoldSentence], audited: Collection[str]
 ) -> tuple[list[GoldSentence], list[GoldSentence]]:
@@ -111,21 +110,6 @@ def _split(
         g for g in gold[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY] if g.sentence.id not in audited
     ]
     return [g for g in gold if g not in held_out], held_out
-
-
-def _play_in(demo: Demo, reviewed: Sequence[GoldSentence]) -> None:
-    """Annotate the gold through Label Studio's API, as a careful annotator would."""
-    tasks = {
-        task["data"]["pair_id"]: task
-        for task in demo.server.tasks(demo.project, with_predictions=True)
-    }
-    for gold in reviewed:
-        task = tasks[gold.sentence.id]
-        demo.server.annotate(
-            task["id"],
-            annotation_of(gold.target_entities, gold.sentence.target, ReviewStatus.ACCEPTED),
-            parent_prediction=task["predictions"][-1]["id"],
-        )
 
 
 def _compare(

@@ -7,11 +7,10 @@ from itertools import pairwise
 from typing import NamedTuple, Self
 
 from ml_backend.report.ledger import PROPOSED, Change, Entry, entries_of
-from ml_backend.report.shares import Share
 from projection.io.records_json import Json
 from projection.records import ConflictKind, ReviewedSentence, ReviewStatus
 from projection.text.wording import NO_CONFLICT
-from training.evaluation.reliability import THRESHOLDS, Reliability, reliability
+from training.evaluation.reliability import THRESHOLDS, Reliability, reliability, wilson
 
 NO_CONFIDENCE = "no confidence given"
 BANDS = (
@@ -19,6 +18,31 @@ BANDS = (
     *(f"{100 * low:.0f} to {100 * high:.0f} %" for low, high in pairwise(THRESHOLDS)),
     f"{100 * THRESHOLDS[-1]:.0f} % and above",
 )
+_ORDER = (NO_CONFLICT, *(kind.value for kind in ConflictKind), *BANDS, NO_CONFIDENCE)
+
+
+class Share(NamedTuple):
+    """`part` of `whole` things."""
+
+    part: int
+    whole: int
+
+    @property
+    def value(self) -> float | None:
+        """The fraction, in [0, 1]; None of nothing."""
+        return self.part / self.whole if self.whole else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of the fraction (Wilson 1927), if cases are independent."""
+        return wilson(self.part, self.whole) if self.whole else None
+
+    def __str__(self) -> str:
+        return f"{self.part:,} of {self.whole:,}"
+
+    def to_json(self) -> Json:
+        """Counts, fraction and interval."""
+        return {**self._asdict(), "value": self.value, "interval": self.interval}
 
 
 class Decision(NamedTuple):
@@ -27,19 +51,13 @@ class Decision(NamedTuple):
     review: ReviewedSentence
     entries: Sequence[Entry]
 
-    @property
-    def answered(self) -> bool:
-        """True if the sentence came with a prediction and was accepted or corrected."""
-        return self.review.judged and self.review.predicted is not None
-
 
 def with_entries(reviewed: Iterable[ReviewedSentence]) -> list[Decision]:
     """Add the ledger entries to each review."""
     return [Decision(review, entries_of(review)) for review in reviewed]
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """The outcome of some proposals.
 
     `accepted` is the share of decisions that left a sentence as proposed, None in a group of
@@ -51,12 +69,6 @@ class Group:
     changes: Mapping[Change, int]
 
     @property
-    def corrected(self) -> Share | None:
-        """The share of decisions that changed something."""
-        whole = self.accepted
-        return None if whole is None else Share(whole.whole - whole.part, whole.whole)
-
-    @property
     def kept(self) -> Share:
         """The share of proposed entities that stayed unchanged."""
         proposed = sum(self.changes.get(change, 0) for change in PROPOSED)
@@ -64,10 +76,13 @@ class Group:
 
     def to_json(self) -> Json:
         """Shares with their intervals, and the counts."""
-        shares = {"accepted": self.accepted, "corrected": self.corrected, "kept": self.kept}
+        shares = {"kept": self.kept}
+        if self.accepted is not None:
+            part, whole = self.accepted
+            shares |= {"accepted": self.accepted, "corrected": Share(whole - part, whole)}
         return {
             "name": self.name,
-            **{name: share.to_json() for name, share in shares.items() if share is not None},
+            **{name: share.to_json() for name, share in shares.items()},
             "changes": {change.value: self.changes.get(change, 0) for change in Change},
         }
 
@@ -87,18 +102,18 @@ class Acceptance:
     @classmethod
     def of(cls, decisions: Sequence[Decision]) -> Self:
         """Count the outcome of `decisions`."""
-        answered = [each for each in decisions if each.answered]
-        entries = [entry for each in answered for entry in each.entries if entry.change]
+        judged = [each for each in decisions if each.review.judged]
+        answered = [each for each in judged if each.review.predicted is not None]
         return cls(
             overall=_group("all", answered),
             by={
                 "conflict": _by_sentence(answered, conflicts_of),
                 "language": _by_sentence(answered, lambda r: [r.sentence.target_lang]),
                 "model": _by_sentence(answered, lambda r: [r.model_version or "unknown"]),
-                "type": _by_entity(entries, _type),
-                "confidence": _by_entity(entries, _band, (*BANDS, NO_CONFIDENCE)),
+                "type": _by_entity(answered, _type),
+                "confidence": _by_entity(answered, _band),
             },
-            unaided=sum(each.review.judged for each in decisions) - len(answered),
+            unaided=len(judged) - len(answered),
         )
 
     def to_json(self) -> Json:
@@ -113,9 +128,8 @@ def conflicts_of(review: ReviewedSentence) -> Sequence[str]:
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Sort alphabetically, but kinds of conflict in their own order after `none`."""
-    kinds = [NO_CONFLICT, *(kind.value for kind in ConflictKind)]
-    return sorted(names, key=lambda name: (kinds.index(name) if name in kinds else 0, name))
+    """Sort alphabetically, but conflicts and bands of confidence in their own order."""
+    return sorted(names, key=lambda name: (_ORDER.index(name) if name in _ORDER else 0, name))
 
 
 def _group(name: str, answered: Iterable[Decision]) -> Group:
@@ -134,16 +148,12 @@ def _by_sentence(
     return [_group(name, members[name]) for name in in_order(members)]
 
 
-def _by_entity(
-    entries: Iterable[Entry], name_of: Callable[[Entry], str | None], order: Sequence[str] = ()
-) -> list[Group]:
+def _by_entity(answered: Iterable[Decision], name_of: Callable[[Entry], str | None]) -> list[Group]:
     changes: defaultdict[str, Counter[Change]] = defaultdict(Counter)
-    for entry in entries:
+    for entry in (entry for each in answered for entry in each.entries):
         if entry.change is not None and (name := name_of(entry)) is not None:
             changes[name][entry.change] += 1
-    return [
-        Group(name, None, changes[name]) for name in order or sorted(changes) if name in changes
-    ]
+    return [Group(name, None, changes[name]) for name in in_order(changes)]
 
 
 def _type(entry: Entry) -> str | None:

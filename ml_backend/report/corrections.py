@@ -2,12 +2,11 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
 
 from ml_backend.report.acceptance import Decision
 from ml_backend.report.ledger import Change, Entry
 from ml_backend.review.corrections import composed
+from projection.io.records_json import Json
 from projection.records import Entity
 
 MOST = 20
@@ -15,34 +14,12 @@ MOST = 20
 _Key = tuple[str, str, str]  # text in Unicode normalisation form C, label, language
 
 
-@dataclass(frozen=True, slots=True)
-class CorrectedPhrase:
-    """A phrase, how often it was proposed and changed, and what it became.
+def most_corrected(decisions: Iterable[Decision], most: int = MOST) -> list[Json]:
+    """Return the phrases changed most often, ties in alphabetical order.
 
     Each item of `became` holds `change`, the new `text` and `label` (empty if the entity was
     deleted) and `times`.
     """
-
-    text: str
-    label: str
-    lang: str
-    proposed: int
-    corrected: int
-    became: tuple[dict[str, Any], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AddedPhrase:
-    """A phrase that people marked without a proposal, and how often."""
-
-    text: str
-    label: str
-    lang: str
-    count: int
-
-
-def most_corrected(decisions: Iterable[Decision], most: int = MOST) -> tuple[CorrectedPhrase, ...]:
-    """Return the phrases changed most often, ties in alphabetical order."""
     proposed: Counter[_Key] = Counter()
     became: defaultdict[_Key, Counter[tuple[Change, str, str]]] = defaultdict(Counter)
     for entry in (entry for each in decisions for entry in each.entries):
@@ -54,21 +31,21 @@ def most_corrected(decisions: Iterable[Decision], most: int = MOST) -> tuple[Cor
             text, label, _ = _key(entry, entry.corrected) if entry.corrected else ("", "", "")
             became[old][entry.change, text, label] += 1
     chosen = sorted(became, key=lambda key: (-became[key].total(), key))[:most]
-    return tuple(
-        CorrectedPhrase(
-            *key,
-            proposed[key],
-            became[key].total(),
-            tuple(
+    return [
+        {
+            **_named(key),
+            "proposed": proposed[key],
+            "corrected": became[key].total(),
+            "became": [
                 {"change": change, "text": text, "label": label, "times": times}
                 for (change, text, label), times in became[key].most_common()
-            ),
-        )
+            ],
+        }
         for key in chosen
-    )
+    ]
 
 
-def most_added(decisions: Iterable[Decision], most: int = MOST) -> tuple[AddedPhrase, ...]:
+def most_added(decisions: Iterable[Decision], most: int = MOST) -> list[Json]:
     """Return the phrases added most often where nothing was proposed, ordered likewise."""
     counts = Counter(
         _key(entry, entry.corrected)
@@ -77,8 +54,13 @@ def most_added(decisions: Iterable[Decision], most: int = MOST) -> tuple[AddedPh
         if entry.change is Change.ADDED and entry.corrected is not None
     )
     chosen = sorted(counts, key=lambda key: (-counts[key], key))[:most]
-    return tuple(AddedPhrase(*key, counts[key]) for key in chosen)
+    return [{**_named(key), "count": counts[key]} for key in chosen]
 
 
 def _key(entry: Entry, entity: Entity) -> _Key:
-    return composed(entity.span.of(entry.target)), entity.label, entry.lang
+    sentence = entry.review.sentence
+    return composed(entity.span.of(sentence.target)), entity.label, sentence.target_lang
+
+
+def _named(key: _Key) -> Json:
+    return dict(zip(("text", "label", "lang"), key, strict=True))

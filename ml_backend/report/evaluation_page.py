@@ -25,13 +25,8 @@ if TYPE_CHECKING:
 
 FIGURES, MISTAKES = "evaluation.json", "mistakes.jsonl"
 
-_MARKS = "osD^v"
-_SHADES = (  # in the order of KINDS
-    plots.COLORS[ReviewStatus.CORRECTED],
-    plots.COLORS[ReviewStatus.SKIPPED],
-    plots.COLORS[ReviewStatus.UNUSABLE],
-    plots.ACCENT,
-)
+_STATUSES = (ReviewStatus.CORRECTED, ReviewStatus.SKIPPED, ReviewStatus.UNUSABLE)
+_SHADES = (*(plots.COLORS[status] for status in _STATUSES), plots.ACCENT)  # in the order of KINDS
 _MEANINGS = {
     "wrong_border": "the type is right, but it begins or ends elsewhere",
     "wrong_label": "there is an entity, but of another type",
@@ -45,31 +40,24 @@ def write_evaluation(
 ) -> None:
     """Write all three files, the page last; each replaces an older one as a whole.
 
-    Args:
-        out: the folder.
-        figures: the answer of `spanferry evaluate --json`.
-        assessments: by the model's name, what the figures were computed from.
-
-    Raises:
-        CorpusError: if `out` cannot be a folder.
+    `figures` is the answer of `spanferry evaluate --json`, computed from `assessments` (by model).
     """
     make_folder(out)
     write_json(out / FIGURES, figures)
     with atomic_write(out / MISTAKES) as file:
         file.writelines(map(json_line, _mistakes(assessments)))
+    page = render(
+        "evaluation.html",
+        assessments=assessments,
+        figures=figures,
+        kinds=KINDS,
+        meanings=_MEANINGS,
+        examples=EXAMPLES,
+        plots=_plots(assessments) if plots.can_plot() else {},
+        files=(FIGURES, MISTAKES),
+    )
     with atomic_write(out / PAGE) as file:
-        file.write(
-            render(
-                "evaluation.html",
-                assessments=assessments,
-                figures=figures,
-                kinds=KINDS,
-                meanings=_MEANINGS,
-                examples=EXAMPLES,
-                plots=_plots(assessments) if plots.can_plot() else {},
-                files=(FIGURES, MISTAKES),
-            )
-        )
+        file.write(page)
 
 
 def _mistakes(assessments: Mapping[str, ErrorAnalysis]) -> Iterator[Json]:
@@ -79,11 +67,11 @@ def _mistakes(assessments: Mapping[str, ErrorAnalysis]) -> Iterator[Json]:
 
 
 def _plots(assessments: Mapping[str, ErrorAnalysis]) -> dict[str, str]:
-    groups = len(_groups(assessments))
+    groups = list(dict.fromkeys(name for each in assessments.values() for name in _f1_of(each)))
     height = 0.34 * len(assessments)
     drawn = {"scores": (0.9 + height, _draw_scores), "mistakes": (1.2 + height, _draw_mistakes)}
-    if groups > 1:
-        drawn["groups"] = (1.2 + 0.3 * groups, _draw_groups)
+    if len(groups) > 1:
+        drawn["groups"] = (1.2 + 0.3 * len(groups), partial(_draw_groups, groups=groups))
     return {
         name: plots.svg(name, (7.6, high), partial(draw, assessments=assessments))
         for name, (high, draw) in drawn.items()
@@ -91,24 +79,22 @@ def _plots(assessments: Mapping[str, ErrorAnalysis]) -> dict[str, str]:
 
 
 def _f1_of(found: ErrorAnalysis) -> dict[str, float]:
-    """F1 of each type and, if there are several, of each language."""
-    by_type = {label: scores.f1 for label, scores in found.scores.by_type.items()}
-    by_language = {lang: scores.f1 for lang, scores in found.by_language.items()}
-    return by_type | (by_language if len(by_language) > 1 else {})
+    """F1 of each type and, if there are several, of each language, in percent."""
+    languages = found.by_language if len(found.by_language) > 1 else {}
+    f1 = {name: each.f1 for name, each in found.scores.by_type.items()}
+    f1 |= {name: each.f1 for name, each in languages.items()}
+    return {name: 100 * each for name, each in f1.items()}
 
 
-def _groups(assessments: Mapping[str, ErrorAnalysis]) -> list[str]:
-    return list(dict.fromkeys(name for each in assessments.values() for name in _f1_of(each)))
-
-
-def _draw_groups(figure: "Figure", assessments: Mapping[str, ErrorAnalysis]) -> None:
-    groups = _groups(assessments)
+def _draw_groups(
+    figure: "Figure", assessments: Mapping[str, ErrorAnalysis], groups: list[str]
+) -> None:
     axes = _rows(figure, groups, "F1 of each type and language")
-    for (model, found), mark in zip(assessments.items(), cycle(_MARKS), strict=False):
-        f1 = [100 * _f1_of(found).get(name, float("nan")) for name in groups]
+    for (model, found), mark in zip(assessments.items(), cycle("osD^v"), strict=False):
+        f1 = _f1_of(found)
         axes.plot(
-            f1, range(len(groups)), mark, color=plots.ACCENT, label=model, fillstyle="none",
-            markeredgewidth=1.2,
+            [f1.get(name, float("nan")) for name in groups], range(len(groups)), mark,
+            color=plots.ACCENT, label=model, fillstyle="none", markeredgewidth=1.2,
         )  # fmt: skip
     if len(assessments) > 1:
         axes.legend(loc="upper left", bbox_to_anchor=(0, -0.3), ncols=2)
@@ -119,8 +105,7 @@ def _draw_mistakes(figure: "Figure", assessments: Mapping[str, ErrorAnalysis]) -
     starts = [0] * len(assessments)
     for kind, color in zip(KINDS, _SHADES, strict=True):
         counts = [len(each.mistakes_of(kind)) for each in assessments.values()]
-        rows = range(len(counts))
-        axes.barh(rows, counts, 0.6, starts, color=color, label=in_words(kind.value))
+        axes.barh(range(len(counts)), counts, 0.6, starts, color=color, label=in_words(kind.value))
         starts = [start + count for start, count in zip(starts, counts, strict=True)]
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(KINDS))
 
@@ -140,5 +125,6 @@ def _rows(figure: "Figure", names: list[str], label: str) -> "Axes":
     axes: Axes = figure.subplots()
     axes.set_yticks(range(len(names)), names)
     axes.set(xlabel=label, ylim=(len(names) - 0.5, -0.5))
-    plots.only_vertical_lines(axes)
+    axes.grid(axis="x")
+    axes.spines["left"].set_visible(False)
     return axes

@@ -6,20 +6,14 @@ ledger.csv     the same for spreadsheets
 
 import csv
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 from projection.evaluation.matching import TAGGING_STEPS, Outcome, compare
 from projection.io.files import atomic_write, json_line
 from projection.io.records_json import Json, encode_entity
-from projection.records import (
-    ConflictKind,
-    Entity,
-    LabelOrigin,
-    ReviewedSentence,
-    ReviewStatus,
-)
+from projection.records import Entity, LabelOrigin, ReviewedSentence
 
 SCHEMA = 1
 LEDGER, TABLE = "ledger.jsonl", "ledger.csv"
@@ -54,29 +48,15 @@ _CHANGES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of the ledger: an entity before (`predicted`) and after (`corrected`) a review.
 
     A review that decided about no entity (skipped, unusable, unseen, or nothing proposed and none
-    marked) is one entry without a `change`. `annotator` is Label Studio's user id, `when` the ISO
-    8601 time of the last change, `seconds` how long the sentence was open. `how` is the origin of
-    the corrected entity, where known.
+    marked) is one entry without a `change`. `how` is the origin of the corrected entity, where
+    known.
     """
 
-    sentence: str
-    origin: str
-    lang: str
-    source: str
-    target: str
-    annotator: str
-    when: str | None
-    seconds: float | None
-    model_version: str | None
-    conflicts: tuple[ConflictKind, ...]
-    decision: ReviewStatus
-    task_id: int | None = None
-    annotation_id: int | None = None
+    review: ReviewedSentence
     change: Change | None = None
     predicted: Entity | None = None
     corrected: Entity | None = None
@@ -85,40 +65,21 @@ class Entry:
 
 def entries_of(review: ReviewedSentence) -> tuple[Entry, ...]:
     """Return the entries of one review, from left to right; never empty."""
-    sentence = review.sentence
-    whole = Entry(
-        sentence=sentence.id,
-        origin=sentence.origin,
-        lang=sentence.target_lang,
-        source=sentence.source,
-        target=sentence.target,
-        annotator=review.annotator,
-        when=review.updated_at,
-        seconds=review.lead_time,
-        model_version=review.model_version,
-        conflicts=review.conflicts,
-        decision=review.status,
-        task_id=review.task_id,
-        annotation_id=review.annotation_id,
-    )
-    return tuple(sorted(_changed(whole, review), key=_position)) or (whole,)
+    return tuple(sorted(_changed(review), key=_position)) or (Entry(review),)
 
 
-def _changed(whole: Entry, review: ReviewedSentence) -> Iterator[Entry]:
+def _changed(review: ReviewedSentence) -> Iterator[Entry]:
     """Yield an entry an entity, if a person decided about entities."""
     if not review.judged:
         return
-    predicted, corrected = review.predicted, review.entities
-    for match in compare(corrected, predicted or (), TAGGING_STEPS):
-        gold = match.gold
-        yield replace(
-            whole,
-            change=Change.UNAIDED if predicted is None else _CHANGES[match.outcome],
-            predicted=predicted[match.predicted]
-            if predicted and match.predicted is not None
-            else None,
-            corrected=None if gold is None else corrected[gold],
-            how=review.provenance[gold].origin if review.provenance and gold is not None else None,
+    proposed = review.predicted or ()
+    for outcome, gold, predicted in compare(review.entities, proposed, TAGGING_STEPS):
+        yield Entry(
+            review,
+            Change.UNAIDED if review.predicted is None else _CHANGES[outcome],
+            None if predicted is None else proposed[predicted],
+            None if gold is None else review.entities[gold],
+            review.provenance[gold].origin if review.provenance and gold is not None else None,
         )
 
 
@@ -129,21 +90,43 @@ def _position(entry: Entry) -> tuple[int, int]:
 
 def write_ledger(reviewed: Iterable[ReviewedSentence], folder: Path) -> None:
     """Write the entries of all reviews as both files, each whole or not at all."""
-    entries = [entry for review in reviewed for entry in entries_of(review)]
+    rows = [_row(entry) for review in reviewed for entry in entries_of(review)]
     with atomic_write(folder / LEDGER) as file:
-        file.writelines(json_line(_encode(entry)) for entry in entries)
+        file.writelines(map(json_line, rows))
     with atomic_write(folder / TABLE) as file:
         file.write(_BYTE_ORDER_MARK)
         table = csv.writer(file, lineterminator="\n")
         table.writerow(COLUMNS)
-        table.writerows(_cells(entry) for entry in entries)
+        table.writerows(map(_cells, rows))
 
 
-def _encode(entry: Entry) -> Json:
-    row = {field.name: getattr(entry, field.name) for field in fields(entry)}
-    for side in ("predicted", "corrected"):
-        row[side] = row[side] and encode_entity(row[side], entry.target)
-    return {"schema": SCHEMA, **row}
+def _row(entry: Entry) -> Json:
+    """Return a line of ledger.jsonl.
+
+    `annotator` is Label Studio's user id, `when` the ISO 8601 time of the last change, `seconds`
+    how long the sentence was open.
+    """
+    review, sentence = entry.review, entry.review.sentence
+    row = {
+        "schema": SCHEMA,
+        "sentence": sentence.id,
+        "origin": sentence.origin,
+        "lang": sentence.target_lang,
+        "source": sentence.source,
+        "target": sentence.target,
+        "annotator": review.annotator,
+        "when": review.updated_at,
+        "seconds": review.lead_time,
+        "model_version": review.model_version,
+        "conflicts": review.conflicts,
+        "decision": review.status,
+        "task_id": review.task_id,
+        "annotation_id": review.annotation_id,
+        "change": entry.change,
+    }
+    for side, entity in (("predicted", entry.predicted), ("corrected", entry.corrected)):
+        row[side] = entity and encode_entity(entity, sentence.target)
+    return {**row, "how": entry.how}
 
 
 COLUMNS = (
@@ -155,17 +138,20 @@ COLUMNS = (
 )
 
 
-def _cells(entry: Entry) -> list[object]:
+def _cells(row: Json) -> list[object]:
     """Return one row of the spreadsheet; the csv module writes None as an empty cell."""
-    row: dict[str, object] = {"conflicts": ", ".join(entry.conflicts)}
-    for side, entity in (("predicted", entry.predicted), ("corrected", entry.corrected)):
-        if entity is not None:
-            row[f"{side}_label"] = entity.label
-            row[f"{side}_text"] = entity.span.of(entry.target)
-            row[f"{side}_start"], row[f"{side}_end"] = entity.span.start, entity.span.end
-    if entry.predicted is not None:
-        row["confidence"] = entry.predicted.score
-    return [_harmless(row.get(column, getattr(entry, column, None))) for column in COLUMNS]
+    sides = {
+        f"{side}_{key}": value
+        for side in ("predicted", "corrected")
+        for key, value in (row[side] or {}).items()
+    }
+    flat = {
+        **row,
+        **sides,
+        "confidence": sides.get("predicted_score"),
+        "conflicts": ", ".join(row["conflicts"]),
+    }
+    return [_harmless(flat.get(column)) for column in COLUMNS]
 
 
 def _harmless(cell: object) -> object:

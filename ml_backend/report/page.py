@@ -11,9 +11,9 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ml_backend.report import plots, words
+from ml_backend.report.acceptance import Share
 from ml_backend.report.figures import Report
 from ml_backend.report.ledger import LEDGER, PROPOSED, TABLE, Change, write_ledger
-from ml_backend.report.shares import Share
 from ml_backend.report.source import ReviewedProject
 from projection.errors import CorpusError
 from projection.io.files import atomic_write, write_json
@@ -30,11 +30,7 @@ _CHANGE_MEANINGS = {
 
 
 def write_report(report: Report, project: ReviewedProject, out: Path) -> None:
-    """Write all four files, the page last; each replaces that of an older report as a whole.
-
-    Raises:
-        CorpusError: if `out` cannot be a folder.
-    """
+    """Write all four files, the page last; each replaces that of an older report as a whole."""
     make_folder(out)
     write_ledger(project.reviewed, out)
     write_json(out / FIGURES, report.to_json())
@@ -43,11 +39,7 @@ def write_report(report: Report, project: ReviewedProject, out: Path) -> None:
 
 
 def make_folder(out: Path) -> None:
-    """Create the folder of a report.
-
-    Raises:
-        CorpusError: if it cannot be created.
-    """
+    """Create the folder of a report; raises CorpusError if it cannot be created."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -88,7 +80,6 @@ def render(template: str, **values: object) -> str:
         "percent": percent,
         "counted": counted,
         "between": words.between,
-        "of": words.of,
         "duration": words.duration,
         "number": "{:,}".format,
     }

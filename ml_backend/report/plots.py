@@ -8,6 +8,9 @@ from datetime import date, timedelta
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ml_backend.report.figures import Report
 from projection.records import ReviewStatus
 from training.evaluation.reliability import FIRM, Bin, Reliability
@@ -100,20 +103,19 @@ def svg(name: str, size: tuple[float, float], draw: "Callable[[Figure], None]") 
     return drawn.strip()
 
 
-_ByDay = Mapping[date, Mapping[ReviewStatus, int]]
-
-
-def _draw_days(figure: "Figure", by_day: _ByDay) -> None:
+def _draw_days(figure: "Figure", by_day: Mapping[date, Mapping[ReviewStatus, int]]) -> None:
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415  an extra
 
     axes: Axes = figure.subplots()
     weekly = (max(by_day) - min(by_day)).days >= _MOST_BARS
-    counts = _by_week(by_day) if weekly else by_day
+    counts: defaultdict[date, Counter[ReviewStatus]] = defaultdict(Counter)
+    for day, found in by_day.items():  # those of a week under its Monday
+        counts[day - timedelta(days=day.weekday() if weekly else 0)].update(found)
     days = sorted(counts)
     places = [day.toordinal() for day in days]
     below = [0] * len(days)
     for status, color in COLORS.items():
-        heights = [counts[day].get(status, 0) for day in days]
+        heights = [counts[day][status] for day in days]
         if any(heights):
             width = 5.6 if weekly else 0.8
             axes.bar(places, heights, width, below, color=color, label=status.value)
@@ -128,14 +130,6 @@ def _draw_days(figure: "Figure", by_day: _ByDay) -> None:
     axes.grid(axis="y")
     axes.spines["left"].set_visible(False)
     figure.legend(loc="outside upper left", ncols=len(COLORS))
-
-
-def _by_week(by_day: _ByDay) -> dict[date, Counter[ReviewStatus]]:
-    """Sum the counts of each week under its Monday."""
-    weeks: defaultdict[date, Counter[ReviewStatus]] = defaultdict(Counter)
-    for day, counts in by_day.items():
-        weeks[day - timedelta(days=day.weekday())].update(counts)
-    return dict(weeks)
 
 
 def _draw_calibration(figure: "Figure", found: Reliability) -> None:
@@ -163,28 +157,14 @@ def _draw_bins(axes: "Axes", bins: Sequence[Bin], alpha: float) -> None:
         [group.confidence for group in bins],
         [group.right for group in bins],
         yerr=bars([group.right for group in bins], [group.interval for group in bins]),
-        color=ACCENT,
-        marker="o",
-        markersize=5,
-        linestyle="",
-        alpha=alpha,
-        elinewidth=1,
-        capsize=2,
-    )
+        color=ACCENT, marker="o", markersize=5, linestyle="", alpha=alpha, elinewidth=1, capsize=2,
+    )  # fmt: skip
 
 
-def bars(values: Sequence[float], intervals: Sequence[tuple[float, float]]) -> Any:
+def bars(values: Sequence[float], intervals: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
     """Return the lengths of error bars; rounding may put an end of an interval inside the value."""
-    ends = list(zip(values, intervals, strict=True))
-    return [max(0.0, v - low) for v, (low, _) in ends], [
-        max(0.0, high - v) for v, (_, high) in ends
-    ]
-
-
-def only_vertical_lines(axes: "Axes") -> None:
-    """Style the axes of horizontal bars."""
-    axes.grid(axis="x")
-    axes.spines["left"].set_visible(False)
+    ends = np.array(intervals, dtype=float).reshape(-1, 2).T
+    return np.maximum(0, [values - ends[0], ends[1] - values])
 
 
 def _per_cent(fraction: float, _: int | None = None) -> str:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date
-from typing import Self
+from typing import NamedTuple, Self
 
 from ml_backend.report.source import ReviewedProject
 from projection.io.records_json import Json
@@ -14,12 +14,8 @@ from training.data.adjudication import moment, newest_decisions
 ByStatus = Mapping[ReviewStatus, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Sentences by outcome; each counts once, with its newest decision.
-
-    `waiting` ones have no annotation; None if their number is not known.
-    """
+class Standing(NamedTuple):
+    """Sentences by newest decision; `waiting` ones have none (None: their number is not known)."""
 
     name: str
     decided: ByStatus
@@ -43,8 +39,8 @@ class Standing:
 
     def to_json(self) -> Json:
         """Counts by status."""
-        statuses = {status.value: self.decided.get(status, 0) for status in ReviewStatus}
-        return {"waiting": self.waiting, "done": self.done, "total": self.total, **statuses}
+        counts = dict(self.parts)
+        return {**counts, "waiting": self.waiting, "done": self.done, "total": self.total}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +59,16 @@ class Progress:
 
     @classmethod
     def of(cls, project: ReviewedProject) -> Self:
-        """Count the annotations and tasks of a project.
-
-        Raises:
-            TrainingError: if the time of an annotation is not ISO 8601.
-        """
-        newest, waiting = newest_decisions(project.reviewed), project.waiting
+        """Count annotations and tasks; TrainingError if a time is not ISO 8601."""
+        waiting = project.waiting
         decided: dict[str, Counter[ReviewStatus]] = {lang: Counter() for lang in waiting or ()}
-        for review in newest:
+        for review in newest_decisions(project.reviewed):
             decided.setdefault(review.sentence.target_lang, Counter())[review.status] += 1
         seen = [r for r in project.reviewed if r.status is not ReviewStatus.UNSEEN]
         return cls(
             overall=Standing(
                 "all",
-                Counter(review.status for review in newest),
+                sum(decided.values(), Counter()),
                 None if waiting is None else sum(waiting.values()),
             ),
             by_language=tuple(

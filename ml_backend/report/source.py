@@ -2,9 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from label_config.labeling_config import labels_of
 from label_config.tasks import sentence_of
@@ -16,11 +15,8 @@ from training.data.reviewed import REVIEWED, read_reviews
 if TYPE_CHECKING:  # label-studio-sdk takes a second to import, which an export does not need
     from ml_backend.label_studio.client import Project, ReviewServer
 
-SUMMARY = "summary.json"  # of an export
 
-
-@dataclass(frozen=True, slots=True)
-class ReviewedProject:
+class ReviewedProject(NamedTuple):
     """All annotations of a project, in the order of its tasks.
 
     `waiting` counts the tasks without any, by language; None for an export, which has none.
@@ -32,12 +28,7 @@ class ReviewedProject:
 
 
 def read_project(server: "ReviewServer", project: "Project") -> ReviewedProject:
-    """Read every task once, open ones included.
-
-    Raises:
-        ReviewError: naming task and annotation, if one contradicts what was pushed.
-        ServerError: if Label Studio cannot be reached.
-    """
+    """Read every task once, open ones included; ReviewError if one contradicts what was pushed."""
     from ml_backend.review.pull import reviews_of  # noqa: PLC0415  label-studio-sdk takes a second
 
     where = f"project {project.title!r}"
@@ -52,12 +43,8 @@ def read_project(server: "ReviewServer", project: "Project") -> ReviewedProject:
 
 
 def read_export(folder: Path) -> ReviewedProject:
-    """Read a folder that `spanferry export` wrote.
-
-    Raises:
-        CorpusError: if it is not one, or a line of it is damaged.
-    """
-    summary = folder / SUMMARY
+    """Read an export; CorpusError if `folder` is not one, or a line of it is damaged."""
+    summary = folder / "summary.json"
     if not ((folder / REVIEWED).is_file() and summary.is_file()):
         raise CorpusError(
             str(folder), "is not an export folder", "Name one that `spanferry export` wrote"

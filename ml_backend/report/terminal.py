@@ -8,7 +8,7 @@ from ml_backend.report.acceptance import Group
 from ml_backend.report.figures import Report
 from ml_backend.report.ledger import PROPOSED
 from ml_backend.report.progress import Progress
-from ml_backend.report.words import agreed_in_words, between, duration, of
+from ml_backend.report.words import agreed_in_words, between, duration
 from projection.records import ReviewStatus
 from projection.text.wording import in_words, percent
 
@@ -16,13 +16,9 @@ from projection.text.wording import in_words, percent
 def tables(report: Report) -> Iterator[Table]:
     """Yield progress, then acceptance by conflict, language, type and confidence, if any."""
     yield _progress(report.progress)
-    groups = report.acceptance.by
-    for name in ("conflict", "language"):
-        if groups[name]:
-            yield _by_sentence(name, groups[name])
-    for name in ("type", "confidence"):
-        if groups[name]:
-            yield _by_entity(name, groups[name])
+    for name in ("conflict", "language", "type", "confidence"):
+        if groups := report.acceptance.by[name]:
+            yield _acceptance(name, groups)
 
 
 def closing_lines(report: Report) -> Iterator[str]:
@@ -48,23 +44,17 @@ def _progress(progress: Progress) -> Table:
     return table
 
 
-def _by_sentence(name: str, groups: Sequence[Group]) -> Table:
-    table = _figures(name, "accepted", "95 %", "decisions", "kept", "95 %", "entities")
+def _acceptance(name: str, groups: Sequence[Group]) -> Table:
+    by_entity = groups[0].accepted is None
+    wrong = PROPOSED[1:] if by_entity else ()
+    decisions = () if by_entity else ("accepted", "95 %", "decisions")
+    table = _figures(name, *decisions, "kept", "95 %", "entities", *map(in_words, wrong))
     for group in groups:
         shares = [share for share in (group.accepted, group.kept) if share is not None]
-        cells = [cell for s in shares for cell in (percent(s.value), between(s.interval), of(s))]
-        table.add_row(in_words(group.name) if name == "conflict" else group.name, *cells)
-    return table
-
-
-def _by_entity(name: str, groups: Sequence[Group]) -> Table:
-    wrong = PROPOSED[1:]
-    table = _figures(name, "kept", "95 %", "entities", *map(in_words, wrong))
-    for group in groups:
-        share = group.kept
+        cells = [cell for s in shares for cell in (percent(s.value), between(s.interval), str(s))]
         counts = (f"{group.changes.get(change, 0):,}" for change in wrong)
-        cells = (percent(share.value), between(share.interval), of(share))
-        table.add_row(group.name, *cells, *counts)
+        shown = in_words(group.name) if name == "conflict" else group.name
+        table.add_row(shown, *cells, *counts)
     return table
 
 

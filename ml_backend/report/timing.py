@@ -25,12 +25,6 @@ class Quartiles:
     median: float
     upper: float
 
-    @classmethod
-    def of(cls, name: str, seconds: Sequence[float]) -> Self:
-        """Compute them from at least one time."""
-        several = [*seconds, *seconds] if len(seconds) == 1 else seconds
-        return cls(name, len(seconds), *statistics.quantiles(several, n=4, method="inclusive"))
-
 
 @dataclass(frozen=True, slots=True)
 class Times:
@@ -52,15 +46,14 @@ class Times:
         """Measure the decisions among `reviewed`."""
         times = [(r, r.lead_time or 0.0) for r in reviewed if r.status in _DECIDED]
         timed = [(review, seconds) for review, seconds in times if 0 < seconds <= idle_seconds]
-        every = [seconds for _, seconds in timed]
         return cls(
-            overall=Quartiles.of("all", every) if every else None,
+            overall=next(iter(_quartiles(("all", s) for _, s in timed)), None),
             by={
                 "decision": _quartiles((r.status.value, s) for r, s in timed),
                 "conflict": _quartiles((kind, s) for r, s in timed for kind in conflicts_of(r)),
                 "language": _quartiles((r.sentence.target_lang, s) for r, s in timed),
             },
-            seconds=sum(every),
+            seconds=sum(seconds for _, seconds in timed),
             untimed=sum(seconds <= 0 for _, seconds in times),
             idle=sum(seconds > idle_seconds for _, seconds in times),
             idle_seconds=idle_seconds,
@@ -76,4 +69,9 @@ def _quartiles(named: Iterable[tuple[str, float]]) -> list[Quartiles]:
     times: defaultdict[str, list[float]] = defaultdict(list)
     for name, seconds in named:
         times[name].append(seconds)
-    return [Quartiles.of(name, times[name]) for name in in_order(times)]
+    found = []
+    for name in in_order(times):
+        several = times[name] * 2 if len(times[name]) == 1 else times[name]
+        quartiles = statistics.quantiles(several, n=4, method="inclusive")
+        found.append(Quartiles(name, len(times[name]), *quartiles))
+    return found

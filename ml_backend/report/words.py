@@ -1,6 +1,5 @@
 """Intervals, durations and agreement as people read them, on the page and in the terminal."""
 
-from ml_backend.report.shares import Share
 from ml_backend.review.agreement import Agreement
 from projection.text.wording import DASH, counted, percent
 
@@ -11,11 +10,6 @@ def between(interval: tuple[float, float] | None) -> str:
         return DASH
     low, high = (percent(end).removesuffix(" %") for end in interval)
     return f"{low} to {high} %"
-
-
-def of(share: Share) -> str:
-    """Format `412 of 496`."""
-    return f"{share.part:,} of {share.whole:,}"
 
 
 def duration(seconds: float) -> str:

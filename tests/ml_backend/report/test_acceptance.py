@@ -3,9 +3,17 @@
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
 
-from ml_backend.report.acceptance import Acceptance, Group, calibration_of, with_entries
-from ml_backend.report.shares import Share
+from ml_backend.report.acceptance import (
+    Acceptance,
+    Group,
+    Share,
+    calibration_of,
+    with_entries,
+)
 from projection.records import Entity, ReviewedSentence, ReviewStatus, Span
 from tests.ml_backend.reviews import (
     ALL,
@@ -46,7 +54,8 @@ def test_acceptance_by_conflict_counts_a_sentence_under_each_of_its_kinds() -> N
         "failed_mapping",
         "low_confidence",
     ]
-    assert (found.overall.accepted, found.overall.corrected) == (Share(2, 3), Share(1, 3))
+    assert found.overall.accepted == Share(2, 3)
+    assert found.overall.to_json()["corrected"] == Share(1, 3).to_json()
 
 
 def test_by_language_and_by_model() -> None:
@@ -107,3 +116,32 @@ def test_calibration_compares_confidence_with_what_was_kept() -> None:
 
 def test_without_confidences_there_is_no_calibration() -> None:
     assert calibration_of(with_entries([review(by_person(*ALL), ALL)])) is None
+
+
+def test_wilson_by_hand() -> None:
+    """Wilson (1927) for 8 of 10, as any table has it."""
+    low, high = Share(8, 10).interval or (0, 0)
+    assert (low, high) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+
+
+def test_a_share_as_text() -> None:
+    assert str(Share(412, 1496)) == "412 of 1,496"
+
+
+def test_nothing_of_nothing_has_no_value() -> None:
+    assert (Share(0, 0).value, Share(0, 0).interval) == (None, None)
+
+
+@given(st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_the_interval_is_around_the_share(counts: tuple[int, int]) -> None:
+    share = Share(*counts)
+    low, high = share.interval or (1, 0)
+    assert share.value is not None
+    assert 0 <= low <= share.value + 1e-12
+    assert share.value - 1e-12 <= high <= 1
+
+
+@given(st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_is_that_of_scipy(counts: tuple[int, int]) -> None:
+    expected = binomtest(*counts).proportion_ci(0.95, method="wilson")
+    assert Share(*counts).interval == pytest.approx((expected.low, expected.high), abs=1e-6)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from ml_backend.report.acceptance import Share
 from ml_backend.report.figures import Report
-from ml_backend.report.shares import Share
 from ml_backend.report.source import ReviewedProject
 from projection.records import ReviewStatus
 from tests.ml_backend.reviews import ALL, ANNA, RIGHT, UGLY, review, reviews
@@ -23,7 +23,7 @@ def test_a_report_names_annotators_and_versions() -> None:
     found = Report.of(
         reviews(review(ALL, ALL), review(ALL, RIGHT, annotator="2"), review(None, (), number=2))
     )
-    assert (found.annotators, found.model_versions) == (("1", "2"), ("spanferry-1",))
+    assert (found.annotators, found.model_versions) == (["1", "2"], ["spanferry-1"])
     [pair] = found.agreement.pairs
     assert (pair.annotators, pair.sentences) == (("1", "2"), 1)
     assert pair.f1 == pytest.approx(2 / 3)

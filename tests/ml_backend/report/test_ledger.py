@@ -78,7 +78,7 @@ def test_what_became_of_each_entity(
     assert [e.change for e in entries_of(review(predicted, corrected))] == changes
 
 
-def test_an_entry_says_who_when_how_fast_and_of_what_model() -> None:
+def test_an_entry_says_who_when_how_fast_and_of_what_model(tmp_path: Path) -> None:
     decided = review(
         [SIEMENS],
         [SIEMENS_ORG],
@@ -88,11 +88,18 @@ def test_an_entry_says_who_when_how_fast_and_of_what_model() -> None:
         provenance=(Provenance(LabelOrigin.CHANGED, Span(16, 23)),),
     )
     [entry] = entries_of(decided)
-    assert (entry.annotator, entry.when, entry.seconds) == ("7", DAY, 12.5)
-    assert (entry.model_version, entry.lang, entry.decision) == ("spanferry-1", "de", "corrected")
-    assert entry.conflicts == (ConflictKind.LOW_CONFIDENCE,)
     assert (entry.predicted, entry.corrected) == (SIEMENS, SIEMENS_ORG)
     assert entry.how is LabelOrigin.CHANGED
+    [row] = write(tmp_path, decided)
+    [line] = lines(tmp_path)
+    assert (line["annotator"], line["when"], line["seconds"]) == ("7", DAY, 12.5)
+    assert (line["model_version"], line["lang"]) == ("spanferry-1", "de")
+    assert (line["decision"], line["conflicts"], line["how"]) == (
+        "corrected", ["low_confidence"], "changed",
+    )  # fmt: skip
+    for name in ("annotator", "when", "seconds", "decision", "model_version", "lang"):
+        assert row[name] == str(line[name])
+    assert (row["conflicts"], row["how"]) == ("low_confidence", "changed")
 
 
 def test_each_label_keeps_its_own_origin() -> None:
@@ -112,12 +119,13 @@ def test_where_nobody_decided_about_entities_the_sentence_is_one_entry(
     status: ReviewStatus,
 ) -> None:
     [entry] = entries_of(review(ALL, ALL, status=status))
-    assert (entry.decision, entry.change, entry.predicted) == (status, None, None)
+    assert entry == (entry.review, None, None, None, None)
+    assert entry.review.status is status
 
 
 def test_so_is_an_accepted_sentence_without_entities() -> None:
     [entry] = entries_of(review((), ()))
-    assert (entry.decision, entry.change) == ("accepted", None)
+    assert (entry.review.status, entry.change) == ("accepted", None)
 
 
 spans = st.tuples(st.integers(0, 33), st.integers(1, 12)).map(
@@ -155,7 +163,7 @@ def test_both_files_hold_every_entry(these: ReviewedProject, tmp_path: Path) -> 
     entries = [entry for each in these.reviewed for entry in entries_of(each)]
     rows = write(tmp_path, *these.reviewed)
     assert [(line["target"], line["change"]) for line in lines(tmp_path)] == [
-        (entry.target, entry.change) for entry in entries
+        (entry.review.sentence.target, entry.change) for entry in entries
     ]
     assert len(rows) == len(entries)
 

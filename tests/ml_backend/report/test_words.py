@@ -2,8 +2,7 @@
 
 import pytest
 
-from ml_backend.report.shares import Share
-from ml_backend.report.words import between, duration, of
+from ml_backend.report.words import between, duration
 
 
 @pytest.mark.parametrize(
@@ -15,7 +14,6 @@ from ml_backend.report.words import between, duration, of
         (duration(95), "95 s"),
         (duration(600), "10 min"),
         (duration(12_600), "3.5 h"),
-        (of(Share(412, 1496)), "412 of 1,496"),
     ],
 )
 def test_figures_in_words(made: str, said: str) -> None:

@@ -1,49 +1,14 @@
-"""Starting and stopping Label Studio."""
+"""Starting Label Studio, and what is refused before it runs."""
 
-import os
 import socket
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import pytest
 
-from ml_backend.demo.label_studio_server import Account, LabelStudioServer, free_port
-from ml_backend.label_studio.client import ReviewServer
+from ml_backend.demo.label_studio_server import Account, LabelStudioServer, free_port, is_free
 from projection.errors import ServerError
-
-
-@pytest.mark.label_studio
-def test_a_second_start_finds_the_account_and_the_projects_again(used_folder: Path) -> None:
-    waited: list[float] = []
-    first = LabelStudioServer(used_folder, on_wait=waited.append)
-    bystander = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    with first:
-        account = first.account
-        with ReviewServer.connect(first.url, account.token) as server:
-            server.ensure_project("Kept", "<View></View>")
-        pid = first.pid
-        assert pid is not None
-
-    with pytest.raises(ProcessLookupError):
-        os.killpg(pid, 0)
-    assert bystander.poll() is None, "another process was ended"
-    bystander.communicate()
-    assert waited == sorted(waited)
-    assert waited
-    with LabelStudioServer(used_folder) as second:
-        assert second.account == account
-        with ReviewServer.connect(second.url, account.token) as server:
-            assert server.find_project("Kept") is not None
-        second.stop()
-        second.stop()
-        with pytest.raises(httpx.ConnectError):
-            httpx.get(f"{second.url}/health")
-    with pytest.raises(ServerError, match="belongs to another account"):
-        LabelStudioServer(used_folder, account=Account.made_up()).start()
 
 
 @pytest.mark.label_studio
@@ -76,8 +41,10 @@ def test_a_taken_port_is_refused_before_anything_is_made(tmp_path: Path) -> None
 
 
 def test_a_free_port_can_be_listened_on() -> None:
-    with socket.create_server(("127.0.0.1", free_port())):
-        pass
+    port = free_port()
+    assert is_free(port)
+    with socket.create_server(("127.0.0.1", port)):
+        assert not is_free(port)
 
 
 def test_the_account_is_known_before_the_start(tmp_path: Path) -> None:
@@ -103,3 +70,17 @@ def test_one_that_is_stopped_while_it_starts_is_not_waited_for(tmp_path: Path) -
     with pytest.raises(ServerError, match="stopped before it was up"):
         started.result(timeout=10)
     starting.shutdown()
+
+
+def test_the_environment_of_others_does_not_reach_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Label Studio would read these, and users of the machine could read a command line."""
+    for name in ("HOST", "PORT", "DEBUG"):
+        monkeypatch.setenv(name, "of another program")
+    server = LabelStudioServer(tmp_path, environment={"DJANGO_DB": "default"})
+    environment = server._environment()
+    assert "of another program" not in environment.values()
+    assert environment["DJANGO_DB"] == "default"
+    assert environment["LABEL_STUDIO_PASSWORD"] == server.account.password
+    assert "127.0.0.0/8" not in environment["LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS"]
