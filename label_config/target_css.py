@@ -17,7 +17,7 @@ from unicodedata import bidirectional
 from projection.records import ParallelSentence
 
 # No label has these by default, and they hold on both themes.
-DOUBT, PROPAGATED = "#c08a00", "#7f6ae0"
+CONFLICT, PROPAGATED = "#c08a00", "#7f6ae0"
 CAME = "↪"  # marks what was propagated from other sentences
 
 CSS = """\
@@ -48,14 +48,14 @@ _RIGHT_TO_LEFT = ("R", "AL")  # Unicode's bidirectional classes of letters
 class Mark(NamedTuple):
     """The look of one region: the number of its source entity and a probability, if it has them.
 
-    A conflict is about a `doubtful` one; a `propagated` one was corrected as in other sentences.
+    `in_conflict`: a conflict is about it; `propagated`: it was corrected as in other sentences.
     """
 
     region_id: str
     number: int | None
     label: str
     score: float | None
-    doubtful: bool
+    in_conflict: bool
     propagated: bool = False
 
 
@@ -120,8 +120,8 @@ def _rules(mark: Mark) -> Iterable[str]:
     if mark.propagated:
         yield f"{region}{{--sf-edge:dotted;--sf-doubt:{PROPAGATED}}}"
         yield f"{region}{_labelled(mark.label)}{{--sf-came:{_string(CAME + ' ')}}}"
-    if mark.doubtful:
-        yield f"{region}{{--sf-doubt:{DOUBT}}}"
+    if mark.in_conflict:
+        yield f"{region}{{--sf-doubt:{CONFLICT}}}"
 
 
 def _asked(label: str) -> str:

@@ -130,12 +130,12 @@ def _regions(projected: ProjectedSentence) -> list[_Region]:
             sources.index(source_key(source)) + 1 if source else None,
             entity.label,
             entity.score,
-            doubtful=any(entity.span.overlaps(span) for span in in_conflict),
+            in_conflict=any(entity.span.overlaps(span) for span in in_conflict),
             propagated=bool(projection.propagated) if projection else entity.score is None,
         )
         taken[key] += 1
         regions.append(_Region(mark, entity, projection))
-    return sorted(regions, key=lambda region: not region.mark.doubtful)
+    return sorted(regions, key=lambda region: not region.mark.in_conflict)
 
 
 def _with_projections(projected: ProjectedSentence) -> Iterator[tuple[Entity, Projection | None]]:

@@ -252,7 +252,7 @@ def test_nothing_from_a_corpus_becomes_markup(hostile: str) -> None:
     assert {tag for tag, _ in page.tags} <= OURS
     assert (page.text, page.chip_tags()) == (hostile, [f"1 {hostile} 0.50"])
     assert page.chips()[0]["title"] == f"{hostile} → “{hostile}” 0.50"
-    said = Page(doubts_html(projected, [Mark("a1", 1, hostile, 0.5, doubtful=True)]))
+    said = Page(doubts_html(projected, [Mark("a1", 1, hostile, 0.5, in_conflict=True)]))
     assert {tag for tag, _ in said.tags} <= OURS
     assert said.text.count(hostile) == 1
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from label_config.target_css import (
-    DOUBT,
+    CONFLICT,
     PROPAGATED,
     Mark,
     base_of,
@@ -26,7 +26,7 @@ def rules_of(target: str, *marks: Mark, source: str = "x") -> str:
     return task_rules(ParallelSentence("p", source, target, "en", "es", "a:1"), marks)
 
 
-PLAIN = Mark("0a1b", 2, "LOC", 0.944, doubtful=False)
+PLAIN = Mark("0a1b", 2, "LOC", 0.944, in_conflict=False)
 
 
 def test_a_mark_carries_its_number_and_its_probability() -> None:
@@ -44,17 +44,18 @@ def test_a_mark_and_its_chip_light_up_together() -> None:
 
 
 def test_a_doubtful_mark_is_outlined() -> None:
-    assert f"{{--sf-doubt:{DOUBT}}}" in rules_of("x", Mark("0a", None, "LOC", None, doubtful=True))
+    rules = rules_of("x", Mark("0a", None, "LOC", None, in_conflict=True))
+    assert f"{{--sf-doubt:{CONFLICT}}}" in rules
 
 
 def test_a_propagated_mark_is_dotted_and_says_so_while_it_has_the_label_it_was_given() -> None:
-    rules = rules_of("x", Mark("0a", 1, "LOC", None, doubtful=False, propagated=True))
+    rules = rules_of("x", Mark("0a", 1, "LOC", None, in_conflict=False, propagated=True))
     assert f"{{--sf-edge:dotted;--sf-doubt:{PROPAGATED}}}" in rules
     assert '[data-label$="\\3a LOC"]{--sf-came:"\\21aa \\20 "}' in rules
 
 
 def test_an_entity_of_the_target_alone_has_no_number() -> None:
-    rules = rules_of("x", Mark("0a", None, "LOC", 0.5, doubtful=False))
+    rules = rules_of("x", Mark("0a", None, "LOC", 0.5, in_conflict=False))
     assert "--sf-number" not in rules
     assert "--sf-lit" not in rules
     assert '--sf-sure:" 0.50"' in rules
@@ -139,6 +140,6 @@ def test_a_label_cannot_leave_its_string(label: str) -> None:
 
 
 @pytest.mark.parametrize("page", [LIGHT_PAGE, DARK_PAGE])
-@pytest.mark.parametrize("outline", [DOUBT, PROPAGATED])
+@pytest.mark.parametrize("outline", [CONFLICT, PROPAGATED])
 def test_an_outline_can_be_seen_on_every_theme(outline: str, page: str) -> None:
     assert contrast(outline, page) >= 3
