@@ -38,14 +38,8 @@ def run_experiment(
 ) -> Results:
     """Run what has not been run yet, and collect the results.
 
-    Args:
-        experiment: rows and axis.
-        config: the data.
-        options: what is the same for all rows.
-        out: folder of the results; records of finished runs are kept in it.
-        stages: folder for models that several rows use, to be shared; None keeps them in `out`.
-        word_aligner: links words for `eflomal` rows; None skips them.
-        on_progress: called with every step.
+    Records of finished runs are kept in `out`; so are the models that several rows use, unless the
+    folder `stages` is named. `word_aligner` links words for `eflomal` rows; None skips them.
 
     Raises SpanferryError, before anything is trained, if data or options cannot be used or no row
     can be run.

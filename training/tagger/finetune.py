@@ -77,15 +77,13 @@ def learn(
     settings and data. On one CPU a seed gives the same weights bit by bit. Of several processes
     only the main one writes and scores.
 
-    Returns:
-        The content of `training.json`. `windowed_sentences` were longer than `max_length` and read
-        in pieces; `lost_entities` have a token without a subword. `loss` is the mean over the last
-        steps, at most an epoch of them. `dev` has every evaluation on the dev part, `kept` is the
-        step whose weights were kept. Scores are fractions.
+    Returns the content of `training.json`: `windowed_sentences` were longer than `max_length` and
+    read in pieces; `lost_entities` have a token without a subword; `loss` is the mean over the last
+    steps, at most an epoch of them; `dev` has every evaluation on the dev part, `kept` is the step
+    whose weights were kept; scores are fractions.
 
-    Raises:
-        TrainingError: if `out` exists, or there is nothing to train on.
-        ModelError: if the base cannot be loaded, or has fewer layers than should be frozen.
+    Raises TrainingError if `out` exists, or there is nothing to train on; ModelError if the base
+    cannot be loaded, or has fewer layers than should be frozen.
     """
     _check(material, settings, out)
     examples, tags = material.examples, material.tags

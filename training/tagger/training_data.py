@@ -70,13 +70,12 @@ def read_training_data(
         data: exports, IOB2 files and run folders; the status of a sentence decides its part. Of an
             export that was split only the training part is learned from.
         english: exports or IOB2 files.
-        unlabelled: these, or plain text (`.txt`), a sentence a line.
+        unlabelled: these, or plain text (`.txt`) in `lang` (None: that of `data`).
         dev: exports or IOB2 files. Without any, the validation parts of `data`.
         dev_share: hold out this share of the reviewed sentences as the dev part instead.
         held_out: what the model will be scored on.
         labels: maps the types of all parts.
         lexicon: files for `word_translation.read_translations`.
-        lang: the language of plain text. None: that of `data`.
 
     Raises CorpusError or RunError if something cannot be read; TrainingError if all is left out.
     """
