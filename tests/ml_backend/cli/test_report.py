@@ -98,4 +98,4 @@ def test_the_help_has_an_example() -> None:
     assert "spanferry report --url http://localhost:8080" in told
     assert "--run runs/de" in told
     assert "LABEL_STUDIO_API_KEY" in told
-    assert f"default: {IDLE_SECONDS:.0f}" in told
+    assert f"[default: {IDLE_SECONDS:.0f}" in told
