@@ -132,8 +132,8 @@ def _refresh(server: ReviewServer, task: Task, projected: ProjectedSentence) -> 
     if _reads_like(new) == _reads_like(task["data"]):
         return False
 
-    def fields(data: Mapping[str, Any]) -> dict[str, Any]:
-        return {k: v for k, v in new.items() if k not in _KEPT or k not in data}
+    def fields(now: Task) -> dict[str, Any]:
+        return {k: v for k, v in new.items() if k not in _KEPT or k not in now["data"]}
 
     return write_fields(server, task["id"], fields, if_still=partial(is_still_open, task))
 
