@@ -68,10 +68,7 @@ def _any_equal(sent: bytes, expected: str) -> bool:
 
 
 def credentials_of(settings: Settings) -> Credentials | None:
-    """Return the credentials of the settings, else of the data folder; None if `auth` is off.
-
-    Raises SettingsError if none are given and none were generated yet.
-    """
+    """Return the credentials of the settings, else of the data folder; None if `auth` is off."""
     if not settings.auth:
         return None
     if settings.password:

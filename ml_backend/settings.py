@@ -42,10 +42,7 @@ _Seconds = Annotated[float, Field(ge=0, le=86_400)]
 
 
 class Settings(BaseSettings):
-    """The settings of the backend, made by `from_env`.
-
-    A field is read from SPANFERRY_BACKEND_ and its name, unless it has an alias.
-    """
+    """The settings of the backend, read by `from_env` from SPANFERRY_BACKEND_… or an alias."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,

@@ -39,9 +39,9 @@ class Counts(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ReviewedStratum:
-    """A stratum: the counts of its sample, and `remaining` unreviewed sentences.
+    """The counts of a stratum's sample, and its `remaining` sentences with `entities` proposals.
 
-    The remaining ones have `entities` proposals; the confidence of all is at least `band`.
+    The confidence of all is at least `band`.
     """
 
     name: str
@@ -85,10 +85,9 @@ class ThresholdVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ThresholdTest:
-    """A test of the precision of what remains with a confidence of at least `threshold`.
+    """A test of the precision of the tasks that remain from a threshold on.
 
-    `tasks` with `entities` proposals remain, `reviewed` sentences of the sample stand for them, and
-    `lower` is the one-sided bound compared with the target.
+    `reviewed` sentences stand for them; `lower` is the one-sided bound compared with the target.
     """
 
     threshold: float

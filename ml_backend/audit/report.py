@@ -47,10 +47,7 @@ ANCHORING = "Reviewers saw the proposals before they decided, which flatters the
 
 @dataclass(frozen=True, slots=True)
 class StratumReport:
-    """A stratum of an audit. Numbers count tasks, the last three entities of reviewed ones.
-
-    It had `size` tasks when it was drawn from (0 if none were drawn); `remaining` are unreviewed.
-    """
+    """A stratum. Numbers count tasks (`size` when it was drawn from), the last three entities."""
 
     name: str
     size: int

@@ -20,10 +20,7 @@ _FIX = "Export the project as JSON, with full annotations and predictions"
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """Reviews and accepted unseen sentences, in the order of the tasks.
-
-    `left_open` counts the other tasks that nobody decided, by the reason.
-    """
+    """Reviews and accepted unseen sentences; `left_open` counts the other tasks by reason."""
 
     reviewed: list[ReviewedSentence]
     left_open: Mapping[str, int]

@@ -1,6 +1,5 @@
 """The tasks of a project that an audit is drawn from."""
 
-
 import pytest
 
 from tests.ml_backend.audit.tasks import (

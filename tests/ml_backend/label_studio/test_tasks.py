@@ -1,6 +1,5 @@
 """The state of an exported task."""
 
-
 import pytest
 
 from ml_backend.label_studio.tasks import Obstacle, obstacle

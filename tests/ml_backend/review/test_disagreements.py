@@ -1,6 +1,5 @@
 """Disagreements that are marked while others annotate, against a server that lives in memory."""
 
-
 import pytest
 
 from ml_backend.review.disagreements import DisagreementReport, mark_disagreements
