@@ -79,13 +79,9 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then finish the requests that have begun.
-
-    Raises SettingsError before that if the address, the password or the loader cannot be used.
-    """
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
-    )
+    """Serve until SIGTERM or SIGINT; SettingsError if address, password or loader are unusable."""
+    line = "%(asctime)s %(levelname)s %(message)s"
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=line)
     # A worker that cannot start would be started again and again: look before.
     _check_address(settings)
     credentials_of(settings)

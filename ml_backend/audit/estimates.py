@@ -159,10 +159,7 @@ def _untestable(above: Sequence[ReviewedStratum], target: float, level: float, e
 
 
 class _Sample(NamedTuple):
-    """Reviewed sentences as parallel arrays: the weight of each, and of what is wrong in it.
-
-    The variance of a share of errors is `factor` times that of the sample alone.
-    """
+    """Arrays over reviewed sentences: weight of errors, weight, and factor on the variance."""
 
     wrong: Numbers
     whole: Numbers
@@ -211,10 +208,7 @@ def sentences_needed(precision: float, *, level: float = LEVEL) -> int:
 
 
 def _sample(strata: Iterable[ReviewedStratum], ratio: Ratio) -> _Sample:
-    """Return the reviewed sentences of the strata with remaining ones.
-
-    Strata with few reviewed sentences are taken together with the next.
-    """
+    """Return the reviewed sentences of the strata with remaining ones, small strata joined."""
     groups: list[list[ReviewedStratum]] = [[]]
     for stratum in strata:
         if stratum.remaining:

@@ -50,13 +50,10 @@ WAITING = (State.QUEUED, State.RUNNING)  # for a runner; one that is running may
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A training request; `said` is the outcome in one line, `result` the same as data.
-
-    Times are ISO 8601 in UTC, `project` is Label Studio's id, `attempts` the number of starts.
-    """
+    """A training request; `said` is the outcome in one line, `result` the same as data."""
 
     id: int
-    project: int
+    project: int  # its id in Label Studio
     why: str
     created: str
     state: State = State.QUEUED
@@ -150,10 +147,7 @@ class JobQueue:
         return False
 
     def run(self, work: Work) -> int:
-        """Do the queued jobs, the oldest first, until none is left. Return how many were done.
-
-        Returns at once if another process is running jobs: that one will find them.
-        """
+        """Do all queued jobs, the oldest first, unless another process does; return how many."""
         done = 0
         # A job queued while this process gives up the lock finds no runner of its own: look again.
         while self.waits:

@@ -220,10 +220,7 @@ def _fetched_by_others(job: Job, folder: Path) -> list[ProjectReviews]:
 
 
 def parted(projects: Iterable[Iterable[ReviewedSentence]]) -> list[tuple[Reviews, Reviews]]:
-    """Split each project's reviews by whole documents: (to learn from, held out).
-
-    What is held out of one project, and its near-duplicates, are not learned from in another.
-    """
+    """Split reviews by documents: (to learn from, held out) of each project, without overlap."""
     decided = [[r for r in adjudicate(each).sentences if r.judged] for each in projects]
     parts = iter(split([review.sentence for each in decided for review in each], HELD_OUT).of)
     found: list[tuple[Reviews, Reviews]] = [([], []) for _ in decided]

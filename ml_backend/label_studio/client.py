@@ -52,9 +52,7 @@ FIX_BANNED = (
     "stay banned in LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS"
 )
 
-_AWAY = frozenset(
-    {httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT}
-)
+_AWAY = (502, 503, 504)  # what a proxy answers for a server that is not there
 
 
 class UnreachableError(ServerError):
@@ -381,11 +379,9 @@ class ReviewServer:
     def connect_backend(
         self, project: Project, url: str, credentials: Credentials | None = None
     ) -> Backend:
-        """Connect the backend at `url` (as Label Studio reaches it) for interactive use, once.
-
-        The webhook comes first: Label Studio would make one without the `credentials`.
-        """
+        """Connect the backend at `url` (as Label Studio reaches it) for interactive use, once."""
         url = url.rstrip("/")
+        # First, because Label Studio would make a webhook without the credentials.
         self._ensure_webhook(project, webhook_url(url), credentials)
         known = [b for b in self.backends(project) if b.url.rstrip("/") == url]
         settings: Json = {"url": url, "project": project.id, "is_interactive": True}

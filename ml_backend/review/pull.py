@@ -27,10 +27,7 @@ class Pulled:
 
 
 def fetch_reviewed(server: ReviewServer, project: Project) -> list[ReviewedSentence]:
-    """Fetch every annotation of a project, skipped ones included, in the order of the tasks.
-
-    Raises ReviewError, which names task and annotation, if one contradicts what was pushed.
-    """
+    """Fetch every annotation of a project, skipped ones included, in the order of the tasks."""
     where = f"project {project.title!r}"
     tasks = server.tasks(project, with_predictions=True, only_annotated=True)
     return list(reviews_of(tasks, labels_of(project.label_config, where), where))

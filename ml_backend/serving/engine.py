@@ -101,10 +101,7 @@ class Engine:
     def project(
         self, projector: "ProjectsSentences", sentences: Sequence[ParallelSentence], seconds: float
     ) -> list[ProjectedSentence | None]:
-        """Project sentences in turns; None stands for one that the model cannot read whole.
-
-        Raises NotReadyError if that takes longer than `seconds`.
-        """
+        """Project in turns; None for one that does not fit. NotReadyError after `seconds`."""
         deadline = time.monotonic() + seconds
         done: list[ProjectedSentence | None] = []
         for start in range(0, len(sentences), self._turn):
