@@ -5,7 +5,6 @@ Label Studio sends basic authentication on ML calls. Its webhooks have fixed hea
 """
 
 import base64
-import binascii
 import hmac
 import json
 import os
@@ -39,7 +38,10 @@ class Credentials:
         scheme, _, sent = (authorization or "").partition(" ")
         match scheme.lower():
             case "basic":
-                return _any_equal(_decoded(sent), f"{self.user}:{self.password}")
+                raw = b""
+                with suppress(ValueError):
+                    raw = base64.b64decode(sent.strip(), validate=True)
+                return _any_equal(raw, f"{self.user}:{self.password}")
             case "token" | "bearer":
                 # WSGI decodes headers as latin-1.
                 return _any_equal(sent.strip().encode("latin-1", "replace"), self.password)
@@ -52,13 +54,6 @@ class Credentials:
         return {"Authorization": f"Token {self.password}"}
 
 
-def _decoded(sent: str) -> bytes:
-    try:
-        return base64.b64decode(sent.strip(), validate=True)
-    except (binascii.Error, ValueError):
-        return b""
-
-
 def _any_equal(sent: bytes, expected: str) -> bool:
     """Compare with both encodings of basic credentials: UTF-8 (RFC 7617) and latin-1."""
     forms = [expected.encode()]
@@ -68,10 +63,7 @@ def _any_equal(sent: bytes, expected: str) -> bool:
 
 
 def credentials_of(settings: Settings) -> Credentials | None:
-    """Return the credentials of the settings, else of the data folder; None if `auth` is off.
-
-    Raises SettingsError if none are given and none were generated yet.
-    """
+    """Return the credentials of the settings, else of the data folder; None if `auth` is off."""
     if not settings.auth:
         return None
     if settings.password:

@@ -42,10 +42,7 @@ _Seconds = Annotated[float, Field(ge=0, le=86_400)]
 
 
 class Settings(BaseSettings):
-    """The settings of the backend, made by `from_env`.
-
-    A field is read from SPANFERRY_BACKEND_ and its name, unless it has an alias.
-    """
+    """The settings of the backend, read by `from_env` from SPANFERRY_BACKEND_… or an alias."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -157,17 +154,15 @@ class Settings(BaseSettings):
 
 
 def cpu_count(cgroups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
-    """Count the CPUs this process may use: its affinity and its container's quota, at least 1.
+    """Count the CPUs this process may use: the least of its affinity and its container's quota.
 
-    `cgroups` is where control groups are mounted (version 2: `cpu.max`, 1: `cpu/cpu.cfs_*_us`),
-    `own` the file with those of this process.
+    `cgroups` is where control groups of version 1 or 2 are mounted; `own` lists this process's.
     """
     if hasattr(os, "sched_getaffinity"):
         count = len(os.sched_getaffinity(0))
     else:  # not on macOS
         count = os.cpu_count() or 1
-    quota = min(_quotas(cgroups, own), default=math.inf)
-    return max(1, min(count, math.ceil(quota) if quota < count else count))
+    return max(1, math.ceil(min([count, *_quotas(cgroups, own)])))
 
 
 def _quotas(cgroups: Path, own: Path) -> Iterator[float]:

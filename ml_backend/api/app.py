@@ -76,10 +76,7 @@ class Service:
         return body
 
     def setup(self) -> dict[str, str]:
-        """Return the version that Label Studio looks for in a task's predictions.
-
-        The body, with an access token in it, is not read.
-        """
+        """Return the version in use. The body, which holds an access token, is not read."""
         return {"model_version": self._engine.projector(_SETUP_WAIT).model_version}
 
     def predict(self) -> dict[str, object]:

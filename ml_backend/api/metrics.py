@@ -30,28 +30,22 @@ class Metrics:
     """The metrics of one application, in a registry of its own."""
 
     def __init__(self, engine: Engine) -> None:
-        self._registry = here = CollectorRegistry()
-        here.register(_Now(engine))
-        self.requests = Counter(
-            "spanferry_requests", "Requests answered.", ["endpoint", "status"], registry=here
-        )
+        self._registry = CollectorRegistry()
+        self._registry.register(_Now(engine))
+
+        def counter(name: str, said: str, *labels: str) -> Counter:
+            return Counter(f"spanferry_{name}", said, labels, registry=self._registry)
+
+        self.requests = counter("requests", "Requests answered.", "endpoint", "status")
+        self.projected = counter("sentences_projected", "Sentences projected for /predict.")
+        refused = "Tasks answered with nothing because they cannot be projected."
+        self.refused = counter("tasks_refused", refused, "reason")
+        self.events = counter("webhook_events", "Webhook events received.", "action")
         self.predict_seconds = Histogram(
             "spanferry_predict_seconds",
             "Seconds a /predict took, waiting included.",
             buckets=_PREDICT_BUCKETS,
-            registry=here,
-        )
-        self.projected = Counter(
-            "spanferry_sentences_projected", "Sentences projected for /predict.", registry=here
-        )
-        self.refused = Counter(
-            "spanferry_tasks_refused",
-            "Tasks answered with nothing because they cannot be projected.",
-            ["reason"],
-            registry=here,
-        )
-        self.events = Counter(
-            "spanferry_webhook_events", "Webhook events received.", ["action"], registry=here
+            registry=self._registry,
         )
 
     def text(self) -> bytes:

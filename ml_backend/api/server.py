@@ -27,7 +27,6 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # its base is untyped
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._stop = threading.Event()
         super().__init__()
 
     def load_config(self) -> None:
@@ -46,17 +45,16 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # its base is untyped
             turn=settings.sentences_per_turn,
         )
         app = create_app(settings, engine.start())
-        queue = JobQueue(settings.jobs_folder)
+        queue, stop = JobQueue(settings.jobs_folder), threading.Event()
 
         def run() -> int:
             return start_runner(settings.data_dir, queue.root).wait()
 
-        threading.Thread(
-            target=keep_runner, args=(queue, run, self._stop), name="keep-runner", daemon=True
-        ).start()
+        runner = (queue, run, stop)
+        threading.Thread(target=keep_runner, args=runner, name="keep-runner", daemon=True).start()
 
         def close(_arbiter: object, _worker: object) -> None:
-            self._stop.set()
+            stop.set()
             engine.close()
 
         self.cfg.set("worker_exit", close)
@@ -81,13 +79,9 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then finish the requests that have begun.
-
-    Raises SettingsError before that if the address, the password or the loader cannot be used.
-    """
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
-    )
+    """Serve until SIGTERM or SIGINT; SettingsError if address, password or loader are unusable."""
+    line = "%(asctime)s %(levelname)s %(message)s"
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=line)
     # A worker that cannot start would be started again and again: look before.
     _check_address(settings)
     credentials_of(settings)

@@ -23,10 +23,7 @@ class Prediction(TypedDict):
 
 
 class PredictRequest(NamedTuple):
-    """Tasks to pre-annotate, with the labeling config of their project as XML.
-
-    `drawn` are regions an annotator has drawn; None if nobody is annotating.
-    """
+    """Tasks to pre-annotate; `drawn` are an annotator's regions, None if nobody is annotating."""
 
     tasks: tuple[Json, ...]
     drawn: tuple[Json, ...] | None

@@ -39,9 +39,9 @@ class Counts(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ReviewedStratum:
-    """A stratum: the counts of its sample, and `remaining` unreviewed sentences.
+    """The counts of a stratum's sample, and its `remaining` sentences with `entities` proposals.
 
-    The remaining ones have `entities` proposals; the confidence of all is at least `band`.
+    The confidence of all is at least `band`.
     """
 
     name: str
@@ -85,10 +85,9 @@ class ThresholdVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ThresholdTest:
-    """A test of the precision of what remains with a confidence of at least `threshold`.
+    """A test of the precision of the tasks that remain from a threshold on.
 
-    `tasks` with `entities` proposals remain, `reviewed` sentences of the sample stand for them, and
-    `lower` is the one-sided bound compared with the target.
+    `reviewed` sentences stand for them; `lower` is the one-sided bound compared with the target.
     """
 
     threshold: float
@@ -160,10 +159,7 @@ def _untestable(above: Sequence[ReviewedStratum], target: float, level: float, e
 
 
 class _Sample(NamedTuple):
-    """Reviewed sentences as parallel arrays: the weight of each, and of what is wrong in it.
-
-    The variance of a share of errors is `factor` times that of the sample alone.
-    """
+    """Arrays over reviewed sentences: weight of errors, weight, and factor on the variance."""
 
     wrong: Numbers
     whole: Numbers
@@ -212,10 +208,7 @@ def sentences_needed(precision: float, *, level: float = LEVEL) -> int:
 
 
 def _sample(strata: Iterable[ReviewedStratum], ratio: Ratio) -> _Sample:
-    """Return the reviewed sentences of the strata with remaining ones.
-
-    Strata with few reviewed sentences are taken together with the next.
-    """
+    """Return the reviewed sentences of the strata with remaining ones, small strata joined."""
     groups: list[list[ReviewedStratum]] = [[]]
     for stratum in strata:
         if stratum.remaining:

@@ -47,10 +47,7 @@ ANCHORING = "Reviewers saw the proposals before they decided, which flatters the
 
 @dataclass(frozen=True, slots=True)
 class StratumReport:
-    """A stratum of an audit. Numbers count tasks, the last three entities of reviewed ones.
-
-    It had `size` tasks when it was drawn from (0 if none were drawn); `remaining` are unreviewed.
-    """
+    """A stratum. Numbers count tasks (`size` when it was drawn from), the last three entities."""
 
     name: str
     size: int
@@ -120,7 +117,6 @@ class AuditReport:
     def notes(self) -> list[str]:
         """Return what limits the figures, a sentence each."""
         thin = [s.name for s in self.strata if s.remaining and s.reviewed < 2]
-        needed = sentences_needed(self.target_precision, level=2 * LEVEL - 1)
         notes = (
             (
                 self.waiting,
@@ -152,14 +148,16 @@ class AuditReport:
                 thin and self.reviewed,
                 f"Fewer than two reviewed, so taken together with neighbours: {', '.join(thin)}",
             ),
-            (
-                all(test.verdict is ThresholdVerdict.NOT_TESTED for test in self.thresholds),
+        )
+        found = [note for applies, note in notes if applies]
+        if all(test.verdict is ThresholdVerdict.NOT_TESTED for test in self.thresholds):
+            needed = sentences_needed(self.target_precision, level=2 * LEVEL - 1)
+            found.append(
                 f"To show a precision of {100 * self.target_precision:g} % takes at least {needed} "
                 "reviewed sentences with entities even if all are right, and more if little "
-                "remains or some have far more entities than others",
-            ),
-        )
-        return [note for applies, note in notes if applies]
+                "remains or some have far more entities than others"
+            )
+        return found
 
 
 class _Member(NamedTuple):

@@ -106,8 +106,7 @@ def draw(
 ) -> DrawReport:
     """Draw a stratified random sample, or what is missing of it; errors as `plan`.
 
-    The order of drawing depends on the seed, the audit's name and each task alone. So running an
-    interrupted draw again finishes it, and a finished one changes nothing.
+    The order of drawing is fixed by the seed, the audit's name and each task. Idempotent.
     """
     tasks = {task["id"]: task for task in server.tasks(project, with_predictions=True)}
     settings: dict[str, Any] = {"size": size, "threshold": threshold, "seed": seed}
@@ -199,10 +198,7 @@ def plan(
 
 
 def allocate(sizes: Mapping[Stratum, int], size: int) -> dict[Stratum, int]:
-    """Share a sample out in proportion to the size of each stratum, with two or more of each.
-
-    If the sample is too small for two of each, proportion alone counts.
-    """
+    """Share a sample out in proportion, with at least two of each stratum if it is large enough."""
     total = sum(sizes.values())
     drawn = {stratum: min(FEWEST, count) for stratum, count in sizes.items()}
     if sum(drawn.values()) > size:

@@ -11,15 +11,15 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from projection.errors import ServerError, SpanferryError
 from projection.io.files import write_json
@@ -50,14 +50,10 @@ WAITING = (State.QUEUED, State.RUNNING)  # for a runner; one that is running may
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A training request. Times are ISO 8601 in UTC.
-
-    `project` is Label Studio's id, `why` the cause, `attempts` the number of starts. `said` is the
-    outcome in one line, `result` the same as data.
-    """
+    """A training request; `said` is the outcome in one line, `result` the same as data."""
 
     id: int
-    project: int
+    project: int  # its id in Label Studio
     why: str
     created: str
     state: State = State.QUEUED
@@ -151,10 +147,7 @@ class JobQueue:
         return False
 
     def run(self, work: Work) -> int:
-        """Do the queued jobs, the oldest first, until none is left. Return how many were done.
-
-        Returns at once if another process is running jobs: that one will find them.
-        """
+        """Do all queued jobs, the oldest first, unless another process does; return how many."""
         done = 0
         # A job queued while this process gives up the lock finds no runner of its own: look again.
         while self.waits:
@@ -227,12 +220,10 @@ class JobQueue:
             log.warning("%s is damaged (%r): the count starts again", self.root / REVIEWS, error)
             return {}
 
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        """Keep other processes from adding or starting a job."""
+    def _lock(self) -> BaseFileLock:
+        """Return the lock that keeps other processes from adding or starting a job."""
         self.root.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.root / ".lock"):
-            yield
+        return FileLock(self.root / ".lock")
 
 
 def keep_runner(

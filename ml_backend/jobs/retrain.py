@@ -61,10 +61,7 @@ Reviews = list[ReviewedSentence]
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """Strict F1 of pre-annotations on held-out sentences by two models, as fractions.
-
-    `low` to `high` is the 95 % interval of the difference.
-    """
+    """Strict F1 of two models on held-out sentences, and the 95 % interval of the difference."""
 
     before: float
     after: float
@@ -128,11 +125,7 @@ class ProjectReviews:
 
 @dataclass(frozen=True, slots=True)
 class Retraining:
-    """The work of a job.
-
-    While Label Studio does not answer, it is asked again after each of the `pauses`. Fewer reviews
-    than `FEW` are trained on for `epochs_of_few` epochs.
-    """
+    """The work of a job. Fewer reviews than `FEW` are trained on for `epochs_of_few` epochs."""
 
     connect: Callable[[], ReviewServer]
     load: Load
@@ -199,22 +192,19 @@ class Retraining:
 
     def _compare(self, model: Path, held_out: Sequence[Reviews]) -> tuple[list[Gain], Gain]:
         """Return the gain of `model` on the held-out sentences of each project, and of all."""
-        gold = [[GoldSentence(r.sentence, r.entities) for r in part] for part in held_out]
-        before, after = (self._answers(target, gold) for target in (self.store.active(), model))
+
+        def answers(target: Path | None) -> list[list[Answered]]:
+            projector, answered = self.load(target), []
+            for part in held_out:
+                gold = [GoldSentence(r.sentence, r.entities) for r in part]
+                fitting = [each for each in gold if projector.fits(each.sentence)]
+                found = projector.project([each.sentence for each in fitting])
+                pairs = zip(fitting, found, strict=True)
+                answered.append([(each, one.entities) for each, one in pairs])
+            return answered
+
+        before, after = answers(self.store.active()), answers(model)
         return [*map(Gain.of, before, after)], Gain.of([*chain(*before)], [*chain(*after)])
-
-    def _answers(
-        self, target: Path | None, gold: Sequence[Sequence[GoldSentence]]
-    ) -> list[list[Answered]]:
-        """Return the pre-annotations of each project's sentences that fit the models."""
-        projector = self.load(target)
-
-        def answered(part: Iterable[GoldSentence]) -> list[Answered]:
-            fitting = [each for each in part if projector.fits(each.sentence)]
-            found = projector.project([each.sentence for each in fitting])
-            return [(each, one.entities) for each, one in zip(fitting, found, strict=True)]
-
-        return [answered(part) for part in gold]
 
 
 def _fetched_by_others(job: Job, folder: Path) -> list[ProjectReviews]:
@@ -230,10 +220,7 @@ def _fetched_by_others(job: Job, folder: Path) -> list[ProjectReviews]:
 
 
 def parted(projects: Iterable[Iterable[ReviewedSentence]]) -> list[tuple[Reviews, Reviews]]:
-    """Split each project's reviews by whole documents: (to learn from, held out).
-
-    What is held out of one project, and its near-duplicates, are not learned from in another.
-    """
+    """Split reviews by documents: (to learn from, held out) of each project, without overlap."""
     decided = [[r for r in adjudicate(each).sentences if r.judged] for each in projects]
     parts = iter(split([review.sentence for each in decided for review in each], HELD_OUT).of)
     found: list[tuple[Reviews, Reviews]] = [([], []) for _ in decided]

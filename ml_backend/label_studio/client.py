@@ -52,9 +52,7 @@ FIX_BANNED = (
     "stay banned in LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS"
 )
 
-_AWAY = frozenset(
-    {httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT}
-)
+_AWAY = (502, 503, 504)  # what a proxy answers for a server that is not there
 
 
 class UnreachableError(ServerError):
@@ -187,11 +185,9 @@ class ReviewServer:
         if same_config(project.label_config, label_config):
             return project
         if project.annotation_count and not takes_over(label_config, project.label_config):
-            raise ServerError(
-                f"project {title!r}",
-                f"has {project.annotation_count} annotations made with another labeling config",
-                "Push to a new title, or use the labels this project was made with",
-            )
+            what = f"has {project.annotation_count} annotations made with another labeling config"
+            fix = "Push to a new title, or use the labels this project was made with"
+            raise ServerError(f"project {title!r}", what, fix)
         with self._asking(f"labeling config of project {title!r}"):
             self._api.projects.update(id=project.id, label_config=label_config)
         return self.project(project.id)
@@ -243,10 +239,7 @@ class ReviewServer:
             self._api.tasks.update(id=str(task_id), data=data)
 
     def task(self, task_id: int) -> Json:
-        """Fetch one task with its annotations and the predictions that are shown, in full.
-
-        `drafts` are those of the key's owner; `draft_exists` is true if anybody has one.
-        """
+        """Fetch a task with its annotations, the predictions shown, and the key owner's drafts."""
         with self._asking(f"task {task_id}"):
             found: Json = self._api.tasks.get(str(task_id)).model_dump()
         return found
@@ -335,10 +328,7 @@ class ReviewServer:
         return int(made.id)
 
     def ensure_tabs(self, project: Project, tabs: Sequence[Tab]) -> dict[str, int]:
-        """Create or update the tabs. Return their ids by title.
-
-        If one is new, all of ours are put in the order of `tabs`, before those people made.
-        """
+        """Create or update the tabs; if one is new, put all first. Return their ids by title."""
         with self._asking(f"tabs of project {project.title!r}"):
             before = self._api.views.list(project=project.id)
             known = {_text_of(view.data, "title"): view for view in before}
@@ -389,11 +379,9 @@ class ReviewServer:
     def connect_backend(
         self, project: Project, url: str, credentials: Credentials | None = None
     ) -> Backend:
-        """Connect the backend at `url` (as Label Studio reaches it) for interactive use, once.
-
-        The webhook comes first: Label Studio would make one without the `credentials`.
-        """
+        """Connect the backend at `url` (as Label Studio reaches it) for interactive use, once."""
         url = url.rstrip("/")
+        # First, because Label Studio would make a webhook without the credentials.
         self._ensure_webhook(project, webhook_url(url), credentials)
         known = [b for b in self.backends(project) if b.url.rstrip("/") == url]
         settings: Json = {"url": url, "project": project.id, "is_interactive": True}

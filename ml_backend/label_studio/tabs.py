@@ -85,9 +85,6 @@ _OPEN = (
     column_filter("total_annotations", "equal", "Number", 0),
     column_filter("cancelled_annotations", "equal", "Number", 0),
 )
-_REVIEWED = column_filter("total_annotations", "greater", "Number", 0)
-# With quotes, as a choice stands in an annotation's JSON.
-_MARKED_UNUSABLE = column_filter("annotations_results", "contains", "String", f'"{UNUSABLE}"')
 
 
 def _has_text(column: str) -> _Filter:
@@ -122,8 +119,11 @@ def review_tabs() -> Iterator[Tab]:
         of_kind = column_filter("data.conflict", "contains", "String", kind.value)
         yield Tab(_SHORT.get(kind, CONFLICT_NAMES[kind].capitalize()), (*_OPEN, of_kind))
     yield from (PROPAGATED, AUDIT_SAMPLE, DISAGREEMENTS)
-    yield Tab("Done", (_REVIEWED,), _LAST_REVIEWED_FIRST, _SHOWN_WHEN_REVIEWED)
-    yield Tab("Unusable", (_MARKED_UNUSABLE,), _LAST_REVIEWED_FIRST, _SHOWN_WHEN_REVIEWED)
+    reviewed = column_filter("total_annotations", "greater", "Number", 0)
+    yield Tab("Done", (reviewed,), _LAST_REVIEWED_FIRST, _SHOWN_WHEN_REVIEWED)
+    # With quotes, as a choice stands in an annotation's JSON.
+    unusable = column_filter("annotations_results", "contains", "String", f'"{UNUSABLE}"')
+    yield Tab("Unusable", (unusable,), _LAST_REVIEWED_FIRST, _SHOWN_WHEN_REVIEWED)
     skipped = column_filter("cancelled_annotations", "greater", "Number", 0)
     yield Tab("Skipped", (skipped,), _LEAST_SURE_FIRST, _SHOWN_WHEN_REVIEWED)
 

@@ -46,10 +46,7 @@ def write_each(
     if_still: Callable[[Task, Task], bool],
     on_progress: OnProgress,
 ) -> list[int]:
-    """Write fields of several tasks. Return the ids of those that have changed: left alone.
-
-    `if_still` is given the task that the decision was based on, and the task as it is now.
-    """
+    """Write fields of tasks unless `if_still(before, now)` is false. Return the ids left alone."""
     left_alone = []
     for done, (before, fields) in enumerate(changes):
         on_progress("tasks marked", done, len(changes))

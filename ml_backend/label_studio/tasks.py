@@ -26,11 +26,6 @@ def is_touched(task: Task) -> bool:
     return bool(task["annotations"] or task["drafts"] or task.get("draft_exists"))
 
 
-def versions_of(task: Task) -> set[str]:
-    """Return the model versions the task has predictions of."""
-    return {prediction["model_version"] for prediction in task["predictions"]}
-
-
 def obstacle(task: Task, version: str, threshold: float) -> Obstacle | None:
     """Return why the task would not be accepted without review, or None if it would."""
     if is_touched(task):

@@ -51,10 +51,7 @@ class Agreement:
 
 
 def agreement(reviewed: Sequence[ReviewedSentence]) -> Agreement:
-    """Compare every two annotators on the sentences both decided.
-
-    The newest decision of each counts; skipped sentences do not.
-    """
+    """Compare every two annotators by their newest decisions, without skipped sentences."""
     shared: defaultdict[Pair, list[Both]] = defaultdict(list)
     disagreed: Counter[Pair] = Counter()
     sentences = compared = 0

@@ -45,10 +45,9 @@ def mark_disagreements(
     reviewer: str | None = None,
     on_progress: OnProgress = lambda _what, _done, _total: None,
 ) -> DisagreementReport:
-    """Write open disagreements to their tasks, and clear settled ones. Idempotent.
+    """Write open disagreements to their tasks and clear settled ones. Idempotent.
 
-    A task that was annotated since it was read is left alone. Raises ReviewError if an annotation
-    contradicts what was pushed, TrainingError if the reviewer is missing, needless or unknown.
+    Tasks annotated during the run are left alone.
     """
     where = f"project {project.title!r}"
     labels = labels_of(project.label_config, where)

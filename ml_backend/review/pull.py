@@ -20,20 +20,14 @@ _FIX = "Export the project as JSON, with full annotations and predictions"
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """Reviews and accepted unseen sentences, in the order of the tasks.
-
-    `left_open` counts the other tasks that nobody decided, by the reason.
-    """
+    """Reviews and accepted unseen sentences; `left_open` counts the other tasks by reason."""
 
     reviewed: list[ReviewedSentence]
     left_open: Mapping[str, int]
 
 
 def fetch_reviewed(server: ReviewServer, project: Project) -> list[ReviewedSentence]:
-    """Fetch every annotation of a project, skipped ones included, in the order of the tasks.
-
-    Raises ReviewError, which names task and annotation, if one contradicts what was pushed.
-    """
+    """Fetch every annotation of a project, skipped ones included, in the order of the tasks."""
     where = f"project {project.title!r}"
     tasks = server.tasks(project, with_predictions=True, only_annotated=True)
     return list(reviews_of(tasks, labels_of(project.label_config, where), where))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from label_config.tasks import sentence_of, task_fields, to_prediction
 from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.task_writer import is_still_open, write_fields
-from ml_backend.label_studio.tasks import Task, is_touched, versions_of
+from ml_backend.label_studio.tasks import Task, is_touched, prediction_of
 from projection.errors import ServerError
 from projection.records import ProjectedSentence
 
@@ -67,7 +67,7 @@ def repredict(
     _require_served(server, project, version, pauses)
     tasks = server.tasks(project, with_predictions=True)
     untouched = [task for task in tasks if not is_touched(task)]
-    due = [task for task in untouched if version not in versions_of(task)]
+    due = [task for task in untouched if prediction_of(task, version) is None]
     sentences = {task["id"]: sentence_of(task, f"task {task['id']}") for task in due}
     fitting = [task for task in due if projector.fits(sentences[task["id"]])]
     predicted = refreshed = 0

@@ -6,6 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -100,33 +101,22 @@ class Engine:
     def project(
         self, projector: "ProjectsSentences", sentences: Sequence[ParallelSentence], seconds: float
     ) -> list[ProjectedSentence | None]:
-        """Project sentences in turns; None stands for one that the model cannot read whole.
-
-        Raises NotReadyError if that takes longer than `seconds`.
-        """
+        """Project in turns; None for one that does not fit. NotReadyError after `seconds`."""
         deadline = time.monotonic() + seconds
         done: list[ProjectedSentence | None] = []
         for start in range(0, len(sentences), self._turn):
             taken = sentences[start : start + self._turn]
             turn = self._worker.submit(partial(project_fitting, projector, taken))
-            try:
-                done += turn.result(timeout=max(0.0, deadline - time.monotonic()))
-            except TimeoutError:
-                turn.cancel()
-                what = f"{len(done)} of {len(sentences)} sentences in {seconds:.0f} s"
-                fix = "Ask for fewer tasks at once, or pre-annotate with `spanferry push`"
-                raise NotReadyError("/predict", what, fix) from None
+            what = f"{len(done)} of {len(sentences)} sentences in {seconds:.0f} s"
+            fix = "Ask for fewer tasks at once, or pre-annotate with `spanferry push`"
+            projected = _awaited(turn, deadline - time.monotonic(), what, fix)
+            done += projected
         return done
 
     def ask(self, question: Callable[[], T], seconds: float) -> T:
         """Return `question()`, run before all queued batches; NotReadyError after `seconds`."""
         turn = self._worker.submit(question, urgent=True)
-        try:
-            return turn.result(timeout=max(0.0, seconds))
-        except TimeoutError:
-            turn.cancel()
-            what = f"no answer in {seconds:.0f} s"
-            raise NotReadyError("/predict", what, "Draw again in a moment") from None
+        return _awaited(turn, seconds, f"no answer in {seconds:.0f} s", "Draw again in a moment")
 
     def _follow(self) -> None:
         """Load the active model whenever the pointer changes, until closed."""
@@ -159,6 +149,14 @@ class Engine:
         with self._changed:
             self._state = state
             self._changed.notify_all()
+
+
+def _awaited(turn: Future[T], seconds: float, what: str, fix: str) -> T:
+    try:
+        return turn.result(timeout=max(0.0, seconds))
+    except TimeoutError:
+        turn.cancel()
+        raise NotReadyError("/predict", what, fix) from None
 
 
 def project_fitting(

@@ -41,7 +41,12 @@ class ModelStore:
         Training state (pickles, `checkpoint-*` folders) is not copied. Raises ModelError if
         `folder` holds no checkpoint with safetensors weights.
         """
-        _check_checkpoint(folder)
+        if not (folder / "config.json").is_file():
+            fix = "Pass the folder of a saved model"
+            raise ModelError(str(folder), "there is no config.json", fix)
+        if not any(folder.glob("*.safetensors")):
+            fix = "Save it with save_pretrained(); pickled weights are never loaded"
+            raise ModelError(str(folder), "there are no safetensors weights", fix)
         from projection.models.tagger import Tagger  # noqa: PLC0415  # serving adds nothing
 
         version = Tagger.from_pretrained(folder).version
@@ -143,14 +148,6 @@ class ModelStore:
                 record = {"schema": SCHEMA, "active": active, "before": before[-_HISTORY:]}
                 write_json(self.root / POINTER, record)
         return active
-
-
-def _check_checkpoint(folder: Path) -> None:
-    if not (folder / "config.json").is_file():
-        raise ModelError(str(folder), "there is no config.json", "Pass the folder of a saved model")
-    if not any(folder.glob("*.safetensors")):
-        fix = "Save it with save_pretrained(); pickled weights are never loaded"
-        raise ModelError(str(folder), "there are no safetensors weights", fix)
 
 
 def _copy(folder: Path, copy: Path) -> None:

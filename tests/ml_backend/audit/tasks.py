@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from label_config.annotations import annotation_of
+from label_config.labeling_config import build_config
 from label_config.tasks import to_prediction, to_task
+from ml_backend.audit.report import AuditReport, audit_report
 from ml_backend.audit.sample import audit_of, plan
+from ml_backend.label_studio.client import Project
 from projection.records import (
     Conflict,
     ConflictKind,
@@ -20,6 +23,7 @@ VERSION = "v1"
 TEXT = "😀 Anna wohnt in Bonn."
 ANNA, BONN = Span(2, 6), Span(16, 20)
 LABELS = ("PER", "LOC")
+PER, LOC = Entity(ANNA, "PER"), Entity(BONN, "LOC")
 Task = dict[str, Any]
 
 
@@ -100,4 +104,20 @@ def sample(tasks: Sequence[Task], name: str = "a") -> set[int]:
     return {t["id"] for t in tasks if audit_of(t) == name}
 
 
-PER, LOC = Entity(ANNA, "PER"), Entity(BONN, "LOC")
+def report(tasks: Sequence[Task], name: str | None = None, **options: Any) -> AuditReport:
+    version = options.pop("version", VERSION)
+    project = Project(1, "News", build_config(LABELS), version, len(tasks), 0, 0)
+    return audit_report(project, tasks, name, **options)
+
+
+def review_all(tasks: Sequence[Task], wrong: Sequence[int] = ()) -> list[Task]:
+    """The sample reviewed; in the n-th of it for n in `wrong` one border was off."""
+    done, met = [], 0
+    for each in tasks:
+        if not audit_of(each):
+            done.append(each)
+            continue
+        corrected = [PER, Entity(Span(13, 20), "LOC")]
+        done.append(reviewed(each, corrected if met in wrong else None))
+        met += 1
+    return done

@@ -1,26 +1,19 @@
 """The report on an audit, from tasks as Label Studio exports them."""
 
 import json
-from collections.abc import Sequence
-from typing import Any
 
 import pytest
 
-from label_config.labeling_config import build_config
 from ml_backend.audit.estimates import NOT_KNOWN, ThresholdVerdict
-from ml_backend.audit.report import AuditReport, audit_report
 from ml_backend.audit.sample import audit_of
-from ml_backend.label_studio.client import Project
 from projection.errors import ReviewError
 from projection.records import (
     Entity,
     ReviewStatus,
-    Span,
 )
 from tests.ml_backend.audit.tasks import (
     ANNA,
     BONN,
-    LABELS,
     LOC,
     PER,
     VERSION,
@@ -28,28 +21,11 @@ from tests.ml_backend.audit.tasks import (
     carried_over,
     draw,
     predicted_again,
+    report,
+    review_all,
     reviewed,
     task,
 )
-
-
-def report(tasks: Sequence[Task], name: str | None = None, **options: Any) -> AuditReport:
-    version = options.pop("version", VERSION)
-    project = Project(1, "News", build_config(LABELS), version, len(tasks), 0, 0)
-    return audit_report(project, tasks, name, **options)
-
-
-def review_all(tasks: Sequence[Task], wrong: Sequence[int] = ()) -> list[Task]:
-    """The sample reviewed; in the n-th of it for n in `wrong` one border was off."""
-    done, met = [], 0
-    for each in tasks:
-        if not audit_of(each):
-            done.append(each)
-            continue
-        corrected = [PER, Entity(Span(13, 20), "LOC")]
-        done.append(reviewed(each, corrected if met in wrong else None))
-        met += 1
-    return done
 
 
 def test_a_sample_that_is_right_shows_a_threshold() -> None:

@@ -109,6 +109,17 @@ def do_to(server: BusyServer, pair_id: str, do: Callable[[BusyServer], None]) ->
         task[key], other[key] = other[key], task[key]
 
 
+def test_what_people_found_out_about_a_task_stays_when_it_is_refreshed() -> None:
+    server = BusyServer()
+    for task in server.held:
+        task["data"].update(audit="May", audit_threshold=0.8, disagreement="“Bonn”", propagated="x")
+    assert repredict_all(server).refreshed == len(server.refreshed) == len(EXAMPLES)
+    for task in server.held:
+        kept = [task["data"][key] for key in ("audit", "audit_threshold", "disagreement")]
+        assert kept == ["May", 0.8, "“Bonn”"]
+        assert task["data"]["propagated"] == "", "the new prediction has no such correction"
+
+
 def test_what_others_wrote_into_a_task_meanwhile_stays() -> None:
     server = BusyServer(lambda server: server.of("lines")["data"].update(audit="May", mine=1))
     repredict_all(server)
