@@ -111,12 +111,12 @@ def examples_of(
     for start in range(0, len(questions), batch_size):
         batch = questions[start : start + batch_size]
         answers = aligner.signals([question.sentence for question in batch])
-        for question, answer in zip(batch, answers, strict=True):
-            examples += (
-                (signals, projection.target in question.right[projection.source])
-                for projection, signals in answer
-                if signals is not None
-            )
+        examples += [
+            (signals, projection.target in question.right[projection.source])
+            for question, answer in zip(batch, answers, strict=True)
+            for projection, signals in answer
+            if signals is not None
+        ]
         on_progress(len(batch))
     return examples
 
@@ -126,12 +126,10 @@ def fit(examples: Sequence[Example]) -> Calibration:
     right = sum(is_right for _, is_right in examples)
     wrong = len(examples) - right
     if len(examples) < FEWEST or min(right, wrong) < FEWEST_OF_EACH:
-        raise TrainingError(
-            "calibration",
-            f"{right} right and {wrong} wrong projections are too few",
-            f"Give data with at least {FEWEST}, among them {FEWEST_OF_EACH} right and "
-            f"{FEWEST_OF_EACH} wrong ones",
-        )
+        what = f"{right} right and {wrong} wrong projections are too few"
+        each = f"{FEWEST_OF_EACH} right and {FEWEST_OF_EACH} wrong ones"
+        fix = f"Give data with at least {FEWEST}, among them {each}"
+        raise TrainingError("calibration", what, fix)
     return _fit(examples)
 
 
@@ -171,10 +169,8 @@ def cross_validated(examples: Sequence[Example]) -> list[float]:
         _fit([example for example, fold in zip(examples, folds, strict=True) if fold != held_back])
         for held_back in range(FOLDS)
     ]
-    return [
-        fitted[fold].probability(signals)
-        for (signals, _), fold in zip(examples, folds, strict=True)
-    ]
+    pairs = zip(examples, folds, strict=True)
+    return [fitted[fold].probability(signals) for (signals, _), fold in pairs]
 
 
 def assess(examples: Sequence[Example], before: Calibration) -> Recalibration:

@@ -103,10 +103,10 @@ def _refuse_old_split(export: Path) -> None:
         raise TrainingError(str(export), what, "Export again")
 
 
-def read_examples(path: Path, weight: float = WEIGHT) -> Iterator[SilverSentence]:
+def read_examples(path: Path) -> Iterator[SilverSentence]:
     """Read training data of an aligner: a silver file, or an export or its `reviewed.jsonl`."""
     if path.is_dir() or path.name == REVIEWED:
-        silver, _ = silver_of_reviews(reviews_to_learn_from(path), None, weight)
+        silver, _ = silver_of_reviews(reviews_to_learn_from(path), None, WEIGHT)
         return (sentence for _, sentence in silver)
     return read_silver(path)
 
@@ -141,12 +141,11 @@ def silver_of_reviews(
         unpaired_source=sum(each.unpaired_source for each in paired),
         unpaired_target=sum(each.unpaired_target for each in paired),
     )
-    return [(each.sentence, _silver(each, weight)) for each in telling], counts
-
-
-def _silver(paired: PairedReview, weight: float) -> SilverSentence:
-    texts = paired.sentence.source, paired.sentence.target, paired.sentence.target_lang
-    return SilverSentence(*texts, paired.pairs, weight=weight, absent=paired.absent)
+    silver = []
+    for pair, phrases, _, absent, *_ in telling:
+        texts = pair.source, pair.target, pair.target_lang
+        silver.append((pair, SilverSentence(*texts, phrases, weight=weight, absent=absent)))
+    return silver, counts
 
 
 def paired_entities(review: ReviewedSentence) -> PairedReview:

@@ -81,8 +81,8 @@ def features_of(
 class Collator:
     """Batches features, with parts of the lexicon withheld.
 
-    The lexicon was counted on the sentences trained on. To learn to do without it, a share of
-    sentences (`blind`) and of source words (`gaps`) have no entries.
+    It was counted on the sentences trained on. To learn to do without it, shares of sentences
+    (`blind`) and of source words (`gaps`) have no entries.
     """
 
     lexicon: Lexicon
@@ -96,12 +96,9 @@ class Collator:
         grids = [self.withheld(evidence_of(pair, self.lexicon)) for pair, _ in rows]
         batch = batch_of([pair for pair, _ in rows], grids, self.pad_token_id)
         sources, targets = batch["evidence"].shape[2:]
-        return {
-            **batch,
-            "labels": _labels(rows, targets),
-            "links": _links(rows, sources, targets),
-            "weights": torch.tensor([example.weight for _, example in rows]),
-        }
+        weights = torch.tensor([example.weight for _, example in rows])
+        links = _links(rows, sources, targets)
+        return {**batch, "labels": _labels(rows, targets), "links": links, "weights": weights}
 
     def withheld(self, grid: Grid) -> Grid:
         """Remove a part of the lexicon's evidence (the first two channels)."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from io import StringIO
 from itertools import count, groupby
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from projection.errors import CorpusError, SpanError, TrainingError
 from projection.io.files import open_text, read_jsonl
@@ -129,11 +129,8 @@ def alignment_words(text: str, lang: str) -> tuple[Span, ...]:
     except ImportError as error:
         raise TrainingError("aligner data", "Chinese needs jieba", _INSTALL) from error
     jieba.setLogLevel("ERROR")
-    return tuple(
-        Span(start, end)
-        for token, start, end in jieba.tokenize(simplified(text))
-        if not token.isspace()
-    )
+    tokens = jieba.tokenize(simplified(text))
+    return tuple(Span(start, end) for token, start, end in tokens if not token.isspace())
 
 
 def run_eflomal(pairs: Sequence[tuple[list[str], list[str]]]) -> list[tuple[Links, Links]]:
@@ -236,8 +233,7 @@ def plausible(source_words: int, target_words: int) -> bool:
     return target_words <= 2 * source_words + 2 and source_words <= 2 * target_words + 2
 
 
-@dataclass(frozen=True, slots=True)
-class Tokenised:
+class Tokenised(NamedTuple):
     """A sentence pair with the words that a word aligner counts on both sides."""
 
     sentence: ParallelSentence
@@ -247,11 +243,8 @@ class Tokenised:
     @classmethod
     def of(cls, sentence: ParallelSentence) -> Self:
         """The pair in words, Chinese segmented."""
-        return cls(
-            sentence,
-            word_spans(sentence.source, sentence.source_lang),
-            alignment_words(sentence.target, sentence.target_lang),
-        )
+        source = word_spans(sentence.source, sentence.source_lang)
+        return cls(sentence, source, alignment_words(sentence.target, sentence.target_lang))
 
     @property
     def fits(self) -> bool:
@@ -278,14 +271,10 @@ def silver_of(
         sentence, sure = pair.sentence, forward & reverse
         phrases = tuple(phrases_of(sentence, pair.source, pair.target, sure, rng))
         if phrases:
-            yield SilverSentence(
-                sentence.source,
-                sentence.target,
-                sentence.target_lang,
-                phrases,
-                to_words(sure, sentence, pair.target),
-                to_words((forward | reverse) - sure, sentence, pair.target),
-            )
+            texts = (sentence.source, sentence.target, sentence.target_lang)
+            possible = to_words((forward | reverse) - sure, sentence, pair.target)
+            known = to_words(sure, sentence, pair.target)
+            yield SilverSentence(*texts, phrases, known, possible)
 
 
 def to_words(links: Links, sentence: ParallelSentence, units: Sequence[Span]) -> Links:

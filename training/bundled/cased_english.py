@@ -64,11 +64,9 @@ def frequent_pieces(
     Special pieces and single characters are always kept, so that every word can still be split;
     the rest are the most frequent in `texts`.
     """
-    kept = set(tokenizer.all_special_ids) | {
-        number
-        for piece, number in tokenizer.get_vocab().items()
-        if len(piece.removeprefix(CONTINUES)) == 1
-    }
+    vocabulary = tokenizer.get_vocab()
+    short = {vocabulary[piece] for piece in vocabulary if len(piece.removeprefix(CONTINUES)) == 1}
+    kept = short | set(tokenizer.all_special_ids)
     unread, counts = iter(texts), Counter[int]()
     while portion := list(islice(unread, PORTION)):
         encoded = tokenizer(portion, add_special_tokens=False, verbose=False)
@@ -82,13 +80,10 @@ def pruned(tokenizer: PreTrainedTokenizerBase, kept: list[int]) -> PreTrainedTok
 
     It is marked, so that `projection.models.windows` adds the case of words.
     """
-    renumbered = {old: new for new, old in enumerate(kept)}
+    renumbered = {number: new for new, number in enumerate(kept)}
     form = json.loads(_backend(tokenizer).to_str()) | {"truncation": None, "padding": None}
-    form["model"]["vocab"] = {
-        piece: renumbered[number]
-        for piece, number in form["model"]["vocab"].items()
-        if number in renumbered
-    }
+    old = form["model"]["vocab"]
+    form["model"]["vocab"] = {p: renumbered[n] for p, n in old.items() if n in renumbered}
     for token in form["added_tokens"]:
         token["id"] = renumbered[token["id"]]
     for token in form["post_processor"]["special_tokens"].values():
@@ -107,9 +102,8 @@ def with_case(english: PreTrainedModel, kept: list[int]) -> BertModel:
 
     All types start as copies of the first, so the output is unchanged at first.
     """
-    config = BertConfig(
-        **english.config.to_dict() | {"vocab_size": len(kept), "type_vocab_size": len(WordCase)}
-    )
+    sizes = {"vocab_size": len(kept), "type_vocab_size": len(WordCase)}
+    config = BertConfig(**english.config.to_dict() | sizes)
     weights: dict[str, Tensor] = dict(english.state_dict())
     weights[WORDS] = weights[WORDS][torch.tensor(kept)]
     weights[TYPES] = weights[TYPES][:1].repeat(len(WordCase), 1)

@@ -99,12 +99,11 @@ def read_weights(model: Path) -> dict[str, Tensor]:
     return weights
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> Any:
     try:
-        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(str(path), f"cannot be read ({error})", FIX) from error
-    return content
 
 
 def _copy_tokenizer(model: Path, folder: Path) -> None:

@@ -63,11 +63,8 @@ def data_card(
 
 def _data_header(summary: _Json) -> DatasetCardData:
     # Parts without sentences are not named: `datasets` cannot load them.
-    files = [
-        {"split": part, "path": f"parquet/{part}.parquet"}
-        for part, count in summary["parts"].items()
-        if count
-    ]
+    parts = [part for part, count in summary["parts"].items() if count]
+    files = [{"split": part, "path": f"parquet/{part}.parquet"} for part in parts]
     size = next((name for limit, name in _SIZES if summary["usable"] < limit), "n>1M")
     return DatasetCardData(
         pretty_name=summary["title"],

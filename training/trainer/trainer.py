@@ -90,25 +90,16 @@ def run(
 ) -> TrainingRun:
     """Train `model` in place, from its last checkpoint if there is one; record all of its steps.
 
-    Args:
-        model: a model that gives a loss for a batch with labels.
-        tokenizer: pads the batches.
-        features: each with `input_ids`; those of similar length share a batch. For a token
-            classifier, model inputs with `labels`.
-        schedule: the length and speed of the training.
-        checkpoints: folder for checkpoints; the caller removes it.
-        loss: as the Trainer's `compute_loss_func`, but given the `TARGETS` of the batch as well;
-            None is the model's own.
-        collate: makes a batch of features; None pads those of a token classifier.
-        dev: with it the best checkpoint is kept, and the training stops early.
-        tracking: where to report loss and scores.
-        on_progress: told every optimiser step.
+    `features` have `input_ids`; those of similar length share a batch, made by `collate` or, for a
+    token classifier (None), padded by `tokenizer`. `loss` is the Trainer's `compute_loss_func`,
+    given the `TARGETS` of the batch as well; None is the model's own. With `dev` the best
+    checkpoint is kept, and the training stops early. The caller removes `checkpoints`.
     """
-    how = {"has_dev": dev is not None, "plain": collate is None}
+    arguments = _arguments(len(features), schedule, checkpoints, tracking, has_dev=dev is not None)
     with quiet(), _wandb_run(tracking):
         trainer = _Trainer(
             model=model,
-            args=_arguments(len(features), schedule, checkpoints, tracking, **how),
+            args=arguments,
             data_collator=collate or DataCollatorForTokenClassification(tokenizer),
             train_dataset=features,
             eval_dataset=None if dev is None else dev.features,
@@ -127,16 +118,9 @@ def run(
 
 
 def _arguments(
-    examples: int,
-    schedule: Schedule,
-    checkpoints: Path,
-    tracking: Tracking,
-    *,
-    has_dev: bool,
-    plain: bool,
+    examples: int, schedule: Schedule, checkpoints: Path, tracking: Tracking, *, has_dev: bool
 ) -> TrainingArguments:
-    in_a_step = schedule.batch_size * schedule.accumulate * processes()
-    an_epoch = math.ceil(examples / in_a_step)
+    an_epoch = math.ceil(examples / (schedule.batch_size * schedule.accumulate * processes()))
     steps = schedule.max_steps or math.ceil(schedule.epochs * an_epoch)
     # Dev data are scored twice an epoch.
     every = min(SAVE_EVERY, math.ceil(an_epoch / 2) if has_dev else an_epoch, steps)
@@ -173,7 +157,7 @@ def _arguments(
         run_name=tracking.run,
         project=PROJECT,
         disable_tqdm=True,
-        remove_unused_columns=plain,
+        remove_unused_columns=False,
     )
     if arguments.n_gpu > 1:
         # One process takes one GPU: the Trainer would part each batch, but not the loss, over all.
@@ -263,8 +247,8 @@ def _last_checkpoint(folder: Path) -> str | None:
 class _Trainer(Trainer):
     """A Trainer with a resumable order of examples, whose loss gets the `TARGETS` of a batch.
 
-    The original sampler shares its random numbers with dropout: a training resumed in the middle of
-    an epoch, or in several processes, would see some sentences twice and others never.
+    The original sampler shares its random numbers with dropout: resumed in the middle of an epoch,
+    or in several processes, a training would see some sentences twice and others never.
     """
 
     def _get_train_sampler(self, train_dataset: Any = None) -> "ByLength":
