@@ -14,7 +14,7 @@ from projection.io.pharaoh import check_links, read_links, tokenised, write_toke
 from projection.records import ParallelSentence
 from training.aligner.silver import Links, Tokenised
 
-NOTHING = "_"  # stands for a side without words, at which fast_align would stop
+_NOTHING = "_"  # stands for a side without words, at which fast_align would stop
 
 
 class GivenLinks(NamedTuple):
@@ -82,5 +82,5 @@ def at_end(links: Iterator[GivenLinks]) -> None:
 def write_tokens(path: Path, sentences: Iterable[ParallelSentence]) -> int:
     """Write a line for every sentence as word aligners read it, and return their number."""
     pairs = (Tokenised.of(sentence).texts() for sentence in sentences)
-    lines = ((tokenised(a) or NOTHING, tokenised(b) or NOTHING) for a, b in pairs)
+    lines = ((tokenised(a) or _NOTHING, tokenised(b) or _NOTHING) for a, b in pairs)
     return write_token_pairs(path, lines)

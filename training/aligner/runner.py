@@ -19,7 +19,7 @@ from training.trainer.card import aligner_card
 from training.trainer.settings import JointRecipe, PairRecipe
 from training.trainer.trainer import Collate, Features, OnProgress
 
-SCHEMA = 1
+_SCHEMA = 1
 
 
 def train_and_save(
@@ -50,7 +50,7 @@ def train_and_save(
         with quiet():
             aligner.save_pretrained(made)
         record = {
-            "schema": SCHEMA,
+            "schema": _SCHEMA,
             "preset": recipe.preset,
             "settings": asdict(recipe),
             "data": _by_language(used),

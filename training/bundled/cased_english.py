@@ -28,9 +28,9 @@ from projection.io.folders import refuse_existing
 from projection.models.checkpoints import load_checkpoint, quiet
 from projection.models.windows import WORD_CASE, WordCase
 
-LONGEST = 256  # subwords
-CONTINUES = "##"
-PORTION = 1_000  # texts to a batch of the tokenizer
+_LONGEST = 256  # subwords
+_CONTINUES = "##"
+_PORTION = 1_000  # texts to a batch of the tokenizer
 
 WORDS = "embeddings.word_embeddings.weight"
 TYPES = "embeddings.token_type_embeddings.weight"
@@ -65,10 +65,10 @@ def frequent_pieces(
     the rest are the most frequent in `texts`.
     """
     vocabulary = tokenizer.get_vocab()
-    short = {vocabulary[piece] for piece in vocabulary if len(piece.removeprefix(CONTINUES)) == 1}
+    short = {vocabulary[piece] for piece in vocabulary if len(piece.removeprefix(_CONTINUES)) == 1}
     kept = short | set(tokenizer.all_special_ids)
     unread, counts = iter(texts), Counter[int]()
-    while portion := list(islice(unread, PORTION)):
+    while portion := list(islice(unread, _PORTION)):
         encoded = tokenizer(portion, add_special_tokens=False, verbose=False)
         counts.update(number for row in encoded["input_ids"] for number in row)
     rest = [number for number, _ in counts.most_common() if number not in kept]
@@ -90,7 +90,7 @@ def pruned(tokenizer: PreTrainedTokenizerBase, kept: list[int]) -> PreTrainedTok
         token["ids"] = [renumbered[number] for number in token["ids"]]
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=Tokenizer.from_str(json.dumps(form)),
-        model_max_length=LONGEST,
+        model_max_length=_LONGEST,
         model_input_names=["input_ids", "token_type_ids", "attention_mask"],
         **tokenizer.special_tokens_map,
         **{WORD_CASE: True},

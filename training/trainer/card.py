@@ -13,7 +13,7 @@ from training.data.splits import BLOCK
 
 _Json = Mapping[str, Any]  # the content of a summary.json or training.json
 
-TEMPLATES = Path(__file__).parent / "cards"
+_TEMPLATES = Path(__file__).parent / "cards"
 
 _POLICIES = {
     "latest": "the latest decision holds",
@@ -128,6 +128,6 @@ def model_card(name: str, record: _Json) -> str:
 
 def _rendered(template: str, header: CardData, record: _Json, **more: Any) -> str:
     """Fill in a template; what it leaves out leaves no gap."""
-    path = str(TEMPLATES / f"{template}.md.jinja")
+    path = str(_TEMPLATES / f"{template}.md.jinja")
     card = DatasetCard.from_template(header, path, **{**record, **more})  # type: ignore[arg-type]
     return re.sub(r"\n{3,}", "\n\n", str(card)).rstrip() + "\n"

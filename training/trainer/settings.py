@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 from projection.errors import TrainingError
 from projection.models import bundled
 
-SHORTEST = 16  # subwords: fewer hold special tokens and little else
+_SHORTEST = 16  # subwords: fewer hold special tokens and little else
 
 
 def rate_for(width: int) -> float:
@@ -79,8 +79,8 @@ class FineTune:
         check("gamma", self.gamma is None or self.gamma >= 0, "is below 0")
         fits_gce = self.loss is not LossName.GCE or 0 < self.effective_gamma <= 1
         check("gamma", fits_gce, "is not above 0 and at most 1, as gce needs it")
-        long_enough = self.max_length >= SHORTEST
-        check("max_length", long_enough, "subwords hold no sentence", f"At least {SHORTEST}")
+        long_enough = self.max_length >= _SHORTEST
+        check("max_length", long_enough, "subwords hold no sentence", f"At least {_SHORTEST}")
         check("freeze", self.freeze >= 0, "layers", "0 freezes nothing")
         check("warmup", 0 <= self.warmup < 1, "is not a share of the steps")
 

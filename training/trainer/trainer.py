@@ -37,7 +37,7 @@ from projection.models.checkpoints import quiet
 from training.trainer.losses import Loss, cross_entropy
 from training.trainer.settings import NOWHERE, Schedule, Tracker, Tracking
 
-SAVE_EVERY = 500  # optimiser steps between checkpoints, at least one an epoch
+_SAVE_EVERY = 500  # optimiser steps between checkpoints, at least one an epoch
 TARGETS = ("weights", "doubts", "soft_labels")  # columns of a batch that only a loss reads
 
 OnProgress = Callable[[str, int, int], None]
@@ -45,7 +45,7 @@ OnProgress = Callable[[str, int, int], None]
 """
 
 STEPS = "training steps"
-PROJECT = "spanferry"  # where remote trackers keep runs
+_PROJECT = "spanferry"  # where remote trackers keep runs
 
 Features = Sequence[dict[str, Any]]
 Collate = Callable[[Sequence[dict[str, Any]]], dict[str, torch.Tensor]]
@@ -123,7 +123,7 @@ def _arguments(
     an_epoch = math.ceil(examples / (schedule.batch_size * schedule.accumulate * processes()))
     steps = schedule.max_steps or math.ceil(schedule.epochs * an_epoch)
     # Dev data are scored twice an epoch.
-    every = min(SAVE_EVERY, math.ceil(an_epoch / 2) if has_dev else an_epoch, steps)
+    every = min(_SAVE_EVERY, math.ceil(an_epoch / 2) if has_dev else an_epoch, steps)
     cuda = torch.cuda.is_available()
     if cuda:
         torch.set_float32_matmul_precision("high")  # TensorFloat-32
@@ -155,7 +155,7 @@ def _arguments(
         greater_is_better=True if has_dev else None,
         report_to=[tracking.tracker.value] if remote else [],
         run_name=tracking.run,
-        project=PROJECT,
+        project=_PROJECT,
         disable_tqdm=True,
         remove_unused_columns=False,
     )
@@ -173,7 +173,7 @@ def _wandb_run(tracking: Tracking) -> Iterator[None]:
         return
     import wandb  # noqa: PLC0415  not a dependency
 
-    project = os.environ.get("WANDB_PROJECT", PROJECT)
+    project = os.environ.get("WANDB_PROJECT", _PROJECT)
     with wandb.init(project=project, name=tracking.run, reinit="finish_previous"):
         yield
 

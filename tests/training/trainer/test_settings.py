@@ -24,6 +24,7 @@ class TestFineTune:
         ("settings", "message"),
         [
             pytest.param({"epochs": 0}, "settings epochs: 0 is not above 0", id="no epochs"),
+            pytest.param({"patience": 0}, "patience: 0 is not above 0", id="patience"),
             pytest.param({"batch_size": -1}, "batch_size: -1 is not above 0", id="batch size"),
             pytest.param({"learning_rate": 0.0}, "learning_rate: 0.0 is not above", id="rate"),
             pytest.param({"gamma": -1.0}, "gamma: -1.0 is below 0", id="γ below 0"),
