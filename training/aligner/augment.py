@@ -91,15 +91,12 @@ def example_of(
         for phrase, found in (*sentence.phrases, *untranslated)
         if (english := words_touched(source, phrase)) is not None
     ]
-    known = mismatched or sentence.sure
-    return JointExample(
-        sentence.source,
-        sentence.target,
-        sentence.lang,
-        tuple(sorted(set(entities), key=lambda pair: pair[0])),
-        _links(sentence, len(source), len(target), entities) if known else frozenset(),
-        sentence.weight,
-    )
+    links: Links = frozenset()
+    if mismatched or sentence.sure:
+        links = _links(sentence, len(source), len(target), entities)
+    texts = sentence.source, sentence.target, sentence.lang
+    ordered = tuple(sorted(set(entities), key=lambda pair: pair[0]))
+    return JointExample(*texts, ordered, links, sentence.weight)
 
 
 def _links(

@@ -22,9 +22,9 @@ from training.aligner.silver import SilverSentence
 from training.data.adjudication import newest_decisions
 from training.evaluation.reliability import Recalibration, reliability
 
-FEWEST = 50  # examples in all
-FEWEST_OF_EACH = 10  # right ones, and wrong ones
-FOLDS = 5
+_FEWEST = 50  # examples in all
+_FEWEST_OF_EACH = 10  # right ones, and wrong ones
+_FOLDS = 5
 
 Example = tuple[Signals, bool]
 """The aligner's signals of a span, and whether the span was exactly right."""
@@ -111,12 +111,12 @@ def examples_of(
     for start in range(0, len(questions), batch_size):
         batch = questions[start : start + batch_size]
         answers = aligner.signals([question.sentence for question in batch])
-        for question, answer in zip(batch, answers, strict=True):
-            examples += (
-                (signals, projection.target in question.right[projection.source])
-                for projection, signals in answer
-                if signals is not None
-            )
+        examples += [
+            (signals, projection.target in question.right[projection.source])
+            for question, answer in zip(batch, answers, strict=True)
+            for projection, signals in answer
+            if signals is not None
+        ]
         on_progress(len(batch))
     return examples
 
@@ -125,13 +125,11 @@ def fit(examples: Sequence[Example]) -> Calibration:
     """Fit a logistic model with ridge regularisation; a TrainingError if examples are too few."""
     right = sum(is_right for _, is_right in examples)
     wrong = len(examples) - right
-    if len(examples) < FEWEST or min(right, wrong) < FEWEST_OF_EACH:
-        raise TrainingError(
-            "calibration",
-            f"{right} right and {wrong} wrong projections are too few",
-            f"Give data with at least {FEWEST}, among them {FEWEST_OF_EACH} right and "
-            f"{FEWEST_OF_EACH} wrong ones",
-        )
+    if len(examples) < _FEWEST or min(right, wrong) < _FEWEST_OF_EACH:
+        what = f"{right} right and {wrong} wrong projections are too few"
+        each = f"{_FEWEST_OF_EACH} right and {_FEWEST_OF_EACH} wrong ones"
+        fix = f"Give data with at least {_FEWEST}, among them {each}"
+        raise TrainingError("calibration", what, fix)
     return _fit(examples)
 
 
@@ -166,15 +164,13 @@ def cross_validated(examples: Sequence[Example]) -> list[float]:
     # The wrong ones first, then the right ones, are dealt to the folds.
     dealt = sorted(shuffled, key=lambda place: examples[place][1])
     folds = np.empty(len(examples), dtype=int)
-    folds[dealt] = np.arange(len(examples)) % FOLDS
+    folds[dealt] = np.arange(len(examples)) % _FOLDS
     fitted = [
         _fit([example for example, fold in zip(examples, folds, strict=True) if fold != held_back])
-        for held_back in range(FOLDS)
+        for held_back in range(_FOLDS)
     ]
-    return [
-        fitted[fold].probability(signals)
-        for (signals, _), fold in zip(examples, folds, strict=True)
-    ]
+    pairs = zip(examples, folds, strict=True)
+    return [fitted[fold].probability(signals) for (signals, _), fold in pairs]
 
 
 def assess(examples: Sequence[Example], before: Calibration) -> Recalibration:

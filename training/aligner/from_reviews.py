@@ -35,11 +35,11 @@ from training.data.dataset import SUMMARY
 from training.data.reviewed import REVIEWED, read_reviews
 from training.data.splits import TRAIN
 
-SOURCE_LANG = "en"
+_SOURCE_LANG = "en"
 WEIGHT = 5.0  # of a review; silver sentences have 1
 
-Pair = tuple[Span, Span]
-Rule = Callable[[Sequence[Entity], Sequence[Entity], ParallelSentence], Iterator[Pair]]
+_Pair = tuple[Span, Span]
+_Rule = Callable[[Sequence[Entity], Sequence[Entity], ParallelSentence], Iterator[_Pair]]
 
 
 class ReviewCounts(NamedTuple):
@@ -71,7 +71,7 @@ class PairedReview(NamedTuple):
     """The certain pairs of a review's entities; `known` of them are those the review knows."""
 
     sentence: ParallelSentence
-    pairs: tuple[Pair, ...]
+    pairs: tuple[_Pair, ...]
     known: int
     absent: tuple[Span, ...]
     unpaired_source: int
@@ -103,10 +103,10 @@ def _refuse_old_split(export: Path) -> None:
         raise TrainingError(str(export), what, "Export again")
 
 
-def read_examples(path: Path, weight: float = WEIGHT) -> Iterator[SilverSentence]:
+def read_examples(path: Path) -> Iterator[SilverSentence]:
     """Read training data of an aligner: a silver file, or an export or its `reviewed.jsonl`."""
     if path.is_dir() or path.name == REVIEWED:
-        silver, _ = silver_of_reviews(reviews_to_learn_from(path), None, weight)
+        silver, _ = silver_of_reviews(reviews_to_learn_from(path), None, WEIGHT)
         return (sentence for _, sentence in silver)
     return read_silver(path)
 
@@ -124,7 +124,7 @@ def silver_of_reviews(
     paired = [
         paired_entities(review)
         for review in judged
-        if covers(SOURCE_LANG, review.sentence.source_lang)
+        if covers(_SOURCE_LANG, review.sentence.source_lang)
         and (target_lang is None or covers(target_lang, review.sentence.target_lang))
     ]
     telling = [each for each in paired if each.pairs or each.absent]
@@ -141,12 +141,11 @@ def silver_of_reviews(
         unpaired_source=sum(each.unpaired_source for each in paired),
         unpaired_target=sum(each.unpaired_target for each in paired),
     )
-    return [(each.sentence, _silver(each, weight)) for each in telling], counts
-
-
-def _silver(paired: PairedReview, weight: float) -> SilverSentence:
-    texts = paired.sentence.source, paired.sentence.target, paired.sentence.target_lang
-    return SilverSentence(*texts, paired.pairs, weight=weight, absent=paired.absent)
+    silver = []
+    for pair, phrases, _, absent, *_ in telling:
+        texts = pair.source, pair.target, pair.target_lang
+        silver.append((pair, SilverSentence(*texts, phrases, weight=weight, absent=absent)))
+    return silver, counts
 
 
 def paired_entities(review: ReviewedSentence) -> PairedReview:
@@ -166,7 +165,7 @@ def paired_entities(review: ReviewedSentence) -> PairedReview:
     )
 
 
-def _known_pairs(review: ReviewedSentence) -> list[Pair]:
+def _known_pairs(review: ReviewedSentence) -> list[_Pair]:
     """Pair labels with what they were projected from, unless they overlap or share that."""
     apart = {entity.span for entity in _apart(_once(review.entities))}
     # Reviews of older exports have no provenance.
@@ -184,7 +183,7 @@ def _sole_partners(
     targets: Sequence[Entity],
     sentence: ParallelSentence,
     key: Callable[[Entity, str], Hashable],
-) -> Iterator[Pair]:
+) -> Iterator[_Pair]:
     """Rules 1 and 2: pair the entities that are the only ones of their key on either side."""
     groups: defaultdict[Hashable, tuple[list[Span], list[Span]]] = defaultdict(lambda: ([], []))
     for number, (side, text) in enumerate(((sources, sentence.source), (targets, sentence.target))):
@@ -197,7 +196,7 @@ def _sole_partners(
 
 def _written_in_source(
     sources: Sequence[Entity], targets: Sequence[Entity], sentence: ParallelSentence
-) -> Iterator[Pair]:
+) -> Iterator[_Pair]:
     """Rule 3: its text is once in either sentence, and in the source no part of an entity and not
     paired.
     """
@@ -212,7 +211,7 @@ def _written_in_source(
                 yield places[0], entity.span
 
 
-_RULES: tuple[Rule, ...] = (
+_RULES: tuple[_Rule, ...] = (
     partial(_sole_partners, key=lambda entity, text: (entity.label, _plain(entity.span.of(text)))),
     partial(_sole_partners, key=lambda entity, _text: entity.label),
     _written_in_source,

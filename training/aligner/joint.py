@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 LINK_SHARE = 0.3  # what a link of one direction counts in the lexicon beside one of both
 
-Feature = tuple[PairInputs, JointExample]  # model inputs, and the example they are of
+_Feature = tuple[PairInputs, JointExample]  # model inputs, and the example they are of
 
 
 def lexicon_of(silver: Iterable[SilverSentence], least: float, weakest: float) -> Lexicon:
@@ -62,7 +62,7 @@ def _plain_words(text: str, lang: str) -> list[str]:
 
 def features_of(
     examples: Iterable[JointExample], tokenizer: PreTrainedTokenizerBase, max_length: int
-) -> Iterator[Feature]:
+) -> Iterator[_Feature]:
     """Tokenise examples; those longer than `max_length` subwords are left out and counted."""
     left_out = 0
     for example in examples:
@@ -81,8 +81,8 @@ def features_of(
 class Collator:
     """Batches features, with parts of the lexicon withheld.
 
-    The lexicon was counted on the sentences trained on. To learn to do without it, a share of
-    sentences (`blind`) and of source words (`gaps`) have no entries.
+    It was counted on the sentences trained on. To learn to do without it, shares of sentences
+    (`blind`) and of source words (`gaps`) have no entries.
     """
 
     lexicon: Lexicon
@@ -92,16 +92,13 @@ class Collator:
 
     def __call__(self, features: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
         """Batch the `feature` of each row; labels are (entities, longest target)."""
-        rows: list[Feature] = [row["feature"] for row in features]
+        rows: list[_Feature] = [row["feature"] for row in features]
         grids = [self.withheld(evidence_of(pair, self.lexicon)) for pair, _ in rows]
         batch = batch_of([pair for pair, _ in rows], grids, self.pad_token_id)
         sources, targets = batch["evidence"].shape[2:]
-        return {
-            **batch,
-            "labels": _labels(rows, targets),
-            "links": _links(rows, sources, targets),
-            "weights": torch.tensor([example.weight for _, example in rows]),
-        }
+        weights = torch.tensor([example.weight for _, example in rows])
+        links = _links(rows, sources, targets)
+        return {**batch, "labels": _labels(rows, targets), "links": links, "weights": weights}
 
     def withheld(self, grid: Grid) -> Grid:
         """Remove a part of the lexicon's evidence (the first two channels)."""
@@ -111,7 +108,7 @@ class Collator:
         return grid
 
 
-def _labels(rows: Sequence[Feature], targets: int) -> Tensor:
+def _labels(rows: Sequence[_Feature], targets: int) -> Tensor:
     labels = []
     for pair, example in rows:
         for _, span in example.entities:
@@ -123,7 +120,7 @@ def _labels(rows: Sequence[Feature], targets: int) -> Tensor:
     return torch.from_numpy(np.array(labels, dtype=np.int64).reshape(-1, targets))
 
 
-def _links(rows: Sequence[Feature], sources: int, targets: int) -> Tensor:
+def _links(rows: Sequence[_Feature], sources: int, targets: int) -> Tensor:
     links = torch.zeros(len(rows), sources + 1, targets + 1)
     for number, (_, example) in enumerate(rows):
         for i, j in example.links:

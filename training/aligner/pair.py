@@ -4,9 +4,9 @@ import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, repeat
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from transformers import PreTrainedTokenizerBase
@@ -22,8 +22,7 @@ from training.trainer.settings import PairRecipe
 from training.trainer.trainer import OnProgress
 
 
-@dataclass(frozen=True, slots=True)
-class PairExample:
+class PairExample(NamedTuple):
     """A name, a target sentence, and every place in it that translates the name."""
 
     name: str
@@ -80,13 +79,8 @@ def encode(
     example: PairExample, tokenizer: PreTrainedTokenizerBase, max_length: int
 ) -> dict[str, list[int]]:
     """Model inputs with a label for each token of the target sentence."""
-    encoded = tokenizer(
-        example.name,
-        example.target,
-        truncation="longest_first",
-        max_length=max_length,
-        return_offsets_mapping=True,
-    )
+    how = {"truncation": "longest_first", "max_length": max_length, "return_offsets_mapping": True}
+    encoded = tokenizer(example.name, example.target, **how)
     tokens = zip(encoded.sequence_ids(), encoded.pop("offset_mapping"), strict=True)
     labels = [
         int(a < b and any(span.overlaps(Span(a, b)) for span in example.spans))
@@ -115,13 +109,9 @@ def train_aligner(
     torch.manual_seed(seed)
     aligner = PairAligner.from_encoder(recipe.base)
     limit = longest_input(aligner.model, aligner.tokenizer)
+    features = [encode(example, aligner.tokenizer, limit) for _, example in examples]
+    used = list({id(sentence): sentence for sentence, _ in examples}.values())
     train_and_save(
-        aligner,
-        recipe,
-        [encode(example, aligner.tokenizer, limit) for _, example in examples],
-        out,
-        silver=chosen,
-        used=list({id(sentence): sentence for sentence, _ in examples}.values()),
-        on_progress=on_progress,
+        aligner, recipe, features, out, silver=chosen, used=used, on_progress=on_progress
     )
     return aligner

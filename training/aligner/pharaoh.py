@@ -4,9 +4,9 @@
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
+from typing import NamedTuple
 
 from projection.errors import CorpusError
 from projection.io.files import read_lines
@@ -14,11 +14,10 @@ from projection.io.pharaoh import check_links, read_links, tokenised, write_toke
 from projection.records import ParallelSentence
 from training.aligner.silver import Links, Tokenised
 
-NOTHING = "_"  # stands for a side without words, at which fast_align would stop
+_NOTHING = "_"  # stands for a side without words, at which fast_align would stop
 
 
-@dataclass(frozen=True, slots=True)
-class GivenLinks:
+class GivenLinks(NamedTuple):
     """The links of one sentence pair in both directions; `places` are the file and line of each."""
 
     forward: Links
@@ -49,11 +48,9 @@ def read_alignments(forward: Path, reverse: Path | None = None) -> Iterator[Give
     for number, (one, other) in enumerate(lines, start=1):
         places = (f"{forward}:{number}", f"{reverse}:{number}")
         if one is None or other is None:
-            raise CorpusError(
-                places[one is not None],
-                f"the file has ended, but {reverse if one is None else forward} goes on",
-                "Both directions need a line for every line of the corpora",
-            )
+            what = f"the file has ended, but {reverse if one is None else forward} goes on"
+            fix = "Both directions need a line for every line of the corpora"
+            raise CorpusError(places[one is not None], what, fix)
         first, second = (
             frozenset.union(*read_links(line, place))
             for (_, line), place in zip((one, other), places, strict=True)
@@ -65,31 +62,25 @@ def with_links(
     sentences: Iterable[ParallelSentence], links: Iterator[GivenLinks]
 ) -> Iterator[tuple[ParallelSentence, GivenLinks]]:
     """Pair every sentence with its line; `links` may continue with those of the next corpus."""
-    last = None
+    last = "--alignments"
     for sentence in sentences:
-        given = next(links, None)
-        if given is None:
-            raise CorpusError(
-                "--alignments" if last is None else last.places[0],
-                f"ends here, but the corpus goes on with {sentence.origin}",
-                "Write a line for every line of the corpus, an empty one where nothing aligns",
-            )
-        last = given
+        if (given := next(links, None)) is None:
+            what = f"ends here, but the corpus goes on with {sentence.origin}"
+            fix = "Write a line for every line of the corpus, an empty one where nothing aligns"
+            raise CorpusError(last, what, fix)
+        last = given.places[0]
         yield sentence, given
 
 
 def at_end(links: Iterator[GivenLinks]) -> None:
     """Raise a CorpusError if lines are left."""
     if (left := next(links, None)) is not None:
-        raise CorpusError(
-            left.places[0],
-            "the corpus has ended, but the file goes on",
-            "Align what --write-tokens writes, and nothing else",
-        )
+        fix = "Align what --write-tokens writes, and nothing else"
+        raise CorpusError(left.places[0], "the corpus has ended, but the file goes on", fix)
 
 
 def write_tokens(path: Path, sentences: Iterable[ParallelSentence]) -> int:
     """Write a line for every sentence as word aligners read it, and return their number."""
     pairs = (Tokenised.of(sentence).texts() for sentence in sentences)
-    lines = ((tokenised(a) or NOTHING, tokenised(b) or NOTHING) for a, b in pairs)
+    lines = ((tokenised(a) or _NOTHING, tokenised(b) or _NOTHING) for a, b in pairs)
     return write_token_pairs(path, lines)

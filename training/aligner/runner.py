@@ -19,7 +19,7 @@ from training.trainer.card import aligner_card
 from training.trainer.settings import JointRecipe, PairRecipe
 from training.trainer.trainer import Collate, Features, OnProgress
 
-SCHEMA = 1
+_SCHEMA = 1
 
 
 def train_and_save(
@@ -43,21 +43,14 @@ def train_and_save(
         raise TrainingError("silver data", "no phrase pairs", "Make them: spanferry aligner data")
     work = work_folder(out, asdict(recipe), (sentence.to_json() for sentence in silver))
     aligner.model.train()
-    run = trainer.run(
-        aligner.model,
-        aligner.tokenizer,
-        features,
-        recipe.schedule,
-        work / "checkpoints",
-        collate=collate,
-        on_progress=on_progress,
-    )
+    parts = aligner.model, aligner.tokenizer, features, recipe.schedule, work / "checkpoints"
+    run = trainer.run(*parts, collate=collate, on_progress=on_progress)
     if is_main_process():
         made = work / "model"
         with quiet():
             aligner.save_pretrained(made)
         record = {
-            "schema": SCHEMA,
+            "schema": _SCHEMA,
             "preset": recipe.preset,
             "settings": asdict(recipe),
             "data": _by_language(used),
@@ -77,7 +70,5 @@ def train_and_save(
 
 def _by_language(used: Iterable[SilverSentence]) -> dict[str, dict[str, int]]:
     counts = Counter((sentence.lang, is_name_pair(sentence)) for sentence in used)
-    return {
-        lang: {"sentences": counts[lang, False], "names": counts[lang, True]}
-        for lang in sorted({lang for lang, _ in counts})
-    }
+    langs = sorted({lang for lang, _ in counts})
+    return {n: {"sentences": counts[n, False], "names": counts[n, True]} for n in langs}

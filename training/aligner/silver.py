@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from io import StringIO
 from itertools import count, groupby
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from projection.errors import CorpusError, SpanError, TrainingError
 from projection.io.files import open_text, read_jsonl
@@ -33,10 +33,10 @@ from projection.text.words import (
 Links = WordLinks
 WordAligner = Callable[[Sequence[tuple[list[str], list[str]]]], list[tuple[Links, Links]]]
 
-MAX_WORDS = 80  # longer sentences align badly and would be truncated anyway
-MAX_GAP = 2  # unaligned target words bridged inside one phrase
-CONNECTORS = frozenset({"of", "the", "for", "and", "de", "on"})
-CLOSED_CLASS = frozenset(
+_MAX_WORDS = 80  # longer sentences align badly and would be truncated anyway
+_MAX_GAP = 2  # unaligned target words bridged inside one phrase
+_CONNECTORS = frozenset({"of", "the", "for", "and", "de", "on"})
+_CLOSED_CLASS = frozenset(
     "the a an of in on at to for and or but is are was were be been that this it with as by from "  # noqa: SIM905
     "not he she they we you i his her its their there which who what".split()
 )
@@ -129,11 +129,8 @@ def alignment_words(text: str, lang: str) -> tuple[Span, ...]:
     except ImportError as error:
         raise TrainingError("aligner data", "Chinese needs jieba", _INSTALL) from error
     jieba.setLogLevel("ERROR")
-    return tuple(
-        Span(start, end)
-        for token, start, end in jieba.tokenize(simplified(text))
-        if not token.isspace()
-    )
+    tokens = jieba.tokenize(simplified(text))
+    return tuple(Span(start, end) for token, start, end in tokens if not token.isspace())
 
 
 def run_eflomal(pairs: Sequence[tuple[list[str], list[str]]]) -> list[tuple[Links, Links]]:
@@ -166,7 +163,7 @@ def name_like(words: Sequence[str]) -> Iterator[tuple[int, int]]:
     """
     start = 0
     while start < len(words):
-        if not words[start][0].isupper() or words[start].lower() in CLOSED_CLASS:
+        if not words[start][0].isupper() or words[start].lower() in _CLOSED_CLASS:
             start += 1
             continue
         end = start + 1
@@ -179,9 +176,9 @@ def name_like(words: Sequence[str]) -> Iterator[tuple[int, int]]:
 def _next_capital(words: Sequence[str], start: int) -> int | None:
     """The capitalised word at `start`, or after one or two connectors there."""
     for i, word in enumerate(words[start : start + 3], start):
-        if word[0].isupper() and word.lower() not in CLOSED_CLASS:
+        if word[0].isupper() and word.lower() not in _CLOSED_CLASS:
             return i
-        if word not in CONNECTORS:
+        if word not in _CONNECTORS:
             return None
     return None
 
@@ -192,7 +189,7 @@ def content_phrases(words: Sequence[str], rng: random.Random, n: int) -> Iterato
         start = rng.randrange(len(words))
         end = min(len(words), start + rng.choice((1, 1, 2, 3)))
         edges = (words[start], words[end - 1])
-        if all(word.isalpha() and word.lower() not in CLOSED_CLASS for word in edges):
+        if all(word.isalpha() and word.lower() not in _CLOSED_CLASS for word in edges):
             yield start, end
 
 
@@ -222,7 +219,7 @@ def phrases_of(
     taken: list[Span] = []
     for start, end in [*name_like(words), *content_phrases(words, rng, 2)]:
         source = span_of_words(source_words, start, end)
-        found = phrase_of(links, start, end, MAX_GAP)
+        found = phrase_of(links, start, end, _MAX_GAP)
         if found is None or any(source.overlaps(other) for other in taken):
             continue
         target = span_of_words(target_words, *found)
@@ -236,8 +233,7 @@ def plausible(source_words: int, target_words: int) -> bool:
     return target_words <= 2 * source_words + 2 and source_words <= 2 * target_words + 2
 
 
-@dataclass(frozen=True, slots=True)
-class Tokenised:
+class Tokenised(NamedTuple):
     """A sentence pair with the words that a word aligner counts on both sides."""
 
     sentence: ParallelSentence
@@ -247,16 +243,13 @@ class Tokenised:
     @classmethod
     def of(cls, sentence: ParallelSentence) -> Self:
         """The pair in words, Chinese segmented."""
-        return cls(
-            sentence,
-            word_spans(sentence.source, sentence.source_lang),
-            alignment_words(sentence.target, sentence.target_lang),
-        )
+        source = word_spans(sentence.source, sentence.source_lang)
+        return cls(sentence, source, alignment_words(sentence.target, sentence.target_lang))
 
     @property
     def fits(self) -> bool:
-        """True if both sides have words, and at most `MAX_WORDS`."""
-        return all(0 < len(units) <= MAX_WORDS for units in (self.source, self.target))
+        """True if both sides have words, and at most `_MAX_WORDS`."""
+        return all(0 < len(units) <= _MAX_WORDS for units in (self.source, self.target))
 
     def texts(self) -> tuple[list[str], list[str]]:
         """The words as text; Chinese in simplified characters."""
@@ -278,14 +271,10 @@ def silver_of(
         sentence, sure = pair.sentence, forward & reverse
         phrases = tuple(phrases_of(sentence, pair.source, pair.target, sure, rng))
         if phrases:
-            yield SilverSentence(
-                sentence.source,
-                sentence.target,
-                sentence.target_lang,
-                phrases,
-                to_words(sure, sentence, pair.target),
-                to_words((forward | reverse) - sure, sentence, pair.target),
-            )
+            texts = (sentence.source, sentence.target, sentence.target_lang)
+            possible = to_words((forward | reverse) - sure, sentence, pair.target)
+            known = to_words(sure, sentence, pair.target)
+            yield SilverSentence(*texts, phrases, known, possible)
 
 
 def to_words(links: Links, sentence: ParallelSentence, units: Sequence[Span]) -> Links:

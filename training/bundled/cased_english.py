@@ -28,9 +28,9 @@ from projection.io.folders import refuse_existing
 from projection.models.checkpoints import load_checkpoint, quiet
 from projection.models.windows import WORD_CASE, WordCase
 
-LONGEST = 256  # subwords
-CONTINUES = "##"
-PORTION = 1_000  # texts to a batch of the tokenizer
+_LONGEST = 256  # subwords
+_CONTINUES = "##"
+_PORTION = 1_000  # texts to a batch of the tokenizer
 
 WORDS = "embeddings.word_embeddings.weight"
 TYPES = "embeddings.token_type_embeddings.weight"
@@ -64,13 +64,11 @@ def frequent_pieces(
     Special pieces and single characters are always kept, so that every word can still be split;
     the rest are the most frequent in `texts`.
     """
-    kept = set(tokenizer.all_special_ids) | {
-        number
-        for piece, number in tokenizer.get_vocab().items()
-        if len(piece.removeprefix(CONTINUES)) == 1
-    }
+    vocabulary = tokenizer.get_vocab()
+    short = {vocabulary[piece] for piece in vocabulary if len(piece.removeprefix(_CONTINUES)) == 1}
+    kept = short | set(tokenizer.all_special_ids)
     unread, counts = iter(texts), Counter[int]()
-    while portion := list(islice(unread, PORTION)):
+    while portion := list(islice(unread, _PORTION)):
         encoded = tokenizer(portion, add_special_tokens=False, verbose=False)
         counts.update(number for row in encoded["input_ids"] for number in row)
     rest = [number for number, _ in counts.most_common() if number not in kept]
@@ -82,20 +80,17 @@ def pruned(tokenizer: PreTrainedTokenizerBase, kept: list[int]) -> PreTrainedTok
 
     It is marked, so that `projection.models.windows` adds the case of words.
     """
-    renumbered = {old: new for new, old in enumerate(kept)}
+    renumbered = {number: new for new, number in enumerate(kept)}
     form = json.loads(_backend(tokenizer).to_str()) | {"truncation": None, "padding": None}
-    form["model"]["vocab"] = {
-        piece: renumbered[number]
-        for piece, number in form["model"]["vocab"].items()
-        if number in renumbered
-    }
+    old = form["model"]["vocab"]
+    form["model"]["vocab"] = {p: renumbered[n] for p, n in old.items() if n in renumbered}
     for token in form["added_tokens"]:
         token["id"] = renumbered[token["id"]]
     for token in form["post_processor"]["special_tokens"].values():
         token["ids"] = [renumbered[number] for number in token["ids"]]
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=Tokenizer.from_str(json.dumps(form)),
-        model_max_length=LONGEST,
+        model_max_length=_LONGEST,
         model_input_names=["input_ids", "token_type_ids", "attention_mask"],
         **tokenizer.special_tokens_map,
         **{WORD_CASE: True},
@@ -107,9 +102,8 @@ def with_case(english: PreTrainedModel, kept: list[int]) -> BertModel:
 
     All types start as copies of the first, so the output is unchanged at first.
     """
-    config = BertConfig(
-        **english.config.to_dict() | {"vocab_size": len(kept), "type_vocab_size": len(WordCase)}
-    )
+    sizes = {"vocab_size": len(kept), "type_vocab_size": len(WordCase)}
+    config = BertConfig(**english.config.to_dict() | sizes)
     weights: dict[str, Tensor] = dict(english.state_dict())
     weights[WORDS] = weights[WORDS][torch.tensor(kept)]
     weights[TYPES] = weights[TYPES][:1].repeat(len(WordCase), 1)

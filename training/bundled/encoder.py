@@ -53,13 +53,10 @@ def train_tokenizer(texts: Iterable[str], shape: MiniShape) -> PreTrainedTokeniz
     """Train a cased Unigram tokenizer; Han characters are pieces of their own."""
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.NFC()
+    # A piece of several Han characters could cross the border of a name.
+    han = pre_tokenizers.Split(Regex(r"\p{Han}"), "isolated")
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Metaspace(),
-            pre_tokenizers.Punctuation("isolated"),
-            # A piece of several characters could cross the border of a name.
-            pre_tokenizers.Split(Regex(r"\p{Han}"), "isolated"),
-        ]
+        [pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation("isolated"), han]
     )
     tokenizer.decoder = decoders.Metaspace()
     trainer = UnigramTrainer(
@@ -168,11 +165,8 @@ def factorise(target: Tensor, english: BertModel, student: ElectraModel, steps: 
         types = torch.randint(2, (64, 1)).expand(64, 64)
         positions = torch.randint(student.config.max_position_embeddings, (64, 64))
         with torch.no_grad():
-            wanted = old.LayerNorm(
-                target[pieces]
-                + old.position_embeddings(positions)
-                + old.token_type_embeddings(types)
-            )
+            wanted = target[pieces] + old.position_embeddings(positions)
+            wanted = old.LayerNorm(wanted + old.token_type_embeddings(types))
         given = student.embeddings(input_ids=pieces, token_type_ids=types, position_ids=positions)
         loss = nn.functional.mse_loss(project(given), wanted)
         optimizer.zero_grad()

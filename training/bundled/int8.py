@@ -27,9 +27,9 @@ from projection.models.checkpoints import (
     read_packed,
 )
 
-BLOCK = range(16, 65)  # columns that share a scale; an outlier costs the others precision
+_BLOCK = range(16, 65)  # columns that share a scale; an outlier costs the others precision
 SMALLEST = 2**14  # values; smaller matrices, such as a classifier's, are not worth packing
-FIX = "Give a folder written by save_pretrained, with safetensors weights and a fast tokenizer"
+_FIX = "Give a folder written by save_pretrained, with safetensors weights and a fast tokenizer"
 
 
 def pack(model: Path, out: Path) -> int:
@@ -76,7 +76,7 @@ def _packed(
 def _in_eight_bits(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """Integers in [-127, 127], and the scale of each block (rows × blocks)."""
     columns = matrix.shape[1]
-    length = max((n for n in BLOCK if columns % n == 0), default=columns)
+    length = max((n for n in _BLOCK if columns % n == 0), default=columns)
     blocks = in_blocks(matrix, columns // length)
     least = torch.finfo(torch.float32).tiny  # a block of zeros has no largest value
     scale = (blocks.abs().amax(-1) / 127).clamp(min=least)
@@ -95,16 +95,15 @@ def read_weights(model: Path) -> dict[str, Tensor]:
         try:
             weights.update(load_file(file))
         except (OSError, SafetensorError) as error:
-            raise ModelError(str(file), f"cannot be read ({error})", FIX) from error
+            raise ModelError(str(file), f"cannot be read ({error})", _FIX) from error
     return weights
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> Any:
     try:
-        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelError(str(path), f"cannot be read ({error})", FIX) from error
-    return content
+        raise ModelError(str(path), f"cannot be read ({error})", _FIX) from error
 
 
 def _copy_tokenizer(model: Path, folder: Path) -> None:
@@ -113,7 +112,7 @@ def _copy_tokenizer(model: Path, folder: Path) -> None:
             AutoTokenizer.from_pretrained(model).save_pretrained(folder)
     except (OSError, ValueError) as error:
         what = f"has no tokenizer that could be loaded ({str(error).splitlines()[0]})"
-        raise ModelError(str(model), what, FIX) from error
+        raise ModelError(str(model), what, _FIX) from error
     # Indentation is a third of a vocabulary's size.
     vocabulary = _read_json(folder / "tokenizer.json")
     compact = json.dumps(vocabulary, ensure_ascii=False, separators=(",", ":"))

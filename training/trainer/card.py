@@ -13,7 +13,7 @@ from training.data.splits import BLOCK
 
 _Json = Mapping[str, Any]  # the content of a summary.json or training.json
 
-TEMPLATES = Path(__file__).parent / "cards"
+_TEMPLATES = Path(__file__).parent / "cards"
 
 _POLICIES = {
     "latest": "the latest decision holds",
@@ -63,11 +63,8 @@ def data_card(
 
 def _data_header(summary: _Json) -> DatasetCardData:
     # Parts without sentences are not named: `datasets` cannot load them.
-    files = [
-        {"split": part, "path": f"parquet/{part}.parquet"}
-        for part, count in summary["parts"].items()
-        if count
-    ]
+    parts = [part for part, count in summary["parts"].items() if count]
+    files = [{"split": part, "path": f"parquet/{part}.parquet"} for part in parts]
     size = next((name for limit, name in _SIZES if summary["usable"] < limit), "n>1M")
     return DatasetCardData(
         pretty_name=summary["title"],
@@ -131,6 +128,6 @@ def model_card(name: str, record: _Json) -> str:
 
 def _rendered(template: str, header: CardData, record: _Json, **more: Any) -> str:
     """Fill in a template; what it leaves out leaves no gap."""
-    path = str(TEMPLATES / f"{template}.md.jinja")
+    path = str(_TEMPLATES / f"{template}.md.jinja")
     card = DatasetCard.from_template(header, path, **{**record, **more})  # type: ignore[arg-type]
     return re.sub(r"\n{3,}", "\n\n", str(card)).rstrip() + "\n"

@@ -40,20 +40,17 @@ Loss = Callable[..., Tensor]
 """`loss(outputs, labels, num_items_in_batch=None, weights=None, doubts=None, soft_labels=None)`;
 shapes as in `averaged` and `distilled`."""
 
-Cost = Callable[[Tensor, Tensor], Tensor]
-"""The cost of each token, from the log-probability of its tag and its doubt."""
-
 
 def averaged(
     outputs: HasLogits,
     labels: Tensor,
     num_items_in_batch: Tensor | int | None = None,
     *,
-    cost: Cost,
+    cost: Callable[[Tensor, Tensor], Tensor],
     weights: Tensor | None = None,
     doubts: Tensor | None = None,
 ) -> Tensor:
-    """The mean cost of the tokens that have a label.
+    """The mean `cost` of the labelled tokens, given the log-probabilities of their tags and doubts.
 
     `outputs.logits` is (batch, length, tags); `labels`, `weights` and `doubts` are (batch, length),
     the last two 1 by default. The sum is divided by `num_items_in_batch`, the labelled tokens of a

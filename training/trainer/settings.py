@@ -1,14 +1,14 @@
 """The settings of all trainings; imports nothing heavy."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from projection.errors import TrainingError
 from projection.models import bundled
 
-SHORTEST = 16  # subwords: fewer hold special tokens and little else
+_SHORTEST = 16  # subwords: fewer hold special tokens and little else
 
 
 def rate_for(width: int) -> float:
@@ -43,13 +43,13 @@ PUBLISHED_GAMMA = {
 class FineTune:
     """The settings of one fine-tuning of a tagger.
 
-    `base` is a folder, a name on the hub, or `mini`, the bundled tagger. `gamma` is that of the
-    loss (None: its published value); `through_weight` applies to `rw` (see `losses.reweighted`).
-    The lowest `freeze` encoder layers are frozen, and the embeddings with them unless
-    `freeze_embeddings` is False. `learning_rate` None is `rate_for` the width of the base; it rises
-    over the share `warmup` of the steps, then falls to 0. `max_length` is in subwords; longer
-    sentences are read in windows. `bf16` None is bfloat16 on GPUs that support it. With dev data
-    the best checkpoint is kept, and training stops after `patience` evaluations without a gain.
+    `base` is a folder, a name on the hub, or `mini`, the bundled tagger. `gamma` None is the loss's
+    published one; `through_weight` applies to `rw` (see `losses.reweighted`). The lowest `freeze`
+    encoder layers are frozen, with the embeddings unless `freeze_embeddings` is False.
+    `learning_rate` None is `rate_for` the width of the base; it rises over the share `warmup` of
+    the steps, then falls to 0. Sentences above `max_length` subwords are read in windows. `bf16`
+    None is bfloat16 on GPUs that support it. With dev data the best checkpoint is kept, and
+    training stops after `patience` evaluations without a gain.
     """
 
     base: str = bundled.NAME
@@ -79,8 +79,8 @@ class FineTune:
         check("gamma", self.gamma is None or self.gamma >= 0, "is below 0")
         fits_gce = self.loss is not LossName.GCE or 0 < self.effective_gamma <= 1
         check("gamma", fits_gce, "is not above 0 and at most 1, as gce needs it")
-        long_enough = self.max_length >= SHORTEST
-        check("max_length", long_enough, "subwords hold no sentence", f"At least {SHORTEST}")
+        long_enough = self.max_length >= _SHORTEST
+        check("max_length", long_enough, "subwords hold no sentence", f"At least {_SHORTEST}")
         check("freeze", self.freeze >= 0, "layers", "0 freezes nothing")
         check("warmup", 0 <= self.warmup < 1, "is not a share of the steps")
 
@@ -119,8 +119,7 @@ class Tracker(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Tracking:
+class Tracking(NamedTuple):
     """The tool a training logs to, TensorBoard's `folder`, and the name of the `run`."""
 
     tracker: Tracker = Tracker.NONE
@@ -129,7 +128,7 @@ class Tracking:
 
     def part(self, name: str) -> "Tracking":
         """The same, for one part of the training."""
-        return replace(self, folder=self.folder / name, run=f"{self.run}/{name}")
+        return Tracking(self.tracker, self.folder / name, f"{self.run}/{name}")
 
 
 NOWHERE = Tracking()
@@ -172,18 +171,13 @@ class PairRecipe:
 
 @dataclass(frozen=True, slots=True)
 class Hardening:
-    """The shares of sentences that are changed.
+    """The shares of sentences that are changed."""
 
-    `renamed`: one name is replaced by a listed name. `emptied`: the translation of a phrase is
-    deleted. `mismatched`: the target is another sentence's. `cut`: the end of the target is
-    deleted. `lone_names` is the share of listed names that are examples by themselves.
-    """
-
-    renamed: float = 0.35
-    emptied: float = 0.07
-    mismatched: float = 0.03
-    cut: float = 0.03
-    lone_names: float = 0.1
+    renamed: float = 0.35  # one name is replaced by a listed name
+    emptied: float = 0.07  # the translation of a phrase is deleted
+    mismatched: float = 0.03  # the target is another sentence's
+    cut: float = 0.03  # the end of the target is deleted
+    lone_names: float = 0.1  # of listed names: an example by itself
 
 
 @dataclass(frozen=True, slots=True)

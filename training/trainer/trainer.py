@@ -37,7 +37,7 @@ from projection.models.checkpoints import quiet
 from training.trainer.losses import Loss, cross_entropy
 from training.trainer.settings import NOWHERE, Schedule, Tracker, Tracking
 
-SAVE_EVERY = 500  # optimiser steps between checkpoints, at least one an epoch
+_SAVE_EVERY = 500  # optimiser steps between checkpoints, at least one an epoch
 TARGETS = ("weights", "doubts", "soft_labels")  # columns of a batch that only a loss reads
 
 OnProgress = Callable[[str, int, int], None]
@@ -45,7 +45,7 @@ OnProgress = Callable[[str, int, int], None]
 """
 
 STEPS = "training steps"
-PROJECT = "spanferry"  # where remote trackers keep runs
+_PROJECT = "spanferry"  # where remote trackers keep runs
 
 Features = Sequence[dict[str, Any]]
 Collate = Callable[[Sequence[dict[str, Any]]], dict[str, torch.Tensor]]
@@ -90,25 +90,16 @@ def run(
 ) -> TrainingRun:
     """Train `model` in place, from its last checkpoint if there is one; record all of its steps.
 
-    Args:
-        model: a model that gives a loss for a batch with labels.
-        tokenizer: pads the batches.
-        features: each with `input_ids`; those of similar length share a batch. For a token
-            classifier, model inputs with `labels`.
-        schedule: the length and speed of the training.
-        checkpoints: folder for checkpoints; the caller removes it.
-        loss: as the Trainer's `compute_loss_func`, but given the `TARGETS` of the batch as well;
-            None is the model's own.
-        collate: makes a batch of features; None pads those of a token classifier.
-        dev: with it the best checkpoint is kept, and the training stops early.
-        tracking: where to report loss and scores.
-        on_progress: told every optimiser step.
+    `features` have `input_ids`; those of similar length share a batch, made by `collate` or, for a
+    token classifier (None), padded by `tokenizer`. `loss` is the Trainer's `compute_loss_func`,
+    given the `TARGETS` of the batch as well; None is the model's own. With `dev` the best
+    checkpoint is kept, and the training stops early. The caller removes `checkpoints`.
     """
-    how = {"has_dev": dev is not None, "plain": collate is None}
+    arguments = _arguments(len(features), schedule, checkpoints, tracking, has_dev=dev is not None)
     with quiet(), _wandb_run(tracking):
         trainer = _Trainer(
             model=model,
-            args=_arguments(len(features), schedule, checkpoints, tracking, **how),
+            args=arguments,
             data_collator=collate or DataCollatorForTokenClassification(tokenizer),
             train_dataset=features,
             eval_dataset=None if dev is None else dev.features,
@@ -127,19 +118,12 @@ def run(
 
 
 def _arguments(
-    examples: int,
-    schedule: Schedule,
-    checkpoints: Path,
-    tracking: Tracking,
-    *,
-    has_dev: bool,
-    plain: bool,
+    examples: int, schedule: Schedule, checkpoints: Path, tracking: Tracking, *, has_dev: bool
 ) -> TrainingArguments:
-    in_a_step = schedule.batch_size * schedule.accumulate * processes()
-    an_epoch = math.ceil(examples / in_a_step)
+    an_epoch = math.ceil(examples / (schedule.batch_size * schedule.accumulate * processes()))
     steps = schedule.max_steps or math.ceil(schedule.epochs * an_epoch)
     # Dev data are scored twice an epoch.
-    every = min(SAVE_EVERY, math.ceil(an_epoch / 2) if has_dev else an_epoch, steps)
+    every = min(_SAVE_EVERY, math.ceil(an_epoch / 2) if has_dev else an_epoch, steps)
     cuda = torch.cuda.is_available()
     if cuda:
         torch.set_float32_matmul_precision("high")  # TensorFloat-32
@@ -171,9 +155,9 @@ def _arguments(
         greater_is_better=True if has_dev else None,
         report_to=[tracking.tracker.value] if remote else [],
         run_name=tracking.run,
-        project=PROJECT,
+        project=_PROJECT,
         disable_tqdm=True,
-        remove_unused_columns=plain,
+        remove_unused_columns=False,
     )
     if arguments.n_gpu > 1:
         # One process takes one GPU: the Trainer would part each batch, but not the loss, over all.
@@ -189,7 +173,7 @@ def _wandb_run(tracking: Tracking) -> Iterator[None]:
         return
     import wandb  # noqa: PLC0415  not a dependency
 
-    project = os.environ.get("WANDB_PROJECT", PROJECT)
+    project = os.environ.get("WANDB_PROJECT", _PROJECT)
     with wandb.init(project=project, name=tracking.run, reinit="finish_previous"):
         yield
 
@@ -263,8 +247,8 @@ def _last_checkpoint(folder: Path) -> str | None:
 class _Trainer(Trainer):
     """A Trainer with a resumable order of examples, whose loss gets the `TARGETS` of a batch.
 
-    The original sampler shares its random numbers with dropout: a training resumed in the middle of
-    an epoch, or in several processes, would see some sentences twice and others never.
+    The original sampler shares its random numbers with dropout: resumed in the middle of an epoch,
+    or in several processes, a training would see some sentences twice and others never.
     """
 
     def _get_train_sampler(self, train_dataset: Any = None) -> "ByLength":

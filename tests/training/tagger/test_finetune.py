@@ -365,20 +365,3 @@ class TestRefusals:
         with pytest.raises(ModelError, match="nowhere: no checkpoint could be loaded"):
             fine_tune(made_data(1, 1), settings, tmp_path / "model")
         assert not [*tmp_path.iterdir()]
-
-    @pytest.mark.parametrize(
-        ("setting", "value"),
-        [
-            ("epochs", 0.0),
-            ("batch_size", 0),
-            ("learning_rate", -1.0),
-            ("max_length", 3),
-            ("freeze", -1),
-            ("gamma", -1.0),
-            ("warmup", 1.0),
-            ("patience", 0),
-        ],
-    )
-    def test_settings_that_make_no_sense(self, setting: str, value: float) -> None:
-        with pytest.raises(TrainingError, match=f"settings {setting}"):
-            replace(QUICK, **{setting: value})
