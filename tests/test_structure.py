@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.structure import MODULES, ROOT, classes, files_per_folder, name_of, without_docstring
+from tests.structure import (
+    MODULES,
+    ROOT,
+    classes,
+    files_per_folder,
+    name_of,
+    without_docstring,
+    without_tests,
+)
 
 # What each package may import, and within each the rooms in the order in which they may import each
 # other: a room may import those in tuples before its own, but not those beside or after it. Modules
@@ -144,6 +152,10 @@ def test_no_class_name_is_used_twice() -> None:
 
 def test_everything_public_says_what_it_is() -> None:
     assert not list(without_docstring())
+
+
+def test_every_module_with_logic_has_tests_of_its_name() -> None:
+    assert not list(without_tests())
 
 
 PROJECTION = [path for path in MODULES if path.is_relative_to(ROOT / "projection")]
