@@ -152,8 +152,9 @@ def train_joint(
     ]
     padding = int(aligner.tokenizer.pad_token_id or 0)
     collate = Collator(aligner.lexicon, padding, recipe.blind, recipe.gaps)
-    given: dict[str, Any] = {"silver": silver, "used": chosen, "on_progress": on_progress}
-    train_and_save(aligner, recipe, features, out, collate=collate, **given)
+    train_and_save(
+        aligner, recipe, features, out, on_progress, silver=silver, used=chosen, collate=collate
+    )
     return aligner
 
 

@@ -111,7 +111,5 @@ def train_aligner(
     limit = longest_input(aligner.model, aligner.tokenizer)
     features = [encode(example, aligner.tokenizer, limit) for _, example in examples]
     used = list({id(sentence): sentence for sentence, _ in examples}.values())
-    train_and_save(
-        aligner, recipe, features, out, silver=chosen, used=used, on_progress=on_progress
-    )
+    train_and_save(aligner, recipe, features, out, on_progress, silver=chosen, used=used)
     return aligner

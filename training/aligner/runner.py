@@ -27,11 +27,11 @@ def train_and_save(
     recipe: PairRecipe | JointRecipe,
     features: Features,
     out: Path,
+    on_progress: OnProgress,
     *,
     silver: Iterable[SilverSentence],
     used: Sequence[SilverSentence],
     collate: Collate | None = None,
-    on_progress: OnProgress = lambda _what, _done, _total: None,
 ) -> None:
     """Train `aligner` in place and write it to the new folder `out`, which appears whole.
 
