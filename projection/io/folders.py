@@ -25,9 +25,14 @@ def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
         made = Path(scratch) / "new"
         made.mkdir()
         yield made
-        if replace and out.exists():
-            out.replace(Path(scratch) / "old")
+        if not (replace and out.exists()):
+            made.replace(out)
+            return
+        # Outside of the scratch folder, so that an interruption never removes both.
+        old = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent)) / "old"
+        out.replace(old)
         made.replace(out)
+        shutil.rmtree(old.parent)
 
 
 def refuse_existing(out: Path) -> None:
