@@ -1,4 +1,4 @@
-"""Interactive calls: what somebody draws in one sentence, found in the other.
+"""Interactive calls: find what an annotator draws in one sentence in the other.
 
 Label Studio sends the regions of one label in one text whenever one was drawn, changed or deleted,
 and does not say which. So an answer marks the region that was asked about, with where it went

@@ -26,7 +26,7 @@ ENOUGH, ENOUGH_BY_NAME = 2, 1  # reviewed sentences; the latter where the user n
 class LeftOut(StrEnum):
     """The reason why a correction is not propagated."""
 
-    CONTESTED = "contested"  # somebody decided otherwise in another sentence
+    CONTESTED = "contested"  # decided otherwise in another sentence
     TOO_FEW = "too few"  # made in fewer sentences than asked for
     TOO_SHORT = "too short"  # one character of a language without spaces
 

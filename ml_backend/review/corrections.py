@@ -2,7 +2,7 @@
 
 A correction is about a phrase, not about a place: “Siemens” was predicted as LOC and is an ORG. It
 applies wherever the same phrase of the same language is predicted in the same way. It is contested
-if somebody decided otherwise in a reviewed sentence where it would have applied.
+if a reviewed sentence where it would have applied was decided otherwise.
 
 Phrases are compared in Unicode normalisation form C, case included (“Weiß” is a name, “weiß” a
 verb).
@@ -61,7 +61,7 @@ class Correction:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """How many sentences and people made a correction, and in how many somebody did otherwise."""
+    """The numbers of sentences and people with a correction, and of sentences against it."""
 
     correction: Correction
     sentences: int

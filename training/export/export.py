@@ -107,7 +107,7 @@ class ExportSummary:
 
     @property
     def sentences(self) -> int:
-        """Sentences somebody opened, and those taken unseen."""
+        """Sentences that an annotator opened, and those taken unseen."""
         return self.usable + self.unusable + self.skipped + self.empty
 
     @property
