@@ -80,9 +80,10 @@ def _plots(assessments: Mapping[str, ErrorAnalysis]) -> dict[str, str]:
 
 def _f1_of(found: ErrorAnalysis) -> dict[str, float]:
     """F1 of each type and, if there are several, of each language, in percent."""
-    languages = found.by_language if len(found.by_language) > 1 else {}
-    scores = {**found.scores.by_type, **languages}
-    return {name: 100 * each.f1 for name, each in scores.items()}
+    f1 = {label: 100 * scores.f1 for label, scores in found.scores.by_type.items()}
+    if len(found.by_language) > 1:
+        f1 |= {lang: 100 * scores.f1 for lang, scores in found.by_language.items()}
+    return f1
 
 
 def _draw_groups(
