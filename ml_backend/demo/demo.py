@@ -65,22 +65,22 @@ class BackendProcess:
     def __init__(self, data_dir: Path, label_studio: LabelStudioServer) -> None:
         data_dir.mkdir(exist_ok=True)
         port = str(_port_near(BACKEND_PORT))
-        self.settings = Settings.from_env(
-            {}, {"data_dir": str(data_dir), "port": port, "host": HOST}
-        )
+        given = {"data_dir": str(data_dir), "port": port, "host": HOST}
+        self.settings = Settings.from_env({}, given)
         self.url = f"http://{HOST}:{port}"
         self.log = data_dir / "backend.log"
         ensure_credentials(self.settings)
-        command = [sys.executable, "-m", "ml_backend", "serve", "--port", port]
+        command = [
+            *(sys.executable, "-m", "ml_backend", "serve"),
+            *("--port", port, "--host", HOST, "--data-dir", str(data_dir)),
+        ]
         environment = {
             **without_settings(os.environ),
             "LABEL_STUDIO_URL": label_studio.url,
             "LABEL_STUDIO_API_KEY": label_studio.account.token,
         }
         with self.log.open("ab") as log:
-            self._process = ChildProcess(
-                [*command, "--host", HOST, "--data-dir", str(data_dir)], log, environment
-            )
+            self._process = ChildProcess(command, log, environment)
 
     def stop(self) -> None:
         """Stop it and the training it may have started."""

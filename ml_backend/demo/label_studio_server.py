@@ -59,12 +59,10 @@ class Account(NamedTuple):
 class LabelStudioServer:
     """A Label Studio process on 127.0.0.1 with everything it keeps in `data_dir`.
 
-    The first start creates the database (about half a minute) and one account; a later start in the
-    same folder finds both again: the account is remembered in `account.json` beside the database,
-    readable by its owner only. `environment` holds more of Label Studio's own settings, for a
-    database elsewhere for instance. ServerError if Label Studio is not installed, `port` is taken,
-    the folder belongs to another account, or the process ends before it answers (with the end of
-    its log).
+    The first start creates the database (about half a minute) and one account, kept in
+    `account.json` for later starts, readable by its owner only. `environment` holds more of Label
+    Studio's own settings, such as a database elsewhere. ServerError if Label Studio is not
+    installed, `port` is taken, the folder belongs to another account, or the process ends early.
     """
 
     def __init__(
@@ -92,9 +90,8 @@ class LabelStudioServer:
         if path.exists():
             known = Account(**json.loads(path.read_text("utf-8")))
             if self._given not in (None, known):
-                raise ServerError(
-                    str(path), "this folder belongs to another account", "Take a new folder"
-                )
+                what = "this folder belongs to another account"
+                raise ServerError(str(path), what, "Take a new folder")
             return known
         account = self._given or Account.made_up()
         self.data_dir.mkdir(parents=True, exist_ok=True)

@@ -33,7 +33,7 @@ def most_corrected(decisions: Iterable[Decision], most: int = MOST) -> list[Json
     chosen = sorted(became, key=lambda key: (-became[key].total(), key))[:most]
     return [
         {
-            **_named(key),
+            **dict(zip(("text", "label", "lang"), key, strict=True)),
             "proposed": proposed[key],
             "corrected": became[key].total(),
             "became": [
@@ -53,14 +53,13 @@ def most_added(decisions: Iterable[Decision], most: int = MOST) -> list[Json]:
         for entry in each.entries
         if entry.change is Change.ADDED and entry.corrected is not None
     )
-    chosen = sorted(counts, key=lambda key: (-counts[key], key))[:most]
-    return [{**_named(key), "count": counts[key]} for key in chosen]
+    chosen = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:most]
+    return [
+        {"text": text, "label": label, "lang": lang, "count": count}
+        for (text, label, lang), count in chosen
+    ]
 
 
 def _key(entry: Entry, entity: Entity) -> _Key:
     sentence = entry.review.sentence
     return composed(entity.span.of(sentence.target)), entity.label, sentence.target_lang
-
-
-def _named(key: _Key) -> Json:
-    return dict(zip(("text", "label", "lang"), key, strict=True))

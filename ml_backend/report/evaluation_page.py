@@ -80,10 +80,10 @@ def _plots(assessments: Mapping[str, ErrorAnalysis]) -> dict[str, str]:
 
 def _f1_of(found: ErrorAnalysis) -> dict[str, float]:
     """F1 of each type and, if there are several, of each language, in percent."""
-    languages = found.by_language if len(found.by_language) > 1 else {}
-    f1 = {name: each.f1 for name, each in found.scores.by_type.items()}
-    f1 |= {name: each.f1 for name, each in languages.items()}
-    return {name: 100 * each for name, each in f1.items()}
+    f1 = {label: 100 * scores.f1 for label, scores in found.scores.by_type.items()}
+    if len(found.by_language) > 1:
+        f1 |= {lang: 100 * scores.f1 for lang, scores in found.by_language.items()}
+    return f1
 
 
 def _draw_groups(

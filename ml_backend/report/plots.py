@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ml_backend.report.figures import Report
 from projection.records import ReviewStatus
-from training.evaluation.reliability import FIRM, Bin, Reliability
+from training.evaluation.reliability import FIRM, Reliability
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -136,29 +136,25 @@ def _draw_calibration(figure: "Figure", found: Reliability) -> None:
     shares, counts = figure.subplots(2, sharex=True, height_ratios=(3, 1))
     shares.plot((0, 1), (0, 1), color=_INK, linestyle=":", linewidth=1)
     firm = [group for group in found.bins if group.n >= FIRM]
-    _draw_bins(shares, firm, 1.0)
-    shares.plot([b.confidence for b in firm], [b.right for b in firm], color=ACCENT, linewidth=1.4)
-    _draw_bins(shares, [group for group in found.bins if group.n < FIRM], 0.4)
+    pale = [group for group in found.bins if group.n < FIRM]
+    for bins, line, alpha in ((firm, "-", 1.0), (pale, "", 0.4)):
+        right = [group.right for group in bins]
+        shares.errorbar(
+            [group.confidence for group in bins], right,
+            yerr=bars(right, [group.interval for group in bins]), color=ACCENT, marker="o",
+            markersize=5, linestyle=line, linewidth=1.4, alpha=alpha, elinewidth=1, capsize=2,
+        )  # fmt: skip
     shares.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="share kept unchanged")
     shares.grid()
     centres = [(group.low + group.high) / 2 for group in found.bins]
-    bars = counts.bar(centres, [group.n for group in found.bins], 0.08, color=ACCENT, alpha=0.55)
-    counts.bar_label(bars, fontsize=7, color=_INK, padding=1)
+    columns = counts.bar(centres, [group.n for group in found.bins], 0.08, color=ACCENT, alpha=0.55)
+    counts.bar_label(columns, fontsize=7, color=_INK, padding=1)
     counts.set(xlabel="predicted confidence", ylabel="entities", yticks=[])
     counts.margins(y=0.25)
     counts.spines["left"].set_visible(False)
     for axes in (shares, counts):
         axes.xaxis.set_major_formatter(_per_cent)
     shares.yaxis.set_major_formatter(_per_cent)
-
-
-def _draw_bins(axes: "Axes", bins: Sequence[Bin], alpha: float) -> None:
-    axes.errorbar(
-        [group.confidence for group in bins],
-        [group.right for group in bins],
-        yerr=bars([group.right for group in bins], [group.interval for group in bins]),
-        color=ACCENT, marker="o", markersize=5, linestyle="", alpha=alpha, elinewidth=1, capsize=2,
-    )  # fmt: skip
 
 
 def bars(values: Sequence[float], intervals: Sequence[tuple[float, float]]) -> NDArray[np.float64]:

@@ -1,14 +1,14 @@
 """The progress of a review: sentences by outcome and language, annotations by day."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date
 from typing import NamedTuple, Self
 
 from ml_backend.report.source import ReviewedProject
 from projection.io.records_json import Json
-from projection.records import ReviewedSentence, ReviewStatus
+from projection.records import ReviewStatus
 from training.data.adjudication import moment, newest_decisions
 
 ByStatus = Mapping[ReviewStatus, int]
@@ -65,6 +65,10 @@ class Progress:
         for review in newest_decisions(project.reviewed):
             decided.setdefault(review.sentence.target_lang, Counter())[review.status] += 1
         seen = [r for r in project.reviewed if r.status is not ReviewStatus.UNSEEN]
+        by_day: defaultdict[date, Counter[ReviewStatus]] = defaultdict(Counter)
+        for review in seen:
+            if review.updated_at is not None:
+                by_day[moment(review).astimezone(UTC).date()][review.status] += 1
         return cls(
             overall=Standing(
                 "all",
@@ -76,7 +80,7 @@ class Progress:
                 for lang, counts in sorted(decided.items())
             ),
             annotations=len(seen),
-            by_day=_by_day(seen),
+            by_day=dict(sorted(by_day.items())),
             undated=sum(review.updated_at is None for review in seen),
         )
 
@@ -89,11 +93,3 @@ class Progress:
             "by_day": {day.isoformat(): dict(counts) for day, counts in self.by_day.items()},
             "undated": self.undated,
         }
-
-
-def _by_day(seen: Sequence[ReviewedSentence]) -> dict[date, Counter[ReviewStatus]]:
-    days: dict[date, Counter[ReviewStatus]] = {}
-    for review in seen:
-        if review.updated_at is not None:
-            days.setdefault(moment(review).astimezone(UTC).date(), Counter())[review.status] += 1
-    return dict(sorted(days.items()))

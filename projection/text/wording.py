@@ -1,5 +1,6 @@
 """Counts, shares and names as people read them: on pages, in plots and in the terminal alike."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 from projection.records import ConflictKind
@@ -37,8 +38,7 @@ def in_words(name: str) -> str:
 
 def counts_in_words(counts: Mapping[str, int]) -> str:
     """Format `overlap 3, one-to-many 1`, most frequent first."""
-    ordered = sorted(counts.items(), key=lambda item: -item[1])
-    return ", ".join(f"{in_words(name)} {count}" for name, count in ordered)
+    return ", ".join(f"{in_words(name)} {n}" for name, n in Counter(counts).most_common())
 
 
 def percent(fraction: float | None) -> str:
