@@ -56,11 +56,11 @@ MOST_FILES = 14
 LARGER = {"ml_backend/cli", "ml_backend/report"}  # one file a command; one file a section
 
 # Reading, filtering and converting must work where there is no torch, and start quickly where there
-# is. loading.py, projector.py and footprint.py compose what runs models without naming torch.
+# is. loading.py and projector.py compose what runs models without naming torch.
 RUNS_A_MODEL = {
     *("aligners.pair", "aligners.loading", "aligners.joint", "aligners.joint_inputs"),
     *("aligners.joint_network", "models.checkpoints", "models.tagger", "models.windows"),
-    *("pipeline.projector", "pipeline.footprint"),
+    "pipeline.projector",
 }
 MODEL_LIBRARIES = {"accelerate", "safetensors", "tokenizers", "torch", "transformers"}
 
