@@ -18,7 +18,11 @@ from projection.errors import ReviewError, SpanferryError
 if TYPE_CHECKING:
     from label_studio_sdk.label_interface.interface import LabelInterface
 
-SOURCE, TARGET, DOUBTS = "source", "target", "doubts"  # the two texts, and what is between them
+SOURCE, TARGET, CONFLICTS = (
+    "source",
+    "target",
+    "conflicts",
+)  # the two texts, and what is between them
 SOURCE_ENTITIES, ENTITIES = "source_entities", "entities"  # the labels of each text
 REVIEW = "review"  # the decision about the sentence
 # The answers to REVIEW. `ok` means nothing and is hidden; but Label Studio refuses a labeling
@@ -98,7 +102,7 @@ def build_config(labels: Sequence[str]) -> str:
     _add_labels(source, SOURCE_ENTITIES, SOURCE, labels, SOURCE_LABEL_HOTKEYS)
     _add_html(source, SOURCE, _EXACT)
     _add_box(source, "sf-missed", MISSED)
-    _add_html(_add_box(view, "sf-box"), DOUBTS, {"selectionEnabled": "false"})
+    _add_html(_add_box(view, "sf-box"), CONFLICTS, {"selectionEnabled": "false"})
     target = _add_box(view, "sf-box sf-target", "Target · $lang")
     _add_labels(target, ENTITIES, TARGET, labels, LABEL_HOTKEYS)
     _add_box(target, "sf-wait", WAITING)

@@ -46,7 +46,9 @@ def source_html(projected: ProjectedSentence) -> str:
     return f'<div class="sf-source" dir="auto" lang="{language}">{_chips(projected)}</div>'
 
 
-def doubts_html(projected: ProjectedSentence, marks: Iterable[Mark], propagated: str = "") -> str:
+def conflicts_html(
+    projected: ProjectedSentence, marks: Iterable[Mark], propagated: str = ""
+) -> str:
     """Return the conflicts in plain words, and the style of the marks in the target sentence.
 
     `propagated` describes the corrections of other sentences, for a line of its own.

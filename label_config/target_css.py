@@ -22,8 +22,8 @@ CAME = "↪"  # marks what was propagated from other sentences
 
 CSS = """\
 .htx-highlight { --sf-came: ""; --sf-number: ""; --sf-sure: ""; --sf-tenths: "";
-  --sf-hundredths: ""; --sf-edge: dashed; --sf-doubt: transparent; --sf-lit: transparent; }
-.sf-target .htx-highlight { border-radius: 3px; outline: 2px var(--sf-edge) var(--sf-doubt);
+  --sf-hundredths: ""; --sf-edge: dashed; --sf-conflict: transparent; --sf-lit: transparent; }
+.sf-target .htx-highlight { border-radius: 3px; outline: 2px var(--sf-edge) var(--sf-conflict);
   box-shadow: 0 0 0 2px var(--sf-lit); }
 .sf-page .htx-highlight[data-label]::after { font-family: inherit; font-size: 11px;
   font-weight: 600; margin: 0 3px; white-space: nowrap; unicode-bidi: isolate; direction: ltr; }
@@ -118,10 +118,10 @@ def _rules(mark: Mark) -> Iterable[str]:
     if mark.score is not None:
         yield f'{region}{_labelled(mark.label)}{{--sf-sure:" {mark.score:.2f}"}}'
     if mark.propagated:
-        yield f"{region}{{--sf-edge:dotted;--sf-doubt:{PROPAGATED}}}"
+        yield f"{region}{{--sf-edge:dotted;--sf-conflict:{PROPAGATED}}}"
         yield f"{region}{_labelled(mark.label)}{{--sf-came:{_string(CAME + ' ')}}}"
     if mark.in_conflict:
-        yield f"{region}{{--sf-doubt:{CONFLICT}}}"
+        yield f"{region}{{--sf-conflict:{CONFLICT}}}"
 
 
 def _asked(label: str) -> str:

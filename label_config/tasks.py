@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from label_config.regions import region_id, region_of
 from label_config.source_html import (
-    doubts_html,
+    conflicts_html,
     numbered_sources,
     possible,
     source_html,
@@ -52,7 +52,7 @@ def to_task(projected: ProjectedSentence) -> dict[str, Any]:
 def task_fields(projected: ProjectedSentence, propagated: str = "") -> dict[str, Any]:
     """Return the record and every field derived from it.
 
-    `conflict` lists the kinds, `doubts` their display names; `min_confidence` is the sentence's
+    `conflict` lists the kinds, `conflicts` their display names; `min_confidence` is the sentence's
     score. `propagated` describes the corrections of other sentences.
     """
     sentence, kinds = projected.sentence, projected.conflict_kinds
@@ -66,9 +66,9 @@ def task_fields(projected: ProjectedSentence, propagated: str = "") -> dict[str,
         "target": sentence.target,
         "origin": sentence.origin,
         "source_html": source_html(projected),
-        "doubts_html": doubts_html(projected, marks, propagated),
+        "conflicts_html": conflicts_html(projected, marks, propagated),
         "conflict": ", ".join(kinds) or NO_CONFLICT,
-        "doubts": ", ".join(CONFLICT_NAMES[kind] for kind in kinds),
+        "conflicts": ", ".join(CONFLICT_NAMES[kind] for kind in kinds),
         "n_conflicts": len(projected.conflicts),
         "min_confidence": round(projected.score, 4),
         "n_entities": len(projected.entities),

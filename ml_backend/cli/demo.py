@@ -69,7 +69,7 @@ def _welcome(demo: "Demo") -> None:
         f"{summary.read} sentences, {summary.flagged_sentences} with conflicts: "
         f"{counts_in_words(summary.flagged)}",
         "",
-        "Try: open the queue and accept a sentence with Ctrl+Enter; jump to a doubtful span",
+        "Try: open the queue and accept a sentence with Ctrl+Enter; jump to a span in a conflict",
         "with Alt+. and delete it with Backspace; press 1 to 4 and drag over the right words.",
         "Press Q, W, E or R and drag over an English name: its translation is marked.",
         "Then, in another terminal:",

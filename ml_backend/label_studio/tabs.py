@@ -10,7 +10,7 @@ from label_config.labeling_config import UNUSABLE
 from projection.records import ConflictKind
 from projection.text.wording import CONFLICT_NAMES
 
-_SHOWN = ("predictions_score", "data.lang", "data.source", "data.target", "data.doubts")
+_SHOWN = ("predictions_score", "data.lang", "data.source", "data.target", "data.conflicts")
 _SHOWN_WHEN_REVIEWED = (*_SHOWN, "annotators")
 
 # All columns of Label Studio 1.23, and all keys of our tasks: a column is shown unless it is hidden
@@ -24,7 +24,7 @@ _OF_LABEL_STUDIO = (
 )
 _OF_A_TASK = (
     *("data.record", "data.pair_id", "data.lang", "data.source_lang", "data.source", "data.target"),
-    *("data.origin", "data.source_html", "data.doubts_html", "data.conflict", "data.doubts"),
+    *("data.origin", "data.source_html", "data.conflicts_html", "data.conflict", "data.conflicts"),
     *("data.n_conflicts", "data.min_confidence", "data.n_entities", "data.propagated"),
     *("data.audit", "data.audit_stratum", "data.audit_stratum_size", "data.audit_model_version"),
     *("data.audit_threshold", "data.disagreement"),
@@ -34,7 +34,7 @@ _WIDTHS = {
     "data.lang": 90,
     "data.source": 340,
     "data.target": 340,
-    "data.doubts": 190,
+    "data.conflicts": 190,
     "data.propagated": 260,
     "data.audit": 160,
     "data.disagreement": 260,

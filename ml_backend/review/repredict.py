@@ -26,7 +26,7 @@ PAUSES = (2.0,) * 15  # a backend that has just been given a new model is still 
 
 # What an annotator reads beside the prediction. Scores alone are no reason for an update, which
 # takes a tenth of a second a task; the Data Manager orders by the prediction's own score.
-_READ = ("conflict", "source_html", "doubts_html", "propagated")
+_READ = ("conflict", "source_html", "conflicts_html", "propagated")
 _SCORE = re.compile(r"[01]\.\d\d")
 
 

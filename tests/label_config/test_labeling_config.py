@@ -112,8 +112,8 @@ def test_a_drag_marks_exactly_what_it_covers_and_says_what_that_was(name: str) -
 
 
 def test_doubts_cannot_be_labelled() -> None:
-    (doubts,) = (tag for tag in ET.fromstring(build_config(NEWS)).iter() if has(tag, "doubts"))
-    assert (doubts.get("value"), doubts.get("selectionEnabled")) == ("$doubts_html", "false")
+    (doubts,) = (tag for tag in ET.fromstring(build_config(NEWS)).iter() if has(tag, "conflicts"))
+    assert (doubts.get("value"), doubts.get("selectionEnabled")) == ("$conflicts_html", "false")
 
 
 def test_source_and_doubts_share_the_style_sheet_and_theme_of_the_page() -> None:
@@ -217,7 +217,7 @@ def test_a_project_with_another_layout_is_named(config: str, message: str) -> No
         ),
         pytest.param(
             build_config(NEWS),
-            build_config(NEWS).replace("$doubts_html", "$source_html"),
+            build_config(NEWS).replace("$conflicts_html", "$source_html"),
             False,
             id="another field of the task",
         ),

@@ -13,7 +13,7 @@ from label_config.source_html import (
     CSS,
     MOST_SHOWN,
     as_html_text,
-    doubts_html,
+    conflicts_html,
     numbered_sources,
     source_html,
 )
@@ -82,7 +82,7 @@ class Page(HTMLParser):
 
 
 def doubts(projected: ProjectedSentence) -> Page:
-    return Page(doubts_html(projected, ()))
+    return Page(conflicts_html(projected, ()))
 
 
 def one(
@@ -252,7 +252,7 @@ def test_nothing_from_a_corpus_becomes_markup(hostile: str) -> None:
     assert {tag for tag, _ in page.tags} <= OURS
     assert (page.text, page.chip_tags()) == (hostile, [f"1 {hostile} 0.50"])
     assert page.chips()[0]["title"] == f"{hostile} → “{hostile}” 0.50"
-    said = Page(doubts_html(projected, [Mark("a1", 1, hostile, 0.5, in_conflict=True)]))
+    said = Page(conflicts_html(projected, [Mark("a1", 1, hostile, 0.5, in_conflict=True)]))
     assert {tag for tag, _ in said.tags} <= OURS
     assert said.text.count(hostile) == 1
 
@@ -263,7 +263,7 @@ def test_right_to_left_phrases_do_not_change_what_is_around_them() -> None:
     conflict = Conflict(ConflictKind.FAILED_MAPPING, "no place was found for “سامي”", (placed,))
     projected = one(source, "Ana", placed, conflicts=(conflict,))
     assert 'dir="auto"' in source_html(projected)
-    assert "for “<bdi>سامي</bdi>”" in doubts_html(projected, ())
+    assert "for “<bdi>سامي</bdi>”" in conflicts_html(projected, ())
 
 
 @st.composite
@@ -296,8 +296,8 @@ def test_no_color_is_fixed_for_one_theme(fixed: str) -> None:
 
 
 def test_what_was_propagated_has_a_line_of_its_own_and_is_escaped(clean: ProjectedSentence) -> None:
-    html = doubts_html(clean, (), "<b>: LOC → ORG")
+    html = conflicts_html(clean, (), "<b>: LOC → ORG")
     assert html.count("sf-propagated") == 1
     assert "&lt;b&gt;: LOC → ORG" in html
     assert Page(html).text.endswith("↪ propagated — <b>: LOC → ORG")
-    assert "sf-propagated" not in doubts_html(clean, ())
+    assert "sf-propagated" not in conflicts_html(clean, ())

@@ -33,7 +33,7 @@ def test_a_mark_carries_its_number_and_its_probability() -> None:
     rules = rules_of("Berlin", PLAIN)
     assert '[class*="htx-highlight-0a1b-"]{--sf-number:"2 "}' in rules
     assert '[data-label$="\\3a LOC"]{--sf-sure:" 0.94"}' in rules
-    assert "--sf-doubt" not in rules
+    assert "--sf-conflict" not in rules
 
 
 def test_a_mark_and_its_chip_light_up_together() -> None:
@@ -45,12 +45,12 @@ def test_a_mark_and_its_chip_light_up_together() -> None:
 
 def test_a_doubtful_mark_is_outlined() -> None:
     rules = rules_of("x", Mark("0a", None, "LOC", None, in_conflict=True))
-    assert f"{{--sf-doubt:{CONFLICT}}}" in rules
+    assert f"{{--sf-conflict:{CONFLICT}}}" in rules
 
 
 def test_a_propagated_mark_is_dotted_and_says_so_while_it_has_the_label_it_was_given() -> None:
     rules = rules_of("x", Mark("0a", 1, "LOC", None, in_conflict=False, propagated=True))
-    assert f"{{--sf-edge:dotted;--sf-doubt:{PROPAGATED}}}" in rules
+    assert f"{{--sf-edge:dotted;--sf-conflict:{PROPAGATED}}}" in rules
     assert '[data-label$="\\3a LOC"]{--sf-came:"\\21aa \\20 "}' in rules
 
 

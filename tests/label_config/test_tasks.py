@@ -38,7 +38,7 @@ def test_fields_the_data_manager_filters_and_orders_by_are_flat(
         "source_lang": "en",
         "origin": "banks.en:7",
         "conflict": "failed_mapping, overlap",
-        "doubts": "failed mapping, overlap",
+        "conflicts": "failed mapping, overlap",
         "n_conflicts": 2,
         "min_confidence": 0.0,
         "n_entities": 2,
@@ -53,14 +53,14 @@ def test_fields_the_data_manager_filters_and_orders_by_are_flat(
 
 def test_a_sentence_without_conflicts_can_be_filtered_for(clean: ProjectedSentence) -> None:
     data = to_task(clean)["data"]
-    assert (data["conflict"], data["doubts"]) == ("none", "")
+    assert (data["conflict"], data["conflicts"]) == ("none", "")
     assert data["n_conflicts"] == 0
 
 
 def test_a_task_says_what_is_doubtful_and_how_each_region_looks(
     overlapping: ProjectedSentence,
 ) -> None:
-    said = to_task(overlapping)["data"]["doubts_html"]
+    said = to_task(overlapping)["data"]["conflicts_html"]
     assert "is claimed by both" in said
     for region in to_prediction(overlapping)["result"]:
         assert f"htx-highlight-{region['id']}-" in said

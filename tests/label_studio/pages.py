@@ -209,7 +209,7 @@ class ReviewPage:
         """The text of the source sentence, as it stands in the page."""
         return self.page.text_content(SOURCE) or ""
 
-    def doubts(self) -> str:
+    def conflicts(self) -> str:
         """What is said between the two sentences."""
         return self.page.inner_text(".sf-conflicts")
 

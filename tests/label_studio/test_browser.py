@@ -106,7 +106,7 @@ def test_a_full_task_says_everything_readably_at_a_glance(desk: Desk, theme: str
     assert len(FULL.source.split()) == 40
     assert page.overflow() == 0, "nothing scrolls on a small laptop"
     assert page.tags() == ["2 PER 0.99", "3 ORG 0.97", "4 ORG 0.66", "1 LOC 0.41", "5 LOC 0.94"]
-    assert page.doubts().splitlines() == [
+    assert page.conflicts().splitlines() == [
         f"⚠ failed mapping 6 — “Lisbon” (LOC) was not found in the translation{WHAT_TO_DO}",
         "⚠ overlap 1, 4 — “España” is claimed by both “Spain” and “Bank of Spain” · 0.41",
         "⚠ low confidence 1 — only 41 % sure that “España” is “Spain”",
@@ -130,7 +130,7 @@ def test_the_fullest_task_fits_on_a_small_laptop(desk: Desk) -> None:
     desk.server.update_task_data(task["id"], {**task["data"], **fields})
     page = desk.open("full")
 
-    lines = page.doubts().splitlines()
+    lines = page.conflicts().splitlines()
     assert [line.split(" ")[0] for line in lines] == [*"⚠⚠⚠⚠⚠", "…", "↪"]
     assert page.overflow() == 0
 
@@ -140,7 +140,7 @@ def test_what_was_not_found_alone_says_what_to_do_and_can_be_drawn(desk: Desk) -
     page = desk.open("not-found")
     page.press(NEXT_SPAN)
     nothing = page.selected()
-    said = page.doubts().splitlines()
+    said = page.conflicts().splitlines()
     page.press(LOC)
     page.drag_over(place(NOT_FOUND.target, "Lisboa"))
     page.submit()
@@ -183,7 +183,7 @@ def test_what_is_not_offered_any_more_is_not_shown(desk: Desk) -> None:
     assert desk.reviewed()["plain"].status is ReviewStatus.ACCEPTED, "and no key chooses it"
 
 
-def test_one_key_goes_through_the_spans_doubtful_ones_first(desk: Desk) -> None:
+def test_one_key_goes_through_the_spans_those_in_conflicts_first(desk: Desk) -> None:
     desk.lay_out(projected_as(FULL))
     page = desk.open("full")
     seen, lit = [], []

@@ -208,7 +208,7 @@ def test_the_page_says_what_was_changed(
     assert reviewer.tags() == ["↪ 1 ORG"]
     assert reviewer.outlined() == ["Siemens"]
     assert reviewer.chip_tags() == ["1 LOC ↪ ORG"]
-    assert reviewer.doubts().splitlines() == [
+    assert reviewer.conflicts().splitlines() == [
         "✓ no conflict",
         "↪ propagated — Siemens: LOC → ORG",
     ]

@@ -297,8 +297,8 @@ def test_the_page_follows_and_what_was_changed_comes_first() -> None:
     assert change is not None
     assert change.result[0]["value"]["text"] == "Siemens"
     data = change.fields(task)
-    assert f'htx-highlight-{change.result[0]["id"]}-"]{{--sf-edge:dotted' in data["doubts_html"]
-    assert data["doubts_html"].count("sf-propagated") == 1
+    assert f'htx-highlight-{change.result[0]["id"]}-"]{{--sf-edge:dotted' in data["conflicts_html"]
+    assert data["conflicts_html"].count("sf-propagated") == 1
 
 
 def test_a_change_says_what_is_marked_before_and_after() -> None:
@@ -399,7 +399,7 @@ def page(record: ProjectedSentence) -> dict[str, Any]:
 
 
 def doubts(record: ProjectedSentence) -> list[str]:
-    return [line.split(" — ")[0] for line in Page(page(record)["doubts_html"]).lines("li")]
+    return [line.split(" — ")[0] for line in Page(page(record)["conflicts_html"]).lines("li")]
 
 
 def chips(record: ProjectedSentence) -> list[str]:
@@ -414,7 +414,7 @@ def declared(record: ProjectedSentence, phrase: str, label: str) -> set[str]:
         if (region["value"]["text"], region["value"]["labels"]) == (phrase, [label])
     ]
     mine = f'.htx-highlight[class*="htx-highlight-{identity}-"]'
-    rules = [r for r in Page(page(record)["doubts_html"]).rules() if r.startswith(mine)]
+    rules = [r for r in Page(page(record)["conflicts_html"]).rules() if r.startswith(mine)]
     return {name for rule in rules for name in re.findall(r"(--sf-\w+):", rule)}
 
 
@@ -432,7 +432,7 @@ def test_another_label_ends_the_doubt_whether_it_was_right(doubtful: ProjectedSe
     mine = declared(after, "Portugal", "MISC")
     assert {"--sf-number", "--sf-came"} <= mine
     assert "--sf-sure" not in mine, "0.41 was about another label"
-    assert "0.41" not in Page(page(after)["doubts_html"]).text
+    assert "0.41" not in Page(page(after)["conflicts_html"]).text
     assert after.source_entities == doubtful.source_entities
 
 
@@ -442,7 +442,7 @@ def test_other_borders_end_what_was_doubted_about_the_old_ones(doubtful: Project
     assert doubts(after) == ["⚠ failed mapping 3", "⚠ low confidence 2", "⚠ target only"]
     assert chips(after)[0] == "1 ORG ↪"
     data = page(after)
-    assert (data["n_conflicts"], data["doubts"]) == (
+    assert (data["n_conflicts"], data["conflicts"]) == (
         3,
         "failed mapping, low confidence, target only",
     )
@@ -471,7 +471,7 @@ def test_an_added_region_has_no_number(doubtful: ProjectedSentence) -> None:
     after = propagated(doubtful, [(None, Entity(Span(21, 23), "ORG"))])
 
     assert page(after)["n_entities"] == 4
-    assert declared(after, "se", "ORG") == {"--sf-edge", "--sf-doubt", "--sf-came"}
+    assert declared(after, "se", "ORG") == {"--sf-edge", "--sf-conflict", "--sf-came"}
 
 
 def test_a_kind_that_comes_from_elsewhere_stays(doubtful: ProjectedSentence) -> None:
@@ -507,7 +507,7 @@ def test_the_record_of_another_prediction_is_left_alone() -> None:
     assert change is not None
     assert marks_of(change) == [("ORG", "Siemens")]
     assert record_of({"data": change.fields(task)}) == record_of(task)
-    assert "sf-propagated" in change.fields(task)["doubts_html"]
+    assert "sf-propagated" in change.fields(task)["conflicts_html"]
 
 
 def test_the_page_and_the_prediction_have_the_same_regions(doubtful: ProjectedSentence) -> None:
