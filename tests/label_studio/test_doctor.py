@@ -194,7 +194,7 @@ def test_another_labeling_config_is_found(
     server.ensure_project("Of somebody else", foreign)
 
     key = label_studio.account.token
-    found = {c.name: c for c in diagnose(label_studio.url, key, "Of somebody else")}
+    found = {c.check: c for c in diagnose(label_studio.url, key, "Of somebody else")}
 
     assert found["labeling config"].verdict is CheckStatus.PROBLEM
     assert found["predictions"].finding == "no tasks"
@@ -207,7 +207,7 @@ def test_a_config_of_another_look_is_worth_a_note(
     project = server.ensure_project(project.title, other_look)
 
     key = label_studio.account.token
-    found = {c.name: c for c in diagnose(label_studio.url, key, project.title)}
+    found = {c.check: c for c in diagnose(label_studio.url, key, project.title)}
 
     assert found["labeling config"].verdict is CheckStatus.NOTE
     assert found["backend"].verdict is CheckStatus.NOTE
@@ -234,7 +234,7 @@ def test_what_cannot_be_reached_is_the_last_thing_said(
 
     problems = [c for c in diagnose(**(known | changes)) if c.verdict is CheckStatus.PROBLEM]
 
-    assert problems[0].name == name
+    assert problems[0].check == name
     assert problems[0].fix
 
 
