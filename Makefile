@@ -1,6 +1,6 @@
 # make demo             the bundled sample, projected and open for review in Label Studio
 # make demo HEADLESS=1  the whole loop by itself, with a table at the end
-# make test             everything CI runs: lint, types, tests (one test process a core, and one for those that wait)
+# make test             everything CI runs: lint, types, tests (one test process a core)
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
@@ -28,7 +28,7 @@ types: $(VENV)/.dev
 	$(BIN)/mypy
 
 unit: $(VENV)/.dev
-	$(BIN)/pytest --numprocesses $$(($$(nproc) + 1)) --durations 15
+	$(BIN)/pytest --numprocesses auto --durations 15
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
