@@ -28,7 +28,7 @@ types: $(VENV)/.dev
 	$(BIN)/mypy
 
 unit: $(VENV)/.dev
-	$(BIN)/pytest --numprocesses auto --durations 15
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --durations 15
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
