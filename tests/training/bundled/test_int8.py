@@ -17,7 +17,6 @@ from safetensors.torch import load_file, save_file
 from transformers import (
     AutoConfig,
     AutoModel,
-    AutoModelForMaskedLM,
     AutoModelForTokenClassification,
     ElectraConfig,
     ElectraForTokenClassification,
@@ -210,14 +209,26 @@ class TestLoading:
     def test_tied_weights_stay_tied(
         self, base: Callable[[str], Path], tokenizer: PreTrainedTokenizerFast, tmp_path: Path
     ) -> None:
-        """The file holds a tied matrix once."""
-        # Made anew: of a checkpoint without this head, transformers may leave a bias unallocated.
-        model = AutoModelForMaskedLM.from_config(AutoConfig.from_pretrained(base("bert")))
-        model.save_pretrained(tmp_path / "lm")
+        """The file holds a tied matrix once. In a process of its own: where two threads have loaded
+        models at once, transformers may leave the tying of weights switched off.
+        """
         tokenizer.save_pretrained(tmp_path / "lm")
-        pack(tmp_path / "lm", tmp_path / "packed")
-        again, _ = load_checkpoint(AutoModelForMaskedLM, tmp_path / "packed")
-        assert again.get_output_embeddings().weight is again.get_input_embeddings().weight
+        code = (
+            "import sys\n"
+            "from pathlib import Path\n"
+            "from transformers import AutoConfig, AutoModelForMaskedLM\n"
+            "from projection.models.checkpoints import load_checkpoint\n"
+            "from training.bundled.int8 import pack\n"
+            "base, folder = map(Path, sys.argv[1:])\n"
+            "model = AutoModelForMaskedLM.from_config(AutoConfig.from_pretrained(base))\n"
+            "model.save_pretrained(folder / 'lm')\n"
+            "pack(folder / 'lm', folder / 'packed')\n"
+            "again, _ = load_checkpoint(AutoModelForMaskedLM, folder / 'packed')\n"
+            "assert again.get_output_embeddings().weight is again.get_input_embeddings().weight\n"
+        )
+        command = [sys.executable, "-c", code, str(base("bert")), str(tmp_path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
 
     @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
     def test_from_any_precision(self, tagger: Path, tmp_path: Path, dtype: torch.dtype) -> None:
