@@ -13,6 +13,7 @@ The blocks of a row are of equal length; their number is in the shape of the sca
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,6 +90,11 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
+# While it loads, transformers replaces `PreTrainedModel.tie_weights`. Two threads that load at once
+# may leave it replaced, so that later models have no tied weights.
+_LOADING = threading.RLock()
+
+
 def load_checkpoint(
     auto_class: Any,  # one of transformers' AutoModel classes, which share no typed base
     name_or_path: str | Path,
@@ -100,7 +106,8 @@ def load_checkpoint(
     """
     with _errors_named(str(name_or_path)):
         tokenizer = _load_tokenizer(name_or_path)
-        model = _load_model(auto_class, str(name_or_path), settings)
+        with _LOADING:
+            model = _load_model(auto_class, str(name_or_path), settings)
     if not tokenizer.is_fast:
         what = "its tokenizer keeps no offsets"
         raise ModelError(str(name_or_path), what, "Use one with a fast tokenizer")
