@@ -15,14 +15,8 @@ from transformers import AutoModel, PreTrainedTokenizerBase
 from projection.aligners.confidence import UNCALIBRATED, Calibration
 from projection.aligners.decoding import JOINT, Decoding, saved_decoding
 from projection.aligners.joint_decoding import Answer, Beliefs, answers_of, word_by_word
-from projection.aligners.joint_inputs import (
-    PairInputs,
-    batch_of,
-    evidence_of,
-    pair_inputs,
-    readable,
-)
-from projection.aligners.joint_network import JointConfig, JointModel
+from projection.aligners.joint_inputs import PairInputs, Reader, batch_of, evidence_of
+from projection.aligners.joint_network import BIASED_ATTENTION, JointConfig, JointModel
 from projection.aligners.lexical_evidence import Lexicon
 from projection.errors import ModelError
 from projection.models.checkpoints import (
@@ -70,14 +64,25 @@ class JointAligner(Checkpoint[JointModel]):
         )
 
     @classmethod
-    def from_encoder(cls, name_or_path: str | Path, lexicon: Lexicon) -> Self:
-        """An untrained aligner on any encoder, to start training from."""
+    def from_encoder(cls, name_or_path: str | Path, lexicon: Lexicon, *, apart: bool) -> Self:
+        """An untrained aligner on any encoder, to start training from.
+
+        `apart` encodes each sentence by itself, which needs a multilingual encoder, of BERT's kind.
+        """
         encoder, tokenizer = load_checkpoint(AutoModel, name_or_path)
-        config = JointConfig(encoder.config.to_dict(), lexicon_size=len(lexicon))
+        if apart and encoder.config.model_type not in BIASED_ATTENTION:
+            what = f"a {encoder.config.model_type} cannot encode the sentences apart"
+            fix = f"Choose one of {', '.join(sorted(BIASED_ATTENTION))}, or --set apart=no"
+            raise ModelError(str(name_or_path), what, fix)
+        config = JointConfig(encoder.config.to_dict(), apart=apart, lexicon_size=len(lexicon))
         model = JointModel(config)
         model.encoder.load_state_dict(encoder.state_dict(), strict=False)
         model.lexicon = lexicon
         return cls(model, tokenizer)
+
+    def use(self, lexicon: Lexicon) -> None:
+        """Take another lexicon."""
+        self.model.lexicon = self.lexicon = lexicon
 
     def save_encoder(self, folder: str | Path) -> None:
         """Write encoder and tokenizer as an ordinary checkpoint to train taggers from."""
@@ -98,18 +103,14 @@ class JointAligner(Checkpoint[JointModel]):
         return version_of(self.model, self.tokenizer, settings)
 
     @property
-    def longest(self) -> int:
-        """The most subwords of both sentences together."""
-        return longest_input(self.model.encoder, self.tokenizer)
+    def reader(self) -> Reader:
+        """How the model reads a pair."""
+        longest = longest_input(self.model.encoder, self.tokenizer)
+        return Reader(self.tokenizer, longest, self.model.config.apart)
 
     def fits(self, sentence: ParallelSentence) -> bool:
-        """Return whether both sentences can be read whole."""
-        both = self.tokenizer(
-            readable(sentence.source, sentence.source_lang),
-            readable(sentence.target, sentence.target_lang),
-            verbose=False,
-        )
-        return len(both["input_ids"]) <= self.longest
+        """Return whether both sentences can be read whole: always, if they are encoded apart."""
+        return self.model.config.apart or self._inputs(sentence).is_whole
 
     def align(self, sentences: Sequence[ParallelSentence]) -> list[tuple[Projection, ...]]:
         """Find every source entity of sentences whose `entities` are known.
@@ -145,14 +146,10 @@ class JointAligner(Checkpoint[JointModel]):
     def _inputs(self, sentence: ParallelSentence) -> PairInputs:
         source = word_spans(sentence.source, sentence.source_lang)
         touched = [words_touched(source, entity.span) for entity in sentence.entities or ()]
-        return pair_inputs(
-            sentence.source,
-            sentence.target,
-            sentence.target_lang,
+        return self.reader.pair(
+            (sentence.source, sentence.target),
+            (sentence.source_lang, sentence.target_lang),
             [found or (0, 0) for found in touched],
-            tokenizer=self.tokenizer,
-            max_length=self.longest,
-            source_lang=sentence.source_lang,
         )
 
     @torch.inference_mode()
@@ -164,7 +161,7 @@ class JointAligner(Checkpoint[JointModel]):
         inside, agreed = output.logits.float().sigmoid(), output.agreement.float()
         first = 0
         for pair in pairs:
-            words = len(pair.target_words)
+            units = pair.target.unit_of
             rows = slice(first, first := first + len(pair.entities))
-            both = inside[rows, :words].tolist(), agreed[rows, :words].tolist()
+            both = inside[rows][:, units].tolist(), agreed[rows][:, units].tolist()
             yield [Beliefs(*belief) for belief in zip(*both, strict=True)]

@@ -16,26 +16,155 @@ from projection.aligners.joint_network import (
     TARGET,
 )
 from projection.aligners.lexical_evidence import CHANNELS, Grid, Lexicon, evidence
+from projection.models.windows import windows
+from projection.records import Span
 from projection.text.chinese import simplified
 from projection.text.words import is_character_language, tokens_of_words, word_spans
 
 WordRange = tuple[int, int]  # half-open range of words
+_CONTEXT = 4  # a window repeats up to 1/4 of its subwords from those beside it
+
+
+class TextInputs(NamedTuple):
+    """One text: the positions of each unit's tokens, what each unit reads, the unit of each word.
+
+    A unit is a word, or in a language without spaces the characters of a subword. Units past the
+    model's longest input have no tokens.
+    """
+
+    tokens: list[list[int]]
+    texts: tuple[str, ...]
+    unit_of: list[int]
+
+    def units(self, words: WordRange) -> WordRange:
+        """The range of units that a range of words touches."""
+        start, end = words
+        return (self.unit_of[start], self.unit_of[end - 1] + 1) if start < end else (0, 0)
 
 
 class PairInputs(NamedTuple):
-    """One sentence pair.
+    """One sentence pair; `blocks` and `positions` are as in `JointModel.forward`.
 
-    `source_words` and `target_words` hold, for every word, the positions of its tokens; words past
-    the model's longest input have none. `entities` are ranges of source words.
+    `entities` are ranges of source units.
     """
 
     input_ids: list[int]
+    blocks: list[int]
+    positions: list[int]
     marks: list[int]
-    source_words: list[list[int]]
-    target_words: list[list[int]]
+    source: TextInputs
+    target: TextInputs
     entities: tuple[WordRange, ...]
-    source_texts: tuple[str, ...]
-    target_texts: tuple[str, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """True if the model reads all of both texts."""
+        return all(self.source.tokens) and all(self.target.tokens)
+
+
+class Reader(NamedTuple):
+    """The tokenizer of a joint aligner, and how its model reads a pair."""
+
+    tokenizer: PreTrainedTokenizerBase
+    longest: int  # subwords of a window, special ones included
+    apart: bool
+
+    def pair(
+        self,
+        texts: tuple[str, str],
+        langs: tuple[str, str],
+        entities: Sequence[WordRange],
+    ) -> PairInputs:
+        """The inputs for source and target, given ranges of source words."""
+        plain = readable(texts[0], langs[0]), readable(texts[1], langs[1])
+        return (self._apart if self.apart else self._together)(plain, langs, entities)
+
+    def places(self, text: str) -> list[tuple[int, int]]:
+        """The characters of each token of a text by itself, without special ones."""
+        encoded = self.tokenizer(
+            text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+        )
+        found: list[tuple[int, int]] = encoded["offset_mapping"]
+        return found
+
+    def _apart(
+        self, texts: tuple[str, str], langs: tuple[str, str], entities: Sequence[WordRange]
+    ) -> PairInputs:
+        blocks, sides = list[list[int]](), []
+        first = 0
+        for text, lang in zip(texts, langs, strict=True):
+            encoded = self.tokenizer(
+                text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+            )
+            side = _text_inputs(text, lang, encoded["offset_mapping"])
+            made, places = self._windows(encoded["input_ids"], side.tokens, first)
+            first += sum(map(len, made))
+            blocks += made
+            sides.append(side._replace(tokens=places))
+        source, target = sides
+        return PairInputs(
+            [token for block in blocks for token in block],
+            [number for number, block in enumerate(blocks, start=1) for _ in block],
+            [position for block in blocks for position in range(len(block))],
+            [PAD_MARK] * first,
+            source,
+            target,
+            tuple(map(source.units, entities)),
+        )
+
+    def _windows(
+        self, ids: list[int], units: list[list[int]], first: int
+    ) -> tuple[list[list[int]], list[list[int]]]:
+        """Blocks of token ids, and the place of each unit's tokens; the first place is `first`.
+
+        Each unit is read in the window in which it has the most context.
+        """
+        begin, *end = self.tokenizer("")["input_ids"]
+        room = self.longest - 1 - len(end)
+        if len(ids) <= room:
+            return [[begin, *ids, *end]], [[first + 1 + t for t in unit] for unit in units]
+        made, places = [], list[list[int]]()
+        for window in windows([len(unit) for unit in units], room, room // _CONTEXT):
+            inside = [token for unit in units[window.start : window.end] for token in unit]
+            low = min(inside, default=0)
+            block = [begin, *ids[low : min(max(inside, default=-1) + 1, low + room)], *end]
+            for unit in units[window.tag_start : window.tag_end]:
+                near = [t - low for t in unit if t - low < room]
+                places.append([first + 1 + t for t in near])
+            made.append(block)
+            first += len(block)
+        return made, places
+
+    def _together(
+        self, texts: tuple[str, str], langs: tuple[str, str], entities: Sequence[WordRange]
+    ) -> PairInputs:
+        encoded = self.tokenizer(
+            *texts,
+            truncation="longest_first",
+            max_length=self.longest,
+            return_offsets_mapping=True,
+        )
+        segments = encoded.sequence_ids()
+        tokens = [*zip(segments, encoded["offset_mapping"], strict=True)]
+        source, target = (
+            _text_inputs(
+                texts[side],
+                langs[side],
+                [p if segment == side else (0, 0) for segment, p in tokens],
+            )
+            for side in (0, 1)
+        )
+        ranges = tuple(map(source.units, entities))
+        marks = [PAD_MARK if s is None else (SOURCE, TARGET)[s] for s in segments]
+        for start, end in ranges:
+            inside = [token for unit in source.tokens[start:end] for token in unit]
+            for token in inside:
+                marks[token] = ENTITY_GOES_ON
+            for token in inside[:1]:
+                marks[token] = ENTITY_BEGINS
+        length = len(marks)
+        ids: list[int] = encoded["input_ids"]
+        return PairInputs(ids, [1] * length, [*range(length)], marks, source, target, ranges)
 
 
 def readable(text: str, lang: str) -> str:
@@ -43,49 +172,29 @@ def readable(text: str, lang: str) -> str:
     return simplified(text) if is_character_language(lang) else text
 
 
-def pair_inputs(
-    source: str,
-    target: str,
-    target_lang: str,
-    entities: Sequence[WordRange],
-    *,
-    tokenizer: PreTrainedTokenizerBase,
-    max_length: int,
-    source_lang: str = "en",
-) -> PairInputs:
-    """Tokenise a pair and mark the entities in its source."""
-    source, target = readable(source, source_lang), readable(target, target_lang)
-    spans = word_spans(source, source_lang), word_spans(target, target_lang)
-    encoded = tokenizer(
-        source,
-        target,
-        truncation="longest_first",
-        max_length=max_length,
-        return_offsets_mapping=True,
-    )
-    segments = encoded.sequence_ids()
-    tokens = [*zip(segments, encoded["offset_mapping"], strict=True)]
-    source_words, target_words = (
-        tokens_of_words(
-            spans[side], [place if segment == side else (0, 0) for segment, place in tokens]
-        )
-        for side in (0, 1)
-    )
-    marks = [PAD_MARK if s is None else (SOURCE, TARGET)[s] for s in segments]
-    for start, end in entities:
-        inside = [token for word in source_words[start:end] for token in word]
-        for token in inside:
-            marks[token] = ENTITY_GOES_ON
-        for token in inside[:1]:
-            marks[token] = ENTITY_BEGINS
-    return PairInputs(
-        encoded["input_ids"],
-        marks,
-        source_words,
-        target_words,
-        tuple(entities),
-        tuple(span.of(source) for span in spans[0]),
-        tuple(span.of(target) for span in spans[1]),
+def units_of(
+    text: str, lang: str, tokens: Sequence[tuple[int, int]]
+) -> tuple[list[Span], list[int]]:
+    """The units of a text, given the places of its tokens, and the number of each word's unit."""
+    words = word_spans(text, lang)
+    if not is_character_language(lang):
+        return [*words], [*range(len(words))]
+    units, unit_of, last = list[Span](), list[int](), -1
+    for word, inside in zip(words, tokens_of_words(words, tokens), strict=True):
+        token = inside[-1] if inside else -1
+        if token >= 0 and token == last:
+            units[-1] = Span(units[-1].start, word.end)
+        else:
+            units.append(word)
+        last = token
+        unit_of.append(len(units) - 1)
+    return units, unit_of
+
+
+def _text_inputs(text: str, lang: str, tokens: Sequence[tuple[int, int]]) -> TextInputs:
+    units, unit_of = units_of(text, lang, tokens)
+    return TextInputs(
+        tokens_of_words(units, tokens), tuple(unit.of(text) for unit in units), unit_of
     )
 
 
@@ -96,10 +205,10 @@ def batch_of(
     size = len(pairs)
     tokens = max(len(pair.input_ids) for pair in pairs)
     # At least one word on each side, because a convolution cannot read an empty grid.
-    sources = max(1, *(len(pair.source_words) for pair in pairs))
-    targets = max(1, *(len(pair.target_words) for pair in pairs))
+    sources = max(1, *(len(pair.source.tokens) for pair in pairs))
+    targets = max(1, *(len(pair.target.tokens) for pair in pairs))
     input_ids = np.full((size, tokens), pad_token_id)
-    attention = np.zeros((size, tokens), dtype=np.int64)
+    blocks, positions = (np.zeros((size, tokens), dtype=np.int64) for _ in range(2))
     marks = np.full((size, tokens), PAD_MARK)
     source_pool = np.zeros((size, sources, tokens), dtype=np.float32)
     target_pool = np.zeros((size, targets, tokens), dtype=np.float32)
@@ -108,10 +217,11 @@ def batch_of(
     for row, (pair, grid) in enumerate(zip(pairs, grids, strict=True)):
         length = len(pair.input_ids)
         input_ids[row, :length] = pair.input_ids
-        attention[row, :length] = 1
+        blocks[row, :length] = pair.blocks
+        positions[row, :length] = pair.positions
         marks[row, :length] = pair.marks
-        _fill(source_pool[row], pair.source_words)
-        _fill(target_pool[row], pair.target_words)
+        _fill(source_pool[row], pair.source.tokens)
+        _fill(target_pool[row], pair.target.tokens)
         evidences[row, :, : grid.shape[1], : grid.shape[2]] = grid
         for start, end in pair.entities:
             rows.append(row)
@@ -119,7 +229,8 @@ def batch_of(
             words[-1][start:end] = 1
     return {
         "input_ids": torch.from_numpy(input_ids),
-        "attention_mask": torch.from_numpy(attention),
+        "blocks": torch.from_numpy(blocks),
+        "positions": torch.from_numpy(positions),
         "marks": torch.from_numpy(marks),
         "source_pool": torch.from_numpy(source_pool),
         "target_pool": torch.from_numpy(target_pool),
@@ -138,4 +249,4 @@ def _fill(pool: Grid, words: Sequence[Sequence[int]]) -> None:
 
 def evidence_of(pair: PairInputs, lexicon: Lexicon) -> Grid:
     """The evidence between the words of a pair."""
-    return evidence(pair.source_texts, pair.target_texts, lexicon)
+    return evidence(pair.source.texts, pair.target.texts, lexicon)

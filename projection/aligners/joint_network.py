@@ -1,13 +1,18 @@
 """The network of the context-joint aligner: all entities of a sentence pair in one pass.
 
-    source words, entities marked ┐
-                                  ├─ encoder ─ words ─ word × word scores ─ entity × word scores
-    target words ─────────────────┘     ↑                     ↑
-                            evidence grids, read by a small convolution
+    source ── encoder ── words ┐
+                               ├─ word × word scores ── entity × word scores ── borders
+    target ── encoder ── words ┘         ↑
+              evidence and similarity, read by a small convolution
 
 Every target word has a distribution over the source words and a null word; its mass inside an
 entity counts for the entity, so entities compete for each word. Source words have the same over
 target words; where both directions agree the answer is more reliable.
+
+Each sentence is encoded by itself (`apart`): an encoder that knows many languages places words that
+translate each other near one another, and a text of any length can be read in windows. One that
+does not reads both sentences at once, with the entities marked and the evidence as a bias of its
+attention, as the models before 0.2 do.
 """
 
 from collections.abc import Sequence
@@ -31,6 +36,9 @@ PAD_MARK, SOURCE, TARGET, ENTITY_BEGINS, ENTITY_GOES_ON = range(5)
 BIASED_ATTENTION = frozenset({"bert", "electra", "roberta", "xlm-roberta", "camembert"})
 IMPOSSIBLE = -1e4
 SPAN_WEIGHT, LINK_WEIGHT = 0.25, 1.0
+TEMPERATURE = 0.05  # of the similarity of two words, a cosine
+LEXICAL = len(CHANNELS)
+BORDER_SIZE = 16  # channels of the convolution over the words around a border
 
 
 class JointConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
@@ -44,6 +52,7 @@ class JointConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
         *,
         head_size: int = 192,
         grid_size: int = 16,
+        apart: bool = False,
         lexicon_size: int = 0,
         decoding: dict[str, Any] | None = None,
         calibration: dict[str, Any] | None = None,
@@ -52,6 +61,7 @@ class JointConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
         self.encoder = encoder or {"model_type": "bert"}
         self.head_size = head_size
         self.grid_size = grid_size
+        self.apart = apart
         self.lexicon_size = lexicon_size
         self.decoding = decoding
         self.calibration = calibration
@@ -74,11 +84,11 @@ class GridReader(nn.Module):
     bias for each head.
     """
 
-    def __init__(self, size: int, heads: int) -> None:
+    def __init__(self, channels: int, size: int, heads: int) -> None:
         super().__init__()
-        self.spread = nn.Conv2d(len(CHANNELS), size, 5, padding=2)
+        self.spread = nn.Conv2d(channels, size, 5, padding=2)
         self.join = nn.Conv2d(size, 1 + heads, 5, padding=2)
-        self.direct = nn.Conv2d(len(CHANNELS), 1 + heads, 1, bias=False)
+        self.direct = nn.Conv2d(channels, 1 + heads, 1, bias=False)
 
     def forward(self, grids: Tensor, pairs: Tensor) -> Tensor:
         """Read grids of (batch, channels, source words, target words).
@@ -91,8 +101,36 @@ class GridReader(nn.Module):
         return found
 
 
+class BorderReader(nn.Module):
+    """Corrects the log-odds of each target word by those around it, and by what the words are.
+
+    Articles, affixes and punctuation at the border of a phrase belong to an entity or not whatever
+    they translate.
+    """
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.of_target = nn.Linear(hidden, 2 * BORDER_SIZE)
+        self.of_entity = nn.Linear(hidden, BORDER_SIZE)
+        self.spread = nn.Conv1d(2 + 2 * BORDER_SIZE, 4 * BORDER_SIZE, 5, padding=2)
+        self.join = nn.Conv1d(4 * BORDER_SIZE, 1, 3, padding=1)
+
+    def forward(self, beliefs: Tensor, target: Tensor, entities: Tensor, words: Tensor) -> Tensor:
+        """Return E × W, to add to the log-odds.
+
+        `beliefs` is E × 2 × W: the log-odds and the agreement of both directions; `target` E × W ×
+        hidden, `entities` E × hidden; `words` E × 1 × W is True at words.
+        """
+        plain, beside = self.of_target(target).transpose(1, 2).split(BORDER_SIZE, dim=1)
+        alike = beside * self.of_entity(entities)[..., None]
+        read = torch.cat((beliefs, plain, alike), dim=1) * words
+        spread = functional.gelu(self.spread(read)) * words
+        found: Tensor = self.join(spread)[:, 0]
+        return found
+
+
 class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
-    """Any encoder with the evidence, the marks and the two directions of word scores."""
+    """Any encoder with the evidence and the two directions of word scores."""
 
     config_class = JointConfig
     base_model_prefix = "encoder"
@@ -105,10 +143,14 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         pooled = inner.model_type in BIASED_ATTENTION - {"electra"}  # nothing here uses the pooler
         self.encoder = auto.from_config(inner, **({"add_pooling_layer": False} if pooled else {}))
         hidden, width = inner.hidden_size, config.head_size
-        heads = inner.num_attention_heads if inner.model_type in BIASED_ATTENTION else 0
-        embedded = self.encoder.get_input_embeddings().embedding_dim
-        self.marks = nn.Embedding(5, embedded)
-        self.grid = GridReader(config.grid_size, heads)
+        biased = inner.model_type in BIASED_ATTENTION and not config.apart
+        heads = inner.num_attention_heads if biased else 0
+        channels = LEXICAL + (2 if config.apart else 0)
+        self.grid = GridReader(channels, config.grid_size, heads)
+        if config.apart:
+            self.borders = BorderReader(hidden)
+        else:
+            self.marks = nn.Embedding(5, self.encoder.get_input_embeddings().embedding_dim)
         self.as_target = nn.Linear(hidden, width)
         self.as_source = nn.Linear(hidden, width)
         self.nulls = nn.Linear(width, 1)  # a target word's score for having no source word
@@ -135,6 +177,11 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
             module.weight[0, :3] = 4.0
             module.weight[0, 3] = 1.0
             module.weight[1::3, :4] = 4.0
+            module.weight[0, LEXICAL:] = 1.0  # the similarity, by its temperature
+        elif self.config.apart and module in (self.as_source, self.member, self.borders.join):
+            # The similarity is a good start: what is learned begins with no effect.
+            nn.init.zeros_(module.weight)  # type: ignore[arg-type]  # they have one
+            nn.init.zeros_(module.bias)  # type: ignore[arg-type]
 
     @property
     def lexicon(self) -> Lexicon:
@@ -151,11 +198,13 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
 
     @torch.no_grad()
     def plain_encoder(self, special: Sequence[int]) -> PreTrainedModel:
-        """A copy of the encoder with the mark of target tokens in its embeddings.
+        """A copy of the encoder; if it has marks, with that of target tokens in its embeddings.
 
         The tokens `special`, those around a text, get the mark of padding.
         """
         encoder: PreTrainedModel = deepcopy(self.encoder)
+        if self.config.apart:
+            return encoder
         table: Any = encoder.get_input_embeddings().weight
         marks = torch.full((len(table), 1), TARGET, device=table.device)
         marks[list(special)] = PAD_MARK
@@ -165,7 +214,8 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
     def forward(  # noqa: PLR0917  the Trainer passes a batch by name
         self,
         input_ids: Tensor,
-        attention_mask: Tensor,
+        blocks: Tensor,
+        positions: Tensor,
         marks: Tensor,
         source_pool: Tensor,
         target_pool: Tensor,
@@ -181,7 +231,9 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         With B sentence pairs, T tokens, S source words, W target words, E entities in all:
 
         Args:
-            input_ids: B × T, like `attention_mask`.
+            input_ids: B × T.
+            blocks: B × T, the number of the text or window a token is in, 0 for padding.
+            positions: B × T, the position of each token in its block.
             marks: B × T, what each token is.
             source_pool: B × S × T, rows that average the tokens of a word; zero rows are no words.
             target_pool: B × W × T.
@@ -193,18 +245,28 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
             weights: B, how much each pair counts in the loss.
         """
         is_source, is_target = source_pool.sum(-1) > 0, target_pool.sum(-1) > 0
-        grid = self.grid(evidence, (is_source[:, :, None] & is_target[:, None])[:, None])
-        embedded = self.encoder.get_input_embeddings()(input_ids) + self.marks(marks)
-        hidden = self.encoder(
-            inputs_embeds=embedded,
-            attention_mask=_attention_bias(grid[:, 1:], source_pool, target_pool, attention_mask),
-        ).last_hidden_state.float()
-        source, target = source_pool @ hidden, target_pool @ hidden
+        pairs = (is_source[:, :, None] & is_target[:, None])[:, None]
+        if self.config.apart:
+            hidden = self._encoded_apart(input_ids, blocks, positions)
+            source, target = source_pool @ hidden, target_pool @ hidden
+            alike = _similarity(source, target, is_source, is_target)
+            grid = self.grid(torch.cat((evidence, alike), dim=1), pairs)
+        else:
+            grid = self.grid(evidence, pairs)
+            embedded = self.encoder.get_input_embeddings()(input_ids) + self.marks(marks)
+            seen = (blocks > 0).to(embedded.dtype)
+            hidden = self.encoder(
+                inputs_embeds=embedded,
+                attention_mask=_attention_bias(grid[:, 1:], source_pool, target_pool, seen),
+            ).last_hidden_state.float()
+            source, target = source_pool @ hidden, target_pool @ hidden
         forward, backward = self._word_scores(
             source, target, grid[:, 0].float(), is_source, is_target
         )
-        logits = self._entity_logits(forward, source, target, entity_rows, entity_words)
         agreement = _agreement(forward, backward, entity_rows, entity_words)
+        logits = self._entity_logits(
+            forward, agreement, source, target, is_target, entity_rows, entity_words
+        )
         loss = None
         if labels is not None:
             trust = forward.new_ones(len(input_ids)) if weights is None else weights
@@ -212,6 +274,17 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
             if links is not None:
                 loss = loss + LINK_WEIGHT * _link_loss(forward, backward, links, trust)
         return JointOutput(loss=loss, logits=logits, agreement=agreement)
+
+    def _encoded_apart(self, input_ids: Tensor, blocks: Tensor, positions: Tensor) -> Tensor:
+        """B × T × hidden: tokens see those of their own block."""
+        weight = self.encoder.get_input_embeddings().weight
+        across = (blocks[:, None, :, None] != blocks[:, None, None, :]).to(weight.dtype)
+        hidden: Tensor = self.encoder(
+            input_ids=input_ids,
+            attention_mask=across * IMPOSSIBLE,
+            position_ids=positions + first_position(self.encoder),
+        ).last_hidden_state
+        return hidden.float()
 
     def _word_scores(
         self, source: Tensor, target: Tensor, grid: Tensor, is_source: Tensor, is_target: Tensor
@@ -226,8 +299,15 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
             torch.cat((self.reverse_nulls(keys), backward), -1).log_softmax(-1),
         )
 
-    def _entity_logits(
-        self, forward: Tensor, source: Tensor, target: Tensor, rows: Tensor, words: Tensor
+    def _entity_logits(  # noqa: PLR0917  seven parts of one computation
+        self,
+        forward: Tensor,
+        agreement: Tensor,
+        source: Tensor,
+        target: Tensor,
+        is_target: Tensor,
+        rows: Tensor,
+        words: Tensor,
     ) -> Tensor:
         """E × W: log-odds of the word scores inside the entity, plus a bilinear score of both."""
         inside = functional.pad(words, (1, 0)).bool()[:, None]  # E × 1 × (1 + S)
@@ -239,7 +319,33 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         joined = self.member(target[rows]) @ self.entity(entities).transpose(1, 2)
         whole = joined[..., 0] / self.config.head_size**0.5
         logits: Tensor = self.balance[0] * (mine - others) + whole + self.balance[1]
+        if self.config.apart:
+            read = torch.stack((logits.clamp(-10, 10), agreement), dim=1)
+            of_words = is_target[rows][:, None]
+            logits = logits + self.borders(read, target[rows], entities[:, 0], of_words)
         return logits
+
+
+def first_position(encoder: PreTrainedModel) -> int:
+    """The number of the first position: RoBERTa counts from after its padding index."""
+    table = getattr(getattr(encoder.base_model, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    return 0 if padding is None else padding + 1
+
+
+def _similarity(source: Tensor, target: Tensor, is_source: Tensor, is_target: Tensor) -> Tensor:
+    """B × 2 × S × W: cosines around the mean of all words, by `TEMPERATURE`, and their agreement.
+
+    The agreement is the geometric mean of both directions' softmax.
+    """
+    count = is_source.sum(-1) + is_target.sum(-1)
+    mean = (source.sum(1) + target.sum(1)) / count.clamp(min=1)[:, None]
+    here, there = (functional.normalize(side - mean[:, None], dim=-1) for side in (source, target))
+    pairs = is_source[:, :, None] & is_target[:, None]
+    scaled = here @ there.transpose(1, 2) / TEMPERATURE
+    masked = scaled.masked_fill(~pairs, IMPOSSIBLE)
+    agreed = ((masked.log_softmax(1) + masked.log_softmax(2)) / 2).exp()
+    return torch.stack((scaled, agreed), dim=1) * pairs[:, None]
 
 
 def _attention_bias(

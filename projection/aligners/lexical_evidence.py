@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Self
 
 import numpy as np
+from anyascii import anyascii
 from numpy.typing import NDArray
 from rapidfuzz import fuzz, process
 
@@ -79,8 +80,9 @@ def evidence(source: Sequence[str], target: Sequence[str], lexicon: Lexicon) -> 
     grids = np.empty((len(CHANNELS), len(source), len(target)), dtype=np.float32)
     plain = [plain_form(word) for word in source], [plain_form(word) for word in target]
     grids[0], grids[1] = _lexicon_grids(*plain, lexicon)
-    grids[2] = _stretched(process.cdist(*plain, scorer=fuzz.ratio, dtype=np.float32))
-    grids[3] = _contained(*plain)
+    spelled = [spelling(word) for word in plain[0]], [spelling(word) for word in plain[1]]
+    grids[2] = _stretched(process.cdist(*spelled, scorer=fuzz.ratio, dtype=np.float32))
+    grids[3] = _contained(*spelled)
     capitals = [np.array([word[0].isupper() for word in side]) for side in (source, target)]
     grids[4] = np.outer(*capitals)
     rows, columns = (np.linspace(0, 1, num=len(side)) for side in (source, target))
@@ -120,6 +122,12 @@ def plain_form(word: str) -> str:
     """A word in lower case without accents."""
     letters = unicodedata.normalize("NFKD", word.lower())
     return "".join(c for c in letters if not unicodedata.combining(c)) or word
+
+
+@lru_cache(maxsize=1 << 16)
+def spelling(word: str) -> str:
+    """A plain word in Latin letters: names of other scripts sound alike (`Лондон` is `london`)."""
+    return word if word.isascii() else anyascii(word).lower() or word
 
 
 def stem(word: str) -> str:
@@ -171,3 +179,6 @@ def _key(hashes: NDArray[np.uint64]) -> NDArray[np.uint32]:
 
 def _check(hashes: NDArray[np.uint64]) -> NDArray[np.uint8]:
     return (hashes & np.uint64(0xFF)).astype(np.uint8)
+
+
+NO_LEXICON = Lexicon.of({})

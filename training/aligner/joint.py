@@ -11,23 +11,30 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
 from projection.aligners.confidence import UNCALIBRATED
 from projection.aligners.joint import JointAligner
 from projection.aligners.joint_inputs import (
     PairInputs,
+    Reader,
     batch_of,
     evidence_of,
-    pair_inputs,
     readable,
+    units_of,
 )
 from projection.aligners.joint_network import MODEL_TYPE
-from projection.aligners.lexical_evidence import Grid, Lexicon, plain_form, stem, ties_of
+from projection.aligners.lexical_evidence import (
+    NO_LEXICON,
+    Grid,
+    Lexicon,
+    plain_form,
+    stem,
+    ties_of,
+)
 from projection.io.folders import refuse_existing
 from projection.models.bundled import resolve
-from projection.models.checkpoints import load_config, longest_input
-from projection.text.words import word_spans
+from projection.models.checkpoints import load_config
+from projection.text.words import is_character_language
 from training.aligner.augment import JointExample, is_name_pair, joint_examples
 from training.aligner.runner import train_and_save
 from training.aligner.silver import SilverSentence, drawn
@@ -42,39 +49,57 @@ LINK_SHARE = 0.3  # what a link of one direction counts in the lexicon beside on
 _Feature = tuple[PairInputs, JointExample]  # model inputs, and the example they are of
 
 
-def lexicon_of(silver: Iterable[SilverSentence], least: float, weakest: float) -> Lexicon:
-    """Count the links of `silver` into a lexicon of words and of stems."""
-    words: defaultdict[tuple[str, str], float] = defaultdict(float)
-    stems: defaultdict[tuple[str, str], float] = defaultdict(float)
+def lexicon_of(
+    silver: Iterable[SilverSentence], reader: Reader, least: float, weakest: float
+) -> Lexicon:
+    """Count the links of `silver` into a lexicon of words and of stems.
+
+    Each language is counted by itself; a pair that several have gets its strongest tie.
+    """
+    counts: defaultdict[str, tuple[_Counts, _Counts]] = defaultdict(_two_counts)
     for sentence in silver:
-        english = _plain_words(sentence.source, "en")
-        foreign = _plain_words(readable(sentence.target, sentence.lang), sentence.lang)
+        words, stems = counts[sentence.lang]
+        english, of_english = _plain_units(sentence.source, "en", reader)
+        foreign, of_foreign = _plain_units(sentence.target, sentence.lang, reader)
         for links, weight in ((sentence.sure, 1.0), (sentence.possible, LINK_SHARE)):
-            for i, j in links:
+            for i, j in {(of_english[i], of_foreign[j]) for i, j in links}:
                 words[english[i], foreign[j]] += weight
                 stems[stem(english[i]), stem(foreign[j])] += weight
-    return Lexicon.of({**ties_of(words, least, weakest), **ties_of(stems, least, weakest)})
+    strongest: dict[tuple[str, str], float] = {}
+    for counted in counts.values():
+        for links_of in counted:
+            for pair, tie in ties_of(links_of, least, weakest).items():
+                strongest[pair] = max(tie, strongest.get(pair, 0.0))
+    return Lexicon.of(strongest)
 
 
-def _plain_words(text: str, lang: str) -> list[str]:
-    return [plain_form(span.of(text)) for span in word_spans(text, lang)]
+_Counts = defaultdict[tuple[str, str], float]
 
 
-def features_of(
-    examples: Iterable[JointExample], tokenizer: PreTrainedTokenizerBase, max_length: int
-) -> Iterator[_Feature]:
-    """Tokenise examples; those longer than `max_length` subwords are left out and counted."""
+def _two_counts() -> tuple[_Counts, _Counts]:
+    return defaultdict(float), defaultdict(float)
+
+
+def _plain_units(text: str, lang: str, reader: Reader) -> tuple[list[str], list[int]]:
+    """The plain form of each unit, and the unit of each word."""
+    text = readable(text, lang)
+    places = reader.places(text) if is_character_language(lang) else ()
+    units, unit_of = units_of(text, lang, places)
+    return [plain_form(unit.of(text)) for unit in units], unit_of
+
+
+def features_of(examples: Iterable[JointExample], reader: Reader) -> Iterator[_Feature]:
+    """Tokenise examples; those longer than the model reads are left out and counted."""
     left_out = 0
     for example in examples:
-        texts, entities = (example.source, example.target, example.lang), example.entities
-        asked = [english for english, _ in entities]
-        pair = pair_inputs(*texts, asked, tokenizer=tokenizer, max_length=max_length)
-        if all(pair.source_words) and all(pair.target_words):
+        asked = [english for english, _ in example.entities]
+        pair = reader.pair((example.source, example.target), ("en", example.lang), asked)
+        if pair.is_whole and max(pair.blocks) <= (2 if reader.apart else 1):
             yield pair, example
         else:
             left_out += 1
     if left_out:
-        log.info("%d examples are left out: longer than %d subwords", left_out, max_length)
+        log.info("%d examples are left out: longer than %d subwords", left_out, reader.longest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,18 +138,21 @@ def _labels(rows: Sequence[_Feature], targets: int) -> Tensor:
     for pair, example in rows:
         for _, span in example.entities:
             label = np.full(targets, IGNORED)
-            label[: len(pair.target_words)] = 0
+            label[: len(pair.target.tokens)] = 0
             if span is not None:
-                label[slice(*span)] = 1
+                label[slice(*pair.target.units(span))] = 1
             labels.append(label)
     return torch.from_numpy(np.array(labels, dtype=np.int64).reshape(-1, targets))
 
 
 def _links(rows: Sequence[_Feature], sources: int, targets: int) -> Tensor:
     links = torch.zeros(len(rows), sources + 1, targets + 1)
-    for number, (_, example) in enumerate(rows):
+    for number, (pair, example) in enumerate(rows):
+        here, there = (
+            [0, *(unit + 1 for unit in side.unit_of)] for side in (pair.source, pair.target)
+        )
         for i, j in example.links:
-            links[number, i, j] = 1
+            links[number, here[i], there[j]] = 1
     return links
 
 
@@ -143,12 +171,13 @@ def train_joint(
     seed = recipe.schedule.seed
     torch.manual_seed(seed)
     aligner = _start(silver, recipe)
-    limit = longest_input(aligner.model.encoder, aligner.tokenizer)
+    if aligner.model.config.apart:
+        aligner.model.encoder.get_input_embeddings().requires_grad_(False)
     chosen = chosen_from(silver, recipe)
     examples = joint_examples(chosen, recipe.hardening, seed)
     features = [
         {"input_ids": feature[0].input_ids, "feature": feature}
-        for feature in features_of(examples, aligner.tokenizer, limit)
+        for feature in features_of(examples, aligner.reader)
     ]
     padding = int(aligner.tokenizer.pad_token_id or 0)
     collate = Collator(aligner.lexicon, padding, recipe.blind, recipe.gaps)
@@ -165,8 +194,9 @@ def _start(silver: Sequence[SilverSentence], recipe: JointRecipe) -> JointAligne
         aligner = JointAligner.from_pretrained(base)
         aligner.calibration = UNCALIBRATED  # it was fitted to other weights
         return aligner
-    lexicon = lexicon_of(silver, recipe.least_links, recipe.weakest_tie)
-    return JointAligner.from_encoder(base, lexicon)
+    aligner = JointAligner.from_encoder(base, NO_LEXICON, apart=recipe.apart)
+    aligner.use(lexicon_of(silver, aligner.reader, recipe.least_links, recipe.weakest_tie))
+    return aligner
 
 
 def chosen_from(silver: Iterable[SilverSentence], recipe: JointRecipe) -> list[SilverSentence]:

@@ -188,12 +188,14 @@ class JointRecipe:
     keeps its lexicon. Of each language at most `per_language` silver sentences are drawn, after
     sentences without a name were reduced to the share `nameless`. The lexicon holds pairs of at
     least `least_links` links and a strength of `weakest_tie`; it is withheld from the share `blind`
-    of sentences and `gaps` of words.
+    of sentences and `gaps` of words. An encoder reads the sentences `apart`, with its embeddings
+    frozen, or both at once.
     """
 
     preset: ClassVar[AlignerPreset] = AlignerPreset.CONTEXT_JOINT
     base: str
     schedule: Schedule = JOINT_SCHEDULE
+    apart: bool = True
     hardening: Hardening = Hardening()
     per_language: int | None = None
     nameless: float = 0.3
