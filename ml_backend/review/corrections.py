@@ -18,7 +18,12 @@ from unicodedata import normalize
 
 from label_config.source_html import NO_ENTITY
 from projection.records import Entity, ParallelSentence, ReviewedSentence, Span
-from projection.text.words import cuts_word, is_character_language, word_spans
+from projection.text.words import (
+    cuts_word,
+    is_character_language,
+    is_single_character,
+    word_spans,
+)
 from training.data.adjudication import by_sentence, opinions
 
 
@@ -113,7 +118,7 @@ def composed(text: str) -> str:
 
 def is_too_short(correction: Correction) -> bool:
     """Return whether it adds one character, part of many words, of a language without spaces."""
-    single = len(correction.phrase) == 1
+    single = is_single_character(correction.phrase)
     return correction.label is None and single and is_character_language(correction.lang)
 
 

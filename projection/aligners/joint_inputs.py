@@ -17,7 +17,7 @@ from projection.aligners.joint_network import (
 )
 from projection.aligners.lexical_evidence import CHANNELS, Grid, Lexicon, evidence
 from projection.text.chinese import simplified
-from projection.text.words import is_character_language, tokens_of_words, word_spans
+from projection.text.words import is_chinese, tokens_of_words, word_spans
 
 WordRange = tuple[int, int]  # half-open range of words
 
@@ -40,7 +40,7 @@ class PairInputs(NamedTuple):
 
 def readable(text: str, lang: str) -> str:
     """`text` in the script of the model (simplified Chinese), with the same offsets."""
-    return simplified(text) if is_character_language(lang) else text
+    return simplified(text) if is_chinese(lang) else text
 
 
 def pair_inputs(
