@@ -18,8 +18,15 @@ from unicodedata import normalize
 
 from label_config.source_html import NO_ENTITY
 from projection.records import Entity, ParallelSentence, ReviewedSentence, Span
-from projection.text.words import cuts_word, is_character_language, word_spans
+from projection.text.words import (
+    cuts_word,
+    is_character_language,
+    is_single_character,
+    word_spans,
+)
 from training.data.adjudication import by_sentence, opinions
+
+_HANGUL_PAIR = re.compile("[\u1100-\u11ff\uac00-\ud7a3]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +120,7 @@ def composed(text: str) -> str:
 
 def is_too_short(correction: Correction) -> bool:
     """Return whether it adds one character, part of many words, of a language without spaces."""
-    single = len(correction.phrase) == 1
+    single = is_single_character(correction.phrase)
     return correction.label is None and single and is_character_language(correction.lang)
 
 
@@ -182,12 +189,17 @@ def _new_borders(
 
 
 def _free(correction: Correction, text: str, entities: Iterable[Entity]) -> Iterator[Span]:
-    """Yield where the phrase stands as whole words, and nothing is marked."""
+    """Yield where the phrase stands as whole words, and nothing is marked.
+
+    In Korean, that is at the beginning of a word between spaces: particles follow a name.
+    """
     words = word_spans(text, correction.lang)
     length = len(word_spans(correction.phrase, correction.lang))
     taken = [entity.span for entity in entities]
     for first, last in zip(words, words[length - 1 :], strict=False):
         span = Span(first.start, last.end)
+        if span.start > 0 and _HANGUL_PAIR.match(text, span.start - 1):
+            continue
         if composed(span.of(text)) == correction.phrase and not _overlapping(span, taken):
             yield span
 

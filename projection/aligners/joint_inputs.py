@@ -19,7 +19,7 @@ from projection.aligners.lexical_evidence import CHANNELS, Grid, Lexicon, eviden
 from projection.models.windows import windows
 from projection.records import Span
 from projection.text.chinese import simplified
-from projection.text.words import is_character_language, tokens_of_words, word_spans
+from projection.text.words import is_chinese, tokens_of_words, word_spans
 
 WordRange = tuple[int, int]  # half-open range of words
 _CONTEXT = 4  # a window repeats up to 1/4 of its subwords from those beside it
@@ -169,7 +169,7 @@ class Reader(NamedTuple):
 
 def readable(text: str, lang: str) -> str:
     """`text` in the script of the model (simplified Chinese), with the same offsets."""
-    return simplified(text) if is_character_language(lang) else text
+    return simplified(text) if is_chinese(lang) else text
 
 
 def units_of(

@@ -21,7 +21,7 @@ from ml_backend.label_studio.tabs import REVIEW_QUEUE, review_tabs
 from ml_backend.review.push import push
 from projection.pipeline.run import load_run
 from projection.records import ProjectedSentence
-from projection.text.words import is_character_language
+from projection.text.words import is_chinese
 from tests.label_studio.interactive_pictures import interactive_pictures
 from tests.label_studio.pages import NEXT_SPAN, browsing, reviewing
 from tests.label_studio.propagated_picture import propagated_picture
@@ -67,7 +67,7 @@ PICTURES: dict[str, tuple[str, Score]] = {
 
 
 def _is_chinese(projected: ProjectedSentence) -> bool:
-    return is_character_language(projected.sentence.target_lang)
+    return is_chinese(projected.sentence.target_lang)
 
 
 def best(sentences: Iterable[ProjectedSentence], score: Score) -> ProjectedSentence | None:

@@ -24,6 +24,7 @@ from projection.records import ParallelSentence, Span
 from projection.text.chinese import simplified
 from projection.text.words import (
     is_character_language,
+    is_chinese,
     merge_touching,
     span_of_words,
     word_spans,
@@ -254,7 +255,7 @@ class Tokenised(NamedTuple):
     def texts(self) -> tuple[list[str], list[str]]:
         """The words as text; Chinese in simplified characters."""
         source, target = self.sentence.source, self.sentence.target
-        if is_character_language(self.sentence.target_lang):
+        if is_chinese(self.sentence.target_lang):
             target = simplified(target)  # of the same length
         return [word.of(source) for word in self.source], [word.of(target) for word in self.target]
 
@@ -300,7 +301,7 @@ def read_names(path: Path, lang: str) -> Iterator[SilverSentence]:
             # `Springfield (Illinois)` tells namesakes apart; no text has the brackets.
             pair = (_BRACKETS.sub("", row[key] or "").strip() for key in ("en", "foreign"))
             english, foreign = pair
-            if english and foreign and (_HAN.search(foreign) or not is_character_language(lang)):
+            if english and foreign and (_HAN.search(foreign) or not is_chinese(lang)):
                 yield name_pair(english, foreign, lang)
 
 
@@ -318,5 +319,5 @@ def _parts(name: str, lang: str) -> list[list[int]]:
     words = word_spans(name, lang)
     if not is_character_language(lang):
         return [[i] for i in range(len(words))]
-    grouped = groupby(range(len(words)), key=lambda i: words[i].of(name).isalnum())
+    grouped = groupby(range(len(words)), key=lambda i: words[i].of(name)[0].isalnum())
     return [[*part] for is_name, part in grouped if is_name]

@@ -84,7 +84,7 @@ def encode(text: str, entities: Iterable[Entity], lang: str) -> Encoded:
         entity, touched = placed[number]
         shown = f"{entity.label} “{entity.span.of(text)}” {entity.span}"
         if touched is None:
-            misfits.append(Misfit(MisfitKind.BLANK, entity, f"{shown} covers only white space"))
+            misfits.append(Misfit(MisfitKind.BLANK, entity, f"{shown} covers nothing visible"))
             continue
         start, end = touched
         taken_by = next((given[owner] for owner in owners[start:end] if owner is not None), None)

@@ -46,9 +46,12 @@ def test_a_selection_is_about_a_phrase_before_or_after_and_a_language() -> None:
         (add("美国", "LOC", "zh"), False),
         (delete("美", "LOC", "zh"), False),
         (add("A", "ORG", "de"), False),
+        (add("ပဲ", "LOC", "my"), True),
+        (add("น่าน", "LOC", "th"), False),
+        (add("부산", "LOC", "ko"), False),
     ],
 )
-def test_a_single_chinese_character_is_part_of_too_many_words(
+def test_a_single_character_without_spaces_is_part_of_too_many_words(
     correction: Correction, *, short: bool
 ) -> None:
     assert is_too_short(correction) is short

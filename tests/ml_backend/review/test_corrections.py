@@ -238,6 +238,25 @@ def test_moved_borders_are_contested_only_where_they_would_enclose_the_same() ->
     assert weighed(club, state, kept)[str(BAYERN_CLUB)].otherwise == 1
 
 
+@pytest.mark.parametrize(
+    ("lang", "phrase", "text", "starts"),
+    [
+        pytest.param("ko", "부산", "부산에서 부산까지", [0, 5], id="Korean: with particles"),
+        pytest.param("ko", "부산", "배부산 부산", [4], id="Korean: not inside a word"),
+        pytest.param("ko", "부산", "(부산)", [1], id="Korean: after a bracket"),
+        pytest.param("ko", "부산", "LG부산은", [2], id="Korean: after Latin letters"),
+        pytest.param("th", "น่าน", "ไปน่านกับน่าน", [2, 9], id="Thai: anywhere"),
+        pytest.param("th", "น่า", "น่ากลัว", [0], id="Thai: whole characters"),
+        pytest.param("th", "ก", "กำ", [], id="Thai: not without its marks"),
+    ],
+)
+def test_additions_without_spaces_around_them(
+    lang: str, phrase: str, text: str, starts: list[int]
+) -> None:
+    found = Rules([add(phrase, "LOC", lang)]).occurrences(pair(text, lang), [])
+    assert [each.span.start for each in found] == starts
+
+
 TEXTS = st.text("aB é\u0301😀国.-", max_size=12)
 
 
@@ -245,7 +264,7 @@ TEXTS = st.text("aB é\u0301😀国.-", max_size=12)
 def test_whatever_the_text_additions_are_inside_it_and_free(
     text: str, phrase: str, data: st.DataObject
 ) -> None:
-    lang = data.draw(st.sampled_from(["de", "zh"]))
+    lang = data.draw(st.sampled_from(["de", "zh", "th", "ko"]))
     start = data.draw(st.integers(0, max(0, len(text) - 1)))
     marked = [Entity(Span(start, start + 1), "LOC")] if text else []
     normal = normalize("NFC", phrase)

@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
-from projection.aligners.joint_inputs import PairInputs, batch_of, evidence_of, pair_inputs
+from projection.aligners.joint_inputs import (
+    PairInputs,
+    batch_of,
+    evidence_of,
+    pair_inputs,
+    readable,
+)
 from projection.aligners.joint_network import (
     ENTITY_BEGINS,
     ENTITY_GOES_ON,
@@ -68,6 +74,11 @@ class TestPairInputs:
         assert traditional == inputs(word_tokenizer, "Anna left", "安娜离开伦敦。", lang="zh")
         assert traditional.target_texts == tuple("安娜离开伦敦。")
         assert inputs(word_tokenizer, "a", "離", lang="de").target_texts == ("離",)
+
+    @pytest.mark.parametrize("lang", ["ja", "ko", "th", "de"])
+    def test_only_chinese_is_read_in_another_script(self, lang: str) -> None:
+        assert readable("東京大學", lang) == "東京大學"
+        assert readable("東京大學", "zh-Hant") == "东京大学"
 
     def test_words_past_the_longest_input_have_no_tokens(
         self, word_tokenizer: PreTrainedTokenizerFast

@@ -250,6 +250,7 @@ class TestListedNames:
             ),
             pytest.param("Anna Weber", "安娜韦伯", "zh", set(), id="Chinese without dots"),
             pytest.param("Anna", "安娜", "zh", {(0, 0), (0, 1)}, id="one Chinese part"),
+            pytest.param("Nan", "น่าน", "th", {(0, 0), (0, 1), (0, 2)}, id="Thai with marks"),
         ],
     )
     def test_parts_pair_up_where_there_are_as_many(
@@ -274,6 +275,14 @@ class TestListedNames:
         path.write_text("en\tforeign\nBern\tBern\n", "utf-8")
         assert [name.target for name in read_names(path, "de")] == ["Bern"]
         assert list(read_names(path, "zh")) == []
+
+    @pytest.mark.parametrize(
+        ("lang", "name"), [("th", "น่าน"), ("ko", "부산"), ("ja", "ローマ"), ("km", "កំពត")]
+    )
+    def test_only_chinese_names_need_ideographs(self, tmp_path: Path, lang: str, name: str) -> None:
+        path = tmp_path / "names.tsv"
+        path.write_text(f"en\tforeign\nX\t{name}\n", "utf-8")
+        assert [each.target for each in read_names(path, lang)] == [name]
 
     @pytest.mark.parametrize(("line", "missing"), [("en\tde", "foreign"), ("", "en, foreign")])
     def test_missing_columns_are_named(self, tmp_path: Path, line: str, missing: str) -> None:

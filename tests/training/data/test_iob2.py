@@ -1,4 +1,5 @@
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,9 @@ from training.data.iob2 import (
 )
 
 TEXTS = st.text(
-    st.sampled_from("aBç é-.,'’中文ー の👩‍🚀🇩🇪שלوم۝\u0301\u200d\u2028\x1c\r\n\t01½"),
+    st.sampled_from(
+        "aBç é-.,'’中文ー の👩‍🚀🇩🇪שלوم۝เกำ부ស្ត\u0301\u200b\u200d\u00ad\u2028\x1c\r\n\t01½"
+    ),
     min_size=0,
     max_size=30,
 )
@@ -32,12 +35,16 @@ LABELS = st.sampled_from(["PER", "ORG", "B-side", "作品"])
 @st.composite
 def sentences(draw: st.DrawFn) -> tuple[str, str, tuple[Entity, ...]]:
     """A text, its language, and entities that cover whole words and do not overlap."""
-    text, lang = draw(TEXTS), draw(st.sampled_from(["de", "zh", "he"]))
+    text, lang = draw(TEXTS), draw(st.sampled_from(["de", "zh", "he", "th", "ko"]))
     words = word_spans(text, lang)
     cuts = sorted(draw(st.sets(st.integers(0, len(words)))))
     taken = zip(cuts[::2], cuts[1::2], strict=False)
     entities = (Entity(span_of_words(words, a, b), draw(LABELS)) for a, b in taken)
     return text, lang, tuple(entities)
+
+
+def visible(tokens: Iterable[str]) -> str:
+    return re.sub(r"[\s\u200b\u200d\u00ad]", "", "".join(tokens))
 
 
 def entity(text: str, phrase: str, label: str = "PER", score: float | None = None) -> Entity:
@@ -77,6 +84,30 @@ class TestEncode:
             ".",
         )
 
+    @pytest.mark.parametrize(
+        ("lang", "text", "name", "tokens"),
+        [
+            pytest.param(
+                "th", "บินไปเชียงรายกับ", "เชียงราย", ("เชี", "ย", "ง", "ร", "า", "ย"), id="Thai"
+            ),
+            pytest.param("km", "នៅកំពតហើយ", "កំពត", ("កំ", "ព", "ត"), id="Khmer"),
+            pytest.param("my", "သူပဲခူးသို့", "ပဲခူး", ("ပဲ", "ခူး"), id="Burmese"),
+            pytest.param("ko", "부산에서 왔다", "부산", ("부", "산"), id="a Korean particle"),
+            pytest.param(
+                "de", "In Mar\u00adburg ja", "Mar\u00adburg", ("Mar\u00adburg",), id="hyphen"
+            ),
+        ],
+    )
+    def test_names_have_exact_borders(
+        self, lang: str, text: str, name: str, tokens: tuple[str, ...]
+    ) -> None:
+        named = entity(text, name, "LOC")
+        encoded = encode(text, [named], lang)
+        assert encoded.misfits == ()
+        [chunk] = chunks(encoded.tags)
+        assert encoded.tokens[chunk.start : chunk.end] == tokens
+        assert decode(text, encoded.tags, lang) == (named,)
+
     def test_touching_entities_stay_two(self) -> None:
         text = "北京大学"
         found = [entity(text, "北京", "LOC"), entity(text, "大学", "LOC")]
@@ -90,8 +121,9 @@ class TestEncode:
         assert "“Merkel”" in encoded.misfits[0].reason
         assert "“Merkels”" in encoded.misfits[0].reason
 
-    def test_a_span_of_white_space_is_lost_and_reported(self) -> None:
-        encoded = encode("a   b", [Entity(Span(2, 4), "PER")], "de")
+    @pytest.mark.parametrize("text", ["a   b", "a \u200b b", "a \u00ad\u2066 b"])
+    def test_a_span_of_nothing_visible_is_lost_and_reported(self, text: str) -> None:
+        encoded = encode(text, [Entity(Span(2, 4), "PER")], "de")
         assert encoded.tags == ("O", "O")
         assert [m.kind for m in encoded.misfits] == [MisfitKind.BLANK]
 
@@ -176,8 +208,7 @@ class TestInWords:
         tokens = [text for text, _ in drawn]
         tags = ["B-PER" if named else "O" for _, named in drawn]
         parted = in_words(tokens, tags, lang)
-        letters = "".join("".join(tokens).split())
-        assert "".join("".join(word for word, _ in parted).split()) == letters
+        assert visible(word for word, _ in parted) == visible(tokens)
         assert len(chunks([tag for _, tag in parted])) == tags.count("B-PER")
 
 

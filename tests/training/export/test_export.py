@@ -12,6 +12,8 @@ import pytest
 from datasets import load_dataset, load_from_disk
 from huggingface_hub import DatasetCard
 
+from label_config.annotations import annotation_of, reviewed_of
+from label_config.tasks import to_task
 from projection.errors import TrainingError
 from projection.io.files import json_line, read_jsonl
 from projection.io.records_json import encode as to_json_form
@@ -19,6 +21,7 @@ from projection.records import (
     Entity,
     LabelOrigin,
     ParallelSentence,
+    ProjectedSentence,
     Provenance,
     ReviewedSentence,
     ReviewStatus,
@@ -26,7 +29,7 @@ from projection.records import (
 )
 from training.data.adjudication import AdjudicationPolicy, newest_decisions
 from training.data.dataset import from_dataset, read_rows
-from training.data.iob2 import read_iob2
+from training.data.iob2 import chunks, decode, read_iob2
 from training.data.reviewed import read_reviews
 from training.data.rows import Row
 from training.data.splits import Shares
@@ -144,6 +147,38 @@ class TestWriteExport:
         assert [json.loads(line) for line in lines] == [
             json.loads(json_line(to_json_form(r))) for r in said
         ]
+
+    @pytest.mark.parametrize(
+        ("lang", "text", "names"),
+        [
+            pytest.param("th", "มาลีบินจากน่านไปเชียงราย", ["มาลี", "น่าน", "เชียงราย"], id="Thai"),
+            pytest.param("lo", "ບຸນມີໄປປາກເຊແລະຄຳມ່ວນ", ["ບຸນມີ", "ປາກເຊ", "ຄຳມ່ວນ"], id="Lao"),
+            pytest.param("km", "សុខាទៅកំពតនិងកំពង់ស្ពឺ", ["សុខា", "កំពត", "កំពង់ស្ពឺ"], id="Khmer"),
+            pytest.param("my", "မောင်ဘသည်ပဲခူးမှပုသိမ်သို့", ["မောင်ဘ", "ပဲခူး", "ပုသိမ်"], id="Burmese"),
+            pytest.param("bo", "ཚེ་རིང་གྱང་རྩེར་འགྲོ།", ["ཚེ་རིང", "གྱང་རྩེ"], id="Tibetan"),
+            pytest.param("ko", "춘향은 LG를 떠나 부산에서", ["춘향", "LG", "부산"], id="Korean"),
+            pytest.param("ja", "太郎はLGを出て奈良へ", ["太郎", "LG", "奈良"], id="Japanese"),
+        ],
+    )
+    def test_what_people_mark_has_exact_borders_without_spaces_too(
+        self, tmp_path: Path, lang: str, text: str, names: list[str]
+    ) -> None:
+        """From regions in Label Studio to a file of IOB2."""
+        spans = [Span(text.index(name), text.index(name) + len(name)) for name in names]
+        marked = [Entity(span, "LOC") for span in spans]
+        pair = ParallelSentence("s1", "A sentence.", text, "en", lang, "a.jsonl:1")
+        result = annotation_of(marked, text, ReviewStatus.CORRECTED)
+        annotation = {"id": 1, "result": result, "completed_by": 1, "was_cancelled": False}
+        projected = ProjectedSentence(pair, (), (), (), 0.5, "m1")
+        task = {"id": 1, **to_task(projected), "annotations": [annotation], "predictions": []}
+        summary = write_export(reviewed_of(task, ["LOC"]), tmp_path / "out", title="Test")
+        assert summary.losses == ()
+        [sentence] = read_iob2(tmp_path / "out" / "data.iob2")
+        found = ["".join(sentence.tokens[c.start : c.end]) for c in chunks(sentence.tags)]
+        assert found == names
+        assert "".join(sentence.tokens) == text.replace(" ", "")
+        [row] = read_rows(tmp_path / "out")
+        assert [entity.span for entity in decode(text, row.tags, lang)] == spans
 
     def test_labels_nobody_used_are_in_the_schema(self, tmp_path: Path) -> None:
         summary = write_export([review()], tmp_path / "out", title="Test", labels=["PER", "MISC"])
