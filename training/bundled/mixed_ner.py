@@ -56,19 +56,19 @@ class NerSet:
     """
 
     name: str
-    files: tuple[str, ...]
+    files: Sequence[str]
     licence: str
     free: bool = True
     packaged: bool = False
     first: int | None = None
     repeat: int = 1
-    types: tuple[str, ...] = ()
+    types: Sequence[str] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
-    masked: tuple[str, ...] = ()
-    names_only: tuple[str, ...] = ()
-    nationalities: tuple[str, ...] = ()
+    masked: Sequence[str] = ()
+    names_only: Sequence[str] = ()
+    nationalities: Sequence[str] = ()
     trim: Mapping[str, str] = field(default_factory=dict)
-    masked_spans: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    masked_spans: Mapping[str, Sequence[str]] = field(default_factory=dict)
     handles: bool = False
 
 
@@ -166,12 +166,17 @@ def is_name(span: Sequence[str], words: Words) -> bool:
     Each word has a capital or a digit, or is one of the `small` words, and one has a capital. A
     comma parts two names, and a pronoun is none.
     """
-    if "," in span or (len(span) == 1 and span[0].lower() in words["pronouns"]):
+    if "," in span or (len(span) == 1 and _decapitalised(span[0]) in words["pronouns"]):
         return False
     content = [word for word in span if word not in words["small"] and any(map(str.isalnum, word))]
     capitals = [any(map(str.isupper, word)) for word in content]
     digits = [any(map(str.isdigit, word)) for word in content]
     return any(capitals) and all(map(operator.or_, capitals, digits))
+
+
+def _decapitalised(word: str) -> str:
+    # Only the first letter: `US` is no pronoun.
+    return word[:1].lower() + word[1:]
 
 
 def _is_nationality(span: Sequence[str], nationalities: Sequence[str]) -> bool:
