@@ -159,7 +159,7 @@ def chunks(tags: Sequence[str]) -> list[Chunk]:
 def tag_fault(tag: str, before: str) -> str | None:
     """Return what is wrong with `tag` after the tag `before`, or None."""
     prefix, dash, label = tag.partition("-")
-    if tag in (OUTSIDE, MASKED):
+    if tag == OUTSIDE:
         return None
     if prefix not in ("B", "I") or not dash or not label:
         return f"unknown tag {tag!r}"
@@ -170,7 +170,7 @@ def tag_fault(tag: str, before: str) -> str | None:
 
 def _refuse_bad_tags(tags: Sequence[str], where: str) -> None:
     for i, (before, tag) in enumerate(zip([OUTSIDE, *tags], tags, strict=False)):
-        if fault := tag_fault(tag, before):
+        if tag != MASKED and (fault := tag_fault(tag, before)):
             raise TrainingError(f"{where}, token {i + 1}", fault, "An entity begins with B-")
 
 
@@ -222,7 +222,7 @@ def _read_sentence(
     for number, line in block:
         where = f"{path}:{number}"
         token, tag = _columns(where, line)
-        if fault := tag_fault(tag, before):
+        if tag != MASKED and (fault := tag_fault(tag, before)):
             fix = "Begin every entity with B-; convert files in IOB1 first"
             if fault.startswith("unknown"):
                 fix = f"Tags are O, B-TYPE, I-TYPE and {MASKED} (unknown)"
