@@ -233,12 +233,11 @@ def _dev(material: Material, tokenizer: PreTrainedTokenizerBase, limit: int) -> 
     def f1(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> float:
         scored = labels != IGNORED
         gold, answer = (
-            [[material.tags[i] for i in row[on]] for row, on in zip(side, scored, strict=True)]
+            [
+                of_types((material.tags[i] for i in row[on]), types)
+                for row, on, types in zip(side, scored, looked_for, strict=True)
+            ]
             for side in (labels, predicted)
-        )
-        gold, answer = (
-            [of_types(row, types) for row, types in zip(side, looked_for, strict=True)]
-            for side in (gold, answer)
         )
         return score(gold, answer).f1
 
