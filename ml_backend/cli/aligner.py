@@ -10,7 +10,7 @@ from typer import Argument, Option
 
 from ml_backend.cli.aligner_data import data
 from ml_backend.cli.calibrate import calibrate
-from ml_backend.cli.console import bars, progress, say
+from ml_backend.cli.console import bars, progress, say, show, table
 from ml_backend.cli.options import Seed
 from projection.io.files import read_lines
 from projection.io.folders import new_folder, refuse_existing
@@ -45,6 +45,37 @@ def english(
     lines = (line for path in texts for _, line in read_lines(path))
     pieces = make_cased_english(lines, base or default_english(), out, vocabulary)
     say(f"{pieces} pieces kept; {out}")
+
+
+@app.command()
+def ner(
+    data: Annotated[Path, Argument(help="Folder of the English NER sets, a folder each.")],
+    *,
+    out: Annotated[Path, Option(help="IOB2 file to write.")],
+    only_free: Annotated[
+        bool, Option("--only-free", help="Leave out sets for research or no commerce only.")
+    ] = False,
+) -> None:
+    """Mix English NER sets into one IOB2 file, to train a teacher.
+
+    Types that a set does not annotate are masked, so that no set teaches them as no entity. Sets
+    and rules are those of training/bundled/mixed_ner.toml.
+
+    Example: spanferry aligner ner data/ner --out mixed.iob2
+    """
+    from training.bundled.mixed_ner import write_mixed_ner  # noqa: PLC0415
+
+    sizes = write_mixed_ner(data, out, only_free=only_free)
+    types = sorted({label for size in sizes for label in size.entities})
+    rows = (
+        [
+            size.name,
+            *(f"{n:,}" for n in (size.sentences, *(size.entities[t] for t in types), size.masked)),
+        ]
+        for size in sizes
+    )
+    show(table(["set", "sentences", *types, "masked"], rows))
+    say(f"{sum(size.sentences for size in sizes):,} sentences written to {out}")
 
 
 @app.command()

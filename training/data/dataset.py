@@ -10,7 +10,7 @@ from datasets import Sequence as ListOf
 
 from projection.errors import TrainingError
 from training.data.adjudication import newest_decisions
-from training.data.iob2 import OUTSIDE, TaggedSentence, labels_of, read_iob2
+from training.data.iob2 import MASKED, OUTSIDE, TYPES, TaggedSentence, labels_of, read_iob2
 from training.data.reviewed import read_reviews
 from training.data.rows import GOLD, UNDETERMINED, Row, Rows, row_of
 
@@ -21,22 +21,29 @@ IOB2, DATASET, SUMMARY = "data.iob2", "dataset", "summary.json"
 def to_dataset(rows: Rows) -> Dataset:
     """Convert to a dataset whose `tags` are a ClassLabel over all tags of `rows.labels`.
 
-    `confidence` and `margin` are columns if any row has them.
+    `confidence`, `margin` and `types` are columns if any row has them. If any token is masked,
+    `MASKED` is one more tag, the last.
     """
+    tag_names = [*rows.tag_names]
+    if any(MASKED in row.tags for row in rows):
+        tag_names.append(MASKED)
     text, fraction = Value("string"), Value("float64")
     columns_of: dict[str, Any] = dict.fromkeys((field.name for field in fields(Row)), text) | {
         "tokens": ListOf(text),
-        "tags": ListOf(ClassLabel(names=[*rows.tag_names])),
+        "tags": ListOf(ClassLabel(names=tag_names)),
         "label_origin": ListOf(text),
         "confidence": ListOf(fraction),
         "margin": fraction,
+        "types": ListOf(text),
     }
     if not any(row.confidence for row in rows):
         del columns_of["confidence"]
     if all(row.margin is None for row in rows):
         del columns_of["margin"]
+    if not any(row.types for row in rows):
+        del columns_of["types"]
     features = Features(columns_of)
-    number = {name: i for i, name in enumerate(rows.tag_names)}
+    number = {name: i for i, name in enumerate(tag_names)}
     columns: dict[str, list[Any]] = {
         column: [getattr(row, column) for row in rows] for column in features
     }
@@ -65,6 +72,8 @@ def from_dataset(dataset: Dataset) -> Rows:
         )
     if "confidence" in columns:
         columns["confidence"] = map(tuple, columns["confidence"])
+    if "types" in columns:
+        columns["types"] = map(tuple, columns["types"])
     kept = [field.name for field in fields(Row) if field.name in columns]
     values = zip(*(columns[name] for name in kept), strict=True)
     rows = (Row(**dict(zip(kept, row, strict=True))) for row in values)
@@ -125,6 +134,7 @@ def _row_of_file(path: Path, sentence: TaggedSentence) -> Row:
         status=comments.get("status", GOLD),
         origin=f"{path}:{sentence.line}",
         label_origin=_spread(sentence.tags, iter(comments.get("label_origin", "").split())),
+        types=tuple(comments.get(TYPES, "").split()),
     )
 
 
@@ -135,5 +145,5 @@ def _spread(tags: Sequence[str], origins: Iterator[str]) -> tuple[str, ...]:
         if tag.startswith("B-"):
             spread.append(next(origins, ""))
         else:
-            spread.append("" if tag == OUTSIDE else spread[-1])
+            spread.append("" if tag in (OUTSIDE, MASKED) else spread[-1])
     return tuple(spread) if any(spread) else ()

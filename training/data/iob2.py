@@ -3,10 +3,14 @@
 One token a line, a tab, its tag; an empty line after every sentence. `B-X` opens an entity of type
 X, `I-X` continues one, `O` is outside (Tjong Kim Sang & Veenstra 1999). Comment lines before the
 first token of a sentence are `# key = value`, as in CoNLL-U.
+
+Sentences may be annotated in part. `# types = PER ORG` lists the entity types that annotators
+looked for: `O` means none of these. Without it all were looked for. Of a token tagged `_` nothing
+is known. Both are our own: other readers ignore the comment, and refuse the tag.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
@@ -19,6 +23,8 @@ from projection.records import Entity, Span
 from projection.text.words import span_of_words, word_spans, words_touched
 
 OUTSIDE = "O"
+MASKED = "_"  # the tag of a token of which nothing is known; no tag of a label looks like it
+TYPES = "types"  # the comment that lists the entity types that were looked for
 DOCUMENT_MARK = "-DOCSTART-"
 
 # Not a token `#` with its tag: that would be two columns.
@@ -113,7 +119,8 @@ def _precedence(placed: tuple[Entity, tuple[int, int] | None]) -> tuple[int, flo
 def decode(text: str, tags: Sequence[str], lang: str) -> tuple[Entity, ...]:
     """Return the entities of strict IOB2 `tags` of the words of `text`.
 
-    Raises TrainingError if there is not one tag a word, or they are not IOB2.
+    Masked words are in none. Raises TrainingError if there is not one tag a word, or they are not
+    IOB2.
     """
     words = word_spans(text, lang)
     if len(words) != len(tags):
@@ -132,7 +139,7 @@ def in_words(tokens: Sequence[str], tags: Sequence[str], lang: str) -> list[tupl
     parted: list[tuple[str, str]] = []
     for token, tag in zip(tokens, tags, strict=True):
         first, *rest = [word.of(token) for word in word_spans(token, lang)] or [token]
-        inside = OUTSIDE if tag == OUTSIDE else f"I-{tag.partition('-')[2]}"
+        inside = tag if tag in (OUTSIDE, MASKED) else f"I-{tag.partition('-')[2]}"
         parted += [(first, tag), *((word, inside) for word in rest)]
     return parted
 
@@ -163,7 +170,7 @@ def tag_fault(tag: str, before: str) -> str | None:
 
 def _refuse_bad_tags(tags: Sequence[str], where: str) -> None:
     for i, (before, tag) in enumerate(zip([OUTSIDE, *tags], tags, strict=False)):
-        if fault := tag_fault(tag, before):
+        if tag != MASKED and (fault := tag_fault(tag, before)):
             raise TrainingError(f"{where}, token {i + 1}", fault, "An entity begins with B-")
 
 
@@ -177,6 +184,14 @@ def labels_of(tags: Iterable[str]) -> set[str]:
     return {tag.partition("-")[2] for tag in tags} - {""}
 
 
+def of_types(tags: Iterable[str], types: Collection[str]) -> tuple[str, ...]:
+    """Return `tags` with those of types that were not looked for as `O`; no `types`: all were."""
+    return tuple(
+        OUTSIDE if types and tag != MASKED and tag.partition("-")[2] not in types else tag
+        for tag in tags
+    )
+
+
 def read_iob2(path: Path) -> Iterator[TaggedSentence]:
     """Read a file of two columns, token and tag, parted by a tab or by spaces.
 
@@ -188,6 +203,11 @@ def read_iob2(path: Path) -> Iterator[TaggedSentence]:
         rows = [] if blank else list(block)
         while rows and (comment := _COMMENT.fullmatch(rows[0][1])):
             comments[comment[1]] = comment[2]
+            if comment[1] == TYPES and not comment[2].strip():
+                fix = (
+                    f"Leave the comment out if all were looked for; tag the tokens {MASKED} if none"
+                )
+                raise CorpusError(f"{path}:{rows[0][0]}", "lists no entity type", fix)
             rows = rows[1:]
         if rows:
             sentence = _read_sentence(path, rows, comments)
@@ -202,10 +222,10 @@ def _read_sentence(
     for number, line in block:
         where = f"{path}:{number}"
         token, tag = _columns(where, line)
-        if fault := tag_fault(tag, before):
+        if tag != MASKED and (fault := tag_fault(tag, before)):
             fix = "Begin every entity with B-; convert files in IOB1 first"
             if fault.startswith("unknown"):
-                fix = "Tags are O, B-TYPE and I-TYPE"
+                fix = f"Tags are O, B-TYPE, I-TYPE and {MASKED} (unknown)"
             raise CorpusError(where, fault, fix)
         rows.append((token, tag))
         before = tag

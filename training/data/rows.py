@@ -13,7 +13,16 @@ from typing import Self
 from projection.errors import TrainingError
 from projection.io.records_json import Json
 from projection.records import ReviewedSentence
-from training.data.iob2 import OUTSIDE, Misfit, TaggedSentence, encode, labels_of, tag_names
+from training.data.iob2 import (
+    MASKED,
+    OUTSIDE,
+    TYPES,
+    Misfit,
+    TaggedSentence,
+    encode,
+    labels_of,
+    tag_names,
+)
 
 GOLD = "gold"  # the status of sentences that came without one
 PROJECTED = "projected"  # the status of a sentence nobody has looked at
@@ -50,6 +59,9 @@ class LabelMap:
         """Return `tags` with their types mapped; ignored types become `O`."""
         mapped = []
         for tag in tags:
+            if tag == MASKED:
+                mapped.append(tag)
+                continue
             prefix, _, label = tag.partition("-")
             kept = self.label(label) if label else None
             mapped.append(f"{prefix}-{kept}" if kept else OUTSIDE)
@@ -66,7 +78,8 @@ class Row:
     `label_origin` is parallel to both: the `LabelOrigin` of the entity a token is in, "" outside;
     empty if unknown for all. `confidence` is parallel, too: the probability that the entity a token
     is in is right, 1 outside; empty where nothing was projected. `margin` is the corpus's score of
-    how parallel the sentence and its source are.
+    how parallel the sentence and its source are. `types` are the entity types its annotators looked
+    for: `O` means none of these (empty: all types). A tag may be `MASKED`.
     """
 
     id: str
@@ -80,11 +93,20 @@ class Row:
     label_origin: tuple[str, ...] = ()
     confidence: tuple[float, ...] = ()
     margin: float | None = None
+    types: tuple[str, ...] = ()
 
     @property
     def tagged(self) -> TaggedSentence:
-        """The sentence for an IOB2 file; id, language, status and label origins are comments."""
+        """The sentence for an IOB2 file; id, language, status, types and origins are comments.
+
+        Raises TrainingError if the name of a type looked for holds white space.
+        """
         comments = {"sent_id": self.id, "lang": self.lang, "status": self.status}
+        if self.types:
+            comments[TYPES] = " ".join(self.types)
+            if len(comments[TYPES].split()) != len(self.types):
+                what = f"the types looked for hold white space: {', '.join(self.types)}"
+                raise TrainingError(self.id, what, "Rename them with --map-label")
         if self.entity_origins:
             comments["label_origin"] = " ".join(self.entity_origins)
         return TaggedSentence(self.tokens, self.tags, comments=comments)
@@ -108,7 +130,7 @@ class Row:
     @property
     def has_entity(self) -> bool:
         """True if any token is in an entity."""
-        return any(tag != OUTSIDE for tag in self.tags)
+        return any(tag not in (OUTSIDE, MASKED) for tag in self.tags)
 
     @property
     def is_reviewed(self) -> bool:
@@ -121,9 +143,15 @@ class Row:
         return unicodedata.normalize("NFC", "".join("".join(self.tokens).split()))
 
     def mapped(self, labels: LabelMap) -> Self:
-        """Return the sentence with its types renamed and ignored."""
+        """Return the sentence with its types renamed and ignored.
+
+        If only ignored types were looked for, nothing is known of the tokens outside entities.
+        """
         tags = labels.tags(self.tags)
-        outside = [tag == OUTSIDE for tag in tags]
+        types = tuple(dict.fromkeys(new for old in self.types if (new := labels.label(old))))
+        if self.types and not types:
+            tags = tuple(MASKED if tag == OUTSIDE else tag for tag in tags)
+        outside = [tag in (OUTSIDE, MASKED) for tag in tags]
         origins = ("" if out else each for out, each in zip(outside, self.origins, strict=True))
         sure = (1.0 if out else each for out, each in zip(outside, self.confidence, strict=False))
         return replace(
@@ -131,6 +159,7 @@ class Row:
             tags=tags,
             label_origin=tuple(origins) if self.label_origin else (),
             confidence=tuple(sure),
+            types=types,
         )
 
 
@@ -166,7 +195,8 @@ class Rows:
         """Collect rows; `labels` adds types that no row may use."""
         found = tuple(rows)
         used = labels_of(tag for row in found for tag in row.tags)
-        return cls(found, tuple(sorted({*labels, *used})))
+        looked_for = (label for row in found for label in row.types)
+        return cls(found, tuple(sorted({*labels, *used, *looked_for})))
 
     @classmethod
     def joined(cls, *parts: Self) -> Self:
@@ -198,6 +228,8 @@ class Rows:
             learned: list[object] = [row.tokens, row.tags]
             if row.confidence or row.margin is not None:
                 learned += [row.confidence, row.margin]
+            if row.types:
+                learned.append({TYPES: sorted(row.types)})
             digest.update(json.dumps(learned, ensure_ascii=False).encode())
         return digest.hexdigest()[:16]
 

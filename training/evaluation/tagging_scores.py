@@ -14,7 +14,7 @@ from projection.models.checkpoints import longest_input
 from projection.models.tagger import Tagger
 from projection.models.windows import pieces
 from training.data.dataset import read_rows
-from training.data.iob2 import OUTSIDE, encode, labels_of, tag_fault
+from training.data.iob2 import MASKED, OUTSIDE, chunks, encode, labels_of, of_types, tag_fault
 from training.data.rows import AS_IS, LabelMap, Row, Rows
 
 SCHEMA = 1
@@ -155,9 +155,10 @@ def tag_data(
 ) -> Tagged:
     """Tag `data` with the model saved at `model`, and score it.
 
-    `labels` renames and ignores types in both the data and the predictions. Raises ModelError if
-    the model cannot be loaded or its tags are not IOB2; CorpusError or TrainingError if the data
-    cannot be read.
+    `labels` renames and ignores types in both the data and the predictions. What nobody looked for
+    is not scored: types not among those of a sentence, and predictions that touch masked tokens.
+    Raises ModelError if the model cannot be loaded or its tags are not IOB2; CorpusError or
+    TrainingError if the data cannot be read.
     """
     given = read_rows(data) if isinstance(data, Path) else data
     rows = [row for row in given if row.tokens]
@@ -176,10 +177,12 @@ def tag_data(
     limit = longest_input(tagger.model, tagger.tokenizer)
     inputs = pieces([row.tokens for row in rows], tagger.tokenizer, limit)
     read = sum(len(piece.first_subwords) for piece in inputs)
-    gold = tuple(replace(row, tags=labels.tags(row.tags)) for row in rows)
+    mapped = [row.mapped(labels) for row in rows]
+    gold = tuple(replace(row, tags=_known(row.tags, row)) for row in mapped)
     used = labels_of(tag for row in gold for tag in row.tags)
     in_data, in_model = (labels_of(labels.tags(t)) for t in (given.tag_names, tagger.tags))
-    answers = tuple(labels.tags(tags) for tags in predicted)
+    pairs = zip(predicted, mapped, strict=True)
+    answers = tuple(_known(labels.tags(tags), row) for tags, row in pairs)
     scores = replace(
         score([row.tags for row in gold], answers),
         truncated=len({p.sentence for p in inputs if p.windowed}),
@@ -188,3 +191,13 @@ def tag_data(
         only_in_model=tuple(sorted(in_model - in_data)),
     )
     return Tagged(gold, answers, scores)
+
+
+def _known(tags: Sequence[str], row: Row) -> tuple[str, ...]:
+    """Return `tags` with entities as `O` whose type was not looked for, or that touch a mask."""
+    known = [*of_types(tags, row.types)]
+    for chunk in chunks(known):
+        if MASKED in row.tags[chunk.start : chunk.end]:
+            known[chunk.start : chunk.end] = [OUTSIDE] * (chunk.end - chunk.start)
+    masked = (tag == MASKED for tag in row.tags)
+    return tuple(OUTSIDE if hidden else tag for tag, hidden in zip(known, masked, strict=True))

@@ -1,6 +1,6 @@
 """Inputs and targets of a token classifier."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from projection.errors import TrainingError
 from projection.models.windows import Piece
-from training.data.iob2 import OUTSIDE, chunks, in_words
+from training.data.iob2 import MASKED, OUTSIDE, chunks, in_words
 from training.data.rows import Row
 from training.trainer.losses import IGNORED
 from training.trainer.trainer import TARGETS
@@ -27,7 +27,8 @@ class Example:
     """A sentence, and what to learn from each of its words (tag None: nothing).
 
     `weights` and `doubts` are those of `trainer.losses` (None: 1 for every word). `soft` is for
-    losses that learn from teachers. There must be one of each for every word.
+    losses that learn from teachers. There must be one of each for every word. `types` are those
+    that were looked for, as in a `Row`.
     """
 
     words: tuple[str, ...]
@@ -35,6 +36,7 @@ class Example:
     weights: tuple[float, ...] | None = None
     doubts: tuple[float, ...] | None = None
     soft: Soft | None = None
+    types: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for given in (self.tags, self.weights, self.doubts, self.soft):
@@ -62,9 +64,10 @@ def example_of(
         weights = [w for w, parts in zip(weights, parted, strict=True) for _ in parts]
     return Example(
         words=tuple(word for word, _ in words),
-        tags=tuple(tag for _, tag in words),
+        tags=tuple(None if tag == MASKED else tag for _, tag in words),
         weights=None if weights is None else tuple(weights),
         doubts=None if doubt is None else (doubt,) * len(words),
+        types=row.types,
     )
 
 
@@ -74,7 +77,7 @@ def features_of(
     """Return model inputs with targets at the first subword of each word.
 
     `labels` holds the number of the tag, or `IGNORED`; the other `TARGETS` are there if any example
-    has them.
+    has them: `alternatives` if the types looked for are not those of all `tags`.
     """
     number = {tag: i for i, tag in enumerate(tags)}
     fields = {"weights": "weights", "doubts": "doubts", "soft_labels": "soft"}
@@ -84,18 +87,31 @@ def features_of(
         if any(getattr(example, field) is not None for example in examples)
     }
     features = []
+    open_types = {example.types: _others(tags, example.types) for example in examples}
+    is_partial = any(others.any() for others in open_types.values())
     for piece in read:
         example = examples[piece.sentence]
         labels = [IGNORED] * piece.length
         for word, position in piece.first_subwords:
             tag = example.tags[word]
             labels[position] = IGNORED if tag is None else number[tag]
-        targets = {
+        targets: dict[str, NDArray[Any]] = {
             target: _at_first_subwords(piece, getattr(example, field), len(tags), target)
             for target, field in used.items()
         }
+        if is_partial:
+            targets["alternatives"] = np.zeros((piece.length, len(tags)), dtype=np.uint8)
+            for word, position in piece.first_subwords:
+                if example.tags[word] == OUTSIDE:
+                    targets["alternatives"][position] = open_types[example.types]
         features.append({**piece.inputs, "labels": labels, **targets})
     return features
+
+
+def _others(tags: Sequence[str], types: Collection[str]) -> NDArray[np.uint8]:
+    """Return 1 for each tag of a type that was not looked for; no `types`: all were."""
+    other = [bool(types) and tag != OUTSIDE and tag.partition("-")[2] not in types for tag in tags]
+    return np.array(other, dtype=np.uint8)
 
 
 def _at_first_subwords(

@@ -22,7 +22,7 @@ from projection.io.records_json import Json
 from projection.models.bundled import Bundled, resolve
 from projection.models.checkpoints import longest_input, quiet, version_of
 from projection.models.windows import Piece, pieces
-from training.data.iob2 import labels_of
+from training.data.iob2 import OUTSIDE, labels_of, of_types
 from training.data.rows import Rows
 from training.evaluation.tagging_scores import TaggingScores, evaluate, score
 from training.tagger.features import Example, TargetCollator, example_of, features_of
@@ -214,22 +214,29 @@ def counted(on_progress: OnProgress, what: str, total: int) -> Callable[[int], N
 
 
 def _dev(material: Material, tokenizer: PreTrainedTokenizerBase, limit: int) -> Dev | None:
-    """Return the dev part as features, scored strictly on words with a subword."""
+    """Return the dev part as features, scored strictly on words with a subword and a known tag.
+
+    A predicted type that was not looked for in a sentence is no mistake.
+    """
     if material.dev is None:
         return None
     # A type the model cannot predict is none it could be kept for.
     known = {*material.tags}
     examples = [
-        replace(e, tags=tuple(tag if tag in known else "O" for tag in e.tags))
+        replace(e, tags=tuple(tag if tag is None or tag in known else OUTSIDE for tag in e.tags))
         for e in map(example_of, material.dev)
     ]
     read = pieces([example.words for example in examples], tokenizer, limit)
     features = features_of(read, examples, material.tags)
+    looked_for = [examples[piece.sentence].types for piece in read]
 
     def f1(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> float:
         scored = labels != IGNORED
         gold, answer = (
-            [[material.tags[i] for i in row[on]] for row, on in zip(side, scored, strict=True)]
+            [
+                of_types((material.tags[i] for i in row[on]), types)
+                for row, on, types in zip(side, scored, looked_for, strict=True)
+            ]
             for side in (labels, predicted)
         )
         return score(gold, answer).f1

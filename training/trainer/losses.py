@@ -1,6 +1,6 @@
 """Token classification losses, in the shape `transformers.Trainer` takes as `compute_loss_func`.
 
-Four learn from tags. p is the probability of the gold tag:
+Four learn from tags. p is the probability of the gold tag, or of all tags it may stand for:
 
     ce       -log p
     focal    -(1 - p)^γ · log p      Lin et al. (2017): hard tokens count more; for clean labels
@@ -14,7 +14,9 @@ Two learn from a teacher's probabilities, by the mean squared difference over th
     mse+ce   plus cross entropy where tags are given (UniTrans: where three teachers agree)
 
 A token's weight multiplies its cost. A token's doubt, in [0, 1], multiplies γ: at 0 every loss is
-the cross entropy.
+the cross entropy. Where a sentence was annotated for some types only, `O` may stand for the tags of
+the others (its alternatives), and p is the sum over `O` and these: the marginal likelihood of a
+partial label (Cour et al. 2011; Jin & Ghahramani 2002).
 """
 
 from collections.abc import Callable
@@ -37,8 +39,8 @@ class HasLogits(Protocol):
 
 
 Loss = Callable[..., Tensor]
-"""`loss(outputs, labels, num_items_in_batch=None, weights=None, doubts=None, soft_labels=None)`;
-shapes as in `averaged` and `distilled`."""
+"""`loss(outputs, labels, num_items_in_batch=None, weights=None, doubts=None, alternatives=None,
+soft_labels=None)`; shapes as in `averaged` and `distilled`."""
 
 
 def averaged(
@@ -49,16 +51,21 @@ def averaged(
     cost: Callable[[Tensor, Tensor], Tensor],
     weights: Tensor | None = None,
     doubts: Tensor | None = None,
+    alternatives: Tensor | None = None,
 ) -> Tensor:
     """The mean `cost` of the labelled tokens, given the log-probabilities of their tags and doubts.
 
     `outputs.logits` is (batch, length, tags); `labels`, `weights` and `doubts` are (batch, length),
-    the last two 1 by default. The sum is divided by `num_items_in_batch`, the labelled tokens of a
-    whole optimiser step, as in one large batch; by default by those of this batch.
+    the last two 1 by default. `alternatives` is (batch, length, tags): not 0 for a tag that the
+    label of the token may stand for, besides itself. The sum is divided by `num_items_in_batch`,
+    the labelled tokens of a whole optimiser step, as in one large batch; by default by those of
+    this batch.
     """
     scored = labels != IGNORED
     log_p = _log_probabilities(outputs, scored)
-    log_p = log_p.gather(-1, labels[scored].unsqueeze(-1)).squeeze(-1)
+    log_p = _of_labels(
+        log_p, labels[scored], None if alternatives is None else alternatives[scored]
+    )
     doubt = torch.ones_like(log_p) if doubts is None else doubts[scored].to(log_p.dtype)
     costs = cost(log_p, doubt)
     if weights is not None:
@@ -71,6 +78,15 @@ def _log_probabilities(outputs: HasLogits, scored: Tensor) -> Tensor:
     # bfloat16 keeps 3 digits: too few for the logarithm of a probability near 1.
     logits = outputs.logits[scored]
     return log_softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)), dim=-1)
+
+
+def _of_labels(log_p: Tensor, labels: Tensor, alternatives: Tensor | None) -> Tensor:
+    """Return the log-probability of each token's label, or of any of its alternatives."""
+    labels = labels.unsqueeze(-1)
+    if alternatives is None:
+        return log_p.gather(-1, labels).squeeze(-1)
+    allowed = (alternatives != 0).scatter(-1, labels, value=True)
+    return log_p.masked_fill(~allowed, -torch.inf).logsumexp(-1)
 
 
 def _mean(costs: Tensor, scored: Tensor, num_items_in_batch: Tensor | int | None) -> Tensor:
@@ -138,11 +154,13 @@ def distilled(
     soft_labels: Tensor,
     weights: Tensor | None = None,
     doubts: Tensor | None = None,  # noqa: ARG001  what the other losses take
+    alternatives: Tensor | None = None,
 ) -> Tensor:
     """The squared difference of two distributions, mean over tags and labelled tokens.
 
     `soft_labels` is (batch, length, tags), a teacher's probabilities. `labels` marks the tokens
-    that have them and holds the teachers' tags, which count for `with_tags` by `weights`.
+    that have them and holds the teachers' tags, which count for `with_tags` by `weights` and
+    `alternatives`.
     """
     scored = labels != IGNORED
     probabilities = _log_probabilities(outputs, scored).exp()
@@ -150,7 +168,9 @@ def distilled(
     squares = _mean(difference.square().mean(-1), scored, num_items_in_batch)
     if not with_tags:
         return squares
-    tags: Tensor = cross_entropy()(outputs, labels, num_items_in_batch, weights=weights)
+    tags: Tensor = cross_entropy()(
+        outputs, labels, num_items_in_batch, weights=weights, alternatives=alternatives
+    )
     return squares + tags
 
 

@@ -38,7 +38,12 @@ from training.trainer.losses import Loss, cross_entropy
 from training.trainer.settings import NOWHERE, Schedule, Tracker, Tracking
 
 _SAVE_EVERY = 500  # optimiser steps between checkpoints, at least one an epoch
-TARGETS = ("weights", "doubts", "soft_labels")  # columns of a batch that only a loss reads
+TARGETS = (
+    "weights",
+    "doubts",
+    "alternatives",
+    "soft_labels",
+)  # columns of a batch that only a loss reads
 
 OnProgress = Callable[[str, int, int], None]
 """Called with the name of a stage (such as `STEPS`), what is done of it, and its size (0: unknown).

@@ -1,4 +1,4 @@
-"""`spanferry aligner english` on a miniature encoder, and `body`, as a shell would call them."""
+"""`spanferry aligner english` on a miniature encoder, `ner` and `body`, as from a shell."""
 
 import json
 from pathlib import Path
@@ -15,6 +15,8 @@ from typer.testing import CliRunner, Result
 
 from ml_backend.cli.aligner import app
 from projection.errors import CorpusError, TrainingError
+from training.bundled.mixed_ner import read_manifest
+from training.data.iob2 import write_iob2
 
 
 @pytest.fixture
@@ -75,6 +77,25 @@ def test_mistakes_are_domain_errors(encoder: Path, text: Path, tmp_path: Path) -
     with pytest.raises(CorpusError, match=r"missing\.en"):
         run(tmp_path / "missing.en", "--english", encoder, "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_ner_sets_become_one_file_and_a_table(tmp_path: Path) -> None:
+    for each in read_manifest()[0]:
+        for name in () if each.packaged else each.files:
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            write_iob2(
+                [(("Ada", "left"), (f"B-{next(iter(each.labels), 'PER')}", "O"))], tmp_path / name
+            )
+    out = tmp_path / "mixed.iob2"
+    given = ["ner", str(tmp_path), "--out", str(out), "--only-free"]
+    result = CliRunner().invoke(app, given, catch_exceptions=False)
+    assert result.exit_code == 0
+    head, *rows = (line.split() for line in result.stdout.splitlines())
+    assert head == ["set", "sentences", "LOC", "MISC", "ORG", "PER", "masked"]
+    assert ["uner-en-ewt", "2", "0", "0", "0", "2", "0"] in rows
+    assert "conll2003-en" not in result.stdout
+    assert f"sentences written to {out}" in result.stderr
+    assert "# types = PER ORG LOC" in out.read_text(encoding="utf-8")
 
 
 def body(*arguments: object) -> None:

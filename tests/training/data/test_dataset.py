@@ -59,6 +59,15 @@ class TestFiles:
             replace(bare, origin=f"{tmp_path}/a.iob2:12"),
         ]
 
+    def test_what_annotators_looked_for_is_kept(self, tmp_path: Path) -> None:
+        part = Row("s1", ("Ada", "x"), ("B-PER", "_"), types=("PER", "ORG"))
+        rows = Rows.of([part, Row("s2", ("Ja",), ("O",))])
+        assert [*from_dataset(to_dataset(rows))] == [*rows]
+        assert from_dataset(to_dataset(rows)).labels == rows.labels
+        write_iob2([row.tagged for row in rows], tmp_path / "a.iob2")
+        read = read_rows(tmp_path / "a.iob2")
+        assert [(row.tags, row.types) for row in read] == [(r.tags, r.types) for r in rows]
+
     def test_a_dataset_keeps_it(self) -> None:
         bare = Row("s2", ("Ja",), ("O",))
         assert [*from_dataset(to_dataset(Rows.of([ROW, bare])))] == [ROW, bare]

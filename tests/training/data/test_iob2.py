@@ -10,6 +10,7 @@ from projection.errors import CorpusError, TrainingError
 from projection.records import Entity, Span
 from projection.text.words import span_of_words, word_spans
 from training.data.iob2 import (
+    MASKED,
     MisfitKind,
     TaggedSentence,
     chunks,
@@ -17,7 +18,9 @@ from training.data.iob2 import (
     encode,
     in_words,
     labels_of,
+    of_types,
     read_iob2,
+    tag_fault,
     tag_names,
     write_iob2,
 )
@@ -216,6 +219,18 @@ def test_a_stray_i_is_no_entity() -> None:
     assert chunks(["I-PER", "B-LOC", "I-PER", "B-LOC", "I-LOC"]) == [(1, 2, "LOC"), (3, 5, "LOC")]
 
 
+def test_types_that_were_not_looked_for_are_outside() -> None:
+    tags = ("B-PER", "I-PER", "O", MASKED, "B-MISC")
+    assert of_types(tags, ("PER",)) == ("B-PER", "I-PER", "O", MASKED, "O")
+    assert of_types(tags, ()) == tags
+
+
+def test_a_masked_word_is_in_no_entity() -> None:
+    assert chunks(["B-PER", MASKED, "B-PER", "I-PER"]) == [(0, 1, "PER"), (2, 4, "PER")]
+    assert in_words(["@ada!"], [MASKED], "en") == [("@", "_"), ("ada", "_"), ("!", "_")]
+    assert tag_fault(MASKED, "O") == "unknown tag '_'"  # a model cannot predict it
+
+
 def test_tag_names_do_not_depend_on_the_order_of_the_types() -> None:
     names = ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]
     assert tag_names(["PER", "LOC"]) == tag_names(["LOC", "PER", "LOC"]) == names
@@ -275,6 +290,23 @@ class TestFiles:
         read = list(read_iob2(path))
         assert [(s.tokens, s.tags) for s in read] == [(s.tokens, s.tags) for s in written]
         assert all(s.comments == {"id": re.sub(r"[\r\n]+", " ", said)} for s in read)
+
+    def test_masked_tokens_and_the_types_looked_for_come_back(self, tmp_path: Path) -> None:
+        given = TaggedSentence(
+            ("Ada", "saw", "Baroque"), ("B-PER", "O", MASKED), comments={"types": "PER ORG"}
+        )
+        write_iob2([given], tmp_path / "a.iob2")
+        assert [*read_iob2(tmp_path / "a.iob2")] == [given._replace(line=2)]
+
+    def test_a_list_of_no_types_is_an_error(self, tmp_path: Path) -> None:
+        (tmp_path / "a.iob2").write_text("# types = \nAda\tO\n")
+        with pytest.raises(CorpusError, match=r"a\.iob2:1 ?:? ?.*lists no entity type.*tokens _"):
+            [*read_iob2(tmp_path / "a.iob2")]
+
+    def test_an_entity_does_not_go_on_after_a_masked_token(self, tmp_path: Path) -> None:
+        (tmp_path / "a.iob2").write_text("Ada\tB-PER\nof\t_\nHull\tI-PER\n")
+        with pytest.raises(CorpusError, match="I-PER after _ continues nothing"):
+            [*read_iob2(tmp_path / "a.iob2")]
 
     def test_document_marks_are_passed_over(self, tmp_path: Path) -> None:
         path = tmp_path / "a.iob2"

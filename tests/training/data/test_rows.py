@@ -12,6 +12,7 @@ from projection.records import (
     ReviewStatus,
     Span,
 )
+from training.data.iob2 import MASKED
 from training.data.rows import NO_ROWS, UNDETERMINED, LabelMap, Row, Rows, row_of
 
 PAIR = ParallelSentence("s1", "Anna in Bonn", "Anna in Bonn", "en", "de", "a.en:1")
@@ -146,6 +147,41 @@ class TestLabelMap:
     def test_a_renaming_needs_both_names(self, text: str) -> None:
         with pytest.raises(TrainingError, match="is not OLD=NEW"):
             LabelMap.parse([text], [])
+
+
+class TestTypesLookedFor:
+    ROW = Row("1", ("Ada", "und", "x"), ("B-PER", "O", MASKED), types=("PER", "ORG"))
+
+    def test_are_a_comment(self) -> None:
+        assert self.ROW.tagged.comments["types"] == "PER ORG"
+        assert "types" not in Row("1", ("x",), ("O",)).tagged.comments
+
+    def test_cannot_be_listed_with_white_space_in_their_names(self) -> None:
+        with pytest.raises(TrainingError, match="creative work"):
+            _ = Row("1", ("x",), ("O",), types=("creative work",)).tagged
+
+    def test_are_types_of_the_data(self) -> None:
+        assert Rows.of([self.ROW]).labels == ("ORG", "PER")
+
+    def test_are_renamed_and_ignored_with_the_tags(self) -> None:
+        mapped = self.ROW.mapped(LabelMap({"PER": "person"}, ("ORG",)))
+        assert mapped.types == ("person",)
+        assert mapped.tags == ("B-person", "O", MASKED)
+
+    def test_nothing_is_known_where_all_are_ignored(self) -> None:
+        mapped = replace(self.ROW, tags=("O", "O", MASKED)).mapped(LabelMap({}, ("PER", "ORG")))
+        assert (mapped.types, mapped.tags) == ((), (MASKED,) * 3)
+
+    def test_tell_data_apart(self) -> None:
+        whole, other, same = (
+            replace(self.ROW, types=types) for types in ((), ("PER",), ("ORG", "PER"))
+        )
+        prints = [Rows.of([row]).fingerprint for row in (self.ROW, whole, other, same)]
+        assert len({*prints}) == 3
+        assert prints[3] == prints[0]
+
+    def test_a_masked_token_is_no_entity(self) -> None:
+        assert not Row("1", ("x",), (MASKED,)).has_entity
 
 
 def test_the_fingerprint_tells_data_apart_by_tokens_and_tags_alone() -> None:

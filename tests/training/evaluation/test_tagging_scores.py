@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,14 @@ class TestEvaluate:
         mapping = LabelMap({"person": "PER"}, ("LOC*", "ORG"))
         scores = evaluate(model, Rows.of([foreign]), labels=mapping)
         assert (scores.f1, scores.only_in_data, scores.only_in_model) == (1, (), ())
+
+    def test_what_nobody_looked_for_is_not_scored(self, model: Path) -> None:
+        """The model finds all three names; Kumoku is a place, and Babado is masked once."""
+        kumoku, und = ("Kumoku", "O"), ("und", "O")
+        row = sentence(und, BABADO, und, kumoku, und, ("Babado", "_"))
+        assert evaluate(model, Rows.of([row])).precision < 1
+        scores = evaluate(model, Rows.of([replace(row, types=("PER",))]))
+        assert (scores.f1, scores.support, scores.sentences) == (1, 1, 1)
 
     def test_tokens_that_leave_no_subword_are_counted(self, model: Path) -> None:
         scores = evaluate(model, Rows.of([sentence(("\u200b", "O"), BABADO)]))

@@ -15,6 +15,7 @@ from training.tagger.features import (
     features_of,
 )
 from training.trainer.losses import IGNORED
+from training.trainer.trainer import TARGETS
 
 TAGS = ("O", "B-PER", "I-PER")
 
@@ -69,7 +70,33 @@ class TestFeatures:
     def test_only_what_some_example_has_is_there(self, tokenizer: PreTrainedTokenizerFast) -> None:
         plain = [Example(("kam",), ("O",))]
         (feature,) = features_of(pieces([("kam",)], tokenizer, 64), plain, TAGS)
-        assert not {"weights", "doubts", "soft_labels"} & feature.keys()
+        assert not {*TARGETS} & feature.keys()
+
+    def test_all_types_looked_for_are_no_alternatives(
+        self, tokenizer: PreTrainedTokenizerFast
+    ) -> None:
+        whole = [Example(("kam",), ("O",), types=("PER",))]
+        (feature,) = features_of(pieces([("kam",)], tokenizer, 64), whole, TAGS)
+        assert not {*TARGETS} & feature.keys()
+
+    def test_outside_may_be_a_type_nobody_looked_for(
+        self, tokenizer: PreTrainedTokenizerFast
+    ) -> None:
+        """PER was looked for, LOC was not; in the second sentence all were."""
+        tags = (*TAGS, "B-LOC", "I-LOC")
+        part = Row("1", ("Badofi", "kam", "x"), ("B-PER", "O", "_"), types=("PER",))
+        examples = [example_of(part), example_of(Row("2", ("kam",), ("O",)))]
+        read = pieces([example.words for example in examples], tokenizer, 64)
+        features = features_of(read, examples, tags)
+        (_, name), (_, outside), (_, masked) = read[0].first_subwords
+        first, second = (feature["alternatives"] for feature in features)
+        assert first[outside].tolist() == [0, 0, 0, 1, 1]
+        assert not first[name].any()
+        assert features[0]["labels"][masked] == IGNORED
+        assert not second.any()
+        batch = TargetCollator(tokenizer)(features)
+        assert batch["alternatives"].shape == (*batch["labels"].shape, len(tags))
+        assert int(batch["alternatives"].sum()) == 2
 
     @pytest.mark.parametrize("side", ["left", "right"])
     def test_are_padded_alike(

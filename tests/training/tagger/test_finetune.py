@@ -22,9 +22,16 @@ from transformers import (
 
 from projection.errors import ModelError, TrainingError
 from projection.models.tagger import Tagger
-from training.data.rows import Row, Rows
+from training.data.rows import LabelMap, Row, Rows
 from training.evaluation.tagging_scores import evaluate
-from training.tagger.finetune import FineTune, fine_tune, freeze_lower_layers
+from training.tagger.features import example_of
+from training.tagger.finetune import (
+    FineTune,
+    Material,
+    fine_tune,
+    freeze_lower_layers,
+    learn,
+)
 from training.trainer.settings import LossName
 from training.trainer.trainer import STEPS
 
@@ -85,6 +92,35 @@ class TestFineTune:
         settings = FineTune(str(base("bert")), loss, epochs=15, learning_rate=5e-3)
         result = fine_tune(made_data(300, 1), settings, tmp_path / "model", made_data(100, 2))
         assert result["scores"]["f1"] > 0.6
+
+    def test_sets_that_annotate_few_types_do_not_teach_the_others_as_outside(
+        self, base: Base, made_data: Data, tmp_path: Path
+    ) -> None:
+        """Half of the sentences lack places. Read as complete, these halve what is found."""
+        whole, part = made_data(150, 1), made_data(150, 2)
+        bare = part.mapped(LabelMap({}, ("LOC",)))
+        partial = Rows.of(replace(row, types=("ORG", "PER")) for row in bare)
+        settings = FineTune(str(base("bert")), LossName.CE, epochs=10, learning_rate=5e-3)
+        recall = {}
+        for name, rows in (("as complete", bare), ("partial", partial)):
+            found = fine_tune(
+                Rows.joined(whole, rows), settings, tmp_path / name, made_data(100, 3)
+            )
+            recall[name] = found["scores"]["by_type"]["LOC"]["recall"]
+        assert recall["partial"] > 0.7
+        assert recall["partial"] > recall["as complete"] + 0.1
+
+    def test_early_stopping_scores_what_was_looked_for(
+        self, base: Base, made_data: Data, tmp_path: Path
+    ) -> None:
+        """Without places in the dev part, a model that finds them all the same is right."""
+        bare = made_data(60, 2).mapped(LabelMap({}, ("LOC",)))
+        dev = Rows.of(replace(row, types=("ORG", "PER"), tags=("_", *row.tags[1:])) for row in bare)
+        train = made_data(300, 1)
+        settings = FineTune(str(base("bert")), LossName.CE, epochs=8, learning_rate=5e-3)
+        material = Material([*map(example_of, train)], train.tag_names, "made", dev=dev)
+        record = learn(material, settings, tmp_path / "model")
+        assert max(entry["f1"] for entry in record["dev"]) > 0.75
 
     def test_one_seed_gives_one_model(self, base: Base, made_data: Data, tmp_path: Path) -> None:
         start, data = base("electra"), made_data(40, 1)

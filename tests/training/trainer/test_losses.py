@@ -71,8 +71,56 @@ def test_value(loss: Loss, expected: float) -> None:
     assert loss(giving(0.5, 0.9), FIRST_TAG).item() == pytest.approx(expected, rel=1e-12)
 
 
+THREE_TAGS = Outputs(torch.tensor([[[log(0.5), log(0.2), log(0.3)]]], dtype=torch.float64))
+"""One token; its three tags have these probabilities."""
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        pytest.param(cross_entropy(), -log(0.8), id="cross entropy"),
+        pytest.param(focal(), -(0.2**2) * log(0.8), id="focal"),
+        pytest.param(reweighted(), -(1.8**4) * log(0.8), id="rw"),
+        pytest.param(generalised(1), 0.2, id="gce with γ 1"),
+        pytest.param(
+            partial(distilled, with_tags=True, soft_labels=torch.tensor([[[0.5, 0.2, 0.0]]])),
+            0.09 / 3 - log(0.8),
+            id="mse+ce",
+        ),
+    ],
+)
+def test_p_is_the_sum_over_the_label_and_its_alternatives(loss: Loss, expected: float) -> None:
+    """0.5 + 0.3: the label is the first tag and may stand for the third."""
+    cost = loss(THREE_TAGS, torch.tensor([[0]]), alternatives=torch.tensor([[[0, 0, 1]]]))
+    assert cost.item() == pytest.approx(expected)
+
+
+def test_alternatives_are_not_told_apart_by_the_gradient() -> None:
+    """-log(p₁ + p₃) moves both by their share: p - p / (p₁ + p₃), and the other by its p."""
+    logits = THREE_TAGS.logits.clone().requires_grad_()
+    allowed = torch.tensor([[[0, 0, 1]]], dtype=torch.uint8)
+    cross_entropy()(Outputs(logits), torch.tensor([[0]]), alternatives=allowed).backward()
+    assert logits.grad is not None
+    expected = [0.5 - 0.5 / 0.8, 0.2, 0.3 - 0.3 / 0.8]
+    assert logits.grad[0, 0].tolist() == pytest.approx(expected)
+
+
 @every_loss
 class TestEveryLoss:
+    def test_no_alternatives_change_nothing(self, loss: Loss) -> None:
+        none = torch.zeros(1, 2, 2, dtype=torch.uint8)
+        given = loss(giving(0.3, 0.6), FIRST_TAG, alternatives=none)
+        assert given.item() == loss(giving(0.3, 0.6), FIRST_TAG).item()
+
+    def test_where_every_tag_is_allowed_nothing_is_learned(self, loss: Loss) -> None:
+        outputs = giving(0.3)
+        outputs.logits.requires_grad_()
+        cost = loss(outputs, torch.tensor([[0]]), alternatives=torch.ones(1, 1, 2))
+        cost.backward()
+        assert cost.item() == pytest.approx(0)
+        assert outputs.logits.grad is not None
+        assert outputs.logits.grad.abs().max().item() == pytest.approx(0)
+
     def test_ignored_tokens_count_nowhere(self, loss: Loss) -> None:
         alone = loss(giving(0.7), torch.tensor([[0]]))
         beside = loss(giving(0.7, 0.2), torch.tensor([[0, IGNORED]]))
