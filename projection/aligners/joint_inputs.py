@@ -19,7 +19,12 @@ from projection.aligners.lexical_evidence import CHANNELS, Grid, Lexicon, eviden
 from projection.models.windows import windows
 from projection.records import Span
 from projection.text.chinese import simplified
-from projection.text.words import is_chinese, tokens_of_words, word_spans
+from projection.text.words import (
+    is_character_language,
+    is_chinese,
+    tokens_of_words,
+    word_spans,
+)
 
 WordRange = tuple[int, int]  # half-open range of words
 _CONTEXT = 4  # a window repeats up to 1/4 of its subwords from those beside it

@@ -12,14 +12,19 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from io import StringIO
 from itertools import count, groupby
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from transformers import AutoTokenizer
+
+from projection.aligners.joint_inputs import Reader, readable, units_of
 from projection.errors import CorpusError, SpanError, TrainingError
 from projection.io.files import open_text, read_jsonl
 from projection.io.pharaoh import WordLinks, read_links, write_links
+from projection.models import bundled
 from projection.records import ParallelSentence, Span
 from projection.text.chinese import simplified
 from projection.text.words import (
@@ -122,16 +127,17 @@ def drawn(
 
 
 def alignment_words(text: str, lang: str) -> tuple[Span, ...]:
-    """Return the words for a word aligner; Chinese is segmented, as characters align badly."""
+    """Return the words for a word aligner: characters align badly, so subwords in their place."""
     if not is_character_language(lang):
         return word_spans(text, lang)
-    try:
-        import jieba  # noqa: PLC0415  an extra: only needed to build models
-    except ImportError as error:
-        raise TrainingError("aligner data", "Chinese needs jieba", _INSTALL) from error
-    jieba.setLogLevel("ERROR")
-    tokens = jieba.tokenize(simplified(text))
-    return tuple(Span(start, end) for token, start, end in tokens if not token.isspace())
+    text = readable(text, lang)
+    return tuple(units_of(text, lang, _bundled_reader().places(text))[0])
+
+
+@lru_cache(maxsize=1)
+def _bundled_reader() -> Reader:
+    tokenizer = AutoTokenizer.from_pretrained(bundled.path("aligner"))
+    return Reader(tokenizer, tokenizer.model_max_length, apart=True)
 
 
 def run_eflomal(pairs: Sequence[tuple[list[str], list[str]]]) -> list[tuple[Links, Links]]:
@@ -243,7 +249,7 @@ class Tokenised(NamedTuple):
 
     @classmethod
     def of(cls, sentence: ParallelSentence) -> Self:
-        """The pair in words, Chinese segmented."""
+        """The pair in words, or subwords where there are no spaces."""
         source = word_spans(sentence.source, sentence.source_lang)
         return cls(sentence, source, alignment_words(sentence.target, sentence.target_lang))
 
