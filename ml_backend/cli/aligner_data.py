@@ -39,6 +39,9 @@ def data(
         Paths, Option(help="Links of the other direction, unless symmetrised; also source-target.")
     ] = None,
     write_tokens: Annotated[Path | None, Option(help="Only write words for word aligners.")] = None,
+    linked: Annotated[
+        Paths, Option(help="Tokens with links made by people, JSON Lines; repeatable.")
+    ] = None,
     reviews: Annotated[Paths, Option(help="Exports, or their reviewed.jsonl; repeatable.")] = None,
     review_weight: Annotated[float, Option(help="Weight of a review; others have 1.")] = 5.0,
     gold: Annotated[Paths, Option(help="Refuse pairs that repeat this gold; repeatable.")] = None,
@@ -57,8 +60,8 @@ def data(
     Example: spanferry aligner data corpora/news.en-de:5000 --target-lang de --out silver/de.jsonl
 
     With another word aligner, here fast_align. Its links count the words that --write-tokens writes
-    (Chinese is segmented by jieba), from 0. Pass one file for each corpus, in their order, or one
-    for all, with a line for every line of the corpora:
+    (subwords where there are no spaces), from 0. Pass one file for each corpus, in their order, or
+    one for all, with a line for every line of the corpora:
 
         spanferry aligner data corpora/news.en-de --target-lang de --write-tokens news.txt
 
@@ -71,23 +74,26 @@ def data(
     if write_tokens is not None:
         _write_tokens(write_tokens, corpora, target_lang)
         return
-    if not (corpora or names or reviews):
-        fix = "Name corpora, --names or --reviews"
+    if not (corpora or names or linked or reviews):
+        fix = "Name corpora, --names, --linked or --reviews"
         raise TrainingError(COMMAND, "there is nothing to read", fix)
     if out is None:
         raise TrainingError(COMMAND, "no silver file to write", "Name it: --out silver/de.jsonl")
     if drop_contaminated and not gold:
         raise TrainingError("--drop-contaminated", "there is no gold", "Name it: --gold FILE")
     _check_alignments(corpora, forward, reverse)
+    from training.aligner.gold_links import read_gold_links  # noqa: PLC0415
     from training.aligner.silver import read_names  # noqa: PLC0415
 
     rng = random.Random(seed)  # noqa: S311  a sample is no secret
-    linked = _read_corpora(corpora, target_lang, rng, forward, reverse)
+    pairs = _read_corpora(corpora, target_lang, rng, forward, reverse)
     reviewed = _read_reviews(reviews or [], target_lang, review_weight)
     if gold:
-        linked, reviewed = _screen(gold, linked, reviewed, drop=drop_contaminated)
+        pairs, reviewed = _screen(gold, pairs, reviewed, drop=drop_contaminated)
+    by_people = (read_gold_links(path, target_lang, seed) for path in linked or [])
     listed = read_names(names, target_lang) if names else ()
-    _write(out, chain(_align(linked, seed), listed, (silver for _, silver in reviewed)))
+    silver = chain(_align(pairs, seed), *by_people, listed, (silver for _, silver in reviewed))
+    _write(out, silver)
 
 
 def _check_alignments(
