@@ -30,6 +30,7 @@ def test_what_is_audited_is_corrected_wherever_it_is() -> None:
     gold = gold_sentences()
     audited = {gold[3].sentence.id, gold[4].sentence.id}
     reviewed, held_out = _split(gold, audited)
+    assert len(held_out) == (len(gold) - len(audited)) // HELD_OUT_EVERY
     assert audited <= {each.sentence.id for each in reviewed}
     assert not audited & {each.sentence.id for each in held_out}
 
