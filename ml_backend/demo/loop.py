@@ -1,6 +1,6 @@
 """The whole loop without a person: correct, export, train, evaluate, serve and predict again."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from projection.evaluation.scores import score
 from projection.io.gold import GoldSentence
 from projection.models import bundled
 from projection.pipeline.projector import Projector
-from projection.records import ReviewStatus
+from projection.pipeline.run import load_run
+from projection.records import ProjectedSentence, ReviewStatus
 from training.data.dataset import read_rows
 from training.data.iob2 import encode, write_iob2
 from training.evaluation.tagging_scores import score as score_tags
@@ -87,8 +88,8 @@ def walk_the_loop(demo: Demo) -> dict[str, Any]:
         "exported": exported.sentences,
         "f1": f1,
         "projection_f1": {
-            "before": _projection_f1(demo.projector, held_out),
-            "after": _projection_f1(improved, held_out),
+            "before": _projection_f1(load_run(demo.folder / "run"), held_out),
+            "after": _projection_f1(improved.project([*map(without_gold, held_out)]), held_out),
         },
         "audit": audit.to_json(),
         "report": str(demo.folder / "report" / PAGE),
@@ -133,7 +134,9 @@ def _compare(
     return {"all": f1_of(None)} | {lang: f1_of(lang) for lang in langs}
 
 
-def _projection_f1(projector: Projector, gold: Sequence[GoldSentence]) -> float:
+def _projection_f1(
+    projected: Iterable[ProjectedSentence], held_out: Sequence[GoldSentence]
+) -> float:
     """Compute F1 of the pre-annotations that an annotator sees, the teacher's mistakes included."""
-    projected = projector.project([without_gold(g) for g in gold])
-    return score(gold, [p.entities for p in projected]).f1
+    found = {each.sentence.id: each.entities for each in projected}
+    return score(held_out, [found[g.sentence.id] for g in held_out]).f1

@@ -16,7 +16,7 @@ def test_some_of_every_language_is_held_out() -> None:
     """F1 before and after is compared language by language."""
     _, held_out = _split(gold_sentences(), ())
     with_entities = Counter(g.sentence.target_lang for g in held_out if g.target_entities)
-    assert all(with_entities[lang] >= 3 for lang in bundled.SAMPLE_LANGUAGES)
+    assert all(with_entities[lang] >= 2 for lang in bundled.SAMPLE_LANGUAGES)
 
 
 def test_every_fourth_sentence_is_held_out() -> None:
