@@ -35,6 +35,7 @@ TITLE = "spanferry demo"
 LABELS = ("PER", "ORG", "LOC", "MISC")
 LABEL_STUDIO_PORT, BACKEND_PORT = 8080, 9090
 START_SECONDS = 60.0
+SENTENCES = 16  # of each of the sample's languages
 
 Say = Callable[[str], None]
 
@@ -166,9 +167,11 @@ def _port_near(wanted: int) -> int:
 
 
 def gold_sentences() -> list[GoldSentence]:
-    """Return the bundled sample in all its languages, with gold entities on both sides."""
+    """Return the first `SENTENCES` of the bundled sample in each language, gold on both sides."""
     return [
-        gold for lang in bundled.SAMPLE_LANGUAGES for gold in read_gold(bundled.sample_path(lang))
+        gold
+        for lang in bundled.SAMPLE_LANGUAGES
+        for gold in read_gold(bundled.sample_path(lang))[:SENTENCES]
     ]
 
 

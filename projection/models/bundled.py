@@ -9,7 +9,7 @@ from projection.errors import ModelError
 Bundled = Literal["teacher", "aligner", "tagger"]  # the tagger is a base for other languages
 NAME = "mini"
 _PACKAGE = Path(str(resources.files("projection")))
-SAMPLE_LANGUAGES = ("de", "es", "nl", "zh")
+SAMPLE_LANGUAGES = ("ar", "de", "es", "fr", "it", "ja", "nl", "pl", "pt", "ru", "tr", "zh")
 
 
 def path(model: Bundled) -> Path:

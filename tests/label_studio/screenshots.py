@@ -21,7 +21,6 @@ from ml_backend.label_studio.tabs import REVIEW_QUEUE, review_tabs
 from ml_backend.review.push import push
 from projection.pipeline.run import load_run
 from projection.records import ProjectedSentence
-from projection.text.words import is_chinese
 from tests.label_studio.interactive_pictures import interactive_pictures
 from tests.label_studio.pages import NEXT_SPAN, browsing, reviewing
 from tests.label_studio.propagated_picture import propagated_picture
@@ -36,18 +35,18 @@ FEW = 3  # entities a picture should show at least
 
 def clean(projected: ProjectedSentence) -> float:
     """Nothing in doubt, and the surer the better."""
-    return 0 if projected.conflicts or _is_chinese(projected) else sure(projected)
+    return 0 if projected.conflicts or not _is_latin(projected) else sure(projected)
 
 
 def conflict(projected: ProjectedSentence) -> float:
     """As many kinds of doubt as possible, in as few lines."""
     kinds, lines = len(projected.conflict_kinds), len(projected.conflicts)
-    return kinds - lines / 10 if projected.entities and not _is_chinese(projected) else 0
+    return kinds - lines / 10 if projected.entities and _is_latin(projected) else 0
 
 
 def chinese(projected: ProjectedSentence) -> float:
     """No spaces between words, and the surer the better."""
-    return sure(projected) if _is_chinese(projected) else 0
+    return sure(projected) if projected.sentence.target_lang == "zh" else 0
 
 
 def sure(projected: ProjectedSentence) -> float:
@@ -66,8 +65,9 @@ PICTURES: dict[str, tuple[str, Score]] = {
 }
 
 
-def _is_chinese(projected: ProjectedSentence) -> bool:
-    return is_chinese(projected.sentence.target_lang)
+def _is_latin(projected: ProjectedSentence) -> bool:
+    """Return whether most readers of the documentation can tell the letters."""
+    return projected.sentence.target_lang not in ("ar", "ja", "ru", "zh")
 
 
 def best(sentences: Iterable[ProjectedSentence], score: Score) -> ProjectedSentence | None:

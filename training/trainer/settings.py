@@ -177,7 +177,7 @@ class Hardening:
     emptied: float = 0.07  # the translation of a phrase is deleted
     mismatched: float = 0.03  # the target is another sentence's
     cut: float = 0.03  # the end of the target is deleted
-    lone_names: float = 0.1  # of listed names: an example by itself
+    lone_names: float = 0.03  # of listed names: an example by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,5 +201,5 @@ class JointRecipe:
     nameless: float = 0.3
     least_links: float = 2.0
     weakest_tie: float = 0.04
-    blind: float = 0.1
+    blind: float = 0.3
     gaps: float = 0.2

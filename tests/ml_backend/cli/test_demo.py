@@ -5,11 +5,11 @@ from rich.console import Console
 from ml_backend.cli.demo import _table
 
 FIGURES = {
-    "projected": 256,
+    "projected": 192,
     "flagged": {"overlap": 3, "one_to_many": 12},
-    "accepted": 150,
+    "accepted": 102,
     "corrected": 42,
-    "exported": 192,
+    "exported": 144,
     "f1": {"all": {"before": 0.701, "after": 0.804}, "de": {"before": 0.7, "after": 0.8}},
     "projection_f1": {"before": 0.9, "after": 0.91},
     "audit": {
@@ -17,7 +17,7 @@ FIGURES = {
         "recall": {"value": None, "low": 0.0, "high": 1.0},
     },
     "report": ".demo/headless/report/index.html",
-    "repredicted": 64,
+    "repredicted": 48,
     "versions": ["a", "b"],
     "seconds": {"project the sample": 4.2},
 }
@@ -30,7 +30,7 @@ def test_the_table_has_every_figure() -> None:
     said = " ".join(captured.get().replace("│", " ").split())
     for expected in (
         "flagged one-to-many 12, overlap 3",
-        "reviewed 42 corrected, 150 accepted",
+        "reviewed 42 corrected, 102 accepted",
         "audit, precision of the rest 95.1 % [90.0, 98.0]",
         "audit, recall of the rest – % [0.0, 100.0]",
         "target model F1, all 70.1 before, 80.4 after",

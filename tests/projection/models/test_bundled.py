@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import combinations
 
 import pytest
@@ -20,6 +20,16 @@ from projection.text.words import cuts_word, word_spans
 
 LABELS = {"PER", "ORG", "LOC", "MISC"}
 
+# Short samples show each feature at least once.
+SHORT = {"ar", "fr", "it", "ja", "pl", "pt", "ru", "tr"}
+TRAINED_ON = ("de", "es", "nl", "zh")  # what the bundled aligner was trained on
+
+# The least F1 of the bundled aligner: about one answer of a short sample below what was measured.
+LEAST_F1 = {
+    "ar": 0.0, "fr": 0.85, "it": 0.80, "ja": 0.25, "pl": 0.80, "pt": 0.90, "ru": 0.10, "tr": 0.70,
+    "de": 0.95, "es": 0.94, "nl": 0.94, "zh": 0.75,
+}  # fmt: skip
+
 in_each_language = pytest.mark.parametrize("lang", bundled.SAMPLE_LANGUAGES)
 
 
@@ -35,7 +45,7 @@ def features(lang: str) -> dict[str, list[str]]:
 @in_each_language
 def test_it_is_gold_on_both_sides(lang: str) -> None:
     sentences = gold(lang)
-    assert len(sentences) >= 40
+    assert len(sentences) >= (16 if lang in SHORT else 40)
     assert sentences == list(read_every_gold(bundled.sample_path(lang)))
     assert {g.sentence.target_lang for g in sentences} == {lang}
     assert {g.sentence.source_lang for g in sentences} == {"en"}
@@ -109,28 +119,29 @@ def has_no_entities(g: GoldSentence) -> bool:
 
 @in_each_language
 @pytest.mark.parametrize(
-    ("feature", "shown", "at_least"),
+    ("feature", "shown"),
     [
-        pytest.param("repeated", repeats, 3, id="a name twice"),
-        pytest.param("failed_mapping", unlike_counts, 3, id="a name the translation leaves out"),
-        pytest.param("emoji", has_emoji, 3, id="emoji, some of several code points"),
-        pytest.param("no_entities", has_no_entities, 3, id="nothing to find"),
+        pytest.param("repeated", repeats, id="a name twice"),
+        pytest.param("failed_mapping", unlike_counts, id="a name the translation leaves out"),
+        pytest.param("emoji", has_emoji, id="emoji, some of several code points"),
+        pytest.param("no_entities", has_no_entities, id="nothing to find"),
     ],
 )
 def test_sentences_show_what_they_claim(
-    lang: str, feature: str, shown: Callable[[GoldSentence], bool], at_least: int
+    lang: str, feature: str, shown: Callable[[GoldSentence], bool]
 ) -> None:
     claims = features(lang)
     claiming = [g for g in gold(lang) if feature in claims[g.sentence.id]]
     assert [g.sentence.id for g in claiming if not shown(g)] == []
-    assert len(claiming) >= at_least
+    assert len(claiming) >= (1 if lang in SHORT else 3)
 
 
 @in_each_language
 @pytest.mark.parametrize("feature", ["overlap", "one_to_many"])
 def test_conflicts_are_claimed_often_enough(lang: str, feature: str) -> None:
     """Whether an aligner stumbles there is its business; these invite it to."""
-    assert sum(feature in claimed for claimed in features(lang).values()) >= 3
+    claiming = sum(feature in claimed for claimed in features(lang).values())
+    assert claiming >= (1 if lang in SHORT else 3)
 
 
 @in_each_language
@@ -150,13 +161,23 @@ def found() -> list[Answer]:
     return list(zip(sentences, aligner.align([g.sentence for g in sentences]), strict=True))
 
 
+def f1_of(found: list[Answer], langs: Collection[str]) -> float:
+    """F1 of the answers in these languages."""
+    asked = [(g, answer) for g, answer in found if g.sentence.target_lang in langs]
+    predicted = [[e for p in answer if (e := p.entity) is not None] for _, answer in asked]
+    return score([g for g, _ in asked], predicted).f1
+
+
 class TestBundledAligner:
     """What ships must stay as good as its card says."""
 
     def test_f1(self, found: list[Answer]) -> None:
-        """With gold source entities, over all four languages, exact spans."""
-        predicted = [[e for p in answer if (e := p.entity) is not None] for _, answer in found]
-        assert score([g for g, _ in found], predicted).f1 >= 0.90  # measured: 0.910
+        """With gold source entities, over the four languages it was trained on, exact spans."""
+        assert f1_of(found, TRAINED_ON) >= 0.90  # measured: 0.910
+
+    @in_each_language
+    def test_f1_in_each_language(self, found: list[Answer], lang: str) -> None:
+        assert f1_of(found, (lang,)) >= LEAST_F1[lang]
 
     @pytest.mark.parametrize(
         "kind",

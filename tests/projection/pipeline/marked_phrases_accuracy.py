@@ -43,10 +43,12 @@ class Tally:
         return self.counts[what] / self.counts["asked"]
 
 
-def linked_back(link: LinkBack, known: Known) -> dict[str, Tally]:
+def linked_back(
+    link: LinkBack, known: Known, langs: Sequence[str] = bundled.SAMPLE_LANGUAGES
+) -> dict[str, Tally]:
     """The tally of each language, of `all`, and of the `unambiguous`."""
-    tallies = {name: Tally() for name in ("all", "unambiguous", *bundled.SAMPLE_LANGUAGES)}
-    for lang in bundled.SAMPLE_LANGUAGES:
+    tallies = {name: Tally() for name in ("all", "unambiguous", *langs)}
+    for lang in langs:
         for gold in read_gold(bundled.sample_path(lang)):
             spans = [entity.span for entity in gold.target_entities]
             links = link(known(gold.sentence), spans) if spans else []
