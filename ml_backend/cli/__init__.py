@@ -21,6 +21,7 @@ from ml_backend.cli.push import push
 from ml_backend.cli.report import report
 from ml_backend.cli.repredict import repredict
 from ml_backend.cli.score import score_projection
+from ml_backend.cli.score_links import score_links
 from ml_backend.cli.serve import serve
 from ml_backend.cli.train import train
 from projection.errors import SpanferryError
@@ -34,7 +35,7 @@ app = typer.Typer(
 )
 
 for command in (
-    demo, project, score_projection, push, serve, export,
+    demo, project, score_projection, score_links, push, serve, export,
     train, evaluate, experiment, adjudicate, propagate, repredict, report, doctor,
 ):  # fmt: skip
     app.command()(command)

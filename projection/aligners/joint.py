@@ -19,6 +19,7 @@ from projection.aligners.joint_inputs import PairInputs, Reader, batch_of, evide
 from projection.aligners.joint_network import BIASED_ATTENTION, JointConfig, JointModel
 from projection.aligners.lexical_evidence import Lexicon
 from projection.errors import ModelError
+from projection.io.pharaoh import WordLinks
 from projection.models.checkpoints import (
     Checkpoint,
     load_checkpoint,
@@ -28,6 +29,8 @@ from projection.models.checkpoints import (
 )
 from projection.records import ParallelSentence, Projection
 from projection.text.words import word_spans, words_touched
+
+LINKED = 0.2  # the least strength of a word link
 
 
 class JointAligner(Checkpoint[JointModel]):
@@ -130,6 +133,21 @@ class JointAligner(Checkpoint[JointModel]):
         return [
             answers_of(sentence, beliefs, self.decoding, self.calibration)
             for sentence, beliefs in zip(sentences, self.beliefs(sentences), strict=True)
+        ]
+
+    def links(self, sentences: Sequence[ParallelSentence]) -> list[WordLinks]:
+        """The word links of sentences whose entities are their English words, one by one.
+
+        A link counts from a strength of `LINKED` on, the geometric mean of both directions.
+        """
+        return [
+            frozenset(
+                (i, j)
+                for i, belief in enumerate(beliefs)
+                for j, strength in enumerate(belief.agreed)
+                if strength >= LINKED
+            )
+            for beliefs in self.beliefs(sentences)
         ]
 
     def beliefs(self, sentences: Sequence[ParallelSentence]) -> list[list[Beliefs]]:
