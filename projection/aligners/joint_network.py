@@ -180,7 +180,7 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
             module.weight[0, LEXICAL:] = 1.0  # the similarity, by its temperature
         elif self.config.apart and module in (self.as_source, self.member, self.borders.join):
             # The similarity is a good start: what is learned begins with no effect.
-            nn.init.zeros_(module.weight)  # type: ignore[arg-type]  # they have one
+            nn.init.zeros_(module.weight)
             nn.init.zeros_(module.bias)  # type: ignore[arg-type]
 
     @property

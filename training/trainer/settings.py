@@ -195,7 +195,6 @@ class JointRecipe:
     preset: ClassVar[AlignerPreset] = AlignerPreset.CONTEXT_JOINT
     base: str
     schedule: Schedule = JOINT_SCHEDULE
-    apart: bool = True
     hardening: Hardening = Hardening()
     per_language: int | None = None
     nameless: float = 0.3
@@ -203,3 +202,4 @@ class JointRecipe:
     weakest_tie: float = 0.04
     blind: float = 0.3
     gaps: float = 0.2
+    apart: bool = True
