@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import regex
 
+from projection.languages import base_language
 from projection.records import Span
 
 CHARACTER_LANGUAGES = frozenset({"zh", "ja"})
@@ -29,7 +30,7 @@ _CHARACTER = regex.compile(rf"[\p{{Latin}}\p{{N}}][\p{{Latin}}\p{{N}}\p{{M}}]*|{
 
 def is_character_language(lang: str) -> bool:
     """Return whether `lang` (a BCP 47 tag such as `zh-Hans`) is read character by character."""
-    return lang.split("-", 1)[0].lower() in CHARACTER_LANGUAGES
+    return base_language(lang) in CHARACTER_LANGUAGES
 
 
 @lru_cache(maxsize=4096)

@@ -12,6 +12,7 @@ from typing import Self
 
 from projection.errors import TrainingError
 from projection.io.records_json import Json
+from projection.languages import language_tag
 from projection.records import ReviewedSentence
 from training.data.iob2 import OUTSIDE, Misfit, TaggedSentence, encode, labels_of, tag_names
 
@@ -66,7 +67,8 @@ class Row:
     `label_origin` is parallel to both: the `LabelOrigin` of the entity a token is in, "" outside;
     empty if unknown for all. `confidence` is parallel, too: the probability that the entity a token
     is in is right, 1 outside; empty where nothing was projected. `margin` is the corpus's score of
-    how parallel the sentence and its source are.
+    how parallel the sentence and its source are. `lang` is normalised; LanguageTagError if it is no
+    language tag.
     """
 
     id: str
@@ -80,6 +82,10 @@ class Row:
     label_origin: tuple[str, ...] = ()
     confidence: tuple[float, ...] = ()
     margin: float | None = None
+
+    def __post_init__(self) -> None:
+        tag = language_tag(self.lang, f"{self.origin or self.id} lang")
+        object.__setattr__(self, "lang", tag)
 
     @property
     def tagged(self) -> TaggedSentence:
