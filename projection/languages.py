@@ -10,7 +10,7 @@ behind them meets another spelling.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from functools import cache, lru_cache
 from pathlib import Path
@@ -27,11 +27,12 @@ _CHINESE = frozenset(
     {"cdo", "cjy", "cnp", "cpx", "csp", "czh", "czo", "gan", "hak", "hsn", "lzh", "mnp", "nan"}
     | {"wuu", "yue"}
 )
+_CHINESE_CODES = "|".join(sorted(_CHINESE))
 _BASES = {**dict.fromkeys(_CHINESE, "zh"), **dict.fromkeys(("no", "nn"), "nb")}
 
 # The grammar of RFC 5646, without extended language subtags but the Chinese ones (`zh-yue`).
 _TAG = re.compile(
-    rf"(?P<language>[a-z]{{2,3}}|zh-(?:cmn|{'|'.join(sorted(_CHINESE))}))"
+    rf"(?P<language>[a-z]{{2,3}}|zh-(?:cmn|{_CHINESE_CODES}))"
     r"(?P<script>-[a-z]{4})?"
     r"(?P<region>-(?:[a-z]{2}|\d{3}))?"
     r"(?P<rest>(?:-(?:[a-z\d]{5,8}|\d[a-z\d]{3}))*"
@@ -89,6 +90,14 @@ def base_language(tag: str) -> str:
     """
     language = language_tag(tag, "language").partition("-")[0]
     return _BASES.get(language, language)
+
+
+def is_untrained(tag: str, trained: Collection[str]) -> bool:
+    """Return whether a model trained on these base languages does not know that of `tag`.
+
+    False if `trained` is empty: then nothing is known.
+    """
+    return bool(trained) and base_language(tag) not in trained
 
 
 def nearest_tag(text: str) -> str | None:

@@ -10,6 +10,8 @@ from ml_backend.auth import credentials_of
 from ml_backend.cli.console import print_result, show
 from ml_backend.cli.options import ApiKey, AsJson, Url
 from ml_backend.settings import Settings, SettingsError
+from projection.errors import ModelError
+from projection.models.bundled import resolve
 
 _SIGNS = {"ok": "✓", "note": "·", "problem": "✗"}
 
@@ -33,7 +35,8 @@ def doctor(
     from ml_backend.label_studio.doctor import CheckStatus, diagnose  # noqa: PLC0415
 
     checks = []
-    for check in diagnose(url, api_key, project, backend_url, expected=expected_header()):
+    how = {"expected": expected_header(), "trained": languages_of_aligner() if project else ()}
+    for check in diagnose(url, api_key, project, backend_url, **how):
         checks.append(check)
         if not as_json:  # each as soon as it is known
             fix = f"\n  → {check.fix}" if check.fix else ""
@@ -43,6 +46,16 @@ def doctor(
     print_result({"ok": not wrong, "checks": found}, (), as_json=as_json)
     if wrong:
         raise typer.Exit(1)
+
+
+def languages_of_aligner() -> tuple[str, ...]:
+    """Return what the aligner of the settings here was trained on; empty if that is not known."""
+    from projection.aligners.loading import trained_languages  # noqa: PLC0415  takes seconds
+
+    try:
+        return trained_languages(resolve(Settings.from_env(os.environ).aligner, "aligner"))
+    except (SettingsError, ModelError):
+        return ()
 
 
 def expected_header() -> str | None:
