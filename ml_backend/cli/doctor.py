@@ -35,15 +35,18 @@ def doctor(
     from ml_backend.label_studio.doctor import CheckStatus, diagnose  # noqa: PLC0415
 
     checks = []
-    how = {"expected": expected_header(), "trained": languages_of_aligner() if project else ()}
-    for check in diagnose(url, api_key, project, backend_url, **how):
+    trained = languages_of_aligner() if project else ()
+    found = diagnose(
+        url, api_key, project, backend_url, expected=expected_header(), trained=trained
+    )
+    for check in found:
         checks.append(check)
         if not as_json:  # each as soon as it is known
             fix = f"\n  → {check.fix}" if check.fix else ""
             show(f"{_SIGNS[check.verdict]} {check.check}: {check.finding}{fix}")
     wrong = any(check.verdict is CheckStatus.PROBLEM for check in checks)
-    found = [check._asdict() for check in checks]
-    print_result({"ok": not wrong, "checks": found}, (), as_json=as_json)
+    result = {"ok": not wrong, "checks": [check._asdict() for check in checks]}
+    print_result(result, (), as_json=as_json)
     if wrong:
         raise typer.Exit(1)
 

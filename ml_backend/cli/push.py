@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 USUAL_LABELS = ("PER", "ORG", "LOC", "MISC")
 NOT_TRAINED = (
-    "Sentences in {}: the aligner was not trained on this language. Expect more entities not found "
-    "or with wrong ends than elsewhere, also where the confidence is high."
+    "Sentences in {}: the aligner was not trained on this language. Expect many entities not found "
+    "or with wrong ends, also where the confidence is high."
 )
 SHOWN = 5  # names of sentences to print
 

@@ -331,7 +331,7 @@ class ReviewServer:
             langs.append(lang)
 
     def _another_language(self, project: Project, langs: Sequence[str]) -> tuple[str | None, int]:
-        """Return the language of a task that is in none of `langs`, and the number of such tasks."""
+        """Return the language of a task in none of `langs`, and the number of such tasks."""
         items = [column_filter("data.lang", "not_equal", "String", lang) for lang in langs]
         query = json.dumps({"filters": {"conjunction": "and", "items": items}})
         with self._asking(f"tasks of project {project.title!r}"):

@@ -46,7 +46,7 @@ def untrained_language(lang: str, trained: Sequence[str]) -> str:
     """Say what an aligner trained on other languages means for the sentences in `lang`."""
     return (
         f"{lang}: the aligner was not trained on this language, but on {', '.join(trained)}. "
-        "Expect more entities with wrong ends or not found, and confidences that are too high"
+        "Expect many entities not found or with wrong ends, also where the confidence is high"
     )
 
 

@@ -174,6 +174,9 @@ class TestChoices:
     ) -> None:
         assert message in str(fails(*arguments))
 
+    def test_a_language_that_is_no_tag(self, fails: Callable[..., SpanferryError]) -> None:
+        assert "'German' is no language tag" in str(fails("x", "--target-lang", "German"))
+
     def test_nowhere_to_write(self, call: Callable[..., Result], corpus: Path) -> None:
         result = call(corpus)
         assert isinstance(result.exception, TrainingError)
