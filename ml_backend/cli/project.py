@@ -154,7 +154,7 @@ def _summary_table(summary: RunSummary) -> Table:
         ("entities", summary.entities, "in kept and flagged sentences"),
     ]
     if summary.untrained:
-        why = f"the aligner was not trained on {', '.join(summary.untrained)}"
+        why = f"in languages new to the aligner: {counts_in_words(summary.untrained)}"
         rows.append(("untrained", sum(summary.untrained.values()), why))
     cells = ((name, str(count), why) for name, count, why in rows)
     return table(("sentences", "", "why"), cells, text=(0, 2))

@@ -58,6 +58,7 @@ class TestProject:
             "flagged_sentences": 1,
             "dropped_sentences": 1,
             "entities": 4,
+            "untrained": {},
             "seconds": 0,
         }
         found = [
@@ -321,7 +322,7 @@ class TestProject:
         assert [line.partition(":")[0] for line in told] == ["it", "it-CH"]
         assert "but on de, zh. Expect" in told[0]
         assert told[0].endswith(FIX_UNTRAINED)
-        assert outcome.out.splitlines()[-2].split()[:3] == ["untrained", "3", "the"]
+        assert outcome.out.splitlines()[-2].split()[:3] == ["untrained", "3", "in"]
         assert spanferry("project", *options, "--json").json["untrained"] == {"it": 2, "it-CH": 1}
         assert "Sentences in it: the aligner" in instructions_of(out)[0]
         assert len(instructions_of(out)) == 2

@@ -138,7 +138,7 @@ def test_a_project_without_a_backend_is_worth_a_note() -> None:
         pytest.param(
             {"de-AT": 4, "yue": 1},
             OK,
-            "de-AT (4 tasks), yue (1 task): the aligner was",
+            "de-AT (4 tasks), yue (1 task): the al",
             "",
             id="all",
         ),

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from projection.errors import TrainingError
+from projection.errors import LanguageTagError, TrainingError
 from projection.records import (
     Entity,
     LabelOrigin,
