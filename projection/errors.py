@@ -19,6 +19,10 @@ class SpanError(SpanferryError):
     """A span that is empty, backwards, outside its text, or not what it should cover."""
 
 
+class LanguageTagError(SpanferryError):
+    """A text that is no BCP 47 language tag."""
+
+
 class CorpusError(SpanferryError):
     """A corpus file that cannot be read as what it claims to be."""
 

@@ -26,6 +26,10 @@ class Aligns(Protocol):
     def version(self) -> str:
         """A hash of weights, settings and labels: changes whenever an answer could."""
 
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The base languages it was trained on, sorted; empty if unknown."""
+
     def fits(self, sentence: ParallelSentence) -> bool:
         """Return whether the sentence can be read whole."""
 
@@ -58,6 +62,10 @@ class ProjectsSentences(Protocol):
     @property
     def labels(self) -> tuple[str, ...]:
         """The entity types of its answers."""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The base languages that the aligner was trained on, sorted; empty if unknown."""
 
     def fits(self, sentence: ParallelSentence) -> bool:
         """Return whether the sentence can be read whole."""

@@ -10,6 +10,7 @@ from enum import StrEnum
 from itertools import combinations
 
 from projection.errors import SpanError
+from projection.languages import language_tag
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -69,6 +70,7 @@ class ParallelSentence:
     `id` is unique in a corpus and stable between runs; `origin` is the corpus file and line
     (`news.en:17`). `entities` are the corpus's own source entities; with None the teacher labels
     the source. `margin` is the margin score of mined pairs (Artetxe & Schwenk, 2019), if given.
+    The language tags are normalised (`zh_TW` becomes `zh-TW`); LanguageTagError if one is none.
     """
 
     id: str
@@ -81,6 +83,9 @@ class ParallelSentence:
     margin: float | None = None
 
     def __post_init__(self) -> None:
+        for name in ("source_lang", "target_lang"):
+            tag = language_tag(getattr(self, name), f"{self.origin} {name}")
+            object.__setattr__(self, name, tag)
         _check_within(self.source, self.entities or (), f"{self.origin} source entities")
 
 

@@ -48,6 +48,7 @@ class FixedProjector:
     """Finds the town, and the person too in the corpora it is good at."""
 
     labels = LABELS
+    languages: tuple[str, ...] = ()
 
     def __init__(self, good_at: Collection[str], version: str = "fixed") -> None:
         self.good_at, self.model_version = good_at, version

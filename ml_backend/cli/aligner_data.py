@@ -13,6 +13,7 @@ from ml_backend.cli.options import Paths, Seed, Strings
 from projection.errors import TrainingError
 from projection.io.corpus import read_moses
 from projection.io.files import atomic_write, json_line
+from projection.languages import language_tag
 from projection.records import ParallelSentence
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def data(
         spanferry aligner data corpora/news.en-de --target-lang de --alignments forward.txt \\
             --reverse-alignments back.txt --out silver/de.jsonl
     """
+    language_tag(target_lang, "--target-lang")  # refused now; kept as typed for the ending
     corpora, forward, reverse = corpora or [], alignments or [], reverse_alignments or []
     if write_tokens is not None:
         _write_tokens(write_tokens, corpora, target_lang)

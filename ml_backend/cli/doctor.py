@@ -10,6 +10,8 @@ from ml_backend.auth import credentials_of
 from ml_backend.cli.console import print_result, show
 from ml_backend.cli.options import ApiKey, AsJson, Url
 from ml_backend.settings import Settings, SettingsError
+from projection.errors import ModelError
+from projection.models.bundled import resolve
 
 _SIGNS = {"ok": "✓", "note": "·", "problem": "✗"}
 
@@ -33,16 +35,30 @@ def doctor(
     from ml_backend.label_studio.doctor import CheckStatus, diagnose  # noqa: PLC0415
 
     checks = []
-    for check in diagnose(url, api_key, project, backend_url, expected=expected_header()):
+    trained = languages_of_aligner() if project else ()
+    found = diagnose(
+        url, api_key, project, backend_url, expected=expected_header(), trained=trained
+    )
+    for check in found:
         checks.append(check)
         if not as_json:  # each as soon as it is known
             fix = f"\n  → {check.fix}" if check.fix else ""
             show(f"{_SIGNS[check.verdict]} {check.check}: {check.finding}{fix}")
     wrong = any(check.verdict is CheckStatus.PROBLEM for check in checks)
-    found = [check._asdict() for check in checks]
-    print_result({"ok": not wrong, "checks": found}, (), as_json=as_json)
+    result = {"ok": not wrong, "checks": [check._asdict() for check in checks]}
+    print_result(result, (), as_json=as_json)
     if wrong:
         raise typer.Exit(1)
+
+
+def languages_of_aligner() -> tuple[str, ...]:
+    """Return what the aligner of the settings here was trained on; empty if that is not known."""
+    from projection.aligners.loading import trained_languages  # noqa: PLC0415  takes seconds
+
+    try:
+        return trained_languages(resolve(Settings.from_env(os.environ).aligner, "aligner"))
+    except (SettingsError, ModelError):
+        return ()
 
 
 def expected_header() -> str | None:

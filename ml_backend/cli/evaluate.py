@@ -11,6 +11,7 @@ from typer import Argument, Option
 
 from ml_backend.cli.console import print_result, progress, table
 from ml_backend.cli.options import AsJson, IgnoreLabel, Paths, RenameLabel
+from projection.languages import language_tag
 from projection.text.wording import in_words
 from training.data.rows import LabelMap, Rows
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from training.evaluation.error_analysis import Difference, ErrorAnalysis
 
 SCHEMA = 2
-LANG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")  # a tag of BCP 47
+LANG = re.compile(r"[A-Za-z]+([-_][A-Za-z0-9]+)*")  # a language tag, or what was meant as one
 
 
 def evaluate(
@@ -89,7 +90,8 @@ def read_test(data: Sequence[str]) -> Rows:
     for word in data:
         lang, equals, rest = word.partition("=")
         if equals and LANG.fullmatch(lang) and not Path(word).exists():
-            parts.append(read_rows(Path(rest), TEST).in_language(lang))
+            tag = language_tag(lang, word)
+            parts.append(read_rows(Path(rest), TEST).in_language(tag))
         else:
             parts.append(read_rows(Path(word), TEST))
     return Rows.joined(*parts)

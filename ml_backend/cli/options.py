@@ -3,12 +3,19 @@
 from pathlib import Path
 from typing import Annotated
 
-from typer import Option
+from typer import CallbackParam, Option
 
+from projection.languages import language_tag
 from training.data.adjudication import AdjudicationPolicy
 
 Paths = list[Path] | None
 Strings = list[str] | None
+
+
+def as_language(option: CallbackParam, value: str | None) -> str | None:
+    """Normalise the value of an option that takes a language tag."""
+    return None if value is None else language_tag(value, option.opts[0])
+
 
 Url = Annotated[
     str, Option(envvar="LABEL_STUDIO_URL", help="Address of Label Studio, as in a browser.")

@@ -8,15 +8,16 @@ from typing import Annotated
 from rich.table import Table
 from typer import Option
 
-from ml_backend.cli.console import print_result, progress, table
-from ml_backend.cli.options import Aligner, AsJson, IgnoreLabel, RenameLabel
+from ml_backend.cli.console import print_result, progress, say, table
+from ml_backend.cli.options import Aligner, AsJson, IgnoreLabel, RenameLabel, as_language
 from ml_backend.settings import label_table
 from projection.errors import CorpusError
 from projection.io.corpus import Columns, read_jsonl_corpus, read_moses, read_tmx, read_tsv
+from projection.languages import is_untrained
 from projection.pipeline.conflicts import CHECKS, PAPER_CHECKS, Check, Policy
 from projection.pipeline.run import RunSummary, project_corpus
 from projection.records import ParallelSentence
-from projection.text.wording import counts_in_words
+from projection.text.wording import FIX_UNTRAINED, counts_in_words, untrained_language
 
 # As published, sentences are dropped by the paper's three rules only; low confidence is for review.
 CHECKS_UNDER: Mapping[Policy, Sequence[Check]] = {Policy.DROP: PAPER_CHECKS, Policy.FLAG: CHECKS}
@@ -30,8 +31,12 @@ def project(
     tsv: Annotated[Path | None, Option(help="A tab-separated file.")] = None,
     columns: Annotated[str, Option(help="Source, target, margin score, if any.")] = "1,2",
     jsonl: Annotated[Path | None, Option(help="JSON Lines; may bring source entities.")] = None,
-    source_lang: Annotated[str, Option(help="BCP 47 tag of the source.")] = "en",
-    target_lang: Annotated[str | None, Option(help="BCP 47 tag of the target: de, zh …")] = None,
+    source_lang: Annotated[
+        str, Option(help="BCP 47 tag of the source.", callback=as_language)
+    ] = "en",
+    target_lang: Annotated[
+        str | None, Option(help="BCP 47 tag of the target: de, zh-TW …", callback=as_language)
+    ] = None,
     out: Annotated[Path, Option(help="Run folder; an interrupted run is resumed there.")],
     policy: Annotated[
         Policy, Option(help="Sentences with conflicts: flag for review, or drop as published.")
@@ -59,13 +64,14 @@ def project(
         source, target, tmx, tsv, columns, jsonl, source_lang=source_lang, target_lang=target_lang
     )
     # Refuse a mistyped path at once, not after loading models and claiming a run folder.
-    sentences = chain(list(islice(sentences, 1)), sentences)
+    sentences = begun(sentences)
     with progress("models loaded", 1) as advance:
         renamed, checks = label_table(labels or ()), CHECKS_UNDER[policy]
         projector = Projector.load(
             teacher, aligner, labels=renamed, suppress=ignore_label or (), checks=checks
         )
         advance(1)
+    sentences = begun(warned(sentences, projector.languages))
     settings = {"corpus": where, "source_lang": source_lang, "target_lang": target_lang or ""}
     if jsonl is None:
         settings["labels"] = " ".join(projector.labels)
@@ -81,6 +87,24 @@ def project(
         )
     shown = [_summary_table(summary), f"Next: spanferry push {out} --help"]
     print_result(summary.to_json(), shown, as_json=as_json)
+
+
+def begun(sentences: Iterator[ParallelSentence]) -> Iterator[ParallelSentence]:
+    """Read the first sentence now, and return all."""
+    return chain(list(islice(sentences, 1)), sentences)
+
+
+def warned(
+    sentences: Iterator[ParallelSentence], trained: Sequence[str]
+) -> Iterator[ParallelSentence]:
+    """Warn before the first sentence of each target language that no aligner was trained on."""
+    seen = set[str]()
+    for sentence in sentences:
+        if (lang := sentence.target_lang) not in seen:
+            seen.add(lang)
+            if is_untrained(lang, trained):
+                say(f"{untrained_language(lang, trained)}. {FIX_UNTRAINED}")
+        yield sentence
 
 
 def open_corpus(  # noqa: PLR0917  options, passed on as they come
@@ -129,5 +153,8 @@ def _summary_table(summary: RunSummary) -> Table:
         ("dropped", summary.dropped_sentences, counts_in_words(summary.dropped)),
         ("entities", summary.entities, "in kept and flagged sentences"),
     ]
+    if summary.untrained:
+        why = f"in languages new to the aligner: {counts_in_words(summary.untrained)}"
+        rows.append(("untrained", sum(summary.untrained.values()), why))
     cells = ((name, str(count), why) for name, count, why in rows)
     return table(("sentences", "", "why"), cells, text=(0, 2))

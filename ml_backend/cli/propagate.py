@@ -10,7 +10,7 @@ from typer import Option
 
 from ml_backend.cli.connection import open_project
 from ml_backend.cli.console import print_result, progress, table
-from ml_backend.cli.options import ApiKey, AsJson, Title, Url
+from ml_backend.cli.options import ApiKey, AsJson, Title, Url, as_language
 from ml_backend.label_studio.tabs import PROPAGATED, review_tabs
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ def propagate(
     api_key: ApiKey,
     project: Title,
     phrase: Annotated[str | None, Option(help="Only corrections of this target phrase.")] = None,
-    lang: Annotated[str | None, Option(help="Only sentences of this target language.")] = None,
+    lang: Annotated[
+        str | None, Option(help="Only sentences of this target language.", callback=as_language)
+    ] = None,
     min_corrections: Annotated[
         int | None,
         Option(min=1, help="Reviewed sentences a correction needs. [default: 2; with --phrase: 1]"),

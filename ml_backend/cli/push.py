@@ -16,7 +16,7 @@ from ml_backend.label_studio.tabs import REVIEW_QUEUE, review_tabs
 from ml_backend.settings import Settings
 from projection.errors import RunError
 from projection.io.files import parse_object
-from projection.pipeline.run import load_run
+from projection.pipeline.run import load_run, load_summary
 from projection.text.wording import counted
 from training.data.reviewed import REVIEWED, read_reviews
 
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from ml_backend.review.push import PushReport
 
 USUAL_LABELS = ("PER", "ORG", "LOC", "MISC")
+NOT_TRAINED = (
+    "Sentences in {}: the aligner was not trained on this language. Expect many entities not found "
+    "or with wrong ends, also where the confidence is high."
+)
 SHOWN = 5  # names of sentences to print
 
 
@@ -59,6 +63,8 @@ def push(
     lock = project_lock("push", url, project)
     with ReviewServer.connect(url, api_key) as server, lock:
         made = server.ensure_project(project, config)
+        for line in instructions_of(run):
+            server.add_instruction(made, line)
         report = _push(server, made, run, keep_annotators=keep_annotators)
         tabs = server.ensure_tabs(made, list(review_tabs()))
         queue = server.tab_url(made, tabs[REVIEW_QUEUE.title])
@@ -94,6 +100,13 @@ def is_export(folder: Path) -> bool:
 
     here = [(folder / name).is_file() for name in ("run.json", REVIEWED, SUMMARY)]
     return here == [False, True, True]
+
+
+def instructions_of(run: Path) -> list[str]:
+    """Return what annotators should know of a finished run: languages the aligner did not learn."""
+    if not (run / "summary.json").is_file() or is_export(run):
+        return []
+    return [NOT_TRAINED.format(lang) for lang in load_summary(run).untrained]
 
 
 def labels_of_run(run: Path) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from ml_backend.cli.console import bars, print_result
 from ml_backend.cli.options import AsJson, IgnoreLabel, Paths, RenameLabel, Seed, Strings
 from projection.errors import TrainingError
 from projection.io.folders import is_main_process
+from projection.languages import language_tag
 from training.data.rows import LabelMap
 from training.tagger.presets import (
     DEFAULT,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 RUN_SETTINGS: dict[str, Callable[[str], Any]] = {
-    "lang": str,
+    "lang": lambda text: language_tag(text, "--set lang"),
     "lexicon": lambda text: [*map(Path, text.split(","))],
     "dev_share": float,
     "stages": Path,

@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from html import escape
+from itertools import pairwise
 from typing import Any, Self, cast
 
 import httpx
@@ -205,6 +207,15 @@ class ReviewServer:
                 return False
         return True
 
+    def add_instruction(self, project: Project, line: str) -> None:
+        """Add a line to the instructions that annotators see before they label, unless there."""
+        with self._asking(f"instructions of project {project.title!r}"):
+            before = self._api.projects.get(id=project.id).expert_instruction or ""
+            if (paragraph := f"<p>{escape(line, quote=False)}</p>") not in before:
+                self._api.projects.update(
+                    id=project.id, expert_instruction=before + paragraph, show_instruction=True
+                )
+
     def user_ids(self) -> set[int]:
         """Return the ids of all users of the organization."""
         with self._asking("users"):
@@ -305,6 +316,30 @@ class ReviewServer:
         with self._asking(f"tasks of project {project.title!r}"):
             page = self._api.tasks.list(project=project.id, page_size=1, query=query)
         return int(getattr(page.response, "total", 0))
+
+    def languages(self, project: Project) -> dict[str, int]:
+        """Count the tasks of each target language."""
+        langs, totals = list[str](), list[int]()
+        while True:
+            lang, total = self._another_language(project, langs)
+            totals.append(total)
+            if lang is None or lang in langs:
+                return {
+                    lang: total - rest
+                    for lang, (total, rest) in zip(langs, pairwise(totals), strict=True)
+                }
+            langs.append(lang)
+
+    def _another_language(self, project: Project, langs: Sequence[str]) -> tuple[str | None, int]:
+        """Return the language of a task in none of `langs`, and the number of such tasks."""
+        items = [column_filter("data.lang", "not_equal", "String", lang) for lang in langs]
+        query = json.dumps({"filters": {"conjunction": "and", "items": items}})
+        with self._asking(f"tasks of project {project.title!r}"):
+            page = self._api.tasks.list(project=project.id, page_size=1, query=query, fields="all")
+        task = next(iter(page.items or ()), None)
+        data: Any = task.data if task else None
+        lang = None if data is None else _text_of(data, "lang")
+        return lang, int(getattr(page.response, "total", 0))
 
     def annotate(
         self,

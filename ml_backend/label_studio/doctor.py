@@ -1,6 +1,6 @@
 """Check a review set-up from end to end: the server, the key, the project and the backend."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -17,7 +17,9 @@ from ml_backend.label_studio.client import (
     token_kind,
     webhook_url,
 )
-from projection.errors import SpanferryError
+from projection.errors import LanguageTagError, SpanferryError
+from projection.languages import is_untrained
+from projection.text.wording import FIX_UNTRAINED, counted, untrained_language
 
 
 class CheckStatus(StrEnum):
@@ -47,12 +49,14 @@ def diagnose(
     backend_url: str | None = None,
     *,
     expected: str | None = None,
+    trained: Sequence[str] = (),
 ) -> Iterator[CheckResult]:
     """Check the server and the key, and with a `project` title that project. Changes nothing.
 
     What cannot be checked because of an earlier problem is left out. `backend_url` is the backend
     to check, by default the first one of the project. `expected` is the Authorization header it
-    accepts; empty if it accepts any request, None if that is not known.
+    accepts; empty if it accepts any request, None if that is not known. `trained` are the
+    languages that the aligner was trained on, empty if unknown.
     """
     try:
         version = server_version(url)
@@ -73,7 +77,7 @@ def diagnose(
         if backend_url:
             yield _address_guard(server, backend_url)
         if project:
-            yield from check_project(server, project, backend_url, expected)
+            yield from check_project(server, project, backend_url, expected, trained)
 
 
 def _address_guard(server: ReviewServer, backend_url: str) -> CheckResult:
@@ -85,7 +89,11 @@ def _address_guard(server: ReviewServer, backend_url: str) -> CheckResult:
 
 
 def check_project(
-    server: ReviewServer, title: str, backend_url: str | None, expected: str | None
+    server: ReviewServer,
+    title: str,
+    backend_url: str | None,
+    expected: str | None,
+    trained: Sequence[str] = (),
 ) -> Iterator[CheckResult]:
     """Check a project and its backend; the arguments are those of `diagnose`."""
     try:
@@ -97,6 +105,8 @@ def check_project(
     yield CheckResult("project", OK, f"{title!r} has {project.task_count} tasks")
     yield _labeling_config(project)
     yield _predictions(server, project)
+    if trained and project.task_count:
+        yield _languages(server.languages(project), trained)
     if backend_url is not None:
         backends = [each for each in backends if each.url.rstrip("/") == backend_url.rstrip("/")]
     if not backends and backend_url is None:
@@ -136,6 +146,19 @@ def _predictions(server: ReviewServer, project: Project) -> CheckResult:
         return CheckResult(name, PROBLEM, finding, fix)
     # Repredicting leaves reviewed tasks alone, so some are missing in a healthy project too.
     return CheckResult(name, NOTE if missing else OK, finding)
+
+
+def _languages(tasks: Mapping[str, int], trained: Sequence[str]) -> CheckResult:
+    name = "languages"
+    shown = ", ".join(f"{lang} ({counted(count, 'task')})" for lang, count in tasks.items())
+    try:
+        unknown = [lang for lang in tasks if is_untrained(lang, trained)]
+    except LanguageTagError as error:  # an earlier spanferry pushed it
+        return _problem(name, error)
+    if not unknown:
+        return CheckResult(name, OK, f"{shown}: the aligner was trained on all")
+    finding = f"{shown}; {'; '.join(untrained_language(lang, trained) for lang in unknown)}"
+    return CheckResult(name, NOTE, finding, FIX_UNTRAINED)
 
 
 def _backend(backend: Backend, shown: str) -> Iterator[CheckResult]:

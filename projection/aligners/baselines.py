@@ -32,6 +32,7 @@ class ExactMatch:
     """
 
     version = "exact-match"
+    languages = ()
 
     def fits(self, sentence: ParallelSentence) -> bool:  # noqa: ARG002  the interface's
         """Return True: texts of any length can be searched."""
@@ -83,6 +84,8 @@ class PharaohAligner:
     An entity's place is the run with most words linked to it, the first of equals; a run may
     contain up to `bridge` unlinked words in a row.
     """
+
+    languages = ()
 
     def __init__(self, linked: Mapping[str, LinkedWords], bridge: int = 0) -> None:
         self.linked = linked

@@ -4,7 +4,7 @@ Unlike the pair aligner of Li, He and Xu (2021), which is given one bare name at
 entities in their sentence, which tells two mentions and rival entities apart.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -77,7 +77,9 @@ class JointAligner(Checkpoint[JointModel]):
             what = f"a {encoder.config.model_type} cannot encode the sentences apart"
             fix = f"Choose one of {', '.join(sorted(BIASED_ATTENTION))}, or --set apart=no"
             raise ModelError(str(name_or_path), what, fix)
-        config = JointConfig(encoder.config.to_dict(), apart=apart, lexicon_size=len(lexicon))
+        config = JointConfig(
+            encoder.config.to_dict(), apart=apart, lexicon_size=len(lexicon), languages=[]
+        )
         model = JointModel(config)
         model.encoder.load_state_dict(encoder.state_dict(), strict=False)
         model.lexicon = lexicon
@@ -104,6 +106,16 @@ class JointAligner(Checkpoint[JointModel]):
         """A hash of weights, settings and labels: changes whenever an answer could."""
         settings = [asdict(self.decoding), self.calibration.to_json()]
         return version_of(self.model, self.tokenizer, settings)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The base languages it was trained on, sorted; empty if unknown."""
+        return tuple(sorted(self.model.config.languages or ()))
+
+    def add_languages(self, languages: Iterable[str]) -> None:
+        """Add languages it was trained on; where those before are unknown, they all stay so."""
+        if (known := self.model.config.languages) is not None:
+            self.model.config.languages = sorted({*known, *languages})
 
     @property
     def reader(self) -> Reader:

@@ -56,6 +56,7 @@ class JointConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
         lexicon_size: int = 0,
         decoding: dict[str, Any] | None = None,
         calibration: dict[str, Any] | None = None,
+        languages: list[str] | None = None,
         **rest: Any,
     ) -> None:
         self.encoder = encoder or {"model_type": "bert"}
@@ -65,6 +66,7 @@ class JointConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
         self.lexicon_size = lexicon_size
         self.decoding = decoding
         self.calibration = calibration
+        self.languages = languages
         super().__init__(**rest)
 
 

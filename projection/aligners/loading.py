@@ -5,7 +5,7 @@ from pathlib import Path
 from projection.aligners.decoding import Decoding
 from projection.aligners.joint import JointAligner
 from projection.aligners.joint_network import MODEL_TYPE
-from projection.aligners.pair import PairAligner
+from projection.aligners.pair import LANGUAGES, PairAligner
 from projection.models.checkpoints import load_config
 
 Aligner = PairAligner | JointAligner
@@ -18,3 +18,10 @@ def load_aligner(name_or_path: str | Path, decoding: Decoding | None = None) -> 
     """
     joint = load_config(name_or_path).model_type == MODEL_TYPE
     return (JointAligner if joint else PairAligner).from_pretrained(name_or_path, decoding)
+
+
+def trained_languages(name_or_path: str | Path) -> tuple[str, ...]:
+    """Read the languages an aligner was trained on, without its weights; empty if unknown."""
+    config = load_config(name_or_path)
+    key = "languages" if config.model_type == MODEL_TYPE else LANGUAGES
+    return tuple(sorted(getattr(config, key, None) or ()))

@@ -35,6 +35,7 @@ from projection.records import ParallelSentence, Projection, Span
 from projection.text.words import tokens_of_words, word_spans
 
 LABELS = {0: "O", 1: "ENTITY"}
+LANGUAGES = "aligner_languages"  # in the configuration; `languages` is a setting of X-MOD
 MAX_ENTITY_TOKENS = 64
 
 
@@ -87,6 +88,15 @@ class PairAligner(Checkpoint[PreTrainedModel]):
     def version(self) -> str:
         """A hash of weights, settings and labels: changes whenever an answer could."""
         return version_of(self.model, self.tokenizer, asdict(self.decoding))
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The base languages it was trained on, sorted; empty if unknown."""
+        return tuple(sorted(getattr(self.model.config, LANGUAGES, ())))
+
+    def add_languages(self, languages: Iterable[str]) -> None:
+        """Add languages it was trained on."""
+        setattr(self.model.config, LANGUAGES, sorted({*self.languages, *languages}))
 
     def fits(self, sentence: ParallelSentence) -> bool:
         """Return whether the target sentence can be read whole, with room for an entity."""

@@ -15,6 +15,7 @@ from projection.io.files import read_jsonl, read_lines
 from projection.io.json_fields import Fields
 from projection.io.records_json import decode_entities_or_none, decode_parallel
 from projection.io.tmx import read_units
+from projection.languages import normalised
 from projection.records import Entity, ParallelSentence
 from projection.text.wording import counted
 
@@ -87,8 +88,8 @@ def _column_index(column: int | str, first: Sequence[str], where: str) -> int:
 def read_tmx(path: Path, source_lang: str, target_lang: str) -> Iterator[ParallelSentence]:
     """Stream the units of a TMX file (versions 1.1 to 1.4b).
 
-    `en` also takes `en-US` and `EN`: an exact match if there is one, else the first. A unit without
-    one of the languages has an empty side.
+    `en` also takes `en-US` and `eng`: an exact match if there is one, else the first. A unit
+    without one of the languages has an empty side.
     """
     both, seen, number = False, dict[str, None](), 0
     for number, (line, variants) in enumerate(read_units(path), start=1):
@@ -106,14 +107,17 @@ def read_tmx(path: Path, source_lang: str, target_lang: str) -> Iterator[Paralle
 
 def _variant(variants: Sequence[tuple[str, str]], lang: str) -> str | None:
     fitting = [variant for variant in variants if covers(lang, variant[0])]
-    exact = [variant for variant in fitting if variant[0].lower() == lang.lower()]
+    exact = [variant for variant in fitting if normalised(variant[0]) == normalised(lang)]
     return (exact or fitting)[0][1] if fitting else None
 
 
 def covers(wanted: str, found: str) -> bool:
-    """Return whether the language tag `found` is `wanted` or a variety of it: `en-US` of `en`."""
-    prefix, tag = (lang.lower().replace("_", "-") for lang in (wanted, found))
-    return tag == prefix or tag.startswith(f"{prefix}-")
+    """Return whether the language tag `found` is `wanted` or a variety of it: `en-US` of `en`.
+
+    What is no tag covers nothing and is covered by nothing.
+    """
+    prefix, tag = normalised(wanted), normalised(found)
+    return None not in (prefix, tag) and f"{tag}-".startswith(f"{prefix}-")
 
 
 def read_jsonl_corpus(
@@ -173,7 +177,7 @@ def _side(fields: Fields, key: str) -> tuple[str, tuple[Entity, ...] | None]:
 def _language(fields: Fields, keys: tuple[str, ...], passed: str | None) -> str:
     for key in keys:
         if fields.has(key):
-            found = fields.text(key)
+            found = fields.language(key)
             _check_language(fields, key, found, passed)
             return found
     if passed is None:

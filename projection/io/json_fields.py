@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
 
-from projection.errors import CorpusError, SpanferryError
+from projection.errors import CorpusError, LanguageTagError, SpanferryError
+from projection.languages import language_tag
 
 Choice = TypeVar("Choice", bound=StrEnum)
 Typed = TypeVar("Typed")
@@ -43,6 +44,13 @@ class Fields:
     def text_or_none(self, key: str) -> str | None:
         """A string, or None."""
         return self.text(key) if self.has(key) else None
+
+    def language(self, key: str) -> str:
+        """A language tag, normalised."""
+        try:
+            return language_tag(self.text(key), key)
+        except LanguageTagError as error:
+            raise self.error(key, error.what, error.fix) from error
 
     def integer(self, key: str) -> int:
         """A whole number."""

@@ -83,6 +83,11 @@ class Projector:
         target = self.target_model.labels if self.target_model else ()
         return tuple(sorted({*self.teacher.labels, *target}))
 
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The base languages that the aligner was trained on, sorted; empty if unknown."""
+        return self.aligner.languages
+
     def fits(self, sentence: ParallelSentence) -> bool:
         """Return whether the aligner can read the sentence whole."""
         return self.aligner.fits(sentence)

@@ -18,6 +18,7 @@ from projection.errors import RunError
 from projection.io.files import alone, parse_object, read_jsonl, write_json
 from projection.io.json_fields import Fields
 from projection.io.records_json import SCHEMA, Json, decode_projected, encode
+from projection.languages import is_untrained
 from projection.pipeline.conflicts import Policy
 from projection.pipeline.run_journal import ANOTHER_FOLDER, RunFiles, RunRow
 from projection.protocols import ProjectsSentences
@@ -37,6 +38,7 @@ class RunSummary:
     flagged_sentences: int
     dropped_sentences: int
     entities: int  # in projected.jsonl
+    untrained: Mapping[str, int]  # sentences by target language the aligner was not trained on
     seconds: float  # wall time of the call that finished the run
 
     def to_json(self) -> Json:
@@ -51,11 +53,13 @@ def load_summary(run: Path) -> RunSummary:
         raise RunError(str(run), "not done (no summary.json)", "Run `spanferry project` again")
     fields = Fields(parse_object(path.read_text("utf-8"), str(path)), str(path))
     flagged, dropped = fields.child("flagged"), fields.child("dropped")
+    untrained = fields.child("untrained").row if fields.has("untrained") else {}  # older
     counts = ("read", "kept", "flagged_sentences", "dropped_sentences", "entities")
     return RunSummary(
         **{name: fields.integer(name) for name in counts},
         flagged={kind: flagged.integer(kind) for kind in flagged.row},
         dropped={kind: dropped.integer(kind) for kind in dropped.row},
+        untrained={lang: int(str(count)) for lang, count in untrained.items()},
         seconds=fields.number("seconds"),
     )
 
@@ -123,10 +127,11 @@ def _resume(
     """Project the batches that are not in the folder yet, and summarise all of them."""
     started = time.monotonic()
     counts = Counter[str]()
-    flagged, dropped = Counter[str](), Counter[str]()
+    flagged, dropped, languages = Counter[str](), Counter[str](), Counter[str]()
 
     def done(rows: Sequence[RunRow]) -> None:
         for row in rows:
+            languages[row.get("sentence", row)["target_lang"]] += 1
             if "dropped" in row:
                 counts["dropped"] += 1
                 dropped.update({drop["kind"] for drop in row["dropped"]})
@@ -151,6 +156,11 @@ def _resume(
         flagged_sentences=counts["flagged"],
         dropped_sentences=counts["dropped"],
         entities=counts["entities"],
+        untrained={
+            lang: count
+            for lang, count in sorted(languages.items())
+            if is_untrained(lang, projector.languages)
+        },
         seconds=round(time.monotonic() - started, 3),
     )
     write_json(out / "summary.json", summary.to_json())

@@ -1,10 +1,11 @@
 """Counts, shares and names as people read them: on pages, in plots and in the terminal alike."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from projection.records import ConflictKind
 
+FIX_UNTRAINED = "Train one: spanferry aligner data, then spanferry aligner train --base mini"
 DASH = "–"  # stands for a figure that does not exist
 NO_CONFLICT = "none"
 
@@ -39,6 +40,14 @@ def in_words(name: str) -> str:
 def counts_in_words(counts: Mapping[str, int]) -> str:
     """Format `overlap 3, one-to-many 1`, most frequent first."""
     return ", ".join(f"{in_words(name)} {n}" for name, n in Counter(counts).most_common())
+
+
+def untrained_language(lang: str, trained: Sequence[str]) -> str:
+    """Say what an aligner trained on other languages means for the sentences in `lang`."""
+    return (
+        f"{lang}: the aligner was not trained on this language, but on {', '.join(trained)}. "
+        "Expect many entities not found or with wrong ends, also where the confidence is high"
+    )
 
 
 def percent(fraction: float | None) -> str:

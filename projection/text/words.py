@@ -20,10 +20,10 @@ from unicodedata import combining
 
 import regex
 
+from projection.languages import base_language
 from projection.records import Span
 
-CHINESE = frozenset({"zh", "cmn", "yue", "wuu", "gan", "lzh"})
-CHARACTER_LANGUAGES = CHINESE | {"ja", "ko", "th", "lo", "km", "my", "bo", "dz"}
+CHARACTER_LANGUAGES = frozenset({"zh", "ja", "ko", "th", "lo", "km", "my", "bo", "dz"})
 
 # White space as Python and spaCy define it: `\s` of `regex` lacks the four separators.
 _SPACE = r"[\s\x1c-\x1f]"
@@ -71,12 +71,12 @@ _VIRAMA = 9  # a canonical combining class
 
 def is_character_language(lang: str) -> bool:
     """Return whether `lang` (a BCP 47 tag such as `zh-Hans`) is read character by character."""
-    return lang.split("-", 1)[0].lower() in CHARACTER_LANGUAGES
+    return base_language(lang) in CHARACTER_LANGUAGES
 
 
 def is_chinese(lang: str) -> bool:
     """Return whether `lang` is Chinese, the one language that is written in two scripts of Han."""
-    return lang.split("-", 1)[0].lower() in CHINESE
+    return base_language(lang) == "zh"
 
 
 def is_single_character(text: str) -> bool:

@@ -197,6 +197,7 @@ class FixedProjector:
     """Answers from a table by sentence id: the real interface, no torch."""
 
     labels = LABELS
+    languages: tuple[str, ...] = ()
 
     def __init__(
         self,

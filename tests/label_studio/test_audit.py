@@ -41,6 +41,7 @@ class SameAgain:
     """A newer model that finds what the old one found: the real interface, no torch."""
 
     labels = LABELS
+    languages: tuple[str, ...] = ()
 
     def __init__(self, model_version: str) -> None:
         self.model_version = model_version

@@ -1,6 +1,7 @@
 """The doctor finds what was planted, and nothing on a healthy set-up."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,6 +80,19 @@ def test_a_healthy_set_up_needs_no_fix(patient: Patient) -> None:
         ],
         CheckStatus.OK,
     )
+
+
+def test_languages_are_counted_and_said_once(patient: Patient) -> None:
+    counts = Counter(each.sentence.target_lang for each in projected())
+    project = patient.server.project(patient.project.id)
+    assert patient.server.languages(project) == counts
+    for line in ("Sentences in it & fr: …", "Other", "Sentences in it & fr: …"):
+        patient.server.add_instruction(project, line)
+    headers = {"Authorization": f"Token {patient.studio.account.token}"}
+    address = f"{patient.studio.url}/api/projects/{project.id}/"
+    shown = httpx.get(address, headers=headers).json()
+    assert shown["expert_instruction"] == "<p>Sentences in it &amp; fr: …</p><p>Other</p>"
+    assert shown["show_instruction"] is True
 
 
 def no_webhook_password(patient: Patient) -> None:

@@ -38,6 +38,7 @@ class FixedProjector:
     """Carries a source entity to the same words in the target: the real interface, no torch."""
 
     labels = ("PER", "ORG", "LOC", "MISC")
+    languages: tuple[str, ...] = ()
 
     def __init__(self, version: str = BUNDLED_VERSION, seconds: float = 0.0) -> None:
         self.model_version, self.seconds = version, seconds

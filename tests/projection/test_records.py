@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projection.errors import SpanError
+from projection.errors import LanguageTagError, SpanError
 from projection.records import (
     Conflict,
     ConflictKind,
@@ -219,3 +219,10 @@ def test_the_source_entities_are_those_of_the_corpus_or_else_what_the_teacher_fo
     ]
     assert [each.source_entities for each in reviewed] == [(found,), (own,)]
     assert replace(reviewed[0], teacher_entities=None).source_entities is None
+
+
+def test_a_sentence_holds_normalised_tags() -> None:
+    made = ParallelSentence("1", "a", "b", "EN_us", "zho_Hant", "news.en:1")
+    assert (made.source_lang, made.target_lang) == ("en-US", "zh-Hant")
+    with pytest.raises(LanguageTagError, match=r"^news\.en:1 target_lang: 'German' is no .* de\?$"):
+        replace(made, target_lang="German")

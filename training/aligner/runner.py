@@ -11,6 +11,7 @@ from projection.aligners.pair import PairAligner
 from projection.errors import TrainingError
 from projection.io.files import write_json
 from projection.io.folders import is_main_process, work_folder
+from projection.languages import base_language
 from projection.models.checkpoints import quiet
 from training.aligner.augment import is_name_pair
 from training.aligner.silver import SilverSentence
@@ -45,6 +46,7 @@ def train_and_save(
     aligner.model.train()
     parts = aligner.model, aligner.tokenizer, features, recipe.schedule, work / "checkpoints"
     run = trainer.run(*parts, collate=collate, on_progress=on_progress)
+    aligner.add_languages(base_language(sentence.lang) for sentence in used)
     if is_main_process():
         made = work / "model"
         with quiet():

@@ -21,9 +21,10 @@ from typing import NamedTuple, Self
 from transformers import AutoTokenizer
 
 from projection.aligners.joint_inputs import Reader, readable, units_of
-from projection.errors import CorpusError, SpanError, TrainingError
+from projection.errors import CorpusError, LanguageTagError, SpanError, TrainingError
 from projection.io.files import open_text, read_jsonl
 from projection.io.pharaoh import WordLinks, read_links, write_links
+from projection.languages import language_tag
 from projection.models import bundled
 from projection.records import ParallelSentence, Span
 from projection.text.chinese import simplified
@@ -59,7 +60,8 @@ class SilverSentence:
     `phrases` are pairs (English span, target span) of code points. `sure` links were found by both
     directions of the word aligner, `possible` ones by one; both pair words of `words.word_spans`
     (characters in Chinese), counted from 0. `weight` is relative to other sentences. `absent` are
-    English spans that a reviewer left without a translation.
+    English spans that a reviewer left without a translation. `lang` is normalised; LanguageTagError
+    if it is no language tag.
     """
 
     source: str
@@ -72,6 +74,7 @@ class SilverSentence:
     absent: tuple[Span, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "lang", language_tag(self.lang, "lang"))
         for source, target in self.phrases:
             source.of(self.source)
             target.of(self.target)
@@ -105,6 +108,8 @@ def read_silver(path: Path) -> Iterator[SilverSentence]:
             absent = tuple(Span(start, end) for start, end in row.get("absent", ()))
             texts = (row["source"], row["target"], row["lang"])
             yield SilverSentence(*texts, phrases, sure, possible, row["weight"], absent)
+        except LanguageTagError as error:
+            raise CorpusError(f"{path}:{line} lang", error.what, error.fix) from error
         except (AttributeError, CorpusError, KeyError, TypeError, ValueError, SpanError) as error:
             what = f"not a silver sentence ({error!r})"
             raise CorpusError(f"{path}:{line}", what, "Make the file again") from error

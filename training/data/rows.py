@@ -12,6 +12,7 @@ from typing import Self
 
 from projection.errors import TrainingError
 from projection.io.records_json import Json
+from projection.languages import language_tag
 from projection.records import ReviewedSentence
 from training.data.iob2 import (
     MASKED,
@@ -79,7 +80,8 @@ class Row:
     empty if unknown for all. `confidence` is parallel, too: the probability that the entity a token
     is in is right, 1 outside; empty where nothing was projected. `margin` is the corpus's score of
     how parallel the sentence and its source are. `types` are the entity types its annotators looked
-    for: `O` means none of these (empty: all types). A tag may be `MASKED`.
+    for: `O` means none of these (empty: all types). A tag may be `MASKED`. `lang` is normalised;
+    LanguageTagError if it is no language tag.
     """
 
     id: str
@@ -94,6 +96,10 @@ class Row:
     confidence: tuple[float, ...] = ()
     margin: float | None = None
     types: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        tag = language_tag(self.lang, f"{self.origin or self.id} lang")
+        object.__setattr__(self, "lang", tag)
 
     @property
     def tagged(self) -> TaggedSentence:

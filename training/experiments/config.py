@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, ConfigDict, StringConstraints
 
 from projection.errors import TrainingError
+from projection.languages import language_tag
 from training.data.rows import LabelMap
 from training.experiments.definition import ONLY_FIELDS, read_toml, record_of
 
@@ -115,13 +116,14 @@ class DataConfig:
 def read_config(path: Path) -> DataConfig:
     """Read a file.
 
-    Raises TrainingError, naming file and key, if it is not there, not TOML, or not valid.
+    Raises TrainingError, naming file and key, if it is not there, not TOML, or not valid;
+    LanguageTagError if a language is no tag.
     """
     table = _resolved({"projected": "projected", **read_toml(path)}, "", path)
     languages = table.get("languages")
     for lang, language in languages.items() if isinstance(languages, dict) else ():
         if isinstance(language, dict):  # else the validation refuses it
-            language["lang"] = lang
+            language["lang"] = language_tag(lang, f"{path} languages.{lang}")
             for kind in ("corpora", "teachers"):
                 if isinstance(named := language.get(kind), dict):
                     language[kind] = {name: _corpus(name, each) for name, each in named.items()}

@@ -18,6 +18,7 @@ import numpy as np
 from projection.aligners.lexical_evidence import Lexicon, plain_form, ties_of
 from projection.errors import CorpusError, TrainingError
 from projection.io.files import read_lines
+from projection.languages import base_language
 from projection.models.bundled import resolve
 from projection.text.words import is_character_language, word_spans
 from training.aligner.silver import SilverSentence, read_silver
@@ -157,7 +158,7 @@ def translated(
     spelling is drawn by frequency and `seed`.
     """
     spellings: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for words in text if lang in CASE_FROM_TEXT else ():
+    for words in text if base_language(lang) in CASE_FROM_TEXT else ():
         for word in words:
             spellings[word.lower()][word] += 1
     rng = random.Random(seed)  # noqa: S311  a sample is no secret

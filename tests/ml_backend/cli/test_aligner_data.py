@@ -40,7 +40,7 @@ def call() -> Callable[..., Result]:
     app.command()(aligner_data.data)
 
     def run(*arguments: object) -> Result:
-        told = [str(argument) for argument in (*arguments, "--target-lang", "de")]
+        told = [str(argument) for argument in ("--target-lang", "de", *arguments)]
         return CliRunner().invoke(app, told)
 
     return run
@@ -173,6 +173,16 @@ class TestChoices:
         self, fails: Callable[..., SpanferryError], arguments: list[str], message: str
     ) -> None:
         assert message in str(fails(*arguments))
+
+    def test_a_language_that_is_no_tag(self, fails: Callable[..., SpanferryError]) -> None:
+        assert "'German' is no language tag" in str(fails("x", "--target-lang", "German"))
+
+    def test_the_ending_of_files_is_as_typed_and_the_tag_normalised(
+        self, run: Callable[..., list[dict[str, object]]], corpus: Path
+    ) -> None:
+        corpus.with_name("news.de").rename(corpus.with_name("news.ger_AT"))
+        made = run(*links(corpus), "--target-lang", "ger_AT")
+        assert {row["lang"] for row in made} == {"de-AT"}
 
     def test_nowhere_to_write(self, call: Callable[..., Result], corpus: Path) -> None:
         result = call(corpus)

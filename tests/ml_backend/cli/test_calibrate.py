@@ -43,6 +43,8 @@ def sentence(number: int, entities: tuple[Entity, ...] | None = (ANNA,)) -> Para
 class SureAligner:
     """Finds every entity at the same place and is always nearly sure: the real interface."""
 
+    languages: tuple[str, ...] = ()
+
     def __init__(self) -> None:
         self.calibration = UNCALIBRATED
 

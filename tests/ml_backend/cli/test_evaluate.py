@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from ml_backend.cli import app
 from ml_backend.cli.evaluate import read_test
-from projection.errors import TrainingError
+from projection.errors import LanguageTagError, TrainingError
 from projection.models import bundled
 
 TAGGER = str(bundled.path("tagger"))
@@ -88,7 +88,7 @@ def test_the_folder_has_the_page_the_figures_and_every_mistake(
 def test_data_may_say_their_language(evaluate: Callable[..., str], gold: Path) -> None:
     other = gold.with_name("other.iob2")
     other.write_text("Bonn\tB-LOC\nschlief\tO\n\n", encoding="utf-8")
-    answer = json.loads(evaluate(f"en={gold}", f"de-AT={other}", *ONE, "--json"))
+    answer = json.loads(evaluate(f"en={gold}", f"ger_AT={other}", *ONE, "--json"))
     [found] = answer["models"]
     assert {lang: each["support"] for lang, each in found["by_language"].items()} == {
         "en": 2,
@@ -101,6 +101,11 @@ def test_a_file_whose_name_looks_like_that_is_a_file(tmp_path: Path) -> None:
     assert read_test([str(tmp_path / "de=x.iob2")]).languages == ["und"]
     with pytest.raises(TrainingError, match=r"^y\.iob2: does not exist"):
         read_test(["de=y.iob2"])
+
+
+def test_a_language_that_is_no_tag_is_refused() -> None:
+    with pytest.raises(LanguageTagError, match=r"^German=y\.iob2: 'German' is no .* mean de\?"):
+        read_test(["German=y.iob2"])
 
 
 def test_names_met_in_projected_sentences_are_known(

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from ml_backend.cli.project import CHECKS_UNDER, columns_of, open_corpus
+from ml_backend.cli.push import instructions_of
+from projection.aligners.pair import PairAligner
 from projection.errors import CorpusError
 from projection.models import bundled
 from projection.pipeline.conflicts import PAPER_CHECKS, Policy
 from projection.pipeline.run import load_run
+from projection.text.wording import FIX_UNTRAINED
 from tests.ml_backend.cli.conftest import Spanferry
 
 EN = ["Anna left Bern", "the house of Anna", "Anna saw Berlin", "Berlin"]
@@ -19,7 +22,7 @@ DE = ["Anna verließ Bern", "das Haus von Anna", "sie sah Berlin", ""]
 
 SUMMARY = {
     "schema", "read", "kept", "flagged", "dropped", "flagged_sentences", "dropped_sentences",
-    "entities", "seconds",
+    "entities", "untrained", "seconds",
 }  # fmt: skip
 
 
@@ -55,6 +58,7 @@ class TestProject:
             "flagged_sentences": 1,
             "dropped_sentences": 1,
             "entities": 4,
+            "untrained": {},
             "seconds": 0,
         }
         found = [
@@ -283,6 +287,45 @@ class TestProject:
         assert message in outcome.err.splitlines()[-1]
         assert "Traceback" not in outcome.err
         assert not out.exists()
+
+    @pytest.mark.parametrize("option", ["--target-lang", "--source-lang"])
+    def test_what_is_no_tag_is_refused_at_the_start(
+        self, spanferry: Spanferry, moses: list[object], tmp_path: Path, option: str
+    ) -> None:
+        outcome = spanferry("project", *moses, option, "German", "--out", tmp_path / "run")
+        assert outcome.mistake == f"{option}: 'German' is no language tag. Did you mean de?"
+
+    def test_every_spelling_of_a_tag_is_one_corpus(
+        self, spanferry: Spanferry, moses: list[object], models: list[object], tmp_path: Path
+    ) -> None:
+        for spelling in ("de-AT", "DE_at", "ger_AT"):
+            options = ("--target-lang", spelling, "--out", tmp_path / "run")
+            assert spanferry("project", *moses, *models, *options).status == 0
+        assert {p.sentence.target_lang for p in load_run(tmp_path / "run")} == {"de-AT"}
+
+    def test_an_untrained_language_is_said_once(
+        self, spanferry: Spanferry, models: list[object], tmp_path: Path
+    ) -> None:
+        aligner = PairAligner.from_pretrained(str(models[-1]))
+        aligner.add_languages(["de", "zh"])
+        aligner.save_pretrained(tmp_path / "aligner")
+        corpus = tmp_path / "pairs.jsonl"
+        lines = [
+            {"source": f"Anna left {n}", "target": f"Anna {n}", "source_lang": "en", "lang": lang}
+            for n, lang in enumerate(("it", "de", "yue", "it", "it-CH", "zh_TW"))
+        ]
+        corpus.write_text("".join(f"{json.dumps(line)}\n" for line in lines), "utf-8")
+        out = tmp_path / "run"
+        options = [*models[:-1], tmp_path / "aligner", "--jsonl", corpus, "--out", out]
+        outcome = spanferry("project", *options)
+        told = [line for line in outcome.err.splitlines() if "not trained" in line]
+        assert [line.partition(":")[0] for line in told] == ["it", "it-CH"]
+        assert "but on de, zh. Expect" in told[0]
+        assert told[0].endswith(FIX_UNTRAINED)
+        assert outcome.out.splitlines()[-2].split()[:3] == ["untrained", "3", "in"]
+        assert spanferry("project", *options, "--json").json["untrained"] == {"it": 2, "it-CH": 1}
+        assert "Sentences in it: the aligner" in instructions_of(out)[0]
+        assert len(instructions_of(out)) == 2
 
     def test_an_unknown_option_is_a_usage_error(self, spanferry: Spanferry) -> None:
         outcome = spanferry("project", "--sauce", "a")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.cli.push import in_words, labels_of_run
+from ml_backend.cli.push import in_words, instructions_of, labels_of_run
 from ml_backend.label_studio.client import ReviewServer
 from ml_backend.review.push import PushReport
 from projection.errors import RunError, ServerError
@@ -63,3 +63,10 @@ def test_the_first_collisions_are_named() -> None:
         "project: train.en:1, train.en:2, train.en:3, train.en:4, train.en:5, …\n"
     )
     assert words.endswith("\nReview: http://queue")
+
+
+def test_of_languages_that_were_trained_annotators_are_told_nothing(tmp_path: Path) -> None:
+    run = run_of(tmp_path / "run", EVENT)
+    assert instructions_of(run) == []
+    (run / "summary.json").unlink()  # an unfinished run
+    assert instructions_of(run) == []

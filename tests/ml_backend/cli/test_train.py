@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner
 
 from ml_backend.cli.train import RUN_SETTINGS, changes_of, push_to_hub, split_settings, train
-from projection.errors import TrainingError
+from projection.errors import LanguageTagError, TrainingError
 from training.tagger.presets import PRESETS, STAGE_SETTINGS, USE_SETTINGS
 from training.trainer.settings import Tracker
 
@@ -66,6 +66,11 @@ class TestSettings:
             "log": Tracker.NONE,
         }
         assert changes == {"target.freeze": "3"}
+
+    def test_the_language_is_normalised(self) -> None:
+        assert split_settings(["lang=zh_TW"]) == ({"lang": "zh-TW"}, {})
+        with pytest.raises(LanguageTagError, match=r"^--set lang: 'Dutch' is no .* mean nl\?"):
+            split_settings(["lang=Dutch"])
 
     @pytest.mark.parametrize("text", ["epochs", "=3", "epochs="])
     def test_need_a_name_and_a_value(self, text: str) -> None:

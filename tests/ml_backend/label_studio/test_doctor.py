@@ -1,6 +1,9 @@
 """What the doctor says about a project, against a review server that lives in memory."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 
@@ -24,9 +27,10 @@ class FixedServer:
         backends: tuple[Backend, ...] = (BACKEND,),
         webhooks: tuple[Webhook, ...] = (HOOK,),
         missing: int = 0,
+        languages: Mapping[str, int] = MappingProxyType({"de": 5}),
     ) -> None:
         self.found, self._backends, self._webhooks = project, backends, webhooks
-        self._missing = missing
+        self._missing, self._languages = missing, languages
 
     def existing_project(self, title: str) -> Project:
         if title != self.found.title:
@@ -38,6 +42,9 @@ class FixedServer:
 
     def webhooks(self, _: Project) -> list[Webhook]:
         return [*self._webhooks]
+
+    def languages(self, _: Project) -> dict[str, int]:
+        return {**self._languages}
 
     def tasks_without_current_prediction(self, _: Project) -> int:
         return self._missing
@@ -123,3 +130,30 @@ def test_a_webhook_is_compared_with_what_the_backend_accepts(
 
 def test_a_project_without_a_backend_is_worth_a_note() -> None:
     assert examine(FixedServer(backends=()), url=None)["backend"] is NOTE
+
+
+@pytest.mark.parametrize(
+    ("tasks", "status", "finding", "fix"),
+    [
+        pytest.param(
+            {"de-AT": 4, "yue": 1},
+            OK,
+            "de-AT (4 tasks), yue (1 task): the al",
+            "",
+            id="all",
+        ),
+        pytest.param({"de": 4, "it": 1}, NOTE, "it: the aligner was not", "Train one:", id="one"),
+        pytest.param(
+            {"German": 5}, PROBLEM, "'German' is no language tag", "Did you mean de?", id="no tag"
+        ),
+    ],
+)
+def test_languages_of_the_tasks_are_those_of_the_aligner(
+    tasks: dict[str, int], status: CheckStatus, finding: str, fix: str
+) -> None:
+    server: Any = FixedServer(languages=tasks)
+    checks = check_project(server, "News", URL, "Token a", ("de", "zh"))
+    [found] = [check for check in checks if check.check == "languages"]
+    assert found.verdict is status
+    assert finding in found.finding
+    assert found.fix.startswith(fix)

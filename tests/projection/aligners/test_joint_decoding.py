@@ -222,6 +222,7 @@ class FixedAligner:
     """Answers with what it was given: the real interface, no model."""
 
     version = "fixed"
+    languages: tuple[str, ...] = ()
 
     def __init__(self, found: tuple[Projection, ...]) -> None:
         self.found = found

@@ -20,6 +20,7 @@ class FixedAligner:
     """Answers from a table, by id: where each source entity went."""
 
     version = "fixed"
+    languages: tuple[str, ...] = ()
 
     def __init__(self, places: dict[str, list[Span | None]]) -> None:
         self.places = places

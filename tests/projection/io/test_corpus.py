@@ -186,6 +186,10 @@ class TestTsv:
         ("zh-Hans", "zh-hans-CN", True),
         ("zh-Hans", "zh", False),
         ("en", "enm", False),
+        ("zho-hans", "zh_Hans", True),
+        ("de", "ger-AT", True),
+        ("de", "Deutsch", False),
+        ("Deutsch", "Deutsch", False),
     ],
 )
 def test_a_language_covers_its_varieties(wanted: str, found: str, fits: bool) -> None:
@@ -412,3 +416,36 @@ def test_real_gold_is_read_with_its_source_entities(shared_data: Path) -> None:
     sentences = list(read_jsonl_corpus(path))
     assert len(sentences) == 799
     assert all(sentence.entities is not None for sentence in sentences)
+
+
+MADE = ParallelSentence("made", "Hi", "你好", "en", "zh-TW", "a.en:1")
+SPELLED = ("zh_TW", "ZH-tw", "zho-TW", "cmn_TW")
+
+
+@pytest.mark.parametrize("tag", SPELLED)
+def test_every_reader_gives_the_normalised_tag(tmp_path: Path, tag: str) -> None:
+    english, chinese = write(tmp_path / "a.en", "Hi\n"), write(tmp_path / "a.zh", "你好\n")
+    table = write(tmp_path / "a.tsv", "Hi\t你好\n")
+    memory = write(tmp_path / "a.tmx", tmx(tuv("en", "Hi") + tuv("cmn-tw", "你好")))
+    plain = json_line({"source": "Hi", "target": "你好", "source_lang": "eng", "lang": tag})
+    record = json_line({**encode(MADE), "target_lang": tag})
+    lines = write(tmp_path / "a.jsonl", plain + record)
+    read = [
+        *read_moses(english, chinese, "EN", tag),
+        *read_tsv(table, "EN", tag),
+        *read_tmx(memory, "EN", tag),
+        *read_jsonl_corpus(lines, "en", tag),
+    ]
+    assert {(each.source_lang, each.target_lang) for each in read} == {("en", "zh-TW")}
+    assert {each.target for each in read} == {"你好"}
+    assert len(read) == 5
+
+
+@pytest.mark.parametrize("key", ["lang", "target_lang", "source_lang"])
+def test_what_is_no_tag_is_refused_by_line(tmp_path: Path, key: str) -> None:
+    row = {"source": "Hi", "target": "Hallo", "source_lang": "en", "target_lang": "de"}
+    if key == "lang":
+        del row["target_lang"]
+    path = write(tmp_path / "a.jsonl", json_line({**row, key: "German"}))
+    with pytest.raises(CorpusError, match=rf"a\.jsonl:1 {key}: 'German' is no .* mean de\?$"):
+        list(read_jsonl_corpus(path))

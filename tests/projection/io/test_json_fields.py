@@ -21,6 +21,8 @@ class Colour(StrEnum):
         (Fields.number, "1", "here:1 x: '1' where a number should be"),
         (Fields.number, 10**400, "where a smaller number should be"),
         (Fields.texts, ["a", 1], "where a list of texts should be"),
+        (Fields.language, 7, "here:1 x: 7 where text should be"),
+        (Fields.language, "German", r"here:1 x: 'German' is no language tag. Did you mean de\?"),
         (Fields.child, [], r"here:1 x: \[\] where an object should be"),
         (lambda fields, key: fields.choice(key, Colour), "blue", "'blue' is none of red"),
     ],

@@ -37,6 +37,7 @@ class Dictionary:
     """Knows phrases; several target phrases are several projections, as a pair aligner gives."""
 
     version = "dictionary"
+    languages: tuple[str, ...] = ()
 
     def __init__(self, phrases: Mapping[str, Sequence[str]], score: float = 0.8) -> None:
         self.phrases, self.score = phrases, score

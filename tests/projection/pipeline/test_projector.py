@@ -42,6 +42,8 @@ class FixedTagger:
 class FixedAligner:
     """Knows translations of names from a table; the first place is taken."""
 
+    languages: tuple[str, ...] = ()
+
     def __init__(
         self,
         translations: Mapping[str, str],

@@ -33,6 +33,7 @@ class FixedProjector:
     """
 
     labels = ("PER",)
+    languages: tuple[str, ...] = ()
 
     def __init__(
         self, nowhere: Sequence[str] = (), version: str = "v1", stop_in: int | None = None
@@ -120,6 +121,7 @@ def test_a_run_accounts_for_every_sentence(out: Path) -> None:
         flagged_sentences=4,
         dropped_sentences=4,
         entities=12,
+        untrained={},
         seconds=summary.seconds,
     )
     assert json.loads((out / "summary.json").read_text()) == {"schema": 2} | {
@@ -130,8 +132,21 @@ def test_a_run_accounts_for_every_sentence(out: Path) -> None:
         "flagged_sentences": 4,
         "dropped_sentences": 4,
         "entities": 12,
+        "untrained": {},
         "seconds": summary.seconds,
     }
+
+
+def test_a_run_counts_what_the_aligner_was_not_trained_on(out: Path) -> None:
+    """Dropped sentences, too; those of an earlier call count like the others."""
+    langs = ("zh-TW", "it", "de", "it", "yue", "fr")
+    corpus = [replace(sentence(n), target_lang=lang) for n, lang in enumerate(langs)]
+    corpus[3] = replace(corpus[3], target=" ")
+    projector = FixedProjector()
+    projector.languages = ("de", "zh")
+    project(corpus[:3], out, projector)
+    assert project(corpus, out, projector).untrained == {"fr": 1, "it": 2}
+    assert load_summary(out).untrained == {"fr": 1, "it": 2}
 
 
 def test_a_summary_is_read_back(out: Path) -> None:

@@ -237,6 +237,8 @@ class TestReviews:
 class FixedAligner:
     """Answers from a table: the real interface, no torch."""
 
+    languages: tuple[str, ...] = ()
+
     def __init__(
         self, answers: Mapping[str, list[tuple[Projection, Signals | None]]], lost: int = 0
     ) -> None:

@@ -186,7 +186,8 @@ class TestTraining:
         first = train_joint([made(n) for n in range(60)], recipe(base, 4), tmp_path / "first")
         first.calibration = Calibration((1.0, 2.0, 3.0, 4.0, 5.0), 6.0)
         first.save_pretrained(tmp_path / "first")
-        other = [made(n) for n in range(1_000, 1_040)]
+        other = [replace(made(n), lang="de-AT") for n in range(1_000, 1_020)]
+        other += [replace(made(n), lang="nn") for n in range(1_020, 1_040)]
         further = train_joint(other, recipe(tmp_path / "first", 3), tmp_path / "further")
         assert len(first.lexicon) > 0
         assert further.lexicon.keys.tolist() == first.lexicon.keys.tolist()
@@ -194,7 +195,10 @@ class TestTraining:
         assert further.calibration == UNCALIBRATED  # the old one was fitted to other weights
         card = (tmp_path / "further" / "README.md").read_text("utf-8")
         assert "3 steps" in card
-        assert "| de | 40 | 0 |" in card
+        assert "| de-AT | 20 | 0 |" in card
+        assert first.languages == ("de",)
+        assert further.languages == ("de", "nb")
+        assert JointAligner.from_pretrained(tmp_path / "further").languages == ("de", "nb")
 
     def test_a_model_that_is_there_is_not_overwritten(self, base: Path, tmp_path: Path) -> None:
         (tmp_path / "model").mkdir()

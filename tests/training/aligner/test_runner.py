@@ -99,8 +99,10 @@ def test_it_learns_what_chance_does_not_know_and_loads_again(base: Path, tmp_pat
     assert right(trained, unseen) > 0.9
     loaded = PairAligner.from_pretrained(tmp_path / "aligner")
     assert loaded.version == trained.version
+    assert loaded.languages == trained.languages == ("de",)
     pack(tmp_path / "aligner", tmp_path / "packed")
     packed = PairAligner.from_pretrained(tmp_path / "packed")
+    assert packed.languages == ("de",)
     assert right(packed, unseen) > 0.9
 
 

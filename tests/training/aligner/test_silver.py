@@ -333,6 +333,13 @@ class TestFiles:
         path.write_text(json_line(full.to_json()), "utf-8")
         assert list(read_silver(path)) == [full]
 
+    def test_the_tag_is_normalised_and_what_is_none_refused_by_line(self, tmp_path: Path) -> None:
+        path, made = tmp_path / "a.jsonl", name_pair("Taipei", "臺北", "zh_TW")
+        assert made.lang == "zh-TW"
+        path.write_text(json.dumps({**made.to_json(), "lang": "Chinese"}) + "\n", "utf-8")
+        with pytest.raises(CorpusError, match=r"a\.jsonl:1 lang: 'Chinese' is no .* mean zh\?"):
+            list(read_silver(path))
+
     def test_what_nobody_knows_to_be_absent_is_not_written(self) -> None:
         assert json_line(self.SENTENCE.to_json()) == (
             '{"source": "Anna left", "target": "Anna ging", "lang": "de", '

@@ -87,6 +87,7 @@ class SamePlaces:
 
     model_version = "v1"
     labels = ("LOC", "PER")
+    languages: tuple[str, ...] = ()
 
     def __init__(self, margin: float | None = None) -> None:
         self.margin = margin

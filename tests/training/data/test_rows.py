@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from projection.errors import TrainingError
+from projection.errors import LanguageTagError, TrainingError
 from projection.records import (
     Entity,
     LabelOrigin,
@@ -188,3 +188,9 @@ def test_the_fingerprint_tells_data_apart_by_tokens_and_tags_alone() -> None:
     one = Rows.of([Row("1", ("a",), ("O",))])
     assert one.fingerprint == Rows.of([Row("2", ("a",), ("O",))], ["PER"]).fingerprint
     assert one.fingerprint != Rows.of([Row("1", ("a",), ("B-PER",))]).fingerprint
+
+
+def test_a_row_holds_a_normalised_tag() -> None:
+    assert Row("1", ("a",), ("O",), "zh_TW").lang == "zh-TW"
+    with pytest.raises(LanguageTagError, match=r"^a\.iob2:3 lang: 'Dutch' is no .* mean nl\?$"):
+        Row("1", ("a",), ("O",), "Dutch", origin="a.iob2:3")

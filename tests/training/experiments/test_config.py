@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from projection.errors import TrainingError
+from projection.errors import LanguageTagError, TrainingError
 from training.data.rows import LabelMap
 from training.experiments.config import DataConfig, files, read_config
 
@@ -122,6 +122,12 @@ class TestConfig:
     def test_what_cannot_be(self, tmp_path: Path, text: str, complaint: str) -> None:
         with pytest.raises(TrainingError, match=complaint):
             config_of(tmp_path, text)
+
+    def test_languages_are_tags(self, tmp_path: Path) -> None:
+        config = config_of(tmp_path, "[languages.zh_TW]")
+        assert config.languages["zh_TW"].lang == "zh-TW"
+        with pytest.raises(LanguageTagError, match=r"languages\.German: 'German' is no .* de\?"):
+            config_of(tmp_path, "[languages.German]")
 
     def test_no_file(self, tmp_path: Path) -> None:
         with pytest.raises(TrainingError, match="no such file"):

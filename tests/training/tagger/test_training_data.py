@@ -69,6 +69,7 @@ class Echo:
 
     model_version = "v1"
     labels = ("PER",)
+    languages: tuple[str, ...] = ()
 
     def __init__(self, known: list[ProjectedSentence]) -> None:
         self.known = {each.sentence.id: each for each in known}
