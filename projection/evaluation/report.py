@@ -58,8 +58,8 @@ class FlagReport:
 
     @property
     def flagged_share(self) -> float:
-        """The share of the sentences that are flagged."""
-        return self.flagged / self.sentences
+        """The share of the sentences that are flagged, or 0."""
+        return self.flagged / self.sentences if self.sentences else 0.0
 
     @property
     def missed_share(self) -> float | None:
