@@ -18,9 +18,9 @@ Find = Callable[[ParallelSentence, Sequence[Projection], Sequence[Entity]], Iter
 # From this on, 98 % of the bundled aligner's phrases were right on the sample, cross-validated.
 LOW_CONFIDENCE = 0.8
 # Of 0.5, 0.8, 0.9, 0.95 and 0.97, and of 0.03, 0.05 and 0.1, those that find most wrong sentences
-# while they flag at most 30 % on UNER-PUD (German, from the text alone, with the bundled models): 29 % are
-# flagged, and 27 % of the wrong ones carry no flag. In text unlike the calibration's, near misses
-# are entities far more often than their probability says.
+# while they flag at most 30 % on UNER-PUD (German, from the text alone, with the bundled models):
+# 29 % are flagged, and 27 % of the wrong ones carry no flag. In text unlike the calibration's, near
+# misses are entities far more often than their probability says.
 LOW_TYPE_CONFIDENCE = 0.95
 NEAR_MISS = 0.03
 
