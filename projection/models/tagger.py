@@ -110,11 +110,8 @@ class Tagger(Checkpoint[PreTrainedModel]):
         for spans, readings in zip(words, self.readings(tokens), strict=True):
             answers: dict[bool, list[Entity]] = {True: [], False: []}
             for start, end, label, signals, chosen in readings:
-                span, score = (
-                    span_of_words(spans, start, end),
-                    self.calibration.probability(signals),
-                )
-                answers[chosen].append(Entity(span, label, score))
+                score = self.calibration.probability(signals)
+                answers[chosen].append(Entity(span_of_words(spans, start, end), label, score))
             taggings.append(Tagging(tuple(answers[True]), tuple(answers[False])))
         return taggings
 

@@ -31,6 +31,9 @@ from projection.records import (
 # pre-annotation on the 64 held-out sentences of the demo, on which this one was chosen out of six.
 SECOND_OPINION = 0.99
 
+# Part of the model version: how the confidence of an entity is made of the models' probabilities.
+CONFIDENCE = "teacher times aligner"
+
 Answer = TypeVar("Answer")
 
 
@@ -126,9 +129,13 @@ class Projector:
         tagging: Tagging,
         opinion: Sequence[Entity],
     ) -> ProjectedSentence:
-        conflicts = find_conflicts(sentence, aligned, self.checks, tagging.alternatives)
         weighed = {projection: with_teacher(projection) for projection in aligned}
         projections = tuple(weighed[projection] for projection in aligned)
+        # The checks are about the aligner's own doubt; what they return is shown with that of both.
+        conflicts = [
+            replace(conflict, projections=tuple(weighed[p] for p in conflict.projections))
+            for conflict in find_conflicts(sentence, aligned, self.checks, tagging.alternatives)
+        ]
         found = [entity for p in projections if (entity := p.entity) is not None]
         missed = [
             e
@@ -146,13 +153,7 @@ class Projector:
             sentence,
             tuple(entities),
             projections,
-            (
-                *(
-                    replace(c, projections=tuple(weighed[p] for p in c.projections))
-                    for c in conflicts
-                ),
-                *unprojected(sentence, missed),
-            ),
+            (*conflicts, *unprojected(sentence, missed)),
             min(scores, default=1.0),
             self.model_version,
         )
@@ -210,7 +211,8 @@ def model_version_of(
 
     With a target model, its version follows: `spanferry-1f0c36a2b9d4-77ab01c5e2f3`.
     """
-    parts: list[object] = [teacher.version, aligner.version, [check.name for check in checks]]
+    names = [check.name for check in checks]
+    parts: list[object] = [teacher.version, aligner.version, names, CONFIDENCE]
     if target_model is not None:
         parts.append(SECOND_OPINION)
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
