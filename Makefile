@@ -122,6 +122,7 @@ $(BUILD)/teacher/model.safetensors: $(BUILD)/english/model.safetensors $(BUILD)/
 	$(BIN)/spanferry train $(DATA)/ner/conll2003-en/train.iob2 $(BUILD)/wikigold.iob2 $(BUILD)/ewt.iob2 \
 	  $(HANDWRITTEN) $(HANDWRITTEN) $(HANDWRITTEN) \
 	  --preset plain --base $(BUILD)/english --out $(@D) $(NUMBERS) --set loss=ce --set epochs=5
+	$(BIN)/spanferry aligner calibrate-teacher $(@D) $(DATA)/ner/conll2003-en/dev.iob2
 
 # The aligner has learned which words of its languages mean the same: the base of taggers for them.
 $(BUILD)/body/model.safetensors: $(BUILD)/aligner-broad/model.safetensors

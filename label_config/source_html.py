@@ -35,6 +35,8 @@ WHAT_TO_DO = " · draw it below, or leave it"
 
 NO_ENTITY = "no entity"
 
+_SAY_HOW_SURE = (ConflictKind.LOW_CONFIDENCE, ConflictKind.TYPE_UNSURE)  # in their reasons
+
 SourceKey = tuple[Span, str]  # identifies a source entity whatever its score
 
 _QUOTED = re.compile("“([^”]*)”")
@@ -133,8 +135,10 @@ def _in_plain_words(conflict: Conflict, keys: Sequence[SourceKey]) -> str:
     reason = _QUOTED.sub(r"“<bdi>\1</bdi>”", escape(conflict.reason))
     found = [p.score for p in conflict.projections if p.target is not None and p.score]
     more = ""
-    if conflict.kind is ConflictKind.FAILED_MAPPING:
+    # What the teacher missed has no place in the target either.
+    missed = conflict.kind is ConflictKind.TYPE_UNSURE and not conflict.projections
+    if conflict.kind is ConflictKind.FAILED_MAPPING or missed:
         more = WHAT_TO_DO
-    elif found and conflict.kind is not ConflictKind.LOW_CONFIDENCE:  # which says it in its reason
+    elif found and conflict.kind not in _SAY_HOW_SURE:
         more = f" · {min(found):.2f}"
     return f'<span class="sf-kind">⚠ {kind}{concerned}</span> — <span>{reason}</span>{more}'

@@ -19,6 +19,18 @@ class Link:
     score: float
 
 
+@dataclass(frozen=True, slots=True)
+class Tagging:
+    """The entities of one text in reading order, and `alternatives` that were not chosen.
+
+    An alternative overlaps an entity if it is another type of it; else the words are in no entity.
+    A score is the probability that span and type are both right.
+    """
+
+    entities: tuple[Entity, ...]
+    alternatives: tuple[Entity, ...] = ()
+
+
 class Aligns(Protocol):
     """Finds source entities in target sentences."""
 
@@ -50,6 +62,9 @@ class Tags(Protocol):
 
     def tag(self, texts: Sequence[str], lang: str) -> list[tuple[Entity, ...]]:
         """The entities of each text, in reading order."""
+
+    def tag_with_alternatives(self, texts: Sequence[str], lang: str) -> list[Tagging]:
+        """The entities as `tag` gives them, and those that the same pass found almost as likely."""
 
 
 class ProjectsSentences(Protocol):

@@ -94,9 +94,10 @@ class Projection:
     """The place of one source entity in the target; `target` is None where none was found.
 
     A source entity rendered by several phrases has one projection per phrase. `score` is the
-    aligner's probability for it (0 for none). `alternatives` are other likely places, likeliest
-    first. `propagated` is the label that a correction of other sentences gave the target, "" if
-    there is no entity, None without a correction. SpanError if places share a character.
+    probability that place and type are both right (0 for no place): the aligner's times that of the
+    teacher's entity; as an aligner answers, its own. `alternatives` are other likely places,
+    likeliest first. `propagated` is the label that a correction of other sentences gave the target,
+    "" if there is no entity, None without a correction. SpanError if places share a character.
     """
 
     source: Entity
@@ -129,6 +130,7 @@ class ConflictKind(StrEnum):
     OVERLAP = "overlap"
     ONE_TO_MANY = "one_to_many"
     LOW_CONFIDENCE = "low_confidence"
+    TYPE_UNSURE = "type_unsure"
     UNPROJECTED = "unprojected"
 
 
@@ -147,7 +149,8 @@ class ProjectedSentence:
     """A sentence with its projected entities.
 
     `entities` are of the target, sorted by start; they overlap only where a conflict says so.
-    `score` is the lowest probability of the projections and added entities (1 without any).
+    `score` is the lowest probability of the projections and added entities, and of the teacher
+    having missed nothing (1 without any doubt).
     `model_version` identifies everything that shaped the answer.
     """
 

@@ -9,7 +9,7 @@ import typer
 from typer import Argument, Option
 
 from ml_backend.cli.aligner_data import data
-from ml_backend.cli.calibrate import calibrate
+from ml_backend.cli.calibrate import calibrate, calibrate_teacher
 from ml_backend.cli.console import bars, progress, say, show, table
 from ml_backend.cli.options import Seed
 from projection.io.files import read_lines
@@ -19,6 +19,7 @@ from training.trainer.settings import ALIGNER_SCHEDULES, AlignerPreset, JointRec
 app = typer.Typer(help="Make an aligner of your own.", no_args_is_help=True, rich_markup_mode=None)
 app.command()(data)
 app.command()(calibrate)
+app.command()(calibrate_teacher)
 
 English = Annotated[
     Path | None,

@@ -1,31 +1,44 @@
-"""`spanferry aligner calibrate`: fit an aligner's confidence to how often it is right."""
+"""`spanferry aligner calibrate` and `calibrate-teacher`: fit confidence to what was right."""
 
 import random
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 
 from rich.table import Table
 from typer import Argument, Option
 
 from ml_backend.cli.console import print_result, progress, say, table
-from ml_backend.cli.options import AsJson, Paths, Seed
-from projection.aligners.confidence import Calibration
+from ml_backend.cli.evaluate import read_test
+from ml_backend.cli.options import AsJson, IgnoreLabel, Paths, RenameLabel, Seed
 from projection.errors import ModelError, TrainingError
 from projection.io.files import parse_object, write_json
 from projection.io.folders import new_folder, refuse_existing
 from projection.io.gold import read_gold
 from projection.models import bundled
+from projection.models.calibration import CALIBRATION, LogisticModel
 from projection.text.wording import points
 from training.data.reviewed import read_reviews
+from training.data.rows import LabelMap
 
 if TYPE_CHECKING:
-    from training.aligner.calibration import Example, GivesSignals, Question
+    from training.aligner.calibration import GivesSignals, Question
+    from training.evaluation.calibration import Example
     from training.evaluation.reliability import Recalibration
 
 CONFIG = "config.json"
+Model = TypeVar("Model", bound=LogisticModel)
+
+
+class Calibratable(Protocol[Model]):
+    """An aligner or a tagger."""
+
+    calibration: Model
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the checkpoint, its calibration included."""
 
 
 def calibrate(
@@ -51,15 +64,8 @@ def calibrate(
     # Takes seconds to import, which `--help` should not.
     from training.aligner import calibration  # noqa: PLC0415
     from training.aligner.silver import read_silver  # noqa: PLC0415
-    from training.evaluation.reliability import check_plot  # noqa: PLC0415
 
-    if plot is not None:
-        check_plot(plot)
-    if out is not None:
-        refuse_existing(out)
-    elif not (Path(model) / CONFIG).is_file():
-        what = "is no model folder that could be changed in place"
-        raise TrainingError(model, what, "Give --out FOLDER")
+    refuse(model, out, plot)
     reviewed = [review for path in reviews or () for review in read_reviews(path)]
     if unknown := sum(review.judged and review.source_entities is None for review in reviewed):
         told = f"{unknown} reviews left out: an older export did not keep their source entities"
@@ -73,6 +79,67 @@ def calibrate(
     calibrate_on(questions, load(model), model, out=out, plot=plot, as_json=as_json)
 
 
+def calibrate_teacher(
+    model: Annotated[str, Argument(help="Teacher or other tagger: a folder or a hub name.")],
+    data: Annotated[
+        list[str],
+        Argument(metavar="DATA…", help="IOB2 files or export folders; LANG=FILE names a language."),
+    ],
+    *,
+    rename: RenameLabel = None,
+    ignore: IgnoreLabel = None,
+    out: Annotated[Path | None, Option(help="Calibrate a copy here. [default: in place]")] = None,
+    plot: Annotated[Path | None, Option(help="Draw the reliability to this .png or .svg.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit the teacher's confidence to how often its entities are right, span and type.
+
+    The teacher must not have been trained on the data; of an export that was split the test part
+    is read. Types that a file has none of are not judged there. Only the calibration in the
+    teacher's config.json changes. The figures after calibration are cross-validated, and count
+    what the teacher nearly chose as well.
+
+    Example: spanferry aligner calibrate-teacher models/teacher dev.iob2 --plot teacher.png
+    """
+    # Takes seconds to import, which `--help` should not.
+    from projection.models.tagger import Tagger  # noqa: PLC0415
+    from training.tagger.calibration import examples_of  # noqa: PLC0415
+
+    refuse(model, out, plot)
+    labels = LabelMap.parse(rename, ignore)
+    files = {name: read_test([name]).mapped(labels) for name in data}
+    tagger = Tagger.from_pretrained(bundled.resolve(model, "teacher"))
+    examples: list[Example] = []
+    with progress("sentences tagged", sum(map(len, files.values()))) as advance:
+        for name, rows in files.items():
+            examples += examples_of(tagger, rows, name, on_progress=advance)
+    calibration, assessment = fitted(examples, tagger.calibration, plot)
+    written = save(tagger, calibration, Path(bundled.resolve(model, "teacher")), out)
+    shown = chain.from_iterable((each, "") for each in tables(assessment))
+    print_result(
+        {
+            "model": str(written),
+            "calibration": calibration.to_json(),
+            **assessment.to_json(),
+        },
+        chain(shown, [f"{written} is calibrated"]),
+        as_json=as_json,
+    )
+
+
+def refuse(model: str, out: Path | None, plot: Path | None) -> None:
+    """Refuse what could not be written in the end, before any work."""
+    from training.evaluation.reliability import check_plot  # noqa: PLC0415  takes seconds
+
+    if plot is not None:
+        check_plot(plot)
+    if out is not None:
+        refuse_existing(out)
+    elif not (Path(model) / CONFIG).is_file():
+        what = "is no model folder that could be changed in place"
+        raise TrainingError(model, what, "Give --out FOLDER")
+
+
 def calibrate_on(
     questions: "Sequence[Question]",
     aligner: "GivesSignals",
@@ -83,19 +150,26 @@ def calibrate_on(
     as_json: bool,
 ) -> None:
     """Fit, write and report the calibration; nothing is written if the data are too few."""
-    from training.aligner.calibration import assess, fit  # noqa: PLC0415
-    from training.evaluation.reliability import reliability_plot  # noqa: PLC0415
-
     examples, too_long = ask(aligner, questions)
-    calibration = fit(examples)
-    assessment = assess(examples, aligner.calibration)
-    if plot is not None:
-        reliability_plot(assessment, plot)
-    written = save(aligner, calibration, model, out)
+    calibration, assessment = fitted(examples, aligner.calibration, plot)
+    written = save(aligner, calibration, Path(bundled.resolve(model, "aligner")), out)
     made = {"model": str(written), "calibration": calibration.to_json(), "too_long": too_long}
     told = f"{written} is calibrated; sentences too long to be read whole: {too_long}"
     shown = chain.from_iterable((each, "") for each in tables(assessment))
     print_result({**made, **assessment.to_json()}, chain(shown, [told]), as_json=as_json)
+
+
+def fitted(
+    examples: "Sequence[Example]", before: Model, plot: Path | None
+) -> "tuple[Model, Recalibration]":
+    """Fit the calibration, and draw it; a TrainingError if the examples are too few."""
+    from training.evaluation.calibration import assess, fit  # noqa: PLC0415
+    from training.evaluation.reliability import reliability_plot  # noqa: PLC0415
+
+    calibration, assessment = fit(examples, type(before)), assess(examples, before)
+    if plot is not None:
+        reliability_plot(assessment, plot)
+    return calibration, assessment
 
 
 def drawn(questions: "Iterable[Question]", most: int, seed: int) -> "list[Question]":
@@ -126,12 +200,11 @@ def ask(aligner: "GivesSignals", questions: "Sequence[Question]") -> "tuple[list
         return examples_of(aligner, readable, on_progress=advance), len(questions) - len(readable)
 
 
-def save(aligner: "GivesSignals", calibration: Calibration, model: str, out: Path | None) -> Path:
+def save(model: "Calibratable[Model]", calibration: Model, source: Path, out: Path | None) -> Path:
     """Write the calibrated model, whole or not at all, and return its folder.
 
     Of a model folder only the config changes; its weights stay as they are packed.
     """
-    source = Path(bundled.resolve(model, "aligner"))
     if out is None:
         _set_calibration(source, calibration)
         return source
@@ -140,15 +213,15 @@ def save(aligner: "GivesSignals", calibration: Calibration, model: str, out: Pat
             shutil.copytree(source, folder, dirs_exist_ok=True)
             _set_calibration(folder, calibration)
         else:
-            aligner.calibration = calibration
-            aligner.save_pretrained(folder)
+            model.calibration = calibration
+            model.save_pretrained(folder)
     return out
 
 
-def _set_calibration(folder: Path, calibration: Calibration) -> None:
+def _set_calibration(folder: Path, calibration: LogisticModel) -> None:
     path = folder / CONFIG
     config = parse_object(path.read_text("utf-8"), str(path))
-    write_json(path, {**config, "calibration": calibration.to_json()})
+    write_json(path, {**config, CALIBRATION: calibration.to_json()})
 
 
 def tables(assessment: "Recalibration") -> Iterator[Table]:
@@ -159,7 +232,7 @@ def tables(assessment: "Recalibration") -> Iterator[Table]:
         ("calibration error (ECE), %", *errors),
         ("Brier score", *(f"{half.brier:.3f}" for half in halves)),
     ]
-    yield table((f"{assessment.after.n} projections", "before", "after"), rows)
+    yield table((f"{assessment.after.n} answers", "before", "after"), rows)
 
     shares = ("\nmean, %", "\nright, %")
     sizes = table(("", "before\nn", *shares, "after\nn", *shares), ())

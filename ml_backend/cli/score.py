@@ -1,4 +1,4 @@
-"""`spanferry score-projection`: score an aligner against gold on both sides."""
+"""`spanferry score-projection`: score an aligner, or all of projection, against gold."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -10,20 +10,26 @@ from rich.text import Text
 from typer import Argument, Option
 
 from ml_backend.cli.console import print_result, progress, table
-from ml_backend.cli.options import Aligner, AsJson
+from ml_backend.cli.options import Aligner, AsJson, IgnoreLabel
 from projection.aligners import baselines
 from projection.aligners.decoding import PUBLISHED
 from projection.errors import CorpusError, ModelError
 from projection.evaluation.matching import MISTAKES, Outcome
-from projection.evaluation.report import EXAMPLES, Mistake, ProjectionReport, evaluate_aligner
+from projection.evaluation.report import (
+    EXAMPLES,
+    Mistake,
+    ProjectionReport,
+    evaluate_aligner,
+    evaluate_projector,
+)
 from projection.evaluation.scores import DRAWS, LEVEL
 from projection.io.gold import read_every_gold
 from projection.models import bundled
 from projection.records import Span
-from projection.text.wording import in_words, points
+from projection.text.wording import in_words, percent, points
 
 if TYPE_CHECKING:
-    from projection.protocols import Aligns
+    from projection.protocols import Aligns, ProjectsSentences
 
 MEANING = {
     Outcome.WRONG_BORDER: "right label, overlaps, ends elsewhere",
@@ -33,8 +39,11 @@ MEANING = {
     Outcome.SPURIOUS: "projected to where no gold is left",
 }
 CONTRADICTIONS = {
-    "--write-pairs": ("--aligner", "--preset", "--alignments", "--bridge", "--limit", "--examples"),
-    "--alignments": ("--aligner", "--preset"),
+    "--write-pairs": (
+        *("--aligner", "--preset", "--alignments", "--bridge", "--limit", "--examples"),
+        *("--teacher", "--ignore-label"),
+    ),
+    "--alignments": ("--aligner", "--preset", "--teacher"),
     "--preset exact-match": ("--aligner",),
 }
 
@@ -55,6 +64,10 @@ def score_projection(
     alignments: Annotated[Path | None, Option(help="Score links in Pharaoh format.")] = None,
     bridge: Annotated[int | None, Option(min=0, help="Most unlinked words in an entity.")] = None,
     write_pairs: Annotated[Path | None, Option(help="Only write pairs for word aligners.")] = None,
+    teacher: Annotated[
+        str | None, Option(help="Label the source with this model, or mini; see below.")
+    ] = None,
+    ignore_label: IgnoreLabel = None,
     limit: Annotated[int | None, Option(min=1, help="Most sentences to score.")] = None,
     examples: Annotated[
         int | None,
@@ -71,6 +84,13 @@ def score_projection(
 
     Example: spanferry score-projection gold.en-de.jsonl --json
 
+    With --teacher the source is labelled by that model (mini: the bundled one) instead of the gold,
+    as when a corpus is projected, and the report says how many sentences are flagged with a
+    conflict, and how many of the wrong ones are not. --ignore-label is for types that the gold does
+    not annotate.
+
+        spanferry score-projection gold.en-de.jsonl --teacher mini
+
     Any other word aligner is scored by two files; its links need a line for every gold line, and
     --bridge (0) is the most unlinked words inside an entity:
 
@@ -85,6 +105,8 @@ def score_projection(
         "--alignments": alignments,
         "--bridge": bridge,
         "--write-pairs": write_pairs,
+        "--teacher": teacher,
+        "--ignore-label": ignore_label,
         "--limit": limit,
         "--examples": examples,
     }
@@ -105,8 +127,12 @@ def score_projection(
         model = _load(aligner, preset)
     else:
         model = baselines.PharaohAligner.read(alignments, every, bridge or 0)
+    projector = None if teacher is None else _projector(teacher, model, ignore_label or ())
     with progress("sentences aligned", len(chosen)) as advance:
-        report = evaluate_aligner(model, chosen, on_progress=advance)
+        if projector is None:
+            report = evaluate_aligner(model, chosen, on_progress=advance)
+        else:
+            report = evaluate_projector(projector, chosen, on_progress=advance)
     skipped = sum(not g.consistent for g in every)
     result = {**report.to_json(EXAMPLES if examples is None else examples), "skipped": skipped}
     print_result(result, _shown(report, examples or 0, skipped), as_json=as_json)
@@ -121,6 +147,8 @@ def check_options(options: Mapping[str, object]) -> None:
                 raise CorpusError(other, f"means nothing with {option}", "Leave one of them out")
     if "--bridge" in given and "--alignments" not in given:
         raise CorpusError("--bridge", "is for --alignments", "A model brings its own decoding")
+    if "--ignore-label" in given and "--teacher" not in given:
+        raise CorpusError("--ignore-label", "is for --teacher", "Name a teacher, such as mini")
 
 
 def _load(aligner: str | None, preset: ScoringPreset | None) -> "Aligns":
@@ -140,6 +168,15 @@ def _load(aligner: str | None, preset: ScoringPreset | None) -> "Aligns":
         what = f"is {there}, --preset {preset} needs {needed}"
         raise ModelError(str(where), what, "Name one: --aligner FOLDER")
     return found
+
+
+def _projector(teacher: str, aligner: "Aligns", ignore: Sequence[str]) -> "ProjectsSentences":
+    """A projector of this teacher, which ignores some types, and an aligner."""
+    from projection.models.tagger import Tagger  # noqa: PLC0415  torch takes seconds to import
+    from projection.pipeline.projector import Projector  # noqa: PLC0415
+
+    where = bundled.resolve(teacher, "teacher")
+    return Projector(Tagger.from_pretrained(where, suppress=ignore), aligner)
 
 
 def _shown(report: ProjectionReport, examples: int, skipped: int) -> Iterator[Table | Text | str]:
@@ -166,6 +203,9 @@ def _shown(report: ProjectionReport, examples: int, skipped: int) -> Iterator[Ta
     for kind, found in mistakes.items():
         yield from _example_lines(kind, found[:examples])
     yield ""
+    if (flags := report.flags) is not None:
+        yield f"flagged: {percent(flags.flagged_share)} of {flags.sentences} sentences"
+        yield f"wrong and unflagged: {percent(flags.missed_share)} of the {flags.wrong} wrong"
     if report.too_long:
         yield f"{report.too_long} too long to be read whole"
     speed = f"{report.sentences_per_second:.0f} sentences per second"

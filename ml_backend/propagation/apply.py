@@ -32,6 +32,8 @@ Item = tuple[dict[str, Any], Entity | None]
 # An entity (None: there was none) and what it became (None: it was deleted).
 Change = tuple[Entity | None, Entity | None]
 
+# Conflicts that no check on the phrases finds again: they hold as long as theirs is unchanged.
+_OF_ONE_PHRASE = (ConflictKind.LOW_CONFIDENCE, ConflictKind.TYPE_UNSURE, ConflictKind.UNPROJECTED)
 _AND = "; "
 _FIX = "Bring new predictions with `spanferry repredict`"
 
@@ -188,8 +190,8 @@ def _holding(before: ProjectedSentence, after: ProjectedSentence) -> Iterator[Co
     checked = {c.kind for c in find_conflicts(before.sentence, known, PAPER_CHECKS)}
     unchanged = {entity.span for entity in {*before.entities}.intersection(after.entities)}
     for conflict in before.conflicts:
-        if conflict.kind in (ConflictKind.LOW_CONFIDENCE, ConflictKind.UNPROJECTED):
-            holds = unchanged.issuperset(conflict.spans)  # it is about this phrase alone
+        if conflict.kind in _OF_ONE_PHRASE:
+            holds = unchanged.issuperset(conflict.spans)
         else:
             holds = conflict.kind not in checked
         if holds:

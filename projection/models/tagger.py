@@ -4,11 +4,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from projection.errors import ModelError
+from projection.models.calibration import CALIBRATION
 from projection.models.checkpoints import (
     Checkpoint,
     load_checkpoint,
@@ -16,7 +19,14 @@ from projection.models.checkpoints import (
     on_gpu,
     version_of,
 )
+from projection.models.readings import (
+    UNCALIBRATED_TAGGER,
+    Reading,
+    TaggerCalibration,
+    readings_of,
+)
 from projection.models.windows import Piece, pieces
+from projection.protocols import Tagging
 from projection.records import Entity
 from projection.text.words import span_of_words, word_spans
 
@@ -35,7 +45,8 @@ class Tagger(Checkpoint[PreTrainedModel]):
     """Labels entities in one language's text.
 
     `labels` maps each of the checkpoint's entity types to one of the project's (None keeps them);
-    types in `suppress` are taken for O, as Li et al. (2021) do with MISC for Chinese.
+    types in `suppress` are taken for O, as Li et al. (2021) do with MISC for Chinese. `calibration`
+    gives the probability of an entity.
     """
 
     def __init__(
@@ -44,12 +55,15 @@ class Tagger(Checkpoint[PreTrainedModel]):
         tokenizer: PreTrainedTokenizerBase,
         labels: Mapping[str, str] | None = None,
         suppress: Collection[str] = (),
+        *,
+        calibration: TaggerCalibration = UNCALIBRATED_TAGGER,
         batch_size: int = 32,
     ) -> None:
         super().__init__(model, tokenizer, batch_size)
         id2label = cast("dict[int, str]", model.config.id2label)
         self.tags = [id2label[i] for i in range(len(id2label))]
         self.renamed = label_table(self.tags, labels, suppress, str(model.config.name_or_path))
+        self.calibration = calibration
 
     @classmethod
     def from_pretrained(
@@ -60,7 +74,15 @@ class Tagger(Checkpoint[PreTrainedModel]):
     ) -> Self:
         """Load a token-classification checkpoint from a folder or by its name on the hub."""
         model, tokenizer = load_checkpoint(AutoModelForTokenClassification, name_or_path)
-        return cls(on_gpu(model), tokenizer, labels, suppress)
+        saved, where = getattr(model.config, CALIBRATION, None), f"{name_or_path}/config.json"
+        calibration = (
+            UNCALIBRATED_TAGGER if saved is None else TaggerCalibration.from_json(saved, where)
+        )
+        return cls(on_gpu(model), tokenizer, labels, suppress, calibration=calibration)
+
+    def _settings(self) -> dict[str, object]:
+        calibrated = self.calibration != UNCALIBRATED_TAGGER
+        return {CALIBRATION: self.calibration.to_json() if calibrated else None}
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -71,19 +93,37 @@ class Tagger(Checkpoint[PreTrainedModel]):
     def version(self) -> str:
         """A hash of weights, settings and labels: changes whenever an answer could."""
         as_saved = label_table(self.tags, None, (), "")
-        table = None if self.renamed == as_saved else self.renamed
-        return version_of(self.model, self.tokenizer, table)
+        settings: object = None if self.renamed == as_saved else self.renamed
+        if self.calibration != UNCALIBRATED_TAGGER:
+            settings = [settings, self.calibration.to_json()]
+        return version_of(self.model, self.tokenizer, settings)
 
     def tag(self, texts: Sequence[str], lang: str) -> list[tuple[Entity, ...]]:
         """The entities of each text, in reading order, one tuple a text."""
+        return [tagging.entities for tagging in self.tag_with_alternatives(texts, lang)]
+
+    def tag_with_alternatives(self, texts: Sequence[str], lang: str) -> list[Tagging]:
+        """The entities of each text and the likeliest others, each with its probability."""
         words = [word_spans(text, lang) for text in texts]
         tokens = [[w.of(text) for w in spans] for text, spans in zip(texts, words, strict=True)]
+        taggings = []
+        for spans, readings in zip(words, self.readings(tokens), strict=True):
+            answers: dict[bool, list[Entity]] = {True: [], False: []}
+            for start, end, label, signals, chosen in readings:
+                score = self.calibration.probability(signals)
+                answers[chosen].append(Entity(span_of_words(spans, start, end), label, score))
+            taggings.append(Tagging(tuple(answers[True]), tuple(answers[False])))
+        return taggings
+
+    def readings(self, sentences: Sequence[Sequence[str]]) -> list[list[Reading]]:
+        """The entities of sentences of words and their alternatives, with the signals of each."""
+        labels = self.labels
+        types = [self.renamed.get(entity_type(tag)) for tag in self.tags]
+        # Tags × types: adds up the tags of one type.
+        of_type = np.array([[kind == label for label in labels] for kind in types], np.float32)
         return [
-            tuple(
-                Entity(span_of_words(spans, start, end), label, score)
-                for start, end, label, score in self._entities(tags)
-            )
-            for spans, tags in zip(words, self.tag_words(tokens), strict=True)
+            [*readings_of([*self._entities(likely.argmax(1))], labels, likely @ of_type)]
+            for likely in self._word_probabilities(sentences)
         ]
 
     def tag_words(self, sentences: Sequence[Sequence[str]]) -> list[list[WordTag]]:
@@ -91,14 +131,27 @@ class Tagger(Checkpoint[PreTrainedModel]):
 
         Sentences longer than the model reads are tagged in overlapping windows.
         """
-        answers = [[WordTag(OUTSIDE, 1.0)] * len(words) for words in sentences]
+        return [
+            [
+                WordTag(self.tags[best], score)
+                for best, score in zip(
+                    likely.argmax(1).tolist(), likely.max(1).tolist(), strict=True
+                )
+            ]
+            for likely in self._word_probabilities(sentences)
+        ]
+
+    def _word_probabilities(self, sentences: Sequence[Sequence[str]]) -> list[NDArray[np.float32]]:
+        """The probability of each tag of each word: words × tags, an array a sentence."""
+        outside = np.array([tag == OUTSIDE for tag in self.tags], np.float32)
+        answers = [np.tile(outside, (len(words), 1)) for words in sentences]
         inputs = pieces(sentences, self.tokenizer, longest_input(self.model, self.tokenizer))
         for batch in self.batches(inputs, lambda piece: piece.length):
-            scores, numbers = (values.tolist() for values in self.probabilities(batch).max(-1))
+            likely = self.probabilities(batch).numpy()
             for row, piece in enumerate(batch):
-                for word, i in piece.first_subwords:
-                    tag = WordTag(self.tags[numbers[row][i]], scores[row][i])
-                    answers[piece.sentence][word] = tag
+                if piece.first_subwords:
+                    words, places = zip(*piece.first_subwords, strict=True)
+                    answers[piece.sentence][list(words)] = likely[row, list(places)]
         return answers
 
     @torch.inference_mode()
@@ -108,21 +161,19 @@ class Tagger(Checkpoint[PreTrainedModel]):
         logits: Tensor = self.model(**padded.to(self.model.device)).logits
         return logits.float().softmax(-1).cpu()
 
-    def _entities(self, tags: Iterable[WordTag]) -> Iterator[tuple[int, int, str, float]]:
-        """Runs of words of one type: (start, end, type, mean probability).
+    def _entities(self, best: NDArray[np.intp]) -> Iterator[tuple[int, int, str]]:
+        """Runs of words of one type, (start, end, type), by the number of each word's best tag.
 
         An I- that continues nothing begins an entity.
         """
-        start, label, scores = 0, None, list[float]()
-        for i, (tag, score) in enumerate([*tags, WordTag(OUTSIDE, 1.0)]):
+        start, label = 0, None
+        for i, tag in enumerate([*(self.tags[number] for number in best.tolist()), OUTSIDE]):
             found = self.renamed.get(entity_type(tag))
             if label is not None and (found != label or begins(tag)):
-                yield start, i, label, sum(scores) / len(scores)
+                yield start, i, label
                 label = None
-            if found is not None:
-                if label is None:
-                    start, label, scores = i, found, []
-                scores.append(score)
+            if found is not None and label is None:
+                start, label = i, found
 
 
 def entity_type(tag: str) -> str:

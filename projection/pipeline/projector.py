@@ -6,16 +6,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from projection.aligners.decoding import Decoding
 from projection.aligners.loading import load_aligner
 from projection.io.corpus import text_hash
 from projection.models import bundled
 from projection.models.tagger import Tagger
-from projection.pipeline.conflicts import CHECKS, Check, find_conflicts
+from projection.pipeline.conflicts import CHECKS, Check, find_conflicts, near_misses
 from projection.pipeline.marked_phrases import link_marked, project_marked
-from projection.protocols import Aligns, Link, Tags
+from projection.protocols import Aligns, Link, Tagging, Tags
 from projection.records import (
     Conflict,
     ConflictKind,
@@ -30,6 +30,11 @@ from projection.records import (
 # fine-tuned on a few hundred sentences is overconfident: a threshold of 0.95 cost 1.2 F1 of
 # pre-annotation on the 64 held-out sentences of the demo, on which this one was chosen out of six.
 SECOND_OPINION = 0.99
+
+# Part of the model version: how the confidence of an entity is made of the models' probabilities.
+CONFIDENCE = "teacher times aligner"
+
+Answer = TypeVar("Answer")
 
 
 class Projector:
@@ -94,41 +99,48 @@ class Projector:
 
     def project(self, sentences: Sequence[ParallelSentence]) -> list[ProjectedSentence]:
         """Project every sentence, in order, with all conflicts found; nothing is dropped."""
-        known = self._with_source_entities(sentences)
+        tagged = self._tagged(sentences)
+        known = _with_entities(sentences, tagged)
         second: list[tuple[Entity, ...]] = [()] * len(known)
-        if self.target_model is not None:
-            second[:] = by_language(known, lambda s: (s.target, s.target_lang), self.target_model)
+        if (model := self.target_model) is not None:
+            second[:] = by_language(known, lambda s: (s.target, s.target_lang), model.tag)
         # The results keep the sentences of the corpus, so that another teacher may tag them again.
-        answers = zip(sentences, self.aligner.align(known), second, strict=True)
+        answers = zip(sentences, self.aligner.align(known), tagged, second, strict=True)
         return [self._projected(*answer) for answer in answers]
 
     def suggest(
         self, sentence: ParallelSentence, marked: Sequence[Entity]
     ) -> list[tuple[Projection, ...]]:
         """Apply `project_marked` to entities that a person marked in the source."""
-        (known,) = self._with_source_entities([sentence])
+        (known,) = _with_entities([sentence], self._tagged([sentence]))
         return project_marked(self.aligner, known, marked)
 
     def link(self, sentence: ParallelSentence, marked: Sequence[Span]) -> list[Link | None]:
         """Apply `link_marked` to spans that a person marked in the target."""
-        (known,) = self._with_source_entities([sentence])
+        (known,) = _with_entities([sentence], self._tagged([sentence]))
         return link_marked(self.aligner, known, marked)
 
-    def _with_source_entities(
-        self, sentences: Sequence[ParallelSentence]
-    ) -> list[ParallelSentence]:
+    def _tagged(self, sentences: Sequence[ParallelSentence]) -> list[Tagging]:
+        """The source entities: those of the corpus, else the teacher's."""
         waiting = [s for s in sentences if s.entities is None]
-        found = by_language(waiting, lambda s: (s.source, s.source_lang), self.teacher)
-        return [
-            s if s.entities is not None else replace(s, entities=next(found)) for s in sentences
-        ]
+        ask = self.teacher.tag_with_alternatives
+        found = by_language(waiting, lambda s: (s.source, s.source_lang), ask)
+        return [Tagging(s.entities) if s.entities is not None else next(found) for s in sentences]
 
     def _projected(
         self,
         sentence: ParallelSentence,
-        projections: tuple[Projection, ...],
+        aligned: tuple[Projection, ...],
+        tagging: Tagging,
         opinion: Sequence[Entity],
     ) -> ProjectedSentence:
+        weighed = {projection: with_teacher(projection) for projection in aligned}
+        projections = tuple(weighed[projection] for projection in aligned)
+        # The checks are about the aligner's own doubt; what they return is shown with that of both.
+        conflicts = [
+            replace(conflict, projections=tuple(weighed[p] for p in conflict.projections))
+            for conflict in find_conflicts(sentence, aligned, self.checks, tagging.alternatives)
+        ]
         found = [entity for p in projections if (entity := p.entity) is not None]
         missed = [
             e
@@ -138,8 +150,10 @@ class Projector:
         ]
         # A dict, not a set, whose order of equal spans would differ between processes.
         entities = sorted(dict.fromkeys([*found, *missed]), key=lambda e: (e.span, e.label))
-        conflicts = find_conflicts(sentence, projections, self.checks)
-        scores = [p.score for p in projections] + [e.score for e in missed if e.score is not None]
+        scores = [p.score for p in projections]
+        scores += [e.score for e in missed if e.score is not None]
+        overlooked = near_misses(projections, tagging.alternatives)
+        scores += [1.0 - e.score for e in overlooked if e.score is not None]
         return ProjectedSentence(
             sentence,
             tuple(entities),
@@ -159,11 +173,28 @@ def pair(source: str, target: str, target_lang: str, source_lang: str = "en") ->
 def by_language(
     sentences: Sequence[ParallelSentence],
     side: Callable[[ParallelSentence], tuple[str, str]],
-    tagger: Tags,
-) -> Iterator[tuple[Entity, ...]]:
+    ask: Callable[[Sequence[str], str], Sequence[Answer]],
+) -> Iterator[Answer]:
     """Tag one side of every sentence, in order, neighbours of one language together."""
     for lang, group in groupby(map(side, sentences), key=lambda text_and_lang: text_and_lang[1]):
-        yield from tagger.tag([text for text, _ in group], lang)
+        yield from ask([text for text, _ in group], lang)
+
+
+def with_teacher(projection: Projection) -> Projection:
+    """The projection with the teacher's probability multiplied into the aligner's."""
+    teacher = projection.source.score
+    if teacher is None:
+        return projection
+    return replace(projection, score=teacher * projection.score)
+
+
+def _with_entities(
+    sentences: Sequence[ParallelSentence], tagged: Sequence[Tagging]
+) -> list[ParallelSentence]:
+    return [
+        s if s.entities is not None else replace(s, entities=tagging.entities)
+        for s, tagging in zip(sentences, tagged, strict=True)
+    ]
 
 
 def unprojected(sentence: ParallelSentence, missed: Sequence[Entity]) -> Iterator[Conflict]:
@@ -185,7 +216,8 @@ def model_version_of(
 
     With a target model, its version follows: `spanferry-1f0c36a2b9d4-77ab01c5e2f3`.
     """
-    parts: list[object] = [teacher.version, aligner.version, [check.name for check in checks]]
+    names = [check.name for check in checks]
+    parts: list[object] = [teacher.version, aligner.version, names, CONFIDENCE]
     if target_model is not None:
         parts.append(SECOND_OPINION)
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]

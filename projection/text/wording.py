@@ -14,6 +14,7 @@ CONFLICT_NAMES: Mapping[str, str] = {
     ConflictKind.OVERLAP: "overlap",
     ConflictKind.ONE_TO_MANY: "one-to-many",
     ConflictKind.LOW_CONFIDENCE: "low confidence",
+    ConflictKind.TYPE_UNSURE: "type unsure",
     ConflictKind.UNPROJECTED: "target only",
     NO_CONFLICT: "no conflict",
 }
@@ -21,7 +22,8 @@ CONFLICT_MEANINGS: Mapping[str, str] = {
     ConflictKind.FAILED_MAPPING: "a source entity was not found in the translation",
     ConflictKind.OVERLAP: "two entities claim the same words",
     ConflictKind.ONE_TO_MANY: "a source entity matches several places in the translation",
-    ConflictKind.LOW_CONFIDENCE: "the model is unsure of an entity",
+    ConflictKind.LOW_CONFIDENCE: "the aligner is unsure of the place of an entity",
+    ConflictKind.TYPE_UNSURE: "the teacher is unsure of an entity, or of words it left out",
     ConflictKind.UNPROJECTED: "a second model found an entity that the source does not have",
     NO_CONFLICT: "nothing was flagged",
 }

@@ -191,6 +191,19 @@ def test_what_was_not_found_comes_with_what_to_do_about_it(overlapping: Projecte
     assert "draw it" not in overlap
 
 
+def test_what_the_teacher_doubts_says_how_sure_it_is(overlapping: ProjectedSentence) -> None:
+    """What it missed has no region either; the other is shown by its number."""
+    bank = overlapping.projections[0]
+    conflicts = (
+        Conflict(ConflictKind.TYPE_UNSURE, "only 62 % sure", (bank,), (Span(3, 20),)),
+        Conflict(ConflictKind.TYPE_UNSURE, "“left” may be ORG (30 %)"),
+    )
+    assert doubts(replace(overlapping, conflicts=conflicts)).lines("li") == [
+        "⚠ type unsure 1 — only 62 % sure",
+        "⚠ type unsure — “left” may be ORG (30 %) · draw it below, or leave it",
+    ]
+
+
 def test_a_sentence_without_conflicts_says_so(clean: ProjectedSentence) -> None:
     assert doubts(clean).text == "✓ no conflict"
 

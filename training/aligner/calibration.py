@@ -1,4 +1,4 @@
-"""Fits an aligner's confidence to how often its spans are right.
+"""What an aligner answers on sentences whose right spans are known, to calibrate its confidence.
 
 The right spans come from silver phrase pairs, reviews or gold. The aligner must not have been
 trained on these sentences, or it is surer of them than of others.
@@ -9,25 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import expit
-
 from projection.aligners.confidence import Calibration, Signals
-from projection.errors import TrainingError
 from projection.io.gold import GoldSentence
 from projection.records import Entity, ParallelSentence, Projection, ReviewedSentence, Span
 from training.aligner.silver import SilverSentence
 from training.data.adjudication import newest_decisions
-from training.evaluation.reliability import Recalibration, reliability
-
-_FEWEST = 50  # examples in all
-_FEWEST_OF_EACH = 10  # right ones, and wrong ones
-_FOLDS = 5
-
-Example = tuple[Signals, bool]
-"""The aligner's signals of a span, and whether the span was exactly right."""
+from training.evaluation.calibration import Example
 
 
 @runtime_checkable
@@ -119,64 +106,3 @@ def examples_of(
         ]
         on_progress(len(batch))
     return examples
-
-
-def fit(examples: Sequence[Example]) -> Calibration:
-    """Fit a logistic model with ridge regularisation; a TrainingError if examples are too few."""
-    right = sum(is_right for _, is_right in examples)
-    wrong = len(examples) - right
-    if len(examples) < _FEWEST or min(right, wrong) < _FEWEST_OF_EACH:
-        what = f"{right} right and {wrong} wrong projections are too few"
-        each = f"{_FEWEST_OF_EACH} right and {_FEWEST_OF_EACH} wrong ones"
-        fix = f"Give data with at least {_FEWEST}, among them {each}"
-        raise TrainingError("calibration", what, fix)
-    return _fit(examples)
-
-
-def _fit(examples: Sequence[Example]) -> Calibration:
-    """Minimise the log loss plus |w|²/2 of the weights of standardised features."""
-    features = np.array([signals.features for signals, _ in examples])
-    signs = np.array([1.0 if is_right else -1.0 for _, is_right in examples])
-    mean, varies = features.mean(0), np.ptp(features, axis=0) > 0
-    scale = np.where(varies, features.std(0), 1.0)
-    features = np.where(varies, (features - mean) / scale, 0.0)
-
-    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        weights = parameters[:-1]
-        margins = signs * (features @ weights + parameters[-1])
-        slopes = -signs * expit(-margins)
-        value = np.logaddexp(0, -margins).sum() + weights @ weights / 2
-        return value, np.append(features.T @ slopes + weights, slopes.sum())
-
-    start = np.zeros(features.shape[1] + 1)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"ftol": 1e-12}).x
-    # The scaling is folded into the weights, so that the checkpoint needs nothing else.
-    weights = found[:-1] / scale
-    return Calibration(tuple(weights.tolist()), float(found[-1] - weights @ mean))
-
-
-def cross_validated(examples: Sequence[Example]) -> list[float]:
-    """The probability of each example under a model fitted to the other four fifths.
-
-    Every fold has the same share of right examples, and needs at least one (`fit` sees to that).
-    """
-    shuffled = np.random.default_rng(0).permutation(len(examples))
-    # The wrong ones first, then the right ones, are dealt to the folds.
-    dealt = sorted(shuffled, key=lambda place: examples[place][1])
-    folds = np.empty(len(examples), dtype=int)
-    folds[dealt] = np.arange(len(examples)) % _FOLDS
-    fitted = [
-        _fit([example for example, fold in zip(examples, folds, strict=True) if fold != held_back])
-        for held_back in range(_FOLDS)
-    ]
-    pairs = zip(examples, folds, strict=True)
-    return [fitted[fold].probability(signals) for (signals, _), fold in pairs]
-
-
-def assess(examples: Sequence[Example], before: Calibration) -> Recalibration:
-    """Compare the confidences of `before` with those of `fit`, cross-validated."""
-    right = [is_right for _, is_right in examples]
-    return Recalibration(
-        reliability([before.probability(signals) for signals, _ in examples], right),
-        reliability(cross_validated(examples), right),
-    )

@@ -75,14 +75,13 @@ def _row(projected: ProjectedSentence) -> Row:
 def confidences_of(projected: ProjectedSentence) -> list[float]:
     """Return for every entity the probability that its span and label are right.
 
-    It is the teacher's probability times the aligner's; for an entity without a projection, its own
-    score. A missing score counts as 1: it is gold or a person's.
+    It is that of the likeliest projection there, else the entity's own. A missing score counts as
+    1: it is gold or a person's.
     """
     chances: dict[tuple[object, str], float] = {}
     for each in projected.projections:
-        teacher = 1.0 if each.source.score is None else each.source.score
         mark = each.target, each.source.label
-        chances[mark] = max(chances.get(mark, 0.0), teacher * each.score)
+        chances[mark] = max(chances.get(mark, 0.0), each.score)
     return [
         chances.get((entity.span, entity.label), 1.0 if entity.score is None else entity.score)
         for entity in projected.entities

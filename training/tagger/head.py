@@ -8,6 +8,7 @@ from torch import nn
 from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from projection.errors import ModelError
+from projection.models.calibration import CALIBRATION
 from projection.models.checkpoints import load_checkpoint
 
 
@@ -22,6 +23,7 @@ def load_for_training(
     """
     torch.manual_seed(seed)
     model, tokenizer = load_checkpoint(AutoModelForTokenClassification, base)
+    vars(model.config).pop(CALIBRATION, None)  # it was fitted to other weights
     architectures = model.config.architectures or ()
     is_trained = any(name.endswith("ForTokenClassification") for name in architectures)
     had = list(dict(model.config.id2label or {}).values()) if is_trained else []

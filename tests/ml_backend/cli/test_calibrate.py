@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from ml_backend.cli.calibrate import (
     ask,
     calibrate,
     calibrate_on,
+    calibrate_teacher,
     drawn,
     load,
     save,
@@ -21,6 +22,7 @@ from projection.aligners.confidence import UNCALIBRATED, Calibration, Signals
 from projection.errors import CorpusError, ModelError, TrainingError
 from projection.io.files import json_line
 from projection.io.records_json import encode
+from projection.models.tagger import Tagger
 from projection.records import (
     Entity,
     ParallelSentence,
@@ -29,7 +31,8 @@ from projection.records import (
     ReviewStatus,
     Span,
 )
-from training.aligner.calibration import Question, assess, fit
+from training.aligner.calibration import Question
+from training.evaluation.calibration import assess, fit
 
 ANNA = Entity(Span(0, 4), "PER")
 CALIBRATION = Calibration((1.0, 2.0, 3.0, 4.0, 5.0), 6.0)
@@ -103,7 +106,7 @@ class TestCalibrateOn:
         pytest.importorskip("matplotlib")
         calibrate_on(questions, SureAligner(), str(model), out=None, plot=plot, as_json=False)
         printed = capsys.readouterr().out
-        assert "150 projections" in printed
+        assert "150 answers" in printed
         assert "too long to be read whole: 1" in printed
         rows = {line.split()[0]: line.split()[1:] for line in printed.splitlines() if line.strip()}
         assert rows["0.80"][:2] == ["100.0", "66.7"]
@@ -131,7 +134,7 @@ class TestCalibrateOn:
 
     def test_too_few_examples_change_nothing(self, questions: list[Question], model: Path) -> None:
         before = (model / "config.json").read_bytes()
-        with pytest.raises(TrainingError, match="6 right and 3 wrong projections are too few"):
+        with pytest.raises(TrainingError, match="6 right and 3 wrong answers are too few"):
             calibrate_on(
                 questions[:10],
                 SureAligner(),
@@ -144,13 +147,58 @@ class TestCalibrateOn:
         assert len([*model.iterdir()]) == 3
 
 
+class TestCalibrateTeacher:
+    """A teacher that is always sure of two names, one of which is an entity half the time."""
+
+    @pytest.fixture
+    def teacher(self, word_tagger: Callable[[Mapping[str, str]], Path]) -> Path:
+        return word_tagger({"Anna": "B-PER", "Bern": "B-LOC"})
+
+    @pytest.fixture
+    def data(self, tmp_path: Path) -> Path:
+        lines = ["Anna\tB-PER\nleft\tO\n\n"] * 60
+        lines += ["Bern\tB-LOC\nleft\tO\n\n", "Bern\tO\nand\tO\n\n"] * 30
+        path = tmp_path / "dev.iob2"
+        path.write_text("".join(lines))
+        return path
+
+    def test_in_place(self, teacher: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        before = Tagger.from_pretrained(teacher)
+        calibrate_teacher(str(teacher), [str(data)])
+        out = capsys.readouterr().out
+        assert "120 answers" in out
+        assert out.endswith(f"{teacher} is calibrated\n")
+        after = Tagger.from_pretrained(teacher)
+        ((entity,),) = after.tag(["Bern left"], "en")
+        assert entity.score == pytest.approx(1 / 2, abs=0.05)
+        assert before.tag(["Bern left"], "en")[0][0].score > 0.9
+        assert after.version != before.version
+
+    def test_a_copy(self, teacher: Path, data: Path, tmp_path: Path) -> None:
+        out = tmp_path / "copy"
+        calibrate_teacher(str(teacher), [str(data)], out=out)
+        assert json.loads((out / "config.json").read_text())["calibration"]["weights"]
+        assert "calibration" not in json.loads((teacher / "config.json").read_text())
+
+    def test_renamed_types(self, teacher: Path, data: Path) -> None:
+        """Types are those of the data after renaming, types it has none of are not judged."""
+        data.write_text(data.read_text().replace("B-PER", "B-person").replace("B-LOC", "B-place"))
+        with pytest.raises(TrainingError, match="has no entity of the model's types, LOC, PER"):
+            calibrate_teacher(str(teacher), [str(data)])
+        calibrate_teacher(str(teacher), [str(data)], rename=["place=LOC"])
+
+    def test_nothing_to_change_in_place(self, data: Path) -> None:
+        with pytest.raises(TrainingError, match="Give --out FOLDER"):
+            calibrate_teacher("mini", [str(data)])
+
+
 class TestSave:
     def test_a_copy_keeps_everything_and_leaves_the_model_alone(
         self, model: Path, tmp_path: Path
     ) -> None:
         before = (model / "config.json").read_bytes()
         out = tmp_path / "new" / "copy"
-        assert save(SureAligner(), CALIBRATION, str(model), out) == out
+        assert save(SureAligner(), CALIBRATION, model, out) == out
         assert calibration_in(out) == CALIBRATION
         assert (out / "README.md").read_text() == "# The card"
         assert (out / "model.safetensors").read_bytes() == b"\0weights"
@@ -159,18 +207,18 @@ class TestSave:
 
     def test_a_model_of_the_hub_is_written_by_the_aligner(self, tmp_path: Path) -> None:
         out = tmp_path / "copy"
-        save(SureAligner(), CALIBRATION, "someone/aligner", out)
+        save(SureAligner(), CALIBRATION, Path("someone/aligner"), out)
         assert calibration_in(out) == CALIBRATION
 
     def test_a_failure_leaves_no_half_of_it(self, model: Path, tmp_path: Path) -> None:
         (model / "config.json").write_text("{")
         with pytest.raises(CorpusError, match=r"config\.json: not JSON"):
-            save(SureAligner(), CALIBRATION, str(model), tmp_path / "copy")
+            save(SureAligner(), CALIBRATION, model, tmp_path / "copy")
         assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
     def test_it_can_be_calibrated_again(self, model: Path) -> None:
         for calibration in (CALIBRATION, UNCALIBRATED):
-            save(SureAligner(), calibration, str(model), None)
+            save(SureAligner(), calibration, model, None)
             assert calibration_in(model) == calibration
 
 
@@ -234,4 +282,4 @@ def test_tables_leave_empty_cells_where_nothing_fell(questions: list[Question]) 
     examples, _ = ask(SureAligner(), questions)
     for table in tables(assess(examples, UNCALIBRATED)):
         assert len({len([*column.cells]) for column in table.columns}) == 1
-    assert fit(examples) != UNCALIBRATED
+    assert fit(examples, Calibration) != UNCALIBRATED

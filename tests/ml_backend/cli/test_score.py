@@ -1,7 +1,7 @@
 """`spanferry score-projection`, as a shell would call it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -72,7 +72,7 @@ class TestJson:
         scores = score(bundled.sample_path("de"), "--aligner", copying_aligner, "--json").json
         assert set(scores) == FIGURES | {
             "relaxed", "ceiling", "of_ceiling", "f1_interval", "sentences", "skipped", "mistakes",
-            "aligner", "too_long", "seconds", "sentences_per_second",
+            "aligner", "too_long", "seconds", "sentences_per_second", "flags",
         }  # fmt: skip
         assert scores["sentences"] == len(bundled.sample_path("de").read_text("utf-8").splitlines())
         assert set(scores["relaxed"]) == FIGURES
@@ -190,6 +190,39 @@ class TestPresets:
         assert "is a pair aligner, --preset context-joint needs a joint aligner" in joint
 
 
+class TestFromText:
+    """The source's gold is not read: a teacher labels it."""
+
+    @pytest.fixture
+    def teacher(self, word_tagger: Callable[[Mapping[str, str]], Path]) -> Path:
+        return word_tagger({"Anna": "B-PER", "Bern": "B-LOC"})
+
+    def test_flags(self, score: Score, gold: Path, teacher: Path) -> None:
+        """Bern is no gold; nobody knows Charles."""
+        options = [gold, "--preset", "exact-match", "--teacher", teacher]
+        found = score(*options, "--json").json
+        assert found["aligner"].startswith("spanferry-")
+        assert {kind: each["count"] for kind, each in found["mistakes"].items()} == {
+            **dict.fromkeys(KINDS, 0),
+            "wrong_border": 1,
+            "missing": 1,
+            "spurious": 1,
+        }
+        assert (found["flags"]["sentences"], found["flags"]["wrong"]) == (2, 2)
+        assert found["flags"]["flagged_share"] <= 1
+        lines = score(*options).out.splitlines()
+        assert [line for line in lines if line.startswith("flagged: ")]
+        assert [line for line in lines if line.endswith(" of the 2 wrong")]
+
+    def test_types_that_the_gold_does_not_annotate(
+        self, score: Score, gold: Path, teacher: Path
+    ) -> None:
+        options = [gold, "--preset", "exact-match", "--teacher", teacher, "--ignore-label", "LOC"]
+        found = score(*options, "--json").json
+        assert found["mistakes"]["spurious"]["count"] == 0
+        assert found["flags"]["wrong"] == 1
+
+
 class TestOtherAligners:
     def test_there_and_back(self, score: Score, gold: Path, tmp_path: Path) -> None:
         """Every line of the gold is aligned, the inconsistent one as well."""
@@ -267,6 +300,11 @@ class TestMistakes:
                 ["--bridge", 1],
                 "--bridge: is for --alignments. A model brings its own decoding",
                 id="nothing to bridge",
+            ),
+            pytest.param(
+                ["--ignore-label", "MISC"],
+                "--ignore-label: is for --teacher. Name a teacher, such as mini",
+                id="no teacher",
             ),
             pytest.param(
                 ["--write-pairs", "x", "--limit", 3],

@@ -15,7 +15,7 @@ from tests.ml_backend.conftest import SENTENCE
 def test_every_conflict_kind_has_a_tab_between_the_queue_and_what_is_to_be_looked_at_again() -> (
     None
 ):
-    kinds = ["Failed", "Overlap", "One-to-many", "Low conf.", "Target only"]
+    kinds = ["Failed", "Overlap", "One-to-many", "Low conf.", "Type unsure", "Target only"]
     again = [tab.title for tab in (PROPAGATED, AUDIT_SAMPLE, DISAGREEMENTS)]
 
     titles = [tab.title for tab in review_tabs()]

@@ -532,3 +532,14 @@ def test_the_page_and_the_prediction_have_the_same_regions(doubtful: ProjectedSe
 def test_a_change_of_what_is_not_there_changes_nothing(record: ProjectedSentence) -> None:
     absent = Entity(Span(900, 901), "PER")
     assert propagated(record, [(absent, None), (absent, replace(absent, label="ORG"))]) == record
+
+
+def test_what_the_teacher_doubted_ends_with_its_phrase(doubtful: ProjectedSentence) -> None:
+    bank, *_ = doubtful.projections
+    unsure = Conflict(ConflictKind.TYPE_UNSURE, "unsure", (bank,), (BANCO.span,))
+    missed = Conflict(ConflictKind.TYPE_UNSURE, "missed")
+    before = replace(doubtful, conflicts=(unsure, missed))
+    same = propagated(before, [(PORTUGAL, Entity(PORTUGAL.span, "MISC"))])
+    assert [c.reason for c in same.conflicts] == ["unsure", "missed"]
+    relabelled = propagated(before, [(BANCO, Entity(BANCO.span, "MISC"))])
+    assert [c.reason for c in relabelled.conflicts] == ["missed"]

@@ -148,7 +148,7 @@ def test_names_of_the_user_are_left_as_they_are() -> None:
     assert text.count("WORK_OF_ART") == 1
     assert "my_model_1 100 %" in text
     assert "none 100 %" in text, "a language and a model"
-    assert "low confidence the model is unsure of an entity" in text
+    assert "low confidence the aligner is unsure of the place of an entity" in text
     assert "no conflict nothing was flagged" in text
 
 

@@ -4,15 +4,30 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from projection.aligners.baselines import ExactMatch
 from projection.evaluation.matching import Outcome
-from projection.evaluation.report import ProjectionReport, evaluate_aligner
+from projection.evaluation.report import (
+    FlagReport,
+    ProjectionReport,
+    evaluate_aligner,
+    evaluate_projector,
+)
 from projection.evaluation.scores import Interval
 from projection.io.gold import GoldSentence, read_gold
-from projection.records import Entity, ParallelSentence, Projection, Span
+from projection.protocols import Link
+from projection.records import (
+    Conflict,
+    ConflictKind,
+    Entity,
+    ParallelSentence,
+    ProjectedSentence,
+    Projection,
+    Span,
+)
 from tests.projection.evaluation.examples import TEXT, Mark, entities, gold
 
 
@@ -113,6 +128,7 @@ class TestEvaluateAligner:
             "too_long": 1,
             "seconds": report.seconds,
             "sentences_per_second": report.sentences_per_second,
+            "flags": None,
         }
         counts = {kind: found["count"] for kind, found in row["mistakes"].items()}
         assert counts == {
@@ -158,6 +174,80 @@ class TestEvaluateAligner:
 
         with pytest.raises(ValueError, match="shorter"):
             evaluate_aligner(Forgetful({"1": []}), [named("1", [], [])])
+
+
+class FixedProjector:
+    """Projects entities from a table, by id; some sentences are in conflict."""
+
+    model_version = "spanferry-fixed"
+    labels = ("PER",)
+
+    def __init__(self, found: dict[str, list[Span]], flagged: set[str]) -> None:
+        self.found, self.flagged = found, flagged
+        self.asked: list[ParallelSentence] = []
+
+    def fits(self, sentence: ParallelSentence) -> bool:
+        return True
+
+    def project(self, sentences: Sequence[ParallelSentence]) -> list[ProjectedSentence]:
+        self.asked += sentences
+        return [self._one(sentence) for sentence in sentences]
+
+    def _one(self, sentence: ParallelSentence) -> ProjectedSentence:
+        entities = tuple(Entity(span, "PER") for span in self.found[sentence.id])
+        projections = tuple(Projection(entity, entity.span, 0.5) for entity in entities)
+        conflict = Conflict(ConflictKind.TYPE_UNSURE, "unsure")
+        conflicts = (conflict,) if sentence.id in self.flagged else ()
+        return ProjectedSentence(
+            sentence, entities, projections, conflicts, 0.5, self.model_version
+        )
+
+    def suggest(
+        self, sentence: ParallelSentence, marked: Sequence[Entity]
+    ) -> list[tuple[Projection, ...]]:
+        return [() for _ in marked]
+
+    def link(self, sentence: ParallelSentence, marked: Sequence[Span]) -> list[Link | None]:
+        return [None for _ in marked]
+
+
+class TestEvaluateProjector:
+    GOLD = tuple(named(str(i), [(0, 4, "PER")], [(0, 4, "PER")]) for i in range(5))
+    FOUND: ClassVar = {
+        "0": [Span(0, 4)], "1": [Span(0, 4)], "2": [Span(0, 3)], "3": [], "4": [Span(5, 9)]
+    }  # fmt: skip
+
+    def test_it_counts_what_is_flagged_and_what_is_wrong_without(self) -> None:
+        projector = FixedProjector(self.FOUND, flagged={"1", "2"})
+        report = evaluate_projector(projector, self.GOLD, batch=2)
+        assert report.flags == FlagReport(sentences=5, flagged=2, wrong=3, missed=2)
+        assert report.flags.flagged_share == 2 / 5
+        assert report.flags.missed_share == 2 / 3
+        assert (report.scores.precision, report.scores.recall) == (2 / 4, 2 / 5)
+        assert report.aligner == "spanferry-fixed"
+        assert report.to_json()["flags"] == {
+            "sentences": 5,
+            "flagged": 2,
+            "wrong": 3,
+            "wrong_unflagged": 2,
+            "flagged_share": 2 / 5,
+            "wrong_unflagged_share": 2 / 3,
+        }
+
+    def test_the_gold_of_the_source_is_not_looked_at(self) -> None:
+        projector = FixedProjector(self.FOUND, set())
+        evaluate_projector(projector, self.GOLD)
+        assert [sentence.entities for sentence in projector.asked] == [None] * 5
+
+    def test_no_share_of_nothing(self) -> None:
+        flags = evaluate_projector(FixedProjector({}, set()), []).flags
+        assert flags is not None
+        assert (flags.flagged_share, flags.missed_share) == (0, None)
+
+    def test_an_aligner_flags_nothing(self) -> None:
+        report = evaluate_aligner(FixedAligner({}), [])
+        assert report.flags is None
+        assert report.to_json()["flags"] is None
 
 
 @pytest.mark.shared

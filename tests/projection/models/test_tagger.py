@@ -1,12 +1,15 @@
 """Entities from a token classifier, whatever its tags are called and however long the text is."""
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+import torch
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from projection.errors import ModelError
+from projection.models.readings import TaggerCalibration
 from projection.models.tagger import Tagger, begins, entity_type, label_table
 from projection.records import Entity, Span
 
@@ -155,11 +158,14 @@ class TestTexts:
     def test_words_the_tokenizer_throws_away_are_outside(self, tagged: Tagged) -> None:
         assert tagged(IOB2, "\ufeff Anna \u200d") == [("Anna", "PER")]
 
-    def test_scores_are_the_mean_of_the_words(self, word_tagger: WordTagger) -> None:
+    def test_uncalibrated_scores_are_the_mean_of_the_type(self, word_tagger: WordTagger) -> None:
         tagger = Tagger.from_pretrained(word_tagger(IOB2))
         (entity,) = tagger.tag(["Anna Weber"], "en")[0]
         (words,) = tagger.tag_words([["Anna", "Weber"]])
-        assert entity == Entity(Span(0, 10), "PER", sum(word.score for word in words) / 2)
+        # The begin and inside tags of a type count together.
+        assert entity.score is not None
+        assert entity.score >= sum(word.score for word in words) / 2
+        assert entity == Entity(Span(0, 10), "PER", entity.score)
 
     @pytest.mark.parametrize("words", [158, 159, 500])
     def test_long_texts_are_read_in_windows_and_nothing_is_lost(
@@ -265,6 +271,78 @@ class TestLabels:
         text = "Anna saw Berlin Siemens"
         assert tagger.labels == ("ORG", "PER")
         assert phrases(text, tagger.tag([text], "en")[0]) == [("Anna", "PER"), ("Siemens", "ORG")]
+
+
+class TestAlternatives:
+    """`Siemens` is torn between types; `Bern` is nearly an entity."""
+
+    @pytest.fixture
+    def tagger(self, word_tagger: WordTagger) -> Tagger:
+        tagger = Tagger.from_pretrained(word_tagger({"Anna": "B-PER"}, ("B-LOC", "B-ORG")))
+        number = {tag: i for i, tag in enumerate(tagger.tags)}
+        pieces = tagger.tokenizer.get_vocab()
+        with torch.no_grad():
+            table = tagger.model.base_model.embeddings.word_embeddings.weight
+            table[pieces["Bern"], [number["O"], number["B-LOC"]]] = torch.tensor([1.0, 0.9])
+            table[pieces["Siemens"], [number["O"], number["B-ORG"], number["B-LOC"]]] = (
+                torch.tensor([0.0, 1.0, 0.9])
+            )
+        return tagger
+
+    def test_they_come_with_the_entities(self, tagger: Tagger) -> None:
+        text = "Anna Siemens left Bern"
+        (found,) = tagger.tag_with_alternatives([text], "en")
+        assert phrases(text, found.entities) == [("Anna", "PER"), ("Siemens", "ORG")]
+        assert phrases(text, found.alternatives)[0] == ("Siemens", "LOC")
+        assert ("Bern", "LOC") in phrases(text, found.alternatives)
+        assert tagger.tag([text], "en") == [found.entities]
+
+    def test_an_alternative_is_less_likely(self, tagger: Tagger) -> None:
+        (found,) = tagger.tag_with_alternatives(["Siemens"], "en")
+        ((entity,), (other,)) = found.entities, found.alternatives
+        assert entity.score is not None
+        assert other.score is not None
+        assert other.score < entity.score
+
+    def test_types_that_are_suppressed_are_no_alternative(self, word_tagger: WordTagger) -> None:
+        tagger = Tagger.from_pretrained(word_tagger(IOB2), suppress=["LOC"])
+        (found,) = tagger.tag_with_alternatives(["Berlin"], "en")
+        assert "LOC" not in {entity.label for entity in found.alternatives}
+
+
+class TestCalibration:
+    CALIBRATION = TaggerCalibration((0.5, 0.25, -0.25), -1.0)
+
+    def test_it_is_saved_and_shapes_the_scores(
+        self, word_tagger: WordTagger, tmp_path: Path
+    ) -> None:
+        tagger = Tagger.from_pretrained(word_tagger(IOB2))
+        (before,) = tagger.tag(["Anna"], "en")[0]
+        tagger.calibration = self.CALIBRATION
+        tagger.save_pretrained(tmp_path)
+        again = Tagger.from_pretrained(tmp_path)
+        assert again.calibration == self.CALIBRATION
+        (after,) = again.tag(["Anna"], "en")[0]
+        assert after != before
+        [[reading]] = [[r for r in readings if r.chosen] for readings in again.readings([["Anna"]])]
+        assert after.score == self.CALIBRATION.probability(reading.signals)
+
+    def test_it_is_part_of_the_version(self, word_tagger: WordTagger, tmp_path: Path) -> None:
+        tagger = Tagger.from_pretrained(word_tagger(IOB2))
+        before = tagger.version
+        tagger.calibration = self.CALIBRATION
+        assert tagger.version != before
+        tagger.save_pretrained(tmp_path)
+        assert Tagger.from_pretrained(tmp_path).version == tagger.version
+
+    def test_a_damaged_one_is_refused(self, word_tagger: WordTagger) -> None:
+        folder = word_tagger(IOB2)
+        config = json.loads((folder / "config.json").read_text())
+        config["calibration"] = {"weights": {}, "bias": 0}
+        (folder / "config.json").write_text(json.dumps(config))
+        with pytest.raises(ModelError, match="inside: missing") as caught:
+            Tagger.from_pretrained(folder)
+        assert "calibrate-teacher" in caught.value.fix
 
 
 class TestCheckpoints:

@@ -16,8 +16,10 @@ from projection.pipeline.conflicts import (
     failed_mapping,
     find_conflicts,
     low_confidence,
+    near_misses,
     one_to_many,
     overlapping,
+    type_unsure,
 )
 from projection.records import ConflictKind, Entity, ParallelSentence, Projection, Span
 
@@ -107,6 +109,71 @@ def to(
 )
 def test_a_check_says_why(check: Check, found: list[Projection], reasons: list[str]) -> None:
     assert [conflict.reason for conflict in check(SENTENCE, found)] == reasons
+
+
+UNSURE = Entity(Span(23, 28), "LOC", 0.62)
+LEFT = Entity(Span(18, 22), "ORG", 0.3)
+
+
+@pytest.mark.parametrize(
+    ("found", "alternatives", "reasons", "marked"),
+    [
+        pytest.param(
+            [to(UNSURE, ESPANA)],
+            [],
+            ["only 62 % sure that “Spain” is LOC: perhaps no entity"],
+            [(ESPANA,)],
+            id="below the threshold",
+        ),
+        pytest.param(
+            [to(UNSURE, ESPANA)],
+            [Entity(UNSURE.span, "ORG", 0.2), Entity(UNSURE.span, "MISC", 0.1)],
+            ["only 62 % sure that “Spain” is LOC: perhaps ORG"],
+            [(ESPANA,)],
+            id="the likeliest other type",
+        ),
+        pytest.param(
+            [to(UNSURE, ESPANA_AGAIN), to(UNSURE, ESPANA)],
+            [],
+            ["only 62 % sure that “Spain” is LOC: perhaps no entity"],
+            [(ESPANA, ESPANA_AGAIN)],
+            id="one entity in two places",
+        ),
+        pytest.param([to(replace(UNSURE, score=0.9), ESPANA)], [], [], [], id="at the threshold"),
+        pytest.param([to(SPAIN, ESPANA)], [], [], [], id="of the corpus"),
+        pytest.param([to(UNSURE, NOWHERE, 0)], [], [], [], id="not found: said already"),
+        pytest.param(
+            [to(SPAIN, ESPANA)],
+            [LEFT],
+            ["“left” may be ORG (30 %): the teacher did not label it"],
+            [()],
+            id="a near miss",
+        ),
+        pytest.param([], [replace(LEFT, score=0.04)], [], [], id="too far a miss"),
+        pytest.param(
+            [to(replace(SPAIN, score=0.95), ESPANA)],
+            [Entity(SPAIN.span, "ORG", 0.3)],
+            [],
+            [],
+            id="another type of a sure entity",
+        ),
+    ],
+)
+def test_what_the_teacher_doubts(
+    found: list[Projection],
+    alternatives: list[Entity],
+    reasons: list[str],
+    marked: list[tuple[Span, ...]],
+) -> None:
+    conflicts = list(type_unsure(0.9, 0.05)(SENTENCE, found, alternatives))
+    assert {conflict.kind for conflict in conflicts} <= {ConflictKind.TYPE_UNSURE}
+    assert [conflict.reason for conflict in conflicts] == reasons
+    assert [conflict.spans for conflict in conflicts] == marked
+
+
+def test_near_misses_are_in_no_source_entity() -> None:
+    other_type = Entity(SPAIN.span, "ORG", 0.3)
+    assert [*near_misses([to(SPAIN, NOWHERE, 0)], [other_type, LEFT])] == [LEFT]
 
 
 SPAIN_BEFORE = Entity(Span(12, 17), "LOC")

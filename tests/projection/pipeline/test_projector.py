@@ -10,17 +10,24 @@ from hypothesis import strategies as st
 
 from projection.aligners.decoding import PUBLISHED
 from projection.errors import ModelError
-from projection.pipeline.conflicts import CHECKS, PAPER_CHECKS, Check, low_confidence
+from projection.pipeline.conflicts import CHECKS, PAPER_CHECKS, Check, low_confidence, type_unsure
 from projection.pipeline.projector import SECOND_OPINION, Projector, pair
-from projection.protocols import Aligns, ProjectsSentences, Tags
+from projection.protocols import Aligns, ProjectsSentences, Tagging, Tags
 from projection.records import ConflictKind, Entity, ParallelSentence, Projection, Span
 
 
 class FixedTagger:
     """Finds the names in a table, wherever they stand: the real interface, no torch."""
 
-    def __init__(self, names: Mapping[str, str], version: str = "t1", score: float = 0.9) -> None:
+    def __init__(
+        self,
+        names: Mapping[str, str],
+        version: str = "t1",
+        score: float = 1.0,
+        nearly: Mapping[str, tuple[str, float]] | None = None,
+    ) -> None:
         self.names, self.version, self.score = names, version, score
+        self.nearly = nearly or {}  # alternatives, with their probability
         self.asked: list[tuple[str, list[str]]] = []
 
     @property
@@ -28,8 +35,18 @@ class FixedTagger:
         return tuple(sorted(set(self.names.values())))
 
     def tag(self, texts: Sequence[str], lang: str) -> list[tuple[Entity, ...]]:
+        return [tagging.entities for tagging in self.tag_with_alternatives(texts, lang)]
+
+    def tag_with_alternatives(self, texts: Sequence[str], lang: str) -> list[Tagging]:
         self.asked.append((lang, list(texts)))
-        return [self._one(text) for text in texts]
+        return [Tagging(self._one(text), self._others(text)) for text in texts]
+
+    def _others(self, text: str) -> tuple[Entity, ...]:
+        return tuple(
+            Entity(Span(at, at + len(name)), label, score)
+            for name, (label, score) in self.nearly.items()
+            if (at := text.find(name)) >= 0
+        )
 
     def _one(self, text: str) -> tuple[Entity, ...]:
         found = [(text.index(name), name) for name in self.names if name in text]
@@ -151,6 +168,31 @@ class TestProject:
         placed = [p for p in found.projections if p.target is not None]
         assert len(found.entities) == len(placed)
 
+    def test_the_teachers_doubt_counts_as_much_as_the_aligners(self) -> None:
+        teacher = FixedTagger(TEACHER, score=0.5)
+        aligner = FixedAligner(TRANSLATIONS, scores={"Anna": 0.6, "Spain": 1.0})
+        sentence = pair("Anna left Spain.", "Anna se fue de España.", "es")
+        (found,) = projector(teacher, aligner).project([sentence])
+        assert [p.score for p in found.projections] == [0.3, 0.5]
+        assert [e.score for e in found.entities] == [0.3, 0.5]
+        assert found.score == 0.3
+        assert [(c.kind, c.reason) for c in found.conflicts] == [
+            (ConflictKind.LOW_CONFIDENCE, "only 60 % sure that “Anna” is “Anna”"),
+            (ConflictKind.TYPE_UNSURE, "only 50 % sure that “Anna” is PER: perhaps no entity"),
+            (ConflictKind.TYPE_UNSURE, "only 50 % sure that “Spain” is LOC: perhaps no entity"),
+        ]
+        assert [c.projections[0] for c in found.conflicts[1:]] == list(found.projections)
+
+    def test_what_the_teacher_nearly_found_is_flagged(self) -> None:
+        teacher = FixedTagger({"Anna": "PER"}, nearly={"Spain": ("LOC", 0.25)})
+        sentence = pair("Anna left Spain.", "Anna se fue de España.", "es")
+        (found,) = projector(teacher).project([sentence])
+        (conflict,) = found.conflicts
+        reason = "“Spain” may be LOC (25 %): the teacher did not label it"
+        assert (conflict.kind, conflict.reason) == (ConflictKind.TYPE_UNSURE, reason)
+        assert (conflict.spans, conflict.projections) == ((), ())
+        assert found.score == 0.75
+
     def test_the_checks_are_those_that_were_given(self) -> None:
         sentence = pair("Anna left.", "Ella se fue.", "es")
         lenient = Projector(FixedTagger(TEACHER), FixedAligner({}), checks=())
@@ -181,6 +223,15 @@ class TestTeacher:
         (found,) = projector(teacher).project([sentence])
         assert phrases(sentence.target, found.entities) == [("Anna", "PERSON")]
         assert teacher.asked == []
+
+    def test_nothing_about_them_is_unsure(self) -> None:
+        teacher = FixedTagger({}, nearly={"Spain": ("LOC", 0.25)})
+        sentence = replace(
+            pair("Anna left Spain.", "Anna se fue de España.", "es"),
+            entities=(Entity(Span(0, 4), "PER"),),
+        )
+        (found,) = projector(teacher).project([sentence])
+        assert (found.conflicts, found.score) == ((), 0.8)
 
     def test_none_found_by_the_corpus_is_an_answer_too(self) -> None:
         teacher = FixedTagger(TEACHER)
@@ -299,10 +350,11 @@ class TestModelVersion:
             "one_to_many",
         ]
         assert low_confidence(0.25).name == "low_confidence(0.25)"
+        assert type_unsure(0.9, 0.05).name == "type_unsure(0.9, 0.05)"
 
     def test_it_depends_on_names_and_not_on_where_code_stands(self) -> None:
         """Moved or renamed functions leave every stored prediction current."""
-        moved = tuple(Check(check.name, lambda _s, _p: iter(())) for check in CHECKS)
+        moved = tuple(Check(check.name, lambda _s, _p, _a: iter(())) for check in CHECKS)
         teacher, aligner = FixedTagger(TEACHER), FixedAligner(TRANSLATIONS)
         here, there = (Projector(teacher, aligner, checks) for checks in (CHECKS, moved))
         assert here.model_version == there.model_version

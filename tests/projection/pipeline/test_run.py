@@ -16,7 +16,7 @@ from projection.pipeline.run import RunSummary, load_run, load_summary, project_
 from projection.records import Entity, ParallelSentence, ProjectedSentence, Projection, Span
 
 CORPUS = "parallel.en"
-ANNA = Entity(Span(0, 4), "PER", 0.9)
+ANNA = Entity(Span(0, 4), "PER", 1.0)
 
 
 def sentence(

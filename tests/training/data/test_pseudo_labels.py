@@ -34,12 +34,12 @@ ENGLISH, DUTCH = "Anna Weber saw 😀 Bern", "Anna Weber zag 😀 Bern"
 
 
 def projected(
-    number: int = 1, teacher: float | None = 0.9, aligner: float = 0.8
+    number: int = 1, teacher: float | None = 0.9, score: float = 0.72
 ) -> ProjectedSentence:
     sentence = ParallelSentence(f"{number}", ENGLISH, DUTCH, "en", "nl", f"a.en:{number}")
     name, place = Span(0, 10), Span(17, 21)
     projections = (
-        Projection(Entity(name, "PER", teacher), name, aligner),
+        Projection(Entity(name, "PER", teacher), name, score),
         Projection(Entity(Span(17, 21), "LOC", 1.0), place, 0.5),
     )
     entities = tuple(p.entity for p in projections if p.entity is not None)
@@ -47,14 +47,14 @@ def projected(
 
 
 class TestConfidence:
-    def test_is_the_teacher_s_times_the_aligner_s(self) -> None:
+    def test_is_that_of_the_projection(self) -> None:
         (row,) = projected_rows([projected()])
         assert row.tags == ("B-PER", "I-PER", "O", "O", "B-LOC")
         assert row.confidence == pytest.approx((0.72, 0.72, 1.0, 1.0, 0.5))
         assert (row.status, row.lang, row.origin) == ("projected", "nl", "a.en:1")
 
     def test_a_gold_source_entity_is_right(self) -> None:
-        assert projected_rows([projected(teacher=None)]).rows[0].confidence[0] == 0.8
+        assert projected_rows([projected(teacher=None)]).rows[0].confidence[0] == 0.72
 
     def test_what_no_projection_stands_behind_has_its_own_score(self) -> None:
         sentence = projected().sentence
@@ -65,8 +65,8 @@ class TestConfidence:
     def test_two_labels_on_one_span_have_their_own(self) -> None:
         pair, place = projected().sentence, Span(17, 21)
         projections = (
-            Projection(Entity(place, "LOC", 0.9), place, 1.0),
-            Projection(Entity(place, "ORG", 0.2), place, 1.0),
+            Projection(Entity(place, "LOC", 0.9), place, 0.9),
+            Projection(Entity(place, "ORG", 0.2), place, 0.2),
         )
         entities = (Entity(place, "LOC", 0.8), Entity(place, "ORG", 0.8))
         both = ProjectedSentence(pair, entities, projections, (), 0.5, "v1")

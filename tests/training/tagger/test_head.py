@@ -7,6 +7,9 @@ import pytest
 import torch
 from transformers import AutoModelForTokenClassification
 
+from projection.models.calibration import CALIBRATION
+from projection.models.readings import TaggerCalibration
+from projection.models.tagger import Tagger
 from tests.training.tagger.test_finetune import QUICK, Base, Data
 from training.data.rows import Row, Rows
 from training.tagger.finetune import fine_tune
@@ -44,6 +47,13 @@ class TestHead:
         settings = replace(QUICK, base=str(base("electra")))
         result = fine_tune(made_data(8, 1), settings, tmp_path / "model")
         assert result["head"]["kept"] == []
+
+    def test_a_calibration_does_not_outlive_its_weights(self, trained: Path) -> None:
+        tagger = Tagger.from_pretrained(trained)
+        tagger.calibration = TaggerCalibration((0.5, 0.2, -0.1), -1.0)
+        tagger.save_pretrained(trained)
+        model, _, _ = load_for_training(trained, tagger.tags, 1)
+        assert not hasattr(model.config, CALIBRATION)
 
     def test_new_rows_depend_on_the_seed_alone(self, base: Base) -> None:
         one, again, other = (
