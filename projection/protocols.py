@@ -45,6 +45,9 @@ class Aligns(Protocol):
     def fits(self, sentence: ParallelSentence) -> bool:
         """Return whether the sentence can be read whole."""
 
+    def needs_windows(self, *texts: str) -> bool:
+        """Return whether a text is too long to be read at once, and is read in windows."""
+
     def align(self, sentences: Sequence[ParallelSentence]) -> list[tuple[Projection, ...]]:
         """One tuple a sentence, in order; at least one projection for each source entity."""
 
@@ -84,6 +87,9 @@ class ProjectsSentences(Protocol):
 
     def fits(self, sentence: ParallelSentence) -> bool:
         """Return whether the sentence can be read whole."""
+
+    def needs_windows(self, *texts: str) -> bool:
+        """Return whether a text is too long to be read at once, and is read in windows."""
 
     def project(self, sentences: Sequence[ParallelSentence]) -> list[ProjectedSentence]:
         """One projected sentence for each, in order; nothing is dropped."""

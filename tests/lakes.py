@@ -56,6 +56,9 @@ class FixedProjector:
     def fits(self, _: ParallelSentence) -> bool:
         return True
 
+    def needs_windows(self, *_texts: str) -> bool:
+        return False
+
     def project(self, sentences: Sequence[ParallelSentence]) -> list[ProjectedSentence]:
         return [
             ProjectedSentence(s, self.entities(s), (), (), 0.9, self.model_version)

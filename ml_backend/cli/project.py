@@ -153,6 +153,8 @@ def _summary_table(summary: RunSummary) -> Table:
         ("dropped", summary.dropped_sentences, counts_in_words(summary.dropped)),
         ("entities", summary.entities, "in kept and flagged sentences"),
     ]
+    if summary.windowed:
+        rows.append(("windowed", summary.windowed, "too long for the model to read at once"))
     if summary.untrained:
         why = f"in languages new to the aligner: {counts_in_words(summary.untrained)}"
         rows.append(("untrained", sum(summary.untrained.values()), why))

@@ -38,6 +38,10 @@ class ExactMatch:
         """Return True: texts of any length can be searched."""
         return True
 
+    def needs_windows(self, *texts: str) -> bool:  # noqa: ARG002  the interface's
+        """Return False: there are no windows."""
+        return False
+
     def align(self, sentences: Sequence[ParallelSentence]) -> list[tuple[Projection, ...]]:
         """One projection for each source entity, in order; its score is 1, or 0 where not found."""
         return [
@@ -121,6 +125,10 @@ class PharaohAligner:
     def fits(self, sentence: ParallelSentence) -> bool:
         """Return whether the sentence was aligned."""
         return sentence.id in self.linked
+
+    def needs_windows(self, *texts: str) -> bool:  # noqa: ARG002  the interface's
+        """Return False: there are no windows."""
+        return False
 
     def align(self, sentences: Sequence[ParallelSentence]) -> list[tuple[Projection, ...]]:
         """One projection for each source entity, in order; its score is 1, or 0 where not found."""

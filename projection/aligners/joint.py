@@ -127,6 +127,10 @@ class JointAligner(Checkpoint[JointModel]):
         """Return whether both sentences can be read whole: always, if they are encoded apart."""
         return self.model.config.apart or self._inputs(sentence).is_whole
 
+    def needs_windows(self, *texts: str) -> bool:
+        """Return whether a text is too long to be read at once, and is read in windows."""
+        return self.reader.needs_windows(*texts)
+
     def align(self, sentences: Sequence[ParallelSentence]) -> list[tuple[Projection, ...]]:
         """Find every source entity of sentences whose `entities` are known.
 

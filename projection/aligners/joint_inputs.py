@@ -84,6 +84,13 @@ class Reader(NamedTuple):
         plain = readable(texts[0], langs[0]), readable(texts[1], langs[1])
         return (self._apart if self.apart else self._together)(plain, langs, entities)
 
+    def needs_windows(self, *texts: str) -> bool:
+        """Return whether a text is longer than the model reads at once, if it is read apart."""
+        room = self.longest - len(self.tokenizer("")["input_ids"])
+        # A character is at most one subword of its own, but for a few that NFKC spells out.
+        long = [text for text in texts if 2 * len(text) > room] if self.apart else []
+        return any(len(self.places(text)) > room for text in long)
+
     def places(self, text: str) -> list[tuple[int, int]]:
         """The characters of each token of a text by itself, without special ones."""
         encoded = self.tokenizer(

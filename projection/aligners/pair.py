@@ -104,6 +104,10 @@ class PairAligner(Checkpoint[PreTrainedModel]):
         target = self.tokenizer(sentence.target, add_special_tokens=False, verbose=False)
         return len(target["input_ids"]) <= limit
 
+    def needs_windows(self, *texts: str) -> bool:  # noqa: ARG002  the interface's
+        """Return False: there are no windows."""
+        return False
+
     def align(self, sentences: Sequence[ParallelSentence]) -> list[tuple[Projection, ...]]:
         """Find every source entity of sentences whose `entities` are known.
 

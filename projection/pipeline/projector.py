@@ -97,6 +97,10 @@ class Projector:
         """Return whether the aligner can read the sentence whole."""
         return self.aligner.fits(sentence)
 
+    def needs_windows(self, *texts: str) -> bool:
+        """Return whether the aligner reads a text in windows, because it is long."""
+        return self.aligner.needs_windows(*texts)
+
     def project(self, sentences: Sequence[ParallelSentence]) -> list[ProjectedSentence]:
         """Project every sentence, in order, with all conflicts found; nothing is dropped."""
         tagged = self._tagged(sentences)

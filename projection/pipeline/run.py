@@ -38,6 +38,7 @@ class RunSummary:
     flagged_sentences: int
     dropped_sentences: int
     entities: int  # in projected.jsonl
+    windowed: int  # sentences with a side too long to be read at once
     untrained: Mapping[str, int]  # sentences by target language the aligner was not trained on
     seconds: float  # wall time of the call that finished the run
 
@@ -60,6 +61,7 @@ def load_summary(run: Path) -> RunSummary:
         flagged={kind: flagged.integer(kind) for kind in flagged.row},
         dropped={kind: dropped.integer(kind) for kind in dropped.row},
         untrained={lang: int(str(count)) for lang, count in untrained.items()},
+        windowed=fields.integer("windowed") if fields.has("windowed") else 0,  # older
         seconds=fields.number("seconds"),
     )
 
@@ -131,13 +133,15 @@ def _resume(
 
     def done(rows: Sequence[RunRow]) -> None:
         for row in rows:
-            languages[row.get("sentence", row)["target_lang"]] += 1
+            pair = row.get("sentence", row)
+            languages[pair["target_lang"]] += 1
             if "dropped" in row:
                 counts["dropped"] += 1
                 dropped.update({drop["kind"] for drop in row["dropped"]})
             else:
                 counts["flagged" if row["conflicts"] else "kept"] += 1
                 counts["entities"] += len(row["entities"])
+                counts["windowed"] += projector.needs_windows(pair["source"], pair["target"])
                 flagged.update({conflict["kind"] for conflict in row["conflicts"]})
         on_progress(len(rows))
 
@@ -156,6 +160,7 @@ def _resume(
         flagged_sentences=counts["flagged"],
         dropped_sentences=counts["dropped"],
         entities=counts["entities"],
+        windowed=counts["windowed"],
         untrained={
             lang: count
             for lang, count in sorted(languages.items())

@@ -211,6 +211,9 @@ class FixedProjector:
     def fits(self, sentence: ParallelSentence) -> bool:
         return len(sentence.target) <= self.longest
 
+    def needs_windows(self, *_texts: str) -> bool:
+        return False
+
     def project(self, sentences: Sequence[ParallelSentence]) -> list[ProjectedSentence]:
         self.asked += [sentence.id for sentence in sentences]
         return [self._one(sentence) for sentence in sentences]

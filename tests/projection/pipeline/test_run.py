@@ -44,6 +44,9 @@ class FixedProjector:
     def fits(self, sentence: ParallelSentence) -> bool:
         return len(sentence.source) < 100
 
+    def needs_windows(self, *texts: str) -> bool:
+        return any(len(text) > 50 for text in texts)
+
     def project(self, sentences: Sequence[ParallelSentence]) -> list[ProjectedSentence]:
         if len(self.asked) == self.stop_in:
             raise KeyboardInterrupt
@@ -121,6 +124,7 @@ def test_a_run_accounts_for_every_sentence(out: Path) -> None:
         flagged_sentences=4,
         dropped_sentences=4,
         entities=12,
+        windowed=0,
         untrained={},
         seconds=summary.seconds,
     )
@@ -132,9 +136,22 @@ def test_a_run_accounts_for_every_sentence(out: Path) -> None:
         "flagged_sentences": 4,
         "dropped_sentences": 4,
         "entities": 12,
+        "windowed": 0,
         "untrained": {},
         "seconds": summary.seconds,
     }
+
+
+def test_a_run_counts_what_is_read_in_windows(out: Path) -> None:
+    """A sentence that is dropped is not read."""
+    corpus = [
+        sentence(0),
+        sentence(1, "A" * 60),
+        sentence(2, "A" * 60, " "),
+        sentence(3, "A" * 100),
+    ]
+    project(corpus[:2], out)
+    assert project(corpus, out).windowed == load_summary(out).windowed == 1
 
 
 def test_a_run_counts_what_the_aligner_was_not_trained_on(out: Path) -> None:
