@@ -49,7 +49,10 @@ class ChildProcess:
         return self._process.poll()
 
     def stop(self) -> None:
-        """Send SIGTERM to the group, then SIGKILL after STOP_SECONDS. Idempotent."""
+        """Send SIGTERM to the group, then SIGKILL after STOP_SECONDS. Idempotent.
+
+        The process has ended on return; others of its group have been killed, and may still be ending.
+        """
         if self._stopped:
             return
         for ending in (signal.SIGTERM, signal.SIGKILL):
