@@ -51,7 +51,7 @@ class ChildProcess:
     def stop(self) -> None:
         """Send SIGTERM to the group, then SIGKILL after STOP_SECONDS. Idempotent.
 
-        The process has ended on return; others of its group have been killed, and may still be ending.
+        The process has ended on return; others of its group were killed, and may still be ending.
         """
         if self._stopped:
             return
