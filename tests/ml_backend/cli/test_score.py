@@ -60,10 +60,10 @@ def gold(tmp_path: Path) -> Path:
 def joint_aligner(copying_aligner: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A joint aligner that nobody has trained."""
     from projection.aligners.joint import JointAligner  # noqa: PLC0415
-    from projection.aligners.lexical_evidence import Lexicon  # noqa: PLC0415
+    from projection.aligners.lexical_evidence import NO_LEXICON  # noqa: PLC0415
 
     folder = tmp_path_factory.mktemp("joint-aligner")
-    JointAligner.from_encoder(copying_aligner, Lexicon.of({})).save_pretrained(folder)
+    JointAligner.from_encoder(copying_aligner, NO_LEXICON, apart=False).save_pretrained(folder)
     return folder
 
 

@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer, models, processors
-from transformers import AutoModelForTokenClassification, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForTokenClassification,
+    PreTrainedTokenizerFast,
+)
 
 from projection.aligners.confidence import Calibration
 from projection.aligners.decoding import DEFAULT, JOINT, Decoding
@@ -20,8 +25,10 @@ from projection.errors import ModelError
 from projection.models.checkpoints import load_checkpoint, quiet
 from projection.records import Entity, ParallelSentence, Span
 from tests.projection.aligners.joint_models import (
+    KINDS,
     LONGEST,
     encoder_folder,
+    piece_tokenizer,
     shaken,
     telling_aligner,
     tiny_model,
@@ -202,7 +209,7 @@ class TestOffsets:
 class TestLongSentences:
     def test_up_to_the_longest_input_a_pair_fits(self, aligner: JointAligner) -> None:
         """Three special tokens stand around the words of both sides."""
-        assert aligner.longest == LONGEST
+        assert aligner.reader.longest == LONGEST
         assert aligner.fits(sentence("saw " * 100, "sah " * (LONGEST - 103)))
         assert not aligner.fits(sentence("saw " * 100, "sah " * (LONGEST - 102)))
 
@@ -229,6 +236,94 @@ class TestLongSentences:
     ) -> None:
         pair = sentence(f"Anna {'saw ' * 200}Bern", f"Anna {'sah ' * 200}Bern", ["Anna", "Bern"])
         assert targets(aligner, pair) == ["Anna", None]
+
+
+class TestApart:
+    """Each sentence is encoded by itself, a long one in windows."""
+
+    @pytest.fixture
+    def apart(self, word_tokenizer: PreTrainedTokenizerFast) -> JointAligner:
+        return telling_aligner(word_tokenizer, Lexicon.of(TIES), apart=True)
+
+    def test_entities_go_where_their_words_are(self, apart: JointAligner) -> None:
+        pair = sentence("Anna left Cologne .", "aus Köln ging Anna .", ["Anna", "Cologne"])
+        assert targets(apart, pair) == ["Anna", "Köln"]
+
+    def test_texts_of_any_length_are_read_whole(self, apart: JointAligner) -> None:
+        """1,300 subwords, eight times what the encoder reads at once."""
+        source, target = f"Anna {'saw ' * 1_298}Bern", f"Bern {'sah ' * 1_298}Anna"
+        pair = sentence(source, target, ["Anna", "Bern"])
+        assert apart.fits(pair)
+        assert targets(apart, pair) == ["Anna", "Bern"]
+
+    def test_a_short_text_is_read_alike_beside_a_long_one(
+        self, word_tokenizer: PreTrainedTokenizerFast
+    ) -> None:
+        model = tiny_model("bert", len(word_tokenizer), Lexicon.of(TIES), apart=True)
+        aligner = JointAligner(shaken(model), word_tokenizer)
+        short = sentence("Anna left", "sie verließ Anna", ["Anna"])
+        long = sentence(f"Anna {'saw ' * 400}", f"{'sah ' * 400} Anna", ["Anna"])
+        (alone,) = aligner.beliefs([short])
+        (beside, _) = aligner.beliefs([short, long])
+        assert np.array(beside) == pytest.approx(np.array(alone), abs=1e-5)
+
+    def test_no_text_of_the_other_side_or_entity_changes_how_a_word_is_read(
+        self, word_tokenizer: PreTrainedTokenizerFast
+    ) -> None:
+        """What is believed of one entity is the same whether others are asked for, too."""
+        model = tiny_model("bert", len(word_tokenizer), Lexicon.of(TIES), apart=True)
+        aligner = JointAligner(shaken(model), word_tokenizer)
+        texts = "Anna saw Bern", "Bern sah Anna"
+        (both,) = aligner.beliefs([sentence(*texts, ["Anna", "Bern"])])
+        (one,) = aligner.beliefs([sentence(*texts, ["Anna"])])
+        assert np.array(both[0]) == pytest.approx(np.array(one[0]), abs=1e-6)
+
+    @pytest.mark.parametrize("apart", [True, False])
+    @pytest.mark.parametrize(
+        ("target", "lang", "groups"),
+        [
+            pytest.param("北京在大学", "zh", [2, 1, 2], id="Chinese"),
+            pytest.param("東京", "ja", [2], id="Japanese"),
+            pytest.param("서울을", "ko", [2, 1], id="Korean"),
+            pytest.param("กรุงเทพมหา", "th", [5, 2], id="Thai"),
+        ],
+    )
+    def test_characters_of_a_subword_have_its_beliefs(
+        self, target: str, lang: str, groups: list[int], apart: bool
+    ) -> None:
+        tokenizer = piece_tokenizer()
+        model = tiny_model("bert", len(tokenizer), Lexicon.of({}), apart=apart)
+        aligner = JointAligner(shaken(model), tokenizer)
+        ((beliefs,),) = aligner.beliefs([sentence("Abc ab", target, ["Abc"], lang)])
+        for found in beliefs:
+            assert len(found) == sum(groups)
+            parts = [found[sum(groups[:i]) : sum(groups[: i + 1])] for i in range(len(groups))]
+            assert all(len(set(part)) == 1 for part in parts)
+            assert len(set(found)) == len(groups)
+
+    def test_a_name_tied_to_a_subword_is_found_with_all_its_characters(self) -> None:
+        aligner = telling_aligner(
+            piece_tokenizer(), Lexicon.of({("beijing", "北京"): 1.0, ("seoul", "서울"): 1.0}), apart=True
+        )
+        pair = sentence("Beijing ab", "大学在北京。", ["Beijing"], "zh")
+        assert targets(aligner, pair) == ["北京"]
+
+    def test_it_travels_with_the_checkpoint(self, apart: JointAligner, tmp_path: Path) -> None:
+        apart.save_pretrained(tmp_path)
+        loaded = JointAligner.from_pretrained(tmp_path)
+        assert loaded.model.config.apart
+        assert loaded.version == apart.version
+        assert loaded.beliefs(asked()) == apart.beliefs(asked())
+
+    def test_a_checkpoint_of_before_reads_both_sentences_at_once(
+        self, aligner: JointAligner, folder: Path
+    ) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        del config["apart"]
+        (folder / "config.json").write_text(json.dumps(config))
+        loaded = JointAligner.from_pretrained(folder)
+        assert not loaded.model.config.apart
+        assert loaded.beliefs(asked()) == aligner.beliefs(asked())
 
 
 def asked(sentences: int = 3) -> list[ParallelSentence]:
@@ -317,18 +412,38 @@ def change(folder: Path, **settings: object) -> None:
 
 
 class TestEncoder:
+    @pytest.mark.parametrize("apart", [True, False])
     def test_training_starts_from_the_encoder_as_it_is(
-        self, word_tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+        self, word_tokenizer: PreTrainedTokenizerFast, tmp_path: Path, apart: bool
     ) -> None:
         fresh = JointAligner.from_encoder(
-            encoder_folder(tmp_path, word_tokenizer), Lexicon.of(TIES)
+            encoder_folder(tmp_path, word_tokenizer), Lexicon.of(TIES), apart=apart
         )
         encoder = load_checkpoint(AutoModelForTokenClassification, tmp_path)[0].base_model
         weights = fresh.model.encoder.state_dict()
         assert weights
         assert all(torch.equal(encoder.state_dict()[name], w) for name, w in weights.items())
         assert fresh.decoding == JOINT
+        assert fresh.model.config.apart is apart
         assert fresh.lexicon.grid(["cologne"], ["koln"]).tolist() == [[1]]
+
+    def test_another_lexicon(self, aligner: JointAligner) -> None:
+        aligner.use(Lexicon.of({("a", "b"): 1.0}))
+        assert len(aligner.lexicon) == len(aligner.model.lexicon) == 1
+        assert aligner.model.config.lexicon_size == 1
+
+    def test_not_every_encoder_can_read_the_sentences_apart(
+        self, word_tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+    ) -> None:
+        config = AutoConfig.for_model(
+            "distilbert", vocab_size=len(word_tokenizer), **KINDS["distilbert"]
+        )
+        AutoModel.from_config(config).save_pretrained(tmp_path)
+        word_tokenizer.save_pretrained(tmp_path)
+        with pytest.raises(ModelError, match="distilbert cannot encode the sentences apart"):
+            JointAligner.from_encoder(tmp_path, Lexicon.of({}), apart=True)
+        together = JointAligner.from_encoder(tmp_path, Lexicon.of(TIES), apart=False)
+        assert targets(together, sentence("Anna left", "left Anna", [])) == []
 
     def test_a_tagger_can_be_trained_from_what_it_learned(
         self, word_tokenizer: PreTrainedTokenizerFast, tmp_path: Path

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import AutoModel
 
-from projection.aligners.joint_inputs import PairInputs, batch_of
+from projection.aligners.joint_inputs import PairInputs, TextInputs, batch_of
 from projection.aligners.joint_network import (
     BIASED_ATTENTION,
     ENTITY_BEGINS,
@@ -22,6 +22,8 @@ from projection.aligners.joint_network import (
     SOURCE,
     SPAN_WEIGHT,
     TARGET,
+    TEMPERATURE,
+    JointConfig,
     JointModel,
 )
 from projection.aligners.lexical_evidence import CHANNELS, Grid, Lexicon
@@ -39,44 +41,61 @@ VOCABULARY = 50
 PADDING, BEGIN, SEPARATOR = 0, 1, 2
 TIES = Lexicon.of({("a", "b"): 1.0, ("c", "d"): 0.25})
 kinds = pytest.mark.parametrize("kind", KINDS)
+apart_kinds = pytest.mark.parametrize("kind", sorted(BIASED_ATTENTION))
+both_ways = pytest.mark.parametrize(
+    ("kind", "apart"),
+    [*((kind, False) for kind in KINDS), *((kind, True) for kind in sorted(BIASED_ATTENTION))],
+)
 
 
 def made_pair(
-    rng: np.random.Generator, sources: int, targets: int, entities: Sequence[tuple[int, int]]
+    rng: np.random.Generator,
+    sources: int,
+    targets: int,
+    entities: Sequence[tuple[int, int]],
+    *,
+    apart: bool = False,
 ) -> tuple[PairInputs, Grid]:
     """A pair of words of one to three tokens, with evidence at random."""
-    ids, marks, sides = [BEGIN], [PAD_MARK], []
-    for count, mark in ((sources, SOURCE), (targets, TARGET)):
+    ids, marks, sides = list[int](), list[int](), []
+    blocks, positions = list[int](), list[int]()
+    for number, (count, mark) in enumerate(((sources, SOURCE), (targets, TARGET)), start=1):
+        first = len(ids)
+        if apart or not ids:
+            ids.append(BEGIN)
+            marks.append(PAD_MARK)
         words = []
         for _ in range(count):
             size = int(rng.integers(1, 4))
             words.append(list(range(len(ids), len(ids) + size)))
             ids += rng.integers(5, VOCABULARY, size).tolist()
-            marks += [mark] * size
-        sides.append(words)
+            marks += [PAD_MARK if apart else mark] * size
+        sides.append(TextInputs(words, ("x",) * count, [*range(count)]))
         ids.append(SEPARATOR)
         marks.append(PAD_MARK)
-    for start, end in entities:
-        tokens = [token for word in sides[0][start:end] for token in word]
+        blocks += [number if apart else 1] * (len(ids) - first)
+        positions += range(0 if apart else first, len(ids) - (first if apart else 0))
+    for start, end in () if apart else entities:
+        tokens = [token for word in sides[0].tokens[start:end] for token in word]
         for token in tokens:
             marks[token] = ENTITY_GOES_ON
         marks[tokens[0]] = ENTITY_BEGINS
-    texts = ("x",) * sources, ("x",) * targets
     grid = rng.random((len(CHANNELS), sources, targets)).astype(np.float32)
-    return PairInputs(ids, marks, *sides, tuple(entities), *texts), grid
+    return PairInputs(ids, blocks, positions, marks, sides[0], sides[1], tuple(entities)), grid
 
 
-def made_pairs() -> tuple[list[PairInputs], list[Grid]]:
+def made_pairs(*, apart: bool = False) -> tuple[list[PairInputs], list[Grid]]:
     """Pairs of different lengths; the second has no entity, the third has two."""
     rng = np.random.default_rng(0)
     shapes = [(3, 4, [(1, 3)]), (5, 2, []), (9, 12, [(0, 1), (4, 7)]), (1, 1, [(0, 1)])]
-    pairs, grids = zip(*(made_pair(rng, *shape) for shape in shapes), strict=True)
+    made = [made_pair(rng, *shape, apart=apart) for shape in shapes]
+    pairs, grids = zip(*made, strict=True)
     return list(pairs), list(grids)
 
 
-def training_batch() -> dict[str, Tensor]:
+def training_batch(*, apart: bool = False) -> dict[str, Tensor]:
     """The pairs with labels, links and weights at random."""
-    batch = batch_of(*made_pairs(), PADDING)
+    batch = batch_of(*made_pairs(apart=apart), PADDING)
     torch.manual_seed(2)
     is_source, is_target = (batch[side].sum(-1) > 0 for side in ("source_pool", "target_pool"))
     labels = torch.randint(0, 2, (len(batch["entity_rows"]), is_target.shape[1]))
@@ -90,25 +109,26 @@ def training_batch() -> dict[str, Tensor]:
 
 
 class TestPadding:
-    @kinds
+    @both_ways
     @pytest.mark.parametrize("order", [(0, 1, 2, 3), (2, 0, 3, 1)], ids=str)
     def test_a_pair_is_read_alike_alone_and_beside_longer_ones(
-        self, kind: str, order: tuple[int, ...]
+        self, kind: str, apart: bool, order: tuple[int, ...]
     ) -> None:
-        model = shaken(tiny_model(kind, VOCABULARY, TIES))
-        pairs, grids = ([some[i] for i in order] for some in made_pairs())
+        model = shaken(tiny_model(kind, VOCABULARY, TIES, apart=apart))
+        pairs, grids = ([some[i] for i in order] for some in made_pairs(apart=apart))
         together = model(**batch_of(pairs, grids, PADDING))
         first = 0
         for pair, grid in zip(pairs, grids, strict=True):
             alone = model(**batch_of([pair], [grid], PADDING))
             rows = slice(first, first := first + len(pair.entities))
-            words = len(pair.target_words)
+            words = len(pair.target.tokens)
             for name in ("logits", "agreement"):
                 assert torch.allclose(together[name][rows, :words], alone[name], atol=1e-4), name
 
-    def test_what_is_compared_there_differs_from_pair_to_pair(self) -> None:
-        model = shaken(tiny_model("bert", VOCABULARY, TIES))
-        logits = model(**batch_of(*made_pairs(), PADDING)).logits
+    @pytest.mark.parametrize("apart", [False, True])
+    def test_what_is_compared_there_differs_from_pair_to_pair(self, apart: bool) -> None:
+        model = shaken(tiny_model("bert", VOCABULARY, TIES, apart=apart))
+        logits = model(**batch_of(*made_pairs(apart=apart), PADDING)).logits
         assert logits[:, 0].std() > 0.05
 
     def test_the_loss_of_a_pair_is_that_of_its_words_alone(self) -> None:
@@ -128,17 +148,18 @@ class TestPadding:
 
 
 class TestGradients:
-    @kinds
-    def test_everything_learns(self, kind: str) -> None:
+    @both_ways
+    def test_everything_learns(self, kind: str, apart: bool) -> None:
         """All that is around the encoder, every mark in use, and every head of its attention."""
-        model = shaken(tiny_model(kind, VOCABULARY, TIES))
-        model(**training_batch()).loss.backward()
+        model = shaken(tiny_model(kind, VOCABULARY, TIES, apart=apart))
+        model(**training_batch(apart=apart)).loss.backward()
         around = {n: p.grad for n, p in model.named_parameters() if not n.startswith("encoder.")}
         for name, gradient in around.items():
             assert gradient is not None, name
             assert gradient.isfinite().all(), name
-        assert all((row != 0).any() for row in around["marks.weight"])
-        heads = HEADS if kind in BIASED_ATTENTION else 0
+        if not apart:
+            assert all((row != 0).any() for row in around["marks.weight"])
+        heads = HEADS if kind in BIASED_ATTENTION and not apart else 0
         for name in ("grid.direct.weight", "grid.join.weight", "grid.join.bias"):
             assert len(around[name]) == 1 + heads
             assert all((row != 0).any() for row in around[name]), name
@@ -160,10 +181,11 @@ class TestGradients:
         loss.backward()
         assert loss.item() == 0
 
-    def test_half_precision_is_finite(self) -> None:
-        model = shaken(tiny_model("bert", VOCABULARY, TIES))
+    @pytest.mark.parametrize("apart", [False, True])
+    def test_half_precision_is_finite(self, apart: bool) -> None:
+        model = shaken(tiny_model("bert", VOCABULARY, TIES, apart=apart))
         with torch.autocast("cpu", torch.bfloat16):
-            output = model(**training_batch())
+            output = model(**training_batch(apart=apart))
         output.loss.backward()
         assert output.loss.isfinite()
         assert output.logits.isfinite().all()
@@ -247,17 +269,17 @@ class TestByHand:
         )
         pair = PairInputs(
             [BEGIN, 7, 8, SEPARATOR, 9, SEPARATOR],
+            [1] * 6,
+            [*range(6)],
             [PAD_MARK, SOURCE, SOURCE, PAD_MARK, TARGET, PAD_MARK],
-            [[1, 2]],
-            [[4]],
+            TextInputs([[1, 2]], ("x",), [0]),
+            TextInputs([[4]], ("x",), [0]),
             (),
-            ("x",),
-            ("x",),
         )
         grid = np.zeros((len(CHANNELS), 1, 1), dtype=np.float32)
         grid[LEXICON] = 1.0
         batch = batch_of([pair], [grid], PADDING)
-        batch["attention_mask"][0, 5] = 0
+        batch["blocks"][0, 5] = 0
         model(**batch)
         expected = torch.zeros(1, HEADS, 6, 6)
         for token in (1, 2):
@@ -317,6 +339,138 @@ class TestByHand:
         assert found == pytest.approx(SPAN_WEIGHT * expected, rel=1e-5)
 
 
+class TestApart:
+    @apart_kinds
+    def test_a_text_is_encoded_as_it_is_by_itself(self, kind: str) -> None:
+        """Whatever the other side is, whatever else is in the batch."""
+        model, seen = shaken(tiny_model(kind, VOCABULARY, TIES, apart=True)), list[Tensor]()
+        handle = model.encoder.register_forward_hook(
+            lambda _model, _given, output: seen.append(output.last_hidden_state)
+        )
+        pairs, grids = made_pairs(apart=True)
+        model(**batch_of(pairs, grids, PADDING))
+        handle.remove()
+        for row, pair in enumerate(pairs):
+            for block in (1, 2):
+                places = [i for i, each in enumerate(pair.blocks) if each == block]
+                ids = torch.tensor([[pair.input_ids[place] for place in places]])
+                alone = model.encoder(input_ids=ids).last_hidden_state[0]
+                assert torch.allclose(seen[0][row, places], alone, atol=1e-5)
+
+    def test_windows_of_one_text_do_not_see_each_other(self) -> None:
+        model = shaken(tiny_model("bert", VOCABULARY, TIES, apart=True))
+        (pair, *_), (grid, *_) = made_pairs(apart=True)
+        text = TextInputs([[1], [4]], ("x", "x"), [0, 1])
+        windows = pair._replace(
+            input_ids=[BEGIN, 7, SEPARATOR, BEGIN, 9, SEPARATOR, BEGIN, 8, SEPARATOR],
+            blocks=[1, 1, 1, 2, 2, 2, 3, 3, 3],
+            positions=[0, 1, 2] * 3,
+            marks=[PAD_MARK] * 9,
+            source=text,
+            target=TextInputs([[7]], ("x",), [0]),
+            entities=((0, 1),),
+        )
+        grid = grid[:, :2, :1]
+        seen = []
+        model.encoder.register_forward_hook(
+            lambda _model, _given, output: seen.append(output.last_hidden_state)
+        )
+        for second in (9, 31):
+            ids = [*windows.input_ids[:4], second, *windows.input_ids[5:]]
+            model(**batch_of([windows._replace(input_ids=ids)], [grid], PADDING))
+        first, other = (hidden[0] for hidden in seen)
+        assert torch.allclose(first[[0, 1, 2, 6, 7, 8]], other[[0, 1, 2, 6, 7, 8]], atol=1e-6)
+        assert not torch.allclose(first[4], other[4], atol=1e-2)
+
+    def test_at_first_an_answer_is_that_of_evidence_and_similarity(self) -> None:
+        """The learned layers begin without effect: of words, of wholes and of borders."""
+        model = tiny_model("bert", VOCABULARY, TIES, apart=True)
+        for layer in (model.as_source, model.member, model.borders.join):
+            assert not layer.weight.any()
+            assert not layer.bias.any()
+        batch = batch_of(*made_pairs(apart=True), PADDING)
+        before = model(**batch).logits
+        with torch.no_grad():
+            for layer in (model.borders.of_target, model.borders.of_entity, model.borders.spread):
+                layer.weight.normal_()
+            model.entity.weight.normal_()
+        assert torch.allclose(model(**batch).logits, before, atol=1e-5)
+
+    def test_alike_words_are_found_without_training(self) -> None:
+        """The two texts are of the same words in another order, with no evidence but that."""
+        model = tiny_model("bert", VOCABULARY, TIES, apart=True)
+        source, target = (7, 20, 33, 41), (41, 7, 33, 20)
+        pair = PairInputs(
+            [BEGIN, *source, SEPARATOR, BEGIN, *target, SEPARATOR],
+            [1] * 6 + [2] * 6,
+            [*range(6)] * 2,
+            [PAD_MARK] * 12,
+            TextInputs([[1], [2], [3], [4]], ("x",) * 4, [*range(4)]),
+            TextInputs([[7], [8], [9], [10]], ("x",) * 4, [*range(4)]),
+            tuple((i, i + 1) for i in range(4)),
+        )
+        grid = np.zeros((len(CHANNELS), 4, 4), dtype=np.float32)
+        logits = model(**batch_of([pair], [grid], PADDING)).logits
+        assert logits.argmax(1).tolist() == [1, 3, 2, 0]
+
+    def test_the_similarity_is_a_cosine_by_the_temperature_and_what_both_directions_share(
+        self,
+    ) -> None:
+        """Around the mean, (1, 0) and (-1, 0) remain of both sides; the third word is padding."""
+        model, seen = tiny_model("bert", VOCABULARY, TIES, apart=True), []
+        model.grid.register_forward_pre_hook(lambda _model, given: seen.append(given[0]))
+        hidden = torch.zeros(1, 5, 16)
+        hidden[0, :, 0] = torch.tensor([3.0, 1.0, 1.0, 3.0, 9.0])
+        model.encoder.register_forward_hook(
+            lambda _model, _given, output: type(output)(last_hidden_state=hidden)
+        )
+        eye = torch.eye(5)
+        model(
+            torch.ones(1, 5, dtype=torch.long),
+            torch.ones(1, 5, dtype=torch.long),
+            torch.arange(5)[None],
+            torch.zeros(1, 5, dtype=torch.long),
+            torch.cat((eye[None, :2], torch.zeros(1, 1, 5)), dim=1),
+            eye[None, 2:4],
+            torch.zeros(1, len(CHANNELS), 3, 2),
+            torch.zeros(0, dtype=torch.long),
+            torch.zeros(0, 3),
+        )
+        cosines, shared = seen[0][0, len(CHANNELS) :]
+        expected = torch.tensor([[-1.0, 1.0], [1.0, -1.0], [0.0, 0.0]])
+        assert torch.allclose(cosines * TEMPERATURE, expected, atol=1e-5)
+        assert torch.allclose(shared, expected.clamp(min=0), atol=1e-5)
+
+    def test_borders_are_corrected_by_neighbours_within_the_text_alone(self) -> None:
+        """A word of padding has no say, and a word three or less away has."""
+        model = shaken(tiny_model("bert", VOCABULARY, TIES, apart=True))
+        beliefs, target = torch.rand(1, 2, 12), torch.rand(1, 12, 16)
+        entities, words = torch.rand(1, 16), torch.ones(1, 1, 12)
+        words[..., 10:] = 0
+        before = model.borders(beliefs, target, entities, words)
+        assert before.shape == (1, 12)
+        changed = target.clone()
+        changed[0, 10:] += 5
+        after = model.borders(beliefs, changed, entities, words)
+        assert torch.allclose(after[:, :10], before[:, :10], atol=1e-6)
+        changed = beliefs.clone()
+        changed[0, 0, 0] += 5
+        moved = (model.borders(changed, target, entities, words) - before)[0].abs() > 1e-5
+        assert moved.tolist() == [True] * 4 + [False] * 8
+
+    def test_a_config_of_before_reads_both_sentences_at_once(self) -> None:
+        saved = tiny_model("bert", VOCABULARY, TIES).config.to_dict()
+        del saved["apart"]
+        assert JointConfig.from_dict(saved).apart is False
+
+    def test_the_encoder_is_plain_as_it_is(self) -> None:
+        model = shaken(tiny_model("bert", VOCABULARY, TIES, apart=True))
+        plain = model.plain_encoder([BEGIN, SEPARATOR])
+        assert plain is not model.encoder
+        weights = model.encoder.state_dict()
+        assert all(torch.equal(weights[name], w) for name, w in plain.state_dict().items())
+
+
 class TestInitialValues:
     @kinds
     def test_ties_and_spelling_count_from_the_first_step_on(self, kind: str) -> None:
@@ -338,10 +492,10 @@ class TestInitialValues:
         assert model.grid.spread.weight.std() > 0
 
 
-@kinds
-def test_what_is_saved_is_what_is_loaded(kind: str, tmp_path: Path) -> None:
-    model = shaken(tiny_model(kind, VOCABULARY, TIES))
-    batch = training_batch()
+@both_ways
+def test_what_is_saved_is_what_is_loaded(kind: str, apart: bool, tmp_path: Path) -> None:
+    model = shaken(tiny_model(kind, VOCABULARY, TIES, apart=apart))
+    batch = training_batch(apart=apart)
     before = model(**batch)
     with quiet():
         model.save_pretrained(tmp_path)

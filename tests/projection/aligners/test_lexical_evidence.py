@@ -10,6 +10,7 @@ from projection.aligners.lexical_evidence import (
     Lexicon,
     evidence,
     plain_form,
+    spelling,
     stem,
     ties_of,
 )
@@ -130,7 +131,11 @@ class TestEvidence:
             pytest.param("PARIS", "Paris", 1, id="nor does case"),
             pytest.param("abcd", "abxy", 0, id="half alike is chance"),
             pytest.param("abcd", "abcx", 0.5, id="three quarters alike"),
-            pytest.param("Wien", "柏", 0, id="another script"),
+            pytest.param("Wien", "柏", 0, id="another name"),
+            pytest.param("London", "Лондон", 1, id="Cyrillic"),
+            pytest.param("Лондон", "London", 1, id="from Cyrillic"),
+            pytest.param("Toyota", "トヨタ", 1, id="Kana"),
+            pytest.param("Dongjing", "東京", 1, id="Han, as they are read in Chinese"),
         ],
     )
     def test_spelling(self, source: str, target: str, expected: float) -> None:
@@ -142,6 +147,7 @@ class TestEvidence:
             pytest.param("Europa", "Europaparlament", 1, id="inside a compound"),
             pytest.param("Europaparlament", "Europa", 1, id="the other way round"),
             pytest.param("the", "theatre", 0, id="short words are everywhere"),
+            pytest.param("London", "лондонский", 1, id="inside a word of another script"),
         ],
     )
     def test_contained(self, source: str, target: str, expected: float) -> None:
@@ -162,6 +168,26 @@ class TestEvidence:
 )
 def test_plain_form(word: str, expected: str) -> None:
     assert plain_form(word) == expected
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("лондон", "london"),
+        ("東京", "dongjing"),
+        ("αθηνα", "athina"),
+        ("berlin", "berlin"),
+        ("straße", "strasse"),
+        ("\u0301", "\u0301"),
+    ],
+)
+def test_words_of_other_scripts_are_spelt_in_latin_letters(word: str, expected: str) -> None:
+    assert spelling(word) == expected
+
+
+@given(st.text(min_size=1, max_size=12))
+def test_a_spelling_is_never_empty(word: str) -> None:
+    assert spelling(plain_form(word))
 
 
 LINKS = {("a", "x"): 3.0, ("a", "y"): 1.0, ("b", "x"): 1.0}

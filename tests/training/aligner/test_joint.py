@@ -17,12 +17,14 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from projection.aligners.confidence import UNCALIBRATED, Calibration
 from projection.aligners.joint import JointAligner
-from projection.aligners.lexical_evidence import CHANNELS, Lexicon
+from projection.aligners.joint_inputs import Reader
+from projection.aligners.lexical_evidence import CHANNELS, NO_LEXICON
 from projection.aligners.loading import load_aligner
 from projection.errors import TrainingError
 from projection.io.files import json_line
 from projection.pipeline.projector import pair
 from projection.records import Entity, Span
+from tests.projection.aligners.joint_models import piece_tokenizer
 from training.aligner.augment import JointExample, example_of
 from training.aligner.joint import (
     LINK_SHARE,
@@ -96,7 +98,12 @@ def tokenizer(base: Path) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def recipe(base: Path, steps: int, seed: int = 0) -> JointRecipe:
+@pytest.fixture(scope="module")
+def reader(tokenizer: PreTrainedTokenizerFast) -> Reader:
+    return Reader(tokenizer, 32, apart=True)
+
+
+def recipe(base: Path, steps: int, seed: int = 0, *, apart: bool = True) -> JointRecipe:
     schedule = replace(
         JOINT_SCHEDULE,
         max_steps=steps,
@@ -106,7 +113,7 @@ def recipe(base: Path, steps: int, seed: int = 0) -> JointRecipe:
         seed=seed,
         bf16=False,
     )
-    return JointRecipe(str(base), schedule, blind=0.5)
+    return JointRecipe(str(base), schedule, apart=apart, blind=0.5)
 
 
 def right(aligner: JointAligner, sentences: list[SilverSentence]) -> float:
@@ -127,18 +134,19 @@ def right(aligner: JointAligner, sentences: list[SilverSentence]) -> float:
 
 
 UNSEEN = [made(number) for number in range(10_000, 10_060)]
-NO_LEXICON = Lexicon.of({})
 ROUNDING = 0.501 / 255  # half a step of a tie, and what single precision adds
 
 
 class TestTraining:
+    @pytest.mark.parametrize("apart", [True, False])
     def test_it_learns_what_chance_does_not_know_and_loads_again(
-        self, base: Path, tmp_path: Path
+        self, base: Path, tmp_path: Path, apart: bool
     ) -> None:
         """With the lexicon it counted, and without: the network has learned the words, too."""
-        assert right(JointAligner.from_encoder(base, NO_LEXICON), UNSEEN) < 0.3
+        assert right(JointAligner.from_encoder(base, NO_LEXICON, apart=apart), UNSEEN) < 0.3
         silver = [made(number) for number in range(400)]
-        trained = train_joint(silver, recipe(base, 150), tmp_path / "aligner")
+        trained = train_joint(silver, recipe(base, 150, apart=apart), tmp_path / "aligner")
+        assert trained.model.config.apart is apart
         assert not trained.model.training
         assert len(trained.lexicon) > len(WORDS)
         assert right(trained, UNSEEN) > 0.95
@@ -148,6 +156,17 @@ class TestTraining:
         loaded.lexicon = NO_LEXICON
         assert right(loaded, UNSEEN) > 0.8
         assert [path.name for path in tmp_path.iterdir()] == ["aligner"]
+
+    def test_the_embeddings_of_an_encoder_that_reads_apart_stay(
+        self, base: Path, tmp_path: Path
+    ) -> None:
+        """They place words of all languages, of which the silver sentences have a part."""
+        silver = [made(number) for number in range(40)]
+        before = BertModel.from_pretrained(base).get_input_embeddings().weight
+        for apart in (True, False):
+            trained = train_joint(silver, recipe(base, 3, apart=apart), tmp_path / str(apart))
+            after = trained.model.encoder.get_input_embeddings().weight
+            assert torch.equal(after, before) is apart
 
     def test_one_seed_gives_one_model(self, base: Path, tmp_path: Path) -> None:
         silver = [made(number) for number in range(40)]
@@ -239,9 +258,9 @@ class TestLexicon:
         SilverSentence("house", "das", "de", (), frozenset(), frozenset({(0, 0)})),
     )
 
-    def test_ties_of_words_and_stems(self) -> None:
+    def test_ties_of_words_and_stems(self, reader: Reader) -> None:
         """`das` was linked three times to `the`, and once in one direction only to `house`."""
-        lexicon = lexicon_of(self.SILVER, least=0, weakest=0)
+        lexicon = lexicon_of(self.SILVER, reader, least=0, weakest=0)
         the = 3 / (3 * (3 + LINK_SHARE)) ** 0.5
         house = 3 / ((3 + LINK_SHARE) * 3) ** 0.5
         doubtful = LINK_SHARE / (3 + LINK_SHARE)
@@ -250,15 +269,40 @@ class TestLexicon:
         assert found == pytest.approx(expected, abs=ROUNDING)
         assert len(lexicon) == 6  # three pairs of words, and of stems
 
-    def test_rare_and_weak_pairs_are_left_out(self) -> None:
-        assert len(lexicon_of(self.SILVER, least=1, weakest=0)) == 4
-        assert len(lexicon_of(self.SILVER, least=0, weakest=0.1)) == 4
-        assert len(lexicon_of([], least=0, weakest=0)) == 0
+    def test_rare_and_weak_pairs_are_left_out(self, reader: Reader) -> None:
+        assert len(lexicon_of(self.SILVER, reader, least=1, weakest=0)) == 4
+        assert len(lexicon_of(self.SILVER, reader, least=0, weakest=0.1)) == 4
+        assert len(lexicon_of([], reader, least=0, weakest=0)) == 0
 
-    def test_chinese_is_counted_simplified(self) -> None:
-        silver = [SilverSentence("London", "倫敦", "zh", (), frozenset({(0, 0), (0, 1)}))]
-        found = lexicon_of(silver, least=0, weakest=0).grid(["london"], ["伦", "敦", "倫"])
-        assert found == pytest.approx(np.array([[0.5**0.5, 0.5**0.5, 0]]), abs=ROUNDING)
+    def test_each_language_is_counted_by_itself(self, reader: Reader) -> None:
+        """Else a word with translations in many languages would be tied to none of them."""
+        languages = ("de", "es", "nl", "fr", "it", "sv")
+        silver = [
+            SilverSentence("house", f"casa{lang}", lang, (), frozenset({(0, 0)}))
+            for lang in languages
+        ]
+        found = lexicon_of(silver, reader, least=0, weakest=0)
+        words = [f"casa{lang}" for lang in languages]
+        assert found.grid(["house"], words).tolist() == [[1.0] * len(languages)]
+
+    def test_of_a_pair_in_several_languages_the_strongest_tie_counts(self, reader: Reader) -> None:
+        weak = [
+            SilverSentence("house", word, "nl", (), frozenset({(0, 0)})) for word in ("huis", "haus")
+        ]
+        strong = SilverSentence("house", "haus", "de", (), frozenset({(0, 0)}))
+        for silver in ([*weak, strong], [strong, *weak]):
+            found = lexicon_of(silver, reader, least=0, weakest=0)
+            expected = np.array([[1.0, 0.5**0.5]])
+            assert found.grid(["house"], ["haus", "huis"]) == pytest.approx(expected, abs=ROUNDING)
+
+    def test_chinese_is_counted_simplified_and_by_subword(self) -> None:
+        """A link of a character is one of its subword, and counts once."""
+        reader = Reader(piece_tokenizer(), 32, apart=True)
+        links = frozenset({(0, 0), (0, 1), (1, 2), (1, 3)})
+        silver = [SilverSentence("Beijing University", "北京大學", "zh", (), links)]
+        found = lexicon_of(silver, reader, least=0, weakest=0)
+        assert found.grid(["beijing"], ["北京", "大学", "大學", "北"]).tolist() == [[1, 0, 0, 0]]
+        assert found.grid(["university"], ["北京", "大学", "大學"]).tolist() == [[0, 1, 0]]
 
 
 EXAMPLE = JointExample(
@@ -272,26 +316,28 @@ EXAMPLE = JointExample(
 
 
 class TestFeatures:
-    def test_what_the_example_says_is_kept(self, tokenizer: PreTrainedTokenizerFast) -> None:
-        [(pair, example)] = features_of([EXAMPLE], tokenizer, 32)
+    def test_what_the_example_says_is_kept(self, reader: Reader) -> None:
+        [(pair, example)] = features_of([EXAMPLE], reader)
         assert pair.entities == ((0, 1), (1, 2))
         assert example == EXAMPLE
 
+    @pytest.mark.parametrize("apart", [True, False])
     def test_what_does_not_fit_in_is_left_out_whole_and_counted(
-        self, tokenizer: PreTrainedTokenizerFast, caplog: pytest.LogCaptureFixture
+        self, tokenizer: PreTrainedTokenizerFast, caplog: pytest.LogCaptureFixture, apart: bool
     ) -> None:
+        """Windows are for answers: a training example is read at once."""
         long = replace(EXAMPLE, target="juhk Kelu" + " yb" * 10)
         with caplog.at_level(logging.INFO, "training.aligner.joint"):
-            [(pair, _)] = features_of([long, EXAMPLE, long], tokenizer, 12)
-        assert pair.target_texts == ("juhk", "Kelu")
+            [(pair, _)] = features_of([long, EXAMPLE, long], Reader(tokenizer, 12, apart))
+        assert pair.target.texts == ("juhk", "Kelu")
         assert caplog.messages == ["2 examples are left out: longer than 12 subwords"]
 
-    def test_the_batch_of_them(self, tokenizer: PreTrainedTokenizerFast) -> None:
+    def test_the_batch_of_them(self, reader: Reader) -> None:
         """The second pair is the longer one; its words go by the columns of the first, too."""
         other = example_of(made(0))
         rows = [
             {"input_ids": feature[0].input_ids, "feature": feature}
-            for feature in features_of([EXAMPLE, other], tokenizer, 32)
+            for feature in features_of([EXAMPLE, other], reader)
         ]
         batch = Collator(NO_LEXICON, 0, blind=0, gaps=0)(rows)
         assert batch["labels"].shape == (4, 5)
@@ -304,6 +350,25 @@ class TestFeatures:
         assert {(i, j) for i, j in batch["links"][0].nonzero().tolist()} == EXAMPLE.links
         assert batch["links"][1].sum() == 5
         assert batch["weights"].tolist() == [0.5, 1]
+
+    def test_labels_and_links_of_characters_become_those_of_their_subword(self) -> None:
+        """`a` and the null word are linked to the characters of two subwords."""
+        example = JointExample(
+            "a b",
+            "北京大学。",
+            "zh",
+            (((0, 1), (0, 2)),),
+            frozenset({(1, 1), (1, 2), (2, 4), (0, 5)}),
+            1.0,
+        )
+        rows = [
+            {"input_ids": feature[0].input_ids, "feature": feature}
+            for feature in features_of([example], Reader(piece_tokenizer(), 32, apart=True))
+        ]
+        batch = Collator(NO_LEXICON, 1, blind=0, gaps=0)(rows)
+        assert batch["labels"].tolist() == [[1, 0, 0]]
+        linked = {(i, j) for i, j in batch["links"][0].nonzero().tolist()}
+        assert linked == {(1, 1), (2, 2), (0, 3)}
 
 
 class TestWithheld:
