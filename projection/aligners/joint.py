@@ -89,14 +89,6 @@ class JointAligner(Checkpoint[JointModel]):
         """Take another lexicon."""
         self.model.lexicon = self.lexicon = lexicon
 
-    def save_encoder(self, folder: str | Path) -> None:
-        """Write encoder and tokenizer as an ordinary checkpoint to train taggers from."""
-        text = self.tokenizer("a")
-        parts = zip(text["input_ids"], text.sequence_ids(), strict=True)
-        around = [token for token, of_text in parts if of_text is None]
-        self.model.plain_encoder(around).save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
-
     def _settings(self) -> dict[str, object]:
         calibration = None if self.calibration == UNCALIBRATED else self.calibration.to_json()
         return {"decoding": asdict(self.decoding), "calibration": calibration}

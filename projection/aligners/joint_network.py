@@ -15,8 +15,6 @@ does not reads both sentences at once, with the entities marked and the evidence
 attention, as the models before 0.2 do.
 """
 
-from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -197,21 +195,6 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         self.lexicon_keys = torch.from_numpy(lexicon.keys)
         self.lexicon_checks = torch.from_numpy(lexicon.checks)
         self.lexicon_ties = torch.from_numpy(lexicon.ties)
-
-    @torch.no_grad()
-    def plain_encoder(self, special: Sequence[int]) -> PreTrainedModel:
-        """A copy of the encoder; if it has marks, with that of target tokens in its embeddings.
-
-        The tokens `special`, those around a text, get the mark of padding.
-        """
-        encoder: PreTrainedModel = deepcopy(self.encoder)
-        if self.config.apart:
-            return encoder
-        table: Any = encoder.get_input_embeddings().weight
-        marks = torch.full((len(table), 1), TARGET, device=table.device)
-        marks[list(special)] = PAD_MARK
-        table += self.marks(marks[:, 0])
-        return encoder
 
     def forward(  # noqa: PLR0917  the Trainer passes a batch by name
         self,

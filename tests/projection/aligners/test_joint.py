@@ -22,7 +22,7 @@ from projection.aligners.decoding import DEFAULT, JOINT, Decoding
 from projection.aligners.joint import JointAligner
 from projection.aligners.lexical_evidence import Lexicon
 from projection.errors import ModelError
-from projection.models.checkpoints import load_checkpoint, quiet
+from projection.models.checkpoints import load_checkpoint
 from projection.records import Entity, ParallelSentence, Span
 from tests.projection.aligners.joint_models import (
     KINDS,
@@ -444,22 +444,3 @@ class TestEncoder:
             JointAligner.from_encoder(tmp_path, Lexicon.of({}), apart=True)
         together = JointAligner.from_encoder(tmp_path, Lexicon.of(TIES), apart=False)
         assert targets(together, sentence("Anna left", "left Anna", [])) == []
-
-    def test_a_tagger_can_be_trained_from_what_it_learned(
-        self, word_tokenizer: PreTrainedTokenizerFast, tmp_path: Path
-    ) -> None:
-        model = shaken(tiny_model("electra", len(word_tokenizer), Lexicon.of(TIES)))
-        JointAligner(model, word_tokenizer).save_encoder(tmp_path)
-        with quiet():
-            tagger, report = AutoModelForTokenClassification.from_pretrained(
-                tmp_path, num_labels=3, output_loading_info=True
-            )
-        assert all(name.startswith("classifier") for name in report["missing_keys"])
-        assert not report["unexpected_keys"]
-        loaded, tokenizer = load_checkpoint(AutoModelForTokenClassification, tmp_path)
-        text = tokenizer("Anna sah Bern", return_tensors="pt")
-        ids = text["input_ids"][0].tolist()
-        expected = model.plain_encoder([ids[0], ids[-1]])(**text).last_hidden_state
-        for found in (tagger, loaded):
-            hidden = found.eval().base_model(**text).last_hidden_state
-            assert torch.allclose(hidden, expected, atol=1e-6)

@@ -463,13 +463,6 @@ class TestApart:
         del saved["apart"]
         assert JointConfig.from_dict(saved).apart is False
 
-    def test_the_encoder_is_plain_as_it_is(self) -> None:
-        model = shaken(tiny_model("bert", VOCABULARY, TIES, apart=True))
-        plain = model.plain_encoder([BEGIN, SEPARATOR])
-        assert plain is not model.encoder
-        weights = model.encoder.state_dict()
-        assert all(torch.equal(weights[name], w) for name, w in plain.state_dict().items())
-
 
 class TestInitialValues:
     @kinds
@@ -506,17 +499,3 @@ def test_what_is_saved_is_what_is_loaded(kind: str, apart: bool, tmp_path: Path)
         assert torch.equal(before[name], after[name]), name
     for name in ("keys", "checks", "ties"):
         assert np.array_equal(getattr(loaded.lexicon, name), getattr(TIES, name)), name
-
-
-@kinds
-def test_the_plain_encoder_reads_a_text_as_the_model_reads_a_translation(kind: str) -> None:
-    model = shaken(tiny_model(kind, VOCABULARY, TIES))
-    before = {name: weights.clone() for name, weights in model.state_dict().items()}
-    ids = torch.tensor([[BEGIN, 7, 9, 31, SEPARATOR]])
-    marks = torch.tensor([[PAD_MARK, TARGET, TARGET, TARGET, PAD_MARK]])
-    embedded = model.encoder.get_input_embeddings()(ids) + model.marks(marks)
-    expected = model.encoder(inputs_embeds=embedded).last_hidden_state
-    plain = model.plain_encoder([BEGIN, SEPARATOR])
-    assert torch.allclose(plain(input_ids=ids).last_hidden_state, expected, atol=1e-5)
-    after = model.state_dict()
-    assert all(torch.equal(after[name], weights) for name, weights in before.items())

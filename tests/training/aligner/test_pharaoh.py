@@ -141,7 +141,6 @@ class TestTokens:
         assert path.read_text("utf-8") == f"{line}\nyes ||| ja\n"
 
     def test_as_many_words_as_the_indices_count(self, tmp_path: Path) -> None:
-        pytest.importorskip("jieba", reason="segments Chinese; comes with spanferry[models]")
         pair = sentence("Anna left Beijing University.", "安娜離開了 北京大學。", "zh")
         write_tokens(tmp_path / "tokens.txt", [pair])
         source, target = (tmp_path / "tokens.txt").read_text("utf-8").rstrip("\n").split(" ||| ")

@@ -350,8 +350,7 @@ class TestWordLinks:
         assert asked[0] == ["Anna", "sah", "Bern", "."]
         assert len(asked) == 3
 
-    def test_chinese_is_segmented_and_comes_back_as_characters(self) -> None:
-        pytest.importorskip("jieba", reason="segments Chinese; comes with spanferry[models]")
+    def test_chinese_is_aligned_by_subword_and_comes_back_as_characters(self) -> None:
         chinese = ParallelSentence("1", "Berlin", "柏林", "en", "zh", "made:1", ())
         assert link_words([chinese], [], by_position)["1"].links == {(0, 0), (0, 1)}
 
