@@ -1,6 +1,7 @@
 """Sentence pairs as the joint model reads them: tokens, the words they make up, the evidence."""
 
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -135,8 +136,12 @@ class Reader(NamedTuple):
         room = self.longest - 1 - len(end)
         if len(ids) <= room:
             return [[begin, *ids, *end]], [[first + 1 + t for t in unit] for unit in units]
+        # White space can have tokens, which are in no unit, and two units can share one.
+        starts = accumulate((min(unit, default=0) for unit in units), max)
+        extents = (end - start for start, end in pairwise([*starts, len(ids)]))
+        sizes = [*map(max, map(len, units), extents)]
         made, places = [], list[list[int]]()
-        for window in windows([len(unit) for unit in units], room, room // _CONTEXT):
+        for window in windows(sizes, room, room // _CONTEXT):
             inside = [token for unit in units[window.start : window.end] for token in unit]
             low = min(inside, default=0)
             block = [begin, *ids[low : min(max(inside, default=-1) + 1, low + room)], *end]
