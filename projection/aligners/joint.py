@@ -75,7 +75,7 @@ class JointAligner(Checkpoint[JointModel]):
         encoder, tokenizer = load_checkpoint(AutoModel, name_or_path)
         if apart and encoder.config.model_type not in BIASED_ATTENTION:
             what = f"a {encoder.config.model_type} cannot encode the sentences apart"
-            fix = f"Choose one of {', '.join(sorted(BIASED_ATTENTION))}, or --set apart=no"
+            fix = f"Choose one of {', '.join(sorted(BIASED_ATTENTION))}"
             raise ModelError(str(name_or_path), what, fix)
         config = JointConfig(
             encoder.config.to_dict(), apart=apart, lexicon_size=len(lexicon), languages=[]
