@@ -103,11 +103,12 @@ def encoder(
     refuse_existing(out)
     model = read_e5(e5)
     with progress("texts read") as advance:
-        kept = make_encoder(model, _read_texts(texts, advance), out, layers=layers, pieces=pieces)
+        kept = make_encoder(model, read_texts(texts, advance), out, layers=layers, pieces=pieces)
     say(f"{kept} pieces kept; {out}")
 
 
-def _read_texts(paths: Iterable[Path], advance: Advance) -> Iterator[str]:
+def read_texts(paths: Iterable[Path], advance: Advance) -> Iterator[str]:
+    """Yield the lines of text files in the script of the model, and count each."""
     for path in paths:
         for _, line in read_lines(path):
             advance(1)

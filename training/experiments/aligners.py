@@ -204,7 +204,7 @@ class AlignerBench:
             if row.preset in self.config.aligners:
                 self._load(row, self.config.aligners[row.preset])
 
-    def reason_against(self, row: ExperimentRow, column: str) -> str | None:
+    def reason_against(self, row: ExperimentRow, column: str) -> str | None:  # noqa: ARG002  the engine's
         """Return what eflomal lacks; nothing stops the other rows."""
         if row.preset == EFLOMAL and self.word_aligner is None:
             return "eflomal is not installed. pip install 'spanferry[models]'"

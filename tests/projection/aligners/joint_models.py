@@ -43,7 +43,18 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
     "distilbert": DISTILBERT,
     "deberta-v2": DEBERTA,
 }
-PIECES = ("▁", *"abcdeABC北京在大学。", "▁北京", "北京", "大学", "▁서울", "을", "▁กรุงเทพ", "มหา", "東京")
+PIECES = (
+    "▁",
+    *"abcdeABC北京在大学。",
+    "▁北京",
+    "北京",
+    "大学",
+    "▁서울",
+    "을",
+    "▁กรุงเทพ",
+    "มหา",
+    "東京",
+)
 LEXICON, SPELLING, DIAGONAL = map(CHANNELS.index, ("lexicon", "spelling", "diagonal"))
 
 

@@ -1,5 +1,7 @@
 """Sentence pairs as tensors: which tokens make up a word, and what is padding."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -146,7 +148,7 @@ class TestApart:
         pair = inputs(word_tokenizer, text, "sah", (0, 1), apart=True)
         assert pair.is_whole
         assert len(pair.source.tokens) == 1_300
-        assert 9 <= pair.blocks[-1] - 1 <= 12  # they overlap
+        assert 1_300 / 158 < pair.blocks[-1] - 1 < 20  # they overlap
         for block in range(1, pair.blocks[-1] + 1):
             ids = [i for i, each in zip(pair.input_ids, pair.blocks, strict=True) if each == block]
             assert len(ids) <= LONGEST
@@ -163,7 +165,9 @@ class TestApart:
         assert min(places[200:800]) >= 35
         assert max(places[200:800]) <= LONGEST - 35
 
-    @given(st.text("aabbc北京 \u00ad", max_size=80), st.integers(4, 12), st.sampled_from(["en", "zh"]))
+    @given(
+        st.text("aabbc北京 \u00ad", max_size=80), st.integers(4, 12), st.sampled_from(["en", "zh"])
+    )
     def test_windows_give_every_unit_its_tokens_once(
         self, text: str, longest: int, lang: str
     ) -> None:
@@ -182,9 +186,7 @@ class TestApart:
     def test_a_word_longer_than_a_window_is_cut(self) -> None:
         reader = Reader(PIECE_TOKENIZER, 6, apart=True)
         pair = reader.pair(("a " + "b" * 10 + " c", "a"), ("en", "de"), ())
-        sizes = [len(tokens) for tokens in pair.source.tokens]
-        assert sizes[0] == sizes[2] == 2
-        assert 0 < sizes[1] <= 4
+        assert [len(tokens) for tokens in pair.source.tokens] == [2, 4, 1]
 
     @pytest.mark.parametrize(("source", "target"), [("", ""), (" \n", "a"), ("a", "\t")])
     def test_nothing_to_read(
@@ -209,7 +211,7 @@ class TestUnits:
             pytest.param("東京 Abc", "ja", ["東京", "Abc"], [0, 0, 1], id="Latin in Japanese"),
             pytest.param("서울을", "ko", ["서울", "을"], [0, 0, 1], id="Korean particle"),
             pytest.param(
-                "กรุงเทพมหา", "th", ["กรุงเทพ", "มหา"], [0, 0, 0, 0, 0, 1, 1], id="Thai with marks"
+                "กรุงเทพมหา", "th", ["กรุงเทพ", "มหา"], [0] * 5 + [1] * 3, id="Thai with marks"
             ),
             pytest.param("北京大学", "de", ["北", "京", "大", "学"], [0, 1, 2, 3], id="words else"),
             pytest.param("Abc ab", "en", ["Abc", "ab"], [0, 1], id="several tokens to a word"),
@@ -233,7 +235,10 @@ class TestUnits:
         assert found == [Span(0, 2), Span(2, 3), Span(3, 4)]
         assert of == [0, 0, 1, 2]
 
-    @given(st.text("北京大学在。서울을กรุงเทพ Aa\u200b", max_size=20), st.sampled_from(["zh", "ko", "th"]))
+    @given(
+        st.text("北京大学在。서울을กรุงเทพ Aa\u200b", max_size=20),
+        st.sampled_from(["zh", "ko", "th"]),
+    )
     def test_every_word_is_in_one_unit_in_order(self, text: str, lang: str) -> None:
         words = word_spans(text, lang)
         units, of = units_of(text, lang, Reader(PIECE_TOKENIZER, 99, apart=True).places(text))
@@ -241,7 +246,7 @@ class TestUnits:
         assert of == sorted(of)
         for word, unit in zip(words, of, strict=True):
             assert units[unit].start <= word.start < word.end <= units[unit].end
-        assert all(a.end <= b.start for a, b in zip(units, units[1:], strict=False))
+        assert all(a.end <= b.start for a, b in pairwise(units))
 
     def test_entities_and_labels_of_words_become_those_of_units(self) -> None:
         pair = inputs(PIECE_TOKENIZER, "a", "北京在大学", lang="zh", apart=True)

@@ -287,7 +287,8 @@ class TestLexicon:
 
     def test_of_a_pair_in_several_languages_the_strongest_tie_counts(self, reader: Reader) -> None:
         weak = [
-            SilverSentence("house", word, "nl", (), frozenset({(0, 0)})) for word in ("huis", "haus")
+            SilverSentence("house", word, "nl", (), frozenset({(0, 0)}))
+            for word in ("huis", "haus")
         ]
         strong = SilverSentence("house", "haus", "de", (), frozenset({(0, 0)}))
         for silver in ([*weak, strong], [strong, *weak]):

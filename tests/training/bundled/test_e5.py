@@ -16,9 +16,9 @@ from projection.text.words import tokens_of_words, word_spans
 from tests.training.bundled import e5_file
 from tests.training.bundled.e5_file import HIDDEN, PIECES, SPECIAL
 from training.bundled.e5 import (
+    E5,
     OF_TEXTS,
     SHA256,
-    E5,
     encoder_of,
     frequent_pieces,
     make_encoder,
@@ -251,5 +251,3 @@ class TestTokenizer:
     def test_pieces_are_renumbered(self, e5: E5) -> None:
         kept = [0, 1, 2, 3, 5, 13, 14]
         assert tokenizer_of(e5, kept)("sah")["input_ids"] == [0, 4, 2]
-
-
