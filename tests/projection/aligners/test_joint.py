@@ -169,6 +169,17 @@ class TestAlign:
         assert targets(aligner, sentence(" \n ", "Anna sah", ["\n"])) == [None]
 
 
+class TestLinks:
+    @pytest.mark.parametrize("apart", [True, False])
+    def test_words_that_both_directions_link(
+        self, word_tokenizer: PreTrainedTokenizerFast, apart: bool
+    ) -> None:
+        aligner = telling_aligner(word_tokenizer, Lexicon.of(TIES), apart=apart)
+        words = ["Anna", "left", "Cologne"]
+        pair = sentence("Anna left Cologne", "aus Köln ging Anna", words)
+        assert aligner.links([pair, sentence("", "")]) == [{(0, 3), (2, 1)}, set()]
+
+
 class TestOffsets:
     """Spans count code points of the target as it is, whatever the model reads."""
 
