@@ -131,6 +131,8 @@ def save(aligner: "GivesSignals", calibration: Calibration, model: str, out: Pat
 
     Of a model folder only the config changes; its weights stay as they are packed.
     """
+    from projection.models.packed_weights import include_shared  # noqa: PLC0415  torch takes seconds
+
     source = Path(bundled.resolve(model, "aligner"))
     if out is None:
         _set_calibration(source, calibration)
@@ -138,6 +140,7 @@ def save(aligner: "GivesSignals", calibration: Calibration, model: str, out: Pat
     with new_folder(out) as folder:
         if source.is_dir():
             shutil.copytree(source, folder, dirs_exist_ok=True)
+            include_shared(folder, source)
             _set_calibration(folder, calibration)
         else:
             aligner.calibration = calibration

@@ -28,8 +28,8 @@ from transformers import (
 from projection.errors import ModelError
 from projection.models.checkpoints import load_checkpoint
 from projection.models.tagger import Tagger
-from training.bundled import int8 as packing
-from training.bundled.int8 import pack
+from training.bundled import packing
+from training.bundled.packing import pack
 from training.tagger.head import load_for_training
 
 TAGS = ["O", "B-PER", "I-PER"]
@@ -94,7 +94,7 @@ def version_elsewhere(name_or_path: str | Path, environment: dict[str, str]) -> 
 
 class TestWhatIsWritten:
     def test_matrices_take_eight_bits(self, packed: Path) -> None:
-        stored = load_file(packed / "model.int8.safetensors")
+        stored = load_file(packed / "model.packed.safetensors")
         query = "electra.encoder.layer.0.attention.self.query"
         assert stored[f"{query}.weight"].dtype == torch.int8
         assert stored[f"{query}.weight.scale"].shape == (32, 1)
@@ -105,7 +105,7 @@ class TestWhatIsWritten:
         assert {path.name for path in packed.iterdir()} == {
             "README.md",
             "config.json",
-            "model.int8.safetensors",
+            "model.packed.safetensors",
             "tokenizer.json",
             "tokenizer_config.json",
         }
@@ -169,7 +169,7 @@ class TestLoading:
         pack(packed, tmp_path / "again")
         once, twice = weights(packed), weights(tmp_path / "again")
         assert all(torch.allclose(once[name], twice[name], rtol=1e-6, atol=0) for name in once)
-        stored = (load_file(f / "model.int8.safetensors") for f in (packed, tmp_path / "again"))
+        stored = (load_file(f / "model.packed.safetensors") for f in (packed, tmp_path / "again"))
         first, second = stored
         assert all(
             torch.equal(first[name], second[name])
@@ -218,7 +218,7 @@ class TestLoading:
             "from pathlib import Path\n"
             "from transformers import AutoConfig, AutoModelForMaskedLM\n"
             "from projection.models.checkpoints import load_checkpoint\n"
-            "from training.bundled.int8 import pack\n"
+            "from training.bundled.packing import pack\n"
             "base, folder = map(Path, sys.argv[1:])\n"
             "model = AutoModelForMaskedLM.from_config(AutoConfig.from_pretrained(base))\n"
             "model.save_pretrained(folder / 'lm')\n"
@@ -333,7 +333,7 @@ class TestWhatCannotBePacked:
             ("config.json", "{", r"config.json: cannot be read \(Expecting"),
             ("model.safetensors", None, r"model.safetensors: cannot be read \(No such file"),
             ("model.safetensors", "torn", r"model.safetensors: cannot be read \(.*header"),
-            ("tokenizer.json", "{", r"model: has no tokenizer that could be loaded"),
+            ("tokenizer.json", "{", r"model: no checkpoint could be loaded"),
         ],
     )
     def test_a_damaged_checkpoint(
@@ -370,7 +370,7 @@ class TestDamage:
         ],
     )
     def test_cut_short(self, packed: Path, kept: int, message: str) -> None:
-        file = packed / "model.int8.safetensors"
+        file = packed / "model.packed.safetensors"
         file.write_bytes(file.read_bytes()[:kept])
         with pytest.raises(ModelError, match=message) as caught:
             Tagger.from_pretrained(packed)
@@ -378,13 +378,13 @@ class TestDamage:
         assert caught.value.fix == "Copy or download the whole folder again"
 
     def test_no_weights(self, packed: Path) -> None:
-        (packed / "model.int8.safetensors").unlink()
-        with pytest.raises(ModelError, match=r"packed: no checkpoint .*model\.int8\.safetensors"):
+        (packed / "model.packed.safetensors").unlink()
+        with pytest.raises(ModelError, match=r"packed: no checkpoint .*model\.packed\.safetensors"):
             Tagger.from_pretrained(packed)
 
     @pytest.mark.parametrize("lost", ["", ".scale"])
     def test_a_tensor_is_lost(self, packed: Path, lost: str) -> None:
-        file = packed / "model.int8.safetensors"
+        file = packed / "model.packed.safetensors"
         stored = load_file(file)
         name = f"electra.encoder.layer.1.output.dense.weight{lost}"
         del stored[name]
@@ -397,17 +397,17 @@ class TestDamage:
         self, packed: Path, base: Callable[[str], Path], tmp_path: Path
     ) -> None:
         pack(base("bert"), tmp_path / "bert")
-        shutil.copy(tmp_path / "bert" / "model.int8.safetensors", packed)
+        shutil.copy(tmp_path / "bert" / "model.packed.safetensors", packed)
         with pytest.raises(ModelError, match="has no tensor 'electra"):
             Tagger.from_pretrained(packed)
 
     def test_from_a_later_spanferry(self, packed: Path) -> None:
         config = json.loads((packed / "config.json").read_text("utf-8"))
-        config["spanferry_storage"]["version"] = 2
+        config["spanferry_storage"]["version"] = 3
         (packed / "config.json").write_text(json.dumps(config))
         with pytest.raises(ModelError) as caught:
             Tagger.from_pretrained(packed)
         assert str(caught.value) == (
-            f"{packed}/config.json spanferry_storage: version 2, this spanferry reads 1. "
+            f"{packed}/config.json spanferry_storage: version 3, this spanferry reads up to 2. "
             "Install a newer spanferry"
         )
