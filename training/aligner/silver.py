@@ -18,7 +18,6 @@ from itertools import count, groupby
 from pathlib import Path
 from typing import NamedTuple, Self
 
-
 from projection.aligners.joint_inputs import Reader, readable, units_of
 from projection.errors import CorpusError, SpanError, TrainingError
 from projection.io.files import open_text, read_jsonl

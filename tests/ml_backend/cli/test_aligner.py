@@ -14,6 +14,7 @@ from transformers import (
 from typer.testing import CliRunner, Result
 
 from ml_backend.cli.aligner import app
+from projection.aligners.pair import PairAligner
 from projection.errors import CorpusError, TrainingError
 from training.bundled.mixed_ner import read_manifest
 from training.data.iob2 import write_iob2
@@ -120,3 +121,17 @@ def test_a_folder_is_never_written_over(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="exists already"):
         body("mini", "--out", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["note"]
+
+
+def test_models_are_packed_beside_the_embeddings_they_share(
+    copying_aligner: Path, tmp_path: Path
+) -> None:
+    shared, model = str(tmp_path / "embeddings"), str(tmp_path / "model")
+    first = ["pack", str(copying_aligner), shared, "--only-embeddings"]
+    second = ["pack", str(copying_aligner), model, "--share", shared]
+    for given in (first, second):
+        result = CliRunner().invoke(app, given, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+    assert not (tmp_path / "model" / "tokenizer.json").exists()
+    assert PairAligner.from_pretrained(model).tokenizer.get_vocab()
+    assert CliRunner().invoke(app, [*second, "--only-embeddings"]).exit_code == 2
