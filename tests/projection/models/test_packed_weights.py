@@ -160,5 +160,5 @@ class TestErrors:
 
     def test_embeddings_are_no_model(self, packed: Path, tmp_path: Path) -> None:
         assert packed.is_dir()
-        with pytest.raises(ModelError, match="not a model. Give the folder of a model"):
+        with pytest.raises(ModelError, match=r"not a model\. Give the folder of a model"):
             load(tmp_path / "embeddings")

@@ -1,7 +1,7 @@
-"""Time and memory of models that share embeddings: `python -m tests.training.bundled.shared_footprint`.
+"""Time and memory of two models that share embeddings.
 
-Two taggers of one untrained layer, on a table as large as that of multilingual-e5-small cut down to
-130,000 pieces.
+`python -m tests.training.bundled.shared_footprint` makes untrained taggers of one layer, on a table
+as large as that of multilingual-e5-small cut down to 130,000 pieces.
 """
 
 import subprocess

@@ -493,7 +493,7 @@ class TestSharedEmbeddings:
             pack(on_encoder, embeddings.parent / "tagger", embeddings)
 
     def test_what_holds_no_embeddings(self, on_encoder: Path, tmp_path: Path) -> None:
-        with pytest.raises(ModelError, match="holds no embeddings to share.*--only-embeddings"):
+        with pytest.raises(ModelError, match=r"holds no embeddings to share.*--only-embeddings"):
             pack(on_encoder, tmp_path / "out", on_encoder)
 
     def test_they_must_lie_beside_the_model(
