@@ -186,11 +186,25 @@ def average(
 def pack(
     model: Annotated[Path, Argument(help="Folder of any trained model.")],
     out: Annotated[Path, Argument(help="Folder for the copy; an older one is replaced.")],
+    *,
+    share: Annotated[
+        Path | None, Option(help="Folder beside OUT with the embeddings and tokenizer to refer to.")
+    ] = None,
+    only_embeddings: Annotated[
+        bool, Option("--only-embeddings", help="Write what --share refers to, from an encoder.")
+    ] = False,
 ) -> None:
     """Copy a trained model with its matrices in eight bits, to ship it.
 
-    Example: spanferry aligner pack models/aligner projection/models/aligner
-    """
-    from training.bundled.int8 import pack as pack_model  # noqa: PLC0415
+    Models trained on one encoder with frozen embeddings can share one copy of its embedding table,
+    in four bits, and of its tokenizer.
 
-    say(f"{pack_model(model, out) / 1e6:.1f} MB written to {out}")
+    Example: spanferry aligner pack models/aligner packed/aligner --share packed/embeddings
+    """
+    from training.bundled.packing import pack as pack_model  # noqa: PLC0415
+    from training.bundled.packing import pack_embeddings  # noqa: PLC0415
+
+    if only_embeddings and share is not None:
+        raise typer.BadParameter("needs no --share", param_hint="--only-embeddings")
+    size = pack_embeddings(model, out) if only_embeddings else pack_model(model, out, share)
+    say(f"{size / 1e6:.1f} MB written to {out}")

@@ -205,12 +205,15 @@ def save(model: "Calibratable[Model]", calibration: Model, source: Path, out: Pa
 
     Of a model folder only the config changes; its weights stay as they are packed.
     """
+    from projection.models.packed_weights import include_shared  # noqa: PLC0415  torch takes seconds
+
     if out is None:
         _set_calibration(source, calibration)
         return source
     with new_folder(out) as folder:
         if source.is_dir():
             shutil.copytree(source, folder, dirs_exist_ok=True)
+            include_shared(folder, source)
             _set_calibration(folder, calibration)
         else:
             model.calibration = calibration

@@ -152,6 +152,8 @@ class ModelStore:
 
 def _copy(folder: Path, copy: Path) -> None:
     """Copy without training state, and make sure the copy is on disk before it is pointed to."""
+    from projection.models.packed_weights import include_shared  # noqa: PLC0415  torch is slow
+
     # Pickles run code when read, checkpoints are large.
     left_out = shutil.ignore_patterns("checkpoint-*", *(f"*{suffix}" for suffix in _PICKLED))
     try:
@@ -159,4 +161,5 @@ def _copy(folder: Path, copy: Path) -> None:
     except shutil.Error as error:
         source, _, reason = error.args[0][0]
         raise ModelError(str(source), f"cannot be copied ({reason})") from None
+    include_shared(copy, folder)
     os.sync()

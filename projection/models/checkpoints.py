@@ -1,15 +1,4 @@
-"""Loading checkpoints from a folder or the hub, and their versions.
-
-A packed checkpoint (written by `training.bundled.int8`) holds its large matrices in eight bits, in
-a file that only this module reads:
-
-    config.json             … "spanferry_storage": {"version": 1, "matrices": ["NAME", …]}
-    model.int8.safetensors  NAME        int8, rows × columns
-                            NAME.scale  float32, rows × blocks: what 1 is worth in each block
-                            and every other tensor as it is
-
-The blocks of a row are of equal length; their number is in the shape of the scales.
-"""
+"""Loading checkpoints from a folder or the hub, and their versions."""
 
 import hashlib
 import json
@@ -22,8 +11,6 @@ from typing import Any, Generic, TypeVar
 import torch
 from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
 from transformers import (
     AutoConfig,
     AutoTokenizer,
@@ -35,14 +22,16 @@ from transformers.utils import logging
 from transformers.utils.hub import cached_file
 
 from projection.errors import ModelError
+from projection.models.packed_weights import (
+    STORAGE,
+    Storage,
+    read_packed,
+    shared_folder,
+    weights_name,
+)
 
 Model = TypeVar("Model", bound=PreTrainedModel)
 Item = TypeVar("Item")
-
-STORAGE = "spanferry_storage"
-STORAGE_VERSION = 1
-PACKED_WEIGHTS = "model.int8.safetensors"
-SCALE = ".scale"
 
 
 class Checkpoint(Generic[Model]):
@@ -104,14 +93,35 @@ def load_checkpoint(
 
     `settings` are of the configuration, or passed on to `from_pretrained`.
     """
-    with _errors_named(str(name_or_path)):
-        tokenizer = _load_tokenizer(name_or_path)
-        with _LOADING:
-            model = _load_model(auto_class, str(name_or_path), settings)
+    where = str(name_or_path)
+    tokenizer = load_tokenizer(where)
+    with _errors_named(where), _LOADING:
+        model = _load_model(auto_class, where, settings)
     if not tokenizer.is_fast:
         what = "its tokenizer keeps no offsets"
-        raise ModelError(str(name_or_path), what, "Use one with a fast tokenizer")
+        raise ModelError(where, what, "Use one with a fast tokenizer")
     return model, tokenizer
+
+
+def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of a checkpoint, which models on one encoder may share."""
+    where = str(name_or_path)
+    with _errors_named(where):
+        storage = _storage_of(where)
+        shared = None if storage is None else shared_folder(_folder_of(where), storage)
+        return _tokenizer_in(where if shared is None else str(shared))
+
+
+def _storage_of(where: str) -> Storage | None:
+    """How the weights are packed; None if they are not."""
+    config, _ = PreTrainedConfig.get_config_dict(where)
+    storage: Storage | None = config.get(STORAGE)
+    return storage
+
+
+def _folder_of(where: str) -> Path:
+    """The folder itself, or the one in the hub's cache."""
+    return Path(str(cached_file(where, "config.json"))).parent
 
 
 def on_gpu(model: Model) -> Model:
@@ -157,15 +167,19 @@ def _check_exists(name_or_path: str) -> None:
 
 
 def _load_model(auto_class: Any, where: str, settings: Mapping[str, Any]) -> PreTrainedModel:
+    storage = _storage_of(where)
+    if storage is not None and "identity" in storage:
+        what = "holds embeddings that models share, not a model"
+        raise ModelError(where, what, "Give the folder of a model")
     config, others = AutoConfig.from_pretrained(where, return_unused_kwargs=True, **settings)
-    # Removed, because the model is no longer packed when it is saved again.
-    storage = vars(config).pop(STORAGE, None)
     if storage is None:
         plain: PreTrainedModel = auto_class.from_pretrained(
             where, config=config, dtype=torch.float32, **others
         )
         return plain
-    weights = read_packed(Path(str(cached_file(where, PACKED_WEIGHTS))), storage)
+    delattr(config, STORAGE)  # the model is no longer packed when it is saved again
+    file = Path(str(cached_file(where, weights_name(storage, where))))
+    weights = read_packed(file.parent, storage)
     # Unlike an Auto class, the class it chooses takes weights from memory.
     chosen: type[PreTrainedModel] = auto_class
     if not issubclass(auto_class, PreTrainedModel):
@@ -178,35 +192,7 @@ def _load_model(auto_class: Any, where: str, settings: Mapping[str, Any]) -> Pre
     return model
 
 
-def read_packed(file: Path, storage: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The weights in a `model.int8.safetensors`, its matrices in single precision.
-
-    `storage` is the entry in the configuration. A damaged file, one of another model, or one of a
-    later version is a ModelError.
-    """
-    if storage.get("version") != STORAGE_VERSION:
-        what = f"version {storage.get('version')}, this spanferry reads {STORAGE_VERSION}"
-        raise ModelError(f"{file.parent}/config.json {STORAGE}", what, "Install a newer spanferry")
-    fix = "Copy or download the whole folder again"
-    try:
-        weights = load_file(file)
-    except SafetensorError as error:
-        raise ModelError(str(file), f"damaged ({error})", fix) from error
-    for name in storage["matrices"]:
-        try:
-            integers, scale = weights[name], weights.pop(name + SCALE)
-        except KeyError as error:
-            raise ModelError(str(file), f"has no tensor {error}", fix) from error
-        weights[name] = (in_blocks(integers, scale.shape[1]) * scale[..., None]).flatten(1)
-    return weights
-
-
-def in_blocks(matrix: Tensor, count: int) -> Tensor:
-    """A matrix with each row cut into `count` blocks: rows × blocks × columns of a block."""
-    return matrix.reshape(len(matrix), count, -1)
-
-
-def _load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
+def _tokenizer_in(name_or_path: str) -> PreTrainedTokenizerBase:
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name_or_path)
     backend: Any = getattr(tokenizer, "backend_tokenizer", None)
     # By its name, because the package `tokenizers` is no direct dependency.

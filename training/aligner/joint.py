@@ -38,6 +38,7 @@ from projection.text.words import is_character_language
 from training.aligner.augment import JointExample, is_name_pair, joint_examples
 from training.aligner.runner import train_and_save
 from training.aligner.silver import SilverSentence, drawn
+from training.trainer.freezing import freeze_lower_layers
 from training.trainer.losses import IGNORED
 from training.trainer.settings import JointRecipe
 from training.trainer.trainer import OnProgress
@@ -171,8 +172,7 @@ def train_joint(
     seed = recipe.schedule.seed
     torch.manual_seed(seed)
     aligner = _start(silver, recipe)
-    if aligner.model.config.apart:
-        aligner.model.encoder.get_input_embeddings().requires_grad_(False)
+    freeze_lower_layers(aligner.model.encoder, recipe.freeze)
     chosen = chosen_from(silver, recipe)
     examples = joint_examples(chosen, recipe.hardening, seed)
     features = [
@@ -207,6 +207,8 @@ def chosen_from(silver: Iterable[SilverSentence], recipe: JointRecipe) -> list[S
     rng = random.Random(recipe.schedule.seed)  # noqa: S311  a sample is no secret
     names, sentences = [], []
     for sentence in silver:
+        if len(sentence.source.split()) > recipe.max_words:
+            continue
         if is_name_pair(sentence):
             names.append(sentence)
         elif sentence.weight > 1 or has_name(sentence) or rng.random() < recipe.nameless:

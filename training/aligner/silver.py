@@ -18,14 +18,13 @@ from itertools import count, groupby
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from transformers import AutoTokenizer
-
 from projection.aligners.joint_inputs import Reader, readable, units_of
 from projection.errors import CorpusError, LanguageTagError, SpanError, TrainingError
 from projection.io.files import open_text, read_jsonl
 from projection.io.pharaoh import WordLinks, read_links, write_links
 from projection.languages import language_tag
 from projection.models import bundled
+from projection.models.checkpoints import load_tokenizer
 from projection.records import ParallelSentence, Span
 from projection.text.chinese import simplified
 from projection.text.words import (
@@ -141,7 +140,7 @@ def alignment_words(text: str, lang: str) -> tuple[Span, ...]:
 
 @lru_cache(maxsize=1)
 def _bundled_reader() -> Reader:
-    tokenizer = AutoTokenizer.from_pretrained(bundled.path("aligner"))
+    tokenizer = load_tokenizer(bundled.path("aligner"))
     return Reader(tokenizer, tokenizer.model_max_length, apart=True)
 
 

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from projection.errors import ModelError
 from projection.io.folders import new_folder, refuse_existing
-from training.bundled.int8 import read_weights
+from training.bundled.packing import read_weights
 
 
 def average(first: Path, second: Path, share: float, out: Path) -> None:

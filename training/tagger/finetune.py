@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
-from projection.errors import ModelError, TrainingError
+from projection.errors import TrainingError
 from projection.io.files import write_json
 from projection.io.folders import (
     content_hash,
@@ -29,6 +28,7 @@ from training.tagger.features import Example, TargetCollator, example_of, featur
 from training.tagger.head import load_for_training
 from training.trainer import trainer as loop
 from training.trainer.card import model_card
+from training.trainer.freezing import freeze_lower_layers
 from training.trainer.losses import IGNORED, loss_of
 from training.trainer.settings import NOWHERE, FineTune, Schedule, Tracking, rate_for
 from training.trainer.trainer import Dev, OnProgress, made_with
@@ -169,30 +169,6 @@ def _check(material: Material, settings: FineTune, out: Path) -> None:
         raise TrainingError(
             f"loss {settings.loss}", "needs teachers", "Use a preset that has them, such as wu2020"
         )
-
-
-def freeze_lower_layers(model: PreTrainedModel, n: int, *, embeddings: bool = True) -> None:
-    """Freeze the lowest `n` encoder layers and the embeddings (Wu & Dredze 2019); 0: nothing.
-
-    Raises ModelError if the model has fewer layers, or no stack of layers we can find.
-    """
-    if n == 0:
-        return
-    where = str(model.config.model_type)
-    # The transformer layers (`encoder.layer` in BERT) are the longest list of modules.
-    stacks = [part for part in model.base_model.modules() if isinstance(part, nn.ModuleList)]
-    layers = max(stacks, key=len, default=None)
-    if layers is None:
-        raise ModelError(where, "no encoder layers found to freeze", "Train with --set freeze=0")
-    if n > len(layers):
-        raise ModelError(where, f"has {len(layers)} layers, not {n}", f"At most {len(layers)}")
-    frozen: list[nn.Module] = list(layers[:n])
-    if embeddings:
-        # ELECTRA and others project embeddings up to the layers' width in a module of its own.
-        parts = model.base_model.named_children()
-        frozen += [part for name, part in parts if name.startswith(("embed", "wte", "wpe"))]
-    for part in frozen:
-        part.requires_grad_(False)
 
 
 def identity_of(name: str | None, kind: Bundled) -> str:

@@ -188,8 +188,9 @@ class JointRecipe:
     keeps its lexicon. Of each language at most `per_language` silver sentences are drawn, after
     sentences without a name were reduced to the share `nameless`. The lexicon holds pairs of at
     least `least_links` links and a strength of `weakest_tie`; it is withheld from the share `blind`
-    of sentences and `gaps` of words. An encoder reads the sentences `apart`, with its embeddings
-    frozen, or both at once.
+    of sentences and `gaps` of words. Sentences of more than `max_words` English words are left out:
+    shorter ones teach as much a word and cost less. An encoder reads the sentences `apart`, or both
+    at once; its lowest `freeze` layers are frozen, with the embeddings.
     """
 
     preset: ClassVar[AlignerPreset] = AlignerPreset.CONTEXT_JOINT
@@ -202,4 +203,6 @@ class JointRecipe:
     weakest_tie: float = 0.04
     blind: float = 0.3
     gaps: float = 0.2
+    max_words: int = 30
     apart: bool = True
+    freeze: int = 3

@@ -34,6 +34,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from projection.errors import TrainingError
 from projection.io.folders import is_main_process
 from projection.models.checkpoints import quiet
+from projection.models.packed_weights import own_shared
 from training.trainer.losses import Loss, cross_entropy
 from training.trainer.settings import NOWHERE, Schedule, Tracker, Tracking
 
@@ -100,6 +101,7 @@ def run(
     given the `TARGETS` of the batch as well; None is the model's own. With `dev` the best
     checkpoint is kept, and the training stops early. The caller removes `checkpoints`.
     """
+    own_shared(model)
     arguments = _arguments(len(features), schedule, checkpoints, tracking, has_dev=dev is not None)
     with quiet(), _wandb_run(tracking):
         trainer = _Trainer(

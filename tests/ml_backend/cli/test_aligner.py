@@ -13,6 +13,7 @@ from transformers import (
 from typer.testing import CliRunner, Result
 
 from ml_backend.cli.aligner import app, read_texts
+from projection.aligners.pair import PairAligner
 from projection.errors import CorpusError, TrainingError
 from tests.training.bundled import e5_file
 from training.bundled.mixed_ner import read_manifest
@@ -124,3 +125,17 @@ def test_texts_are_read_in_the_script_of_the_model(tmp_path: Path) -> None:
     paths = [tmp_path / "news.zh", tmp_path / "news.ja"]
     assert list(read_texts(paths, counted.append)) == ["东京大学", "東京大學"]
     assert sum(counted) == 2
+
+
+def test_models_are_packed_beside_the_embeddings_they_share(
+    copying_aligner: Path, tmp_path: Path
+) -> None:
+    shared, model = str(tmp_path / "embeddings"), str(tmp_path / "model")
+    first = ["pack", str(copying_aligner), shared, "--only-embeddings"]
+    second = ["pack", str(copying_aligner), model, "--share", shared]
+    for given in (first, second):
+        result = CliRunner().invoke(app, given, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+    assert not (tmp_path / "model" / "tokenizer.json").exists()
+    assert PairAligner.from_pretrained(model).tokenizer.get_vocab()
+    assert CliRunner().invoke(app, [*second, "--only-embeddings"]).exit_code == 2

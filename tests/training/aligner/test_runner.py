@@ -15,7 +15,7 @@ from projection.pipeline.projector import pair
 from projection.records import Entity, Span
 from training.aligner.pair import train_aligner
 from training.aligner.silver import SilverSentence
-from training.bundled.int8 import pack
+from training.bundled.packing import pack
 from training.trainer.settings import PUBLISHED_ALIGNER, PairRecipe
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]

@@ -1,4 +1,4 @@
-"""Packing: matrices in eight bits, everything else as it was, and any loader none the wiser."""
+"""Packing: matrices in eight bits, embeddings once, everything else as it was."""
 
 import json
 import os
@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from transformers import (
     AutoConfig,
     AutoModel,
+    AutoModelForMaskedLM,
     AutoModelForTokenClassification,
     ElectraConfig,
     ElectraForTokenClassification,
@@ -25,12 +26,17 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from projection.aligners.joint import JointAligner
+from projection.aligners.lexical_evidence import NO_LEXICON
 from projection.errors import ModelError
 from projection.models.checkpoints import load_checkpoint
+from projection.models.packed_weights import from_four_bits
 from projection.models.tagger import Tagger
-from training.bundled import int8 as packing
-from training.bundled.int8 import pack
+from training.bundled import packing
+from training.bundled.packing import EMBEDDINGS, pack, pack_embeddings
 from training.tagger.head import load_for_training
+from training.trainer import trainer
+from training.trainer.settings import Schedule
 
 TAGS = ["O", "B-PER", "I-PER"]
 STEPS = 127
@@ -94,7 +100,7 @@ def version_elsewhere(name_or_path: str | Path, environment: dict[str, str]) -> 
 
 class TestWhatIsWritten:
     def test_matrices_take_eight_bits(self, packed: Path) -> None:
-        stored = load_file(packed / "model.int8.safetensors")
+        stored = load_file(packed / "model.packed.safetensors")
         query = "electra.encoder.layer.0.attention.self.query"
         assert stored[f"{query}.weight"].dtype == torch.int8
         assert stored[f"{query}.weight.scale"].shape == (32, 1)
@@ -105,7 +111,7 @@ class TestWhatIsWritten:
         assert {path.name for path in packed.iterdir()} == {
             "README.md",
             "config.json",
-            "model.int8.safetensors",
+            "model.packed.safetensors",
             "tokenizer.json",
             "tokenizer_config.json",
         }
@@ -169,7 +175,7 @@ class TestLoading:
         pack(packed, tmp_path / "again")
         once, twice = weights(packed), weights(tmp_path / "again")
         assert all(torch.allclose(once[name], twice[name], rtol=1e-6, atol=0) for name in once)
-        stored = (load_file(f / "model.int8.safetensors") for f in (packed, tmp_path / "again"))
+        stored = (load_file(f / "model.packed.safetensors") for f in (packed, tmp_path / "again"))
         first, second = stored
         assert all(
             torch.equal(first[name], second[name])
@@ -218,7 +224,7 @@ class TestLoading:
             "from pathlib import Path\n"
             "from transformers import AutoConfig, AutoModelForMaskedLM\n"
             "from projection.models.checkpoints import load_checkpoint\n"
-            "from training.bundled.int8 import pack\n"
+            "from training.bundled.packing import pack\n"
             "base, folder = map(Path, sys.argv[1:])\n"
             "model = AutoModelForMaskedLM.from_config(AutoConfig.from_pretrained(base))\n"
             "model.save_pretrained(folder / 'lm')\n"
@@ -325,6 +331,182 @@ def test_no_block_loses_more_than_half_a_step(values: list[float], rows: int) ->
     assert (error <= 0.501 * scale[..., None].clamp(min=least)).all()
 
 
+def in_q4_0(integers: list[int], scale: float) -> torch.Tensor:
+    """A row of one block, as Q4_0 gives it back."""
+    half = torch.tensor(scale, dtype=torch.float16).float()
+    return torch.tensor([[integer - 8 for integer in integers]]) * half
+
+
+class TestFourBits:
+    def test_the_value_of_largest_magnitude_is_minus_8_times_the_scale(self) -> None:
+        row = torch.tensor([[0.1, *[0.0] * 15, 4.0, -3.9, *[0.0] * 14]])
+        halves, scale = packing._in_four_bits(row)
+        assert scale.tolist() == [[-0.5]]
+        assert halves[0, :2].tolist() == [0x08, 0xF8]
+        assert from_four_bits(halves, scale)[0, [0, 16, 17]].tolist() == [0.0, 4.0, -3.5]
+
+    @pytest.mark.parametrize("value", [0.0, 1e-9, -1e-9])
+    def test_a_block_too_small_for_a_scale_is_zero(self, value: float) -> None:
+        halves, scale = packing._in_four_bits(torch.full((1, 32), value))
+        assert not from_four_bits(halves, scale).any()
+
+    @given(
+        st.lists(st.integers(0, 15), min_size=31, max_size=31),
+        st.integers(0, 31),
+        st.floats(-1000, 1000, width=16).filter(bool),
+    )
+    def test_what_was_in_q4_0_keeps_every_value(
+        self, others: list[int], at: int, scale: float
+    ) -> None:
+        row = in_q4_0([*others[:at], 0, *others[at:]], scale)
+        halves, found = packing._in_four_bits(row)
+        assert found.item() == scale
+        assert torch.equal(from_four_bits(halves, found), row)
+
+    @given(st.lists(st.floats(-1000, 1000, width=32), min_size=64, max_size=64))
+    def test_rounding_again_changes_nothing(self, values: list[float]) -> None:
+        """So that a model whose table was never rounded can share the rounded one."""
+        once = from_four_bits(*packing._in_four_bits(torch.tensor([values])))
+        assert torch.equal(from_four_bits(*packing._in_four_bits(once)), once)
+
+
+@pytest.fixture
+def encoder(base: Callable[[str], Path]) -> Path:
+    """A BERT of 32 columns."""
+    folder = base("bert")
+    (folder / "README.md").write_text("# An encoder\n", "utf-8")
+    return folder
+
+
+@pytest.fixture
+def embeddings(encoder: Path, tmp_path: Path) -> Path:
+    pack_embeddings(encoder, tmp_path / "packed" / "embeddings")
+    return tmp_path / "packed" / "embeddings"
+
+
+@pytest.fixture
+def on_encoder(encoder: Path, tmp_path: Path) -> Path:
+    """A tagger with the encoder's embeddings, at full precision."""
+    load = Tagger(*load_for_training(encoder, TAGS, seed=0)[:2])
+    load.save_pretrained(tmp_path / "tagger")
+    return tmp_path / "tagger"
+
+
+class TestSharedEmbeddings:
+    def test_table_and_tokenizer_lie_in_one_folder(
+        self, embeddings: Path, on_encoder: Path
+    ) -> None:
+        size = pack(on_encoder, embeddings.parent / "tagger", embeddings)
+        packed = embeddings.parent / "tagger"
+        assert {path.name for path in packed.iterdir()} == {
+            "config.json",
+            "model.packed.safetensors",
+        }
+        assert {path.name for path in embeddings.iterdir()} == {
+            *("README.md", "config.json", "model.packed.safetensors"),
+            *("tokenizer.json", "tokenizer_config.json"),
+        }
+        stored = load_file(embeddings / "model.packed.safetensors")
+        rows = len(stored[EMBEDDINGS])
+        assert stored[EMBEDDINGS].dtype == torch.uint8
+        assert (*stored[EMBEDDINGS].shape, *stored[f"{EMBEDDINGS}.scale"].shape) == (
+            rows,
+            16,
+            rows,
+            1,
+        )
+        assert size == sum(path.stat().st_size for path in packed.iterdir())
+        shared = json.loads((packed / "config.json").read_text("utf-8"))["spanferry_storage"][
+            "shared"
+        ]
+        assert shared["folder"] == "../embeddings"
+        assert shared["tensors"] == {"bert.embeddings.word_embeddings.weight": EMBEDDINGS}
+
+    def test_it_tags_as_before(self, embeddings: Path, on_encoder: Path) -> None:
+        pack(on_encoder, embeddings.parent / "tagger", embeddings)
+        sentence = [["Babado", "kam", "und", "sah", "Kumoku"]]
+        folders = on_encoder, embeddings.parent / "tagger"
+        one, other = (Tagger.from_pretrained(f).tag_words(sentence)[0] for f in folders)
+        assert [word.score for word in other] == pytest.approx([w.score for w in one], abs=2e-2)
+
+    def test_packed_again_it_is_the_same(self, embeddings: Path, on_encoder: Path) -> None:
+        pack(on_encoder, embeddings.parent / "tagger", embeddings)
+        pack(embeddings.parent / "tagger", embeddings.parent / "again", embeddings)
+        once, twice = (weights(embeddings.parent / name) for name in ("tagger", "again"))
+        assert all(torch.allclose(once[name], twice[name], rtol=1e-6, atol=0) for name in once)
+
+    def test_a_joint_aligner(self, encoder: Path, embeddings: Path, tmp_path: Path) -> None:
+        fresh = JointAligner.from_encoder(encoder, NO_LEXICON, apart=True)
+        fresh.save_pretrained(tmp_path / "aligner")
+        pack(tmp_path / "aligner", embeddings.parent / "aligner", embeddings)
+        again = JointAligner.from_pretrained(embeddings.parent / "aligner")
+        table = again.model.encoder.get_input_embeddings().weight
+        assert torch.allclose(table, fresh.model.encoder.get_input_embeddings().weight, atol=0.01)
+
+    def test_a_tied_head_stays_tied(
+        self, encoder: Path, embeddings: Path, tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+    ) -> None:
+        """Also where the file holds the matrix of the head, too."""
+        model, _ = load_checkpoint(AutoModelForMaskedLM, encoder)
+        model.save_pretrained(tmp_path / "lm")
+        tokenizer.save_pretrained(tmp_path / "lm")
+        file = tmp_path / "lm" / "model.safetensors"
+        stored = load_file(file)
+        table = stored["bert.embeddings.word_embeddings.weight"]
+        stored["cls.predictions.decoder.weight"] = table.clone()
+        save_file(stored, file, {"format": "pt"})
+        pack(tmp_path / "lm", embeddings.parent / "lm", embeddings)
+        again, _ = load_checkpoint(AutoModelForMaskedLM, embeddings.parent / "lm")
+        assert again.get_output_embeddings().weight is again.get_input_embeddings().weight
+
+    def test_a_training_changes_no_other_model(
+        self, embeddings: Path, on_encoder: Path, tmp_path: Path
+    ) -> None:
+        packed = embeddings.parent / "tagger"
+        pack(on_encoder, packed, embeddings)
+        served, (model, tokenizer, _) = weights(packed), load_for_training(packed, TAGS, seed=0)
+        name = "bert.embeddings.word_embeddings.weight"
+        assert served[name].data_ptr() == model.state_dict()[name].data_ptr()
+        before = served[name].clone()
+        inputs = tokenizer("Babado kam")
+        feature = {**inputs, "labels": [0] * len(inputs["input_ids"])}
+        schedule = Schedule(epochs=1, batch_size=2, learning_rate=0.1, warmup=0, seed=0)
+        trainer.run(model, tokenizer, [feature, feature], schedule, tmp_path / "checkpoints")
+        assert not torch.equal(model.state_dict()[name], before)
+        assert torch.equal(served[name], before)
+
+    def test_trained_embeddings_cannot_be_shared(self, embeddings: Path, on_encoder: Path) -> None:
+        tagger = Tagger.from_pretrained(on_encoder)
+        with torch.no_grad():
+            tagger.model.get_input_embeddings().weight[7] += 0.5
+        tagger.save_pretrained(on_encoder)
+        with pytest.raises(ModelError, match="embeddings were trained, and cannot be shared"):
+            pack(on_encoder, embeddings.parent / "tagger", embeddings)
+        assert not (embeddings.parent / "tagger").exists()
+
+    def test_another_tokenizer_cannot_be_shared(self, embeddings: Path, on_encoder: Path) -> None:
+        file = on_encoder / "tokenizer.json"
+        backend = json.loads(file.read_text("utf-8"))
+        backend["normalizer"]["lowercase"] = True
+        file.write_text(json.dumps(backend), "utf-8")
+        with pytest.raises(ModelError, match="its tokenizer is not the one in"):
+            pack(on_encoder, embeddings.parent / "tagger", embeddings)
+
+    def test_what_holds_no_embeddings(self, on_encoder: Path, tmp_path: Path) -> None:
+        with pytest.raises(ModelError, match=r"holds no embeddings to share.*--only-embeddings"):
+            pack(on_encoder, tmp_path / "out", on_encoder)
+
+    def test_they_must_lie_beside_the_model(
+        self, embeddings: Path, on_encoder: Path, tmp_path: Path
+    ) -> None:
+        with pytest.raises(ModelError, match="is not beside"):
+            pack(on_encoder, tmp_path / "elsewhere" / "out", embeddings)
+
+    def test_columns_that_make_no_blocks(self, base: Callable[[str], Path], tmp_path: Path) -> None:
+        with pytest.raises(ModelError, match="embeddings of 16 columns do not divide into blocks"):
+            pack_embeddings(base("electra"), tmp_path / "embeddings")
+
+
 class TestWhatCannotBePacked:
     @pytest.mark.parametrize(
         ("file", "content", "message"),
@@ -333,7 +515,7 @@ class TestWhatCannotBePacked:
             ("config.json", "{", r"config.json: cannot be read \(Expecting"),
             ("model.safetensors", None, r"model.safetensors: cannot be read \(No such file"),
             ("model.safetensors", "torn", r"model.safetensors: cannot be read \(.*header"),
-            ("tokenizer.json", "{", r"model: has no tokenizer that could be loaded"),
+            ("tokenizer.json", "{", r"model: no checkpoint could be loaded"),
         ],
     )
     def test_a_damaged_checkpoint(
@@ -370,7 +552,7 @@ class TestDamage:
         ],
     )
     def test_cut_short(self, packed: Path, kept: int, message: str) -> None:
-        file = packed / "model.int8.safetensors"
+        file = packed / "model.packed.safetensors"
         file.write_bytes(file.read_bytes()[:kept])
         with pytest.raises(ModelError, match=message) as caught:
             Tagger.from_pretrained(packed)
@@ -378,13 +560,13 @@ class TestDamage:
         assert caught.value.fix == "Copy or download the whole folder again"
 
     def test_no_weights(self, packed: Path) -> None:
-        (packed / "model.int8.safetensors").unlink()
-        with pytest.raises(ModelError, match=r"packed: no checkpoint .*model\.int8\.safetensors"):
+        (packed / "model.packed.safetensors").unlink()
+        with pytest.raises(ModelError, match=r"packed: no checkpoint .*model\.packed\.safetensors"):
             Tagger.from_pretrained(packed)
 
     @pytest.mark.parametrize("lost", ["", ".scale"])
     def test_a_tensor_is_lost(self, packed: Path, lost: str) -> None:
-        file = packed / "model.int8.safetensors"
+        file = packed / "model.packed.safetensors"
         stored = load_file(file)
         name = f"electra.encoder.layer.1.output.dense.weight{lost}"
         del stored[name]
@@ -397,17 +579,17 @@ class TestDamage:
         self, packed: Path, base: Callable[[str], Path], tmp_path: Path
     ) -> None:
         pack(base("bert"), tmp_path / "bert")
-        shutil.copy(tmp_path / "bert" / "model.int8.safetensors", packed)
+        shutil.copy(tmp_path / "bert" / "model.packed.safetensors", packed)
         with pytest.raises(ModelError, match="has no tensor 'electra"):
             Tagger.from_pretrained(packed)
 
     def test_from_a_later_spanferry(self, packed: Path) -> None:
         config = json.loads((packed / "config.json").read_text("utf-8"))
-        config["spanferry_storage"]["version"] = 2
+        config["spanferry_storage"]["version"] = 3
         (packed / "config.json").write_text(json.dumps(config))
         with pytest.raises(ModelError) as caught:
             Tagger.from_pretrained(packed)
         assert str(caught.value) == (
-            f"{packed}/config.json spanferry_storage: version 2, this spanferry reads 1. "
+            f"{packed}/config.json spanferry_storage: version 3, this spanferry reads up to 2. "
             "Install a newer spanferry"
         )
