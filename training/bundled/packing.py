@@ -127,7 +127,7 @@ def _rounds_to(tensor: Tensor, table: Tensor) -> bool:
 
 def _reads(tokenizer: PreTrainedTokenizerBase) -> tuple[object, ...]:
     """All that shapes what a model reads; a training may leave its own truncation and padding."""
-    backend = json.loads(tokenizer.backend_tokenizer.to_str())  # type: ignore[attr-defined]
+    backend = json.loads(tokenizer.backend_tokenizer.to_str())
     rules = {k: v for k, v in backend.items() if k not in {"truncation", "padding"}}
     return rules, tokenizer.model_max_length, tokenizer.special_tokens_map
 
