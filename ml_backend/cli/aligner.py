@@ -129,6 +129,9 @@ def train(
     max_steps: Annotated[int | None, Option(min=1, help="Most steps, whatever the epochs.")] = None,
     batch_size: Annotated[int | None, Option(min=1, help="Examples a step.")] = None,
     learning_rate: Annotated[float | None, Option(help="Highest learning rate.")] = None,
+    freeze: Annotated[
+        int | None, Option(min=0, help="Lowest layers to keep as they are. [default: 3]")
+    ] = None,
     bf16: Annotated[bool, Option(help="Compute in bfloat16.")] = True,
     seed: Seed = 0,
 ) -> None:
@@ -145,6 +148,8 @@ def train(
     from training.aligner.joint import train_joint  # noqa: PLC0415
     from training.aligner.pair import train_aligner  # noqa: PLC0415
 
+    if preset is AlignerPreset.PAPER_PAIR and freeze is not None:
+        raise typer.BadParameter("is for context-joint", param_hint="--freeze")
     pairs = list(chain.from_iterable(map(read_examples, silver)))
     given: dict[str, Any] = {
         "epochs": epochs,
@@ -154,12 +159,13 @@ def train(
     }
     given = {name: value for name, value in given.items() if value is not None}
     schedule = replace(ALIGNER_SCHEDULES[preset], seed=seed, bf16=bf16, **given)
-    drawn: dict[str, Any] = {} if per_language is None else {"per_language": per_language}
+    chosen = {"per_language": per_language, "freeze": freeze}
+    rest: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
     with bars() as on_progress:
         if preset is AlignerPreset.PAPER_PAIR:
-            train_aligner(pairs, PairRecipe(base, schedule, **drawn), out, on_progress)
+            train_aligner(pairs, PairRecipe(base, schedule, **rest), out, on_progress)
         else:
-            train_joint(pairs, JointRecipe(base, schedule, **drawn), out, on_progress)
+            train_joint(pairs, JointRecipe(base, schedule, **rest), out, on_progress)
 
 
 @app.command()

@@ -202,16 +202,18 @@ def _start(silver: Sequence[SilverSentence], recipe: JointRecipe) -> JointAligne
 def chosen_from(silver: Iterable[SilverSentence], recipe: JointRecipe) -> list[SilverSentence]:
     """Draw what to make examples of: every listed name, and `per_language` sentences.
 
-    Of sentences without a name only the share `nameless` is in the draw; reviewed ones always are.
+    Of sentences without a name only the share `nameless` is in the draw, and none longer than
+    `max_words`; reviewed ones always are.
     """
     rng = random.Random(recipe.schedule.seed)  # noqa: S311  a sample is no secret
     names, sentences = [], []
     for sentence in silver:
-        if len(sentence.source.split()) > recipe.max_words:
-            continue
         if is_name_pair(sentence):
             names.append(sentence)
-        elif sentence.weight > 1 or has_name(sentence) or rng.random() < recipe.nameless:
+        elif sentence.weight > 1 or (
+            len(sentence.source.split()) <= recipe.max_words
+            and (has_name(sentence) or rng.random() < recipe.nameless)
+        ):
             sentences.append(sentence)
     return names + drawn(sentences, recipe.per_language, recipe.schedule.seed)
 

@@ -20,7 +20,7 @@ from projection.aligners.joint import JointAligner
 from projection.aligners.joint_inputs import Reader
 from projection.aligners.lexical_evidence import CHANNELS, NO_LEXICON
 from projection.aligners.loading import load_aligner
-from projection.errors import TrainingError
+from projection.errors import ModelError, TrainingError
 from projection.io.files import json_line
 from projection.pipeline.projector import pair
 from projection.records import Entity, Span
@@ -103,7 +103,9 @@ def reader(tokenizer: PreTrainedTokenizerFast) -> Reader:
     return Reader(tokenizer, 32, apart=True)
 
 
-def recipe(base: Path, steps: int, seed: int = 0, *, apart: bool = True) -> JointRecipe:
+def recipe(
+    base: Path, steps: int, seed: int = 0, *, apart: bool = True, freeze: int = 0
+) -> JointRecipe:
     schedule = replace(
         JOINT_SCHEDULE,
         max_steps=steps,
@@ -113,7 +115,7 @@ def recipe(base: Path, steps: int, seed: int = 0, *, apart: bool = True) -> Join
         seed=seed,
         bf16=False,
     )
-    return JointRecipe(str(base), schedule, apart=apart, blind=0.5)
+    return JointRecipe(str(base), schedule, apart=apart, freeze=freeze, blind=0.5)
 
 
 def right(aligner: JointAligner, sentences: list[SilverSentence]) -> float:
@@ -157,16 +159,22 @@ class TestTraining:
         assert right(loaded, UNSEEN) > 0.8
         assert [path.name for path in tmp_path.iterdir()] == ["aligner"]
 
-    def test_the_embeddings_of_an_encoder_that_reads_apart_stay(
-        self, base: Path, tmp_path: Path
+    @pytest.mark.parametrize("freeze", [0, 1])
+    def test_lower_layers_stay_with_the_embeddings(
+        self, base: Path, tmp_path: Path, freeze: int
     ) -> None:
-        """They place words of all languages, of which the silver sentences have a part."""
+        """They know words of all languages, of which the silver sentences have a part."""
         silver = [made(number) for number in range(40)]
-        before = BertModel.from_pretrained(base).get_input_embeddings().weight
-        for apart in (True, False):
-            trained = train_joint(silver, recipe(base, 3, apart=apart), tmp_path / str(apart))
-            after = trained.model.encoder.get_input_embeddings().weight
-            assert torch.equal(after, before) is apart
+        before = BertModel.from_pretrained(base).state_dict()
+        trained = train_joint(silver, recipe(base, 3, freeze=freeze), tmp_path / "aligner")
+        after = trained.model.encoder.state_dict()
+        for name in ("embeddings.word_embeddings", "encoder.layer.0.output.dense"):
+            same = torch.equal(after[f"{name}.weight"], before[f"{name}.weight"])
+            assert same is (freeze == 1), name
+
+    def test_no_more_layers_can_stay_than_there_are(self, base: Path, tmp_path: Path) -> None:
+        with pytest.raises(ModelError, match=r"has 1 layers, not 2\. At most 1"):
+            train_joint([made(1)], recipe(base, 1, freeze=2), tmp_path / "aligner")
 
     def test_one_seed_gives_one_model(self, base: Path, tmp_path: Path) -> None:
         silver = [made(number) for number in range(40)]
@@ -237,8 +245,9 @@ def test_several_processes_train_one_model(base: Path, tmp_path: Path, preset: s
     out = tmp_path / "aligner"
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     train = ["aligner", "train", str(silver), f"--base={base}", f"--out={out}", "--max-steps=4"]
+    freeze = ["--freeze=0"] if preset == "context-joint" else []
     done = subprocess.run(
-        [*launch, "-m", "ml_backend", *train, f"--preset={preset}", "--batch-size=8"],
+        [*launch, "-m", "ml_backend", *train, f"--preset={preset}", "--batch-size=8", *freeze],
         cwd=Path(__file__).parents[3],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -421,6 +430,14 @@ class TestChosen:
         assert found[:2] == [self.LISTED] * 2
         assert sum(sentence.lang == "es" for sentence in found[2:]) <= 3
         assert sum(sentence.lang == "de" for sentence in found[2:]) == 5
+
+    def test_long_sentences_are_left_out_unless_they_were_reviewed(self) -> None:
+        long = replace(made(1), source=made(1).source + " and" * 30)
+        recipe = replace(self.RECIPE, per_language=None)
+        assert chosen_from([long], recipe) == []
+        assert chosen_from([long], replace(recipe, max_words=35)) == [long]
+        reviewed = replace(long, weight=5.0)
+        assert chosen_from([long, reviewed], recipe) == [reviewed]
 
     def test_of_sentences_without_a_name_a_share(self) -> None:
         silver = [self.NAMELESS] * 200

@@ -97,7 +97,7 @@ def data(word_tokenizer: PreTrainedTokenizerFast, tmp_path_factory: pytest.TempP
     config = BertConfig(
         vocab_size=len(word_tokenizer),
         hidden_size=16,
-        num_hidden_layers=1,
+        num_hidden_layers=4,  # three of which are frozen
         num_attention_heads=2,
         intermediate_size=16,
         max_position_embeddings=160,
