@@ -108,13 +108,13 @@ def calibrate_teacher(
     refuse(model, out, plot)
     labels = LabelMap.parse(rename, ignore)
     files = {name: read_test([name]).mapped(labels) for name in data}
-    tagger = Tagger.from_pretrained(bundled.resolve(model, "teacher"))
+    tagger = Tagger.from_pretrained(bundled.resolve(model, "tagger"))
     examples: list[Example] = []
     with progress("sentences tagged", sum(map(len, files.values()))) as advance:
         for name, rows in files.items():
             examples += examples_of(tagger, rows, name, on_progress=advance)
     calibration, assessment = fitted(examples, tagger.calibration, plot)
-    written = save(tagger, calibration, Path(bundled.resolve(model, "teacher")), out)
+    written = save(tagger, calibration, Path(bundled.resolve(model, "tagger")), out)
     shown = chain.from_iterable((each, "") for each in tables(assessment))
     print_result(
         {

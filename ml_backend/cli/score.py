@@ -175,7 +175,7 @@ def _projector(teacher: str, aligner: "Aligns", ignore: Sequence[str]) -> "Proje
     from projection.models.tagger import Tagger  # noqa: PLC0415  torch takes seconds to import
     from projection.pipeline.projector import Projector  # noqa: PLC0415
 
-    where = bundled.resolve(teacher, "teacher")
+    where = bundled.resolve(teacher, "tagger")
     return Projector(Tagger.from_pretrained(where, suppress=ignore), aligner)
 
 

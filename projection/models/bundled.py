@@ -6,7 +6,7 @@ from typing import Literal
 
 from projection.errors import ModelError
 
-Bundled = Literal["teacher", "aligner", "tagger"]  # the tagger is a base for other languages
+Bundled = Literal["aligner", "tagger"]  # the tagger labels the English side, and is a base
 NAME = "mini"
 _PACKAGE = Path(str(resources.files("projection")))
 SAMPLE_LANGUAGES = ("ar", "de", "es", "fr", "it", "ja", "nl", "pl", "pt", "ru", "tr", "zh")

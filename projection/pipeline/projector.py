@@ -76,7 +76,7 @@ class Projector:
         `decoding` None takes what the aligner was saved with.
         """
         return cls(
-            Tagger.from_pretrained(bundled.resolve(teacher, "teacher"), labels, suppress),
+            Tagger.from_pretrained(bundled.resolve(teacher, "tagger"), labels, suppress),
             load_aligner(bundled.resolve(aligner, "aligner"), decoding),
             checks,
             None if target_model is None else Tagger.from_pretrained(target_model),

@@ -63,7 +63,7 @@ def run_of(corpus: Corpus, lang: str, kept: Path) -> Path:
     files = [Path(name) for name in (corpus.place, corpus.source, corpus.target) if name]
     made_of = [
         [sha256(file.read_bytes()).hexdigest() if file.is_file() else str(file) for file in files],
-        [identity_of(corpus.teacher, "teacher"), identity_of(corpus.aligner, "aligner")],
+        [identity_of(corpus.teacher, "tagger"), identity_of(corpus.aligner, "aligner")],
         corpus.limit,
     ]
     stamp = sha256(json.dumps(made_of).encode()).hexdigest()[:8]

@@ -199,8 +199,8 @@ class JointRecipe:
     hardening: Hardening = Hardening()
     per_language: int | None = None
     nameless: float = 0.3
-    least_links: float = 2.0
-    weakest_tie: float = 0.04
+    least_links: float = 3.0
+    weakest_tie: float = 0.05
     blind: float = 0.3
     gaps: float = 0.2
     max_words: int = 30

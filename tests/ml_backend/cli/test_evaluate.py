@@ -13,7 +13,7 @@ from projection.errors import LanguageTagError, TrainingError
 from projection.models import bundled
 
 TAGGER = str(bundled.path("tagger"))
-TEACHER = str(bundled.path("teacher"))
+TEACHER = str(bundled.path("tagger"))
 ONE = ("--model", TEACHER)
 TWO = (*ONE, "--model", TAGGER)
 
