@@ -35,6 +35,7 @@ def make(folder: Path) -> None:
         num_hidden_layers=1,
         num_attention_heads=12,
         intermediate_size=1536,
+        id2label={0: "O", 1: "B-PER"},
     )
     torch.manual_seed(0)
     BertForTokenClassification(config).save_pretrained(folder / "plain")
