@@ -30,7 +30,12 @@ def make(folder: Path) -> None:
         tokenizer_object=backend, pad_token="<pad>", unk_token="<unk>", model_max_length=512
     )
     config = BertConfig(
-        PIECES, COLUMNS, num_hidden_layers=1, num_attention_heads=12, intermediate_size=1536
+        vocab_size=PIECES,
+        hidden_size=COLUMNS,
+        num_hidden_layers=1,
+        num_attention_heads=12,
+        intermediate_size=1536,
+        id2label={0: "O", 1: "B-PER"},
     )
     torch.manual_seed(0)
     BertForTokenClassification(config).save_pretrained(folder / "plain")
