@@ -52,7 +52,10 @@ class Lexicon:
     @classmethod
     def of(cls, ties: Pairs) -> Self:
         """A lexicon of (English word, target word) pairs with their strength in [0, 1]."""
-        hashes = np.array([_pair_hash(s, t) for s, t in ties], dtype=np.uint64)
+        first_words, others = (
+            np.array([_hash(pair[side]) for pair in ties], dtype=np.uint64) for side in (0, 1)
+        )
+        hashes = _mix(first_words * _ODD + others)
         strengths = np.rint(255 * np.array([*ties.values()])).clip(0, 255).astype(np.uint8)
         # Of pairs with the same key the strongest comes first and is kept.
         order = np.lexsort((-strengths.astype(int), _key(hashes)))
@@ -158,11 +161,6 @@ def ties_of(links: Pairs, least: float, weakest: float) -> Pairs:
 def _hash(word: str) -> np.uint64:
     digest = hashlib.blake2b(word.encode(), digest_size=8).digest()
     return np.uint64(int.from_bytes(digest, "little"))
-
-
-def _pair_hash(source: str, target: str) -> np.uint64:
-    with np.errstate(over="ignore"):
-        return np.uint64(_mix(np.array([_hash(source) * _ODD + _hash(target)]))[0])
 
 
 def _mix(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
