@@ -36,6 +36,7 @@ IMPOSSIBLE = -1e4
 SPAN_WEIGHT, LINK_WEIGHT = 0.25, 1.0
 TEMPERATURE = 0.05  # of the similarity of two words, a cosine
 LEXICAL = len(CHANNELS)
+WINDOWS = 32  # of long texts, encoded at once
 BORDER_SIZE = 16  # channels of the convolution over the words around a border
 
 
@@ -262,6 +263,8 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
 
     def _encoded_apart(self, input_ids: Tensor, blocks: Tensor, positions: Tensor) -> Tensor:
         """B × T × hidden: tokens see those of their own block."""
+        if int(blocks.max()) > 2:
+            return self._encoded_in_windows(input_ids, blocks, positions)
         weight = self.encoder.get_input_embeddings().weight
         across = (blocks[:, None, :, None] != blocks[:, None, None, :]).to(weight.dtype)
         hidden: Tensor = self.encoder(
@@ -269,6 +272,27 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
             attention_mask=across * IMPOSSIBLE,
             position_ids=positions + first_position(self.encoder),
         ).last_hidden_state
+        return hidden.float()
+
+    def _encoded_in_windows(self, input_ids: Tensor, blocks: Tensor, positions: Tensor) -> Tensor:
+        """The same, a row for each block: the cost of a long text must not grow with its square."""
+        real = blocks > 0
+        pairs = torch.arange(len(blocks), device=blocks.device)[:, None]
+        row = (pairs * (blocks.max() + 1) + blocks)[real].unique(return_inverse=True)[1]
+        place = positions[real]
+        padding = self.encoder.config.pad_token_id or 0
+        ids = input_ids.new_full((int(row.max()) + 1, int(place.max()) + 1), padding)
+        seen = torch.zeros_like(ids)
+        ids[row, place], seen[row, place] = input_ids[real], 1
+        places = torch.arange(ids.shape[1], device=ids.device)[None] + first_position(self.encoder)
+        found = torch.cat(
+            [
+                self.encoder(input_ids=some, attention_mask=mask, position_ids=places)[0]
+                for some, mask in zip(ids.split(WINDOWS), seen.split(WINDOWS), strict=True)
+            ]
+        )
+        hidden = found.new_zeros((*blocks.shape, found.shape[-1]))
+        hidden[real] = found[row, place]
         return hidden.float()
 
     def _word_scores(

@@ -339,6 +339,9 @@ class TestByHand:
         assert found == pytest.approx(SPAN_WEIGHT * expected, rel=1e-5)
 
 
+WINDOWS_OF_IT = ((0, 3), (3, 7), (7, 10))  # of the ids of the long pair below
+
+
 class TestApart:
     @apart_kinds
     def test_a_text_is_encoded_as_it_is_by_itself(self, kind: str) -> None:
@@ -357,30 +360,31 @@ class TestApart:
                 alone = model.encoder(input_ids=ids).last_hidden_state[0]
                 assert torch.allclose(seen[0][row, places], alone, atol=1e-5)
 
-    def test_windows_of_one_text_do_not_see_each_other(self) -> None:
-        model = shaken(tiny_model("bert", VOCABULARY, TIES, apart=True))
-        (pair, *_), (grid, *_) = made_pairs(apart=True)
-        text = TextInputs([[1], [4]], ("x", "x"), [0, 1])
-        windows = pair._replace(
-            input_ids=[BEGIN, 7, SEPARATOR, BEGIN, 9, SEPARATOR, BEGIN, 8, SEPARATOR],
-            blocks=[1, 1, 1, 2, 2, 2, 3, 3, 3],
-            positions=[0, 1, 2] * 3,
-            marks=[PAD_MARK] * 9,
-            source=text,
-            target=TextInputs([[7]], ("x",), [0]),
+    @apart_kinds
+    def test_so_is_a_window_of_a_long_text(self, kind: str) -> None:
+        """In a batch with others, in which it is the one text with windows."""
+        model, seen = shaken(tiny_model(kind, VOCABULARY, TIES, apart=True)), list[Tensor]()
+        (pair, *_, other), (grid, *_, small) = made_pairs(apart=True)
+        ids = [BEGIN, 7, SEPARATOR, BEGIN, 9, 11, SEPARATOR, BEGIN, 8, SEPARATOR]
+        long = pair._replace(
+            input_ids=ids,
+            blocks=[1, 1, 1, 2, 2, 2, 2, 3, 3, 3],
+            positions=[0, 1, 2, 0, 1, 2, 3, 0, 1, 2],
+            marks=[PAD_MARK] * 10,
+            source=TextInputs([[1], [4, 5]], ("x", "x"), [0, 1]),
+            target=TextInputs([[8]], ("x",), [0]),
             entities=((0, 1),),
         )
-        grid = grid[:, :2, :1]
-        seen = []
-        model.encoder.register_forward_hook(
-            lambda _model, _given, output: seen.append(output.last_hidden_state)
-        )
-        for second in (9, 31):
-            ids = [*windows.input_ids[:4], second, *windows.input_ids[5:]]
-            model(**batch_of([windows._replace(input_ids=ids)], [grid], PADDING))
-        first, other = (hidden[0] for hidden in seen)
-        assert torch.allclose(first[[0, 1, 2, 6, 7, 8]], other[[0, 1, 2, 6, 7, 8]], atol=1e-6)
-        assert not torch.allclose(first[4], other[4], atol=1e-2)
+        model.grid.register_forward_pre_hook(lambda _model, given: seen.append(given[0]))
+        logits = model(**batch_of([other, long], [small, grid[:, :2, :1]], PADDING)).logits
+        alone = model(**batch_of([other], [small], PADDING)).logits
+        assert torch.allclose(logits[:1, : alone.shape[1]], alone, atol=1e-4)
+
+        texts = [model.encoder(input_ids=torch.tensor([ids[a:b]]))[0][0] for a, b in WINDOWS_OF_IT]
+        words = torch.stack((texts[0][1], texts[1][1:3].mean(0), texts[2][1]))
+        here = functional.normalize(words - words.mean(0), dim=1)
+        cosines = seen[0][1, len(CHANNELS), :2, 0] * TEMPERATURE
+        assert torch.allclose(cosines, here[:2] @ here[2], atol=1e-4)
 
     def test_at_first_an_answer_is_that_of_evidence_and_similarity(self) -> None:
         """The learned layers begin without effect: of words, of wholes and of borders."""
