@@ -11,7 +11,6 @@ import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import (
-    AutoModelForTokenClassification,
     AutoTokenizer,
     BertConfig,
     BertForTokenClassification,
@@ -29,7 +28,6 @@ from training.tagger.finetune import (
     FineTune,
     Material,
     fine_tune,
-    freeze_lower_layers,
     learn,
 )
 from training.trainer.settings import LossName
@@ -356,23 +354,6 @@ class TestFreezing:
             for name, tensor in weights(start).items()
             if "pooler" not in name and "key.bias" not in name  # a key's bias has no gradient
         )
-
-    def test_embeddings_may_be_left_free(self, base: Base) -> None:
-        model = AutoModelForTokenClassification.from_pretrained(base("bert"))
-        freeze_lower_layers(model, 1, embeddings=False)
-        assert all(p.requires_grad for p in model.bert.embeddings.parameters())
-        assert not any(p.requires_grad for p in model.bert.encoder.layer[0].parameters())
-        assert all(p.requires_grad for p in model.bert.encoder.layer[1].parameters())
-
-    def test_more_layers_than_there_are_is_an_error(self) -> None:
-        model = BertForTokenClassification(
-            BertConfig(
-                hidden_size=8, num_hidden_layers=3, num_attention_heads=1, intermediate_size=8
-            )
-        )
-        freeze_lower_layers(model, 3)
-        with pytest.raises(ModelError, match=r"bert: has 3 layers, not 4\. At most 3"):
-            freeze_lower_layers(model, 4)
 
 
 class TestRefusals:
