@@ -278,7 +278,8 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         """The same, a row for each block: the cost of a long text must not grow with its square."""
         real = blocks > 0
         pairs = torch.arange(len(blocks), device=blocks.device)[:, None]
-        row = (pairs * (blocks.max() + 1) + blocks)[real].unique(return_inverse=True)[1]
+        blocks_of_all = pairs * (blocks.max() + 1) + blocks
+        row: Tensor = torch.unique(blocks_of_all[real], return_inverse=True)[1]
         place = positions[real]
         padding = self.encoder.config.pad_token_id or 0
         ids = input_ids.new_full((int(row.max()) + 1, int(place.max()) + 1), padding)
@@ -288,7 +289,7 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         found = torch.cat(
             [
                 self.encoder(input_ids=some, attention_mask=mask, position_ids=places)[0]
-                for some, mask in zip(ids.split(WINDOWS), seen.split(WINDOWS), strict=True)
+                for some, mask in zip(*(torch.split(x, WINDOWS) for x in (ids, seen)), strict=True)
             ]
         )
         hidden = found.new_zeros((*blocks.shape, found.shape[-1]))
