@@ -15,6 +15,7 @@ does not reads both sentences at once, with the entities marked and the evidence
 attention, as the models before 0.2 do.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,7 @@ BIASED_ATTENTION = frozenset({"bert", "electra", "roberta", "xlm-roberta", "came
 IMPOSSIBLE = -1e4
 SPAN_WEIGHT, LINK_WEIGHT = 0.25, 1.0
 TEMPERATURE = 0.05  # of the similarity of two words, a cosine
+CENTRE_WORDS = 4
 LEXICAL = len(CHANNELS)
 WINDOWS = 32  # of long texts, encoded at once
 BORDER_SIZE = 16  # channels of the convolution over the words around a border
@@ -133,6 +135,8 @@ class BorderReader(nn.Module):
 class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
     """Any encoder with the evidence and the two directions of word scores."""
 
+    centre: Tensor
+
     config_class = JointConfig
     base_model_prefix = "encoder"
     supports_gradient_checkpointing = True
@@ -150,6 +154,7 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         self.grid = GridReader(channels, config.grid_size, heads)
         if config.apart:
             self.borders = BorderReader(hidden)
+            self.register_buffer("centre", torch.zeros(hidden))  # the mean of words in general
         else:
             self.marks = nn.Embedding(5, self.encoder.get_input_embeddings().embedding_dim)
         self.as_target = nn.Linear(hidden, width)
@@ -235,7 +240,7 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         if self.config.apart:
             hidden = self._encoded_apart(input_ids, blocks, positions)
             source, target = source_pool @ hidden, target_pool @ hidden
-            alike = _similarity(source, target, is_source, is_target)
+            alike = _similarity(source, target, is_source, is_target, self.centre)
             grid = self.grid(torch.cat((evidence, alike), dim=1), pairs)
         else:
             grid = self.grid(evidence, pairs)
@@ -260,6 +265,15 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
             if links is not None:
                 loss = loss + LINK_WEIGHT * _link_loss(forward, backward, links, trust)
         return JointOutput(loss=loss, logits=logits, agreement=agreement)
+
+    @torch.no_grad()
+    def centre_of(
+        self, input_ids: Tensor, blocks: Tensor, positions: Tensor, pools: Sequence[Tensor]
+    ) -> Tensor:
+        """The mean of the words of sentence pairs, whose `pools` are as in `forward`."""
+        hidden = self._encoded_apart(input_ids, blocks, positions)
+        words = [(pool @ hidden)[pool.sum(-1) > 0] for pool in pools]
+        return torch.cat(words).mean(0)
 
     def _encoded_apart(self, input_ids: Tensor, blocks: Tensor, positions: Tensor) -> Tensor:
         """B × T × hidden: tokens see those of their own block."""
@@ -343,13 +357,16 @@ def first_position(encoder: PreTrainedModel) -> int:
     return 0 if padding is None else padding + 1
 
 
-def _similarity(source: Tensor, target: Tensor, is_source: Tensor, is_target: Tensor) -> Tensor:
+def _similarity(
+    source: Tensor, target: Tensor, is_source: Tensor, is_target: Tensor, centre: Tensor
+) -> Tensor:
     """B × 2 × S × W: cosines around the mean of all words, by `TEMPERATURE`, and their agreement.
 
-    The agreement is the geometric mean of both directions' softmax.
+    In the mean `centre` counts as much as `CENTRE_WORDS` words: that of two words alone would say
+    nothing. The agreement is the geometric mean of both directions' softmax.
     """
-    count = is_source.sum(-1) + is_target.sum(-1)
-    mean = (source.sum(1) + target.sum(1)) / count.clamp(min=1)[:, None]
+    count = is_source.sum(-1) + is_target.sum(-1) + CENTRE_WORDS
+    mean = (source.sum(1) + target.sum(1) + CENTRE_WORDS * centre) / count[:, None]
     here, there = (functional.normalize(side - mean[:, None], dim=-1) for side in (source, target))
     pairs = is_source[:, :, None] & is_target[:, None]
     scaled = here @ there.transpose(1, 2) / TEMPERATURE

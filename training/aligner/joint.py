@@ -47,6 +47,8 @@ log = logging.getLogger(__name__)
 
 LINK_SHARE = 0.3  # what a link of one direction counts in the lexicon beside one of both
 
+_CENTRED_ON = 256  # pairs that say what the mean of words is
+
 _Feature = tuple[PairInputs, JointExample]  # model inputs, and the example they are of
 
 
@@ -175,16 +177,25 @@ def train_joint(
     freeze_lower_layers(aligner.model.encoder, recipe.freeze)
     chosen = chosen_from(silver, recipe)
     examples = joint_examples(chosen, recipe.hardening, seed)
-    features = [
-        {"input_ids": feature[0].input_ids, "feature": feature}
-        for feature in features_of(examples, aligner.reader)
-    ]
+    read = [*features_of(examples, aligner.reader)]
+    features = [{"input_ids": pair.input_ids, "feature": (pair, ex)} for pair, ex in read]
     padding = int(aligner.tokenizer.pad_token_id or 0)
+    if aligner.model.config.apart and read:
+        some = read[:: max(1, len(read) // _CENTRED_ON)]
+        _set_centre(aligner, [pair for pair, _ in some], padding)
     collate = Collator(aligner.lexicon, padding, recipe.blind, recipe.gaps)
     train_and_save(
         aligner, recipe, features, out, on_progress, silver=silver, used=chosen, collate=collate
     )
     return aligner
+
+
+def _set_centre(aligner: JointAligner, pairs: Sequence[PairInputs], padding: int) -> None:
+    grids = [evidence_of(pair, NO_LEXICON) for pair in pairs]
+    batch = batch_of(pairs, grids, padding)
+    names = ("input_ids", "blocks", "positions", "source_pool", "target_pool")
+    ids, blocks, positions, *pools = (batch[name].to(aligner.model.device) for name in names)
+    aligner.model.centre = aligner.model.centre_of(ids, blocks, positions, pools)
 
 
 def _start(silver: Sequence[SilverSentence], recipe: JointRecipe) -> JointAligner:

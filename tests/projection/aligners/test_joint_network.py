@@ -14,6 +14,7 @@ from transformers import AutoModel
 from projection.aligners.joint_inputs import PairInputs, TextInputs, batch_of
 from projection.aligners.joint_network import (
     BIASED_ATTENTION,
+    CENTRE_WORDS,
     ENTITY_BEGINS,
     ENTITY_GOES_ON,
     IMPOSSIBLE,
@@ -382,9 +383,27 @@ class TestApart:
 
         texts = [model.encoder(input_ids=torch.tensor([ids[a:b]]))[0][0] for a, b in WINDOWS_OF_IT]
         words = torch.stack((texts[0][1], texts[1][1:3].mean(0), texts[2][1]))
-        here = functional.normalize(words - words.mean(0), dim=1)
+        mean = (words.sum(0) + CENTRE_WORDS * model.centre) / (len(words) + CENTRE_WORDS)
+        here = functional.normalize(words - mean, dim=1)
         cosines = seen[0][1, len(CHANNELS), :2, 0] * TEMPERATURE
         assert torch.allclose(cosines, here[:2] @ here[2], atol=1e-4)
+
+    def test_two_words_alone_are_compared_around_the_mean_of_words_in_general(self) -> None:
+        """Around their own mean they would be opposites, whatever they are."""
+        model, seen = tiny_model("bert", VOCABULARY, TIES, apart=True), list[Tensor]()
+        model.grid.register_forward_pre_hook(lambda _model, given: seen.append(given[0]))
+        pair = PairInputs(
+            [BEGIN, 7, SEPARATOR] * 2,
+            [1, 1, 1, 2, 2, 2],
+            [0, 1, 2] * 2,
+            [PAD_MARK] * 6,
+            TextInputs([[1]], ("x",), [0]),
+            TextInputs([[4]], ("x",), [0]),
+            ((0, 1),),
+        )
+        batch = batch_of([pair], [np.zeros((len(CHANNELS), 1, 1), dtype=np.float32)], PADDING)
+        model(**batch)
+        assert seen[0][0, len(CHANNELS), 0, 0].item() * TEMPERATURE == pytest.approx(1, abs=1e-4)
 
     def test_at_first_an_answer_is_that_of_evidence_and_similarity(self) -> None:
         """The learned layers begin without effect: of words, of wholes and of borders."""
@@ -423,6 +442,7 @@ class TestApart:
         """Around the mean, (1, 0) and (-1, 0) remain of both sides; the third word is padding."""
         model, seen = tiny_model("bert", VOCABULARY, TIES, apart=True), []
         model.grid.register_forward_pre_hook(lambda _model, given: seen.append(given[0]))
+        model.centre[0] = 2
         hidden = torch.zeros(1, 5, 16)
         hidden[0, :, 0] = torch.tensor([3.0, 1.0, 1.0, 3.0, 9.0])
         model.encoder.register_forward_hook(
