@@ -201,7 +201,7 @@ def test_what_it_reads_as_a_word(text: str, lang: str, units: tuple[str, ...]) -
     assert reader.pair(("a", text), ("en", lang), ()).target.texts == units
 
 
-def test_letters_are_compared_by_their_spelling_in_the_latin_alphabet() -> None:
+def test_letters_of_other_scripts_are_compared_as_spelled_with_a_to_z() -> None:
     assert [spelling(word) for word in ("лондон", "łodz", "köln", "berlin")] == [
         *("london", "lodz", "koln", "berlin")
     ]
