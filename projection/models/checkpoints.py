@@ -194,6 +194,9 @@ def _load_model(auto_class: Any, where: str, settings: Mapping[str, Any]) -> Pre
 
 def _tokenizer_in(name_or_path: str) -> PreTrainedTokenizerBase:
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name_or_path)
+    if tokenizer.init_kwargs.get("word_case"):  # as the English teachers of earlier versions
+        what = "it reads letter case as token types, which are not made any more"
+        raise ModelError(name_or_path, what, "Train it again: spanferry train --base mini")
     backend: Any = getattr(tokenizer, "backend_tokenizer", None)
     # By its name, because the package `tokenizers` is no direct dependency.
     if type(getattr(backend, "pre_tokenizer", None)).__name__ == "ByteLevel":

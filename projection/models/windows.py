@@ -1,53 +1,12 @@
 """Sentences of words as model inputs.
 
-Sentences longer than a model reads are cut into overlapping windows that tag every word once. Token
-types can tell a model the letter case that its vocabulary lacks (`WORD_CASE`).
+Sentences longer than a model reads are cut into overlapping windows that tag every word once.
 """
 
 from collections.abc import Sequence
-from enum import IntEnum
-from functools import lru_cache
 from typing import Any, NamedTuple
 
-import regex
 from transformers import PreTrainedTokenizerBase
-
-WORD_CASE = "word_case"
-"""Set in a tokenizer's `init_kwargs` (and thereby in its tokenizer_config.json) if the model was
-trained with the `WordCase` of each subword as its token type."""
-
-_RUN = regex.compile(r"[\p{L}\p{N}\p{M}]+")
-
-
-class WordCase(IntEnum):
-    """The letter case of a run of letters and digits, as token types of an uncased model."""
-
-    OTHER = 0  # lower case, digits, punctuation, scripts without case; special tokens, too
-    CAPITALISED = 1
-    CAPITALS = 2  # two or more, no small letter
-    MIXED = 3  # iPhone, McDonald
-
-    @classmethod
-    def of(cls, run: str) -> "WordCase":
-        """The case of `run`; characters without case do not count."""
-        large = [not letter.islower() for letter in run if letter.lower() != letter.upper()]
-        if not any(large):
-            return cls.OTHER
-        if not any(large[1:]):
-            return cls.CAPITALISED if large[0] else cls.MIXED
-        return cls.CAPITALS if all(large) else cls.MIXED
-
-
-@lru_cache(maxsize=65_536)
-def letter_cases(word: str) -> tuple[WordCase, ...]:
-    """For each character of `word`, the case of its run of letters and digits.
-
-    So a text has the same cases whether its words were split at punctuation or not.
-    """
-    cases = [WordCase.OTHER] * len(word)
-    for run in _RUN.finditer(word):
-        cases[run.start() : run.end()] = [WordCase.of(run.group())] * len(run.group())
-    return tuple(cases)
 
 
 class Window(NamedTuple):
@@ -128,21 +87,7 @@ def pieces(
 
 
 def _encode(tokens: Sequence[str], tokenizer: PreTrainedTokenizerBase, **limits: Any) -> Any:
-    cased = bool(tokenizer.init_kwargs.get(WORD_CASE))
-    encoding = tokenizer(
-        list(tokens),
-        is_split_into_words=True,
-        return_offsets_mapping=cased,
-        verbose=False,
-        **limits,
-    )
-    if cased:  # the case at the first character of each subword
-        offsets = encoding.pop("offset_mapping")
-        encoding["token_type_ids"] = [
-            WordCase.OTHER.value if word is None else letter_cases(tokens[word])[start].value
-            for word, (start, _) in zip(encoding.word_ids(), offsets, strict=True)
-        ]
-    return encoding
+    return tokenizer(list(tokens), is_split_into_words=True, verbose=False, **limits)
 
 
 def _piece(index: int, encoding: Any, window: Window, *, windowed: bool) -> Piece:

@@ -15,7 +15,7 @@ from tests.label_studio.bundled_backend import CREDENTIALS, BundledBackend, bund
 from tests.label_studio.examples import LABELS, place
 from tests.label_studio.pages import SOURCE, ReviewPage
 
-# The bundled teacher finds the person and the town, and misses the guild.
+# The bundled tagger finds the person and the town, and misses the guild.
 SENTENCE = pair(
     "Marta Vidal showed the charter of the harbour guild to the mayor of Ghent.",
     "Marta Vidal zeigte dem Bürgermeister von Gent die Urkunde der Hafengilde.",

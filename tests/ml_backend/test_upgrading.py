@@ -2,10 +2,13 @@
 
 import json
 import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from transformers import PreTrainedTokenizerFast
 
 from label_config.tasks import record_of
 from ml_backend.audit.sample import plan
@@ -14,7 +17,12 @@ from ml_backend.jobs.queue import JobQueue, State
 from ml_backend.review.pull import fetch_reviewed
 from ml_backend.review.repredict import repredict
 from ml_backend.serving.model_store import BUNDLED, ModelStore
-from projection.errors import ReviewError, RunError
+from projection.aligners.joint import JointAligner
+from projection.aligners.joint_inputs import Reader
+from projection.aligners.lexical_evidence import Lexicon, spelling
+from projection.aligners.loading import load_aligner
+from projection.errors import ModelError, ReviewError, RunError, TrainingError
+from projection.models import bundled
 from projection.models.tagger import Tagger
 from projection.pipeline.conflicts import Policy
 from projection.pipeline.run import load_run, load_summary, project_corpus
@@ -24,6 +32,13 @@ from tests.ml_backend.audit.tasks import task
 from tests.ml_backend.conftest import model_folder
 from tests.ml_backend.jobs.test_retrain import ReviewedProject
 from tests.ml_backend.review.test_push import FixedServer, push_all
+from tests.projection.aligners.joint_models import LONGEST, piece_tokenizer, telling_aligner
+from training.bundled.packing import pack, pack_embeddings
+from training.data.rows import Row, Rows
+from training.tagger.presets import PRESETS
+from training.tagger.recipe_runner import plan_of
+from training.tagger.seeds import train_seeds
+from training.tagger.training_data import TrainingData
 
 OLD, NEW = "spanferry-0123456789ab", "spanferry-ba9876543210"
 
@@ -127,6 +142,80 @@ def test_an_unfinished_run_is_not_continued_by_another_version(run: Path) -> Non
             on_progress=lambda _: None,
         )
     assert OLD in (run / "projected.jsonl").read_text(), "nothing is lost"
+
+
+# Models
+
+
+def test_one_bundled_tagger_labels_english_and_is_the_base() -> None:
+    assert get_args(bundled.Bundled) == ("aligner", "tagger")
+    assert bundled.resolve(None, "tagger") == bundled.resolve("mini", "tagger")
+    assert not (bundled.path("tagger").parent / "teacher").exists()
+
+
+def test_a_tagger_needs_nothing_of_the_base_it_was_made_from(
+    word_tagger: Callable[[Mapping[str, str]], Path], tmp_path: Path
+) -> None:
+    base = word_tagger({"Anna": "B-PER"})
+    pack_embeddings(base, tmp_path / "embeddings")
+    pack(base, tmp_path / "packed", tmp_path / "embeddings")
+    tagger = Tagger.from_pretrained(tmp_path / "packed")
+    tagger.save_pretrained(tmp_path / "mine")
+    shutil.rmtree(tmp_path / "packed")
+    shutil.rmtree(tmp_path / "embeddings")
+    mine = Tagger.from_pretrained(tmp_path / "mine")
+    assert mine.version == tagger.version
+    assert [len(found) for found in mine.tag(["Anna saw Bern"], "de")] == [1]
+
+
+def test_models_of_several_seeds_from_another_base_are_not_mixed(tmp_path: Path) -> None:
+    data = TrainingData(reviewed=Rows.of([Row("a", ("Anna",), ("B-PER",), "de")]))
+    plan = plan_of(PRESETS["plain"], data)
+    plan["preset"]["base"] = "0123456789ab"
+    (tmp_path / "plan.json").write_text(json.dumps(plan), "utf-8")
+    with pytest.raises(TrainingError, match=r"another recipe or other data. Choose another folder"):
+        train_seeds(PRESETS["plain"], data, tmp_path, [0])
+
+
+def test_an_aligner_of_before_reads_both_sentences_at_once(
+    word_tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    telling_aligner(word_tokenizer, Lexicon.of({})).save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text("utf-8"))
+    del config["apart"]
+    (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")
+    aligner = load_aligner(tmp_path)
+    assert isinstance(aligner, JointAligner)
+    assert not aligner.reader.apart
+
+
+@pytest.mark.parametrize(
+    ("text", "lang", "units"),
+    [
+        pytest.param("北京 在", "zh", ("北京", "在"), id="subwords"),
+        pytest.param("ab cab", "de", ("ab", "cab"), id="words, as before"),
+    ],
+)
+def test_what_it_reads_as_a_word(text: str, lang: str, units: tuple[str, ...]) -> None:
+    reader = Reader(piece_tokenizer(), LONGEST, apart=False)
+    assert reader.pair(("a", text), ("en", lang), ()).target.texts == units
+
+
+def test_letters_of_other_scripts_are_compared_as_spelled_with_a_to_z() -> None:
+    assert [spelling(word) for word in ("лондон", "łodz", "köln", "berlin")] == [
+        *("london", "lodz", "koln", "berlin")
+    ]
+
+
+def test_a_teacher_with_letter_case_as_token_types_is_refused(
+    word_tagger: Callable[[Mapping[str, str]], Path], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(word_tagger({"Anna": "B-PER"}), tmp_path / "teacher")
+    config = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
+    config["word_case"] = True
+    (folder / "tokenizer_config.json").write_text(json.dumps(config), "utf-8")
+    with pytest.raises(ModelError, match=r"reads letter case as token types.* spanferry train"):
+        Tagger.from_pretrained(folder)
 
 
 # The backend's data folder
