@@ -34,6 +34,9 @@ Model = TypeVar("Model", bound=PreTrainedModel)
 Item = TypeVar("Item")
 
 
+_HASHED_AT_ONCE = 1 << 20  # values: a copy of a whole table of embeddings would be large
+
+
 class Checkpoint(Generic[Model]):
     """A model with its tokenizer, in evaluation mode, saved and uploaded together."""
 
@@ -212,9 +215,11 @@ def version_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, setti
     digest.update(json.dumps(model.config.id2label, sort_keys=True).encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
-        values = tensor.detach().cpu().contiguous()
-        # Half precision, so that a model converted to it keeps its version.
-        digest.update((values.half() if values.is_floating_point() else values).numpy().tobytes())
+        values = tensor.detach().flatten()
+        for part in values.split(_HASHED_AT_ONCE) if len(values) else ():
+            # Half precision, so that a model converted to it keeps its version.
+            real = part.half() if part.is_floating_point() else part
+            digest.update(real.cpu().contiguous().numpy().data)
     return digest.hexdigest()[:12]
 
 

@@ -43,6 +43,7 @@ STORAGE = "spanferry_storage"
 STORAGE_VERSION = 2
 PACKED_WEIGHTS = "model.packed.safetensors"
 SCALE = ".scale"
+_ROWS_AT_ONCE = 4096  # a table of embeddings at once would need twice its size beside it
 _FILES = {1: "model.int8.safetensors", STORAGE_VERSION: PACKED_WEIGHTS}
 _WHOLE = "Copy or download the whole folder again"
 
@@ -98,10 +99,16 @@ def _from_eight_bits(integers: Tensor, scale: Tensor) -> Tensor:
 
 
 def from_four_bits(halves: Tensor, scale: Tensor) -> Tensor:
-    """The matrix (rows × columns) of Q4_0 values."""
+    """The values of a matrix stored in four bits, in single precision; some rows at a time."""
     blocks = in_blocks(halves, scale.shape[1])
-    integers = torch.cat((blocks & 15, blocks >> 4), dim=-1).to(torch.int8) - 8
-    return (integers * scale.float()[..., None]).flatten(1)
+    values = torch.empty(*blocks.shape[:2], 2 * blocks.shape[2])
+    width = blocks.shape[2]
+    for rows in torch.arange(len(blocks)).split(_ROWS_AT_ONCE):
+        part = slice(int(rows[0]), int(rows[-1]) + 1)
+        values[part, :, :width] = (blocks[part] & 15).float() - 8
+        values[part, :, width:] = (blocks[part] >> 4).float() - 8
+        values[part] *= scale[part].float()[..., None]
+    return values.flatten(1)
 
 
 def in_blocks(matrix: Tensor, count: int) -> Tensor:
