@@ -21,5 +21,5 @@ def test_the_bundled_models_are_small() -> None:
     ]
     peaks = [peak for _, peak in steps.values()]
     assert peaks == sorted(peaks)
-    assert 100 < peaks[0] < peaks[-1] <= 700
+    assert 100 < peaks[0] < peaks[-1] <= 1100
     assert all(seconds > 0 for seconds, _ in steps.values())
