@@ -103,8 +103,8 @@ def from_four_bits(halves: Tensor, scale: Tensor) -> Tensor:
     blocks = in_blocks(halves, scale.shape[1])
     values = torch.empty(*blocks.shape[:2], 2 * blocks.shape[2])
     width = blocks.shape[2]
-    for rows in torch.arange(len(blocks)).split(_ROWS_AT_ONCE):
-        part = slice(int(rows[0]), int(rows[-1]) + 1)
+    for first in range(0, len(blocks), _ROWS_AT_ONCE):
+        part = slice(first, first + _ROWS_AT_ONCE)
         values[part, :, :width] = (blocks[part] & 15).float() - 8
         values[part, :, width:] = (blocks[part] >> 4).float() - 8
         values[part] *= scale[part].float()[..., None]
