@@ -90,7 +90,7 @@ def test_an_encoder_stands_for_an_untrained_aligner_on_it(tmp_path: Path) -> Non
     aligner = JointAligner.from_encoder(encoder, lexicon, apart=True)
     with torch.no_grad():
         for parameter in aligner.model.parameters():
-            parameter += 1
+            parameter.add_(1)
         aligner.model.centre += 2
     aligner.save_pretrained(tmp_path / "trained")
     average(encoder, tmp_path / "trained", 0.25, tmp_path / "out")
