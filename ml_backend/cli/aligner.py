@@ -144,7 +144,7 @@ def train(
 
 @app.command()
 def average(
-    first: Annotated[Path, Argument(help="Folder of a model.")],
+    first: Annotated[Path, Argument(help="Folder of a model, or of an aligner's encoder.")],
     second: Annotated[Path, Argument(help="Folder of the same model, trained further.")],
     *,
     share: Annotated[float, Option(min=0, max=1, help="Weight of the second.")] = 0.5,
@@ -152,7 +152,8 @@ def average(
 ) -> None:
     """Average the weights of a model and of the same model trained further.
 
-    Further training on some data loses a little elsewhere; the average keeps most of both.
+    Further training on some data loses a little elsewhere; the average keeps most of both. An
+    encoder stands for an untrained aligner on it.
 
     Example: spanferry aligner average models/old models/new --share 0.7 --out models/aligner
     """

@@ -6,7 +6,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from projection.aligners.joint import JointAligner
+from projection.aligners.lexical_evidence import Lexicon
 from projection.errors import ModelError, TrainingError
+from tests.projection.aligners.joint_models import encoder_folder, piece_tokenizer
 from training.bundled.averaging import average
 
 
@@ -78,3 +81,22 @@ def test_nothing_is_overwritten(first: Path, second: Path, tmp_path: Path) -> No
 def test_a_folder_without_weights(first: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"nothing.config\.json: cannot be read"):
         average(first, tmp_path / "nothing", 0.5, tmp_path / "out")
+
+
+def test_an_encoder_stands_for_an_untrained_aligner_on_it(tmp_path: Path) -> None:
+    """All but what was counted is of the encoder, and its learned layers have no effect."""
+    lexicon = Lexicon.of({("a", "b"): 1.0})
+    encoder = encoder_folder(tmp_path / "encoder", piece_tokenizer())
+    aligner = JointAligner.from_encoder(encoder, lexicon, apart=True)
+    with torch.no_grad():
+        for parameter in aligner.model.parameters():
+            parameter.add_(1)
+        aligner.model.centre += 2
+    aligner.save_pretrained(tmp_path / "trained")
+    average(encoder, tmp_path / "trained", 0.25, tmp_path / "out")
+    weights = [load_file(tmp_path / name / "model.safetensors") for name in ("trained", "out")]
+    words = "encoder.embeddings.word_embeddings.weight"
+    assert torch.allclose(weights[0][words] - 0.75, weights[1][words], atol=1e-5)
+    assert torch.allclose(weights[1]["borders.join.weight"], torch.tensor(0.25), atol=1e-5)
+    for counted in ("lexicon_keys", "lexicon_ties", "centre"):
+        assert torch.equal(weights[0][counted], weights[1][counted])
