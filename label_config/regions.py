@@ -98,7 +98,8 @@ def answered(region: Mapping[str, Any], label: str, **said: object) -> dict[str,
     after the key for the next region. Unlike a change by a person, this does not show in `origin`:
     so a region with unchanged `origin` has the label that was asked for. `said` goes into `meta`.
     """
-    meta = region.get("meta") or {}
+    given = region.get("meta")
+    meta = given if isinstance(given, dict) else {}
     return {**region, "origin": _UNCHANGED, "meta": {**meta, ASKED: label, **said}}
 
 

@@ -127,7 +127,7 @@ UGLY: dict[str, ReviewedProject] = {
             (Entity(Span(0, 9), "<i>x</i>", 0.5),),
             (Entity(Span(0, 9), "A&B"),),
             target="<script> alert('1')",
-            lang="<b>",
+            lang="de",
         )
     ),
     "right to left": reviews(

@@ -105,6 +105,7 @@ def recipes_on(
         # As many names to a sentence as in a training on all of the silver.
         Hardening(lone_names=Hardening().lone_names * share),
         per_language,
+        freeze=0,  # as paper-pair, which trains all layers
     )
     rng = random.Random(seed)  # noqa: S311  a sample is no secret
     pair_silver = [

@@ -22,7 +22,7 @@ DE = ["Anna verließ Bern", "das Haus von Anna", "sie sah Berlin", ""]
 
 SUMMARY = {
     "schema", "read", "kept", "flagged", "dropped", "flagged_sentences", "dropped_sentences",
-    "entities", "untrained", "seconds",
+    "entities", "windowed", "untrained", "seconds",
 }  # fmt: skip
 
 
@@ -58,6 +58,7 @@ class TestProject:
             "flagged_sentences": 1,
             "dropped_sentences": 1,
             "entities": 4,
+            "windowed": 0,
             "untrained": {},
             "seconds": 0,
         }

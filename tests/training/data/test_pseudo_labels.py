@@ -95,6 +95,9 @@ class SamePlaces:
     def fits(self, sentence: ParallelSentence) -> bool:
         return True
 
+    def needs_windows(self, *texts: str) -> bool:
+        return False
+
     def project(self, sentences: list[ParallelSentence]) -> list[ProjectedSentence]:
         found = [projected(int(each.id)) for each in sentences]
         return [replace(p, sentence=replace(p.sentence, margin=self.margin)) for p in found]

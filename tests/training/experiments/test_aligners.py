@@ -323,7 +323,7 @@ class TestRecipes:
     def test_the_learning_rate_of_the_pair_alone(self) -> None:
         numbers = numbers_of({"pair_learning_rate": "5e-5"})
         _, pair, joint = recipes_on(silver(), "encoder", numbers, None, 0)
-        assert (pair.schedule.learning_rate, joint.schedule.learning_rate) == (5e-5, 5e-4)
+        assert (pair.schedule.learning_rate, joint.schedule.learning_rate) == (5e-5, 2e-4)
 
     @pytest.mark.parametrize("names", [0, 4])
     def test_nothing_but_names_is_nothing_to_train_on(self, names: int) -> None:

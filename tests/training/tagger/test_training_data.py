@@ -77,6 +77,9 @@ class Echo:
     def fits(self, sentence: ParallelSentence) -> bool:
         return True
 
+    def needs_windows(self, *texts: str) -> bool:
+        return False
+
     def project(self, sentences: list[ParallelSentence]) -> list[ProjectedSentence]:
         return [self.known[each.id] for each in sentences]
 
