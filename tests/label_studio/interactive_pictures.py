@@ -17,7 +17,7 @@ from tests.label_studio.pages import SOURCE, ReviewPage
 
 # The bundled tagger finds the person and the town, and misses the guild.
 SENTENCE = pair(
-    "Marta Vidal showed the charter of the harbour guild to the mayor of Ghent.",
+    "Marta Vidal showed the charter of the harbour guild to the proud mayor of Ghent.",
     "Marta Vidal zeigte dem Bürgermeister von Gent die Urkunde der Hafengilde.",
     "de",
 )

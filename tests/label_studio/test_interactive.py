@@ -201,8 +201,8 @@ def test_an_answer_keeps_the_label_that_was_asked_for_whatever_is_selected_when_
     """Label Studio gives what comes the label that is active in its sentence."""
     with drawing.answers_held():
         draw(drawing, source_key(LABEL), place(SENTENCE.source, MISSED), SOURCE)
-        drawing.press(NEXT_SPAN, NEXT_SPAN)
-        assert drawing.selected() == "Gent"
+        drawing.press(NEXT_SPAN)
+        assert drawing.selected() == "Gent", "the one in a conflict"
     assert drawing.tags()[-1] == "LOC (asked: ORG)", "so one sees that something is wrong"
     drawing.submit()
 
@@ -328,7 +328,7 @@ def test_words_that_are_nowhere_in_the_target_leave_the_mark_alone(
     drawing: ReviewPage, bundled: BundledBackend
 ) -> None:
     asked = len(bundled.drawn)
-    draw(drawing, source_key("MISC"), place(SENTENCE.source, "to the"), SOURCE)
+    draw(drawing, source_key("MISC"), place(SENTENCE.source, "proud"), SOURCE)
     wait_for_calls(drawing, bundled, asked)
     (mark,) = [each for each in result(drawing) if each["from_name"] == SOURCE_ENTITIES]
     assert bundled.drawn[-1][1]["result"] == []

@@ -140,14 +140,14 @@ def test_names_of_the_user_are_left_as_they_are() -> None:
     """Only what we named ourselves is put into words."""
     work = Entity(Span(0, 10), "WORK_OF_ART", 0.9)
     named = replace(
-        review([work], [work], lang="none", conflicts=(LOW,)), model_version="my_model_1"
+        review([work], [work], lang="no", conflicts=(LOW,)), model_version="my_model_1"
     )
     other = replace(review([work], [work], number=2), model_version="none")
     text = shown(reviews(named, other)).text
     assert "WORK OF ART" not in text
     assert text.count("WORK_OF_ART") == 1
     assert "my_model_1 100 %" in text
-    assert "none 100 %" in text, "a language and a model"
+    assert "none 100 %" in text, "a model"
     assert "low confidence the aligner is unsure of the place of an entity" in text
     assert "no conflict nothing was flagged" in text
 

@@ -234,8 +234,9 @@ class TestTokenizer:
             if piece in PIECES:  # with the marks that follow, as they are composed
                 rest = text[end:]
                 marks = rest[: len(rest) - len(rest.lstrip("\u0301" + UNSEEN))]
-                shown = "".join(c for c in text[start:end] + marks if c not in UNSEEN)
-                assert piece in unicodedata.normalize("NFKC", shown)
+                read = (text[start:end], text[start:end] + marks)
+                shown = ("".join(c for c in part if c not in UNSEEN) for part in read)
+                assert any(piece in unicodedata.normalize("NFKC", part) for part in shown)
         for lang in ("de", "zh"):
             assert all(tokens_of_words(word_spans(text, lang), offsets))
 
