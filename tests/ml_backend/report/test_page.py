@@ -139,9 +139,7 @@ def test_figures_of_agreement_say_what_they_are_of() -> None:
 def test_names_of_the_user_are_left_as_they_are() -> None:
     """Only what we named ourselves is put into words."""
     work = Entity(Span(0, 10), "WORK_OF_ART", 0.9)
-    named = replace(
-        review([work], [work], lang="no", conflicts=(LOW,)), model_version="my_model_1"
-    )
+    named = replace(review([work], [work], lang="no", conflicts=(LOW,)), model_version="my_model_1")
     other = replace(review([work], [work], number=2), model_version="none")
     text = shown(reviews(named, other)).text
     assert "WORK OF ART" not in text
