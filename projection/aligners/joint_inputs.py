@@ -94,11 +94,14 @@ class Reader(NamedTuple):
 
     def places(self, text: str) -> list[tuple[int, int]]:
         """The characters of each token of a text by itself, without special ones."""
+        return self._tokens(text)[1]
+
+    def _tokens(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """The ids of the tokens of a text, and the characters of each."""
         encoded = self.tokenizer(
             text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
         )
-        found: list[tuple[int, int]] = encoded["offset_mapping"]
-        return found
+        return encoded["input_ids"], encoded["offset_mapping"]
 
     def _apart(
         self, texts: tuple[str, str], langs: tuple[str, str], entities: Sequence[WordRange]
@@ -106,11 +109,9 @@ class Reader(NamedTuple):
         blocks, sides = list[list[int]](), []
         first = 0
         for text, lang in zip(texts, langs, strict=True):
-            encoded = self.tokenizer(
-                text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
-            )
-            side = _text_inputs(text, lang, encoded["offset_mapping"])
-            made, places = self._windows(encoded["input_ids"], side.tokens, first)
+            ids, offsets = self._tokens(text)
+            side = _text_inputs(text, lang, offsets)
+            made, places = self._windows(ids, side.tokens, first)
             first += sum(map(len, made))
             blocks += made
             sides.append(side._replace(tokens=places))

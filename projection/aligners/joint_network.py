@@ -26,6 +26,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedMode
 from transformers.utils.generic import ModelOutput
 
 from projection.aligners.lexical_evidence import CHANNELS, Lexicon
+from projection.models.checkpoints import first_position
 
 MODEL_TYPE = "spanferry-joint"
 
@@ -348,13 +349,6 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
             of_words = is_target[rows][:, None]
             logits = logits + self.borders(read, target[rows], entities[:, 0], of_words)
         return logits
-
-
-def first_position(encoder: PreTrainedModel) -> int:
-    """The number of the first position: RoBERTa counts from after its padding index."""
-    table = getattr(getattr(encoder.base_model, "embeddings", None), "position_embeddings", None)
-    padding = getattr(table, "padding_idx", None)
-    return 0 if padding is None else padding + 1
 
 
 def _similarity(

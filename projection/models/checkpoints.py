@@ -229,8 +229,12 @@ def longest_input(
     """The subwords a model can read at once, special ones included, and at most `wanted`."""
     limits = [tokenizer.model_max_length, *(() if wanted is None else (wanted,))]
     if (positions := getattr(model.config, "max_position_embeddings", None)) is not None:
-        table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
-        # RoBERTa counts positions from after its padding index.
-        padding = getattr(table, "padding_idx", None)
-        limits.append(positions if padding is None else positions - padding - 1)
+        limits.append(positions - first_position(model))
     return int(min(limits))
+
+
+def first_position(model: PreTrainedModel) -> int:
+    """The number of the first position: RoBERTa counts from after its padding index."""
+    table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    return 0 if padding is None else padding + 1

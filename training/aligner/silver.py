@@ -26,7 +26,6 @@ from projection.languages import language_tag
 from projection.models import bundled
 from projection.models.checkpoints import load_tokenizer
 from projection.records import ParallelSentence, Span
-from projection.text.chinese import simplified
 from projection.text.words import (
     is_character_language,
     is_chinese,
@@ -264,9 +263,8 @@ class Tokenised(NamedTuple):
 
     def texts(self) -> tuple[list[str], list[str]]:
         """The words as text; Chinese in simplified characters."""
-        source, target = self.sentence.source, self.sentence.target
-        if is_chinese(self.sentence.target_lang):
-            target = simplified(target)  # of the same length
+        source = self.sentence.source
+        target = readable(self.sentence.target, self.sentence.target_lang)  # of the same length
         return [word.of(source) for word in self.source], [word.of(target) for word in self.target]
 
 
