@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationError
 from pydantic_settings import (
@@ -63,15 +63,17 @@ class Settings(BaseSettings):
         Path("~/.local/share/spanferry"), validation_alias=AliasChoices("SPANFERRY_DATA_DIR")
     )
     """Folder for the model store, the training jobs with the reviews they learn from, and the
-    generated password. Every training adds to the first two."""
+    generated password. Every training adds to the first two. What is written there is for its owner
+    alone: folders of mode 700, files of mode 600."""
     host: str = "127.0.0.1"
     """Address to listen on. `0.0.0.0` when Label Studio runs in another container."""
     port: int = Field(9090, ge=0, le=65_535)
     """Port to listen on; 0 takes a free one and logs it."""
     workers: int = Field(1, ge=1, le=64)
     """Processes. Each holds its own copy of the model and counts its own `/metrics`."""
-    threads: int = Field(16, ge=2, le=256)
-    """Requests a process handles at once. Waiting for the model takes a thread too."""
+    threads: int = Field(32, ge=4, le=256)
+    """Requests a process answers at once. At most three in four may be predictions, which wait for
+    the model; one more is answered 503 at once."""
     torch_threads: int = Field(0, ge=0, le=1024)
     """CPU threads a process computes with; 0 shares the CPUs among the workers, within the limits
     of a container."""
@@ -84,22 +86,32 @@ class Settings(BaseSettings):
     password: str | None = Field(
         None, validation_alias=AliasChoices(PREFIX + "PASSWORD", "BASIC_AUTH_PASS"), repr=False
     )
-    """Password, and the token of webhooks. When unset, one is generated and kept in the data
-    folder, readable by its owner only."""
+    """Password of at least 12 characters, and the token of webhooks. When unset, one is generated
+    and kept in the data folder, readable by its owner only."""
+    webhook_secrets: _List = Field((), repr=False)
+    """Secrets that open `/webhook` and nothing else, with commas between. `spanferry push` writes
+    the first one into a project's webhook. To change it, put the new one before the old one, push
+    every project again, then remove the old one."""
     max_body_mb: int = Field(128, ge=1, le=4096)
     """Largest request body in MiB. Label Studio sends all selected tasks in one body, about 20 kB a
     task."""
+    max_tasks: int = Field(5000, ge=1, le=1_000_000)
+    """Most tasks in one request body."""
     load_wait: _Seconds = 60
     """Seconds `/predict` waits for the first model to load before it answers 503."""
     predict_seconds: _Seconds = Field(100, ge=1)
     """Seconds after which a `/predict` is given up, because Label Studio has: 100."""
     sentences_per_turn: int = Field(4, ge=1, le=4096)
     """Sentences a request may project before another request gets its turn."""
-    poll_seconds: _Seconds = Field(2, ge=0.01)
+    poll_seconds: _Seconds = Field(0.5, ge=0.01)
     """Seconds between two looks at which model is active."""
     train_each: int = Field(0, ge=0, validation_alias=AliasChoices("START_TRAINING_EACH_N_UPDATES"))
     """Reviews after which a training is queued by itself; 0 waits for Label Studio's “Start
     training”. It needs `LABEL_STUDIO_URL` and `LABEL_STUDIO_API_KEY`."""
+    log_format: Literal["text", "json"] = "text"
+    """`json` writes an object a line, each request with its `X-Request-ID`."""
+    log_text: bool = False
+    """`on` adds debug lines that may quote task text. Off, logs name tasks and offsets alone."""
     teacher: str | None = None
     """English NER model: a folder or a name on the hub. When unset, the bundled one."""
     aligner: str | None = None
@@ -152,6 +164,11 @@ class Settings(BaseSettings):
     def jobs_folder(self) -> Path:
         """The folder of the training jobs."""
         return self.data_dir / "jobs"
+
+    @property
+    def predictions(self) -> int:
+        """The predictions a process may work on at once, below its threads."""
+        return 3 * self.threads // 4
 
     @property
     def cpu_threads(self) -> int:

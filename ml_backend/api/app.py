@@ -1,26 +1,30 @@
 """The Flask application Label Studio talks to."""
 
 import logging
+import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from flask import Flask, Response, jsonify, request
-from flask.typing import ResponseReturnValue
+from flask import Flask, Response, request
 from prometheus_client import CONTENT_TYPE_LATEST
-from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, Unauthorized
 
+from ml_backend.api.errors import BusyError, answer_errors
+from ml_backend.api.guard import guard
+from ml_backend.api.http_worker import ARRIVED, GONE
 from ml_backend.api.interactive import Drawn, Found, find_with, respond
 from ml_backend.api.metrics import Metrics
 from ml_backend.api.predict import Answers, answer
+from ml_backend.api.request_log import log_requests
 from ml_backend.api.webhook import queue_jobs, read_event
-from ml_backend.api.wire import PredictRequest, RequestError, read_object, read_predict
-from ml_backend.auth import Credentials, credentials_of
+from ml_backend.api.wire import PredictRequest, read_object, read_predict
+from ml_backend.auth import credentials_of
 from ml_backend.jobs.queue import LOG_LINES, JobQueue
-from ml_backend.serving.engine import Engine, NotReadyError
+from ml_backend.serving.engine import Engine
 from ml_backend.serving.model_store import BUNDLED
 from ml_backend.settings import Settings
 from projection.errors import ModelError
@@ -35,10 +39,7 @@ log = logging.getLogger(__name__)
 # Label Studio gives /setup 3 s; a version that comes too late is as good as none.
 _SETUP_WAIT = 2.0
 
-_OPEN_ENDPOINTS = frozenset({"root", "health"})
-
-_CHALLENGE = WWWAuthenticate("basic", {"realm": "spanferry"})
-_ASK_FOR = "no or wrong credentials. Send HTTP basic ones, or Authorization: Token <password>"
+_DEGRADED = "The active model cannot be loaded: /status says why"
 
 
 def create_app(settings: Settings, engine: Engine) -> Flask:
@@ -48,6 +49,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     service = Service(settings, engine)
     app.add_url_rule("/", "root", service.health)
     app.add_url_rule("/health", "health", service.health)
+    app.add_url_rule("/ready", "ready", service.ready)
     app.add_url_rule("/setup", "setup", service.setup, methods=["POST"])
     app.add_url_rule("/predict", "predict", service.predict, methods=["POST"])
     app.add_url_rule("/webhook", "webhook", service.webhook, methods=["POST"])
@@ -55,8 +57,9 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     app.add_url_rule("/metrics", "metrics", service.scrape)
     app.add_url_rule("/status", "status", service.status)
     app.after_request(service.count)
-    _guard(app, credentials_of(settings))
-    _answer_errors_in_json(app)
+    log_requests(app, settings)
+    guard(app, credentials_of(settings))
+    answer_errors(app, log_text=settings.log_text)
     return app
 
 
@@ -66,46 +69,77 @@ class Service:
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self._settings, self._engine = settings, engine
         self._queue = JobQueue(settings.jobs_folder)
-        self._metrics = Metrics(engine)
+        self._metrics = Metrics(engine, self._queue)
+        self._slots = threading.BoundedSemaphore(settings.predictions)
 
     def health(self) -> dict[str, str | None]:
-        """Return the model version in use. Label Studio gives this 1 s."""
+        """Return the model version in use, to anybody. Label Studio gives this 1 s."""
         body = {"status": "UP", "model_version": self._engine.model_version}
         if self._engine.degraded is not None:
-            body["degraded"] = self._engine.degraded
+            body["degraded"] = _DEGRADED
         return body
 
-    def setup(self) -> dict[str, str]:
+    def ready(self) -> tuple[dict[str, str | None], int]:
+        """Return as `health`, with 503 until a model answers."""
+        ready = self._engine.model_version is not None
+        return self.health(), HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+
+    def setup(self) -> dict[str, str | None]:
         """Return the version in use. The body, which holds an access token, is not read."""
-        return {"model_version": self._engine.projector(_SETUP_WAIT).model_version}
+        version = self._engine.model_version
+        if version is None:
+            with self._slot():
+                version = self._engine.projector(_SETUP_WAIT).model_version
+        return {"model_version": version}
 
     def predict(self) -> dict[str, object]:
         """Pre-annotate tasks, or answer someone who is annotating: one result each, in order."""
-        started = time.monotonic()
-        with self._metrics.predict_seconds.time():
-            asked = read_predict(request.get_data())
-            projector = self._engine.projector(self._settings.load_wait)
-            answers = self._answers(asked, projector, started + self._settings.predict_seconds)
+        gone = request.environ.get(GONE, bool)
+        deadline = self._arrived() + self._settings.predict_seconds
+        with self._slot():
+            asked = read_predict(request.get_data(), self._settings.max_tasks)
+            wait = min(self._settings.load_wait, deadline - time.monotonic())
+            projector = self._engine.projector(wait)
+            answers = self._answers(asked, projector, deadline, gone)
         self._metrics.projected.inc(answers.projected)
+        for kind in answers.conflicts:
+            self._metrics.conflicts.labels(kind).inc()
         for refused in answers.refused:
             self._metrics.refused.labels(refused.reason).inc()
+            if self._settings.log_text:
+                log.debug("No answer for %s: %s", refused.where, refused.what)
         if answers.refused:
             kinds = dict(Counter(str(refused.reason) for refused in answers.refused))
-            example = answers.refused[0].what
-            log.warning("No answer for %s of %d: %s", kinds, len(asked.tasks), example)
+            first = answers.refused[0].where
+            log.warning("No answer for %s of %d: %s", kinds, len(asked.tasks), first)
         return {"results": answers.results}
 
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        """Take one of the threads that may wait for a model; BusyError if there is none."""
+        if not self._slots.acquire(blocking=False):
+            raise BusyError("/predict", "too many predictions at once", "Try again shortly")
+        try:
+            yield
+        finally:
+            self._slots.release()
+
     def _answers(
-        self, asked: PredictRequest, projector: "ProjectsSentences", deadline: float
+        self,
+        asked: PredictRequest,
+        projector: "ProjectsSentences",
+        deadline: float,
+        gone: Callable[[], bool],
     ) -> Answers:
         def left() -> float:
             return deadline - time.monotonic()
 
         def find(sentence: ParallelSentence, drawn: Drawn) -> Found | None:
-            return self._engine.ask(partial(find_with, projector, sentence, drawn), left())
+            question = partial(find_with, projector, sentence, drawn)
+            return self._engine.ask(question, left(), gone)
 
         if asked.drawn is None:
-            return answer(asked, lambda found: self._engine.project(projector, found, left()))
+            return answer(asked, lambda found: self._engine.project(projector, found, left(), gone))
         return respond(asked, projector.model_version, find)
 
     def webhook(self) -> dict[str, str]:
@@ -123,10 +157,12 @@ class Service:
     def status(self) -> dict[str, object]:
         """Return models and trainings. `active` is null if unreadable; `degraded` then says why."""
         health, active = self.health(), None
+        if self._engine.degraded is not None:
+            health["degraded"] = self._engine.degraded
         try:
             active = self._engine.store.active_version()
         except ModelError as error:
-            health.setdefault("degraded", str(error))
+            health["degraded"] = str(error)
         shown = [(job, self._queue.log(job, LOG_LINES)) for job in self._queue.shown()]
         jobs = [{**job.to_json(), "log": said} for job, said in shown]
         return {**health, **self.versions(), "active": active, "jobs": jobs}
@@ -139,45 +175,11 @@ class Service:
         """Count a request once it is answered."""
         endpoint = request.endpoint or "unknown"
         self._metrics.requests.labels(endpoint, str(response.status_code)).inc()
+        self._metrics.seconds.labels(endpoint).observe(time.monotonic() - self._arrived())
         return response
 
-
-def _guard(app: Flask, credentials: Credentials | None) -> None:
-    """Refuse requests without credentials and bodies that are too large."""
-
-    @app.before_request
-    def check() -> None:
-        guarded = request.endpoint is not None and request.endpoint not in _OPEN_ENDPOINTS
-        sent = request.headers.get("Authorization")
-        if guarded and credentials is not None and not credentials.allow(sent):
-            raise Unauthorized(_ASK_FOR, www_authenticate=_CHALLENGE)
-        limit = app.config["MAX_CONTENT_LENGTH"]
-        if request.content_length is not None and request.content_length > limit:
-            raise RequestEntityTooLarge
-
-
-def _answer_errors_in_json(app: Flask) -> None:
-    """Answer every error with `{"error": …}`; details of internal errors go to the log only."""
-
-    @app.errorhandler(Exception)
-    def answer_error(error: Exception) -> ResponseReturnValue:
-        headers: dict[str, str] = {}
-        match error:
-            case RequestError():
-                status, said = HTTPStatus.BAD_REQUEST, str(error)
-                log.warning("%s", error)
-            case NotReadyError():
-                status, said = HTTPStatus.SERVICE_UNAVAILABLE, str(error)
-                headers["Retry-After"] = "5"
-                log.warning("%s: %s", request.path, error)
-            case HTTPException():
-                status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-                said = f"{request.path}: {error.description}"
-                # These matter: which methods are allowed, how to authenticate.
-                theirs = error.get_response().headers
-                headers = {k: v for k, v in theirs if not k.lower().startswith("content-")}
-            case _:
-                status = HTTPStatus.INTERNAL_SERVER_ERROR
-                said = f"{request.path}: internal error. The backend's log says more"
-                log.error("%s failed", request.path, exc_info=error)
-        return jsonify({"error": said}), status, headers
+    @staticmethod
+    def _arrived() -> float:
+        """Return when the request began, by `time.monotonic`."""
+        arrived: float = request.environ.setdefault(ARRIVED, time.monotonic())
+        return arrived

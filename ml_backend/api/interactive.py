@@ -36,7 +36,7 @@ from label_config.regions import (
 )
 from label_config.target_css import base_of, suggestion_id
 from label_config.tasks import record_of
-from ml_backend.api.predict import Answers, RefusalReason, Refused, read_sentence
+from ml_backend.api.predict import Answers, RefusalReason, Refused, name_of, read_sentence
 from ml_backend.api.wire import Prediction, PredictRequest
 from projection.errors import ReviewError, SpanferryError
 from projection.io.json_fields import Fields
@@ -126,7 +126,7 @@ def _respond_to(
     sentence = read_sentence(task)
     if isinstance(sentence, Refused):
         return [], 0.0, [sentence]
-    where = f"task {task.get('id')}"
+    where = name_of(task)
     # The teacher has been asked: what it found is in the record.
     sentence = replace(sentence, entities=record_of(task, where).source_entities)
     waiting = [*regions, *_forgotten(task, regions)]
@@ -136,7 +136,7 @@ def _respond_to(
         return answers, 0.0, refused
     found = find(sentence, drawn)
     if found is None:
-        refused.append(Refused(RefusalReason.TOO_LONG, f"{where}: longer than the models read"))
+        refused.append(Refused(RefusalReason.TOO_LONG, where, "longer than the models read"))
         told = (_told(*each, TOO_LONG, {WENT_TO: []}) for each in drawn.in_source)
         return [*answers, *told], 0.0, refused
     return [*answers, *_answers(sentence, drawn, found, shown)], found.score, refused
@@ -161,8 +161,9 @@ def _read(
     """Return what waits for an answer, and what cannot be read."""
     drawn = Drawn([], [])
     refused: list[Refused] = []
-    for region in regions:
-        fields = Fields(region, f"{where} region {region.get('id')!r:.40}", ReviewError)
+    for number, region in enumerate(regions, 1):
+        named = f"{where}, region {number}"
+        fields = Fields(region, named, ReviewError)
         kind, meta = kind_of(region), meta_of(region)
         try:
             if kind == SOURCE_ENTITIES and WENT_TO not in meta:
@@ -170,7 +171,7 @@ def _read(
             elif kind == ENTITIES and CAME_FROM not in meta and not is_as_predicted(region):
                 drawn.in_target.append((region, region_at(fields, sentence, labels).entity))
         except SpanferryError as error:
-            refused.append(Refused(RefusalReason.BAD_REGION, str(error)))
+            refused.append(Refused(RefusalReason.BAD_REGION, named, str(error)))
     return drawn, refused
 
 

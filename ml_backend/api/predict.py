@@ -26,10 +26,17 @@ class RefusalReason(StrEnum):
     BAD_REGION = "bad_region"  # drawn, but not of our labeling config or not where it says
 
 
+LONGEST_TEXT = 10_000  # characters of a side: more would keep everybody else waiting
+
+
 class Refused(NamedTuple):
-    """A task, or a region of it, that cannot be answered: `what` says which and why."""
+    """A task, or a region of it, that cannot be answered.
+
+    `where` names it by ids alone; `what` says why, and may quote its text.
+    """
 
     reason: RefusalReason
+    where: str
     what: str
 
 
@@ -39,6 +46,7 @@ class Answers(NamedTuple):
     results: list[Prediction | list[Prediction]]
     refused: tuple[Refused, ...]
     projected: int
+    conflicts: tuple[str, ...] = ()  # the kind of each
 
 
 def answer(request: PredictRequest, project: Project) -> Answers:
@@ -48,30 +56,43 @@ def answer(request: PredictRequest, project: Project) -> Answers:
     projected = iter(project(sentences))
     results: list[Prediction | list[Prediction]] = []
     refused: list[Refused] = []
+    conflicts: list[str] = []
     for task, each in zip(request.tasks, read, strict=True):
         outcome = each if isinstance(each, Refused) else next(projected)
         if outcome is None:
-            what = f"task {task.get('id')}: longer than the models can read"
-            outcome = Refused(RefusalReason.TOO_LONG, what)
+            what = "longer than the models can read"
+            outcome = Refused(RefusalReason.TOO_LONG, name_of(task), what)
         if isinstance(outcome, Refused):
             refused.append(outcome)
             results.append([])
         else:
             results.append(cast(Prediction, to_prediction(outcome)))
-    return Answers(results, tuple(refused), projected=len(read) - len(refused))
+            conflicts += (conflict.kind for conflict in outcome.conflicts)
+    return Answers(results, tuple(refused), len(read) - len(refused), tuple(conflicts))
 
 
 def read_sentence(task: Json) -> ParallelSentence | Refused:
     """Return the sentence pair of a task, or why it cannot be projected."""
-    where = f"task {task.get('id')}"
+    where = name_of(task)
+    data = task.get("data")
+    sides = [data.get(side) for side in ("source", "target")] if isinstance(data, dict) else []
+    if any(isinstance(side, str) and len(side) > LONGEST_TEXT for side in sides):
+        what = f"a side has more than {LONGEST_TEXT} characters"
+        return Refused(RefusalReason.TOO_LONG, where, what)
     try:
         sentence = sentence_of(task, where)
         (sentence.source + sentence.target).encode()
     except SpanferryError as error:
-        return Refused(RefusalReason.NOT_OURS, str(error))
+        return Refused(RefusalReason.NOT_OURS, where, str(error))
     except UnicodeEncodeError as error:
         # JSON can spell half a surrogate pair, which is no character and breaks tokenizers.
-        return Refused(RefusalReason.NOT_OURS, f"{where}: {error.reason}")
+        return Refused(RefusalReason.NOT_OURS, where, error.reason)
     if not sentence.source.strip() or not sentence.target.strip():
-        return Refused(RefusalReason.EMPTY, f"{where}: a side of the sentence pair is empty")
+        return Refused(RefusalReason.EMPTY, where, "a side of the sentence pair is empty")
     return sentence
+
+
+def name_of(task: Json) -> str:
+    """Return the name of a task for logs: by its id, if that is one."""
+    ident = task.get("id")
+    return f"task {ident}" if isinstance(ident, int) else "a task without an id"

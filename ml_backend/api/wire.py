@@ -9,9 +9,15 @@ from typing import Any, NamedTuple, TypedDict, cast
 from projection.errors import SpanferryError
 from projection.io.records_json import Json
 
+MOST_VALUES = 3_000_000  # in a JSON body: each takes many times its length in memory
+
 
 class RequestError(SpanferryError):
     """A request body that is not what the endpoint takes."""
+
+
+class BodyTooLargeError(RequestError):
+    """A request body with more than is answered in one request."""
 
 
 class Prediction(TypedDict):
@@ -32,6 +38,9 @@ class PredictRequest(NamedTuple):
 
 def read_object(raw: bytes, where: str) -> Json:
     """Parse a JSON object, or raise RequestError."""
+    if raw.count(b",") > MOST_VALUES:
+        what = f"more than {MOST_VALUES} values"
+        raise BodyTooLargeError(f"{where} body", what, "Send fewer tasks at once")
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError) as error:
@@ -39,16 +48,19 @@ def read_object(raw: bytes, where: str) -> Json:
     return _object(body, f"{where} body")
 
 
-def read_predict(raw: bytes) -> PredictRequest:
-    """Read `{"tasks": […], "label_config": "…", "params": {"context": {"result": […]}}}`."""
+def read_predict(raw: bytes, most: int) -> PredictRequest:
+    """Read `{"tasks": […], "label_config": "…", "params": {"context": {"result": […]}}}`.
+
+    BodyTooLargeError for more than `most` tasks or drawn regions.
+    """
     body = read_object(raw, "/predict")
     if "tasks" not in body:
         raise RequestError("/predict body", "there are no tasks", 'Send {"tasks": […]}')
     context = _object(body.get("params") or {}, "/predict params").get("context")
-    tasks, drawn = _objects(body["tasks"], "/predict tasks"), None
+    tasks, drawn = _objects(body["tasks"], "/predict tasks", most), None
     if context is not None:
         where = "/predict params.context"
-        drawn = _objects(_object(context, where).get("result") or [], f"{where}.result")
+        drawn = _objects(_object(context, where).get("result") or [], f"{where}.result", most)
     return PredictRequest(tasks, drawn, str(body.get("label_config") or ""))
 
 
@@ -58,7 +70,10 @@ def _object(value: object, where: str) -> Json:
     return cast(Json, value)
 
 
-def _objects(value: object, where: str) -> tuple[Json, ...]:
+def _objects(value: object, where: str, most: int) -> tuple[Json, ...]:
     if not isinstance(value, list):
         raise RequestError(where, f"a {type(value).__name__}, not a list", "Send a list of objects")
+    if len(value) > most:
+        what = f"{len(value)}, more than the {most} of one request"
+        raise BodyTooLargeError(where, what, "Select fewer in Label Studio")
     return tuple(_object(item, f"{where}[{i}]") for i, item in enumerate(value))

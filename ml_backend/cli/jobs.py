@@ -70,6 +70,7 @@ def run(
     Example: spanferry jobs run
     """
     settings, recipe = _settings(data_dir), preset_named(preset)
+    os.umask(0o077)
 
     def retrain(job: Job, folder: Path) -> Job:
         # Here, so that a backend without them has a job that says why it failed.
@@ -99,11 +100,12 @@ def activate(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Serve this model from now on. A running backend notices by itself.
+    """Load this model, and serve it from now on. A running backend notices by itself.
 
     Example: spanferry jobs activate models/de
     """
-    version = activate_model(ModelStore(_settings(data_dir).model_store), model)
+    os.umask(0o077)
+    version = activate_model(_settings(data_dir), model)
     print_result({"active": version}, [f"{version} is served from now on"], as_json=as_json)
 
 

@@ -11,7 +11,9 @@ from typer import Option
 from ml_backend.auth import ensure_credentials
 from ml_backend.cli.console import say
 from ml_backend.cli.options import DataDir
-from ml_backend.serving.model_store import BUNDLED, ModelStore
+from ml_backend.serving.engine import load_function
+from ml_backend.serving.loading import check_serves
+from ml_backend.serving.model_store import BUNDLED, ModelStore, check_checkpoint
 from ml_backend.settings import Settings, SettingsError
 
 
@@ -35,25 +37,37 @@ def serve(
     given |= {"auth": "off" if no_auth else None}
     texts = {name: None if value is None else str(value) for name, value in given.items()}
     settings = Settings.from_env(os.environ, texts)
+    os.umask(0o077)
     try:
         from ml_backend.api.server import serve as serve_until_stopped  # noqa: PLC0415  # an extra
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
-        if missing not in {"gunicorn", "prometheus_client"}:
+        if missing not in {"gunicorn", "prometheus_client", "waitress"}:
             raise
         fix = "pip install 'spanferry[serve]'"
         raise SettingsError("spanferry serve", f"{missing} is not installed", fix) from None
     if model is not None:
         # In a process of its own: gunicorn must fork before torch has threads.
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as child:
-            child.submit(activate, ModelStore(settings.model_store), model).result()
+            child.submit(activate, settings, model).result()
     report_access(settings)
     serve_until_stopped(settings)
 
 
-def activate(store: ModelStore, model: str) -> str:
-    """Make `model` (a folder to add, or a name that the store knows) the active one."""
-    version = store.find(model) or store.add(Path(model).expanduser())
+def activate(settings: Settings, model: str) -> str:
+    """Make `model` (a folder to add, or a name that the store knows) the active one.
+
+    It is loaded and tried before; ModelError if it cannot be served.
+    """
+    store, load = ModelStore(settings.model_store), load_function(settings)
+    version = store.find(model)
+    if version is None:
+        folder = Path(model).expanduser()
+        check_checkpoint(folder)
+        check_serves(load, folder)
+        version = store.add(folder)
+    else:
+        check_serves(load, None if version == BUNDLED else store.root / version)
     store.activate(version)
     return version
 

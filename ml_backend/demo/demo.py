@@ -16,8 +16,8 @@ import httpx
 
 from label_config.labeling_config import build_config
 from ml_backend.auth import credentials_of, ensure_credentials
-from ml_backend.demo.child_process import ChildProcess
 from ml_backend.demo.label_studio_server import HOST, LabelStudioServer, free_port, is_free
+from ml_backend.jobs.child_process import ChildProcess
 from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.tabs import REVIEW_QUEUE, review_tabs
 from ml_backend.review.push import push

@@ -13,7 +13,7 @@ from typing import NamedTuple, Self
 
 import httpx
 
-from ml_backend.demo.child_process import ChildProcess
+from ml_backend.jobs.child_process import ChildProcess
 from projection.errors import ServerError
 
 HOST = "127.0.0.1"

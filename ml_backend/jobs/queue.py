@@ -7,9 +7,6 @@ only adds jobs, and keeps a runner (`spanferry jobs run`) alive while some wait.
 import fcntl
 import json
 import logging
-import subprocess
-import sys
-import threading
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
@@ -28,9 +25,8 @@ log = logging.getLogger(__name__)
 
 SCHEMA = 1
 RECORD, LOG, REVIEWS = "job.json", "log.txt", "reviews.json"
-RUNNER, ALIVE, RUNNER_LOG = ".runner", ".runner-alive", "runner.log"
+RUNNER, ALIVE = ".runner", ".runner-alive"
 ATTEMPTS = 3  # of a job whose runner died each time
-LOOK_SECONDS, LONGEST_PAUSE = 2.0, 300.0  # between two looks of `keep_runner`
 LOG_LINES = 20  # shown in a status
 
 
@@ -222,39 +218,8 @@ class JobQueue:
 
     def _lock(self) -> BaseFileLock:
         """Return the lock that keeps other processes from adding or starting a job."""
-        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         return FileLock(self.root / ".lock")
-
-
-def keep_runner(
-    queue: JobQueue, run: Callable[[], int], stop: threading.Event, look: float = LOOK_SECONDS
-) -> None:
-    """Start a runner whenever jobs wait and no process runs them, until `stop` is set.
-
-    `run` starts a runner, waits for its end and returns its exit status. The seconds between two
-    looks double with each runner that dies, up to five minutes.
-    """
-    pause = look
-    while not stop.wait(pause):
-        try:
-            status = run() if queue.waits and not queue.has_runner else 0
-            if status:
-                log.warning("A training runner ended with status %d", status)
-        except Exception:  # such as a full disk: predictions must go on
-            log.exception("Cannot look after the training jobs")
-            status = 1
-        pause = min(2 * pause, LONGEST_PAUSE) if status else look
-
-
-def start_runner(data_dir: Path, jobs_folder: Path) -> subprocess.Popen[bytes]:
-    """Start `spanferry jobs run` as a process that outlives this one, logging to `runner.log`."""
-    with (jobs_folder / RUNNER_LOG).open("ab") as said:
-        return subprocess.Popen(  # noqa: S603  our own interpreter, no shell
-            [sys.executable, "-m", "ml_backend", "jobs", "run", "--data-dir", str(data_dir)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=said,
-        )
 
 
 def _now() -> str:

@@ -5,7 +5,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-LONGEST_PAUSE = 60.0  # seconds between two tries to load the first model
+LONGEST_PAUSE = 60.0  # seconds between two tries to load the active model
+TURN_CHARACTERS = 4000  # of the sentences of one turn; a single one may have more
 
 Load = Callable[[Path | None], "ProjectsSentences"]
 """Loads the folder of a fine-tuned target model, or with None the bundled one."""
@@ -35,13 +36,18 @@ class NotReadyError(ServerError):
     """The model cannot answer yet, or not in time."""
 
 
+class ClientGoneError(ServerError):
+    """Nobody waits for the answer any more."""
+
+
 class Engine:
     """The projector in use.
 
     One thread loads the active model and follows the store's pointer: the model in use answers
-    until the next one is ready, and stays if that cannot be loaded. Without any, loading is tried
-    again at growing intervals. A second thread projects `turn` sentences at a time, because
-    tokenizers are not thread-safe. Interactive requests precede queued batches.
+    until the next one is ready, and stays if that cannot be loaded. Without any, the models that
+    were active before are tried, then the bundled one. The active one is tried again at growing
+    intervals. A second thread projects `turn` sentences at a time, because tokenizers are not
+    thread-safe. Interactive requests precede queued batches.
     """
 
     def __init__(
@@ -98,24 +104,35 @@ class Engine:
             raise NotReadyError("model", degraded, "Activate another model or fix this one")
         raise NotReadyError("model", "still loading", "Try again shortly")
 
+    @property
+    def waiting(self) -> int:
+        """How many turns and questions wait for the model."""
+        return self._worker.waiting
+
     def project(
-        self, projector: "ProjectsSentences", sentences: Sequence[ParallelSentence], seconds: float
+        self,
+        projector: "ProjectsSentences",
+        sentences: Sequence[ParallelSentence],
+        seconds: float,
+        gone: Callable[[], bool] = bool,
     ) -> list[ProjectedSentence | None]:
-        """Project in turns; None for one that does not fit. NotReadyError after `seconds`."""
+        """Project in turns; None for one that does not fit.
+
+        NotReadyError after `seconds`, ClientGoneError once `gone()`; then nothing more is computed.
+        """
         deadline = time.monotonic() + seconds
         done: list[ProjectedSentence | None] = []
-        for start in range(0, len(sentences), self._turn):
-            taken = sentences[start : start + self._turn]
-            turn = self._worker.submit(partial(project_fitting, projector, taken))
+        for taken in turns(sentences, self._turn):
+            turn = self._worker.submit(_unless(gone, partial(project_fitting, projector, taken)))
             what = f"{len(done)} of {len(sentences)} sentences in {seconds:.0f} s"
             fix = "Ask for fewer tasks at once, or pre-annotate with `spanferry push`"
             projected = _awaited(turn, deadline - time.monotonic(), what, fix)
             done += projected
         return done
 
-    def ask(self, question: Callable[[], T], seconds: float) -> T:
-        """Return `question()`, run before all queued batches; NotReadyError after `seconds`."""
-        turn = self._worker.submit(question, urgent=True)
+    def ask(self, question: Callable[[], T], seconds: float, gone: Callable[[], bool] = bool) -> T:
+        """Return `question()`, run before all queued batches; raises as `project`."""
+        turn = self._worker.submit(_unless(gone, question), urgent=True)
         return _awaited(turn, seconds, f"no answer in {seconds:.0f} s", "Draw again in a moment")
 
     def _follow(self) -> None:
@@ -125,30 +142,67 @@ class Engine:
             # Read before loading: a change during the load is seen at the next look.
             seen = self.store.stamp()
             self._reload()
-            again = time.monotonic() + pause if self.model_version is None else math.inf
+            pause = min(2 * pause, LONGEST_PAUSE) if self.degraded else self._poll_seconds
+            again = time.monotonic() + pause if self.degraded else math.inf
             while self.store.stamp() == seen and time.monotonic() < again:
                 if self._stop.wait(self._poll_seconds):
                     return
-            pause = min(2 * pause, LONGEST_PAUSE)
 
     def _reload(self) -> None:
-        started = time.monotonic()
-        state: tuple[ProjectsSentences | None, str | None]
+        """Load the active model, or else see that some model answers."""
         try:
-            target = self.store.active()
-            projector = self._load(target)
+            state = self._loaded(self.store.active()), None
         except Exception as error:  # whatever a checkpoint holds, the model in use stays
             said = str(error) if isinstance(error, SpanferryError) else repr(error)
-            log.exception("The active model cannot be loaded; in use: %s", self.model_version)
-            state = self._state[0], said
-        else:
-            name = "the bundled model" if target is None else target.name
-            took = time.monotonic() - started
-            log.info("Serving %s as %s, loaded in %.1f s", name, projector.model_version, took)
-            state = projector, None
+            if said != self.degraded:
+                log.exception("The active model cannot be loaded; in use: %s", self.model_version)
+            state = self._state[0] or self._fallback(), said
         with self._changed:
             self._state = state
             self._changed.notify_all()
+
+    def _fallback(self) -> "ProjectsSentences | None":
+        """Load the newest model that was active before and still can be loaded."""
+        for target in self.store.before():
+            try:
+                return self._loaded(target)
+            except Exception:
+                log.exception("A model that was active before cannot be loaded either")
+        return None
+
+    def _loaded(self, target: Path | None) -> "ProjectsSentences":
+        started = time.monotonic()
+        projector = self._load(target)
+        name = "the bundled model" if target is None else target.name
+        took = time.monotonic() - started
+        log.info("Serving %s as %s, loaded in %.1f s", name, projector.model_version, took)
+        return projector
+
+
+def _unless(gone: Callable[[], bool], work: Callable[[], T]) -> Callable[[], T]:
+    """Return `work`, but for a client that has left when its turn comes."""
+
+    def turn() -> T:
+        if gone():
+            raise ClientGoneError("/predict", "the client has left")
+        return work()
+
+    return turn
+
+
+def turns(sentences: Sequence[ParallelSentence], most: int) -> Iterator[list[ParallelSentence]]:
+    """Yield sentences by up to `most`, fewer if they are long."""
+    turn: list[ParallelSentence] = []
+    characters = 0
+    for sentence in sentences:
+        length = len(sentence.source) + len(sentence.target)
+        if turn and (len(turn) == most or characters + length > TURN_CHARACTERS):
+            yield turn
+            turn, characters = [], 0
+        turn.append(sentence)
+        characters += length
+    if turn:
+        yield turn
 
 
 def _awaited(turn: Future[T], seconds: float, what: str, fix: str) -> T:

@@ -1,9 +1,12 @@
 """How the served projector is made. Imports torch only when a model is wanted."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml_backend.settings import Settings, label_table
+from projection.errors import ModelError, SpanferryError
+from projection.records import ParallelSentence
 
 if TYPE_CHECKING:
     from ml_backend.serving.engine import Load
@@ -28,3 +31,27 @@ def projector_loader(settings: Settings) -> "Load":
         )
 
     return load
+
+
+_PROBE = ParallelSentence(
+    id="probe",
+    source="Ada Lovelace visited Berlin.",
+    target="Ada Lovelace besuchte Berlin.",
+    source_lang="en",
+    target_lang="de",
+    origin="probe",
+)
+
+
+def check_serves(load: "Load", target: Path | None) -> None:
+    """Load a model and project a sentence; ModelError if that fails, for whatever reason."""
+    where, fix = str(target or "the bundled model"), "The model in use stays"
+    try:
+        (projected,) = load(target).project([_PROBE])
+    except SpanferryError:
+        raise
+    except Exception as error:
+        said = (str(error).splitlines() or [""])[0]
+        raise ModelError(where, f"cannot be served ({type(error).__name__}: {said})", fix) from None
+    if not math.isfinite(projected.score):
+        raise ModelError(where, "its scores are not numbers", fix)

@@ -22,6 +22,7 @@ from projection.io.files import sync_folder, write_json
 
 BUNDLED = "bundled"
 POINTER = "active.json"
+UNREADABLE = "?"  # the version a damaged pointer names
 SCHEMA = 1
 INCOMING = ".incoming-"  # a copy being made
 _HISTORY = 20
@@ -41,16 +42,11 @@ class ModelStore:
         Training state (pickles, `checkpoint-*` folders) is not copied. Raises ModelError if
         `folder` holds no checkpoint with safetensors weights.
         """
-        if not (folder / "config.json").is_file():
-            fix = "Pass the folder of a saved model"
-            raise ModelError(str(folder), "there is no config.json", fix)
-        if not any(folder.glob("*.safetensors")):
-            fix = "Save it with save_pretrained(); pickled weights are never loaded"
-            raise ModelError(str(folder), "there are no safetensors weights", fix)
+        check_checkpoint(folder)
         from projection.models.tagger import Tagger  # noqa: PLC0415  # serving adds nothing
 
         version = Tagger.from_pretrained(folder).version
-        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._sweep()
         with tempfile.TemporaryDirectory(dir=self.root, prefix=INCOMING) as beside:
             copy = Path(beside) / "model"
@@ -88,19 +84,31 @@ class ModelStore:
         """Return the active version, or "bundled"; ModelError if the pointer is unreadable."""
         return self._pointer()[-1]
 
+    def before(self) -> list[Path | None]:
+        """Return what was active before and is still there, the newest first; None: bundled."""
+        try:
+            used = self._pointer()[:-1]
+        except ModelError:
+            used = []
+        known = {BUNDLED: None, **{version: self.root / version for version in self.versions()}}
+        newest = dict.fromkeys([*reversed(used), BUNDLED])
+        return [known[version] for version in newest if version in known]
+
     def activate(self, name: str) -> None:
         """Serve the model named as in `find`. A running server notices by itself."""
         version = self._existing(name)
-        self._point(lambda used: used if used[-1] == version else [*used, version])
+        self._point(
+            lambda used: used if used[-1] == version else [*filter(self.find, used), version]
+        )
 
     def rollback(self) -> str:
-        """Serve what was served before, and return its version."""
+        """Serve what was served before and is still there, and return its version."""
 
         def step_back(used: list[str]) -> list[str]:
-            if len(used) < 2:
+            kept = [version for version in used[:-1] if self.find(version)]
+            if not kept:
                 raise ModelError(str(self.root / POINTER), "nothing was active before this version")
-            self._existing(used[-2])
-            return used[:-1]
+            return kept
 
         return self._point(step_back)
 
@@ -134,20 +142,33 @@ class ModelStore:
             return [*map(str, read["before"]), str(read["active"])]
         except FileNotFoundError:
             return [BUNDLED]
-        except (ValueError, KeyError, TypeError) as error:
-            fix = "Remove the file to go back to the bundled model"
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            fix = "`spanferry jobs rollback` goes back to the bundled model"
             raise ModelError(str(path), f"not a pointer to a model ({error!r})", fix) from None
 
     def _point(self, change: Callable[[list[str]], list[str]]) -> str:
         """Change the list of versions that were in use, and return the active one."""
-        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         with FileLock(self.root / ".lock"):  # between our reading and writing it
-            used = self._pointer()
+            try:
+                used = self._pointer()
+            except ModelError:  # overwritten, as if its model came after the bundled one
+                used = [BUNDLED, UNREADABLE]
             *before, active = changed = change(used)
             if changed != used:
                 record = {"schema": SCHEMA, "active": active, "before": before[-_HISTORY:]}
                 write_json(self.root / POINTER, record)
         return active
+
+
+def check_checkpoint(folder: Path) -> None:
+    """Raise ModelError if a folder holds no checkpoint with safetensors weights."""
+    if not (folder / "config.json").is_file():
+        fix = "Pass the folder of a saved model"
+        raise ModelError(str(folder), "there is no config.json", fix)
+    if not any(folder.glob("*.safetensors")):
+        fix = "Save it with save_pretrained(); pickled weights are never loaded"
+        raise ModelError(str(folder), "there are no safetensors weights", fix)
 
 
 def _copy(folder: Path, copy: Path) -> None:

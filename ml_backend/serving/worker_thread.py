@@ -35,6 +35,11 @@ class WorkerThread:
             self._waiting.put((not urgent, next(self._numbers), work, result))
         return result
 
+    @property
+    def waiting(self) -> int:
+        """How much work waits."""
+        return self._waiting.qsize()
+
     def close(self) -> None:
         """Cancel what waits, and return at once; what has begun is finished."""
         with self._submitting:

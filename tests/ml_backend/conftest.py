@@ -40,6 +40,9 @@ class FixedProjector:
     labels = ("PER", "ORG", "LOC", "MISC")
     languages: tuple[str, ...] = ()
 
+    score = 1.0  # of a sentence without entities
+    crashes = False
+
     def __init__(self, version: str = BUNDLED_VERSION, seconds: float = 0.0) -> None:
         self.model_version, self.seconds = version, seconds
         self.turns: list[tuple[str, ...]] = []
@@ -52,6 +55,8 @@ class FixedProjector:
     def project(self, sentences: Sequence[ParallelSentence]) -> list[ProjectedSentence]:
         with self._alone():
             time.sleep(self.seconds)
+            if self.crashes:
+                raise RuntimeError("size mismatch")
             self.turns.append(tuple(sentence.id for sentence in sentences))
             return [self._one(sentence) for sentence in sentences]
 
@@ -87,7 +92,7 @@ class FixedProjector:
             target = None if start < 0 else Span(start, start + len(phrase))
             found.append(Projection(entity, target, 0.75 if target else 0.0))
         entities = tuple(each.entity for each in found if each.entity is not None)
-        score = min((each.score for each in found), default=1.0)
+        score = min((each.score for each in found), default=self.score)
         return ProjectedSentence(
             sentence, entities, tuple(found), (), score, model_version=self.model_version
         )
@@ -102,7 +107,9 @@ def fixed_loader(settings: Settings) -> Load:
         time.sleep(told.get("load_seconds", 0))
         if told.get("broken"):
             raise ModelError(str(path), "the weights are for another task", "Train it again")
-        return FixedProjector(told.get("version", BUNDLED_VERSION), told.get("seconds", 0.0))
+        projector = FixedProjector(told.get("version", BUNDLED_VERSION), told.get("seconds", 0.0))
+        projector.score, projector.crashes = float(told.get("score", 1)), told.get("crashes", False)
+        return projector
 
     return load
 
@@ -256,7 +263,7 @@ def settings(tmp_path: Path) -> Settings:
         {
             "SPANFERRY_DATA_DIR": str(tmp_path / "data"),
             "SPANFERRY_BACKEND_USER": "label-studio",
-            "SPANFERRY_BACKEND_PASSWORD": "open sesame",
+            "SPANFERRY_BACKEND_PASSWORD": "open sesame!",
             "SPANFERRY_BACKEND_POLL_SECONDS": "0.01",
             "SPANFERRY_BACKEND_LOAD_WAIT": "10",
             "SPANFERRY_BACKEND_MAX_BODY_MB": "1",
@@ -284,7 +291,7 @@ def app(settings: Settings, engine: Engine) -> Flask:
 def client(app: Flask) -> FlaskClient:
     """Label Studio, knowing the password."""
     client = app.test_client()
-    client.environ_base["HTTP_AUTHORIZATION"] = "Basic bGFiZWwtc3R1ZGlvOm9wZW4gc2VzYW1l"
+    client.environ_base["HTTP_AUTHORIZATION"] = "Basic bGFiZWwtc3R1ZGlvOm9wZW4gc2VzYW1lIQ=="
     return client
 
 

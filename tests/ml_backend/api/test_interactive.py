@@ -309,7 +309,7 @@ class TestWhatCannotBeAnswered:
         (refused,) = answers.refused
         assert refused.reason == "bad_region"
         assert said in refused.what
-        assert refused.what.startswith("task 101 region")
+        assert refused.where == "task 101, region 1"
 
     @pytest.mark.parametrize(
         "drawn",

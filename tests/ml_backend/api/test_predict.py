@@ -54,7 +54,7 @@ NOT_OURS = {"id": 7, "data": {"src": "other keys", "tgt": "andere Schlüssel"}}
         pytest.param(NOT_OURS, "not_ours", "task 7", id="other keys"),
         pytest.param({"id": 7}, "not_ours", "task 7", id="no data"),
         pytest.param({"id": 7, "data": None}, "not_ours", "task 7", id="data is null"),
-        pytest.param({}, "not_ours", "task None", id="nothing at all"),
+        pytest.param({}, "not_ours", "a task without an id", id="nothing at all"),
         pytest.param(make_task(target=7), "not_ours", "task 101", id="a number for a text"),
         pytest.param(make_task(target="\ud83d"), "not_ours", "surrogates", id="half a character"),
         pytest.param(make_task(source="B"), "not_ours", "task 101", id="entities past the text"),
@@ -76,7 +76,7 @@ def test_a_task_that_cannot_be_projected_costs_no_other_its_answer(
     assert answers.results[1] == []
     (refused,) = answers.refused
     assert refused.reason == reason
-    assert said in refused.what
+    assert said in f"{refused.where}: {refused.what}"
 
 
 def test_answers_come_in_the_order_of_the_tasks() -> None:

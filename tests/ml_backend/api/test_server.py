@@ -4,20 +4,41 @@ import socket
 
 import pytest
 
-from ml_backend.api.server import GunicornApp, gunicorn_options, serve
+from ml_backend.api.http_worker import HttpWorker
+from ml_backend.api.server import GunicornApp, bind, serve
 from ml_backend.settings import Settings, SettingsError
 
 
-def test_gunicorn_runs_threads_in_one_process_and_loads_after_the_fork(settings: Settings) -> None:
+def test_gunicorn_runs_one_process_and_loads_after_the_fork(settings: Settings) -> None:
     config = GunicornApp(settings).cfg
-    assert (config.workers, config.threads, config.worker_class_str) == (1, 16, "gthread")
+    assert (config.workers, config.worker_class) == (1, HttpWorker)
     assert config.preload_app is False
-    assert config.address == [("127.0.0.1", 9090)]
 
 
-def test_an_ipv6_address_is_bracketed() -> None:
-    settings = Settings.from_env({}, {"host": "::1", "port": "1"})
-    assert gunicorn_options(settings)["bind"] == "[::1]:1"
+def test_a_request_may_end_after_sigterm_as_late_as_without_it(settings: Settings) -> None:
+    config = GunicornApp(settings).cfg
+    assert settings.predict_seconds < config.graceful_timeout < config.timeout
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        pytest.param("0.0.0.0", id="every address"),
+        pytest.param("::", id="every address, IPv6 too"),
+        pytest.param("0", id="every address, by a number"),
+        pytest.param("::ffff:0.0.0.0", id="every address, mapped"),
+    ],
+)
+def test_without_a_password_only_this_machine_is_served(settings: Settings, host: str) -> None:
+    open_to_all = settings.model_copy(update={"auth": False, "host": host, "port": 0})
+    with pytest.raises(SettingsError, match="others could reach this address"):
+        bind(open_to_all)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])
+def test_this_machine_may_be_served_without_one(settings: Settings, host: str) -> None:
+    with bind(settings.model_copy(update={"auth": False, "host": host, "port": 0})) as bound:
+        assert bound.getsockname()[1] > 0
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "192.0.2.1"])

@@ -7,11 +7,11 @@ from ml_backend.api.wire import read_predict
 
 
 def test_a_batch_and_a_drawing_are_told_apart_and_unknown_keys_ignored() -> None:
-    batch = read_predict(b'{"tasks": [{"id": 1}], "model_version": "v", "params": null}')
+    batch = read_predict(b'{"tasks": [{"id": 1}], "model_version": "v", "params": null}', 1)
     assert (batch.tasks, batch.drawn, batch.label_config) == (({"id": 1},), None, "")
 
     raw = b'{"tasks": [], "label_config": "<View/>", "params": {"context": {"draft_id": 0}}}'
-    assert read_predict(raw)[1:] == ((), "<View/>")
+    assert read_predict(raw, 1)[1:] == ((), "<View/>")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from typer.testing import CliRunner, Result
 
 from ml_backend.cli import app
 from ml_backend.cli.console import bars
-from ml_backend.jobs.queue import RUNNER, RUNNER_LOG, Job, JobQueue, State, start_runner
+from ml_backend.jobs.queue import RUNNER, Job, JobQueue, State
+from ml_backend.jobs.runner import RUNNER_LOG, Runner
 from ml_backend.serving.model_store import BUNDLED, ModelStore
 from ml_backend.settings import Settings
 from projection.errors import ModelError, TrainingError
@@ -30,7 +31,9 @@ def queue(settings: Settings) -> JobQueue:
 
 
 def jobs(settings: Settings, *words: str, **env: str) -> Result:
+    loader = "tests.ml_backend.conftest:fixed_loader"
     told = {"SPANFERRY_DATA_DIR": str(settings.data_dir), "COLUMNS": "200", **env}
+    told |= {"SPANFERRY_BACKEND_LOADER": loader}
     result = CliRunner().invoke(app, ["jobs", *words], env=told, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result
@@ -131,8 +134,7 @@ def test_what_a_runner_says_beside_its_jobs_is_kept(
 ) -> None:
     monkeypatch.setenv("SPANFERRY_BACKEND_PORT", "http")
     queue.add(5, "asked for")
-    runner = start_runner(settings.data_dir, queue.root)
-    assert runner.wait(60) == 2
+    assert Runner(queue, settings.data_dir).start().wait() == 2
     said = (queue.root / RUNNER_LOG).read_text("utf-8")
     assert said.startswith("SPANFERRY_BACKEND_PORT: 'http' does not fit")
 

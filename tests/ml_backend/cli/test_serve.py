@@ -35,6 +35,7 @@ from tests.ml_backend.conftest import (
 )
 
 ROOT = Path(__file__).parents[3]
+SECRET = "a secret of theirs"
 
 
 # --- the command line ----------------------------------------------------------------------------
@@ -47,25 +48,46 @@ def test_help_names_the_options_and_an_example() -> None:
     assert "spanferry serve --port 9090" in shown
 
 
+@pytest.fixture
+def fixed(settings: Settings) -> Settings:
+    """Settings with the loader of conftest.py."""
+    return settings.model_copy(update={"loader": "tests.ml_backend.conftest:fixed_loader"})
+
+
 def test_a_folder_is_added_and_activated_and_a_version_is_found_again(
-    store: ModelStore, tmp_path: Path
+    fixed: Settings, store: ModelStore, tmp_path: Path
 ) -> None:
-    version = activate(store, str(model_folder(tmp_path / "mine")))
+    version = activate(fixed, str(model_folder(tmp_path / "mine")))
     assert store.active_version() == version
-    assert activate(store, BUNDLED) == BUNDLED == store.active_version()
-    assert activate(store, version) == version == store.active_version()
+    assert activate(fixed, BUNDLED) == BUNDLED == store.active_version()
+    assert activate(fixed, version) == version == store.active_version()
 
 
-def test_a_model_that_is_none_is_refused(store: ModelStore, tmp_path: Path) -> None:
+def test_a_model_that_is_none_is_refused(fixed: Settings, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"there is no config\.json"):
-        activate(store, str(tmp_path))
+        activate(fixed, str(tmp_path))
+
+
+@pytest.mark.parametrize("told", [{"broken": True}, {"score": "nan"}, {"crashes": True}])
+def test_a_model_that_cannot_serve_is_neither_added_nor_activated(
+    fixed: Settings, store: ModelStore, tmp_path: Path, told: dict[str, object]
+) -> None:
+    with pytest.raises(ModelError):
+        activate(fixed, str(model_folder(tmp_path / "mine", **told)))
+    assert store.versions() == ()
+    version = store.add(model_folder(tmp_path / "stored", **told))  # by an earlier version
+    with pytest.raises(ModelError):
+        activate(fixed, version)
+    assert store.active_version() == BUNDLED
 
 
 @pytest.mark.parametrize(
     ("env", "said"),
     [
         pytest.param({}, FILE_NAME, id="generated: where it is"),
-        pytest.param({"BASIC_AUTH_PASS": "secret"}, "the one in the environment", id="given"),
+        pytest.param(
+            {"BASIC_AUTH_PASS": "a secret of theirs"}, "the one in the environment", id="given"
+        ),
         pytest.param({"SPANFERRY_BACKEND_AUTH": "off"}, "No password is asked for", id="off"),
     ],
 )
@@ -75,12 +97,12 @@ def test_how_one_gets_in_is_said_without_the_password(
     report_access(Settings.from_env({**env, "SPANFERRY_DATA_DIR": str(tmp_path)}))
     shown = capsys.readouterr().err
     assert said in shown
-    assert "secret" not in shown
+    assert SECRET not in shown
     for kept in tmp_path.iterdir():
         assert json.loads(kept.read_text("utf-8"))["password"] not in shown
 
 
-@pytest.mark.parametrize("package", ["gunicorn", "prometheus_client"])
+@pytest.mark.parametrize("package", ["gunicorn", "prometheus_client", "waitress"])
 def test_what_is_not_installed_is_named_with_the_fix(package: str) -> None:
     code = f"import sys; sys.modules['{package}'] = None; from ml_backend.cli import main; main()"
     ran = subprocess.run(
@@ -109,7 +131,7 @@ class Process:
     def call(self, path: str, body: Any = None) -> tuple[int, Any]:
         """Status and JSON of an answer, asked for as Label Studio does."""
         data = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json", "Authorization": "Token secret"}
+        headers = {"Content-Type": "application/json", "Authorization": f"Token {SECRET}"}
         request = urllib.request.Request(self.url + path, data=data, headers=headers)
         try:
             with urllib.request.urlopen(request, timeout=30) as response:
@@ -166,7 +188,7 @@ def start(data_dir: Path, *options: str, **env: str) -> Process:
                 "SPANFERRY_DATA_DIR": str(data_dir),
                 "OMP_NUM_THREADS": "1",
                 "SPANFERRY_BACKEND_LOADER": "tests.ml_backend.conftest:fixed_loader",
-                "SPANFERRY_BACKEND_PASSWORD": "secret",
+                "SPANFERRY_BACKEND_PASSWORD": SECRET,
                 "SPANFERRY_BACKEND_POLL_SECONDS": "0.05",
                 **env,
             },
@@ -249,15 +271,59 @@ def test_a_training_survives_its_process_and_a_restart(data_dir: Path) -> None:
     wait_until(lambda: first.jobs.job(1).attempts == 2, 30)
     assert "A training runner ended with status -9" in first.said()
     first.kill()
-    wait_until(lambda: first.jobs.job(1).state is State.INTERRUPTED, 30)
+    wait_until(lambda: runners(data_dir) == [], 30)
 
     second = listening(start(data_dir, **nobody))
-    wait_until(lambda: second.jobs.job(1).attempts == 3, 30)
+    wait_until(lambda: runners(data_dir) != [] and second.jobs.job(1).attempts == 2, 30)
+    wait_until(lambda: second.jobs.job(1).state is State.RUNNING, 30)
     assert second.jobs.job(1).state is State.RUNNING
     assert second.stop(signal.SIGTERM) == 0
-    assert len(runners(data_dir)) == 1, "a restart of the web server does not end a training"
-    second.kill()
-    wait_until(lambda: runners(data_dir) == [])
+    assert runners(data_dir) == [], "it goes on when the server starts again"
+    assert (second.jobs.job(1).state, second.jobs.job(1).attempts) == (State.QUEUED, 1)
+
+
+def processes_of(group: int) -> list[int]:
+    """The processes that still run in a group."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, its_group, *_ = status.read_text().rpartition(")")[2].split()
+            if int(its_group) == group and state != "Z":
+                found.append(int(status.parent.name))
+    return found
+
+
+def test_nothing_lives_on_after_gunicorn_was_killed(data_dir: Path) -> None:
+    nobody = {"LABEL_STUDIO_URL": "http://127.0.0.1:9", "LABEL_STUDIO_API_KEY": "key"}
+    process = listening(start(data_dir, "--workers", "2", **nobody))
+    process.start_training()
+    wait_until(lambda: runners(data_dir), 30)
+    process.running.kill()
+    process.running.wait()
+    wait_until(lambda: processes_of(process.running.pid) == [], 15)
+    wait_until(lambda: runners(data_dir) == [], 15)
+
+
+def test_a_server_that_loads_stops_at_once_and_without_a_crash(data_dir: Path) -> None:
+    data_dir.mkdir()
+    (data_dir / "bundled.json").write_text('{"load_seconds": 60}', "utf-8")
+    process = listening(start(data_dir))
+    assert process.stop() == 0
+    assert "SIGABRT" not in process.said()
+    assert "Traceback" not in process.said()
+
+
+def test_without_a_password_others_are_not_served(data_dir: Path) -> None:
+    process = start(data_dir, "--no-auth", "--host", "0.0.0.0")
+    assert process.running.wait(20) == 2
+    assert "others could reach this address, without a password" in process.said()
+
+
+def test_what_a_server_writes_is_for_its_owner_only(served: Process) -> None:
+    served.start_training()
+    wait_until(lambda: served.jobs.job(1).state is State.FAILED, 30)
+    written = [served.data_dir / "jobs", *(served.data_dir / "jobs").rglob("*")]
+    assert not [path for path in written if path.stat().st_mode & 0o077]
 
 
 def test_a_request_that_has_begun_is_finished_after_sigterm(data_dir: Path) -> None:
@@ -312,7 +378,8 @@ def test_every_worker_follows_the_store(data_dir: Path, tmp_path: Path) -> None:
     process = listening(start(data_dir, "--workers", "2"))
     wait_until(process.model_version)
     folder = model_folder(tmp_path / "new", version="new")
-    activate(ModelStore(data_dir / "models"), str(folder))
+    store = ModelStore(data_dir / "models")
+    store.activate(store.add(folder))
     wait_until(lambda: process.said().count("as new, loaded in") == 2)
     assert {process.model_version() for _ in range(10)} == {"new"}
     assert process.stop() == 0

@@ -4,7 +4,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,10 +20,8 @@ from ml_backend.jobs.queue import (
     Job,
     JobQueue,
     State,
-    keep_runner,
 )
 from projection.errors import ServerError, TrainingError
-from tests.ml_backend.conftest import wait_until
 
 
 @pytest.fixture
@@ -281,75 +278,3 @@ class TestQueue:
         queue.add_reviews(5, 3, 9)
         (queue.root / REVIEWS).write_text("?")
         assert queue.add_reviews(5, 1, 9) == 1
-
-
-@contextmanager
-def kept(queue: JobQueue) -> Iterator[list["Future[int]"]]:
-    """The runners that were started so far; each runs until it is given its exit status."""
-    started: list[Future[int]] = []
-
-    def run() -> int:
-        started.append(Future())
-        return started[-1].result(10)
-
-    stop = threading.Event()
-    keeper = threading.Thread(target=keep_runner, args=(queue, run, stop, 0.01))
-    keeper.start()
-    try:
-        yield started
-    finally:
-        stop.set()
-        for each in started:
-            if not each.done():
-                each.set_result(0)
-        keeper.join()
-
-
-class TestKeepRunner:
-    def test_a_runner_is_started_once_a_job_waits_and_only_one(self, queue: JobQueue) -> None:
-        with kept(queue) as started:
-            queue.add_reviews(5, 1, 1)
-            wait_until(lambda: started)
-            for _ in range(20):
-                queue.add_reviews(5, 1, 1)
-            queue.add(6, "asked for")
-            assert not threading.Event().wait(0.2)
-            assert len(started) == 1
-
-    def test_one_that_waits_since_a_restart_is_found(self, queue: JobQueue) -> None:
-        queue.add(5, "asked for")
-        with pytest.raises(SystemExit):
-            queue.run(killed)
-        with kept(queue) as started:
-            wait_until(lambda: started)
-
-    def test_a_runner_that_died_is_followed_by_another(
-        self, queue: JobQueue, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        queue.add(5, "asked for")
-        with kept(queue) as started:
-            for number in (1, 2, 3):
-                wait_until(lambda: len(started) == number)  # noqa: B023  waited for here
-                started[-1].set_result(-9)
-        assert "A training runner ended with status -9" in caplog.text
-
-    def test_where_somebody_else_runs_them_none_is_started(self, queue: JobQueue) -> None:
-        queue.add(5, "asked for")
-        with at_work(queue), kept(queue) as started:
-            assert not threading.Event().wait(0.2)
-        assert started == []
-
-    def test_what_goes_wrong_there_is_tried_again(self, queue: JobQueue) -> None:
-        """A full disk, for instance."""
-        tries, stop = [], threading.Event()
-
-        def run() -> int:
-            tries.append(1)
-            if len(tries) < 3:
-                raise OSError("no space left on device")
-            stop.set()
-            return 0
-
-        queue.add(5, "asked for")
-        keep_runner(queue, run, stop, 0.01)
-        assert len(tries) == 3

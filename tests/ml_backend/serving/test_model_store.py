@@ -213,7 +213,7 @@ def test_only_a_stored_version_can_be_activated(
 @pytest.mark.usefixtures("two")
 def test_a_pointer_that_is_none_says_the_fix(store: ModelStore, content: str) -> None:
     (store.root / POINTER).write_text(content, "utf-8")
-    with pytest.raises(ModelError, match="Remove the file"):
+    with pytest.raises(ModelError, match="jobs rollback"):
         store.active()
 
 

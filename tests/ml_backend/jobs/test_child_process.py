@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ml_backend.demo.child_process import ChildProcess
+from ml_backend.jobs.child_process import ChildProcess
 from tests.ml_backend.conftest import wait_until
 
 # Starts another one, and says which two they are.
@@ -19,7 +19,7 @@ FAMILY = [
 PARENT = """
 import os, sys
 from pathlib import Path
-from ml_backend.demo.child_process import ChildProcess
+from ml_backend.jobs.child_process import ChildProcess
 child = ChildProcess(sys.argv[1:], open(os.devnull, "wb"), os.environ, Path.cwd())
 print(child.pid, flush=True)
 sys.stdin.read()

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -28,7 +29,7 @@ class ChildProcess:
         env: Mapping[str, str],
         cwd: Path | None = None,
     ) -> None:
-        self._stopped = False
+        self._stopped, self._stopping = False, threading.Lock()
         self._process = subprocess.Popen(  # noqa: S603  commands of our own, no shell
             command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=log,
             stderr=subprocess.STDOUT, start_new_session=True,
@@ -48,21 +49,26 @@ class ChildProcess:
         """The exit status, None while it runs."""
         return self._process.poll()
 
+    def wait(self) -> int:
+        """Wait for its end, and return the exit status."""
+        return self._process.wait()
+
     def stop(self) -> None:
         """Send SIGTERM to the group, then SIGKILL after STOP_SECONDS. Idempotent.
 
         The process has ended on return; others of its group were killed, and may still be ending.
         """
-        if self._stopped:
-            return
-        for ending in (signal.SIGTERM, signal.SIGKILL):
-            self._signal(ending)
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(STOP_SECONDS)
-                break
-        self._signal(signal.SIGKILL)  # for what it left behind
-        self._guard.communicate(b"\n")
-        self._stopped = True
+        with self._stopping:
+            if self._stopped:
+                return
+            for ending in (signal.SIGTERM, signal.SIGKILL):
+                self._signal(ending)
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(STOP_SECONDS)
+                    break
+            self._signal(signal.SIGKILL)  # for what it left behind
+            self._guard.communicate(b"\n")
+            self._stopped = True
 
     def _signal(self, number: signal.Signals) -> None:
         # Some systems raise PermissionError if only dead processes are left.
