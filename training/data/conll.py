@@ -1,7 +1,7 @@
 """CoNLL files as people have them: one token a line, an empty line after every sentence.
 
-Our own have two columns, token and tag (`iob2`). In files with more, the columns are found: the
-token in the first, or in the second behind numbers that count the tokens; the tag in the one that
+Our own have two columns, token and tag (`iob2`). In files with more, the columns are found: that of
+the tokens is the first behind numbers of tokens and names of texts; the tag is in the one that
 holds tags such as `B-PER`, as in CoNLL-2002, CoNLL-2003, GermEval, UNER and MultiCoNER, or in
 `NER=B-PER` of the last of CoNLL-U. Tags in other schemes are converted (`tag_schemes`).
 """
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 _DOCUMENT_MARK = re.compile(r"-DOCSTART-(?:\s|$)")
 _COMMENT = re.compile(r"# (\w[\w ]*) = (.*)")
 _NO_WORD = re.compile(r"\d+[-.]\d+")  # CoNLL-U: the number of words that are one token, or of none
-_IN_FEATURES = re.compile(r"(?:^|\|)NER=([^|]*)", re.IGNORECASE)
+_IN_FEATURES = re.compile(r"(?:^|\|)(?:ner|ne|name|entity)=([^|]*)", re.IGNORECASE)
 # Types of a column of phrases, which stands beside that of entities.
 _PHRASES = frozenset(
     ("ADJP", "ADVP", "CONJP", "INTJ", "LST", "NP", "PP", "PRT", "SBAR", "UCP", "VP", "NC", "PC")
@@ -65,8 +65,8 @@ def read_conll(path: Path, columns: TagColumns = FOUND) -> Iterator[TaggedSenten
     if not blocks:
         return
     chosen = _columns(path, blocks, columns)
-    if chosen.token != 1:
-        blocks = [block for each in blocks if (block := _of_words(each)).rows]
+    if (chosen.token or 1) > 1:
+        blocks = [block for each in blocks if (block := _of_words(each, chosen)).rows]
     tags = [[_tag(row, chosen) for row in block.rows] for block in blocks]
     scheme = scheme_of(tags)
     if len(blocks[0].rows[0].cells) > 2 or scheme != IOB2:
@@ -131,10 +131,9 @@ def _is_comment(row: _Row, text: str, first: _Row | None, *, begun: bool) -> boo
 
 def _misfit(path: Path, row: _Row, first: _Row, text: str) -> CorpusError:
     where, count = f"{path}:{row.line}", len(row.cells)
-    if row is first:
-        named = name_format(text)
-        if named is not None:
-            return CorpusError(where, *named)
+    named = name_format(text if row is first else " ".join(first.cells))
+    if named is not None and not any(map(is_tag, first.cells)):
+        return CorpusError(f"{path}:{first.line}", *named)
     if count == 1:
         return CorpusError(where, "a token without a tag", _WRITE)
     what = f"{count} columns, but line {first.line} has {len(first.cells)}"
@@ -152,17 +151,18 @@ def _columns(path: Path, blocks: Sequence[_Block], given: TagColumns) -> TagColu
     if width == 2 and given == FOUND:
         _refuse_no_tags(path, first, rows)
         return TagColumns(1, 2)
-    token = given.token or (2 if width > 2 and _is_numbered(blocks) else 1)
+    token = given.token or _token_column(blocks, width)
     if given.tag is not None:
         return TagColumns(token, given.tag)
     holding = [c for c in range(1, width + 1) if c != token and _holds_tags(rows, c)]
     holding = [c for c in holding if not _holds_phrases(rows, c)] or holding
-    if len(holding) == 1 or (holding and token == 2):  # GermEval: nested entities are in the last
+    if len(holding) == 1 or (holding and token > 1):  # GermEval: nested entities are in the last
         return TagColumns(token, holding[0])
     if holding:
         what = f"columns {' and '.join(map(str, holding))} hold tags"
         raise CorpusError(f"{path}:{first.line}", what, "Choose with --tag-column")
-    if any(_IN_FEATURES.search(cells[-1]) for cells in rows):
+    found = (_IN_FEATURES.search(cells[-1]) for cells in rows)
+    if any(each and is_tag(each[1]) for each in found):
         return TagColumns(token, width)
     what, fix = name_format(" ".join(first.cells)) or (
         f"{width} columns, and none holds tags such as B-PER",
@@ -180,15 +180,23 @@ def _refuse_no_tags(path: Path, first: _Row, rows: Sequence[Sequence[str]]) -> N
         raise CorpusError(f"{path}:{first.line}", *named)
 
 
-def _is_numbered(blocks: Sequence[_Block]) -> bool:
-    """Return whether the first column counts the tokens of every sentence."""
+def _token_column(blocks: Sequence[_Block], width: int) -> int:
+    """Return the first column that neither counts the tokens nor names their text."""
+    if width == 2:
+        return 1
+    return next((c for c in range(1, width) if not _is_index(blocks, c)), 1)
+
+
+def _is_index(blocks: Sequence[_Block], column: int) -> bool:
     longest = 0
     for block in blocks:
-        numbers = [row.cells[0] for row in block.rows if not _NO_WORD.fullmatch(row.cells[0])]
-        start = int(numbers[0]) if numbers and numbers[0] in ("0", "1") else 1
-        if numbers != [str(start + i) for i in range(len(numbers))]:
+        cells = [row.cells[column - 1] for row in block.rows]
+        cells = [cell for cell in cells if not _NO_WORD.fullmatch(cell)]
+        start = int(cells[0] == "1") if cells else 0
+        counts = cells == [str(start + i) for i in range(len(cells))]
+        if not counts and len(set(cells)) > 1:
             return False
-        longest = max(longest, len(numbers))
+        longest = max(longest, len(cells))
     return longest > 1
 
 
@@ -210,8 +218,10 @@ def _tag(row: _Row, columns: TagColumns) -> str:
     return cell
 
 
-def _of_words(block: _Block) -> _Block:
-    return block._replace(rows=[row for row in block.rows if not _NO_WORD.fullmatch(row.cells[0])])
+def _of_words(block: _Block, columns: TagColumns) -> _Block:
+    number = (columns.token or 0) - 2
+    rows = [row for row in block.rows if not _NO_WORD.fullmatch(row.cells[number])]
+    return block._replace(rows=rows)
 
 
 def _sentence(

@@ -8,13 +8,14 @@ _IOB2 = "Write IOB2: a token, a tab and its tag a line, an empty line after each
 _FORMATS = (
     (re.compile(r"\s*[{[]"), "JSON, not a token and its tag"),
     (re.compile(r"\s*<"), "XML or HTML, not a token and its tag"),
-    (re.compile(r"#FORMAT=WebAnno"), "WebAnno TSV"),
+    (re.compile(r"#FORMAT=WebAnno|\d+-\d+\s\d+-\d+\s"), "WebAnno TSV"),
+    (re.compile(r"\d+(?:\s\S+){9}$"), "CoNLL-U without NER= in the last column"),
     (re.compile(r"T\d+\s\S+ \d+ \d+"), "brat standoff, without the text"),
     (
         re.compile(r"#begin document|.*\s\((?:[A-Z_]+\*|\d+)"),
         "CoNLL-2012, with entities in brackets",
     ),
-    (re.compile(r"[^\t]*(?:,[^\t]*){2}|[^\t, ]+,(?:[BIESLUMW]-\S+|O|[a-z_]*tags?)"), "CSV"),
+    (re.compile(r"[^\t]*(?:,[^\t]*){2}|[^\t, ]+[,;](?:[BIESLUMW]-\S+|O|[a-z_]*tags?)"), "CSV"),
     (re.compile(r"\S+[/|](?:[BIESLUMW]-\S+|O)(?: |$)"), "a sentence a line, with tags in the text"),
 )
 _HEADINGS = {"tag", "tags", "label", "labels", "ner", "ner_tag", "ner_tags", "entity", "ne"}
@@ -58,7 +59,7 @@ def fix_tag(tag: str) -> str:
         return "Remove the line, if it is a heading"
     if tag == "0":
         return "Outside is the letter O, not zero"
-    if re.fullmatch(r"[A-Z][A-Za-z_]*", tag):
+    if re.fullmatch(r"(?![BIESLUMWO]_)[A-Z][A-Za-z_]*", tag):
         return (
             "Tags are O, B-TYPE and I-TYPE. If these are types, put I- in front: "
             'awk \'NF && $NF != "O" {$NF = "I-" $NF} 1\''

@@ -47,6 +47,8 @@ def rows(form: str, tags: tuple[str, ...] = TAGS, between: str = "\n") -> str:
             id="CoNLL-U, where O is not written",
         ),
         pytest.param("1-2\tx\t_\n" + rows("{i}\t{w}\t{t}") + "5.1\tx\t_\n", (2, 3), id="no words"),
+        pytest.param(rows("doc\t{i}\t{w}\t{t}"), (3, 4), id="a document and numbers"),
+        pytest.param(rows("{i}\t{w}\t_\tX\t_\t_\t0\tr\t_\tname={t}"), (2, 10), id="DaNE"),
         pytest.param(rows("{w}\t{t}\tNNP"), (1, 2), id="the tag in the middle"),
         pytest.param("# id 5628\n" + rows("{w}\t{t}"), None, id="a comment in words"),
         pytest.param("#begin\n" + rows("{w} {t}"), None, id="a comment of one word"),
