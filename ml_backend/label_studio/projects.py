@@ -49,6 +49,7 @@ class ProjectCalls(ApiSession):
         title = title.strip()
         with self._asking(f"project {title!r}"):
             found = self._api.projects.list(title=title)
+            as_list(found.items)
             return sorted(int(p.id) for p in found if (p.title or "").strip() == title)
 
     def existing_project(self, title: str) -> Project:

@@ -35,11 +35,17 @@ _AWAY = (502, 503, 504)  # what a proxy answers for a server that is not there
 _BUSY = 429
 _PASSING = (408, _BUSY, 500, *_AWAY)  # 500: also SQLite's “database is locked”
 _REFRESH = "/api/token/refresh/"  # a POST that changes nothing
+_NOT_ARRIVED = (httpx.ConnectError, httpx.ConnectTimeout)
 _JSON_ENDS = (b"{}", b"[]")
 
 
 class UnreachableError(ServerError):
-    """The server does not answer, or its proxy says so. It may be back in a moment."""
+    """The server does not answer, or its proxy says so. It may be back in a moment.
+
+    `arrived` is false if the request certainly did not.
+    """
+
+    arrived = True
 
 
 class OddAnswerError(httpx.HTTPError):
@@ -111,7 +117,7 @@ def _may_repeat(request: httpx.Request, outcome: Exception | int) -> bool:
     harmless = request.method != "POST" or request.url.path.endswith(_REFRESH)
     if isinstance(outcome, int):
         return outcome == _BUSY or (harmless and outcome in _PASSING)
-    if isinstance(outcome, httpx.ConnectError | httpx.ConnectTimeout):
+    if isinstance(outcome, _NOT_ARRIVED):
         return True
     return harmless and not isinstance(outcome, httpx.TimeoutException)  # they took minutes
 
@@ -156,7 +162,7 @@ def first_answer(url: str) -> httpx.Response:
         fix = "Give the address of Label Studio's start page, without a path"
         raise ServerError(where, "something answers, but not Label Studio", fix) from error
     except httpx.HTTPError as error:
-        raise _unreachable(where, str(error) or type(error).__name__) from error
+        raise _unreachable(where, error) from error
 
 
 @contextmanager
@@ -170,7 +176,7 @@ def as_server_error(where: str) -> Iterator[None]:
     except ApiError as error:
         raise _server_error(where, error) from error
     except httpx.HTTPError as error:
-        raise _unreachable(where, str(error) or type(error).__name__) from error
+        raise _unreachable(where, error) from error
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         # The SDK builds its objects from any JSON, and fails where a field is used.
         what = f"answered in a form that cannot be read ({type(error).__name__})"
@@ -196,9 +202,12 @@ def require_same(answered: object, wanted: object) -> None:
         raise ValueError(f"{answered} is not {wanted}")
 
 
-def _unreachable(where: str, what: str) -> UnreachableError:
+def _unreachable(where: str, outcome: Exception | str) -> UnreachableError:
+    what = str(outcome) or type(outcome).__name__
     fix = "Check the address and that Label Studio is running"
-    return UnreachableError(where, f"no answer ({what})", fix)
+    made = UnreachableError(where, f"no answer ({what})", fix)
+    made.arrived = not isinstance(outcome, _NOT_ARRIVED)
+    return made
 
 
 def _server_error(where: str, error: ApiError) -> ServerError:
