@@ -72,9 +72,10 @@ def project(
         )
         advance(1)
     sentences = begun(warned(sentences, projector.languages))
-    settings = {"corpus": where, "source_lang": source_lang, "target_lang": target_lang or ""}
+    settings: dict[str, object] = {"corpus": where, "source_lang": source_lang}
+    settings["target_lang"] = target_lang or ""
     if jsonl is None:
-        settings["labels"] = " ".join(projector.labels)
+        settings["labels"] = [*projector.labels]
     with progress("sentences projected", limit) as advance:
         summary = project_corpus(
             sentences,

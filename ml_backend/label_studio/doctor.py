@@ -1,10 +1,12 @@
 """Check a review set-up from end to end: the server, the key, the project and the backend."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
 from label_config.labeling_config import build_config, labels_of
+from label_config.regions import labels_in
 from ml_backend.label_studio.client import (
     FIX_BANNED,
     TESTED_VERSION,
@@ -103,7 +105,7 @@ def check_project(
         yield _problem("project", error)
         return
     yield CheckResult("project", OK, f"{title!r} has {project.task_count} tasks")
-    yield _labeling_config(project)
+    yield _labeling_config(server, project)
     yield _predictions(server, project)
     if trained and project.task_count:
         yield _languages(server.languages(project), trained)
@@ -122,12 +124,20 @@ def check_project(
     yield _webhook(url, [hook for hook in webhooks if hook.url == url], expected)
 
 
-def _labeling_config(project: Project) -> CheckResult:
+def _labeling_config(server: ReviewServer, project: Project) -> CheckResult:
     name = "labeling config"
     try:
         labels = labels_of(project.label_config, f"project {project.title!r}")
+        tasks = server.tasks(project, with_predictions=True) if project.task_count else []
     except SpanferryError as error:
         return _problem(name, error)
+    work = (each for task in tasks for each in (*task["predictions"], *task["annotations"]))
+    used = Counter(label for each in work for label in labels_in(each["result"]))
+    if missing := [f"{label} ({used[label]:,})" for label in sorted(used.keys() - {*labels})]:
+        offered = f"offers {', '.join(labels)}"
+        finding = f"{offered}; predictions and annotations also have {', '.join(missing)}"
+        fix = "Run `spanferry push` again without --labels: it adds the labels of the run"
+        return CheckResult(name, PROBLEM, finding, fix)
     if same_config(project.label_config, build_config(labels)):
         return CheckResult(name, OK, f"ours, with {', '.join(labels)}")
     finding = f"ours in what matters ({', '.join(labels)}), but looks different"

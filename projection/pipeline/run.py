@@ -87,7 +87,7 @@ def project_corpus(
     *,
     policy: Policy,
     limit: int | None = None,
-    settings: Mapping[str, str],
+    settings: Mapping[str, object],
     on_progress: Callable[[int], None],
     batch_size: int = MAX_BATCH,
 ) -> RunSummary:
@@ -172,7 +172,7 @@ def _resume(
     return summary
 
 
-def _claim(out: Path, model_version: str, policy: Policy, settings: Mapping[str, str]) -> None:
+def _claim(out: Path, model_version: str, policy: Policy, settings: Mapping[str, object]) -> None:
     """Write run.json, or check that the one there is the same."""
     mine: Json = {
         "schema": SCHEMA,

@@ -26,11 +26,13 @@ class FixedServer:
         project: Project = PROJECT,
         backends: tuple[Backend, ...] = (BACKEND,),
         webhooks: tuple[Webhook, ...] = (HOOK,),
+        *,
         missing: int = 0,
         languages: Mapping[str, int] = MappingProxyType({"de": 5}),
+        labels: Mapping[str, list[str]] = MappingProxyType({"predictions": ["PER"]}),
     ) -> None:
         self.found, self._backends, self._webhooks = project, backends, webhooks
-        self._missing, self._languages = missing, languages
+        self._missing, self._languages, self._labels = missing, languages, labels
 
     def existing_project(self, title: str) -> Project:
         if title != self.found.title:
@@ -45,6 +47,15 @@ class FixedServer:
 
     def languages(self, _: Project) -> dict[str, int]:
         return {**self._languages}
+
+    def tasks(self, _: Project, *, with_predictions: bool) -> list[dict[str, Any]]:
+        assert with_predictions
+        kind = {"from_name": "entities", "to_name": "target", "type": "labels"}
+        done = {
+            name: [{"result": [{**kind, "value": {"labels": [label]}} for label in labels]}]
+            for name, labels in self._labels.items()
+        }
+        return [{"predictions": [], "annotations": [], **done}]
 
     def tasks_without_current_prediction(self, _: Project) -> int:
         return self._missing
@@ -126,6 +137,19 @@ def test_a_webhook_is_compared_with_what_the_backend_accepts(
 ) -> None:
     server = FixedServer(webhooks=(replace(HOOK, authorization=sent),))
     assert examine(server, expected=expected)["webhook"] is status
+
+
+@pytest.mark.parametrize("where", ["predictions", "annotations"])
+def test_labels_that_the_config_lacks_are_counted_with_the_command_that_adds_them(
+    where: str,
+) -> None:
+    server: Any = FixedServer(labels={where: ["PER", "MISC", "Company, Inc", "MISC"]})
+    [found] = [c for c in check_project(server, "News", URL, "Token a") if "config" in c.check]
+    assert found.verdict is PROBLEM
+    assert found.finding == (
+        "offers PER, LOC; predictions and annotations also have Company, Inc (1), MISC (2)"
+    )
+    assert found.fix.startswith("Run `spanferry push` again without --labels")
 
 
 def test_a_project_without_a_backend_is_worth_a_note() -> None:
