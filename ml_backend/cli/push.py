@@ -13,9 +13,9 @@ from label_config.labeling_config import build_config, labels_of
 from ml_backend.auth import credentials_of
 from ml_backend.cli.console import print_result, progress
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
-from ml_backend.label_studio.import_journal import ImportJournal
 from ml_backend.label_studio.project_lock import project_file, project_lock
 from ml_backend.label_studio.tabs import REVIEW_QUEUE, review_tabs
+from ml_backend.review.import_journal import ImportJournal
 from ml_backend.settings import Settings, listed
 from projection.errors import ReviewError, RunError
 from projection.io.files import parse_object

@@ -2,9 +2,15 @@
 
 from ml_backend.label_studio.access import token_kind
 from ml_backend.label_studio.backends import Backend, BackendCalls, Webhook, webhook_url
+from ml_backend.label_studio.checks import TESTED_VERSION
 from ml_backend.label_studio.projects import Project, ProjectCalls, same_config
 from ml_backend.label_studio.task_calls import TaskCalls
-from ml_backend.label_studio.transport import FIX_BANNED, UnreachableError, server_version
+from ml_backend.label_studio.transport import (
+    FIX_BANNED,
+    UnreachableError,
+    first_answer,
+    server_version,
+)
 
 __all__ = [
     "FIX_BANNED",
@@ -14,13 +20,12 @@ __all__ = [
     "ReviewServer",
     "UnreachableError",
     "Webhook",
+    "first_answer",
     "same_config",
     "server_version",
     "token_kind",
     "webhook_url",
 ]
-
-TESTED_VERSION = "1.23.2"
 
 
 class ReviewServer(ProjectCalls, TaskCalls, BackendCalls):

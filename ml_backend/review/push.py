@@ -12,9 +12,9 @@ from typing import Any
 
 from label_config.tasks import to_prediction, to_task
 from ml_backend.label_studio.client import Project, ReviewServer, UnreachableError
-from ml_backend.label_studio.import_journal import ImportJournal
-from ml_backend.label_studio.tasks import Task
-from ml_backend.review.doubles import Sentence, doubled, remove_doubles, sentence_in
+from ml_backend.label_studio.task_writer import remove_doubles
+from ml_backend.label_studio.tasks import Sentence, Task, doubled, sentence_in
+from ml_backend.review.import_journal import ImportJournal
 from ml_backend.review.review_tasks import task_of_reviews
 from projection.errors import RunError, ServerError
 from projection.io.corpus import corpus_id
@@ -140,19 +140,6 @@ def _import(
     sent: Future[None] | None = None
     remaining, size = iter(items), 0
 
-    def send(tasks: Sequence[dict[str, Any]], total: int) -> None:
-        journal.begin(total)
-        try:
-            server.import_tasks(project, tasks)
-        except UnreachableError as error:
-            if not error.arrived:
-                journal.end()
-            raise
-        except ServerError:
-            journal.end()
-            raise
-        journal.end()
-
     # While Label Studio imports a chunk, the next one is made.
     with ThreadPoolExecutor(max_workers=1) as sender:
         while chunk := list(islice(remaining, CHUNK)):
@@ -174,7 +161,8 @@ def _import(
             reviews += sum(len(task.get("annotations", ())) for task in fresh)
             sent, size = None, sum(steps for _, _, steps in chunk)
             if fresh:
-                sent = sender.submit(send, fresh, len(before) + added)
+                noted = (journal, len(before) + added)
+                sent = sender.submit(_send, server, project, fresh, *noted)
             else:
                 on_progress(size)
         if sent:
@@ -182,6 +170,24 @@ def _import(
             on_progress(size)
     report = PushReport(added, skipped, tuple(collisions), None, current=False, reviews=reviews)
     return _counted_again(report, server, server.tasks(project) if added else before, pushed)
+
+
+def _send(
+    server: ReviewServer,
+    project: Project,
+    tasks: Sequence[dict[str, Any]],
+    journal: ImportJournal,
+    total: int,
+) -> None:
+    """Import tasks, which makes `total` of them; the journal keeps what may still be going on."""
+    journal.begin(total)
+    try:
+        server.import_tasks(project, tasks)
+    except ServerError as error:
+        if not (isinstance(error, UnreachableError) and error.arrived):
+            journal.end()
+        raise
+    journal.end()
 
 
 def _after_pending_import(

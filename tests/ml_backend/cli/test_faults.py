@@ -81,7 +81,7 @@ def bench(
 ) -> Callable[[str], Bench]:
     monkeypatch.setenv("SPANFERRY_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("SPANFERRY_BACKEND_PASSWORD", "correct horse battery")
-    monkeypatch.setenv("SPANFERRY_BACKEND_LOADER", "tests.label_studio.conftest:fixed_loader")
+    monkeypatch.setenv("SPANFERRY_BACKEND_LOADER", "tests.ml_backend.conftest:fixed_loader")
     monkeypatch.setattr(transport, "PAUSES", (0.0, 0.0))
     monkeypatch.setattr(transport, "TIMEOUT", httpx.Timeout(0.1, connect=5.0))
     monkeypatch.setattr("ml_backend.review.push.WAIT_SECONDS", 0.0)
@@ -107,7 +107,7 @@ def calls_to_break(calls: list[str], fault: str) -> list[int]:
     firsts = sorted({call: n for n, call in reversed([*enumerate(calls)])}.values())
     if ALL:
         return firsts
-    return firsts[FAULTS.index(fault) % 4 :: 4]
+    return firsts[FAULTS.index(fault) % 6 :: 6]
 
 
 @pytest.mark.parametrize(("name", "fault"), CASES)

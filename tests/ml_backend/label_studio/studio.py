@@ -134,6 +134,8 @@ class Handler(BaseHTTPRequestHandler):
 
     server: Studio
     protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 16  # an answer in one packet
+    disable_nagle_algorithm = True
 
     def log_message(self, *_: object) -> None:
         pass
