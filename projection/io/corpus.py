@@ -7,7 +7,8 @@ the folder, and two files of one name share an id only where a line has the same
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from itertools import zip_longest
+from functools import partial
+from itertools import islice, zip_longest
 from pathlib import Path
 
 from projection.errors import CorpusError
@@ -15,9 +16,12 @@ from projection.io.files import read_jsonl, read_lines
 from projection.io.json_fields import Fields
 from projection.io.records_json import decode_entities_or_none, decode_parallel
 from projection.io.tmx import read_units
+from projection.io.xml_text import unreadable
 from projection.languages import normalised
 from projection.records import Entity, ParallelSentence
 from projection.text.wording import counted
+
+_LANGUAGES_NAMED = 20
 
 Columns = tuple[int, ...] | tuple[str, ...]  # source, target and perhaps the margin score
 
@@ -88,27 +92,33 @@ def _column_index(column: int | str, first: Sequence[str], where: str) -> int:
 def read_tmx(path: Path, source_lang: str, target_lang: str) -> Iterator[ParallelSentence]:
     """Stream the units of a TMX file (versions 1.1 to 1.4b).
 
-    `en` also takes `en-US` and `eng`: an exact match if there is one, else the first. A unit
+    `en` also takes `en-US` and `eng`: the first exact match that has text, else the first. A unit
     without one of the languages has an empty side.
     """
     both, seen, number = False, dict[str, None](), 0
     for number, (line, variants) in enumerate(read_units(path), start=1):
         source, target = (_variant(variants, lang) for lang in (source_lang, target_lang))
         both = both or (source is not None and target is not None)
-        seen.update(dict.fromkeys(lang for lang, _ in variants))
+        if not both and len(seen) < _LANGUAGES_NAMED:
+            seen.update(dict.fromkeys(f"{lang:.20}" for lang, _ in variants))
         texts = (source or "", target or "")
         # Numbered by unit, because a TMX file may be one long line.
         name = corpus_id(f"{path.name}:tu{number}", *texts)
         yield ParallelSentence(name, *texts, source_lang, target_lang, f"{path.name}:{line}")
     if number and not both:
-        what = f"no <tu> has both {source_lang} and {target_lang}; there are {', '.join(seen)}"
+        there = ", ".join(islice(seen, _LANGUAGES_NAMED))
+        what = f"no <tu> has both {source_lang} and {target_lang}; there are {there}"
         raise CorpusError(str(path), what, "Pass the languages of this file")
 
 
 def _variant(variants: Sequence[tuple[str, str]], lang: str) -> str | None:
     fitting = [variant for variant in variants if covers(lang, variant[0])]
-    exact = [variant for variant in fitting if normalised(variant[0]) == normalised(lang)]
-    return (exact or fitting)[0][1] if fitting else None
+    return min(fitting, key=partial(_rank, lang))[1] if fitting else None
+
+
+def _rank(lang: str, variant: tuple[str, str]) -> tuple[bool, bool, bool]:
+    tag, text = variant
+    return not text.strip(), unreadable(text) is not None, normalised(tag) != normalised(lang)
 
 
 def covers(wanted: str, found: str) -> bool:

@@ -18,6 +18,7 @@ from projection.errors import RunError
 from projection.io.files import alone, parse_object, read_jsonl, write_json
 from projection.io.json_fields import Fields
 from projection.io.records_json import SCHEMA, Json, decode_projected, encode
+from projection.io.xml_text import unreadable
 from projection.languages import is_untrained
 from projection.pipeline.conflicts import Policy
 from projection.pipeline.run_journal import ANOTHER_FOLDER, RunFiles, RunRow
@@ -222,6 +223,9 @@ def _unfit(sentence: ParallelSentence, projector: ProjectsSentences) -> tuple[st
         return "empty", f"no {' and no '.join(empty)} text"
     if nul := [side for side, text in sides.items() if "\0" in text]:
         return "nul", f"a NUL character in {' and '.join(nul)}"
+    for side, text in sides.items():
+        if (what := unreadable(text)) is not None:
+            return "unreadable", f"{what}, in {side}"
     if not projector.fits(sentence):
         lengths = f"{len(sentence.source)} and {len(sentence.target)} characters"
         return "too_long", f"longer than the model can read ({lengths})"

@@ -196,6 +196,12 @@ def test_the_policy_decides(out: Path, policy: Policy, kept_ids: str, dropped_id
         pytest.param(
             sentence(1, target="Anna\0"), "nul", "a NUL character in target", id="no text at all"
         ),
+        pytest.param(
+            sentence(1, target="Anna\ufdd0001F"),
+            "unreadable",
+            "U+001F, which XML forbids, in target",
+            id="as read from TMX",
+        ),
         pytest.param(sentence(1, target="\u3000\n"), "empty", "no target text", id="no target"),
         pytest.param(
             sentence(1, source="", target=""), "empty", "no source and no target text", id="neither"
