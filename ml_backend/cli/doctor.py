@@ -121,8 +121,8 @@ def languages_of_aligner(settings: Settings) -> tuple[str, ...]:
 def labels_of_models(settings: Settings) -> tuple[str, ...]:
     """Return the entity types that the models of the settings here predict; empty if unknown."""
     found = set[str]()
-    folders = [resolve(settings.teacher, "tagger"), ModelStore(settings.model_store).active()]
-    for folder in filter(None, folders):
+    active = ModelStore(settings.model_store).active()
+    for folder in (resolve(settings.teacher, "tagger"), *([active] if active else [])):
         try:
             config = json.loads((Path(folder) / "config.json").read_text("utf-8"))
             found |= {str(tag)[2:] for tag in config["id2label"].values() if tag != "O"}

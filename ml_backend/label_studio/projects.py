@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from label_studio_sdk.core.api_error import ApiError
@@ -15,6 +15,16 @@ from ml_backend.label_studio.session import ApiSession
 from ml_backend.label_studio.tabs import Tab, column_filter
 from ml_backend.label_studio.transport import as_list, require_same, value_of
 from projection.errors import ServerError
+from projection.io.records_json import Json
+
+_SETTINGS = (
+    *("description", "label_config", "expert_instruction", "show_instruction", "color"),
+    *("show_skip_button", "enable_empty_annotation", "show_annotation_history", "sampling"),
+    *("maximum_annotations", "min_annotations_to_start_training", "show_collab_predictions"),
+    *("start_training_on_annotation_update", "evaluate_predictions_automatically"),
+    *("show_ground_truth_first", "show_overlap_first", "overlap_cohort_percentage"),
+    *("skip_queue", "reveal_preannotations_interactively", "control_weights"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +147,35 @@ class ProjectCalls(ApiSession):
                     id=project.id, expert_instruction=before + paragraph, show_instruction=True
                 )
 
-    def user_ids(self) -> set[int]:
-        """Return the ids of all users of the organization."""
+    def users(self) -> dict[int, str]:
+        """Return the e-mail address of each user of the organization, by id."""
         with self._asking("users"):
-            return {int(user.id) for user in as_list(self._api.users.list())}
+            return {int(user.id): str(user.email) for user in as_list(self._api.users.list())}
+
+    def settings(self, project: Project) -> Json:
+        """Return what can be set of a project in Label Studio, but for its title."""
+        with self._asking(f"project {project.title!r}"):
+            found = self._api.projects.get(id=project.id).model_dump(mode="json")
+            return {key: found[key] for key in _SETTINGS if found.get(key) is not None}
+
+    def change_settings(self, project: Project, settings: Json) -> None:
+        """Set what `settings` returns."""
+        with self._asking(f"project {project.title!r}"):
+            require_same(self._api.projects.update(id=project.id, **settings).id, project.id)
+
+    def tabs(self, project: Project) -> list[Json]:
+        """Return the tabs of a project as Label Studio keeps them, in order."""
+        with self._asking(f"tabs of project {project.title!r}"):
+            found = as_list(self._api.views.list(project=project.id))
+            return [dict(view.data or {}) for view in found]
+
+    def add_tabs(self, project: Project, tabs: Sequence[Json]) -> None:
+        """Add the tabs whose titles the project has not."""
+        known = {tab.get("title") for tab in self.tabs(project)}
+        with self._asking(f"tabs of project {project.title!r}"):
+            for tab in tabs:
+                if tab.get("title") not in known:
+                    self._api.views.create(project=project.id, data=cast("Any", tab))
 
     def ensure_tabs(self, project: Project, tabs: Sequence[Tab]) -> dict[str, int]:
         """Create or update the tabs; if one is new, put all first. Return their ids by title."""

@@ -35,7 +35,7 @@ class TaskCalls(ApiSession):
             if getattr(answer, "import_", None) or getattr(answer, "import", None):
                 return []
             ids = [int(number) for number in answer.task_ids or ()]
-            _require_all(ids and len(ids), len(tasks))
+            _require_all(len(ids), len(tasks))
         return ids
 
     def import_predictions(self, project: Project, predictions: Sequence[Json]) -> None:
@@ -77,16 +77,21 @@ class TaskCalls(ApiSession):
             return _read_task(found)
 
     def tasks(
-        self, project: Project, *, with_predictions: bool = False, only_annotated: bool = False
+        self,
+        project: Project,
+        *,
+        with_predictions: bool = False,
+        with_drafts: bool = False,
+        only_annotated: bool = False,
     ) -> list[Json]:
         """Fetch all tasks with their annotations and the ids of their drafts, oldest first.
 
-        `with_predictions` fetches whole predictions instead of ids. Skipped annotations are
-        included (`was_cancelled`), and count for `only_annotated`.
+        `with_predictions` and `with_drafts` fetch them whole instead of their ids. Skipped
+        annotations are included (`was_cancelled`), and count for `only_annotated`.
         """
         options: Json = {
             "predictions": {"only_id": not with_predictions},
-            "drafts": {"only_id": True},
+            "drafts": {"only_id": not with_drafts},
             "annotations__completed_by": {"only_id": True},
         }
         # A snapshot is three times as fast as paging through the tasks.
@@ -96,7 +101,7 @@ class TaskCalls(ApiSession):
                 serialization_options=cast("Any", options),
                 task_filter_options=cast("Any", {"only_with_annotations": only_annotated}),
             )
-            number = int(snapshot.id)  # type: ignore[arg-type]  # None is an odd answer
+            number = int(snapshot.id)  # None is an odd answer
             try:
                 self._wait_for_snapshot(project, number, str(snapshot.status))
                 exports = self._api.projects.exports

@@ -1,7 +1,5 @@
 """Push sentences to a Label Studio project, each once: a run's predictions, an export's reviews."""
 
-import logging
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,21 +9,17 @@ from itertools import islice
 from typing import Any
 
 from label_config.tasks import to_prediction, to_task
-from ml_backend.label_studio.client import Project, ReviewServer, UnreachableError
+from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.task_writer import remove_doubles
 from ml_backend.label_studio.tasks import Sentence, Task, doubled, sentence_in
-from ml_backend.review.import_journal import ImportJournal
+from ml_backend.review.import_journal import ImportJournal, after_pending_import, import_noted
 from ml_backend.review.review_tasks import task_of_reviews
-from projection.errors import RunError, ServerError
+from projection.errors import RunError
 from projection.io.corpus import corpus_id
 from projection.records import ParallelSentence, ProjectedSentence, ReviewedSentence, ReviewStatus
 from training.data.adjudication import by_sentence
 
 CHUNK = 1000  # tasks a request: about a second for Label Studio, and what an interruption may lose
-log = logging.getLogger(__name__)
-
-WAIT_SECONDS = 60.0  # for an import that was cut off; usually it takes one or two
-_POLL_SECONDS = 1.0
 
 OnProgress = Callable[[int], None]
 NewTask = tuple[ParallelSentence, Callable[[], dict[str, Any]], int]
@@ -102,7 +96,7 @@ def push_reviews(
     by the user with its annotator's number, who is the same person only on the export's own server;
     else they are shown as made by whoever pushes.
     """
-    users = server.user_ids() if keep_annotators else set()
+    users = set(server.users()) if keep_annotators else set()
     groups = by_sentence(reviewed)
     items = ((g[0].sentence, partial(task_of_reviews, g, users), len(g)) for g in groups)
     report = _import(server, project, items, journal or ImportJournal(), on_progress)
@@ -131,7 +125,7 @@ def _import(
     on_progress: OnProgress,
 ) -> PushReport:
     """Import the tasks whose sentence the project does not have yet."""
-    project = _after_pending_import(server, project, journal)
+    project = after_pending_import(server, project, journal)
     before = server.tasks(project) if project.task_count else []
     known = _known_texts(before)
     pushed: set[Sentence] = set()
@@ -162,7 +156,7 @@ def _import(
             sent, size = None, sum(steps for _, _, steps in chunk)
             if fresh:
                 noted = (journal, len(before) + added)
-                sent = sender.submit(_send, server, project, fresh, *noted)
+                sent = sender.submit(import_noted, server, project, fresh, *noted)
             else:
                 on_progress(size)
         if sent:
@@ -170,42 +164,6 @@ def _import(
             on_progress(size)
     report = PushReport(added, skipped, tuple(collisions), None, current=False, reviews=reviews)
     return _counted_again(report, server, server.tasks(project) if added else before, pushed)
-
-
-def _send(
-    server: ReviewServer,
-    project: Project,
-    tasks: Sequence[dict[str, Any]],
-    journal: ImportJournal,
-    total: int,
-) -> None:
-    """Import tasks, which makes `total` of them; the journal keeps what may still be going on."""
-    journal.begin(total)
-    try:
-        server.import_tasks(project, tasks)
-    except ServerError as error:
-        if not (isinstance(error, UnreachableError) and error.arrived):
-            journal.end()
-        raise
-    journal.end()
-
-
-def _after_pending_import(
-    server: ReviewServer, project: Project, journal: ImportJournal
-) -> Project:
-    """Wait for an import that was cut off, as long as it may take; return the project as it is."""
-    pending = journal.pending()
-    if pending is None:
-        return project
-    deadline = time.monotonic() + WAIT_SECONDS - pending.seconds_ago
-    project = server.project(project.id)
-    if project.task_count < pending.tasks:
-        log.warning("An earlier push was cut off. Waiting until Label Studio is done with it …")
-    while project.task_count < pending.tasks and time.monotonic() < deadline:
-        time.sleep(_POLL_SECONDS)
-        project = server.project(project.id)
-    journal.end()
-    return project
 
 
 def _counted_again(

@@ -15,6 +15,8 @@ import pytest
 
 from label_config.labeling_config import build_config
 from ml_backend.label_studio import transport
+from ml_backend.label_studio.client import ReviewServer
+from ml_backend.review.backup import back_up
 from projection.records import Entity
 from tests.label_studio.examples import EXAMPLES, LABELS
 from tests.ml_backend.audit.tasks import ANNA, BONN, VERSION, reviewed, task
@@ -48,6 +50,8 @@ COMMANDS: dict[str, tuple[Start, tuple[str, ...]]] = {
     "propagate": (reviewed_project, ("propagate", "--apply")),
     "audit": (reviewed_project, ("audit", "draw", "--size", "1")),
     "adjudicate": (reviewed_project, ("adjudicate",)),
+    "backup": (reviewed_project, ("backup", TITLE, "--out", "{out}")),
+    "restore": (nothing, ("restore", "{backup}")),
 }
 CASES = [
     pytest.param(command, fault, id=f"{command}-{fault}")
@@ -58,7 +62,12 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return run_of(tmp_path_factory.mktemp("runs") / "run", *EXAMPLES[:2])
+    folder = tmp_path_factory.mktemp("runs")
+    with running() as studio:
+        reviewed_project(studio)
+        with ReviewServer.connect(studio.url, KEY) as server:
+            back_up(server, server.existing_project(TITLE), folder / "backup")
+    return run_of(folder / "run", *EXAMPLES[:2])
 
 
 class Bench:
@@ -67,8 +76,10 @@ class Bench:
     def __init__(self, name: str, spanferry: Spanferry, folder: Path, run: Path) -> None:
         self.start, arguments = COMMANDS[name]
         self.out, self._spanferry = folder / "out", spanferry
-        filled = [each.format(run=run, out=self.out) for each in arguments]
-        self.arguments = (*filled, "--project", TITLE)
+        filled = [
+            each.format(run=run, out=self.out, backup=run / "../backup") for each in arguments
+        ]
+        self.arguments = (*filled, *(() if name == "backup" else ("--project", TITLE)))
 
     def call(self, studio: Studio) -> Any:
         access = ("--url", studio.url, "--api-key", KEY)
@@ -84,7 +95,7 @@ def bench(
     monkeypatch.setenv("SPANFERRY_BACKEND_LOADER", "tests.ml_backend.conftest:fixed_loader")
     monkeypatch.setattr(transport, "PAUSES", (0.0, 0.0))
     monkeypatch.setattr(transport, "TIMEOUT", httpx.Timeout(0.1, connect=5.0))
-    monkeypatch.setattr("ml_backend.review.push.WAIT_SECONDS", 0.0)
+    monkeypatch.setattr("ml_backend.review.import_journal.WAIT_SECONDS", 0.0)
     return lambda name: Bench(name, spanferry, tmp_path, run_folder)
 
 

@@ -84,6 +84,7 @@ class Studio(ThreadingHTTPServer):
         number = self.next_id()
         self.held.projects[number] = {
             "id": number, "title": title, "label_config": config, "model_version": version,
+            "show_collab_predictions": True,
         }  # fmt: skip
         for task in deepcopy([*tasks]):
             self.held.tasks[task["id"]] = {**task, "project": number}

@@ -133,7 +133,7 @@ def test_only_what_may_be_repeated_is(method: str, answers: list[int], sent: int
 def test_a_write_that_did_not_arrive_is_repeated_and_told_apart() -> None:
     with ReviewServer("http://127.0.0.1:9", LEGACY, pauses=(0,)) as server:
         with pytest.raises(UnreachableError) as raised:
-            server.user_ids()
+            server.users()
         assert not raised.value.arrived
 
 
@@ -164,7 +164,7 @@ def test_a_key_that_is_echoed_in_an_error_is_not_shown(body: str) -> None:
         ReviewServer(studio.url, LEGACY, pauses=()) as server,
         pytest.raises(ServerError, match="answered 400") as raised,
     ):
-        server.user_ids()
+        server.users()
     shown = [raised.value, raised.value.__cause__]
     assert LEGACY not in " ".join(map(str, shown))
 
@@ -176,7 +176,7 @@ def test_a_task_that_is_refused_is_not_quoted() -> None:
         ReviewServer(studio.url, LEGACY, pauses=()) as server,
         pytest.raises(ServerError, match=r"Error at item 0: no data") as raised,
     ):
-        server.user_ids()
+        server.users()
     assert "what it says" not in str(raised.value)
 
 

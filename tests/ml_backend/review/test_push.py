@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ml_backend.label_studio.client import Backend, Project, UnreachableError
+from ml_backend.review import import_journal
 from ml_backend.review import push as push_module
 from ml_backend.review.import_journal import ImportJournal
 from ml_backend.review.push import push
@@ -308,7 +309,7 @@ class Asked:
 def test_an_import_that_was_cut_off_is_waited_for(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(push_module, "_POLL_SECONDS", 0.0)
+    monkeypatch.setattr(import_journal, "_POLL_SECONDS", 0.0)
     pushed = projected()
     server = SlowServer(3, [push_module._task_of(each) for each in pushed])
     journal = ImportJournal(tmp_path / "journal")
@@ -323,7 +324,7 @@ def test_an_import_that_was_cut_off_is_waited_for(
 def test_an_import_that_never_comes_is_given_up_and_made(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(push_module, "WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(import_journal, "WAIT_SECONDS", 0.0)
     server = SlowServer(99, [])
     journal = ImportJournal(tmp_path / "journal")
     journal.begin(5)
