@@ -161,7 +161,11 @@ class ProjectCalls(ApiSession):
     def change_settings(self, project: Project, settings: Json) -> None:
         """Set what `settings` returns."""
         with self._asking(f"project {project.title!r}"):
-            require_same(self._api.projects.update(id=project.id, **settings).id, project.id)
+            # The SDK's own parameters are not all of them.
+            made = self._api.projects.update(
+                id=project.id, request_options={"additional_body_parameters": settings}
+            )
+            require_same(made.id, project.id)
 
     def tabs(self, project: Project) -> list[Json]:
         """Return the tabs of a project as Label Studio keeps them, in order."""

@@ -48,15 +48,16 @@ class BackupReport:
 def back_up(server: ReviewServer, project: Project, out: Path) -> BackupReport:
     """Write a project to the folder `out`, which appears whole or not at all."""
     tasks = server.tasks(project, with_predictions=True, with_drafts=True)
+    tabs = server.tabs(project)
     about = {
         "schema": SCHEMA,
         "title": project.title,
         "model_version": project.model_version,
         "settings": server.settings(project),
-        "tabs": server.tabs(project),
+        "tabs": tabs,
         "users": {str(number): email for number, email in server.users().items()},
     }
-    report = _report(project.title, tasks, len(about["tabs"]))
+    report = _report(project.title, tasks, len(tabs))
     with new_folder(out, replace=(out / MANIFEST).is_file()) as folder:
         write_json(folder / PROJECT, about)
         with (folder / TASKS).open("w", encoding="utf-8", newline="\n") as lines:
@@ -185,10 +186,15 @@ def _verify(server: ReviewServer, project: Project, report: BackupReport) -> Non
 
 def _report(title: str, tasks: Sequence[Task], tabs: int) -> BackupReport:
     digest = hashlib.sha256("".join(sorted(map(content_of, tasks))).encode())
-    sizes = [
-        sum(len(task[kind]) for task in tasks) for kind in ("predictions", "annotations", "drafts")
-    ]
-    return BackupReport(title, len(tasks), *sizes, tabs=tabs, content=digest.hexdigest())
+    return BackupReport(
+        title=title,
+        tasks=len(tasks),
+        predictions=sum(len(task["predictions"]) for task in tasks),
+        annotations=sum(len(task["annotations"]) for task in tasks),
+        drafts=sum(len(task["drafts"]) for task in tasks),
+        tabs=tabs,
+        content=digest.hexdigest(),
+    )
 
 
 def _unlimited(counts: Counter[str]) -> Counter[str]:

@@ -354,9 +354,3 @@ def test_only_an_import_that_may_go_on_is_remembered(
     pending = journal.pending()
     assert (pending is not None) is kept
     assert pending is None or pending.tasks == len(projected())
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"tasks": "x", "at": 1}', "\0"])
-def test_a_journal_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> None:
-    (tmp_path / "journal").write_text(text)
-    assert ImportJournal(tmp_path / "journal").pending() is None
