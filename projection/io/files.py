@@ -30,6 +30,7 @@ _MARKS = {
     b"\xff\xfe": "utf-16",
     b"\xfe\xff": "utf-16",
 }
+_SPREAD = {"{", "[", "[{"}  # how JSON over several lines begins
 _KINDS = {
     stat.S_ISFIFO: "a pipe",
     stat.S_ISCHR: "a device",
@@ -156,6 +157,9 @@ def parse_object(line: str, where: str) -> dict[str, Any]:
         if "\\ud" in line.lower():  # only an escape can spell half a surrogate pair
             json.dumps(row, ensure_ascii=False).encode("utf-8")
     except json.JSONDecodeError as error:
+        if line.strip() in _SPREAD:
+            what, fix = "JSON over several lines", "Write one {…} per line, such as with jq -c"
+            raise CorpusError(where, what, fix) from error
         what = f"not JSON ({error.msg} at column {error.colno})"
         raise CorpusError(where, what, "Export this line again") from error
     except UnicodeEncodeError as error:

@@ -22,7 +22,7 @@ DE = ["Anna verließ Bern", "das Haus von Anna", "sie sah Berlin", ""]
 
 SUMMARY = {
     "schema", "read", "kept", "flagged", "dropped", "flagged_sentences", "dropped_sentences",
-    "entities", "windowed", "untrained", "seconds",
+    "entities", "teacher_labelled", "windowed", "untrained", "seconds",
 }  # fmt: skip
 
 
@@ -58,6 +58,7 @@ class TestProject:
             "flagged_sentences": 1,
             "dropped_sentences": 1,
             "entities": 4,
+            "teacher_labelled": 3,
             "windowed": 0,
             "untrained": {},
             "seconds": 0,
@@ -127,7 +128,7 @@ class TestProject:
     def test_jsonl_with_entities_of_its_own(
         self, spanferry: Spanferry, models: list[object], tmp_path: Path
     ) -> None:
-        """The second brings none, and the teacher looks."""
+        """The second brings none, and the teacher adds no types of its own."""
         corpus, out = tmp_path / "pairs.jsonl", tmp_path / "run"
         rows = [
             {
@@ -139,8 +140,10 @@ class TestProject:
         ]
         corpus.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
         options = ["--jsonl", corpus, "--target-lang", "de", "--out", out, "--json"]
-        assert spanferry("project", *options, *models).json["kept"] == 2
-        assert [p.entities[0].label for p in load_run(out)] == ["HERO", "PER"]
+        outcome = spanferry("project", *options, *models)
+        assert (outcome.json["kept"], outcome.json["teacher_labelled"]) == (2, 0)
+        assert [[e.label for e in p.entities] for p in load_run(out)] == [["HERO"], []]
+        assert "1 of 2 sentences have entities of their own" in outcome.err
 
     def test_the_sample_needs_no_languages(
         self, spanferry: Spanferry, models: list[object], tmp_path: Path
