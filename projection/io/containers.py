@@ -20,7 +20,7 @@ from projection.text.wording import counted
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-CHUNK = 1 << 16
+CHUNK = 1 << 15
 # Text packs 3 to 50 times; beyond this much of it, a bomb is refused for its ratio.
 FREE_BYTES = 1 << 26
 MOST_TIMES = 200

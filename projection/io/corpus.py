@@ -217,12 +217,10 @@ def sentence_of(
         _check_language(fields, "source_lang", sentence.source_lang, source_lang)
         _check_language(fields, "target_lang", sentence.target_lang, target_lang)
         return sentence
-    langs = (
-        _language(fields, ("source_lang",), source_lang),
-        _language(fields, ("target_lang", "lang"), target_lang),
-    )
-    fields = _translated(fields, *langs)
+    if not fields.has("source") and isinstance(fields.row.get("translation"), dict):
+        fields = _translated(fields, *_languages(fields, source_lang, target_lang))
     source, target = (_text(fields, key) for key in ("source", "target"))
+    langs = _languages(fields, source_lang, target_lang)
     return ParallelSentence(
         id=_id_of(fields) or corpus_id(origin, source, target),
         source=source,
@@ -236,9 +234,7 @@ def sentence_of(
 
 
 def _translated(fields: Fields, source_lang: str, target_lang: str) -> Fields:
-    """The line with `source` and `target`, if it has `translation` with a text a language."""
-    if fields.has("source") or not isinstance(fields.row.get("translation"), dict):
-        return fields
+    """The line with `source` and `target`, which `translation` has by language."""
     texts = fields.child("translation")
     sides = {}
     for side, lang in (("source", source_lang), ("target", target_lang)):
@@ -266,6 +262,13 @@ def _id_of(fields: Fields) -> str | None:
     if isinstance(given, int) and not isinstance(given, bool):
         return str(given)
     return fields.text_or_none("id")
+
+
+def _languages(fields: Fields, source: str | None, target: str | None) -> tuple[str, str]:
+    return (
+        _language(fields, ("source_lang",), source),
+        _language(fields, ("target_lang", "lang"), target),
+    )
 
 
 def _language(fields: Fields, keys: tuple[str, ...], passed: str | None) -> str:

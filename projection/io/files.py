@@ -56,7 +56,7 @@ def open_bytes(path: Path) -> Iterator[io.BufferedReader]:
         what = f"cannot be read ({getattr(error, 'strerror', None) or error})"
         raise CorpusError(str(path), what) from error
     with opened as raw:
-        yield io.BufferedReader(ChunkReader(_reading(unpacked(raw, file, member), path)), CHUNK)
+        yield io.BufferedReader(ChunkReader(_reading(unpacked(raw, file, member), path)))
 
 
 def _archive_of(path: Path) -> tuple[Path, str | None]:
