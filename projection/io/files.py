@@ -158,7 +158,7 @@ def parse_object(line: str, where: str) -> dict[str, Any]:
             json.dumps(row, ensure_ascii=False).encode("utf-8")
     except json.JSONDecodeError as error:
         if line.strip() in _SPREAD:
-            what, fix = "JSON over several lines", "Write one {…} per line, such as with jq -c"
+            what, fix = "not JSON on one line", "Write one {…} per line, such as with jq -c"
             raise CorpusError(where, what, fix) from error
         what = f"not JSON ({error.msg} at column {error.colno})"
         raise CorpusError(where, what, "Export this line again") from error

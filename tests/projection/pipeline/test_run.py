@@ -137,6 +137,7 @@ def test_a_run_accounts_for_every_sentence(out: Path) -> None:
         "flagged_sentences": 4,
         "dropped_sentences": 4,
         "entities": 12,
+        "teacher_labelled": 16,
         "windowed": 0,
         "untrained": {},
         "seconds": summary.seconds,
