@@ -157,7 +157,7 @@ def read_tmx(path: Path, source_lang: str, target_lang: str) -> Iterator[Paralle
         name = corpus_id(f"{path.name}:tu{number}", *texts)
         yield ParallelSentence(name, *texts, source_lang, target_lang, f"{path.name}:{line}")
     if number and not both:
-        there = ", ".join(islice(seen, _LANGUAGES_NAMED))
+        there = ", ".join(islice(seen, _LANGUAGES_NAMED)) or "none"
         what = f"no <tu> has both {source_lang} and {target_lang}; there are {there}"
         raise CorpusError(str(path), what, "Pass the languages of this file")
 

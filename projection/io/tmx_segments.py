@@ -35,7 +35,7 @@ _SPACED_LETTER = regex.compile(
 _PARTS = re.compile(
     r"\W*(?:[a-z]{1,6}:)?"
     r"(?:br|cr|lb|p|par|line|tab|page|cell|row|td|th|tr|li|dd|dt|div|h[1-6]"
-    r"|(?:line|page|column)-?break|sect?|column)(?![a-z\d-])|<text:s\b",
+    r"|(?:line|page|column)-?break|sect?|column)(?![a-z\d-])|[\s{]*\\~|<text:s\b",
     re.IGNORECASE,
 )
 _JOINS = re.compile(
@@ -88,7 +88,7 @@ class Segment:
 
     def _mark(self, name: str, code: str) -> None:
         code = unescape(resolved(code))
-        if _PARTS.match(code) or _PARTS.match(self._type):
+        if code.isspace() or _PARTS.match(code) or _PARTS.match(self._type):
             self._parts.append(_BREAK)
         elif name in _PLACEHOLDERS and not (_JOINS.match(code) or _JOINS.match(self._type)):
             self._parts.append(_GAP)

@@ -2,7 +2,9 @@
 
 Characters that XML forbids become `UNREADABLE` and a code point in hex, so that they cost a
 sentence and not the file. Every `&` becomes `AMPERSAND`: a parser then meets no reference, and so
-no entity that a file declares, and `resolved` reads the references in what it found.
+no entity that a file declares, and `resolved` reads the references in what it found. The
+declaration, which has said all it has to, becomes blanks, also behind some that no parser would
+take.
 """
 
 import codecs
@@ -41,6 +43,7 @@ _MARKS = {  # of UTF-32 before those of UTF-16, which they begin with
 }
 _DECLARATION = re.compile(rb"\s*<\?xml\s[^>]*?encoding\s*=\s*[\"']\s*([\w.:+-]*)\s*[\"']")
 _LONGEST_DECLARATION = 1024
+_XML = re.compile(r"\A[\s\ufeff]*<\?xml\s[^>]*>")
 
 _UTF8 = "utf-8"
 # By Python's name of a codec, what files of that name are written in: as browsers read them
@@ -83,6 +86,8 @@ def xml_text(stream: BufferedReader, path: Path) -> Iterator[str]:
         except UnicodeDecodeError as error:
             line += error.object[: error.start].count(b"\n")
             raise _undecodable(error, f"{path}:{line}", declared, codec, encoding) from error
+        if chunk is head:
+            text = _XML.sub(_as_blanks, text)
         line += text.count("\n")
         yield _FORBIDDEN.sub(_as_unreadable, text).replace("&", AMPERSAND)
         if not chunk:
@@ -123,6 +128,10 @@ def _undecodable(
         fix += ', or declare its encoding in line 1: <?xml version="1.0" encoding="windows-1252"?>'
     bad = f"byte 0x{error.object[error.start]:02x}" if error.start < len(error.object) else "end"
     return CorpusError(where, f"{what} ({bad}: {error.reason})", fix)
+
+
+def _as_blanks(found: re.Match[str]) -> str:
+    return re.sub(r"[^\n]", " ", found[0])
 
 
 def _as_unreadable(found: re.Match[str]) -> str:

@@ -8,6 +8,7 @@ from projection.io.files import read_lines
 from projection.pipeline.run import load_run
 from projection.records import ProjectedSentence, ReviewStatus
 from projection.text.words import word_spans
+from training.data.conll import FOUND, TagColumns
 from training.data.dataset import read_rows
 from training.data.iob2 import OUTSIDE, encode
 from training.data.reviewed import REVIEWED, read_reviews
@@ -30,9 +31,9 @@ def read_projected(runs: Iterable[Path], labels: LabelMap = AS_IS) -> Rows:
     return projected_rows(sentence for run in runs for sentence in load_run(run)).mapped(labels)
 
 
-def read_tagged(path: Path, part: str | None = None) -> Rows:
+def read_tagged(path: Path, part: str | None = None, columns: TagColumns = FOUND) -> Rows:
     """Read a run folder, or anything that `read_rows` reads."""
-    return read_projected([path]) if is_run(path) else read_rows(path, part)
+    return read_projected([path]) if is_run(path) else read_rows(path, part, columns)
 
 
 def read_text(paths: Iterable[Path], lang: str) -> Rows:

@@ -113,6 +113,7 @@ class TestTmx:
         [
             pytest.param('<!DOCTYPE tmx SYSTEM "tmx14.dtd">', id="the DTD is named, never fetched"),
             pytest.param("\ufeff<?xml version='1.0'?>", id="BOM"),
+            pytest.param("\n \ufeff\n<?xml version='1.1' encoding='utf8'?>", id="blank lines"),
         ],
     )
     def test_heads(self, tmp_path: Path, head: str) -> None:
@@ -182,7 +183,7 @@ class TestTmx:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert path.stat().st_size > 1_800_000
-        assert peak < 600_000
+        assert peak < 1_000_000
 
     @pytest.mark.parametrize(
         ("start", "piece", "what"),

@@ -30,6 +30,9 @@ def read(folder: Path, seg: str) -> str:
         pytest.param("Merkel<it pos='begin'>{\\tab}</it>Paris", "Merkel Paris", id="a tab"),
         pytest.param("Merkel<ut>\\line </ut>Paris", "Merkel Paris", id="an unknown tag, a break"),
         pytest.param("Merkel<ut>{\\b </ut>Paris", "MerkelParis", id="an unknown tag, bold"),
+        pytest.param(
+            "10<ut>\\~</ut>km<ut>&amp;nbsp;</ut>weit", "10 km weit", id="blanks of RTF, HTML"
+        ),
         pytest.param("Merkel<ph type='lb'/>Paris", "Merkel Paris", id="type"),
         pytest.param("Merkel<ph>&amp;lt;br&amp;gt;</ph>Paris", "Merkel Paris", id="escaped twice"),
         pytest.param("Merkel<ph>{0}</ph><ph>{1}</ph>Paris", "Merkel Paris", id="two in a row"),
