@@ -166,7 +166,7 @@ def open_corpus(  # noqa: PLR0917  options, passed on as they come
     jsonl: Path | None,
     source_lang: str,
     target_lang: str | None,
-    notes: CorpusNotes,
+    notes: CorpusNotes | None = None,
 ) -> tuple[Iterator[ParallelSentence], str]:
     """Open the one corpus that was named; return its sentences, and its name in run.json."""
     named = [path for path in (source or target, tmx, tsv, jsonl) if path is not None]
