@@ -58,7 +58,7 @@ def writes_of(work: Work, *arguments: Any, folder: Path, last: int = -1) -> int 
     process = fork.Process(target=_in_child, args=(work, arguments, str(folder), last, theirs))
     process.start()
     theirs.close()
-    process.join(60)
+    process.join(300)
     assert process.exitcode in {0, -signal.SIGKILL}, process.exitcode
     return int(ours.recv()) if process.exitcode == 0 else None
 
