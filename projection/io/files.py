@@ -186,8 +186,12 @@ def json_line(row: Mapping[str, object]) -> str:
 def atomic_write(path: Path) -> Iterator[TextIO]:
     """Write UTF-8 text to a temporary file that replaces `path` once it is on the disk.
 
-    It is removed if the block raises.
+    It is removed if the block raises. A device or a pipe is written to, never replaced.
     """
+    if path.exists() and not path.is_file():
+        with path.open("w", encoding="utf-8", newline="\n") as text:
+            yield text
+        return
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("x", encoding="utf-8", newline="\n") as text:
