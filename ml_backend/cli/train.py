@@ -19,7 +19,7 @@ from ml_backend.cli.options import (
     TokenColumn,
 )
 from projection.errors import TrainingError
-from projection.io.folders import is_main_process
+from projection.io.folders import is_main_process, training_into
 from projection.languages import language_tag
 from training.data.conll import TagColumns
 from training.data.rows import LabelMap
@@ -113,7 +113,8 @@ def train(
     )
     how: dict[str, Any] = {"eval": held_out, "stages": run.get("stages")}
     how["tracking"] = Tracking(tracker, out.parent / "runs" / out.name, out.name)
-    with bars() if is_main_process() else nullcontext(_silence) as how["on_progress"]:
+    shown = bars() if is_main_process() else nullcontext(_silence)
+    with training_into(out), shown as how["on_progress"]:
         result = (
             train_preset(recipe, given, out, seed=seed, **how)
             if seeds is None

@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from projection.errors import CorpusError
 from projection.text.wording import counted
@@ -20,7 +20,7 @@ from projection.text.wording import counted
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-CHUNK = 1 << 16
+CHUNK = 1 << 15
 # Text packs 3 to 50 times; beyond this much of it, a bomb is refused for its ratio.
 FREE_BYTES = 1 << 26
 MOST_TIMES = 200
@@ -105,7 +105,7 @@ def _refuse_others(start: bytes, where: str) -> None:
         raise CorpusError(where, "a tar archive", "Unpack it first: tar -xf")
 
 
-def _read(stream: io.BufferedIOBase) -> Iterator[bytes]:
+def _read(stream: io.BufferedIOBase | IO[bytes]) -> Iterator[bytes]:
     while chunk := stream.read(CHUNK):
         yield chunk
 

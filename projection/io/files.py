@@ -30,6 +30,7 @@ _MARKS = {
     b"\xff\xfe": "utf-16",
     b"\xfe\xff": "utf-16",
 }
+_SPREAD = {"{", "[", "[{"}  # how JSON over several lines begins
 _KINDS = {
     stat.S_ISFIFO: "a pipe",
     stat.S_ISCHR: "a device",
@@ -55,7 +56,7 @@ def open_bytes(path: Path) -> Iterator[io.BufferedReader]:
         what = f"cannot be read ({getattr(error, 'strerror', None) or error})"
         raise CorpusError(str(path), what) from error
     with opened as raw:
-        yield io.BufferedReader(ChunkReader(_reading(unpacked(raw, file, member), path)), CHUNK)
+        yield io.BufferedReader(ChunkReader(_reading(unpacked(raw, file, member), path)))
 
 
 def _archive_of(path: Path) -> tuple[Path, str | None]:
@@ -156,6 +157,9 @@ def parse_object(line: str, where: str) -> dict[str, Any]:
         if "\\ud" in line.lower():  # only an escape can spell half a surrogate pair
             json.dumps(row, ensure_ascii=False).encode("utf-8")
     except json.JSONDecodeError as error:
+        if line.strip() in _SPREAD:
+            what, fix = "not JSON on one line", "Write one {…} per line, such as with jq -c"
+            raise CorpusError(where, what, fix) from error
         what = f"not JSON ({error.msg} at column {error.colno})"
         raise CorpusError(where, what, "Export this line again") from error
     except UnicodeEncodeError as error:
@@ -182,8 +186,12 @@ def json_line(row: Mapping[str, object]) -> str:
 def atomic_write(path: Path) -> Iterator[TextIO]:
     """Write UTF-8 text to a temporary file that replaces `path` once it is on the disk.
 
-    It is removed if the block raises.
+    It is removed if the block raises. A device or a pipe is written to, never replaced.
     """
+    if path.exists() and not path.is_file():
+        with path.open("w", encoding="utf-8", newline="\n") as text:
+            yield text
+        return
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("x", encoding="utf-8", newline="\n") as text:

@@ -11,6 +11,7 @@ from html import unescape
 import regex
 
 from projection.io.xml_text import resolved
+from projection.text.words import UNPARTED
 
 # Elements whose content is code of the original format (RTF, HTML), unlike that of <hi>.
 _CODE = frozenset({"bpt", "ept", "it", "ph", "ut"})
@@ -24,11 +25,7 @@ _RUN = re.compile(f"[{_GAP}{_BREAK}]+")
 _LAYOUT = re.compile(r"[ \t\r\n]+")
 _LETTER = regex.compile(r"[\p{L}\p{M}\p{N}]")
 # Of languages whose words have blanks between them.
-_SPACED_LETTER = regex.compile(
-    r"[[\p{L}\p{M}\p{N}]--[\p{Han}\p{Hiragana}\p{Katakana}]"
-    r"--[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}]]",
-    regex.VERSION1,
-)
+_SPACED_LETTER = regex.compile(rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{UNPARTED}]]", regex.VERSION1)
 
 # How HTML, RTF, WordprocessingML, OpenDocument and TMX's own types name what parts words, and what
 # does not.

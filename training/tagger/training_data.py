@@ -10,7 +10,7 @@ from pathlib import Path
 from projection.errors import TrainingError
 from training.data.conll import FOUND, TagColumns
 from training.data.dataset import DATASET, read_all
-from training.data.pseudo_labels import decided_in, is_run, read_projected, read_text
+from training.data.pseudo_labels import decided_in, identity, is_run, read_projected, read_text
 from training.data.rows import AS_IS, NO_ROWS, UNDETERMINED, LabelMap, Row, Rows
 from training.data.splits import TRAIN, VALIDATION
 from training.tagger.word_translation import Translations, read_translations
@@ -96,7 +96,7 @@ def read_training_data(
 
     scored = {row.text_key for part in (held, held_out) if part for row in part}
     decided = decided_in(others)
-    undecided = projected.filter(lambda row: (row.id, row.origin) not in decided)
+    undecided = projected.filter(lambda row: identity(row) not in decided)
     if out := len(projected) - len(undecided):
         log.warning("%d of %d projected sentences left out: reviewed", out, len(projected))
     pseudo = _unscored("pseudo-labelled", Rows.joined(undecided, unseen), scored)

@@ -220,6 +220,15 @@ def test_an_atomic_write_shows_only_the_whole(tmp_path: Path) -> None:
     assert path.read_bytes() == b"all\r\nof it"
 
 
+def test_a_device_is_written_to_and_not_replaced() -> None:
+    write_json(Path(os.devnull), {"a": 1})
+    assert Path(os.devnull).is_char_device()
+    if Path("/dev/full").is_char_device():
+        with pytest.raises(OSError, match="No space left"):
+            write_json(Path("/dev/full"), {"a": 1})
+        assert Path("/dev/full").is_char_device()
+
+
 def test_a_written_file_is_readable_by_whoever_the_folder_allows(tmp_path: Path) -> None:
     plain, atomic = tmp_path / "plain", tmp_path / "atomic"
     plain.write_text("x")
