@@ -28,6 +28,7 @@ HOME = {
 # Imported without a declaration.
 UNDECLARED = {
     "werkzeug": "flask is built on it",
+    "_typeshed": "type checkers bring it, and only they import it",
     "pydantic": "pydantic-settings is built on it",
     "wandb": "imported only by a training that somebody asked to log there",
 }
