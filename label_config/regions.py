@@ -115,6 +115,16 @@ def kind_of(item: Mapping[str, Any]) -> str | None:
     return _KINDS.get(parts) if all(isinstance(part, str) for part in parts) else None
 
 
+def labels_in(result: object) -> Iterator[str]:
+    """Yield the labels of the target regions of a `result`; what cannot be read is passed over."""
+    for item in result if isinstance(result, list) else ():
+        if isinstance(item, dict) and kind_of(item) == ENTITIES:
+            value = item.get("value")
+            given = value.get("labels") if isinstance(value, dict) else None
+            for label in given if isinstance(given, list) else ():
+                yield str(label).strip()
+
+
 def meta_of(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return the `meta` of an item; empty if it is no object."""
     meta = item.get("meta")

@@ -3,6 +3,7 @@
 `python -m ml_backend.settings > docs/settings.md` writes the table of docs/settings.md.
 """
 
+import csv
 import difflib
 import math
 import os
@@ -30,10 +31,14 @@ class SettingsError(SpanferryError):
     """A setting that cannot be read, or two that contradict each other."""
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """Split at commas, but not inside double quotes: `"Company, Inc",PER`."""
+    parts = next(csv.reader([text], skipinitialspace=True), [])
+    return tuple(part.strip() for part in parts if part.strip())
+
+
 def _split(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    return tuple(part.strip() for part in value.split(",") if part.strip())
+    return listed(value) if isinstance(value, str) else value
 
 
 _Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().resolve())]
@@ -100,7 +105,8 @@ class Settings(BaseSettings):
     aligner: str | None = None
     """Entity aligner: a folder or a name on the hub. When unset, the bundled one."""
     labels: _List = ()
-    """`THEIRS=OURS` for each of the teacher's entity types, with commas between."""
+    """`THEIRS=OURS` for each of the teacher's entity types, with commas between; one that has a
+    comma itself in double quotes."""
     suppress: _List = ()
     """Entity types of the teacher to ignore, with commas between."""
     loader: str = "ml_backend.serving.loading:projector_loader"
@@ -236,8 +242,8 @@ def label_table(pairs: Sequence[str]) -> dict[str, str] | None:
     """Return pairs such as PERSON=PER as a table, or None if there are none."""
     table = {}
     for pair in pairs:
-        theirs, equals, ours = pair.partition("=")
-        if not (theirs and equals and ours):
+        theirs, _, ours = map(str.strip, pair.partition("="))
+        if not (theirs and ours):
             raise SettingsError("label table", f"{pair!r} is not THEIRS=OURS", "Such as PERSON=PER")
         table[theirs] = ours
     return table or None

@@ -43,15 +43,22 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A labelled span. `score` is a probability in [0, 1]; None if by a person or gold."""
+    """A labelled span. `score` is a probability in [0, 1]; None if by a person or gold.
+
+    White space around the label is dropped. SpanError if none or an unprintable one is left.
+    """
 
     span: Span
     label: str
     score: float | None = None
 
     def __post_init__(self) -> None:
-        if not self.label:
+        if (label := self.label.strip()) != self.label:
+            object.__setattr__(self, "label", label)
+        if not label:
             raise SpanError(str(self.span), "an entity without a label")
+        if not label.isprintable():
+            raise SpanError(str(self.span), f"the label {label!r} is not printable")
         if self.score is not None and not 0.0 <= self.score <= 1.0:
             raise SpanError(str(self.span), f"score {self.score} is not a probability")
 

@@ -1,20 +1,23 @@
 """`spanferry push`: make a Label Studio project of a run or an export."""
 
 import os
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from label_config.labeling_config import build_config
+from label_config.labeling_config import build_config, labels_of
 from ml_backend.auth import credentials_of
 from ml_backend.cli.console import print_result, progress
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
-from ml_backend.label_studio.project_lock import project_lock
+from ml_backend.label_studio.project_lock import project_file, project_lock
 from ml_backend.label_studio.tabs import REVIEW_QUEUE, review_tabs
-from ml_backend.settings import Settings
-from projection.errors import RunError
+from ml_backend.review.import_journal import ImportJournal
+from ml_backend.settings import Settings, listed
+from projection.errors import ReviewError, RunError
 from projection.io.files import parse_object
 from projection.pipeline.run import load_run, load_summary
 from projection.text.wording import counted
@@ -38,7 +41,10 @@ def push(
     url: Url,
     api_key: ApiKey,
     project: Title,
-    labels: Annotated[str | None, Option(help="Labels, by commas. [default: the run's]")] = None,
+    labels: Annotated[
+        str | None,
+        Option(help="Labels, by commas; one with a comma in quotes. [default: the run's]"),
+    ] = None,
     backend: Annotated[str | None, Option(help="Also connect the backend at this URL.")] = None,
     keep_annotators: Annotated[
         bool, Option("--keep-annotators", help="Of an export: keep the numbers of the annotators.")
@@ -47,9 +53,10 @@ def push(
 ) -> None:
     """Make a project to review, or finish making it: tasks, predictions and tabs.
 
-    Running it again adds only what is missing. A sentence is known by its id and its texts. An
-    export brings its reviews along: exporting the project again gives the same reviews. They are
-    yours, unless you keep the annotators, who are the same people only on the export's own server.
+    Running it again adds only what is missing; a reviewed project keeps its labels. A sentence is
+    known by its id and its texts. An export brings its reviews along: exporting the project again
+    gives the same reviews. They are yours, unless you keep the annotators, who are the same people
+    only on the export's own server.
     --backend is its URL as Label Studio reaches it; its user and password come from the same
     settings as those of `spanferry serve`.
 
@@ -58,26 +65,33 @@ def push(
     # The client of Label Studio takes seconds to import, which `--help` should not.
     from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415
 
-    offered = labels.split(",") if labels else labels_of_run(run)
-    config = build_config([label.strip() for label in offered])
+    offered = labels_of_run(run, listed(labels or ""))
+    build_config(offered)  # refuses labels that Label Studio cannot show
     lock = project_lock("push", url, project)
     with ReviewServer.connect(url, api_key) as server, lock:
-        made = server.ensure_project(project, config)
+        kept = reviewed_labels(server, project, offered)
+        made = server.ensure_project(project, build_config([*offered, *kept]))
         for line in instructions_of(run):
             server.add_instruction(made, line)
-        report = _push(server, made, run, keep_annotators=keep_annotators)
+        journal = ImportJournal(project_file(url, project, "import"))
+        report = _push(server, made, run, journal, keep_annotators=keep_annotators)
         tabs = server.ensure_tabs(made, list(review_tabs()))
         queue = server.tab_url(made, tabs[REVIEW_QUEUE.title])
         if backend:
             credentials = credentials_of(Settings.from_env(os.environ))
             server.connect_backend(made, backend, credentials)
     where = {"project": project, "project_id": made.id, "review_queue": queue}
-    result = {**where, **asdict(report), "backend": backend}
-    print_result(result, [in_words(report, queue)], as_json=as_json)
+    result = {**where, **asdict(report), "labels_kept": kept, "backend": backend}
+    print_result(result, [in_words(report, queue, kept)], as_json=as_json)
 
 
 def _push(
-    server: "ReviewServer", project: "Project", folder: Path, *, keep_annotators: bool
+    server: "ReviewServer",
+    project: "Project",
+    folder: Path,
+    journal: ImportJournal,
+    *,
+    keep_annotators: bool,
 ) -> "PushReport":
     from ml_backend.review.push import push as push_sentences  # noqa: PLC0415
     from ml_backend.review.push import push_reviews  # noqa: PLC0415
@@ -86,12 +100,18 @@ def _push(
         reviewed = read_reviews(folder)
         with progress("reviews pushed", len(reviewed)) as advance:
             return push_reviews(
-                server, project, reviewed, keep_annotators=keep_annotators, on_progress=advance
+                server,
+                project,
+                reviewed,
+                keep_annotators=keep_annotators,
+                journal=journal,
+                on_progress=advance,
             )
     with (folder / "projected.jsonl").open("rb") as lines:
         count = sum(1 for _ in lines)
     with progress("sentences pushed", count) as advance:
-        return push_sentences(server, project, load_run(folder), on_progress=advance)
+        run = load_run(folder)
+        return push_sentences(server, project, run, journal=journal, on_progress=advance)
 
 
 def is_export(folder: Path) -> bool:
@@ -109,42 +129,64 @@ def instructions_of(run: Path) -> list[str]:
     return [NOT_TRAINED.format(lang) for lang in load_summary(run).untrained]
 
 
-def labels_of_run(run: Path) -> tuple[str, ...]:
-    """Return the labels of a run or an export: of its settings, else of its entities.
+def labels_of_run(run: Path, wanted: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the labels to offer for a run or an export: the `wanted` ones, else all of its own.
 
-    If all entities of a run have one of the usual four labels, all four are returned.
-
-    Raises:
-        RunError: if `run` is neither a run folder nor an export.
+    These are the ones its settings name and those of its entities; if all are among the usual four,
+    all four. RunError if it is neither a run folder nor an export, or has a label that is not
+    wanted.
     """
+    named, used = _labels_in(run)
+    if missing := sorted(used - {*wanted}) if wanted else ():
+        what = (
+            f"without {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} in {run}"
+        )
+        raise RunError("--labels", what, "Name every label of the run, or leave the option out")
+    if wanted or named:
+        return (*(wanted or named), *sorted(used - {*wanted, *named}))
+    return USUAL_LABELS if used <= {*USUAL_LABELS} else tuple(sorted(used))
+
+
+def _labels_in(run: Path) -> tuple[tuple[str, ...], set[str]]:
+    """Return the labels that the settings of a run or an export name, and those of its entities."""
     if is_export(run):
         from training.data.dataset import SUMMARY  # noqa: PLC0415  takes seconds
 
         summary = run / SUMMARY
         known = parse_object(summary.read_text("utf-8"), str(summary)).get("labels", [])
-        # Sentences that were left out may have labels that the project does not offer.
-        marked = {
-            entity.label
-            for review in read_reviews(run)
-            for entity in (*review.entities, *(review.predicted or ()))
-        }
-        return tuple(sorted({*known, *marked})) or USUAL_LABELS
+        reviews = read_reviews(run)
+        return tuple(known), {e.label for r in reviews for e in (*r.entities, *(r.predicted or ()))}
     manifest = run / "run.json"
     if not manifest.is_file():
         raise RunError(str(run), "not a run folder (no run.json)", "Make one: spanferry project")
     settings = parse_object(manifest.read_text("utf-8"), str(manifest)).get("settings", {})
-    if known := settings.get("labels"):
-        return tuple(known.replace(",", " ").split())
-    found = {
+    used = {
         entity.label
         for projected in load_run(run)
         for entity in (*projected.entities, *(p.source for p in projected.projections))
     }
-    return USUAL_LABELS if found <= set(USUAL_LABELS) else tuple(sorted(found))
+    known = settings.get("labels", [])
+    if isinstance(known, str):  # of an older spanferry: a label with a blank is in pieces
+        known = known.replace(",", " ").split()
+        known = known if used <= {*known} else []
+    return tuple(known), used
 
 
-def in_words(report: "PushReport", queue: str) -> str:
-    """Return what was pushed, what was not and why, and where to review it."""
+def reviewed_labels(server: "ReviewServer", title: str, offered: Sequence[str]) -> list[str]:
+    """Return the labels beyond `offered` that an annotated project has, which it may use."""
+    project = server.find_project(title)
+    if project is None or not project.annotation_count:
+        return []
+    with suppress(ReviewError):  # of another layout: it is refused where the project is changed
+        return [label for label in labels_of(project.label_config) if label not in offered]
+    return []
+
+
+def in_words(report: "PushReport", queue: str, kept: Sequence[str] = ()) -> str:
+    """Return what was pushed, what was not and why, and where to review it.
+
+    `kept` are the labels that only the project has.
+    """
     said = [f"{report.added} added, {report.skipped} there already"]
     if report.reviews:
         said[0] += f", with {counted(report.reviews, 'review')}"
@@ -155,9 +197,23 @@ def in_words(report: "PushReport", queue: str) -> str:
         said.append(
             f"{count} pushed beside another text with the same id in the project: {first}{more}"
         )
+    if report.removed:
+        said.append(f"{counted(report.removed, 'second task')} of a sentence removed")
+    if report.doubles:
+        first = ", ".join(map(str, report.doubles[:SHOWN]))
+        more = ", …" if len(report.doubles) > SHOWN else ""
+        tasks = counted(len(report.doubles), "second task")
+        said.append(f"{tasks} kept, because somebody has begun them: {first}{more}")
+    if report.missing:
+        said.append(
+            f"{counted(report.missing, 'sentence')} not there yet: Label Studio may import them in "
+            "the background; run the command again to be sure"
+        )
     if report.model_version and not report.current:
         said.append(
             f"none of them has a prediction of {report.model_version}; "
             "`spanferry repredict` brings the new predictions"
         )
+    if kept:
+        said.append(f"labels of the project kept beside those of the run: {', '.join(kept)}")
     return "\n".join([*said, f"Review: {queue}"])

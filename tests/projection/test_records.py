@@ -226,3 +226,13 @@ def test_a_sentence_holds_normalised_tags() -> None:
     assert (made.source_lang, made.target_lang) == ("en-US", "zh-Hant")
     with pytest.raises(LanguageTagError, match=r"^news\.en:1 target_lang: 'German' is no .* de\?$"):
         replace(made, target_lang="German")
+
+
+def test_a_label_loses_the_white_space_around_it_and_keeps_the_rest() -> None:
+    assert Entity(Span(0, 3), " Company, Inc\n") == Entity(Span(0, 3), "Company, Inc")
+
+
+@pytest.mark.parametrize("label", ["", " ", "A\tB", "A\x1b[31mB"])
+def test_a_label_that_no_page_could_show_is_refused(label: str) -> None:
+    with pytest.raises(SpanError, match="label"):
+        Entity(Span(0, 3), label)

@@ -45,8 +45,8 @@ class LabelMap:
         """Read `OLD=NEW` texts; raises TrainingError at a text that is not of that form."""
         pairs = {}
         for text in renames or ():
-            old, equals, new = text.partition("=")
-            if not (old and equals and new):
+            old, _, new = map(str.strip, text.partition("="))
+            if not (old and new):
                 raise TrainingError(f"--map-label {text}", "is not OLD=NEW", "Such as OTH=MISC")
             pairs[old] = new
         return cls(pairs, tuple(ignore or ()))

@@ -83,7 +83,7 @@ def project_once(
         folder,
         policy=Policy.FLAG,
         limit=corpus.limit,
-        settings={"corpus": corpus.name, "labels": " ".join(projector.labels)},
+        settings={"corpus": corpus.name, "labels": [*projector.labels]},
         on_progress=counted(on_progress, f"projecting {corpus.name}", corpus.limit or 0),
     )
     return folder

@@ -67,7 +67,7 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     return url
 
 
-def run_of(folder: Path, *examples: Example, **settings: str) -> Path:
+def run_of(folder: Path, *examples: Example, **settings: object) -> Path:
     """Make a run folder of these examples."""
     project_corpus(
         [example.sentence for example in examples],

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.cli.push import in_words, instructions_of, labels_of_run
-from ml_backend.label_studio.client import ReviewServer
+from label_config.labeling_config import build_config
+from ml_backend.cli.push import in_words, instructions_of, labels_of_run, reviewed_labels
+from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.review.push import PushReport
 from projection.errors import RunError, ServerError
 from tests.label_studio.examples import BY_ID, Example
 from tests.ml_backend.cli.conftest import Spanferry, run_of
 
+COMPANY = Example("c", "de", "Acme", "Acme", (("Company, Inc", "Acme", "Acme", 0.9),))
 EVENT = Example("e", "de", "The Thaw", "Die Schmelze", (("EVENT", "Thaw", "Schmelze", 0.9),))
 
 
@@ -22,13 +24,54 @@ EVENT = Example("e", "de", "The Thaw", "Die Schmelze", (("EVENT", "Thaw", "Schme
         pytest.param(
             [EVENT, BY_ID["plain"]], {}, ("EVENT", "LOC", "PER"), id="others: what is found"
         ),
-        pytest.param([EVENT], {"labels": "EVENT,WORK"}, ("EVENT", "WORK"), id="those of the run"),
+        pytest.param([EVENT], {"labels": ["EVENT", "A, B"]}, ("EVENT", "A, B"), id="of the run"),
+        pytest.param([EVENT], {"labels": ["WORK"]}, ("WORK", "EVENT"), id="and of its entities"),
+        pytest.param([EVENT], {"labels": "EVENT,WORK"}, ("EVENT", "WORK"), id="an older run"),
+        pytest.param([COMPANY], {"labels": "Company, Inc Ort"}, ("Company, Inc",), id="cut there"),
     ],
 )
 def test_the_labels_offered_are_those_of_the_run(
-    tmp_path: Path, examples: list[Example], settings: dict[str, str], labels: tuple[str, ...]
+    tmp_path: Path, examples: list[Example], settings: dict[str, object], labels: tuple[str, ...]
 ) -> None:
     assert labels_of_run(run_of(tmp_path / "run", *examples, **settings)) == labels
+
+
+def test_the_labels_of_an_option_may_add_to_those_of_the_run_but_lack_none(
+    spanferry: Spanferry, nobody: str, tmp_path: Path
+) -> None:
+    run = run_of(tmp_path / "run", EVENT, COMPANY)
+    assert labels_of_run(run, ["EVENT", "Company, Inc", "X"]) == ("EVENT", "Company, Inc", "X")
+    outcome = spanferry("push", run, "--project", "Some", "--labels", "PER,EVENT")
+    assert outcome.mistake.startswith(f"--labels: without Company, Inc, which is in {run}")
+    outcome = spanferry("push", run, "--project", "Some", "--labels", '"Company, Inc", EVENT')
+    assert outcome.mistake.startswith(nobody)
+
+
+class FixedServer:
+    """A server with one project, or none."""
+
+    def __init__(self, *labels: str, annotations: int = 1) -> None:
+        config = build_config(labels) if labels else "<View/>"
+        self.project = Project(1, "News", config, "v1", 1, 1, annotations)
+
+    def find_project(self, title: str) -> Project | None:
+        return self.project if title == self.project.title else None
+
+
+@pytest.mark.parametrize(
+    ("server", "title", "kept"),
+    [
+        (FixedServer("PER", "Firma"), "News", ["Firma"]),
+        (FixedServer("PER", "Firma", annotations=0), "News", []),
+        (FixedServer("PER", "Firma"), "Other", []),
+        (FixedServer(), "News", []),
+    ],
+    ids=["reviewed", "not reviewed", "no project", "another layout"],
+)
+def test_a_reviewed_project_keeps_labels_that_only_it_has(
+    server: FixedServer, title: str, kept: list[str]
+) -> None:
+    assert reviewed_labels(server, title, ["PER", "LOC"]) == kept  # type: ignore[arg-type]
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
