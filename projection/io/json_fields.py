@@ -1,5 +1,6 @@
 """Read a JSON object field by field, with errors that name the place."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -64,6 +65,8 @@ class Fields:
         """Any number."""
         value = self._get(key)
         if isinstance(value, float):
+            if not math.isfinite(value):  # JSON's 1e999
+                raise self._wrong_type(key, value, "a finite number")
             return value
         try:
             return float(self._typed(key, value, int, "a number"))
