@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from label_config.labeling_config import build_config, labels_of
-from label_config.regions import labels_in
+from label_config.results import labels_in
 from ml_backend.label_studio.client import (
     FIX_BANNED,
     TESTED_VERSION,
