@@ -13,9 +13,9 @@ BUILD  ?= build/models
 demo: $(VENV)/.demo
 	$(BIN)/spanferry demo $(if $(HEADLESS),--headless)
 
-# Every part with the seconds it took.
+# Every part with the seconds it took. mypy needs one core, so it runs beside the tests.
 test check:
-	@for part in lint types unit; do \
+	@for part in lint "-j2 types unit"; do \
 	  started=$$(date +%s); $(MAKE) --no-print-directory $$part || exit 1; \
 	  echo "$$part took $$(($$(date +%s) - started)) s"; \
 	done
@@ -46,17 +46,25 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 # The constraints pin torch to 2.13.0: a newer one brings gigabytes of CUDA libraries.
+comma := ,
+# pip would compile the modules on one core; a file that no Python can compile is no error for either.
+define install
+	$(BIN)/python -m pip install --no-compile -c constraints.txt -e '.[$1]'
+	@$(BIN)/python -W ignore -m compileall -qq -j 0 -x '/tests/' $(VENV)/lib || true
+endef
+
 $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing into $(VENV): about 2 GB, some minutes the first time …"
-	$(BIN)/python -m pip install -c constraints.txt -e '.[label-studio,serve]'
+	$(call install,label-studio$(comma)serve)
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.demo
-	$(BIN)/python -m pip install -c constraints.txt -e '.[label-studio,dev]'
-	touch $@
+# All that .demo has, too, so that a new environment is resolved and built once.
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(call install,label-studio$(comma)dev)
+	touch $(VENV)/.demo $@
 
 $(VENV)/.models: $(VENV)/.demo
-	$(BIN)/python -m pip install -c constraints.txt -e '.[models]'
+	$(call install,models)
 	touch $@
 
 # ---- The bundled models, from the corpora in DATA. ----

@@ -176,7 +176,7 @@ def test_the_rest_of_projection_does_not_reach_them_by_a_detour(path: Path) -> N
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_one_file_talks_to_label_studio(path: Path) -> None:
+def test_one_room_talks_to_label_studio(path: Path) -> None:
     """`label_studio_sdk.label_interface` and its converters are not the client."""
     # `from label_studio_sdk import …` takes the client or its types; a submodule is one or the
     # other by name.
@@ -185,5 +185,5 @@ def test_one_file_talks_to_label_studio(path: Path) -> None:
         for name in of(imports(path), {"label_studio_sdk"})
         if not name.startswith("label_studio_sdk.label_interface")
     }
-    if path != ROOT / "ml_backend" / "label_studio" / "client.py":
+    if path.parent != ROOT / "ml_backend" / "label_studio":
         assert not client

@@ -1,5 +1,6 @@
 """The `spanferry` command line: one module a command, assembled here."""
 
+import errno
 import gc
 import sys
 
@@ -8,6 +9,7 @@ import typer
 from ml_backend.cli.adjudicate import adjudicate
 from ml_backend.cli.aligner import app as aligner
 from ml_backend.cli.audit import app as audit
+from ml_backend.cli.backup import backup, restore
 from ml_backend.cli.console import say
 from ml_backend.cli.demo import demo
 from ml_backend.cli.doctor import doctor
@@ -36,12 +38,19 @@ app = typer.Typer(
 
 for command in (
     demo, project, score_projection, score_links, push, serve, export,
-    train, evaluate, experiment, adjudicate, propagate, repredict, report, doctor,
+    train, evaluate, experiment, adjudicate, propagate, repredict, report, doctor, backup, restore,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(aligner, name="aligner")
 app.add_typer(audit, name="audit")
 app.add_typer(jobs, name="jobs")
+
+
+FIX_FILES = "Check the path and its permissions"
+FIXES = {
+    errno.ENOSPC: "Free some space, and run the same command again",
+    errno.EDQUOT: "Free some space, and run the same command again",
+}
 
 
 def main() -> None:
@@ -52,6 +61,10 @@ def main() -> None:
         app()
     except SpanferryError as error:
         say(str(error))
+        sys.exit(2)
+    except OSError as error:  # a full disk, a folder that cannot be written: never a bug of ours
+        where = error.filename or "spanferry"
+        say(f"{where}: {error.strerror or error}. {FIXES.get(error.errno or 0, FIX_FILES)}")
         sys.exit(2)
     except SystemExit as stop:
         if stop.code == 130:  # Typer's status for Ctrl-C

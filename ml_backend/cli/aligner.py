@@ -14,7 +14,7 @@ from ml_backend.cli.calibrate import calibrate, calibrate_teacher
 from ml_backend.cli.console import Advance, bars, progress, say, show, table
 from ml_backend.cli.options import Seed
 from projection.io.files import read_lines
-from projection.io.folders import refuse_existing
+from projection.io.folders import refuse_existing, training_into
 from projection.text.chinese import simplified
 from projection.text.words import is_chinese
 from training.trainer.settings import ALIGNER_SCHEDULES, AlignerPreset, JointRecipe, PairRecipe
@@ -135,7 +135,7 @@ def train(
     schedule = replace(ALIGNER_SCHEDULES[preset], seed=seed, bf16=bf16, **given)
     chosen = {"per_language": per_language, "freeze": freeze}
     rest: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
-    with bars() as on_progress:
+    with training_into(out), bars() as on_progress:
         if preset is AlignerPreset.PAPER_PAIR:
             train_aligner(pairs, PairRecipe(base, schedule, **rest), out, on_progress)
         else:

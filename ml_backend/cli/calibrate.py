@@ -12,7 +12,15 @@ from typer import Argument, Option
 
 from ml_backend.cli.console import print_result, progress, say, table
 from ml_backend.cli.evaluate import read_test
-from ml_backend.cli.options import AsJson, IgnoreLabel, Paths, RenameLabel, Seed
+from ml_backend.cli.options import (
+    AsJson,
+    IgnoreLabel,
+    Paths,
+    RenameLabel,
+    Seed,
+    TagColumn,
+    TokenColumn,
+)
 from projection.errors import ModelError, TrainingError
 from projection.io.files import parse_object, write_json
 from projection.io.folders import new_folder, refuse_existing
@@ -20,6 +28,7 @@ from projection.io.gold import read_gold
 from projection.models import bundled
 from projection.models.calibration import CALIBRATION, LogisticModel
 from projection.text.wording import points
+from training.data.conll import TagColumns
 from training.data.reviewed import read_reviews
 from training.data.rows import LabelMap
 
@@ -83,11 +92,15 @@ def calibrate_teacher(
     model: Annotated[str, Argument(help="Teacher or other tagger: a folder or a hub name.")],
     data: Annotated[
         list[str],
-        Argument(metavar="DATA…", help="IOB2 files or export folders; LANG=FILE names a language."),
+        Argument(
+            metavar="DATA…", help="CoNLL files or export folders; LANG=FILE names a language."
+        ),
     ],
     *,
     rename: RenameLabel = None,
     ignore: IgnoreLabel = None,
+    token_column: TokenColumn = None,
+    tag_column: TagColumn = None,
     out: Annotated[Path | None, Option(help="Calibrate a copy here. [default: in place]")] = None,
     plot: Annotated[Path | None, Option(help="Draw the reliability to this .png or .svg.")] = None,
     as_json: AsJson = False,
@@ -106,8 +119,8 @@ def calibrate_teacher(
     from training.tagger.calibration import examples_of  # noqa: PLC0415
 
     refuse(model, out, plot)
-    labels = LabelMap.parse(rename, ignore)
-    files = {name: read_test([name]).mapped(labels) for name in data}
+    labels, columns = LabelMap.parse(rename, ignore), TagColumns(token_column, tag_column)
+    files = {name: read_test([name], columns).mapped(labels) for name in data}
     tagger = Tagger.from_pretrained(bundled.resolve(model, "tagger"))
     examples: list[Example] = []
     with progress("sentences tagged", sum(map(len, files.values()))) as advance:

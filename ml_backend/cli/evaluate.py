@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import chain, combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,9 +10,10 @@ from rich.table import Table
 from typer import Argument, Option
 
 from ml_backend.cli.console import print_result, progress, table
-from ml_backend.cli.options import AsJson, IgnoreLabel, Paths, RenameLabel
+from ml_backend.cli.options import AsJson, IgnoreLabel, Paths, RenameLabel, TagColumn, TokenColumn
 from projection.languages import language_tag
 from projection.text.wording import in_words
+from training.data.conll import FOUND, TagColumns
 from training.data.rows import LabelMap, Rows
 
 if TYPE_CHECKING:
@@ -26,12 +27,16 @@ def evaluate(
     *,
     data: Annotated[
         list[str],
-        Argument(metavar="DATA…", help="IOB2 files or export folders; LANG=FILE names a language."),
+        Argument(
+            metavar="DATA…", help="CoNLL files or export folders; LANG=FILE names a language."
+        ),
     ],
     model: Annotated[list[str], Option(help="A model: a folder or a hub name; repeatable.")],
     trained_on: Annotated[Paths, Option(help="Data whose names count as seen; repeatable.")] = None,
     rename: RenameLabel = None,
     ignore: IgnoreLabel = None,
+    token_column: TokenColumn = None,
+    tag_column: TagColumn = None,
     source_side: Annotated[bool, Option("--source-side", help="Score on its source.")] = False,
     out: Annotated[Path | None, Option(help="Also write figures and a page here.")] = None,
     as_json: AsJson = False,
@@ -53,10 +58,12 @@ def evaluate(
     from training.evaluation.tagging_scores import source_side as read_source_side  # noqa: PLC0415
     from training.evaluation.tagging_scores import tag_data  # noqa: PLC0415
 
-    labels = LabelMap.parse(rename, ignore)
-    gold = read_source_side([Path(each) for each in data]) if source_side else read_test(data)
-    learned = (row for path in trained_on or () for row in read_tagged(path, TRAIN).mapped(labels))
-    known = names_in(learned) if trained_on else None
+    labels, columns = LabelMap.parse(rename, ignore), TagColumns(token_column, tag_column)
+    gold = (
+        read_source_side([Path(each) for each in data]) if source_side else read_test(data, columns)
+    )
+    learned = (read_tagged(path, TRAIN, columns).mapped(labels) for path in trained_on or ())
+    known = names_in(chain.from_iterable(learned)) if trained_on else None
     analyses = {}
     for name in dict.fromkeys(model):
         with progress(f"{name}: sentences tagged", len(gold)) as advance:
@@ -81,7 +88,7 @@ def evaluate(
     print_result(answer, _shown(analyses, differences), as_json=as_json)
 
 
-def read_test(data: Sequence[str]) -> Rows:
+def read_test(data: Sequence[str], columns: TagColumns = FOUND) -> Rows:
     """Read files, some as `LANG=FILE`, as one; of exports that were split, the test part."""
     from training.data.dataset import read_rows  # noqa: PLC0415  takes seconds
     from training.data.splits import TEST  # noqa: PLC0415
@@ -91,9 +98,9 @@ def read_test(data: Sequence[str]) -> Rows:
         lang, equals, rest = word.partition("=")
         if equals and LANG.fullmatch(lang) and not Path(word).exists():
             tag = language_tag(lang, word)
-            parts.append(read_rows(Path(rest), TEST).in_language(tag))
+            parts.append(read_rows(Path(rest), TEST, columns).in_language(tag))
         else:
-            parts.append(read_rows(Path(word), TEST))
+            parts.append(read_rows(Path(word), TEST, columns))
     return Rows.joined(*parts)
 
 

@@ -45,5 +45,11 @@ RenameLabel = Annotated[
 IgnoreLabel = Annotated[
     Strings, Option("--ignore-label", help="Entity type to read as no entity; repeatable.")
 ]
+TokenColumn = Annotated[
+    int | None, Option(min=1, help="Column of the tokens in CoNLL files. [default: found]")
+]
+TagColumn = Annotated[
+    int | None, Option(min=1, help="Column of the tags in CoNLL files. [default: found]")
+]
 Seed = Annotated[int, Option(help="Seed of everything random.")]
 AsJson = Annotated[bool, Option("--json", help="Print one JSON object.")]

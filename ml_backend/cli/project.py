@@ -1,7 +1,8 @@
 """`spanferry project`: project the entities of a parallel corpus into a run folder."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, islice
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +13,21 @@ from ml_backend.cli.console import print_result, progress, say, table
 from ml_backend.cli.options import Aligner, AsJson, IgnoreLabel, RenameLabel, as_language
 from ml_backend.settings import label_table
 from projection.errors import CorpusError
-from projection.io.corpus import Columns, read_jsonl_corpus, read_moses, read_tmx, read_tsv
+from projection.io.corpus import (
+    Columns,
+    CorpusNotes,
+    read_jsonl_corpus,
+    read_moses,
+    read_tmx,
+    read_tsv,
+    with_labels,
+)
 from projection.languages import is_untrained
 from projection.pipeline.conflicts import CHECKS, PAPER_CHECKS, Check, Policy
 from projection.pipeline.run import RunSummary, project_corpus
 from projection.records import ParallelSentence
-from projection.text.wording import FIX_UNTRAINED, counts_in_words, untrained_language
+from projection.text.references import unescaped
+from projection.text.wording import FIX_UNTRAINED, counted, counts_in_words, untrained_language
 
 # As published, sentences are dropped by the paper's three rules only; low confidence is for review.
 CHECKS_UNDER: Mapping[Policy, Sequence[Check]] = {Policy.DROP: PAPER_CHECKS, Policy.FLAG: CHECKS}
@@ -48,33 +58,54 @@ def project(
     aligner: Aligner = None,
     labels: RenameLabel = None,
     ignore_label: IgnoreLabel = None,
+    unescape: Annotated[
+        bool, Option("--unescape", help="Read HTML references in text, such as &amp;, once.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Project the entities of a parallel corpus from its English side to the other side.
 
-    Any of the files may be gzipped. --columns takes numbers or names (WikiMatrix: 2,3,1). No
-    teacher runs where a line of --jsonl brings source entities.
+    Files may be packed (gzip, bzip2, xz, zip; a.zip/b.txt names one of several). --columns takes
+    numbers or names (WikiMatrix: 2,3,1). Where any line of --jsonl brings source entities, no
+    teacher runs: lines without any have none. --map-label and --ignore-label are about those, else
+    about the teacher's.
 
     Example: spanferry project --source a.en --target a.de --target-lang de --out runs/de
     """
     # torch takes seconds to import, which `--help` should not.
     from projection.pipeline.projector import Projector  # noqa: PLC0415
 
-    sentences, where = open_corpus(
-        source, target, tmx, tsv, columns, jsonl, source_lang=source_lang, target_lang=target_lang
-    )
-    # Refuse a mistyped path at once, not after loading models and claiming a run folder.
-    sentences = begun(sentences)
+    def opened(notes: CorpusNotes) -> tuple[Iterator[ParallelSentence], str]:
+        langs = {"source_lang": source_lang, "target_lang": target_lang}
+        found, name = open_corpus(source, target, tmx, tsv, columns, jsonl, **langs, notes=notes)
+        renamed = with_labels(islice(found, limit), label_table(labels or ()) or {}, ignored)
+        return (map(unescaped, renamed) if unescape else renamed), name
+
+    # A mistake is refused before models are loaded and a run folder is claimed.
+    notes, ignored = CorpusNotes(), ignore_label or []
+    sentences, where = opened(notes)
+    notes.count(sentences)
+    for warning in warnings_of(notes):
+        say(warning)
+    renamed = None if notes.annotated else label_table(labels or ())
+    suppressed = () if notes.annotated else ignored
     with progress("models loaded", 1) as advance:
-        renamed, checks = label_table(labels or ()), CHECKS_UNDER[policy]
+        checks = CHECKS_UNDER[policy]
         projector = Projector.load(
-            teacher, aligner, labels=renamed, suppress=ignore_label or (), checks=checks
+            teacher, aligner, labels=renamed, suppress=suppressed, checks=checks
         )
         advance(1)
-    sentences = begun(warned(sentences, projector.languages))
+    sentences, _ = opened(CorpusNotes())
+    if notes.annotated:
+        sentences = (replace(each, entities=each.entities or ()) for each in sentences)
+    sentences = warned(sentences, projector.languages)
     settings: dict[str, object] = {"corpus": where, "source_lang": source_lang}
     settings["target_lang"] = target_lang or ""
-    if jsonl is None:
+    if unescape:
+        settings["unescaped"] = True
+    if notes.annotated:
+        settings["own_labels"] = {"rename": label_table(labels or ()) or {}, "ignore": ignored}
+    else:
         settings["labels"] = [*projector.labels]
     with progress("sentences projected", limit) as advance:
         summary = project_corpus(
@@ -90,9 +121,27 @@ def project(
     print_result(summary.to_json(), shown, as_json=as_json)
 
 
-def begun(sentences: Iterator[ParallelSentence]) -> Iterator[ParallelSentence]:
-    """Read the first sentence now, and return all."""
-    return chain(list(islice(sentences, 1)), sentences)
+def warnings_of(notes: CorpusNotes) -> Iterator[str]:
+    """Say what was met in a corpus that may be a mistake, with counts."""
+    total = f"{notes.sentences:,}"
+    if 0 < notes.annotated < notes.sentences:
+        yield (
+            f"{notes.annotated:,} of {total} sentences have entities of their own: the others are "
+            "taken to have none, and the teacher labels nothing"
+        )
+    if notes.cut:
+        yield (
+            f"{notes.cut:,} of {notes.entities:,} entities begin or end inside a word or at a "
+            "space. Offsets are Unicode code points from 0, ends exclusive: are these bytes, "
+            "UTF-16 units, counted from 1, or ends inclusive?"
+        )
+    if notes.references:
+        yield (
+            f"{notes.references:,} of {total} sentences have HTML references such as &amp;, which "
+            "models read as they stand. Pass --unescape to read them as characters"
+        )
+    if notes.blank:
+        yield f"{counted(notes.blank, 'blank line')} passed over"
 
 
 def warned(
@@ -117,6 +166,7 @@ def open_corpus(  # noqa: PLR0917  options, passed on as they come
     jsonl: Path | None,
     source_lang: str,
     target_lang: str | None,
+    notes: CorpusNotes | None = None,
 ) -> tuple[Iterator[ParallelSentence], str]:
     """Open the one corpus that was named; return its sentences, and its name in run.json."""
     named = [path for path in (source or target, tmx, tsv, jsonl) if path is not None]
@@ -125,7 +175,7 @@ def open_corpus(  # noqa: PLR0917  options, passed on as they come
         raise CorpusError("project", "needs exactly one corpus", fix)
     [path] = named
     if jsonl is not None:
-        return read_jsonl_corpus(jsonl, source_lang, target_lang), str(path)
+        return read_jsonl_corpus(jsonl, source_lang, target_lang, notes), str(path)
     if target_lang is None:
         fix = "Pass --target-lang, such as de"
         raise CorpusError(str(path), "the target language is not known", fix)
@@ -133,7 +183,8 @@ def open_corpus(  # noqa: PLR0917  options, passed on as they come
         return read_moses(path, target, source_lang, target_lang), f"{path} + {target}"
     if tmx is not None:
         return read_tmx(tmx, source_lang, target_lang), str(path)
-    return read_tsv(path, source_lang, target_lang, columns=columns_of(columns)), str(path)
+    table_columns = columns_of(columns)
+    return read_tsv(path, source_lang, target_lang, columns=table_columns, notes=notes), str(path)
 
 
 def columns_of(columns: str) -> Columns:
@@ -153,6 +204,7 @@ def _summary_table(summary: RunSummary) -> Table:
         ("flagged", summary.flagged_sentences, counts_in_words(summary.flagged)),
         ("dropped", summary.dropped_sentences, counts_in_words(summary.dropped)),
         ("entities", summary.entities, "in kept and flagged sentences"),
+        ("teacher", summary.teacher_labelled, "kept and flagged sentences that it labelled"),
     ]
     if summary.windowed:
         rows.append(("windowed", summary.windowed, "too long for the model to read at once"))

@@ -13,8 +13,9 @@ from label_config.labeling_config import build_config, labels_of
 from ml_backend.auth import credentials_of
 from ml_backend.cli.console import print_result, progress
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
-from ml_backend.label_studio.project_lock import project_lock
+from ml_backend.label_studio.project_lock import project_file, project_lock
 from ml_backend.label_studio.tabs import REVIEW_QUEUE, review_tabs
+from ml_backend.review.import_journal import ImportJournal
 from ml_backend.settings import Settings, listed
 from projection.errors import ReviewError, RunError
 from projection.io.files import parse_object
@@ -72,7 +73,8 @@ def push(
         made = server.ensure_project(project, build_config([*offered, *kept]))
         for line in instructions_of(run):
             server.add_instruction(made, line)
-        report = _push(server, made, run, keep_annotators=keep_annotators)
+        journal = ImportJournal(project_file(url, project, "import"))
+        report = _push(server, made, run, journal, keep_annotators=keep_annotators)
         tabs = server.ensure_tabs(made, list(review_tabs()))
         queue = server.tab_url(made, tabs[REVIEW_QUEUE.title])
         if backend:
@@ -84,7 +86,12 @@ def push(
 
 
 def _push(
-    server: "ReviewServer", project: "Project", folder: Path, *, keep_annotators: bool
+    server: "ReviewServer",
+    project: "Project",
+    folder: Path,
+    journal: ImportJournal,
+    *,
+    keep_annotators: bool,
 ) -> "PushReport":
     from ml_backend.review.push import push as push_sentences  # noqa: PLC0415
     from ml_backend.review.push import push_reviews  # noqa: PLC0415
@@ -93,12 +100,18 @@ def _push(
         reviewed = read_reviews(folder)
         with progress("reviews pushed", len(reviewed)) as advance:
             return push_reviews(
-                server, project, reviewed, keep_annotators=keep_annotators, on_progress=advance
+                server,
+                project,
+                reviewed,
+                keep_annotators=keep_annotators,
+                journal=journal,
+                on_progress=advance,
             )
     with (folder / "projected.jsonl").open("rb") as lines:
         count = sum(1 for _ in lines)
     with progress("sentences pushed", count) as advance:
-        return push_sentences(server, project, load_run(folder), on_progress=advance)
+        run = load_run(folder)
+        return push_sentences(server, project, run, journal=journal, on_progress=advance)
 
 
 def is_export(folder: Path) -> bool:
@@ -143,7 +156,7 @@ def _labels_in(run: Path) -> tuple[tuple[str, ...], set[str]]:
         known = parse_object(summary.read_text("utf-8"), str(summary)).get("labels", [])
         reviews = read_reviews(run)
         used = {e.label for r in reviews for e in (*r.entities, *(r.predicted or ()))}
-        return tuple(sorted({*known, *used})), used
+        return tuple(known), used
     manifest = run / "run.json"
     if not manifest.is_file():
         raise RunError(str(run), "not a run folder (no run.json)", "Make one: spanferry project")
@@ -184,6 +197,18 @@ def in_words(report: "PushReport", queue: str, kept: Sequence[str] = ()) -> str:
         more = ", …" if len(report.collisions) > SHOWN else ""
         said.append(
             f"{count} pushed beside another text with the same id in the project: {first}{more}"
+        )
+    if report.removed:
+        said.append(f"{counted(report.removed, 'second task')} of a sentence removed")
+    if report.doubles:
+        first = ", ".join(map(str, report.doubles[:SHOWN]))
+        more = ", …" if len(report.doubles) > SHOWN else ""
+        tasks = counted(len(report.doubles), "second task")
+        said.append(f"{tasks} kept, because somebody has begun them: {first}{more}")
+    if report.missing:
+        said.append(
+            f"{counted(report.missing, 'sentence')} not there yet: Label Studio may import them in "
+            "the background; run the command again to be sure"
         )
     if report.model_version and not report.current:
         said.append(

@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from ml_backend.cli.console import bars, print_result
-from ml_backend.cli.options import AsJson, IgnoreLabel, Paths, RenameLabel, Seed, Strings
+from ml_backend.cli.options import (
+    AsJson,
+    IgnoreLabel,
+    Paths,
+    RenameLabel,
+    Seed,
+    Strings,
+    TagColumn,
+    TokenColumn,
+)
 from projection.errors import TrainingError
-from projection.io.folders import is_main_process
+from projection.io.folders import is_main_process, training_into
 from projection.languages import language_tag
+from training.data.conll import TagColumns
 from training.data.rows import LabelMap
 from training.tagger.presets import (
     DEFAULT,
@@ -41,11 +51,11 @@ RUN_SETTINGS: dict[str, Callable[[str], Any]] = {
 
 def train(
     *,
-    data: Annotated[list[Path], Argument(help="Exports, reviewed.jsonl, IOB2 files, runs.")],
+    data: Annotated[list[Path], Argument(help="Exports, reviewed.jsonl, CoNLL files, runs.")],
     out: Annotated[Path, Option(help="New folder for the model, or for the models of --seeds.")],
     preset: Annotated[str, Option(help=f"The recipe: {', '.join(PRESETS)}.")] = DEFAULT,
-    english: Annotated[Paths, Option(help="English gold: an IOB2 file; repeatable.")] = None,
-    unlabelled: Annotated[Paths, Option(help="Target-language text or IOB2; repeatable.")] = None,
+    english: Annotated[Paths, Option(help="English gold: a CoNLL file; repeatable.")] = None,
+    unlabelled: Annotated[Paths, Option(help="Target-language text or CoNLL; repeatable.")] = None,
     dev: Annotated[Paths, Option(help="Reviewed data that say when to stop; repeatable.")] = None,
     eval_on: Annotated[Paths, Option("--eval", help="Score the model on this; repeatable.")] = None,
     base: Annotated[
@@ -56,6 +66,8 @@ def train(
         Strings,
         Option("--set", help="Any other setting of docs/training.md: freeze=6; repeatable."),
     ] = None,
+    token_column: TokenColumn = None,
+    tag_column: TagColumn = None,
     seed: Seed = 0,
     seeds: Annotated[int | None, Option(min=1, help="Number of models, each with a seed.")] = None,
     rename: RenameLabel = None,
@@ -76,7 +88,7 @@ def train(
         raise TrainingError("--set push_to_hub", "several seeds make several models", fix)
     recipe = preset_named(preset)
     recipe = changed(recipe, changes if base is None else {**changes, "base": base})
-    labels = LabelMap.parse(rename, ignore)
+    labels, columns = LabelMap.parse(rename, ignore), TagColumns(token_column, tag_column)
     # These take seconds to import, which `--help` should not.
     from training.data.dataset import read_all  # noqa: PLC0415
     from training.data.splits import TEST  # noqa: PLC0415
@@ -86,7 +98,7 @@ def train(
     from training.trainer.trainer import tracker_or_none  # noqa: PLC0415
 
     tracker = tracker_or_none(run.get("log"))
-    held_out = read_all(eval_on, TEST).mapped(labels) if eval_on else None
+    held_out = read_all(eval_on, TEST, columns).mapped(labels) if eval_on else None
     given = read_training_data(
         data,
         english=english or (),
@@ -97,10 +109,12 @@ def train(
         dev_share=run.get("dev_share", 0.0),
         lexicon=run.get("lexicon", ()),
         lang=run.get("lang"),
+        columns=columns,
     )
     how: dict[str, Any] = {"eval": held_out, "stages": run.get("stages")}
     how["tracking"] = Tracking(tracker, out.parent / "runs" / out.name, out.name)
-    with bars() if is_main_process() else nullcontext(_silence) as how["on_progress"]:
+    shown = bars() if is_main_process() else nullcontext(_silence)
+    with training_into(out), shown as how["on_progress"]:
         result = (
             train_preset(recipe, given, out, seed=seed, **how)
             if seeds is None

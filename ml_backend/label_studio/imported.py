@@ -19,12 +19,15 @@ _FIX = "Push the export again, to a new project"
 
 
 class ImportedReview(NamedTuple):
-    """What is kept of one annotation; `prediction` is an index into the task's, None is none."""
+    """What is kept of one annotation; `prediction` is an index into the task's, None is none.
+
+    Without `notes`, those that are read from the annotation hold.
+    """
 
     annotator: str
     updated_at: str | None
     prediction: int | None
-    notes: list[str]
+    notes: list[str] | None
 
 
 def meta_of(imported: Iterable[ImportedReview]) -> dict[str, object]:
@@ -41,7 +44,7 @@ def imported_with(task: Mapping[str, Any], where: str) -> list[ImportedReview]:
             fields.text("annotator"),
             fields.time_or_none("updated_at"),
             fields.integer_or_none("prediction"),
-            [*fields.texts("notes")],
+            [*fields.texts("notes")] if fields.has("notes") else None,
         )
         for fields in (meta.children(KEY) if meta.has(KEY) else ())
     ]
@@ -74,11 +77,28 @@ def as_decided(
         if found is None:
             yield review
         elif annotation.get("updated_by"):
-            written = [note for note in found.notes if note.startswith(WRITTEN)]
+            written = [note for note in found.notes or () if note.startswith(WRITTEN)]
             yield replace(review, notes=tuple(dict.fromkeys([*review.notes, *written])))
         else:
             who, when, _, notes = found
-            yield replace(review, annotator=who, updated_at=when, notes=tuple(notes))
+            kept = review.notes if notes is None else tuple(notes)
+            yield replace(review, annotator=who, updated_at=when, notes=kept)
+
+
+def kept_of(task: Mapping[str, Any], where: str) -> list[ImportedReview]:
+    """Return what an import of the task would lose of each annotation."""
+    imported, kept = imported_with(task, where), []
+    order: list[int] = sorted(prediction["id"] for prediction in task["predictions"])
+    for annotation in restored(task, imported)["annotations"]:
+        seen = annotation.get("parent_prediction")
+        index = order.index(seen) if seen in order else None
+        found = _found(annotation, imported)
+        if found is not None and not annotation.get("updated_by"):
+            kept.append(found._replace(prediction=index))
+        else:
+            who, when = annotation.get("completed_by"), annotation.get("updated_at")
+            kept.append(ImportedReview("" if who is None else str(who), when, index, None))
+    return kept
 
 
 def _found(

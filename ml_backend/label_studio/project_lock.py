@@ -18,8 +18,7 @@ def project_lock(command: str, url: str, title: str, folder: Path | None = None)
     Raises ServerError, which names the holder's `command`, if another process holds the lock. The
     lock file lies in `folder`, by default the data folder of the settings.
     """
-    name = hashlib.blake2b(f"{url.rstrip('/')} {title}".encode(), digest_size=8).hexdigest()
-    path = (folder or Settings.from_env(os.environ).data_dir) / f".project-{name}.lock"
+    path = project_file(url, title, "lock", folder)
     with files.alone(path) as ours:
         if not ours:
             holder = ""
@@ -29,3 +28,10 @@ def project_lock(command: str, url: str, title: str, folder: Path | None = None)
             raise ServerError(f"project {title!r}", what, "Wait until it ends")
         path.write_text(command, "utf-8")
         yield
+
+
+def project_file(url: str, title: str, ending: str, folder: Path | None = None) -> Path:
+    """Return the path of a file about a project in `folder`, by default the data folder."""
+    known_by = f"{url.strip().rstrip('/')} {title.strip()}"
+    name = hashlib.blake2b(known_by.encode(), digest_size=8).hexdigest()
+    return (folder or Settings.from_env(os.environ).data_dir) / f".project-{name}.{ending}"

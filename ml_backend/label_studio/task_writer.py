@@ -4,9 +4,9 @@ Commands decide on a snapshot of the project while people go on reviewing. Hold 
 (`project_lock`) to write.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from ml_backend.label_studio.client import ReviewServer
 from ml_backend.label_studio.tasks import Task, is_touched
@@ -14,6 +14,13 @@ from ml_backend.label_studio.tasks import Task, is_touched
 Fields = Mapping[str, Any]
 OnProgress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and of how much."""
+
+
+class Doubles(NamedTuple):
+    """How many tasks were removed, and the ids of those that people have begun, which stay."""
+
+    removed: int
+    begun: tuple[int, ...]
 
 
 def write_fields(
@@ -72,3 +79,16 @@ def has_same_annotations(before: Task, now: Task) -> bool:
         for task in (before, now)
     )
     return bool(old == new)
+
+
+def remove_doubles(server: ReviewServer, groups: Iterable[list[Task]]) -> Doubles:
+    """Remove all tasks of each group but the first, and those that somebody has begun."""
+    removed, begun = 0, list[int]()
+    for _, *others in groups:
+        for task in others:
+            if is_touched(task) or is_touched(server.task(task["id"])):
+                begun.append(task["id"])
+            else:
+                server.delete_task(task["id"])
+                removed += 1
+    return Doubles(removed, tuple(begun))

@@ -1,6 +1,7 @@
 """Read the state of an exported task: touched, predicted, acceptable without review."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -8,6 +9,10 @@ from label_config.annotations import newest
 from label_config.tasks import record_of
 
 Task = Mapping[str, Any]
+Sentence = tuple[str, str, str, str]
+"""The id, origin, source and target of a sentence."""
+
+_KNOWN_BY = ("pair_id", "origin", "source", "target")
 
 
 class Obstacle(StrEnum):
@@ -54,3 +59,28 @@ def prediction_of(task: Task, version: str) -> Mapping[str, Any] | None:
 def score_of(task: Task, version: str) -> float:
     """Return the score of the newest prediction of a model version, or 0."""
     return float((prediction_of(task, version) or {}).get("score") or 0.0)
+
+
+def sentence_in(task: Task) -> Sentence:
+    """Return what identifies the sentence of a task."""
+    pair_id, origin, source, target = (str(task["data"].get(key)) for key in _KNOWN_BY)
+    return pair_id, origin, source, target
+
+
+def doubled(
+    tasks: Iterable[Task], sentences: Collection[Sentence] | None = None
+) -> list[list[Task]]:
+    """Return the tasks of each sentence that has several, the one to keep first.
+
+    Two pushes at the same time make them, and an import that outlives its push. `sentences` limits
+    this to some. Tasks that are not ours are passed over.
+    """
+    found: defaultdict[Sentence, list[Task]] = defaultdict(list)
+    for task in tasks:
+        if "pair_id" in task["data"]:
+            key = sentence_in(task)
+            if sentences is None or key in sentences:
+                found[key].append(task)
+    several = (group for group in found.values() if len(group) > 1)
+    # Everybody who removes doubles at the same time must keep the same one.
+    return [sorted(group, key=lambda t: (not is_touched(t), t["id"])) for group in several]

@@ -206,9 +206,11 @@ def _free(correction: Correction, text: str, entities: Iterable[Entity]) -> Iter
 
 def _against(
     made: Mapping[Correction, Sequence[ReviewedSentence]], decided: Iterable[ReviewedSentence]
-) -> dict[Correction, set[tuple[str, str]]]:
+) -> dict[Correction, set[tuple[str, str, str]]]:
     """Return the sentences that speak against each correction."""
-    against: dict[Correction, set[tuple[str, str]]] = {correction: set() for correction in made}
+    against: dict[Correction, set[tuple[str, str, str]]] = {
+        correction: set() for correction in made
+    }
     rules = Rules(made)
     for one in decided:
         after, before = _labels_at(one.entities), one.predicted or ()
@@ -238,8 +240,9 @@ def _was_made(
     return others.issuperset(_overlapping(span, after))
 
 
-def _identity(reviewed: ReviewedSentence) -> tuple[str, str]:
-    return reviewed.sentence.id, reviewed.sentence.origin
+def _identity(reviewed: ReviewedSentence) -> tuple[str, str, str]:
+    sentence = reviewed.sentence
+    return sentence.id, sentence.origin, sentence.target
 
 
 def _labels_at(entities: Iterable[Entity]) -> dict[Span, set[str]]:

@@ -1,7 +1,7 @@
 """Push sentences to a Label Studio project, each once: a run's predictions, an export's reviews."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,6 +10,9 @@ from typing import Any
 
 from label_config.tasks import to_prediction, to_task
 from ml_backend.label_studio.client import Project, ReviewServer
+from ml_backend.label_studio.task_writer import remove_doubles
+from ml_backend.label_studio.tasks import Sentence, Task, doubled, sentence_in
+from ml_backend.review.import_journal import ImportJournal, after_pending_import, import_noted
 from ml_backend.review.review_tasks import task_of_reviews
 from projection.errors import RunError
 from projection.io.corpus import corpus_id
@@ -17,7 +20,6 @@ from projection.records import ParallelSentence, ProjectedSentence, ReviewedSent
 from training.data.adjudication import by_sentence
 
 CHUNK = 1000  # tasks a request: about a second for Label Studio, and what an interruption may lose
-_KNOWN_BY = ("pair_id", "origin", "source", "target")
 
 OnProgress = Callable[[int], None]
 NewTask = tuple[ParallelSentence, Callable[[], dict[str, Any]], int]
@@ -31,6 +33,9 @@ class PushReport:
     `skipped` were in the project already. `collisions` are the origins under which the project has
     another text with the same id: both are tasks. `current` is true if the project shows
     predictions of `model_version`, which is None where nothing was predicted.
+
+    Counted in the project afterwards: `removed` second tasks of a sentence were deleted, those in
+    `doubles` are kept because somebody has begun them, and `missing` sentences have no task.
     """
 
     added: int
@@ -39,6 +44,9 @@ class PushReport:
     model_version: str | None
     current: bool
     reviews: int = 0
+    removed: int = 0
+    doubles: tuple[int, ...] = ()
+    missing: int = 0
 
 
 def push(
@@ -46,12 +54,15 @@ def push(
     project: Project,
     sentences: Iterable[ProjectedSentence],
     *,
+    journal: ImportJournal | None = None,
     on_progress: OnProgress = lambda _: None,
 ) -> PushReport:
     """Import sentences, projected by one model, with their predictions, a thousand a request.
 
     A sentence is skipped if the project has one with the same id, origin and texts, so running an
-    interrupted push again finishes it.
+    interrupted push again finishes it. With the `journal` of the interrupted one, an import that
+    Label Studio is still at is waited for. In the end the tasks are counted, and second tasks of
+    a sentence removed.
     """
     version: str | None = None
 
@@ -64,7 +75,7 @@ def push(
                 raise RunError(projected.sentence.origin, what, "Push the runs of two models apart")
             yield projected.sentence, partial(_task_of, projected), 1
 
-    report = _import(server, project, items(), on_progress)
+    report = _import(server, project, items(), journal or ImportJournal(), on_progress)
     return _shown(report, version, server, project)
 
 
@@ -74,6 +85,7 @@ def push_reviews(
     reviewed: Sequence[ReviewedSentence],
     *,
     keep_annotators: bool = False,
+    journal: ImportJournal | None = None,
     on_progress: OnProgress = lambda _: None,
 ) -> PushReport:
     """Import an export: its sentences, known and skipped as by `push`, with their annotations.
@@ -84,10 +96,10 @@ def push_reviews(
     by the user with its annotator's number, who is the same person only on the export's own server;
     else they are shown as made by whoever pushes.
     """
-    users = server.user_ids() if keep_annotators else set()
+    users = set(server.users()) if keep_annotators else set()
     groups = by_sentence(reviewed)
     items = ((g[0].sentence, partial(task_of_reviews, g, users), len(g)) for g in groups)
-    report = _import(server, project, items, on_progress)
+    report = _import(server, project, items, journal or ImportJournal(), on_progress)
     # Most likely the version that the exported project showed.
     unseen = [each for each in reviewed if each.status is ReviewStatus.UNSEEN]
     counts = Counter(each.model_version for each in unseen or reviewed if each.model_version)
@@ -95,13 +107,10 @@ def push_reviews(
     return _shown(report, version, server, project)
 
 
-def _known_texts(
-    server: ReviewServer, project: Project
-) -> defaultdict[tuple[str, str], set[tuple[str, str]]]:
+def _known_texts(tasks: Iterable[Task]) -> defaultdict[tuple[str, str], set[tuple[str, str]]]:
     """Return the texts that the project has under each id and origin."""
     known: defaultdict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
-    for task in server.tasks(project) if project.task_count else ():
-        pair_id, origin, source, target = (str(task["data"].get(key)) for key in _KNOWN_BY)
+    for pair_id, origin, source, target in map(sentence_in, tasks):
         # Ids that earlier versions made of the place alone are known by the texts, too.
         for name in (pair_id, corpus_id(pair_id, source, target)):
             known[name, origin].add((source, target))
@@ -109,20 +118,29 @@ def _known_texts(
 
 
 def _import(
-    server: ReviewServer, project: Project, items: Iterable[NewTask], on_progress: OnProgress
+    server: ReviewServer,
+    project: Project,
+    items: Iterable[NewTask],
+    journal: ImportJournal,
+    on_progress: OnProgress,
 ) -> PushReport:
     """Import the tasks whose sentence the project does not have yet."""
-    known = _known_texts(server, project)
+    project = after_pending_import(server, project, journal)
+    before = server.tasks(project) if project.task_count else []
+    known = _known_texts(before)
+    pushed: set[Sentence] = set()
     collisions: dict[str, None] = {}
     added = skipped = reviews = 0
-    sent: Future[list[int]] | None = None
+    sent: Future[None] | None = None
     remaining, size = iter(items), 0
+
     # While Label Studio imports a chunk, the next one is made.
     with ThreadPoolExecutor(max_workers=1) as sender:
         while chunk := list(islice(remaining, CHUNK)):
             fresh = []
             for sentence, make_task, _ in chunk:
                 there = known[sentence.id, sentence.origin]
+                pushed.add((sentence.id, sentence.origin, sentence.source, sentence.target))
                 if (sentence.source, sentence.target) in there:
                     skipped += 1
                     continue
@@ -137,13 +155,25 @@ def _import(
             reviews += sum(len(task.get("annotations", ())) for task in fresh)
             sent, size = None, sum(steps for _, _, steps in chunk)
             if fresh:
-                sent = sender.submit(server.import_tasks, project, fresh)
+                noted = (journal, len(before) + added)
+                sent = sender.submit(import_noted, server, project, fresh, *noted)
             else:
                 on_progress(size)
         if sent:
             sent.result()
             on_progress(size)
-    return PushReport(added, skipped, tuple(collisions), None, current=False, reviews=reviews)
+    report = PushReport(added, skipped, tuple(collisions), None, current=False, reviews=reviews)
+    return _counted_again(report, server, server.tasks(project) if added else before, pushed)
+
+
+def _counted_again(
+    report: PushReport, server: ReviewServer, tasks: Sequence[Task], pushed: Collection[Sentence]
+) -> PushReport:
+    """Count the tasks of the pushed sentences, and remove second ones."""
+    found = remove_doubles(server, doubled(tasks, pushed))
+    known = _known_texts(tasks)
+    missing = sum((s, t) not in known[name, origin] for name, origin, s, t in pushed)
+    return replace(report, removed=found.removed, doubles=found.begun, missing=missing)
 
 
 def _task_of(projected: ProjectedSentence) -> dict[str, Any]:

@@ -6,18 +6,55 @@ the folder, and two files of one name share an id only where a line has the same
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from itertools import zip_longest
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice, zip_longest
 from pathlib import Path
 
 from projection.errors import CorpusError
+from projection.io.annotations import FORM, entities_beside, label_fault, unverified
 from projection.io.files import read_jsonl, read_lines
 from projection.io.json_fields import Fields
-from projection.io.records_json import decode_entities_or_none, decode_parallel
+from projection.io.records_json import decode_parallel
 from projection.io.tmx import read_units
+from projection.io.xml_text import unreadable
 from projection.languages import normalised
-from projection.records import Entity, ParallelSentence
+from projection.records import ParallelSentence
+from projection.text.references import has_references
 from projection.text.wording import counted
+from projection.text.words import word_spans
+
+_LANGUAGES_NAMED = 20
+
+
+@dataclass(slots=True)
+class CorpusNotes:
+    """What deserves a warning, counted while a corpus is read."""
+
+    sentences: int = 0
+    annotated: int = 0  # sentences with entities of their own
+    entities: int = 0  # those that come without the text they cover
+    cut: int = 0  # of these, such as begin or end inside a word
+    blank: int = 0  # lines of a TSV file
+    references: int = 0  # sentences with HTML references, such as &amp;
+
+    def count(self, sentences: Iterable[ParallelSentence]) -> None:
+        """Count sentences to their end."""
+        for sentence in sentences:
+            self.sentences += 1
+            self.annotated += sentence.entities is not None
+            self.references += has_references(sentence.source) or has_references(sentence.target)
+
+    def count_borders(self, sentence: ParallelSentence) -> None:
+        """Count the entities of a sentence."""
+        words = word_spans(sentence.source, sentence.source_lang)
+        starts, ends = {word.start for word in words}, {word.end for word in words}
+        for entity in sentence.entities or ():
+            self.entities += 1
+            self.cut += not (entity.span.start in starts and entity.span.end in ends)
+
 
 Columns = tuple[int, ...] | tuple[str, ...]  # source, target and perhaps the margin score
 
@@ -47,15 +84,25 @@ def read_moses(
 
 
 def read_tsv(
-    path: Path, source_lang: str, target_lang: str, *, columns: Columns = (1, 2)
+    path: Path,
+    source_lang: str,
+    target_lang: str,
+    *,
+    columns: Columns = (1, 2),
+    notes: "CorpusNotes | None" = None,
 ) -> Iterator[ParallelSentence]:
     """Stream columns of a tab-separated file; quotation marks have no meaning.
 
-    `columns` are numbers from 1, or names in the first line. WikiMatrix has 2, 3, 1.
+    `columns` are numbers from 1, or names in the first line. WikiMatrix has 2, 3, 1. Blank lines
+    are skipped; an empty margin is none.
     """
+    notes = notes or CorpusNotes()
     width, wanted = 0, list[int]()
     for number, line in read_lines(path):
         cells, where = line.split("\t"), f"{path}:{number}"
+        if not line.strip(" \r"):
+            notes.blank += 1
+            continue
         if not width:
             width, wanted = len(cells), [_column_index(c, cells, where) for c in columns]
             if isinstance(columns[0], str):
@@ -64,13 +111,21 @@ def read_tsv(
             what = f"{counted(len(cells), 'column')}, but the first line has {width}"
             raise CorpusError(where, what, "Look for a tab or a line break inside a sentence")
         place, (source, target, *rest) = f"{path.name}:{number}", (cells[i] for i in wanted)
-        try:
-            margin = float(rest[0]) if rest else None
-        except ValueError as error:
-            what = f"the margin {rest[0]!r} is no number"
-            raise CorpusError(where, what, "Name its column") from error
+        margin = _margin(rest[0], where) if rest and rest[0].strip() else None
         name = corpus_id(place, source, target)
         yield ParallelSentence(name, source, target, source_lang, target_lang, place, margin=margin)
+
+
+def _margin(cell: str, where: str) -> float:
+    try:
+        margin = float(cell)
+    except ValueError as error:
+        what = f"the margin {cell!r:.40} is no number"
+        raise CorpusError(where, what, "Name its column; write 1.2, not 1,2") from error
+    if not math.isfinite(margin):
+        what = f"the margin {cell!r:.40} is not finite"
+        raise CorpusError(where, what, "Leave it empty where there is none")
+    return margin
 
 
 def _column_index(column: int | str, first: Sequence[str], where: str) -> int:
@@ -88,27 +143,33 @@ def _column_index(column: int | str, first: Sequence[str], where: str) -> int:
 def read_tmx(path: Path, source_lang: str, target_lang: str) -> Iterator[ParallelSentence]:
     """Stream the units of a TMX file (versions 1.1 to 1.4b).
 
-    `en` also takes `en-US` and `eng`: an exact match if there is one, else the first. A unit
+    `en` also takes `en-US` and `eng`: the first exact match that has text, else the first. A unit
     without one of the languages has an empty side.
     """
     both, seen, number = False, dict[str, None](), 0
     for number, (line, variants) in enumerate(read_units(path), start=1):
         source, target = (_variant(variants, lang) for lang in (source_lang, target_lang))
         both = both or (source is not None and target is not None)
-        seen.update(dict.fromkeys(lang for lang, _ in variants))
+        if not both and len(seen) < _LANGUAGES_NAMED:
+            seen.update(dict.fromkeys(f"{lang:.20}" for lang, _ in variants))
         texts = (source or "", target or "")
         # Numbered by unit, because a TMX file may be one long line.
         name = corpus_id(f"{path.name}:tu{number}", *texts)
         yield ParallelSentence(name, *texts, source_lang, target_lang, f"{path.name}:{line}")
     if number and not both:
-        what = f"no <tu> has both {source_lang} and {target_lang}; there are {', '.join(seen)}"
+        there = ", ".join(islice(seen, _LANGUAGES_NAMED)) or "none"
+        what = f"no <tu> has both {source_lang} and {target_lang}; there are {there}"
         raise CorpusError(str(path), what, "Pass the languages of this file")
 
 
 def _variant(variants: Sequence[tuple[str, str]], lang: str) -> str | None:
     fitting = [variant for variant in variants if covers(lang, variant[0])]
-    exact = [variant for variant in fitting if normalised(variant[0]) == normalised(lang)]
-    return (exact or fitting)[0][1] if fitting else None
+    return min(fitting, key=partial(_rank, lang))[1] if fitting else None
+
+
+def _rank(lang: str, variant: tuple[str, str]) -> tuple[bool, bool, bool]:
+    tag, text = variant
+    return not text.strip(), unreadable(text) is not None, normalised(tag) != normalised(lang)
 
 
 def covers(wanted: str, found: str) -> bool:
@@ -121,23 +182,29 @@ def covers(wanted: str, found: str) -> bool:
 
 
 def read_jsonl_corpus(
-    path: Path, source_lang: str | None = None, target_lang: str | None = None
+    path: Path,
+    source_lang: str | None = None,
+    target_lang: str | None = None,
+    notes: "CorpusNotes | None" = None,
 ) -> Iterator[ParallelSentence]:
     """Stream a JSON Lines file of sentence pairs, perhaps with source entities.
 
     A line is one of: the form of `records_json`; a gold record, `{"source": {"text", "entities"},
-    "target": {"text"}}`; or plain `{"source": "…", "target": "…"}`, optionally with `entities` of
-    the source. The latter two may have `id`, `source_lang`, `lang` and `margin`. Languages passed
-    here are for lines without any, and must agree with the others. Other keys are ignored.
+    "target": {"text"}}`; plain `{"source": "…", "target": "…"}`; or `{"translation": {"en": "…",
+    "de": "…"}}`. Entities of the source may be beside its text as `annotations` reads them. All but
+    the first may have `id`, `source_lang`, `lang` and `margin`. Languages passed here are for lines
+    without any, and must agree with the others. Other keys are ignored.
     """
     first_use: dict[str, int] = {}
     for number, row in read_jsonl(path):
-        fields = Fields(row, f"{path}:{number}")
+        fields = Fields(row, f"{path}:{number}", fix=FORM)
         sentence = sentence_of(fields, f"{path.name}:{number}", source_lang, target_lang)
         if sentence.id in first_use:
             what = f"{sentence.id!r} is also on line {first_use[sentence.id]}"
             raise fields.error("id", what, "Give every sentence an id of its own, or none")
         first_use[sentence.id] = number
+        if notes is not None and sentence.entities and unverified(_beside(fields)):
+            notes.count_borders(sentence)
         yield sentence
 
 
@@ -150,28 +217,58 @@ def sentence_of(
         _check_language(fields, "source_lang", sentence.source_lang, source_lang)
         _check_language(fields, "target_lang", sentence.target_lang, target_lang)
         return sentence
-    source, entities = _side(fields, "source")
-    target, _ = _side(fields, "target")
+    if not fields.has("source") and isinstance(fields.row.get("translation"), dict):
+        fields = _translated(fields, *_languages(fields, source_lang, target_lang))
+    source, target = (_text(fields, key) for key in ("source", "target"))
+    langs = _languages(fields, source_lang, target_lang)
     return ParallelSentence(
-        id=fields.text_or_none("id") or corpus_id(origin, source, target),
+        id=_id_of(fields) or corpus_id(origin, source, target),
         source=source,
         target=target,
-        source_lang=_language(fields, ("source_lang",), source_lang),
-        target_lang=_language(fields, ("target_lang", "lang"), target_lang),
+        source_lang=langs[0],
+        target_lang=langs[1],
         origin=origin,
-        entities=entities,
+        entities=entities_beside(_beside(fields), source),
         margin=fields.number_or_none("margin"),
     )
 
 
-def _side(fields: Fields, key: str) -> tuple[str, tuple[Entity, ...] | None]:
-    """Text and entities of one side; in plain lines the source's entities are beside the text."""
-    if isinstance(fields.row.get(key), dict):
-        side = fields.child(key)
-        text = side.text("text")
-        return text, decode_entities_or_none(side, "entities", text)
-    text = fields.text(key)
-    return text, decode_entities_or_none(fields, "entities", text) if key == "source" else None
+def _translated(fields: Fields, source_lang: str, target_lang: str) -> Fields:
+    """The line with `source` and `target`, which `translation` has by language."""
+    texts = fields.child("translation")
+    sides = {}
+    for side, lang in (("source", source_lang), ("target", target_lang)):
+        key = next((key for key in texts.row if covers(lang, key)), lang)
+        sides[side] = texts.text(key)
+    return replace(fields, row={**fields.row, **sides})
+
+
+def _text(fields: Fields, key: str) -> str:
+    side = fields.row.get(key)
+    return fields.child(key).text("text") if isinstance(side, dict) else fields.text(key)
+
+
+def _beside(fields: Fields) -> Fields:
+    """What is beside the text of the source: in the line, and in the source's own object."""
+    if not isinstance(fields.row.get("source"), dict):
+        return fields
+    side = fields.child("source")
+    beside = {key: value for key, value in fields.row.items() if key not in side.row}
+    return replace(side, row={**beside, **side.row})
+
+
+def _id_of(fields: Fields) -> str | None:
+    given = fields.row.get("id")
+    if isinstance(given, int) and not isinstance(given, bool):
+        return str(given)
+    return fields.text_or_none("id")
+
+
+def _languages(fields: Fields, source: str | None, target: str | None) -> tuple[str, str]:
+    return (
+        _language(fields, ("source_lang",), source),
+        _language(fields, ("target_lang", "lang"), target),
+    )
 
 
 def _language(fields: Fields, keys: tuple[str, ...], passed: str | None) -> str:
@@ -189,3 +286,20 @@ def _check_language(fields: Fields, key: str, found: str, passed: str | None) ->
     if passed is not None and not covers(passed, found):
         what = f"{found!r}, but {passed!r} was asked for"
         raise fields.error(key, what, "Pass what the file has")
+
+
+def with_labels(
+    sentences: Iterable[ParallelSentence], rename: Mapping[str, str], ignore: Collection[str]
+) -> Iterator[ParallelSentence]:
+    """Rename the types of the corpus's own entities, leave out those to ignore, check the rest."""
+    for sentence in sentences:
+        if sentence.entities is None:
+            yield sentence
+            continue
+        named = [replace(e, label=rename.get(e.label, e.label)) for e in sentence.entities]
+        kept = tuple(entity for entity in named if entity.label not in ignore)
+        for entity in kept:
+            if (fault := label_fault(entity.label)) is not None:
+                fix = f"Rename it, or pass --map-label '{entity.label}=NEW'"
+                raise CorpusError(sentence.origin, f"the label {entity.label!r} {fault}", fix)
+        yield replace(sentence, entities=kept)

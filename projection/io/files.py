@@ -1,60 +1,113 @@
-"""Files: reading with gzip and checked UTF-8, atomic writing, locks."""
+"""Files: reading with checked UTF-8 and limits, atomic writing, locks."""
 
-import gzip
+import codecs
+import errno
 import io
 import json
 import logging
 import os
 import secrets
-import zlib
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any, TextIO
 
 from filelock import FileLock, Timeout
 
 from projection.errors import CorpusError
+from projection.io.containers import CHUNK, ChunkReader, unpacked
 
 log = logging.getLogger(__name__)
 
-GZIP_MAGIC = b"\x1f\x8b"
 BOM = b"\xef\xbb\xbf"
+MOST_LINE_BYTES = 1 << 24
+# UTF-32 first: its little-endian mark begins with that of UTF-16.
+_MARKS = {
+    b"\xff\xfe\x00\x00": "utf-32",
+    b"\x00\x00\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
+_SPREAD = {"{", "[", "[{"}  # how JSON over several lines begins
+_KINDS = {
+    stat.S_ISFIFO: "a pipe",
+    stat.S_ISCHR: "a device",
+    stat.S_ISBLK: "a device",
+    stat.S_ISSOCK: "a socket",
+    stat.S_ISDIR: "a folder",
+}
 
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[io.BufferedReader]:
-    """Open a file or pipe for reading, gzipped or not, whatever its name."""
+    """Open a file for reading, unpacked (see `containers`), whatever its name.
+
+    `a.zip/b.txt` is a member of an archive. CorpusError if it is no file, or cannot be read; while
+    it is read, too.
+    """
+    file, member = _archive_of(path)
     try:
-        opened = path.open("rb")
+        opened = _open_file(file)
     except FileNotFoundError as error:
         raise CorpusError(str(path), "no such file", "Check the path") from error
-    except OSError as error:
-        raise CorpusError(str(path), f"cannot be read ({error.strerror})") from error
+    except (OSError, ValueError) as error:
+        what = f"cannot be read ({getattr(error, 'strerror', None) or error})"
+        raise CorpusError(str(path), what) from error
     with opened as raw:
-        if not raw.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC):
-            yield raw
-            return
-        try:
-            with gzip.GzipFile(fileobj=raw) as unpacked:
-                # Buffered, because GzipFile reads line by line slowly.
-                yield io.BufferedReader(cast("io.RawIOBase", unpacked))
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            what = f"damaged gzip ({error})"
-            raise CorpusError(str(path), what, "Download or compress it again") from error
+        yield io.BufferedReader(ChunkReader(_reading(unpacked(raw, file, member), path)))
+
+
+def _archive_of(path: Path) -> tuple[Path, str | None]:
+    """A file, and the name of a member if the path goes on into an archive."""
+    for folder in path.parents:
+        if folder.suffix.lower() == ".zip" and folder.is_file():
+            return folder, path.relative_to(folder).as_posix()
+    return path, None
+
+
+def _open_file(path: Path) -> io.BufferedReader:
+    """Open a regular file. Without O_NONBLOCK, opening a pipe would wait for its writer."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(handle)
+        kind = next((kind for is_kind, kind in _KINDS.items() if is_kind(mode)), "no file")
+        raise OSError(errno.EINVAL, f"{kind}; a file is needed")
+    return os.fdopen(handle, "rb")
+
+
+def _reading(chunks: Iterator[bytes], path: Path) -> Iterator[bytes]:
+    try:
+        yield from chunks
+    except OSError as error:
+        what = f"cannot be read ({error.strerror or error})"
+        raise CorpusError(str(path), what, "Check the disk or the network folder") from error
 
 
 @contextmanager
 def open_text(path: Path) -> Iterator[TextIO]:
-    r"""Open UTF-8 text, gzipped or not, with or without a BOM; only `\n` ends a line."""
+    r"""Open UTF-8 text, packed or not, with or without a BOM; only `\n` ends a line."""
     with open_bytes(path) as stream, io.TextIOWrapper(stream, "utf-8-sig", newline="\n") as text:
         yield text
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    r"""Stream (line number from 1, line without its `\n` or `\r\n`); it must be UTF-8."""
+    r"""Stream (line number from 1, line without its `\n` or `\r\n`).
+
+    It must be UTF-8, or UTF-16 or UTF-32 with a byte order mark. CorpusError naming the line if it
+    is not, or a line has more than `MOST_LINE_BYTES`.
+    """
     with open_bytes(path) as stream:
-        for number, raw in enumerate(stream, start=1):
+        lines = _as_utf8(stream, path)
+        for number in count(1):
+            raw = lines.readline(MOST_LINE_BYTES + 1)
+            if not raw:
+                return
+            if len(raw) > MOST_LINE_BYTES:
+                what = f"a line of more than {MOST_LINE_BYTES:,} bytes"
+                raise CorpusError(f"{path}:{number}", what, "Put every sentence on its own line")
             content = raw.removeprefix(BOM) if number == 1 else raw
             try:
                 line = content.decode("utf-8")
@@ -63,6 +116,31 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
                 fix = "Convert the file, for instance with iconv -f latin1 -t utf-8"
                 raise CorpusError(f"{path}:{number}", what, fix) from error
             yield number, line.removesuffix("\n").removesuffix("\r")
+
+
+def _as_utf8(stream: io.BufferedReader, path: Path) -> io.BufferedReader:
+    """The stream, recoded if its mark says that it is UTF-16 or UTF-32."""
+    start = stream.peek(4096)
+    for mark, encoding in _MARKS.items():
+        if start.startswith(mark):
+            return io.BufferedReader(ChunkReader(_recoded(stream, encoding, path)), CHUNK)
+    for order, zeros, others in (("LE", start[1::2], start[::2]), ("BE", start[::2], start[1::2])):
+        if zeros.count(0) > 0.7 * len(zeros) > 2 and others.count(0) < 0.1 * len(others):
+            what, fix = "UTF-16 without a byte order mark", f"iconv -f UTF-16{order} -t UTF-8"
+            raise CorpusError(str(path), what, f"Convert the file: {fix}")
+    return stream
+
+
+def _recoded(stream: io.BufferedReader, encoding: str, path: Path) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    chunk = None
+    try:
+        while chunk != b"":
+            chunk = stream.read(CHUNK)
+            yield decoder.decode(chunk, final=not chunk).encode()
+    except UnicodeError as error:
+        what = f"not {encoding.upper()}, as its mark says ({error})"
+        raise CorpusError(str(path), what, "Convert the file to UTF-8") from error
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -79,6 +157,9 @@ def parse_object(line: str, where: str) -> dict[str, Any]:
         if "\\ud" in line.lower():  # only an escape can spell half a surrogate pair
             json.dumps(row, ensure_ascii=False).encode("utf-8")
     except json.JSONDecodeError as error:
+        if line.strip() in _SPREAD:
+            what, fix = "not JSON on one line", "Write one {…} per line, such as with jq -c"
+            raise CorpusError(where, what, fix) from error
         what = f"not JSON ({error.msg} at column {error.colno})"
         raise CorpusError(where, what, "Export this line again") from error
     except UnicodeEncodeError as error:
@@ -105,8 +186,12 @@ def json_line(row: Mapping[str, object]) -> str:
 def atomic_write(path: Path) -> Iterator[TextIO]:
     """Write UTF-8 text to a temporary file that replaces `path` once it is on the disk.
 
-    It is removed if the block raises.
+    It is removed if the block raises. A device or a pipe is written to, never replaced.
     """
+    if path.exists() and not path.is_file():
+        with path.open("w", encoding="utf-8", newline="\n") as text:
+            yield text
+        return
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("x", encoding="utf-8", newline="\n") as text:

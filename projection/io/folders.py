@@ -1,5 +1,6 @@
 """Folders that appear whole or not at all."""
 
+import ctypes
 import hashlib
 import json
 import os
@@ -12,6 +13,9 @@ from itertools import chain
 from pathlib import Path
 
 from projection.errors import TrainingError
+from projection.io.files import alone
+
+_HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of renameat2(2)
 
 
 @contextmanager
@@ -28,6 +32,8 @@ def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
         if not (replace and out.exists()):
             made.replace(out)
             return
+        if _exchange(made, out):  # the old one goes with the scratch folder
+            return
         # Outside of the scratch folder, so that an interruption never removes both.
         old = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent)) / "old"
         out.replace(old)
@@ -35,10 +41,38 @@ def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
         shutil.rmtree(old.parent)
 
 
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two folders in one step where the system can (Linux); return whether it did."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    if rename is None:
+        return False
+    return bool(rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0)
+
+
 def refuse_existing(out: Path) -> None:
     """Raise a TrainingError if `out` exists."""
     if out.exists():
         raise TrainingError(str(out), "exists already", "Choose another folder, or delete this one")
+
+
+@contextmanager
+def training_into(out: Path) -> Iterator[None]:
+    """Lock the new folder `out` against a second training; TrainingError if there is one.
+
+    Of several processes the main one holds the lock.
+    """
+    if not is_main_process():
+        yield
+        return
+    path = out.parent / f".{out.name}.training.lock"
+    with alone(path) as ours:
+        if not ours:
+            what = "is written by another training at the moment"
+            raise TrainingError(str(out), what, "Wait until it ends, or choose another folder")
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def work_folder(out: Path, made_of: object, data: Iterable[object] = ()) -> Path:

@@ -1,10 +1,10 @@
 """Read a JSON object field by field, with errors that name the place."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from math import isfinite
 from typing import TypeVar
 
 from projection.errors import CorpusError, LanguageTagError, SpanferryError
@@ -65,7 +65,9 @@ class Fields:
     def number(self, key: str) -> float:
         """Any finite number."""
         value = self._get(key)
-        if isinstance(value, float) and isfinite(value):
+        if isinstance(value, float):
+            if not math.isfinite(value):  # JSON's 1e999
+                raise self._wrong_type(key, value, "a finite number")
             return value
         try:
             return float(self._typed(key, value, int, "a number"))

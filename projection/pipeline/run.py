@@ -18,6 +18,7 @@ from projection.errors import RunError
 from projection.io.files import alone, parse_object, read_jsonl, write_json
 from projection.io.json_fields import Fields
 from projection.io.records_json import SCHEMA, Json, decode_projected, encode
+from projection.io.xml_text import unreadable
 from projection.languages import is_untrained
 from projection.pipeline.conflicts import Policy
 from projection.pipeline.run_journal import ANOTHER_FOLDER, RunFiles, RunRow
@@ -38,6 +39,7 @@ class RunSummary:
     flagged_sentences: int
     dropped_sentences: int
     entities: int  # in projected.jsonl
+    teacher_labelled: int  # kept and flagged sentences without entities of the corpus's own
     windowed: int  # sentences with a side too long to be read at once
     untrained: Mapping[str, int]  # sentences by target language the aligner was not trained on
     seconds: float  # wall time of the call that finished the run
@@ -61,7 +63,8 @@ def load_summary(run: Path) -> RunSummary:
         flagged={kind: flagged.integer(kind) for kind in flagged.row},
         dropped={kind: dropped.integer(kind) for kind in dropped.row},
         untrained={lang: int(str(count)) for lang, count in untrained.items()},
-        windowed=fields.integer("windowed") if fields.has("windowed") else 0,  # older
+        windowed=fields.integer_or_none("windowed") or 0,  # older
+        teacher_labelled=fields.integer_or_none("teacher_labelled") or 0,  # older
         seconds=fields.number("seconds"),
     )
 
@@ -99,16 +102,32 @@ def project_corpus(
     number of sentences since the last call.
 
     Raises:
-        RunError: if `out` belongs to another model, policy, settings or corpus, or another process
-            is projecting into it.
+        RunError: if `out` belongs to another model, policy, settings or corpus, another process is
+            projecting into it, or it cannot be written.
     """
     if not 1 <= batch_size <= MAX_BATCH:
         raise ValueError(f"batch_size {batch_size} is not within 1 to {MAX_BATCH}")
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        return _project_into(
+            out, sentences, projector, policy, limit, settings, on_progress, batch_size
+        )
     except OSError as error:
-        what = f"cannot be made a folder ({error.strerror})"
-        raise RunError(str(out), what, "Choose another --out") from error
+        what = f"cannot be written ({error.strerror or error})"
+        fix = "Mend that and run the command again, which goes on here; or choose another --out"
+        raise RunError(str(out), what, fix) from error
+
+
+def _project_into(  # noqa: PLR0917  passed on as they come
+    out: Path,
+    sentences: Iterable[ParallelSentence],
+    projector: ProjectsSentences,
+    policy: Policy,
+    limit: int | None,
+    settings: Mapping[str, object],
+    on_progress: Callable[[int], None],
+    batch_size: int,
+) -> RunSummary:
+    out.mkdir(parents=True, exist_ok=True)
     with alone(out / ".lock") as ours:
         if not ours:
             fix = "Wait for its end, or choose another --out folder"
@@ -141,6 +160,7 @@ def _resume(
             else:
                 counts["flagged" if row["conflicts"] else "kept"] += 1
                 counts["entities"] += len(row["entities"])
+                counts["teacher"] += pair["entities"] is None
                 counts["windowed"] += projector.needs_windows(pair["source"], pair["target"])
                 flagged.update({conflict["kind"] for conflict in row["conflicts"]})
         on_progress(len(rows))
@@ -160,6 +180,7 @@ def _resume(
         flagged_sentences=counts["flagged"],
         dropped_sentences=counts["dropped"],
         entities=counts["entities"],
+        teacher_labelled=counts["teacher"],
         windowed=counts["windowed"],
         untrained={
             lang: count
@@ -222,6 +243,9 @@ def _unfit(sentence: ParallelSentence, projector: ProjectsSentences) -> tuple[st
         return "empty", f"no {' and no '.join(empty)} text"
     if nul := [side for side, text in sides.items() if "\0" in text]:
         return "nul", f"a NUL character in {' and '.join(nul)}"
+    for side, text in sides.items():
+        if (what := unreadable(text)) is not None:
+            return "unreadable", f"{what}, in {side}"
     if not projector.fits(sentence):
         lengths = f"{len(sentence.source)} and {len(sentence.target)} characters"
         return "too_long", f"longer than the model can read ({lengths})"

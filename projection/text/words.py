@@ -3,11 +3,12 @@
 A word is a run of letters, digits and marks, with inner hyphens (`EU-Kommission`, as CoNLL
 tokenises), or a dotted abbreviation (`U.S.`); every other visible character is a word of its own.
 
-Where names are not parted from what follows by spaces (`CHARACTER_LANGUAGES`), every character is a
-word, so that a span can end anywhere; runs of Latin letters and digits stay whole. A character is
-what a reader sees as one: a grapheme cluster (Unicode annex 29) with all of its marks, consonants
-stacked below it (Khmer coeng, Burmese), and the Thai or Lao vowels written before it. Korean is one
-of these languages, because a particle follows its noun without a space (`서울` in `서울을`).
+Where names are not parted from what follows by spaces (`CHARACTER_LANGUAGES`, and the scripts of
+East and South-East Asia in any language), every character is a word, so that a span can end
+anywhere; runs of Latin letters and digits stay whole. A character is what a reader sees as one: a
+grapheme cluster (Unicode annex 29) with all of its marks, consonants stacked below it (Khmer coeng,
+Burmese), and the Thai or Lao vowels written before it. Korean is one of these languages, because a
+particle follows its noun without a space (`서울` in `서울을`).
 
 Characters that nobody sees (soft hyphen, zero-width space and joiners, bidi controls, …) never cut
 a word, and at its edges are not part of it. That includes the zero-width space (U+200B), which may
@@ -39,27 +40,31 @@ _CLUSTER = (
     rf"(?:(?<=\p{{InSC=Invisible_Stacker}})(?=\p{{L}})\X|{_UNSEEN}*+(?=\p{{M}})(?!{_UNSEEN})\X)*+"
 )
 
-_OF_IDEOGRAPHS = r"\p{Han}\p{Hiragana}\p{Katakana}"
-_LETTER = rf"[[\p{{L}}\p{{N}}\p{{M}}]--[{_OF_IDEOGRAPHS}]--{_UNSEEN}]"
-_MORE = rf"[[\p{{L}}\p{{N}}{_MARK}]--[{_OF_IDEOGRAPHS}]--{_UNSEEN}]"
+# Letters of scripts that put no spaces between words, in whatever language. By their line breaks
+# Unicode says so of Thai, Lao, Khmer, Burmese (which also writes Shan, Mon, Karen), Tai scripts.
+UNPARTED = (
+    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{LB=SA}\p{Tibetan}\p{Yi}\p{Javanese}\p{Balinese}]--\p{Nd}"
+)
+_LETTER = rf"[[\p{{L}}\p{{N}}\p{{M}}]--[{UNPARTED}]--{_UNSEEN}]"
+_MORE = rf"[[\p{{L}}\p{{N}}{_MARK}]--[{UNPARTED}]--{_UNSEEN}]"
 _LETTERS = rf"{_LETTER}{_MORE}*+(?:{_UNSEEN}++{_MORE}++)*+"
 _HYPHEN = rf"{_UNSEEN}*+[-‐‑]{_UNSEEN}*+"
 _INITIAL = rf"[\p{{L}}--{_UNSEEN}]{_UNSEEN}*+\."
 # At the end of a word these select the form of its last letter: Mongolian variants, and after a
 # virama a joiner.
 _FORM = r"(?:[\u180b-\u180d\u180f]|(?<=\p{ccc=9})[\u200c\u200d])?"
+# Thai and Lao vowels that are written before their consonant, and those consonants.
+_VOWEL_IN_FRONT = r"[\u0e40-\u0e44\u0ec0-\u0ec4]\p{M}*+"
+_CONSONANT = r"[\u0e01-\u0e2e\u0e81-\u0eae\u0edc-\u0edf]"
+_ONE_CHARACTER = rf"(?:(?:{_VOWEL_IN_FRONT})+(?={_CONSONANT}))?+{_CLUSTER}"
 _WORD = regex.compile(
     rf"{_INITIAL}(?:{_UNSEEN}*+{_INITIAL})+(?!{_UNSEEN}*+{_MARK})"
-    rf"|(?=[{_OF_IDEOGRAPHS}]){_CLUSTER}"
+    rf"|(?=[{UNPARTED}]){_ONE_CHARACTER}"
     rf"|{_LETTERS}(?:{_HYPHEN}{_LETTERS})*{_FORM}"
     rf"|{_CLUSTER}",
     regex.VERSION1,
 )
 
-# Thai and Lao vowels that are written before their consonant, and those consonants.
-_VOWEL_IN_FRONT = r"[\u0e40-\u0e44\u0ec0-\u0ec4]\p{M}*+"
-_CONSONANT = r"[\u0e01-\u0e2e\u0e81-\u0eae\u0edc-\u0edf]"
-_ONE_CHARACTER = rf"(?:(?:{_VOWEL_IN_FRONT})+(?={_CONSONANT}))?+{_CLUSTER}"
 _MORE_LATIN = rf"[[\p{{Latin}}\p{{N}}{_MARK}]--{_UNSEEN}]"
 _LATIN = rf"[\p{{Latin}}\p{{N}}]{_MORE_LATIN}*+(?:{_UNSEEN}++{_MORE_LATIN}++)*+"
 _CHARACTER = regex.compile(rf"{_LATIN}|{_ONE_CHARACTER}", regex.VERSION1)

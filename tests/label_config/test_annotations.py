@@ -449,7 +449,7 @@ VALUE = (*REGION, "value")
         ),
         pytest.param(
             _in(*ANNOTATION, "lead_time", value=float("nan")),
-            "lead_time: nan where a number",
+            "lead_time: nan where a finite number",
             id="no number",
         ),
         pytest.param(

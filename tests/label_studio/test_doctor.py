@@ -1,6 +1,7 @@
 """The doctor finds what was planted, and nothing on a healthy set-up."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +14,11 @@ from label_config.labeling_config import build_config
 from ml_backend.cli import app
 from ml_backend.cli.doctor import expected_header
 from ml_backend.demo.label_studio_server import LabelStudioServer
+from ml_backend.label_studio.checks import CheckResult, CheckStatus
 from ml_backend.label_studio.client import Project, ReviewServer
-from ml_backend.label_studio.doctor import CheckResult, CheckStatus, diagnose
+from ml_backend.label_studio.doctor import diagnose
 from ml_backend.review.push import push
+from ml_backend.settings import Settings
 from tests.label_studio.conftest import CREDENTIALS, RunningBackend
 from tests.label_studio.examples import LABELS, SECOND, projected
 
@@ -68,6 +71,7 @@ def test_a_healthy_set_up_needs_no_fix(patient: Patient) -> None:
         [
             "server",
             "version",
+            "clock",
             "API key",
             "address guard",
             "project",
@@ -197,7 +201,7 @@ def test_what_the_backend_lets_in_is_known_from_the_settings(
 ) -> None:
     for name, value in {"SPANFERRY_DATA_DIR": str(tmp_path), **env}.items():
         monkeypatch.setenv(name, value)
-    assert expected_header() == header
+    assert expected_header(Settings.from_env(os.environ)) == header
 
 
 def test_another_labeling_config_is_found(

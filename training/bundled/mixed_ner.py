@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import training
 from projection.errors import TrainingError
+from training.data.conll import read_conll
 from training.data.iob2 import (
     MASKED,
     OUTSIDE,
@@ -24,7 +25,6 @@ from training.data.iob2 import (
     Chunk,
     TaggedSentence,
     chunks,
-    read_iob2,
     write_iob2,
 )
 
@@ -115,7 +115,7 @@ def write_mixed_ner(data: Path, out: Path, *, only_free: bool = False) -> list[S
 def converted(ner_set: NerSet, words: Words, data: Path) -> Iterator[TaggedSentence]:
     """Read the sentences of a set once, with our types and masks."""
     folder = PACKAGE if ner_set.packaged else data
-    read = (sentence for name in ner_set.files for sentence in read_iob2(folder / name))
+    read = (sentence for name in ner_set.files for sentence in read_conll(folder / name))
     comments = {TYPES: " ".join(ner_set.types)} if ner_set.types else {}
     for tokens, tags, _, _ in islice(read, ner_set.first):
         yield TaggedSentence(tokens, new_tags(tokens, tags, ner_set, words), comments=comments)

@@ -1,4 +1,4 @@
-"""Reading and writing training rows: export folders, `datasets.Dataset`, reviews, IOB2 files."""
+"""Reading and writing training rows: export folders, `datasets.Dataset`, reviews, CoNLL files."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
@@ -8,11 +8,13 @@ from typing import Any
 from datasets import ClassLabel, Dataset, Features, Value, concatenate_datasets, load_from_disk
 from datasets import Sequence as ListOf
 
-from projection.errors import TrainingError
+from projection.errors import CorpusError, TrainingError
 from training.data.adjudication import newest_decisions
-from training.data.iob2 import MASKED, OUTSIDE, TYPES, TaggedSentence, labels_of, read_iob2
+from training.data.conll import FOUND, TagColumns, read_conll
+from training.data.iob2 import MASKED, OUTSIDE, TYPES, TaggedSentence, labels_of
 from training.data.reviewed import read_reviews
 from training.data.rows import GOLD, UNDETERMINED, Row, Rows, row_of
+from training.data.unknown_formats import name_file
 
 # Of an export folder; training.export.export says what is in them.
 IOB2, DATASET, SUMMARY = "data.iob2", "dataset", "summary.json"
@@ -80,12 +82,13 @@ def from_dataset(dataset: Dataset) -> Rows:
     return Rows.of(rows, labels_of(names))
 
 
-def read_rows(path: Path, part: str | None = None) -> Rows:
-    """Read an export folder, a saved dataset, a `reviewed.jsonl`, or an IOB2 file.
+def read_rows(path: Path, part: str | None = None, columns: TagColumns = FOUND) -> Rows:
+    """Read an export folder, a saved dataset, a `reviewed.jsonl`, or a CoNLL file.
 
     `part` is `train`, `validation` or `test` of a folder that was split; data that was not split is
-    read whole. Raises CorpusError, naming file and line, if a file is not what it claims to be;
-    TrainingError if the path is none of these, or was split and nothing is in that part.
+    read whole. `columns` are those of CoNLL files. Raises CorpusError, naming file and line, if a
+    file is not what it claims to be; TrainingError if the path is none of these, or was split and
+    nothing is in that part.
     """
     if not path.exists():
         raise TrainingError(str(path), "does not exist", "Make one with `spanferry export`")
@@ -97,12 +100,14 @@ def read_rows(path: Path, part: str | None = None) -> Rows:
         wanted = [r for r in decisions if part in (None, r.part) or not was_split]
         rows = (row_of(review)[0] for review in wanted if review.usable)
         return Rows.of(row for row in rows if row.tokens)
-    return Rows.of(_row_of_file(path, sentence) for sentence in read_iob2(path))
+    if (named := name_file(path.name)) is not None:
+        raise CorpusError(str(path), *named)
+    return Rows.of(_row_of_file(path, sentence) for sentence in read_conll(path, columns))
 
 
-def read_all(paths: Sequence[Path], part: str | None = None) -> Rows:
-    """Read several exports or files as one; `part` is as for `read_rows`."""
-    return Rows.joined(*(read_rows(path, part) for path in paths))
+def read_all(paths: Sequence[Path], part: str | None = None, columns: TagColumns = FOUND) -> Rows:
+    """Read several exports or files as one; `part` and `columns` are as for `read_rows`."""
+    return Rows.joined(*(read_rows(path, part, columns) for path in paths))
 
 
 def _load_folder(path: Path, part: str | None) -> Dataset:

@@ -1,4 +1,4 @@
-"""IOB2 (CoNLL) tags: from character spans and back, and strict files of them.
+"""IOB2 (CoNLL) tags: from character spans and back, and writing them to files.
 
 One token a line, a tab, its tag; an empty line after every sentence. `B-X` opens an entity of type
 X, `I-X` continues one, `O` is outside (Tjong Kim Sang & Veenstra 1999). Comment lines before the
@@ -10,25 +10,21 @@ is known. Both are our own: other readers ignore the comment, and refuse the tag
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
-from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from projection.errors import CorpusError, TrainingError
-from projection.io.files import atomic_write, read_lines
+from projection.errors import TrainingError
+from projection.io.files import atomic_write
 from projection.records import Entity, Span
 from projection.text.words import span_of_words, word_spans, words_touched
 
 OUTSIDE = "O"
 MASKED = "_"  # the tag of a token of which nothing is known; no tag of a label looks like it
 TYPES = "types"  # the comment that lists the entity types that were looked for
-DOCUMENT_MARK = "-DOCSTART-"
 
-# Not a token `#` with its tag: that would be two columns.
-_COMMENT = re.compile(r"# (\w[\w ]*) = (.*)")
 NO_COMMENTS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -190,59 +186,6 @@ def of_types(tags: Iterable[str], types: Collection[str]) -> tuple[str, ...]:
         OUTSIDE if types and tag != MASKED and tag.partition("-")[2] not in types else tag
         for tag in tags
     )
-
-
-def read_iob2(path: Path) -> Iterator[TaggedSentence]:
-    """Read a file of two columns, token and tag, parted by a tab or by spaces.
-
-    `-DOCSTART-` sentences and comments without a sentence are skipped. Raises CorpusError, naming
-    file and line, at the first line that is not strict IOB2.
-    """
-    for blank, block in groupby(read_lines(path), key=lambda line: not line[1].strip(" \t")):
-        comments: dict[str, str] = {}
-        rows = [] if blank else list(block)
-        while rows and (comment := _COMMENT.fullmatch(rows[0][1])):
-            comments[comment[1]] = comment[2]
-            if comment[1] == TYPES and not comment[2].strip():
-                fix = (
-                    f"Leave the comment out if all were looked for; tag the tokens {MASKED} if none"
-                )
-                raise CorpusError(f"{path}:{rows[0][0]}", "lists no entity type", fix)
-            rows = rows[1:]
-        if rows:
-            sentence = _read_sentence(path, rows, comments)
-            if sentence.tokens != (DOCUMENT_MARK,):
-                yield sentence
-
-
-def _read_sentence(
-    path: Path, block: Sequence[tuple[int, str]], comments: Mapping[str, str]
-) -> TaggedSentence:
-    before, rows = OUTSIDE, []
-    for number, line in block:
-        where = f"{path}:{number}"
-        token, tag = _columns(where, line)
-        if tag != MASKED and (fault := tag_fault(tag, before)):
-            fix = "Begin every entity with B-; convert files in IOB1 first"
-            if fault.startswith("unknown"):
-                fix = f"Tags are O, B-TYPE, I-TYPE and {MASKED} (unknown)"
-            raise CorpusError(where, fault, fix)
-        rows.append((token, tag))
-        before = tag
-    tokens, tags = zip(*rows, strict=True)
-    return TaggedSentence(tokens, tags, block[0][0], comments)
-
-
-def _columns(where: str, line: str) -> tuple[str, str]:
-    # A token may itself be an odd kind of white space, so only tabs and plain spaces part columns.
-    columns = line.split("\t") if "\t" in line else line.split(" ")
-    columns = [column for column in columns if column]
-    if len(columns) == 2:
-        return columns[0], columns[1]
-    if len(columns) == 1:
-        raise CorpusError(where, f"no tab: {line!r}", "Write the token, a tab, and its tag")
-    fix = "Keep only the token and its tag, parted by a tab"
-    raise CorpusError(where, f"{len(columns)} columns", fix)
 
 
 def write_iob2(

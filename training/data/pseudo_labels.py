@@ -8,10 +8,13 @@ from projection.io.files import read_lines
 from projection.pipeline.run import load_run
 from projection.records import ProjectedSentence, ReviewStatus
 from projection.text.words import word_spans
+from training.data.conll import FOUND, TagColumns
 from training.data.dataset import read_rows
 from training.data.iob2 import OUTSIDE, encode
 from training.data.reviewed import REVIEWED, read_reviews
 from training.data.rows import AS_IS, PROJECTED, LabelMap, Row, Rows
+
+SentenceIdentity = tuple[str, str, str]
 
 
 def is_run(path: Path) -> bool:
@@ -28,9 +31,9 @@ def read_projected(runs: Iterable[Path], labels: LabelMap = AS_IS) -> Rows:
     return projected_rows(sentence for run in runs for sentence in load_run(run)).mapped(labels)
 
 
-def read_tagged(path: Path, part: str | None = None) -> Rows:
+def read_tagged(path: Path, part: str | None = None, columns: TagColumns = FOUND) -> Rows:
     """Read a run folder, or anything that `read_rows` reads."""
-    return read_projected([path]) if is_run(path) else read_rows(path, part)
+    return read_projected([path]) if is_run(path) else read_rows(path, part, columns)
 
 
 def read_text(paths: Iterable[Path], lang: str) -> Rows:
@@ -88,21 +91,30 @@ def confidences_of(projected: ProjectedSentence) -> list[float]:
     ]
 
 
-def decided_in(data: Iterable[Path]) -> set[tuple[str, str]]:
-    """Return id and origin of every sentence of some exports that was decided, not skipped.
+def identity(row: Row) -> SentenceIdentity:
+    """Return what tells the sentence of a row from others: id, origin and tokens.
+
+    Two corpora of one file name may share ids and origins.
+    """
+    return row.id, row.origin, "".join(row.tokens)
+
+
+def decided_in(data: Iterable[Path]) -> set[SentenceIdentity]:
+    """Return the `identity` of every sentence of some exports that was decided, not skipped.
 
     Files and folders that are no exports have none.
     """
     return {place for path in data for place in _decided(path)}
 
 
-def _decided(path: Path) -> Iterator[tuple[str, str]]:
+def _decided(path: Path) -> Iterator[SentenceIdentity]:
     file = path / REVIEWED if path.is_dir() else path
     if not file.name.removesuffix(".gz").endswith(".jsonl") or not file.is_file():
         return
     for review in read_reviews(file):
         if review.status is not ReviewStatus.SKIPPED:
             pair = review.sentence
-            yield pair.id, pair.origin
+            text = "".join(encode(pair.target, (), pair.target_lang).tokens)
+            yield pair.id, pair.origin, text
             # Earlier versions made ids of the place alone.
-            yield corpus_id(pair.id, pair.source, pair.target), pair.origin
+            yield corpus_id(pair.id, pair.source, pair.target), pair.origin, text

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from projection.errors import CorpusError
 from projection.io.files import read_jsonl
 from projection.io.records_json import decode_reviewed
 from projection.records import ReviewedSentence
+from training.data.unknown_formats import name_json
 
 REVIEWED = "reviewed.jsonl"  # of an export folder
 
@@ -12,4 +14,9 @@ REVIEWED = "reviewed.jsonl"  # of an export folder
 def read_reviews(path: Path) -> list[ReviewedSentence]:
     """Read a `reviewed.jsonl`, or that of an export folder; CorpusError names file and line."""
     file = path / REVIEWED if path.is_dir() else path
-    return [decode_reviewed(row, f"{file}:{line}") for line, row in read_jsonl(file)]
+    reviews = []
+    for line, row in read_jsonl(file):
+        if "schema" not in row:
+            raise CorpusError(f"{file}:{line}", *name_json({*row}))
+        reviews.append(decode_reviewed(row, f"{file}:{line}"))
+    return reviews

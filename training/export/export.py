@@ -206,10 +206,11 @@ def write_export(
     kept = zip(gathered.sentences, gathered.rows, gathered.splits.of, strict=True)
     for sentence, row, name in kept:
         parts[name].append((sentence, row))
-        part_of[sentence.id, sentence.origin] = name
+        part_of[sentence.id, sentence.origin, sentence.target] = name
     summary = _summarise(title, reviewed, gathered, labels, settings)
     summary = replace(summary, parts={name: len(part) for name, part in parts.items()})
-    placed = (replace(r, part=part_of.get((r.sentence.id, r.sentence.origin))) for r in reviewed)
+    pairs = ((review, review.sentence) for review in reviewed)
+    placed = (replace(r, part=part_of.get((s.id, s.origin, s.target))) for r, s in pairs)
     with new_folder(out, replace=True) as folder:
         _write_lines(folder / REVIEWED, map(encode, placed))
         _write_lines(folder / LOSSES, (loss.to_json() for loss in summary.losses))

@@ -1,14 +1,16 @@
-"""The parts of the data that recipes learn from, read from exports, runs, IOB2 files and text."""
+"""The parts of the data that recipes learn from, read from exports, runs, CoNLL files and text."""
 
 import hashlib
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from projection.errors import TrainingError
+from training.data.conll import FOUND, TagColumns
 from training.data.dataset import DATASET, read_all
-from training.data.pseudo_labels import decided_in, is_run, read_projected, read_text
+from training.data.pseudo_labels import decided_in, identity, is_run, read_projected, read_text
 from training.data.rows import AS_IS, NO_ROWS, UNDETERMINED, LabelMap, Row, Rows
 from training.data.splits import TRAIN, VALIDATION
 from training.tagger.word_translation import Translations, read_translations
@@ -59,6 +61,7 @@ def read_training_data(
     labels: LabelMap = AS_IS,
     lexicon: Sequence[Path] = (),
     lang: str | None = None,
+    columns: TagColumns = FOUND,
 ) -> TrainingData:
     """Read the parts of the data, without sentences that are decided otherwise or scored.
 
@@ -67,31 +70,33 @@ def read_training_data(
     numbers of sentences left out are logged.
 
     Args:
-        data: exports, IOB2 files and run folders; the status of a sentence decides its part. Of an
+        data: exports, CoNLL files and run folders; the status of a sentence decides its part. Of an
             export that was split only the training part is learned from.
-        english: exports or IOB2 files.
+        english: exports or CoNLL files.
         unlabelled: these, or plain text (`.txt`) in `lang` (None: that of `data`).
-        dev: exports or IOB2 files. Without any, the validation parts of `data`.
+        dev: exports or CoNLL files. Without any, the validation parts of `data`.
         dev_share: hold out this share of the reviewed sentences as the dev part instead.
         held_out: what the model will be scored on.
         labels: maps the types of all parts.
         lexicon: files for `word_translation.read_translations`.
+        columns: those of the CoNLL files.
 
     Raises CorpusError or RunError if something cannot be read; TrainingError if all is left out.
     """
     runs = [path for path in data if is_run(path)]
     others = [path for path in data if path not in runs]
-    given = read_all(others, TRAIN).mapped(labels)
+    read = partial(read_all, columns=columns)
+    given = read(others, TRAIN).mapped(labels)
     reviewed = given.filter(lambda row: row.is_reviewed)
     unseen = given.filter(lambda row: not row.is_reviewed)
     projected = read_projected(runs, labels)
     langs = (row.lang for part in (reviewed, projected) for row in part)
-    text = _read_unlabelled(unlabelled, lang or next(langs, UNDETERMINED))
-    reviewed, held = _dev(reviewed, dev, others, dev_share, labels)
+    text = _read_unlabelled(unlabelled, lang or next(langs, UNDETERMINED), columns)
+    reviewed, held = _dev(reviewed, read(dev) if dev else None, others, dev_share, labels)
 
     scored = {row.text_key for part in (held, held_out) if part for row in part}
     decided = decided_in(others)
-    undecided = projected.filter(lambda row: (row.id, row.origin) not in decided)
+    undecided = projected.filter(lambda row: identity(row) not in decided)
     if out := len(projected) - len(undecided):
         log.warning("%d of %d projected sentences left out: reviewed", out, len(projected))
     pseudo = _unscored("pseudo-labelled", Rows.joined(undecided, unseen), scored)
@@ -99,7 +104,7 @@ def read_training_data(
     if (projected or unseen or reviewed) and not (pseudo or trusted):
         fix = "Name sentences that are neither decided otherwise nor in what is scored"
         raise TrainingError(", ".join(map(str, data)), "nothing is left to learn from", fix)
-    gold = read_all(english).in_language("en").mapped(labels)
+    gold = read(english).in_language("en").mapped(labels)
     return TrainingData(
         english=_unscored("English", gold, scored),
         pseudo=pseudo,
@@ -118,21 +123,22 @@ def _unscored(name: str, rows: Rows, scored: Collection[str]) -> Rows:
     return left
 
 
-def _read_unlabelled(paths: Sequence[Path], lang: str) -> Rows:
+def _read_unlabelled(paths: Sequence[Path], lang: str, columns: TagColumns) -> Rows:
     texts = [path for path in paths if path.name.removesuffix(".gz").endswith(".txt")]
     others = [path for path in paths if path not in texts]
-    return Rows.joined(read_all(others, TRAIN), read_text(texts, lang))
+    return Rows.joined(read_all(others, TRAIN, columns), read_text(texts, lang))
 
 
 def _dev(
-    reviewed: Rows, dev: Sequence[Path], data: Sequence[Path], share: float, labels: LabelMap
+    reviewed: Rows, dev: Rows | None, data: Sequence[Path], share: float, labels: LabelMap
 ) -> tuple[Rows, Rows | None]:
     """Return the reviewed sentences to learn from, and the dev part."""
-    if share and not dev:
+    if dev is not None:
+        return reviewed, dev.mapped(labels)
+    if share:
         return hold_out(reviewed, share)
     split = [path for path in data if (path / DATASET / VALIDATION).is_dir()]
-    held = read_all(dev) if dev else read_all(split, VALIDATION)
-    return reviewed, held.mapped(labels) if dev or split else None
+    return reviewed, read_all(split, VALIDATION).mapped(labels) if split else None
 
 
 def hold_out(rows: Rows, share: float) -> tuple[Rows, Rows]:

@@ -1,19 +1,24 @@
 """The command line as a whole: the help of every command, and an interruption."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
+from label_config.labeling_config import build_config
 from ml_backend.cli import app
+from tests.ml_backend.audit.tasks import LABELS, VERSION, draw, reviewed, task
 from tests.ml_backend.cli.conftest import Spanferry
+from tests.ml_backend.label_studio.studio import KEY, running
 
 
 def commands() -> list[tuple[str, ...]]:
@@ -103,3 +108,67 @@ def test_interrupted_it_says_how_to_go_on(tmp_path: Path) -> None:
     assert (process.returncode, out) == (130, "")
     assert err.splitlines()[-1].startswith("Interrupted. Finished work is kept")
     assert "Traceback" not in err
+
+
+class TestFilesThatCannotBeWritten:
+    """Every command is one line away from a full disk."""
+
+    @pytest.mark.parametrize(
+        ("number", "fix"),
+        [
+            (errno.ENOSPC, "Free some space"),
+            (errno.EROFS, "Check the path"),
+            (errno.EACCES, "Check the path"),
+            (errno.EIO, "Check the path"),
+        ],
+    )
+    def test_an_error_of_the_system_is_one_line(
+        self, spanferry: Spanferry, monkeypatch: pytest.MonkeyPatch, number: int, fix: str
+    ) -> None:
+        def full(*_: object, **__: object) -> None:
+            raise OSError(number, os.strerror(number), "runs/de/projected.jsonl")
+
+        # The package has a function of the same name.
+        monkeypatch.setattr(import_module("ml_backend.cli.push"), "labels_of_run", full)
+        access = ("--url", "http://localhost:9", "--api-key", "0" * 40)
+        outcome = spanferry("push", "runs/de", "--project", "News", *access)
+        said = f"runs/de/projected.jsonl: {os.strerror(number)}. {fix}"
+        assert outcome.mistake.startswith(said)
+
+    @pytest.mark.parametrize(
+        "command",
+        [
+            ("audit", "report", "--project", "News", "--out", "/dev/full"),
+            ("export", "--project", "News", "--out", "{file}/out"),
+            ("report", "--project", "News", "--out", "{file}/out"),
+            ("backup", "News", "--out", "{file}/out"),
+            ("train", "{corpus}", "--out", "{file}/model"),
+        ],
+        ids=lambda command: command[0],
+    )
+    @pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="there is no /dev/full")
+    def test_where_nothing_can_be_written(
+        self,
+        spanferry: Spanferry,
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+        command: tuple[str, ...],
+    ) -> None:
+        (tmp_path / "file").touch()
+        corpus = tmp_path / "corpus.jsonl"
+        corpus.write_text(
+            '{"source": "It rained.", "target": "Es regnete.", "target_lang": "de"}\n'
+        )
+        arguments = [each.format(corpus=corpus, file=tmp_path / "file") for each in command]
+        monkeypatch.setenv("SPANFERRY_DATA_DIR", str(tmp_path / "data"))
+        with running() as studio:
+            tasks = draw([*map(task, range(1, 6))], 5)
+            studio.add_project("News", build_config(LABELS), map(reviewed, tasks), VERSION)
+            monkeypatch.setenv("LABEL_STUDIO_URL", studio.url)
+            monkeypatch.setenv("LABEL_STUDIO_API_KEY", KEY)
+            outcome = spanferry(*arguments)
+        assert (outcome.status, outcome.out) == (2, ""), outcome
+        assert "Traceback" not in outcome.err
+        assert ": " in outcome.err.splitlines()[-1]
+        assert {path.name for path in tmp_path.iterdir()} <= {"file", "corpus.jsonl", "data"}
+        assert Path("/dev/full").is_char_device()

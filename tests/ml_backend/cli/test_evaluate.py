@@ -95,6 +95,19 @@ def test_data_may_say_their_language(evaluate: Callable[..., str], gold: Path) -
     }
 
 
+def test_columns_are_found_or_named(evaluate: Callable[..., str], tmp_path: Path) -> None:
+    path = tmp_path / "gold.conll"
+    path.write_text("-DOCSTART- -X- O O\nLondon NNP I-NP I-LOC\nsleeps VBZ I-VP O\n")
+    for columns in ((), ("--token-column", "1", "--tag-column", "4")):
+        [found] = json.loads(evaluate(path, *ONE, *columns, "--json"))["models"]
+        assert (found["f1"], found["support"]) == (1, 1)
+    result = CliRunner().invoke(app, ["evaluate", str(path), *ONE, "--tag-column", "2"])
+    assert str(result.exception) == (
+        f"{path}:2: unknown tag 'NNP'. Tags are O, B-TYPE and I-TYPE. If these are types, put I- "
+        'in front: awk \'NF && $NF != "O" {$NF = "I-" $NF} 1\''
+    )
+
+
 def test_a_file_whose_name_looks_like_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "de=x.iob2").write_text("Bonn\tB-LOC\n")
     assert read_test([str(tmp_path / "de=x.iob2")]).languages == ["und"]

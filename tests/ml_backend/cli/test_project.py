@@ -22,7 +22,7 @@ DE = ["Anna verließ Bern", "das Haus von Anna", "sie sah Berlin", ""]
 
 SUMMARY = {
     "schema", "read", "kept", "flagged", "dropped", "flagged_sentences", "dropped_sentences",
-    "entities", "windowed", "untrained", "seconds",
+    "entities", "teacher_labelled", "windowed", "untrained", "seconds",
 }  # fmt: skip
 
 
@@ -58,6 +58,7 @@ class TestProject:
             "flagged_sentences": 1,
             "dropped_sentences": 1,
             "entities": 4,
+            "teacher_labelled": 3,
             "windowed": 0,
             "untrained": {},
             "seconds": 0,
@@ -127,7 +128,7 @@ class TestProject:
     def test_jsonl_with_entities_of_its_own(
         self, spanferry: Spanferry, models: list[object], tmp_path: Path
     ) -> None:
-        """The second brings none, and the teacher looks."""
+        """The second brings none, and the teacher adds no types of its own."""
         corpus, out = tmp_path / "pairs.jsonl", tmp_path / "run"
         rows = [
             {
@@ -139,8 +140,91 @@ class TestProject:
         ]
         corpus.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
         options = ["--jsonl", corpus, "--target-lang", "de", "--out", out, "--json"]
-        assert spanferry("project", *options, *models).json["kept"] == 2
-        assert [p.entities[0].label for p in load_run(out)] == ["HERO", "PER"]
+        outcome = spanferry("project", *options, *models)
+        assert (outcome.json["kept"], outcome.json["teacher_labelled"]) == (2, 0)
+        assert [[e.label for e in p.entities] for p in load_run(out)] == [["HERO"], []]
+        assert "1 of 2 sentences have entities of their own" in outcome.err
+
+    @pytest.mark.parametrize(
+        ("row", "options", "warning", "entities"),
+        [
+            pytest.param(
+                {"source": "Anna left", "entities": [{"start": 0, "end": 3, "label": "X"}]},
+                [],
+                "1 of 1 entities begin or end inside a word or at a space. Offsets are Unicode",
+                0,
+                id="inclusive ends",
+            ),
+            pytest.param(
+                {"source": "Anna left", "entities": [[0, 4, "$X"], [5, 9, "O"]]},
+                ["--map-label", "$X=HERO", "--ignore-label", "O"],
+                "",
+                1,
+                id="own labels renamed and ignored",
+            ),
+            pytest.param(
+                {"source": "Anna &amp; Bern"},
+                [],
+                "1 of 1 sentences have HTML references such as &amp;",
+                2,
+                id="references",
+            ),
+            pytest.param(
+                {"source": "Anna &amp; Bern", "spans": [[11, 15, "X"]]},
+                ["--unescape"],
+                "",
+                1,
+                id="references read",
+            ),
+        ],
+    )
+    def test_what_may_be_a_mistake_is_counted_before_the_models_are_loaded(
+        self,
+        spanferry: Spanferry,
+        *,
+        models: list[object],
+        tmp_path: Path,
+        row: dict[str, object],
+        options: list[str],
+        warning: str,
+        entities: int,
+    ) -> None:
+        corpus, out = tmp_path / "pairs.jsonl", tmp_path / "run"
+        corpus.write_text(json.dumps({**row, "id": 7, "target": row["source"]}), "utf-8")
+        options = ["--jsonl", str(corpus), "--target-lang", "de", "--out", str(out), *options]
+        outcome = spanferry("project", *options, *models, "--json")
+        assert outcome.json["entities"] == entities
+        before, _, _ = outcome.err.partition("models loaded")
+        said = before.splitlines()[-1]  # tests write models, which is shown, too
+        assert said.startswith(warning) if warning else "sentences" not in said
+        (found,) = load_run(out)
+        assert found.sentence.id == "7"
+        if "--unescape" in options:
+            assert found.sentence.source == "Anna & Bern"
+            assert [e.span.of(found.sentence.target) for e in found.entities] == ["Bern"]
+
+    def test_a_label_that_cannot_be_is_refused_before_anything_is_done(
+        self, spanferry: Spanferry, tmp_path: Path
+    ) -> None:
+        corpus, out = tmp_path / "pairs.jsonl", tmp_path / "run"
+        row = {"source": "Anna left", "target": "Anna ging", "entities": [[0, 4, "B-PER"]]}
+        corpus.write_text(json.dumps(row), "utf-8")
+        outcome = spanferry("project", "--jsonl", corpus, "--target-lang", "de", "--out", out)
+        assert outcome.mistake == (
+            "pairs.jsonl:1: the label 'B-PER' is the tag of a token, not an entity type. "
+            "Rename it, or pass --map-label 'B-PER=NEW'"
+        )
+        assert not out.exists()
+
+    def test_a_folder_that_cannot_be_written_is_one_line(
+        self, spanferry: Spanferry, moses: list[object], models: list[object], tmp_path: Path
+    ) -> None:
+        (tmp_path / "file").write_text("")
+        outcome = spanferry("project", *moses, *models, "--out", tmp_path / "file" / "run")
+        assert outcome.status == 2
+        last = outcome.err.splitlines()[-1]
+        assert last.startswith(f"{tmp_path}/file/run: cannot be written (Not a directory). Mend")
+        assert "Traceback" not in outcome.err
 
     def test_the_sample_needs_no_languages(
         self, spanferry: Spanferry, models: list[object], tmp_path: Path

@@ -1,6 +1,6 @@
 """What the doctor says about a project, against a review server that lives in memory."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from label_config.labeling_config import build_config
+from ml_backend.label_studio.checks import NOTE, OK, PROBLEM, CheckStatus
 from ml_backend.label_studio.client import Backend, Project, Webhook
-from ml_backend.label_studio.doctor import NOTE, OK, PROBLEM, CheckStatus, check_project
+from ml_backend.label_studio.doctor import check_project
 from projection.errors import ServerError
 
 URL = "http://backend:9090"
@@ -30,7 +31,10 @@ class FixedServer:
         missing: int = 0,
         languages: Mapping[str, int] = MappingProxyType({"de": 5}),
         labels: Mapping[str, list[str]] = MappingProxyType({"predictions": ["PER"]}),
+        twice: Sequence[dict[str, Any]] = (),
+        refused: Sequence[str] = (),
     ) -> None:
+        self._twice, self._refused = twice, refused
         self.found, self._backends, self._webhooks = project, backends, webhooks
         self._missing, self._languages, self._labels = missing, languages, labels
 
@@ -55,7 +59,10 @@ class FixedServer:
             name: [{"result": [{**kind, "value": {"labels": [label]}} for label in labels]}]
             for name, labels in self._labels.items()
         }
-        return [{"predictions": [], "annotations": [], **done}]
+        return [{"id": 1, "data": {}, "predictions": [], "annotations": [], **done}, *self._twice]
+
+    def may_call(self, url: str) -> bool:
+        return url not in self._refused
 
     def tasks_without_current_prediction(self, _: Project) -> int:
         return self._missing
@@ -176,8 +183,55 @@ def test_languages_of_the_tasks_are_those_of_the_aligner(
     tasks: dict[str, int], status: CheckStatus, finding: str, fix: str
 ) -> None:
     server: Any = FixedServer(languages=tasks)
-    checks = check_project(server, "News", URL, "Token a", ("de", "zh"))
+    checks = check_project(server, "News", URL, "Token a", trained=("de", "zh"))
     [found] = [check for check in checks if check.check == "languages"]
     assert found.verdict is status
     assert finding in found.finding
     assert found.fix.startswith(fix)
+
+
+def one(found: FixedServer, name: str, url: str | None = URL, **options: Any) -> tuple[str, ...]:
+    checks: Any = check_project(found, "News", url, "Token a", **options)  # type: ignore[arg-type]
+    return next((str(c.verdict), c.finding, c.fix) for c in checks if c.check == name)
+
+
+@pytest.mark.parametrize(
+    ("labels", "status", "finding"),
+    [
+        pytest.param(("LOC", "PER"), OK, "those of the project", id="the same"),
+        pytest.param(("DRUG", "LOC", "PER"), PROBLEM, "lacks DRUG", id="unknown to the project"),
+        pytest.param(("PER",), NOTE, "predicts no LOC", id="unknown to the model"),
+    ],
+)
+def test_labels_of_the_project_are_those_of_the_model(
+    labels: tuple[str, ...], status: CheckStatus, finding: str
+) -> None:
+    verdict, said, _ = one(FixedServer(), "model labels", model_labels=labels)
+    assert verdict == status
+    assert finding in said
+
+
+def test_a_labeling_config_without_smart_never_asks_the_backend() -> None:
+    config = PROJECT.label_config.replace('smart="true" smartOnly="true"', "")
+    verdict, said, fix = one(FixedServer(replace(PROJECT, label_config=config)), "labeling config")
+    assert verdict == PROBLEM
+    assert "without smart" in said
+    assert "--fix" in fix
+
+
+def test_second_tasks_of_a_sentence_are_counted() -> None:
+    data = {"pair_id": "a", "origin": "o", "source": "s", "target": "t"}
+    task = {"data": data, "predictions": [], "annotations": [], "drafts": []}
+    twice = [{**task, "id": number} for number in (9, 5, 7)]
+    verdict, said, fix = one(FixedServer(twice=twice), "doubles")
+    assert verdict == PROBLEM
+    assert said == "2 second tasks of a sentence, as of task 5"
+    assert "--fix" in fix
+
+
+def test_a_backend_that_label_studio_may_not_call_is_told_apart_from_one_that_is_down() -> None:
+    down = replace(BACKEND, connected=False, url="http://localhost:9090")
+    refused = FixedServer(backends=(down,), refused=[down.url])
+    assert one(refused, "address guard", None)[0] == PROBLEM
+    assert one(FixedServer(backends=(down,)), "address guard", None)[0] == OK
+    assert "that address is Label Studio itself" in one(refused, "backend", None)[2]

@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ml_backend.label_studio.client import Backend, Project
+from ml_backend.label_studio.client import Backend, Project, UnreachableError
+from ml_backend.review import import_journal
 from ml_backend.review import push as push_module
+from ml_backend.review.import_journal import ImportJournal
 from ml_backend.review.push import push
 from ml_backend.review.repredict import repredict
 from projection.errors import ReviewError, RunError, ServerError
@@ -62,6 +65,9 @@ class FixedServer:
 
     def tasks(self, _: Project, *, with_predictions: bool = False) -> list[dict[str, Any]]:
         return self.held
+
+    def delete_task(self, task_id: int) -> None:
+        self.held = [task for task in self.held if task["id"] != task_id]
 
     def task(self, task_id: int) -> dict[str, Any]:
         task = next(task for task in self.held if task["id"] == task_id)
@@ -202,3 +208,149 @@ def test_a_task_that_is_not_ours_is_named() -> None:
 
     with pytest.raises(ReviewError, match="task 1"):
         repredict(server, server.project, FixedProjector(SECOND))  # type: ignore[arg-type]
+
+
+# Sentences that would be there twice
+
+
+def begun(task: dict[str, Any]) -> None:
+    task["drafts"] = [1]
+
+
+@pytest.mark.parametrize("begins", [None, 0, 1])
+def test_two_pushes_at_the_same_time_leave_one_task_a_sentence(begins: int | None) -> None:
+    server = FixedServer()
+    pushed = projected()
+
+    class Other(FixedServer):
+        """Another machine pushes the same between the look and the import."""
+
+        def import_tasks(self, project: Project, tasks: Sequence[dict[str, Any]]) -> list[int]:
+            theirs = server.import_tasks(project, tasks)
+            mine = server.import_tasks(project, tasks)
+            if begins is not None:
+                first = [theirs, mine][begins][0]
+                begun(next(task for task in server.held if task["id"] == first))
+            return mine
+
+        def __getattribute__(self, name: str) -> Any:
+            return object.__getattribute__(self if name == "import_tasks" else server, name)
+
+    report = push_all(Other(), pushed)
+
+    assert (report.removed, report.missing, report.doubles) == (len(pushed), 0, ())
+    ids = [task["data"]["pair_id"] for task in server.held]
+    assert sorted(ids) == sorted(each.sentence.id for each in pushed)
+    if begins is not None:
+        assert any(task["drafts"] for task in server.held), "what somebody has begun is gone"
+
+
+def test_second_tasks_that_people_have_begun_are_kept_and_named() -> None:
+    server = FixedServer()
+    [one] = projected()[:1]
+    for _ in range(3):
+        server.import_tasks(server.project, [push_module._task_of(one)])
+    for task in server.held[:2]:
+        begun(task)
+    kept = [task["id"] for task in server.held[:2]]
+
+    report = push_all(server, [one])
+
+    assert [task["id"] for task in server.held] == kept
+    assert (report.skipped, report.removed, report.doubles) == (1, 1, (kept[1],))
+
+
+def test_tasks_of_other_sentences_and_of_others_are_left_alone() -> None:
+    server = FixedServer()
+    first, second = projected()[:2]
+    for _ in range(2):
+        server.import_tasks(server.project, [push_module._task_of(second)])
+        server.import_tasks(server.project, [{"data": {"text": "…"}, "predictions": []}])
+
+    assert push_all(server, [first]).removed == 0
+    assert len(server.held) == 5
+
+
+def test_sentences_that_are_not_there_in_the_end_are_counted() -> None:
+    class Forgetful(FixedServer):
+        def import_tasks(self, project: Project, tasks: Sequence[dict[str, Any]]) -> list[int]:
+            return super().import_tasks(project, tasks[:-2])
+
+    assert push_all(Forgetful(), projected()).missing == 2
+
+
+# An import that outlives its push
+
+
+class SlowServer(FixedServer):
+    """Does the import of a push that is gone after some looks at the project."""
+
+    def __init__(self, looks: int, tasks: Sequence[dict[str, Any]]) -> None:
+        super().__init__()
+        self.looks, self._coming = looks, tasks
+
+    def fetch(self, _: int) -> Project:
+        self.looks -= 1
+        if self.looks == 0:
+            self.import_tasks(self.project, self._coming)
+        return self.project
+
+
+class Asked:
+    """A server whose `project` is the call, as that of ReviewServer."""
+
+    def __init__(self, server: SlowServer) -> None:
+        self._server, self.project = server, server.fetch
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._server, name)
+
+
+def test_an_import_that_was_cut_off_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(import_journal, "_POLL_SECONDS", 0.0)
+    pushed = projected()
+    server = SlowServer(3, [push_module._task_of(each) for each in pushed])
+    journal = ImportJournal(tmp_path / "journal")
+    journal.begin(len(pushed))
+
+    report = push(Asked(server), server.project, pushed, journal=journal)  # type: ignore[arg-type]
+
+    assert (report.added, report.skipped) == (0, len(pushed))
+    assert journal.pending() is None
+
+
+def test_an_import_that_never_comes_is_given_up_and_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(import_journal, "WAIT_SECONDS", 0.0)
+    server = SlowServer(99, [])
+    journal = ImportJournal(tmp_path / "journal")
+    journal.begin(5)
+
+    report = push(Asked(server), server.project, projected(), journal=journal)  # type: ignore[arg-type]
+
+    assert report.added == len(projected())
+    assert journal.pending() is None
+
+
+@pytest.mark.parametrize(
+    ("arrived", "kept"),
+    [pytest.param(True, True, id="lost"), pytest.param(False, False, id="down")],
+)
+def test_only_an_import_that_may_go_on_is_remembered(
+    tmp_path: Path, arrived: bool, kept: bool
+) -> None:
+    class Gone(FixedServer):
+        def import_tasks(self, project: Project, tasks: Sequence[dict[str, Any]]) -> list[int]:
+            error = UnreachableError("fixed", "no answer")
+            error.arrived = arrived
+            raise error
+
+    journal, server = ImportJournal(tmp_path / "journal"), Gone()
+    with pytest.raises(UnreachableError):
+        push(server, server.project, projected(), journal=journal)  # type: ignore[arg-type]
+    pending = journal.pending()
+    assert (pending is not None) is kept
+    assert pending is None or pending.tasks == len(projected())

@@ -83,8 +83,8 @@ class FixedServer:
         self.project = Project(1, "Fixed", build_config(LABELS), "", 0, 0, 0)
         self._ids = count(100)
 
-    def user_ids(self) -> set[int]:
-        return {IMPORTER, PERSON}
+    def users(self) -> dict[int, str]:
+        return {IMPORTER: "importer@example.org", PERSON: "person@example.org"}
 
     def import_tasks(self, _: Project, tasks: Sequence[dict[str, Any]]) -> list[int]:
         for task in tasks:
@@ -102,7 +102,7 @@ class FixedServer:
         return []
 
     def _annotation(self, given: dict[str, Any]) -> dict[str, Any]:
-        assert given.get("completed_by", IMPORTER) in self.user_ids(), "the import would be refused"
+        assert given.get("completed_by", IMPORTER) in self.users(), "the import would be refused"
         return {
             "id": next(self._ids),
             "import_id": given["id"],
@@ -306,7 +306,7 @@ class TestFolder:
         )
         write_export([left_out], tmp_path / "out", title="Test", labels=LABELS)
         assert is_export(tmp_path / "out")
-        assert labels_of_run(tmp_path / "out") == ("EVENT", "LOC", "PER")
+        assert labels_of_run(tmp_path / "out") == ("LOC", "PER", "EVENT")
 
     def test_an_empty_one_the_usual(self, tmp_path: Path) -> None:
         write_export([], tmp_path / "out", title="Test")

@@ -4,16 +4,18 @@ import gzip
 import json
 import tracemalloc
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projection.errors import CorpusError
+from projection.errors import CorpusError, LanguageTagError
 from projection.io.corpus import (
     Columns,
+    CorpusNotes,
     corpus_id,
     covers,
     read_jsonl_corpus,
@@ -134,6 +136,20 @@ class TestTsv:
         path = write(tmp_path / "a.tsv", content)
         assert texts(read_tsv(path, "en", "de", columns=columns)) == expected
 
+    def test_blank_lines_are_skipped_and_counted(self, tmp_path: Path) -> None:
+        path, notes = write(tmp_path / "a.tsv", "\nA\tB\n \r\nC\tD\n\n"), CorpusNotes()
+        found = list(read_tsv(path, "en", "de", notes=notes))
+        assert [(each.source, each.origin) for each in found] == [
+            ("A", "a.tsv:2"),
+            ("C", "a.tsv:4"),
+        ]
+        assert notes.blank == 3
+
+    def test_an_empty_margin_is_none(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.tsv", "1.2\tA\tB\n\tC\tD\n")
+        found = read_tsv(path, "en", "de", columns=(2, 3, 1))
+        assert [each.margin for each in found] == [1.2, None]
+
     def test_a_third_column_says_how_parallel_the_two_are(self, tmp_path: Path) -> None:
         path = write(tmp_path / "a.tsv", "1.21\tA\tB\n1.04\tC\tD\n")
         found = [*read_tsv(path, "en", "de", columns=(2, 3, 1))]
@@ -147,7 +163,6 @@ class TestTsv:
                 "A\tB\nC\n", (1, 2), r"a\.tsv:2: 1 column, but the first line has 2", id="few"
             ),
             pytest.param("A\tB\nC\tD\tE\n", (1, 2), "a.tsv:2: 3 columns, but the first", id="many"),
-            pytest.param("A\tB\n\nC\tD\n", (1, 2), r"a\.tsv:2: 1 column", id="blank line"),
             pytest.param(
                 "A B\n", (1, 2), r"a\.tsv:1: no column 2 in 1 column", id="no tabs at all"
             ),
@@ -162,6 +177,15 @@ class TestTsv:
                 (2, 3, 1),
                 r"a\.tsv:2: the margin 'C' is no number",
                 id="no margin",
+            ),
+            *(
+                pytest.param(
+                    f"1.1\tA\tB\n{cell}\tD\tE\n",
+                    (2, 3, 1),
+                    f"a.tsv:2: .*'{cell}' is not finite",
+                    id=cell,
+                )
+                for cell in ("nan", "inf", "-Infinity", "1e999")
             ),
         ],
     )
@@ -247,6 +271,24 @@ class TestJsonl:
                 id="plain: somebody has, and found none",
             ),
             pytest.param(
+                {"id": 17, "translation": {"de": "Hallo", "en": "Hi"}},
+                ParallelSentence("17", "Hi", "Hallo", "en", "de", "a.jsonl:1", None),
+                id="Hugging Face, with a number as its id",
+            ),
+            pytest.param(
+                {"source": {"text": "Hi"}, "target": {"text": "Hallo"}, "spans": [[0, 2, " X "]]},
+                ParallelSentence(
+                    "a.jsonl:1-cc70c747",
+                    "Hi",
+                    "Hallo",
+                    "en",
+                    "de",
+                    "a.jsonl:1",
+                    (Entity(Span(0, 2), "X"),),
+                ),
+                id="entities beside the two sides",
+            ),
+            pytest.param(
                 {"source": {"text": "Hi"}, "target": {"text": "Hallo"}},
                 ParallelSentence(
                     "a.jsonl:1-cc70c747", "Hi", "Hallo", "en", "de", "a.jsonl:1", None
@@ -310,6 +352,19 @@ class TestJsonl:
         path = write(tmp_path / "a.jsonl", line)
         with pytest.raises(CorpusError, match=message):
             list(read_jsonl_corpus(path))
+
+    @pytest.mark.parametrize(
+        ("start", "end", "cut"),
+        [(6, 10, 0), (6, 9, 1), (5, 10, 1), (7, 11, 1)],
+        ids=["code points", "inclusive end", "space", "shifted"],
+    )
+    def test_offsets_without_their_text_are_held_against_words(
+        self, tmp_path: Path, start: int, end: int, cut: int
+    ) -> None:
+        row = {"source": "👨‍👩‍👧 Anna left.", "target": "x", "entities": [[start, end, "PER"]]}
+        path, notes = write(tmp_path / "a.jsonl", json.dumps(row)), CorpusNotes()
+        notes.count(read_jsonl_corpus(path, "en", "de", notes))
+        assert notes == CorpusNotes(sentences=1, annotated=1, entities=1, cut=cut)
 
     @pytest.mark.parametrize(
         "line",
@@ -449,3 +504,33 @@ def test_what_is_no_tag_is_refused_by_line(tmp_path: Path, key: str) -> None:
     path = write(tmp_path / "a.jsonl", json_line({**row, key: "German"}))
     with pytest.raises(CorpusError, match=rf"a\.jsonl:1 {key}: 'German' is no .* mean de\?$"):
         list(read_jsonl_corpus(path))
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=6,
+)
+JSON_KEYS = ("id", "source", "target", "entities", "margin", "lang", "schema", "translation")
+
+
+@settings(max_examples=150)
+@given(st.lists(st.dictionaries(st.sampled_from(JSON_KEYS), JSON_VALUES, max_size=5), max_size=3))
+def test_any_json_is_read_or_a_mistake(folder: Path, rows: list[dict[str, object]]) -> None:
+    lines = (json.dumps({"source": "Hi", "target": "Hallo", **row}) for row in rows)
+    path = write(folder / "any.jsonl", "\n".join(lines))
+    with suppress(CorpusError, LanguageTagError):
+        list(read_jsonl_corpus(path, "en", "de"))
+
+
+@pytest.mark.parametrize("kind", FIRST_LINES)
+@settings(max_examples=60)
+@given(st.one_of(st.binary(max_size=60), st.text("<>&;\t\n{}[]\"'a\ufeff", max_size=60)))
+def test_any_bytes_are_read_or_a_mistake(folder: Path, kind: str, content: bytes | str) -> None:
+    first, read = FIRST_LINES[kind]
+    for whole in (
+        content,
+        first.encode() + (content.encode() if isinstance(content, str) else content),
+    ):
+        with suppress(CorpusError):
+            list(read(write(folder / "any", whole)))

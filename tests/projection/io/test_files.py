@@ -1,9 +1,11 @@
 """Files are read by line with line numbers in every complaint, and written whole or not at all."""
 
+import errno
 import gzip
 import json
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projection.errors import CorpusError
+from projection.io import files
 from projection.io.files import (
     alone,
     atomic_write,
@@ -68,9 +71,17 @@ def test_open_text_ends_lines_at_newlines_only(tmp_path: Path) -> None:
     ("content", "message"),
     [
         pytest.param(b"ok\ncaf\xe9\n", r"a\.de:2: not UTF-8 \(byte 0xe9 at byte 4\)", id="Latin-1"),
-        pytest.param("hé".encode("utf-16"), r"a\.de:1: not UTF-8 \(byte 0xff", id="UTF-16"),
-        pytest.param(gzip.compress(b"x" * 999)[:-9], r"a\.de: damaged gzip", id="gzip cut short"),
-        pytest.param(gzip.compress(b"x")[:10] + b"\xff" * 20, r"damaged gzip", id="gzip damaged"),
+        pytest.param(
+            "Hallo Köln".encode("utf-16-le"), "without a byte order .* -f UTF-16LE", id="UTF-16LE"
+        ),
+        pytest.param("Hallo Köln".encode("utf-16-be"), "iconv -f UTF-16BE", id="UTF-16BE"),
+        pytest.param(b"\xff\xfea", r"a\.de: not UTF-16, as its mark says", id="odd UTF-16"),
+        pytest.param(
+            gzip.compress(b"x" * 999)[:-9], r"a\.de: damaged archive", id="gzip cut short"
+        ),
+        pytest.param(
+            gzip.compress(b"x")[:10] + b"\xff" * 20, r"damaged archive", id="gzip damaged"
+        ),
     ],
 )
 def test_what_cannot_be_text(tmp_path: Path, content: bytes, message: str) -> None:
@@ -80,11 +91,41 @@ def test_what_cannot_be_text(tmp_path: Path, content: bytes, message: str) -> No
         lines_of(path)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_utf_16_and_32_with_their_mark_are_read(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "a.de"
+    path.write_bytes("Köln\u0d0a\r\n👨‍👩‍👧\n".encode(encoding))
+    assert lines_of(path) == ["Köln\u0d0a", "👨‍👩‍👧"]
+
+
 def test_a_missing_file_and_a_folder_are_not_tracebacks(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="no such file"):
         lines_of(tmp_path / "none")
     with pytest.raises(CorpusError, match="cannot be read"):
         lines_of(tmp_path)
+
+
+def test_a_pipe_or_a_device_is_refused_without_waiting(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(CorpusError, match=r"pipe: cannot be read \(a pipe; a file is needed\)"):
+        lines_of(pipe)
+    with pytest.raises(CorpusError, match="a device; a file is needed"):
+        lines_of(Path("/dev/zero"))
+    with pytest.raises(CorpusError, match="cannot be read"):
+        lines_of(Path("a\0b"))
+
+
+def test_an_error_of_the_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> Iterator[bytes]:
+        yield b"first\n"
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(files, "unpacked", broken)
+    path = tmp_path / "a"
+    path.write_bytes(b"")
+    with pytest.raises(CorpusError, match=r"a: cannot be read \(Input/output error\)"):
+        lines_of(path)
 
 
 def test_reading_starts_before_the_file_is_read(tmp_path: Path) -> None:
@@ -95,7 +136,7 @@ def test_reading_starts_before_the_file_is_read(tmp_path: Path) -> None:
     path.write_bytes(packed[: len(packed) // 2])
     lines = read_lines(path)
     assert next(lines) == (1, "first")
-    with pytest.raises(CorpusError, match="damaged gzip"):
+    with pytest.raises(CorpusError, match="damaged archive"):
         list(lines)
 
 
@@ -177,6 +218,15 @@ def test_an_atomic_write_shows_only_the_whole(tmp_path: Path) -> None:
         text.write("all\r\nof it")
         assert not path.exists()
     assert path.read_bytes() == b"all\r\nof it"
+
+
+def test_a_device_is_written_to_and_not_replaced() -> None:
+    write_json(Path(os.devnull), {"a": 1})
+    assert Path(os.devnull).is_char_device()
+    if Path("/dev/full").is_char_device():
+        with pytest.raises(OSError, match="No space left"):
+            write_json(Path("/dev/full"), {"a": 1})
+        assert Path("/dev/full").is_char_device()
 
 
 def test_a_written_file_is_readable_by_whoever_the_folder_allows(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from projection.io.folders import (
     is_main_process,
     new_folder,
     refuse_existing,
+    training_into,
     wait_for,
     work_folder,
 )
@@ -104,3 +105,41 @@ def test_the_hash_of_a_folder_changes_with_any_file(tmp_path: Path) -> None:
         seen.add(content_hash(tmp_path))
     assert len(seen) == 4
     assert all(len(each) == 12 for each in seen)
+
+
+class TestExchange:
+    @pytest.mark.parametrize("can", [True, False])
+    def test_a_replaced_folder_leaves_nothing_beside_it(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, can: bool
+    ) -> None:
+        if not can:  # another system, or a file system without it
+            monkeypatch.setattr("projection.io.folders._exchange", lambda *_: False)
+        for number in range(3):
+            with new_folder(tmp_path / "out", replace=True) as folder:
+                (folder / f"{number}").touch()
+        assert [path.name for path in (tmp_path / "out").iterdir()] == ["2"]
+        assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+class TestTrainingInto:
+    def test_a_second_training_into_a_folder_is_refused(self, tmp_path: Path) -> None:
+        out = tmp_path / "models" / "de"
+        with training_into(out):
+            with (
+                pytest.raises(TrainingError, match="written by another training"),
+                training_into(out),
+            ):
+                pass
+            with training_into(tmp_path / "models" / "it"):
+                pass
+        with training_into(out):
+            pass
+        assert [*out.parent.iterdir()] == []
+
+    def test_of_several_processes_only_the_main_one_locks(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        with training_into(tmp_path / "out"):
+            monkeypatch.setenv("RANK", "1")
+            with training_into(tmp_path / "out"):
+                pass

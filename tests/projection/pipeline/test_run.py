@@ -124,6 +124,7 @@ def test_a_run_accounts_for_every_sentence(out: Path) -> None:
         flagged_sentences=4,
         dropped_sentences=4,
         entities=12,
+        teacher_labelled=16,
         windowed=0,
         untrained={},
         seconds=summary.seconds,
@@ -136,6 +137,7 @@ def test_a_run_accounts_for_every_sentence(out: Path) -> None:
         "flagged_sentences": 4,
         "dropped_sentences": 4,
         "entities": 12,
+        "teacher_labelled": 16,
         "windowed": 0,
         "untrained": {},
         "seconds": summary.seconds,
@@ -195,6 +197,12 @@ def test_the_policy_decides(out: Path, policy: Policy, kept_ids: str, dropped_id
         pytest.param(sentence(1, source=""), "empty", "no source text", id="no source"),
         pytest.param(
             sentence(1, target="Anna\0"), "nul", "a NUL character in target", id="no text at all"
+        ),
+        pytest.param(
+            sentence(1, target="Anna\ufdd0001F"),
+            "unreadable",
+            "U+001F, which XML forbids, in target",
+            id="as read from TMX",
         ),
         pytest.param(sentence(1, target="\u3000\n"), "empty", "no target text", id="no target"),
         pytest.param(

@@ -94,6 +94,13 @@ def words_of(text: str, lang: str) -> list[str]:
             "zh", "北京2008年", ["北", "京", "2008", "年"], id="characters, but numbers whole"
         ),
         pytest.param("zh", "用Python写", ["用", "Python", "写"], id="characters, but Latin whole"),
+        pytest.param(
+            "de", "in กรุงเทพ ๑๒", ["in", "ก", "รุ", "ง", "เท", "พ", "๑๒"], id="Thai in German"
+        ),
+        pytest.param("shn", "မိူင်းတႆး", ["မိူ", "င်း", "တႆး"], id="Shan, in the script of Burma"),
+        pytest.param("nod", "ᨩ᩠ᨿᨦᩲ", ["ᨩ᩠ᨿ", "ᨦᩲ"], id="Northern Thai"),
+        pytest.param("jv", "ꦱꦸꦫ", ["ꦱꦸ", "ꦫ"], id="Javanese letters"),
+        pytest.param("adx", "ལྷ་ས", ["ལྷ", "་", "ས"], id="Tibetan of another language"),
         pytest.param("ar", "مرحبا بالعالم", ["مرحبا", "بالعالم"], id="right to left"),
         pytest.param("de", " \r\n\t", [], id="only white space"),
         pytest.param("ar", "۝ ١٢ ۝١٢", ["۝", "١٢", "۝", "١٢"], id="a sign before a number"),

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from projection.errors import CorpusError, TrainingError
+from projection.errors import TrainingError
 from projection.records import Entity, Span
 from projection.text.words import span_of_words, word_spans
+from training.data.conll import read_conll
 from training.data.iob2 import (
     MASKED,
     MisfitKind,
@@ -19,7 +20,6 @@ from training.data.iob2 import (
     in_words,
     labels_of,
     of_types,
-    read_iob2,
     tag_fault,
     tag_names,
     write_iob2,
@@ -247,32 +247,7 @@ class TestFiles:
         pairs = [(e.tokens, e.tags) for e in encoded if e.tokens]
         path = tmp_path_factory.mktemp("iob2") / "data.iob2"
         assert write_iob2(pairs, path) == len(pairs)
-        assert [(s.tokens, s.tags) for s in read_iob2(path)] == pairs
-
-    def test_spaces_crlf_a_mark_of_byte_order_and_a_missing_last_line_end_are_read(
-        self, tmp_path: Path
-    ) -> None:
-        path = tmp_path / "a.iob2"
-        path.write_bytes("\ufeffIn O\r\nRom B-LOC\r\n\r\n\r\nJa\tO".encode())
-        assert list(read_iob2(path)) == [
-            TaggedSentence(("In", "Rom"), ("O", "B-LOC"), 1),
-            TaggedSentence(("Ja",), ("O",), 5),
-        ]
-
-    def test_comments_are_kept_and_tokens_that_look_like_some_as_well(self, tmp_path: Path) -> None:
-        path = tmp_path / "a.iob2"
-        path.write_text("# sent_id = 7\n# text = # a\tb = c\n#\tO\n=\tB-LOC\n")
-        assert list(read_iob2(path)) == [
-            TaggedSentence(("#", "="), ("O", "B-LOC"), 3, {"sent_id": "7", "text": "# a\tb = c"})
-        ]
-
-    @pytest.mark.parametrize(
-        "text", ["# O\n", "#\tO\n\n# newdoc id = 4\n", "# global = x\n\n#\tO\n"]
-    )
-    def test_comments_without_a_sentence_are_passed_over(self, tmp_path: Path, text: str) -> None:
-        path = tmp_path / "a.iob2"
-        path.write_text(text)
-        assert [(s.tokens, s.comments) for s in read_iob2(path)] == [(("#",), {})]
+        assert [(s.tokens, s.tags) for s in read_conll(path)] == pairs
 
     @given(st.lists(sentences(), max_size=3), st.text(max_size=20))
     def test_comments_come_back_in_one_line(
@@ -287,7 +262,7 @@ class TestFiles:
         ]
         path = tmp_path_factory.mktemp("iob2") / "data.iob2"
         write_iob2(written, path)
-        read = list(read_iob2(path))
+        read = list(read_conll(path))
         assert [(s.tokens, s.tags) for s in read] == [(s.tokens, s.tags) for s in written]
         assert all(s.comments == {"id": re.sub(r"[\r\n]+", " ", said)} for s in read)
 
@@ -296,43 +271,7 @@ class TestFiles:
             ("Ada", "saw", "Baroque"), ("B-PER", "O", MASKED), comments={"types": "PER ORG"}
         )
         write_iob2([given], tmp_path / "a.iob2")
-        assert [*read_iob2(tmp_path / "a.iob2")] == [given._replace(line=2)]
-
-    def test_a_list_of_no_types_is_an_error(self, tmp_path: Path) -> None:
-        (tmp_path / "a.iob2").write_text("# types = \nAda\tO\n")
-        with pytest.raises(CorpusError, match=r"a\.iob2:1 ?:? ?.*lists no entity type.*tokens _"):
-            [*read_iob2(tmp_path / "a.iob2")]
-
-    def test_an_entity_does_not_go_on_after_a_masked_token(self, tmp_path: Path) -> None:
-        (tmp_path / "a.iob2").write_text("Ada\tB-PER\nof\t_\nHull\tI-PER\n")
-        with pytest.raises(CorpusError, match="I-PER after _ continues nothing"):
-            [*read_iob2(tmp_path / "a.iob2")]
-
-    def test_document_marks_are_passed_over(self, tmp_path: Path) -> None:
-        path = tmp_path / "a.iob2"
-        path.write_text("-DOCSTART-\tO\n\nRom\tB-LOC\n")
-        assert [s.tokens for s in read_iob2(path)] == [("Rom",)]
-
-    @pytest.mark.parametrize(
-        ("text", "message"),
-        [
-            pytest.param("a\tO\nb\tI-LOC\n", "a.iob2:2: I-LOC after O .* convert", id="stray I-"),
-            pytest.param("a\tB-LOC\nb\tI-PER\n", "a.iob2:2: I-PER after B-LOC", id="other type"),
-            pytest.param("a\tB-LOC\n\nb\tI-LOC\n", "a.iob2:3: I-LOC", id="across sentences"),
-            pytest.param("a\n", "a.iob2:1: no tab: 'a'. Write the token, a tab", id="no tab"),
-            pytest.param("a\tLOC\n", "a.iob2:1: unknown tag 'LOC'. Tags are", id="bare type"),
-            pytest.param("a\tS-LOC\n", "a.iob2:1: unknown tag 'S-LOC'", id="BIOES"),
-            pytest.param("a\tB-\n", "a.iob2:1: unknown tag 'B-'", id="no type"),
-            pytest.param("EU NNP B-NP B-ORG\n", "a.iob2:1: 4 columns. Keep only", id="CoNLL-2003"),
-        ],
-    )
-    def test_what_is_not_strict_iob2_is_named_by_line(
-        self, tmp_path: Path, text: str, message: str
-    ) -> None:
-        path = tmp_path / "a.iob2"
-        path.write_text(text)
-        with pytest.raises(CorpusError, match=message):
-            list(read_iob2(path))
+        assert [*read_conll(tmp_path / "a.iob2")] == [given._replace(line=2)]
 
     @pytest.mark.parametrize(
         ("tokens", "tags", "message"),
@@ -363,6 +302,6 @@ def test_published_corpora_are_read_and_written_back_line_by_line(
     assert files
     for path in files:
         copy = tmp_path / "copy.iob2"
-        write_iob2(((s.tokens, s.tags) for s in read_iob2(path)), copy)
+        write_iob2(((s.tokens, s.tags) for s in read_conll(path)), copy)
         before, after = (file.read_text("utf-8").split("\n") for file in (path, copy))
         assert [line for line in before if line] == [line for line in after if line], path

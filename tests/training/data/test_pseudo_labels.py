@@ -24,6 +24,7 @@ from training.data.dataset import read_all, to_dataset
 from training.data.pseudo_labels import (
     confidences_of,
     decided_in,
+    identity,
     projected_rows,
     read_projected,
     read_text,
@@ -165,11 +166,21 @@ class TestDecided:
 
     def test_what_somebody_decided_is_no_guess(self, export: Path) -> None:
         decided = [projected(number).sentence for number in (1, 3)]
-        expected = {(pair.id, pair.origin) for pair in decided}
+        texts = ["".join(pair.target.split()) for pair in decided]
+        named = list(zip(decided, texts, strict=True))
+        expected = {(pair.id, pair.origin, text) for pair, text in named}
         # The same corpus may since have been projected with ids that hold a hash of the texts.
-        expected |= {(corpus_id(p.id, p.source, p.target), p.origin) for p in decided}
+        expected |= {(corpus_id(p.id, p.source, p.target), p.origin, text) for p, text in named}
         assert decided_in([export]) == decided_in([export / "reviewed.jsonl"]) == expected
         assert decided_in([export / "data.iob2", export / "missing"]) == set()
+
+    def test_a_sentence_of_another_corpus_with_that_id_and_place_is_not_decided(
+        self, export: Path
+    ) -> None:
+        same = projected(1)
+        other = replace(same, sentence=replace(same.sentence, target="Ganz anders"), entities=())
+        rows = projected_rows([same, replace(other, projections=(), conflicts=())])
+        assert [identity(row) in decided_in([export]) for row in rows] == [True, False]
 
 
 class TestText:

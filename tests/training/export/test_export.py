@@ -29,8 +29,9 @@ from projection.records import (
     UnreadableReview,
 )
 from training.data.adjudication import AdjudicationPolicy, newest_decisions
+from training.data.conll import read_conll
 from training.data.dataset import from_dataset, read_rows
-from training.data.iob2 import chunks, decode, read_iob2
+from training.data.iob2 import chunks, decode
 from training.data.reviewed import read_reviews
 from training.data.rows import Row
 from training.data.splits import Shares
@@ -138,7 +139,7 @@ class TestWriteExport:
         assert (saved["overlap_lost"], saved["blank_lost"]) == (1, 1)
         assert saved["by_label"] == {"LOC": 1, "ORG": 1, "PER": 1}
         assert str(summary).splitlines()[1] == f"{'… superseded by another decision':34}{1:8}"
-        assert sum(1 for _ in read_iob2(tmp_path / "out" / "data.iob2")) == 3
+        assert sum(1 for _ in read_conll(tmp_path / "out" / "data.iob2")) == 3
 
     def test_every_annotation_stays_in_reviewed_jsonl(self, tmp_path: Path) -> None:
         reviewed = [review(1), review(1, annotator="2"), review(2, status=ReviewStatus.SKIPPED)]
@@ -174,7 +175,7 @@ class TestWriteExport:
         task = {"id": 1, **to_task(projected), "annotations": [annotation], "predictions": []}
         summary = write_export(reviewed_of(task).reviewed, tmp_path / "out", title="Test")
         assert summary.losses == ()
-        [sentence] = read_iob2(tmp_path / "out" / "data.iob2")
+        [sentence] = read_conll(tmp_path / "out" / "data.iob2")
         found = ["".join(sentence.tokens[c.start : c.end]) for c in chunks(sentence.tags)]
         assert found == names
         assert "".join(sentence.tokens) == text.replace(" ", "")
@@ -269,7 +270,7 @@ class TestUnseen:
         [_, row] = read_rows(out)
         assert (row.status, row.annotator) == ("unseen", "")
         assert row.entity_origins == ["projected", "projected"]
-        [_, sentence] = read_iob2(out / "data.iob2")
+        [_, sentence] = read_conll(out / "data.iob2")
         assert sentence.comments == {
             "sent_id": "s2",
             "lang": "de",
@@ -306,7 +307,7 @@ class TestParts:
             rows = [*read_rows(out, part)]
             assert len(rows) == count
             assert [*from_dataset(loaded[part])] == [*from_dataset(disk[part])] == rows
-            tagged = [(s.tokens, s.tags) for s in read_iob2(out / "iob2" / f"{part}.iob2")]
+            tagged = [(s.tokens, s.tags) for s in read_conll(out / "iob2" / f"{part}.iob2")]
             assert tagged == [(row.tokens, row.tags) for row in rows]
             assert f"… for {part}" in str(summary)
 
@@ -378,7 +379,7 @@ class TestForms:
         odd = review(1)
         odd = replace(odd, sentence=replace(odd.sentence, id="a\r\nb\tB-LOC"))
         write_export([odd], tmp_path / "out", title="Test")
-        [sentence] = read_iob2(tmp_path / "out" / "data.iob2")
+        [sentence] = read_conll(tmp_path / "out" / "data.iob2")
         assert sentence.tokens == ("Anna", "wohnt", "in", "Bonn", ".")
 
     def test_ids_that_clash_between_corpora_are_two_sentences(self, tmp_path: Path) -> None:

@@ -1,0 +1,152 @@
+"""kill -9 in the middle of `project`, `push` and `export`: the old state or the new one, whole.
+
+A few points always, twenty of each with SPANFERRY_TEST_ALL=1. The processes are forked from
+one that has imported everything, so that a point costs less than a second.
+"""
+
+import multiprocessing
+import os
+import random
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from projection.pipeline.run import load_run, load_summary
+from tests.label_studio.examples import EXAMPLES
+from tests.ml_backend.cli.conftest import run_of
+from tests.ml_backend.label_studio.studio import KEY, Studio, running
+from tests.ml_backend.reviews import ALL, RIGHT, review
+from training.data.reviewed import read_reviews
+from training.export.export import write_export
+
+POINTS = 20 if os.environ.get("SPANFERRY_TEST_ALL") == "1" else 3
+WRITES = {"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate"}
+SEED = 3
+
+fork = multiprocessing.get_context("forkserver")
+fork.set_forkserver_preload(["tests.ml_backend.cli.test_kills", "ml_backend.label_studio.client"])
+
+Work = Callable[..., object]
+
+
+def _in_child(work: Work, arguments: tuple[Any, ...], folder: str, last: int, told: Any) -> None:
+    """Do the work, and be killed before the write numbered `last` under the folder."""
+    done = 0
+
+    def watch(event: str, args: tuple[Any, ...]) -> None:
+        nonlocal done
+        if event in WRITES and str(args[0]).startswith(folder):
+            if event == "open" and not isinstance(args[2], int):
+                return
+            if event == "open" and not args[2] & (os.O_WRONLY | os.O_RDWR):
+                return
+            if done == last:
+                os.kill(os.getpid(), signal.SIGKILL)
+            done += 1
+
+    sys.addaudithook(watch)
+    work(*arguments)
+    told.send(done)
+
+
+def writes_of(work: Work, *arguments: Any, folder: Path, last: int = -1) -> int | None:
+    """Do the work in a process of its own. Return its writes, None if it was killed."""
+    ours, theirs = fork.Pipe(duplex=False)
+    process = fork.Process(target=_in_child, args=(work, arguments, str(folder), last, theirs))
+    process.start()
+    theirs.close()
+    process.join(300)
+    assert process.exitcode in {0, -signal.SIGKILL}, process.exitcode
+    return int(ours.recv()) if process.exitcode == 0 else None
+
+
+def points(count: int) -> list[int]:
+    """Where to kill, of so many places."""
+    return sorted(random.Random(SEED).sample(range(count), min(POINTS, count)))
+
+
+# Projecting
+
+
+def project(out: Path) -> None:
+    run_of(out, *EXAMPLES)
+
+
+def test_a_run_that_was_killed_is_finished_by_the_same_command(tmp_path: Path) -> None:
+    whole = writes_of(project, tmp_path / "whole", folder=tmp_path)
+    assert whole
+    wanted = [*load_run(tmp_path / "whole")]
+    for last in points(whole):
+        out = tmp_path / f"killed-{last}"
+        assert writes_of(project, out, folder=tmp_path, last=last) is None
+        assert writes_of(project, out, folder=tmp_path) is not None
+        assert [*load_run(out)] == wanted, f"killed before write {last}"
+        assert load_summary(out).read == len(EXAMPLES)
+
+
+# Exporting
+
+BEFORE = [review(ALL, RIGHT)]
+AFTER = [*BEFORE, review(ALL, ALL, number=2)]
+
+
+def export(out: Path, number: int) -> None:
+    write_export([BEFORE, AFTER][number], out, title="News", labels=("PER", "ORG", "LOC"))
+
+
+def test_an_export_that_was_killed_leaves_the_old_one_or_the_new_one(tmp_path: Path) -> None:
+    export(tmp_path / "whole", 0)
+    whole = writes_of(export, tmp_path / "whole", 1, folder=tmp_path)
+    assert whole
+    for last in {*points(whole), whole - 2, whole - 1}:  # where the folders are exchanged, too
+        folder = tmp_path / f"killed-{last}"
+        folder.mkdir()
+        export(folder / "out", 0)
+        assert writes_of(export, folder / "out", 1, folder=tmp_path, last=last) is None
+        assert len(read_reviews(folder / "out")) in {1, 2}, f"killed before write {last}"
+        assert writes_of(export, folder / "out", 1, folder=tmp_path) is not None
+        assert len(read_reviews(folder / "out")) == 2, f"killed before write {last}"
+
+
+# Pushing
+
+
+def push(url: str, run: Path, data: Path) -> None:
+    from ml_backend.cli import main  # noqa: PLC0415  takes seconds
+
+    os.environ["SPANFERRY_DATA_DIR"] = str(data)
+    access = ["--url", url, "--api-key", KEY]
+    sys.argv = ["spanferry", "push", str(run), "--project", "News", *access]
+    with suppress(SystemExit):  # with status 0, or what is compared afterwards differs
+        main()
+
+
+def test_a_push_that_was_killed_is_finished_and_leaves_nothing_twice(tmp_path: Path) -> None:
+    run = run_of(tmp_path / "run", *EXAMPLES)
+    with running() as studio:
+        assert writes_of(push, studio.url, run, tmp_path / "data", folder=tmp_path) is not None
+        calls, wanted = len(studio.calls), studio.state()
+    imports = next(n for n, call in enumerate(studio.calls) if call.endswith("/import"))
+    for number in sorted({*points(calls), imports}):
+        with running() as studio:
+            kill_at(studio, number)
+            data = tmp_path / f"data-{number}"
+            arguments = (push, studio.url, run, data)
+            assert writes_of(*arguments, folder=tmp_path) is None, number
+            assert writes_of(*arguments, folder=tmp_path) is not None, number
+            assert studio.state() == wanted, f"killed at call {number}"
+
+
+def kill_at(studio: Studio, number: int) -> None:
+    """Kill whoever makes the call of this number; the server goes on with it."""
+
+    def kill(_: str) -> None:
+        if len(studio.calls) == number:
+            for child in multiprocessing.active_children():
+                child.kill()
+                child.join()
+
+    studio.before = kill

@@ -1,0 +1,82 @@
+"""Projects are found by their titles, and made once."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from label_config.labeling_config import build_config
+from ml_backend.label_studio.client import ReviewServer
+from projection.errors import ServerError
+from tests.ml_backend.label_studio.studio import KEY, Fault, Studio, running
+
+CONFIG = build_config(("PER", "LOC"))
+
+
+@pytest.fixture
+def studio() -> Iterator[Studio]:
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def server(studio: Studio) -> Iterator[ReviewServer]:
+    with ReviewServer(studio.url, KEY, pauses=()) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    "title", ["News", " News", "News ", "\tNews\r\n", "News\u00a0", "\u3000News"]
+)
+def test_blanks_at_the_ends_of_a_title_make_no_other_project(
+    studio: Studio, server: ReviewServer, title: str
+) -> None:
+    first = server.ensure_project("News", CONFIG)
+    assert server.ensure_project(title, CONFIG).id == first.id
+    assert server.existing_project(title).title == "News"
+    assert len(studio.held.projects) == 1
+
+
+def test_a_title_of_blanks_is_too_short(server: ReviewServer) -> None:
+    with pytest.raises(ServerError, match=r"2 characters\. Use 3 to 50"):
+        server.ensure_project("  ab      ", CONFIG)
+
+
+def test_another_title_is_another_project(studio: Studio, server: ReviewServer) -> None:
+    for title in ("News", "News de", "news"):
+        server.ensure_project(title, CONFIG)
+    assert len(studio.held.projects) == 3
+
+
+@pytest.mark.parametrize("theirs_first", [True, False])
+def test_two_commands_that_make_a_project_at_the_same_time_share_the_older_one(
+    studio: Studio, server: ReviewServer, theirs_first: bool
+) -> None:
+    def other(call: str) -> None:
+        if call == ("POST /api/projects" if theirs_first else "GET /api/projects") and (
+            theirs_first or studio.held.projects
+        ):
+            studio.before = lambda _: None
+            studio.add_project("News", CONFIG, [], "")
+
+    studio.before = other
+    made = server.ensure_project("News", CONFIG)
+
+    assert made.id == min(studio.held.projects | {made.id: {}})
+    assert len(studio.held.projects) == (1 if theirs_first else 2)
+
+
+def test_projects_of_one_title_are_named(studio: Studio, server: ReviewServer) -> None:
+    for title in ("News", " News"):
+        studio.add_project(title, CONFIG, [], "")
+    with pytest.raises(ServerError, match=r"is the title of projects 1, 2\. Rename one"):
+        server.find_project("News")
+
+
+@pytest.mark.parametrize("kind", ["{}", "null", "html"])
+def test_no_project_is_made_where_the_list_cannot_be_read(
+    studio: Studio, server: ReviewServer, kind: str
+) -> None:
+    studio.fault = Fault(kind, "GET /api/projects")
+    with pytest.raises(ServerError, match="answered"):
+        server.ensure_project("News", CONFIG)
+    assert not studio.held.projects

@@ -1,0 +1,237 @@
+"""CoNLL files as people have them: one token a line, an empty line after every sentence.
+
+Our own have two columns, token and tag (`iob2`). In files with more, the columns are found: that of
+the tokens is the first behind numbers of tokens and names of texts; the tag is in the one that
+holds tags such as `B-PER`, as in CoNLL-2002, CoNLL-2003, GermEval, UNER and MultiCoNER, or in
+`NER=B-PER` of the last of CoNLL-U. Tags in other schemes are converted (`tag_schemes`).
+"""
+
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from projection.errors import CorpusError
+from projection.io.files import read_lines
+from training.data.iob2 import MASKED, NO_COMMENTS, OUTSIDE, TYPES, TaggedSentence
+from training.data.tag_schemes import IOB2, is_tag, scheme_of, to_iob2
+from training.data.unknown_formats import fix_tag, name_format
+
+log = logging.getLogger(__name__)
+
+_DOCUMENT_MARK = re.compile(r"-DOCSTART-(?:\s|$)")
+_COMMENT = re.compile(r"# (\w[\w ]*) = (.*)")
+_NO_WORD = re.compile(r"\d+[-.]\d+")  # CoNLL-U: the number of words that are one token, or of none
+_IN_FEATURES = re.compile(r"(?:^|\|)(?:ner|ne|name|entity)=([^|]*)", re.IGNORECASE)
+# Types of a column of phrases, which stands beside that of entities.
+_PHRASES = frozenset(
+    ("ADJP", "ADVP", "CONJP", "INTJ", "LST", "NP", "PP", "PRT", "SBAR", "UCP", "VP", "NC", "PC")
+)
+
+_WRITE = "Write the token, a tab, and its tag"
+
+
+class TagColumns(NamedTuple):
+    """The columns of token and tag, from 1; those that are None are found."""
+
+    token: int | None = None
+    tag: int | None = None
+
+
+FOUND = TagColumns()
+
+
+class _Row(NamedTuple):
+    line: int
+    cells: list[str]
+
+
+class _Block(NamedTuple):
+    """A sentence: its comments and rows."""
+
+    comments: Mapping[str, str]
+    rows: list[_Row]
+
+
+def read_conll(path: Path, columns: TagColumns = FOUND) -> Iterator[TaggedSentence]:
+    """Read a file of tokens and tags, in columns parted by tabs or by spaces, as IOB2.
+
+    Document marks and comments without a sentence are skipped. A warning names the columns and the
+    scheme if they are not those of our own files. Raises CorpusError, naming file and line, at the
+    first line that does not fit the others.
+    """
+    blocks = [*_blocks(path)]
+    if not blocks:
+        return
+    chosen = _columns(path, blocks, columns)
+    if (chosen.token or 1) > 1:
+        blocks = [block for each in blocks if (block := _of_words(each, chosen)).rows]
+    tags = [[_tag(row, chosen) for row in block.rows] for block in blocks]
+    scheme = scheme_of(tags)
+    if len(blocks[0].rows[0].cells) > 2 or scheme != IOB2:
+        told = "" if scheme == IOB2 else f", which are {scheme} and become {IOB2}"
+        log.warning("%s: tokens of column %d, tags of column %d%s", path, *chosen, told)
+    for block, given in zip(blocks, tags, strict=True):
+        yield _sentence(path, block, given, chosen, scheme)
+
+
+def _blocks(path: Path) -> Iterator[_Block]:
+    """Yield the sentences of a file, all with the same number of columns."""
+    comments: dict[str, str] = {}
+    rows: list[_Row] = []
+    first: _Row | None = None
+    for number, line in read_lines(path):
+        text = line.rstrip("\r \t")
+        if not text or text.isspace() or _DOCUMENT_MARK.match(text):
+            if rows:
+                yield _Block(comments, rows)
+            comments, rows = {}, []
+            continue
+        hash_first = text[0] == "#"
+        if hash_first and not rows and (comment := _COMMENT.fullmatch(line.rstrip("\r"))):
+            comments[comment[1]] = _checked(comment[1], comment[2], f"{path}:{number}")
+            continue
+        row = _Row(number, _cells(path, number, text))
+        if hash_first and _is_comment(row, text, first, begun=bool(rows)):
+            continue
+        first = first or row
+        if len(row.cells) != len(first.cells) or len(row.cells) == 1:
+            raise _misfit(path, row, first, text)
+        rows.append(row)
+    if rows:
+        yield _Block(comments, rows)
+
+
+def _checked(key: str, value: str, where: str) -> str:
+    if key == TYPES and not value.strip():
+        fix = f"Leave the comment out if all were looked for; tag the tokens {MASKED} if none"
+        raise CorpusError(where, "lists no entity type", fix)
+    return value
+
+
+def _cells(path: Path, number: int, text: str) -> list[str]:
+    if "\r" in text:
+        what = "a carriage return inside a line"
+        raise CorpusError(f"{path}:{number}", what, "Convert the line ends: tr '\\r' '\\n'")
+    if text[0] == "\t":
+        raise CorpusError(
+            f"{path}:{number}", "an empty token", "Write the token, a tab, and its tag"
+        )
+    # A token may itself be an odd kind of white space, so only tabs and plain spaces part columns.
+    return [cell for cell in text.split("\t" if "\t" in text else " ") if cell]
+
+
+def _is_comment(row: _Row, text: str, first: _Row | None, *, begun: bool) -> bool:
+    """Return whether a line that begins with # is no token; inside a sentence `#x` is one."""
+    fits = first is None or len(row.cells) == len(first.cells)
+    is_row = fits and any(is_tag(c) or c == MASKED for c in row.cells[1:])
+    return not is_row and (not begun or text.startswith(("# ", "#\t")))
+
+
+def _misfit(path: Path, row: _Row, first: _Row, text: str) -> CorpusError:
+    where, count = f"{path}:{row.line}", len(row.cells)
+    named = name_format(text if row is first else " ".join(first.cells))
+    if named is not None and not any(map(is_tag, first.cells)):
+        return CorpusError(f"{path}:{first.line}", *named)
+    if count == 1:
+        return CorpusError(where, "a token without a tag", _WRITE)
+    what = f"{count} columns, but line {first.line} has {len(first.cells)}"
+    return CorpusError(where, what, "Look for a missing tag, or a space or tab inside a token")
+
+
+def _columns(path: Path, blocks: Sequence[_Block], given: TagColumns) -> TagColumns:
+    """Return the columns, those that were not given as they are found."""
+    first, width = blocks[0].rows[0], len(blocks[0].rows[0].cells)
+    for option, column in zip(("--token-column", "--tag-column"), given, strict=True):
+        if column is not None and not 1 <= column <= width:
+            what = f"has {width} columns, no column {column}"
+            raise CorpusError(f"{path}:{first.line}", what, f"Pass another {option}")
+    rows = [row.cells for block in blocks for row in block.rows]
+    if width == 2 and given == FOUND:
+        _refuse_no_tags(path, first, rows)
+        return TagColumns(1, 2)
+    token = given.token or _token_column(blocks, width)
+    if given.tag is not None:
+        return TagColumns(token, given.tag)
+    holding = [c for c in range(1, width + 1) if c != token and _holds_tags(rows, c)]
+    holding = [c for c in holding if not _holds_phrases(rows, c)] or holding
+    if len(holding) == 1 or (holding and token > 1):  # GermEval: nested entities are in the last
+        return TagColumns(token, holding[0])
+    if holding:
+        what = f"columns {' and '.join(map(str, holding))} hold tags"
+        raise CorpusError(f"{path}:{first.line}", what, "Choose with --tag-column")
+    found = (_IN_FEATURES.search(cells[-1]) for cells in rows)
+    if any(each and is_tag(each[1]) for each in found):
+        return TagColumns(token, width)
+    what, fix = name_format(" ".join(first.cells)) or (
+        f"{width} columns, and none holds tags such as B-PER",
+        "Name them: --token-column and --tag-column",
+    )
+    raise CorpusError(f"{path}:{first.line}", what, fix)
+
+
+def _refuse_no_tags(path: Path, first: _Row, rows: Sequence[Sequence[str]]) -> None:
+    """Raise CorpusError if a file of two columns is another one than of tokens and tags."""
+    if _holds_tags(rows, 1) and not _holds_tags(rows, 2):
+        fix = "Pass --token-column 2 --tag-column 1"
+        raise CorpusError(f"{path}:{first.line}", "tags in the first column", fix)
+    if not is_tag(first.cells[1]) and (named := name_format(" ".join(first.cells))) is not None:
+        raise CorpusError(f"{path}:{first.line}", *named)
+
+
+def _token_column(blocks: Sequence[_Block], width: int) -> int:
+    """Return the first column that neither counts the tokens nor names their text."""
+    if width == 2:
+        return 1
+    return next((c for c in range(1, width) if not _is_index(blocks, c)), 1)
+
+
+def _is_index(blocks: Sequence[_Block], column: int) -> bool:
+    longest = 0
+    for block in blocks:
+        cells = [row.cells[column - 1] for row in block.rows]
+        cells = [cell for cell in cells if not _NO_WORD.fullmatch(cell)]
+        start = int(cells[0] == "1") if cells else 0
+        counts = cells == [str(start + i) for i in range(len(cells))]
+        if not counts and len(set(cells)) > 1:
+            return False
+        longest = max(longest, len(cells))
+    return longest > 1
+
+
+def _holds_tags(rows: Sequence[Sequence[str]], column: int) -> bool:
+    """Return whether most cells of a column are tags, so that a mistyped one is found as such."""
+    return 2 * sum(is_tag(cells[column - 1]) for cells in rows) > len(rows)
+
+
+def _holds_phrases(rows: Sequence[Sequence[str]], column: int) -> bool:
+    types = {cells[column - 1][2:] for cells in rows if is_tag(cells[column - 1])} - {""}
+    return bool(types) and types <= _PHRASES
+
+
+def _tag(row: _Row, columns: TagColumns) -> str:
+    cell = row.cells[(columns.tag or 0) - 1]
+    if len(row.cells) > 2 and "=" in cell:
+        found = _IN_FEATURES.search(cell)
+        return found[1] if found else OUTSIDE
+    return cell
+
+
+def _of_words(block: _Block, columns: TagColumns) -> _Block:
+    number = (columns.token or 0) - 2
+    rows = [row for row in block.rows if not _NO_WORD.fullmatch(row.cells[number])]
+    return block._replace(rows=rows)
+
+
+def _sentence(
+    path: Path, block: _Block, given: Sequence[str], columns: TagColumns, scheme: str
+) -> TaggedSentence:
+    tags = []
+    for row, (tag, fault) in zip(block.rows, to_iob2(given, scheme), strict=True):
+        if fault is not None:
+            fix = fix_tag(tag) if fault.startswith("unknown") else "Begin the entity with B-"
+            raise CorpusError(f"{path}:{row.line}", fault, fix)
+        tags.append(tag)
+    tokens = tuple(row.cells[(columns.token or 0) - 1] for row in block.rows)
+    return TaggedSentence(tokens, tuple(tags), block.rows[0].line, block.comments or NO_COMMENTS)
