@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+from weakref import WeakValueDictionary
 
 import torch
 from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
@@ -86,6 +87,9 @@ def quiet() -> Iterator[None]:
 # may leave it replaced, so that later models have no tied weights.
 _LOADING = threading.RLock()
 
+# Shared tokenizers in use, by folder and time of modification: one takes over 100 MB.
+_TOKENIZERS: WeakValueDictionary[tuple[Path, int], PreTrainedTokenizerBase] = WeakValueDictionary()
+
 
 def load_checkpoint(
     auto_class: Any,  # one of transformers' AutoModel classes, which share no typed base
@@ -107,12 +111,20 @@ def load_checkpoint(
 
 
 def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
-    """Load the tokenizer of a checkpoint, which models on one encoder may share."""
+    """Load the tokenizer of a checkpoint.
+
+    One that models on one encoder share is in memory once: never change its settings.
+    """
     where = str(name_or_path)
-    with _errors_named(where):
+    with _errors_named(where), _LOADING:
         storage = _storage_of(where)
         shared = None if storage is None else shared_folder(_folder_of(where), storage)
-        return _tokenizer_in(where if shared is None else str(shared))
+        if shared is None:
+            return _tokenizer_in(where)
+        key = (shared, (shared / "tokenizer.json").stat().st_mtime_ns)
+        if (tokenizer := _TOKENIZERS.get(key)) is None:
+            tokenizer = _TOKENIZERS[key] = _tokenizer_in(str(shared))
+        return tokenizer
 
 
 def _storage_of(where: str) -> Storage | None:

@@ -144,15 +144,28 @@ class Tagger(Checkpoint[PreTrainedModel]):
     def _word_probabilities(self, sentences: Sequence[Sequence[str]]) -> list[NDArray[np.float32]]:
         """The probability of each tag of each word: words × tags, an array a sentence."""
         outside = np.array([tag == OUTSIDE for tag in self.tags], np.float32)
+        goes_on = self._continued()
         answers = [np.tile(outside, (len(words), 1)) for words in sentences]
         inputs = pieces(sentences, self.tokenizer, longest_input(self.model, self.tokenizer))
         for batch in self.batches(inputs, lambda piece: piece.length):
             likely = self.probabilities(batch).numpy()
             for row, piece in enumerate(batch):
-                if piece.first_subwords:
-                    words, places = zip(*piece.first_subwords, strict=True)
-                    answers[piece.sentence][list(words)] = likely[row, list(places)]
+                last = None
+                for word, place in piece.first_subwords:
+                    found = likely[row, place]
+                    # A further character of a subword continues what the first one begins.
+                    answers[piece.sentence][word] = found @ goes_on if place == last else found
+                    last = place
         return answers
+
+    def _continued(self) -> NDArray[np.float32]:
+        """Tags × tags: the tag of the next word of the same entity, if the model has one."""
+        number = {tag: i for i, tag in enumerate(self.tags)}
+        continued = np.zeros((len(self.tags), len(self.tags)), np.float32)
+        for i, tag in enumerate(self.tags):
+            after = f"I-{entity_type(tag)}" if begins(tag) else tag
+            continued[i, number.get(after, i)] = 1
+        return continued
 
     @torch.inference_mode()
     def probabilities(self, batch: Sequence[Piece]) -> Tensor:

@@ -1,12 +1,22 @@
 """Sentences of words as model inputs.
 
 Sentences longer than a model reads are cut into overlapping windows that tag every word once.
+
+Where no spaces part words, each character is one (`projection.text.words`). A model reads them
+joined, as in running text; the characters of a subword are then tagged alike.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import regex
 from transformers import PreTrainedTokenizerBase
+
+# Scripts without spaces between words, with the punctuation of East Asia.
+_UNSPACED = regex.compile(
+    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
+    r"\u3001-\u303f\uff01-\uff65]"
+)
 
 
 class Window(NamedTuple):
@@ -22,7 +32,8 @@ class Piece(NamedTuple):
     """A window of sentence `sentence`, ready for a model.
 
     `first_subwords` holds (word of the sentence, position in `inputs`) of each word to tag that has
-    a subword. `windowed` is True if the sentence has other pieces.
+    a subword; words (characters) of one subword share its position. `windowed` is True if the
+    sentence has other pieces.
     """
 
     sentence: int
@@ -70,29 +81,82 @@ def pieces(
     for index, tokens in enumerate(sentences):
         if not tokens:
             continue
-        encoding = _encode(tokens, tokenizer)
-        if len(encoding["input_ids"]) <= max_length:
+        inputs, places = _encode(tokens, tokenizer)
+        if len(inputs["input_ids"]) <= max_length:
             whole = Window(0, len(tokens), 0, len(tokens))
-            made.append(_piece(index, encoding, whole, windowed=False))
+            made.append(_piece(index, inputs, places, whole, windowed=False))
             continue
         sizes = [0] * len(tokens)
-        for word in encoding.word_ids():
-            if word is not None:
+        for words in places:
+            for word in words[:1]:
                 sizes[word] += 1
         for window in windows(sizes, room, context=room // 4):
             part = tokens[window.start : window.end]
             cut = _encode(part, tokenizer, truncation=True, max_length=max_length)
-            made.append(_piece(index, cut, window, windowed=True))
+            made.append(_piece(index, *cut, window, windowed=True))
     return made
 
 
-def _encode(tokens: Sequence[str], tokenizer: PreTrainedTokenizerBase, **limits: Any) -> Any:
-    return tokenizer(list(tokens), is_split_into_words=True, verbose=False, **limits)
+def _encode(
+    tokens: Sequence[str], tokenizer: PreTrainedTokenizerBase, **limits: Any
+) -> tuple[dict[str, list[int]], list[range]]:
+    """The inputs of a sentence, and the words in each subword, none in special ones."""
+    joined = [*_joined(tokens)]
+    texts = ["".join(tokens[i] for i in words) for words in joined]
+    encoding = tokenizer(texts, is_split_into_words=True, verbose=False, **limits)
+    subwords = [*enumerate(encoding.word_ids())]
+    places = [range(0)] * len(subwords)
+    for position, text in subwords:
+        if text is None:
+            continue
+        if len(words := joined[text]) == 1:
+            places[position] = words
+        else:
+            places[position] = _within(encoding.token_to_chars(position), words, tokens)
+    return dict(encoding), places
 
 
-def _piece(index: int, encoding: Any, window: Window, *, windowed: bool) -> Piece:
+def _joined(tokens: Sequence[str]) -> Iterator[range]:
+    """Ranges of words that running text writes without spaces."""
+    start = 0
+    for i in range(1, len(tokens) + 1):
+        if i < len(tokens) and (_is_unspaced(tokens[i - 1][-1:]) or _is_unspaced(tokens[i][:1])):
+            continue
+        yield range(start, i)
+        start = i
+
+
+def _is_unspaced(character: str) -> bool:
+    return _UNSPACED.match(character) is not None
+
+
+def _within(characters: Any, words: range, tokens: Sequence[str]) -> range:
+    """Those of the joined `words` that share one of the `characters`."""
+    if characters is None:
+        return range(0)
+    first = last = words.start
+    end = len(tokens[first])
+    while end <= characters.start:
+        first += 1
+        end += len(tokens[first])
+    last = first + 1
+    while end < characters.end:
+        end += len(tokens[last])
+        last += 1
+    return range(first, last)
+
+
+def _piece(
+    index: int,
+    inputs: dict[str, list[int]],
+    places: Sequence[range],
+    window: Window,
+    *,
+    windowed: bool,
+) -> Piece:
     seen: dict[int, int] = {}
-    for position, word in enumerate(encoding.word_ids()):
-        if word is not None and window.tag_start <= window.start + word < window.tag_end:
-            seen.setdefault(window.start + word, position)
-    return Piece(index, dict(encoding), list(seen.items()), windowed)
+    for position, words in enumerate(places):
+        for word in words:
+            if window.tag_start <= window.start + word < window.tag_end:
+                seen.setdefault(window.start + word, position)
+    return Piece(index, inputs, list(seen.items()), windowed)

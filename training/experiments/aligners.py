@@ -1,6 +1,6 @@
 """Rows of aligners: trained on the same silver sentences from the same encoder, scored on gold.
 
-Both presets go through equally many sentences; one model is decoded in several ways.
+All go through equally many sentences; one model is decoded in several ways.
 """
 
 import hashlib
@@ -52,7 +52,9 @@ from training.trainer.settings import (
 )
 from training.trainer.trainer import OnProgress
 
-EXACT, EFLOMAL, TRAINED = "exact-match", "eflomal", tuple(AlignerPreset)
+EXACT, EFLOMAL = "exact-match", "eflomal"
+TOGETHER = "context-joint-together"  # context-joint that encodes both sentences at once
+TRAINED = (*AlignerPreset, TOGETHER)
 INSTALLED: WordAligner | None = run_eflomal if find_spec("eflomal") else None
 WARMUP = 0.1  # of the steps: the presets' 200 would be a third of so short a training
 NUMBERS = {
@@ -274,6 +276,7 @@ class AlignerBench:
         if preset == AlignerPreset.PAPER_PAIR:
             train_aligner(pair_silver, pair, folder, on_progress)
         else:
+            joint = replace(joint, apart=preset != TOGETHER)
             train_joint(self._silver, joint, folder, on_progress)
 
     def _links(self, column: str, seed: int) -> dict[str, LinkedWords]:

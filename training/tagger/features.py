@@ -92,7 +92,7 @@ def features_of(
     for piece in read:
         example = examples[piece.sentence]
         labels = [IGNORED] * piece.length
-        for word, position in piece.first_subwords:
+        for word, position in reversed(piece.first_subwords):  # of a subword, its first word counts
             tag = example.tags[word]
             labels[position] = IGNORED if tag is None else number[tag]
         targets: dict[str, NDArray[Any]] = {
@@ -102,7 +102,7 @@ def features_of(
         if is_partial:
             targets["alternatives"] = np.zeros((piece.length, len(tags)), dtype=np.uint8)
             for word, position in piece.first_subwords:
-                if example.tags[word] == OUTSIDE:
+                if labels[position] == number[OUTSIDE] and example.tags[word] == OUTSIDE:
                     targets["alternatives"][position] = open_types[example.types]
         features.append({**piece.inputs, "labels": labels, **targets})
     return features
@@ -121,7 +121,7 @@ def _at_first_subwords(
     if values is None:
         return np.ones(shape, dtype=np.float32)
     placed = np.zeros(shape, dtype=np.float32)
-    for word, position in piece.first_subwords:
+    for word, position in reversed(piece.first_subwords):
         placed[position] = values[word]
     return placed
 

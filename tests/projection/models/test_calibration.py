@@ -75,14 +75,14 @@ WEIGHTS = dict.fromkeys(FEATURES, 0.0)
         pytest.param(damaged(bias="0"), "bias: '0' where a number", id="text"),
         pytest.param(damaged(bias=True), "bias: True where a number", id="boolean"),
         pytest.param(damaged(bias=None), "bias: None where a number", id="null bias"),
-        pytest.param(damaged(bias=math.nan), "bias: nan is no usable number", id="NaN"),
+        pytest.param(damaged(bias=math.nan), "bias: nan where a finite number", id="NaN"),
         pytest.param(damaged(bias=10**400), "bias: .* a smaller number", id="too long"),
         pytest.param(damaged(scale=1), "calibration: unknown: scale", id="unknown field"),
         pytest.param(damaged(weights=[0.0] * 5), "weights: .* an object", id="weights unnamed"),
         pytest.param(damaged(weights={**WEIGHTS, "length": 1}), "unknown: length", id="unknown"),
         pytest.param(
             damaged(weights={**WEIGHTS, "outside": math.inf}),
-            "calibration outside: inf is no usable number",
+            "calibration outside: inf where a finite number",
             id="infinite weight",
         ),
         pytest.param(

@@ -9,6 +9,7 @@ import torch
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from projection.errors import ModelError
+from projection.models import bundled
 from projection.models.readings import TaggerCalibration
 from projection.models.tagger import Tagger, begins, entity_type, label_table
 from projection.records import Entity, Span
@@ -150,6 +151,13 @@ class TestTexts:
         tags = {"柏": "B-LOC", "林": "I-LOC", "安": "B-PER", "娜": "I-PER"}
         found = tagged(tags, "安娜去了柏林。", "zh")
         assert found == [("安娜", "PER"), ("柏林", "LOC")]
+
+    def test_the_characters_of_a_subword_are_one_entity(self) -> None:
+        """柏林 is one subword of the bundled tagger: its second character continues the first."""
+        tagger = Tagger.from_pretrained(bundled.path("tagger"))
+        (words,) = tagger.tag_words([[*"北京在中国，鲍勃住在柏林。"]])
+        tags = [word.tag for word in words]
+        assert tags[-3:-1] == ["B-LOC", "I-LOC"]
 
     def test_the_first_piece_speaks_for_the_word(self, tagged: Tagged) -> None:
         tags = {"Europa": "B-ORG", "##parlament": "B-LOC"}

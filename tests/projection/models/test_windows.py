@@ -2,6 +2,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
+from projection.models import bundled
+from projection.models.checkpoints import load_tokenizer
 from projection.models.windows import pieces, windows
 
 SIZES = st.lists(st.integers(0, 12), max_size=60)
@@ -70,3 +72,19 @@ class TestPieces:
         assert len(tagged) == sum(len(piece.first_subwords) for piece in made) == 43
         assert {tagged[0, i] for i in range(3)} == {"Anna", "saw", "Bern"}
         assert {tagged[2, i] for i in range(40)} == {"Europa", "saw"}
+
+    def test_characters_are_read_as_in_running_text(self) -> None:
+        """The subwords of joined characters, not those of each alone; each is tagged once."""
+        tokenizer = load_tokenizer(bundled.path("tagger"))
+        text = "安娜住在北京。"
+        (piece,) = pieces([[*text]], tokenizer, 64)
+        assert piece.inputs["input_ids"] == tokenizer(text)["input_ids"]
+        places = dict(piece.first_subwords)
+        assert [*places] == [*range(len(text))]
+        assert places[text.index("北")] == places[text.index("京")]
+
+    def test_words_beside_characters_are_joined_to_them_and_to_no_other(self) -> None:
+        tokenizer = load_tokenizer(bundled.path("tagger"))
+        (piece,) = pieces([["Anna", "Weber", "在", "柏", "林"]], tokenizer, 64)
+        assert piece.inputs["input_ids"] == tokenizer("Anna Weber在柏林")["input_ids"]
+        assert len(piece.first_subwords) == 5
