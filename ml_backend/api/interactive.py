@@ -166,6 +166,8 @@ def _read(
         fields = Fields(region, f"{where} region {region.get('id')!r:.40}", ReviewError)
         kind, meta = kind_of(region), meta_of(region)
         try:
+            if kind in (SOURCE_ENTITIES, ENTITIES):
+                fields.text("id")  # by which the page knows what is answered
             if kind == SOURCE_ENTITIES and WENT_TO not in meta:
                 drawn.in_source.append((region, marked_in_source(fields, sentence.source, labels)))
             elif kind == ENTITIES and CAME_FROM not in meta and not is_as_predicted(region):
