@@ -82,7 +82,7 @@ WEIGHTS = dict.fromkeys(FEATURES, 0.0)
         pytest.param(damaged(weights={**WEIGHTS, "length": 1}), "unknown: length", id="unknown"),
         pytest.param(
             damaged(weights={**WEIGHTS, "outside": math.inf}),
-            "calibration outside: inf where a finite number",
+            "weights outside: inf where a finite number",
             id="infinite weight",
         ),
         pytest.param(
