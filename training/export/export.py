@@ -192,14 +192,20 @@ def write_export(
 
     `labels` are the types of the labeling config: they enter the schema even when nobody used them.
     `unreadable` annotations are lines of losses.jsonl.
-    TrainingError if `out` is not an export, or the settings contradict the reviews or themselves.
+    TrainingError if `out` is not an export, nothing is readable, or the settings contradict the
+    reviews or themselves.
     """
     settings = settings or ExportSettings()
     settings.check()
     if out.exists() and not (out / SUMMARY).is_file():
         raise TrainingError(str(out), "exists and is not an export", "Choose another folder")
+    lost = [Loss(LossKind.UNREADABLE, each, each.reason) for each in unreadable]
+    if (
+        lost and not reviewed
+    ):  # as in a project of another version: an export has nothing to replace
+        raise TrainingError(title, f"none of {len(lost)} annotations can be read", lost[0].reason)
     gathered = _gather(reviewed, settings)
-    gathered.losses[:0] = (Loss(LossKind.UNREADABLE, each, each.reason) for each in unreadable)
+    gathered.losses[:0] = lost
     wanted = settings.shares.wanted if settings.shares else (TRAIN,)
     parts: _Parts = {name: [] for name in wanted}
     part_of = {}

@@ -253,6 +253,15 @@ class TestWriteExport:
             "reason": "task 24 annotation 14: no label",
         }
 
+    def test_an_export_is_not_replaced_where_nothing_can_be_read(self, tmp_path: Path) -> None:
+        write_export([review()], tmp_path / "out", title="Test")
+        bad = UnreadableReview(24, 14, "3", "", "", "task 24: an older spanferry pushed it")
+        with pytest.raises(
+            TrainingError, match="none of 1 annotations can be read. task 24: an ol"
+        ):
+            write_export([], tmp_path / "out", title="Test", unreadable=[bad])
+        assert len(read_reviews(tmp_path / "out")) == 1
+
     def test_the_reviewer_must_be_named_before_any_work(self, tmp_path: Path) -> None:
         settings = ExportSettings(policy=AdjudicationPolicy.REVIEWER)
         with pytest.raises(TrainingError, match="needs a reviewer"):
