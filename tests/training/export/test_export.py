@@ -257,7 +257,7 @@ class TestWriteExport:
         write_export([review()], tmp_path / "out", title="Test")
         bad = UnreadableReview(24, 14, "3", "", "", "task 24: an older spanferry pushed it")
         with pytest.raises(
-            TrainingError, match="none of 1 annotations can be read. task 24: an ol"
+            TrainingError, match=r"none of 1 annotations can be read\. task 24: an ol"
         ):
             write_export([], tmp_path / "out", title="Test", unreadable=[bad])
         assert len(read_reviews(tmp_path / "out")) == 1
