@@ -15,7 +15,6 @@ from ml_backend.cli.console import print_result, progress
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
 from ml_backend.label_studio.project_lock import project_file, project_lock
 from ml_backend.label_studio.tabs import REVIEW_QUEUE, review_tabs
-from ml_backend.review.import_journal import ImportJournal
 from ml_backend.settings import Settings, listed
 from projection.errors import ReviewError, RunError
 from projection.io.files import parse_object
@@ -25,6 +24,7 @@ from training.data.reviewed import REVIEWED, read_reviews
 
 if TYPE_CHECKING:
     from ml_backend.label_studio.client import Project, ReviewServer
+    from ml_backend.review.import_journal import ImportJournal
     from ml_backend.review.push import PushReport
 
 USUAL_LABELS = ("PER", "ORG", "LOC", "MISC")
@@ -64,6 +64,7 @@ def push(
     """
     # The client of Label Studio takes seconds to import, which `--help` should not.
     from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415
+    from ml_backend.review.import_journal import ImportJournal  # noqa: PLC0415
 
     offered = labels_of_run(run, listed(labels or ""))
     build_config(offered)  # refuses labels that Label Studio cannot show
@@ -89,7 +90,7 @@ def _push(
     server: "ReviewServer",
     project: "Project",
     folder: Path,
-    journal: ImportJournal,
+    journal: "ImportJournal",
     *,
     keep_annotators: bool,
 ) -> "PushReport":

@@ -114,6 +114,14 @@ def fixed_loader(settings: Settings) -> Load:
     return load
 
 
+def metric(client: FlaskClient, sample: str) -> float:
+    """The value of one sample in /metrics."""
+    lines = client.get("/metrics").get_data(as_text=True).splitlines()
+    found = [line.rsplit(" ", 1)[1] for line in lines if line.rsplit(" ", 1)[0] == sample]
+    assert len(found) == 1, f"{sample} in {lines}"
+    return float(found[0])
+
+
 def wait_until(true: Callable[[], object], seconds: float = 10.0) -> None:
     """Fails unless `true()` becomes true in time."""
     deadline = time.monotonic() + seconds

@@ -23,6 +23,7 @@ from tests.ml_backend.conftest import (
     FixedProjector,
     fixed_loader,
     make_task,
+    metric,
     model_folder,
     predict_body,
     source_region,
@@ -46,14 +47,6 @@ GUARDED = [
     ("GET", "/metrics"),
     ("GET", "/status"),
 ]
-
-
-def metric(client: FlaskClient, sample: str) -> float:
-    """The value of one sample in /metrics."""
-    lines = client.get("/metrics").get_data(as_text=True).splitlines()
-    found = [line.rsplit(" ", 1)[1] for line in lines if line.rsplit(" ", 1)[0] == sample]
-    assert len(found) == 1, f"{sample} in {lines}"
-    return float(found[0])
 
 
 @pytest.fixture
@@ -430,28 +423,6 @@ def test_what_goes_wrong_inside_stays_in_the_log(
     assert "RuntimeError\n" in caplog.text
     assert "in project_fitting" in caplog.text, "where it was raised"
     assert "news-1" not in caplog.text, "its message may quote a task"
-
-
-# --- metrics -------------------------------------------------------------------------------------
-
-
-def test_metrics_count_requests_and_name_the_model(client: FlaskClient, engine: Engine) -> None:
-    engine.projector(10)
-    for path in ("/health", "/health", "/nowhere", "/elsewhere"):
-        client.get(path)
-    client.post("/predict", data=b"?", content_type="application/json")
-    assert metric(client, 'spanferry_requests_total{endpoint="health",status="200"}') == 2
-    assert metric(client, 'spanferry_requests_total{endpoint="unknown",status="404"}') == 2
-    assert metric(client, 'spanferry_requests_total{endpoint="predict",status="400"}') == 1
-    assert metric(client, f'spanferry_model_info{{version="{BUNDLED_VERSION}"}}') == 1
-
-
-def test_applications_do_not_share_counters(
-    client: FlaskClient, settings: Settings, engine: Engine
-) -> None:
-    client.get("/health")
-    other = create_app(settings.model_copy(update={"auth": False}), engine).test_client()
-    assert "endpoint=" not in other.get("/metrics").get_data(as_text=True)
 
 
 # --- recorded requests ---------------------------------------------------------------------------

@@ -134,7 +134,9 @@ def test_what_a_runner_says_beside_its_jobs_is_kept(
 ) -> None:
     monkeypatch.setenv("SPANFERRY_BACKEND_PORT", "http")
     queue.add(5, "asked for")
-    assert Runner(queue, settings.data_dir).start().wait() == 2
+    runner = Runner(queue, settings.data_dir).start()
+    assert runner.wait() == 2
+    runner.stop()
     said = (queue.root / RUNNER_LOG).read_text("utf-8")
     assert said.startswith("SPANFERRY_BACKEND_PORT: 'http' does not fit")
 

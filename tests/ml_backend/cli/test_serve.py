@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from ml_backend.auth import FILE_NAME
 from ml_backend.cli import app
 from ml_backend.cli.serve import activate, report_access
-from ml_backend.jobs.queue import JobQueue, State
+from ml_backend.jobs.queue import ATTEMPTS, JobQueue, State
 from ml_backend.serving.model_store import BUNDLED, ModelStore
 from ml_backend.settings import Settings
 from projection.errors import ModelError
@@ -274,12 +274,12 @@ def test_a_training_survives_its_process_and_a_restart(data_dir: Path) -> None:
     wait_until(lambda: runners(data_dir) == [], 30)
 
     second = listening(start(data_dir, **nobody))
-    wait_until(lambda: runners(data_dir) != [] and second.jobs.job(1).attempts == 2, 30)
+    wait_until(lambda: runners(data_dir) != [], 30)
     wait_until(lambda: second.jobs.job(1).state is State.RUNNING, 30)
-    assert second.jobs.job(1).state is State.RUNNING
     assert second.stop(signal.SIGTERM) == 0
     assert runners(data_dir) == [], "it goes on when the server starts again"
-    assert (second.jobs.job(1).state, second.jobs.job(1).attempts) == (State.QUEUED, 1)
+    assert second.jobs.job(1).state is State.QUEUED
+    assert second.jobs.job(1).attempts < ATTEMPTS, "being stopped is not the job's fault"
 
 
 def processes_of(group: int) -> list[int]:
