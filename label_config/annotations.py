@@ -1,14 +1,16 @@
 """Annotations of Label Studio's export as reviewed sentences, and decisions as annotations."""
 
+import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from label_config import regions
 from label_config.labeling_config import UNUSABLE
+from label_config.results import phrases_in, read_prediction, read_result
 from label_config.tasks import record_of
-from projection.errors import ReviewError
+from projection.errors import ReviewError, SpanferryError
 from projection.io.json_fields import Fields
 from projection.records import (
     Entity,
@@ -18,27 +20,71 @@ from projection.records import (
     ReviewedSentence,
     ReviewStatus,
     Span,
+    UnreadableReview,
 )
 
 _FIX = "Export the project as JSON, with full annotations and predictions"
+_FIX_ANNOTATION = "Open the task in Label Studio, and submit it again"
 
 
-def reviewed_of(
-    exported_task: Mapping[str, Any], labels: Collection[str], where: str = "export"
-) -> list[ReviewedSentence]:
+class Reviews(NamedTuple):
+    """The reviews of some tasks, and the annotations that cannot be read."""
+
+    reviewed: list[ReviewedSentence]
+    unreadable: list[UnreadableReview]
+
+
+def reviewed_of(exported_task: Mapping[str, Any], where: str = "export") -> Reviews:
     """Return one record for every annotation of an exported task, in Label Studio's order.
 
     The entities are what the annotator left, sorted by span, without scores; overlaps are kept and
     named in `notes`. Without a prediction to compare with, an annotation counts as corrected. A
-    region drawn in the place of a deleted prediction with the same label takes its source.
-    ReviewError if anything is missing, unknown, or contradicts the record of the task.
+    region drawn in the place of a deleted prediction with the same label takes its source. An
+    annotation in which anything is missing, unknown, or contradicts the record of the task is
+    unreadable; what cannot be read of a prediction is not compared with.
     """
     export = Fields(exported_task, where, ReviewError, _FIX)
-    task = replace(export, where=f"{where} task {export.integer_or_none('id')}")
-    record = record_of(task.row, task.where)
-    return [
-        _reviewed(task, record, annotation, labels) for annotation in task.children("annotations")
-    ]
+    found = Reviews([], [])
+    try:
+        task = replace(export, where=f"{where} task {export.integer_or_none('id')}")
+        record = record_of(task.row, task.where)
+        annotations = [*task.children("annotations")]
+    except SpanferryError as error:
+        return Reviews([], unreadable_of(exported_task, error))
+    for annotation in annotations:
+        try:
+            found.reviewed.append(_reviewed(task, record, annotation))
+        except SpanferryError as error:
+            found.unreadable.append(_unreadable(exported_task, annotation.row, error))
+    return found
+
+
+def unreadable_of(
+    exported_task: Mapping[str, Any], error: SpanferryError
+) -> list[UnreadableReview]:
+    """Return each annotation of a task that cannot be read, or the task if it has none."""
+    given = exported_task.get("annotations")
+    annotations = given if isinstance(given, list) and given else [{}]
+    return [_unreadable(exported_task, annotation, error) for annotation in annotations]
+
+
+def _unreadable(
+    task: Mapping[str, Any], annotation: object, error: SpanferryError
+) -> UnreadableReview:
+    data, work = (each if isinstance(each, dict) else {} for each in (task.get("data"), annotation))
+    person = work.get("completed_by")
+    person = person.get("id") if isinstance(person, dict) else person
+    task_id, number = (
+        each if isinstance(each, int) else None for each in (task.get("id"), work.get("id"))
+    )
+    return UnreadableReview(
+        task_id=task_id,
+        annotation_id=number,
+        annotator=str(person) if isinstance(person, int) else "unknown",
+        sentence_id=str(data.get("pair_id") or ""),
+        origin=str(data.get("origin") or ""),
+        reason=str(error),
+    )
 
 
 def annotation_of(
@@ -64,16 +110,24 @@ def annotation_of(
     return result
 
 
-def _reviewed(
-    task: Fields, record: ProjectedSentence, submitted: Fields, labels: Collection[str]
-) -> ReviewedSentence:
+def _reviewed(task: Fields, record: ProjectedSentence, submitted: Fields) -> ReviewedSentence:
     sentence = record.sentence
     annotation_id = submitted.integer_or_none("id")
-    annotation = replace(submitted, where=f"{task.where} annotation {annotation_id}")
-    left, answer, notes = regions.read_result(annotation, sentence, labels)
-    prediction, note = _prediction(task, annotation)
-    predicted = None if prediction is None else regions.read_result(prediction, sentence, labels)[0]
+    where = f"{task.where} annotation {annotation_id}"
+    annotation = replace(submitted, where=where, fix=_FIX_ANNOTATION)
+    _refuse_half_characters(annotation)
+    proposals = _proposals(task, annotation)
+    phrases = {phrase for each in proposals for phrase in phrases_in(each["result"])}
+    left, answer, notes = read_result(annotation, sentence, phrases)
+    prediction, remarks = _seen(annotation, proposals)
+    predicted = None
+    if prediction is not None:
+        predicted, unread = read_prediction(replace(task, row=prediction), sentence)
+        if unread:
+            said = f"{unread} region(s) of prediction {prediction.get('id')} cannot be read"
+            remarks = [*remarks, f"{said}: not compared to them"]
     same = predicted is not None and _marks(predicted) == _marks(left)
+    version = None if prediction is None else prediction.get("model_version")
     return ReviewedSentence(
         sentence=sentence,
         entities=tuple(Entity(r.entity.span, r.entity.label) for r in left),
@@ -82,14 +136,21 @@ def _reviewed(
         lead_time=annotation.number_or_none("lead_time"),
         predicted=None if predicted is None else tuple(region.entity for region in predicted),
         conflicts=record.conflict_kinds,
-        model_version=None if prediction is None else prediction.text_or_none("model_version"),
+        model_version=version if isinstance(version, str) else None,
         task_id=task.integer_or_none("id"),
         annotation_id=annotation_id,
-        updated_at=annotation.text_or_none("updated_at"),
-        notes=(*note, *notes),
+        updated_at=annotation.time_or_none("updated_at"),
+        notes=(*remarks, *notes),
         provenance=tuple(_provenance(left, predicted or ())),
         teacher_entities=record.source_entities if sentence.entities is None else None,
     )
+
+
+def _refuse_half_characters(annotation: Fields) -> None:
+    try:
+        json.dumps(annotation.row, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise annotation.error_here("half of a surrogate pair (\\ud8xx)") from error
 
 
 def _provenance(
@@ -132,22 +193,27 @@ def _marks(found: Iterable[regions.Region]) -> Counter[tuple[Span, str]]:
     return Counter((region.entity.span, region.entity.label) for region in found)
 
 
-def _prediction(task: Fields, annotation: Fields) -> tuple[Fields | None, tuple[str, ...]]:
-    """Find the prediction the annotator started from, and a note where that is a guess."""
-    seen = annotation.integer_or_none("parent_prediction")
+def _proposals(task: Fields, annotation: Fields) -> list[Mapping[str, Any]]:
+    """Return the predictions of a task with their results; the annotation's own copy is last."""
     # Label Studio lists bare ids unless asked for full predictions, but keeps a copy of the one
     # that was submitted from in the annotation itself.
     listed = task.row.get("predictions")
     given = [*(listed if isinstance(listed, list) else ()), annotation.row.get("prediction")]
-    *others, copy = [p if isinstance(p, dict) and "result" in p else None for p in given]
-    full = [prediction for prediction in others if prediction is not None]
-    same = [p for p in (*full, copy) if p and seen is not None and p.get("id") == seen]
-    found = same[0] if same else newest(full)
-    if found is None:
-        return None, ()
-    note = f"prediction {seen}, which the annotator saw, is gone: compared to the newest"
-    prediction = replace(task, row=found, where=f"{task.where} prediction {found.get('id')}")
-    return prediction, () if same or seen is None else (note,)
+    return [each for each in given if isinstance(each, dict) and "result" in each]
+
+
+def _seen(
+    annotation: Fields, proposals: Sequence[Mapping[str, Any]]
+) -> tuple[Mapping[str, Any] | None, list[str]]:
+    """Find the prediction the annotator started from, and a note where that is a guess."""
+    seen = annotation.integer_or_none("parent_prediction")
+    if same := [p for p in proposals if seen is not None and p.get("id") == seen]:
+        return same[0], []
+    copy = annotation.row.get("prediction")
+    found = newest(each for each in proposals if each is not copy)
+    if found is None or seen is None:
+        return found, []
+    return found, [f"prediction {seen}, which the annotator saw, is gone: compared to the newest"]
 
 
 def newest(predictions: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:

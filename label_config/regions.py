@@ -1,33 +1,26 @@
-"""Entities as Label Studio's regions, the items of a `result` list, and back."""
+"""Entities as Label Studio's regions, items of a `result` list, and back."""
 
 import hashlib
 import json
 import re
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from itertools import combinations
 from typing import Any, NamedTuple
 
 from label_config.labeling_config import (
     ENTITIES,
-    OK,
     REVIEW,
     SOURCE,
     SOURCE_ENTITIES,
     TARGET,
-    UNUSABLE,
 )
-from projection.errors import SpanError, SpanferryError
+from projection.errors import SpanError
 from projection.io.json_fields import Fields
 from projection.records import Entity, LabelOrigin, ParallelSentence, Provenance, Span
 
-_FIX = "Open the task in Label Studio, delete what is named here, and submit again"
-
-# Label Studio 1.23 saves each of these as a backslash and an n; the offsets stay exact.
-_LINE_BREAK = re.compile(r"[\r\n]")
-# The page shows a source sentence with other line breaks, and saves the text as shown.
+# Label Studio 1.23 saves a line break as a backslash and an n; the offsets stay exact.
 _SPACE = re.compile(r"(?:\\n|\s)+")
+_DIGITS = re.compile(r"[0-9]{1,9}")
 
 # `origin` of a region is Label Studio's, the LabelOrigin in its `meta` ours; either may be missing.
 _UNCHANGED, _CHANGED, _DRAWN = "prediction", "prediction-changed", "manual"
@@ -48,6 +41,8 @@ _KINDS: Mapping[tuple[object, ...], str] = {
 # Keys of a region's `meta`: the source span of a target region, the target spans of a source
 # region, the label an interactive answer was given, and the correction that was propagated.
 CAME_FROM, WENT_TO, ASKED, PROPAGATED = "source", "targets", "asked", "propagated"
+# What a backend wrote into `text`, beside what a person may have written there.
+SAID = "said"
 
 
 class Region(NamedTuple):
@@ -115,16 +110,6 @@ def kind_of(item: Mapping[str, Any]) -> str | None:
     return _KINDS.get(parts) if all(isinstance(part, str) for part in parts) else None
 
 
-def labels_in(result: object) -> Iterator[str]:
-    """Yield the labels of the target regions of a `result`; what cannot be read is passed over."""
-    for item in result if isinstance(result, list) else ():
-        if isinstance(item, dict) and kind_of(item) == ENTITIES:
-            value = item.get("value")
-            given = value.get("labels") if isinstance(value, dict) else None
-            for label in given if isinstance(given, list) else ():
-                yield str(label).strip()
-
-
 def meta_of(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return the `meta` of an item; empty if it is no object."""
     meta = item.get("meta")
@@ -141,98 +126,83 @@ def region_at(
 ) -> Region:
     """Read an item of a result as a target region; `labels` None takes any label.
 
-    ReviewError if the label is unknown, or the region contradicts the sentence.
+    ReviewError if the label is unknown, or the region contradicts the sentence. Programs other than
+    Label Studio leave out id and text, and write numbers as 0.0 or "0".
     """
     value = region.child("value")
     shown = _label(region, value, labels)
     meta = region.child("meta") if region.has("meta") else replace(region, row={})
     label = _asked(region, meta, labels) or shown
-    entity = _entity_between(value, label, sentence.target, region.number_or_none("score"))
-    text, covered = value.text("text"), entity.span.of(sentence.target)
-    if text not in (covered, _LINE_BREAK.sub(r"\\n", covered)):
-        raise _contradiction(value, entity.span, covered, text)
+    entity = _entity_at(value, value, label, sentence.target, _score(region))
     came_from = _source(meta, sentence.source)
-    return Region(region.text("id"), entity, _origin(region, meta), came_from, shown)
+    identity = region.text_or_none("id") or ""
+    return Region(identity, entity, _origin(region, meta), came_from, shown)
 
 
-def marked_in_source(region: Fields, source: str, labels: Collection[str]) -> Entity:
+def marked_in_source(region: Fields, source: str, labels: Collection[str] | None = None) -> Entity:
     """Read a region of the source's HyperText, an entity that a person marked, as `region_at`."""
     value = region.child("value")
     meta = replace(region, row=meta_of(region.row))
     label = _asked(region, meta, labels) or _label(region, value, labels)
-    entity = _entity_between(value.child("globalOffsets"), label, source, None)
-    shown, covered = value.text("text"), entity.span.of(source)
-    if _SPACE.sub(" ", shown) != _SPACE.sub(" ", covered):
-        raise _contradiction(value, entity.span, covered, shown)
+    return _entity_at(value, value.child("globalOffsets"), label, source, None)
+
+
+def _entity_at(
+    value: Fields, offsets: Fields, label: str, text: str, score: float | None
+) -> Entity:
+    """Return the entity between two offsets if they agree with what the annotator saw there.
+
+    White space may differ: pages show and save other line breaks, and trim the ends.
+    """
+    try:
+        span = Span(_offset(offsets, "start"), _offset(offsets, "end"))
+        covered, entity = span.of(text), Entity(span, label, score)
+    except SpanError as error:
+        raise offsets.error_here(str(error)) from error
+    shown = value.text_or_none("text")
+    if shown is not None and _words(shown) != _words(covered):
+        what = f"{span} covers {covered!r}, but was shown as {shown!r}"
+        raise value.error_here(what)
     return entity
 
 
-def read_result(
-    work: Fields, sentence: ParallelSentence, labels: Collection[str]
-) -> tuple[list[Region], str | None, list[str]]:
-    """Read the `result` list of an annotation or prediction: its regions, sorted by span and label,
-    the choice under `review`, and notes for people, such as on entities marked in the source.
-
-    ReviewError if anything is unknown, contradicts the sentence or comes twice.
-    """
-    found: defaultdict[str, list[Fields]] = defaultdict(list)
-    seen: set[str] = set()
-    for item in work.children("result"):
-        if item.row.get("type") == "relation":
-            found["relation"].append(item)
-            continue
-        identity = replace(item, fix=_FIX).text("id")
-        region = replace(item, where=f"{work.where} region {identity}", fix=_FIX)
-        if identity in seen:
-            raise region.error_here("this id comes twice")
-        seen.add(identity)
-        if not (kind := kind_of(item.row)):
-            given = ", ".join(f"{key} {item.row.get(key)!r}" for key in _KIND)
-            fix = "Give the project the labeling config that spanferry builds, and review it again"
-            raise region.error_here(f"{given} are not of our labeling config", fix)
-        found[kind].append(region)
-    regions = [region_at(region, sentence, labels) for region in found[ENTITIES]]
-    regions.sort(key=lambda region: (region.entity.span, region.entity.label))
-    answers, relations = [_answer(region) for region in found[REVIEW]], len(found["relation"])
-    if len(answers) > 1:
-        raise work.error_here(f"the sentence is reviewed twice: {', '.join(answers)}", _FIX)
-    notes = [*_notes(regions, sentence.target)]
-    for region in found[SOURCE_ENTITIES]:
-        shown = _quoted(marked_in_source(region, sentence.source, labels), sentence.source)
-        went = "" if meta_of(region.row).get(WENT_TO) else ", not projected"
-        notes.append(f"marked in the source: {shown}{went}")
-    if relations:
-        notes.append(f"{relations} relation(s) between regions were not read")
-    return regions, answers[0] if answers else None, notes
+def _words(text: str) -> str:
+    return _SPACE.sub(" ", text).strip()
 
 
-def _entity_between(fields: Fields, label: str, text: str, score: float | None) -> Entity:
+def _offset(fields: Fields, key: str) -> int:
+    value = fields.row.get(key)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        return int(value)
+    return fields.integer(key)
+
+
+def _score(region: Fields) -> float | None:
+    """Return the score, or None for what is no probability: it says nothing about the region."""
+    given = region.row.get("score")
     try:
-        span = Span(fields.integer("start"), fields.integer("end"))
-        span.of(text)
-        return Entity(span, label, score)
-    except SpanError as error:
-        raise fields.error_here(str(error)) from error
-
-
-def _contradiction(fields: Fields, span: Span, covered: str, shown: str) -> SpanferryError:
-    return fields.error_here(f"{span} covers {covered!r}, but was shown as {shown!r}")
+        score = float(given) if isinstance(given, int | float | str) else -1.0
+    except (ValueError, OverflowError):
+        return None
+    return score if 0 <= score <= 1 else None
 
 
 def _label(region: Fields, value: Fields, labels: Collection[str] | None) -> str:
     given = value.texts("labels")
     if len(given) != 1:
         raise region.error_here(f"needs exactly one label, has {list(given)!r}")
-    if labels is not None and given[0] not in labels:
-        fix = f"Known are {', '.join(labels)}: relabel it, or name the label set of the project"
-        raise region.error_here(f"unknown label {given[0]!r}", fix)
-    return given[0]
+    label = given[0].strip()
+    if labels is not None and label not in labels:
+        raise region.error_here(f"unknown label {label!r}", f"Known are {', '.join(labels)}")
+    return label
 
 
 def _asked(region: Fields, meta: Fields, labels: Collection[str] | None) -> str | None:
     """Return the label an answer was given, if nobody has changed it since."""
     asked: Any = meta.row.get(ASKED)
-    known = isinstance(asked, str) and (labels is None or asked in labels)
+    known = isinstance(asked, str) and (asked in labels if labels is not None else asked.strip())
     return asked if known and is_as_predicted(region.row) else None
 
 
@@ -260,26 +230,3 @@ def _source(meta: Fields, source: str) -> Span | None:
     except (SpanError, TypeError) as error:
         raise meta.error(CAME_FROM, f"{given!r:.40} is not a span of the source") from error
     return span
-
-
-def _answer(region: Fields) -> str:
-    chosen = region.child("value").texts("choices")
-    if len(chosen) != 1 or chosen[0] not in (OK, UNUSABLE):
-        what = f"the review is neither {OK!r} nor {UNUSABLE!r} but {list(chosen)!r}"
-        raise region.error_here(what)
-    return chosen[0]
-
-
-def _notes(regions: Sequence[Region], text: str) -> Iterator[str]:
-    for a, b in combinations([region.entity for region in regions], 2):
-        if a.span.overlaps(b.span):
-            both = f"{_quoted(a, text)} and {_quoted(b, text)}"
-            yield f"{both} overlap: IOB2 can hold only one of them"
-    for region in regions:
-        if region.shown != region.entity.label:
-            shown = f"{_quoted(region.entity, text)} was shown as {region.shown}"
-            yield f"{shown}, which nobody asked for"
-
-
-def _quoted(entity: Entity, text: str) -> str:
-    return f"{entity.label} “{entity.span.of(text)}” {entity.span}"

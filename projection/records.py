@@ -268,3 +268,22 @@ class ReviewedSentence:
     def judged(self) -> bool:
         """True if a person decided what the entities are."""
         return self.status in (ReviewStatus.ACCEPTED, ReviewStatus.CORRECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableReview:
+    """An annotation that cannot be read, and the reason; without `annotation_id`, a whole task.
+
+    `sentence_id` and `origin` are empty where the task does not say.
+    """
+
+    task_id: int | None
+    annotation_id: int | None
+    annotator: str
+    sentence_id: str
+    origin: str
+    reason: str
+
+    def __str__(self) -> str:
+        task = f"task {self.task_id}"
+        return task if self.annotation_id is None else f"{task} annotation {self.annotation_id}"

@@ -24,6 +24,7 @@ from label_config.labeling_config import ENTITIES, SOURCE_ENTITIES
 from label_config.regions import (
     ASKED,
     CAME_FROM,
+    SAID,
     WENT_TO,
     answered,
     is_as_predicted,
@@ -165,6 +166,8 @@ def _read(
         fields = Fields(region, f"{where} region {region.get('id')!r:.40}", ReviewError)
         kind, meta = kind_of(region), meta_of(region)
         try:
+            if kind in (SOURCE_ENTITIES, ENTITIES):
+                fields.text("id")  # by which the page knows what is answered
             if kind == SOURCE_ENTITIES and WENT_TO not in meta:
                 drawn.in_source.append((region, marked_in_source(fields, sentence.source, labels)))
             elif kind == ENTITIES and CAME_FROM not in meta and not is_as_predicted(region):
@@ -234,7 +237,9 @@ def _told(region: Json, drawn: Entity, said: str, found: dict[str, Any]) -> dict
     """Return what was drawn with one more note and what was found, marked as answered."""
     text = meta_of(region).get("text")
     notes = text if isinstance(text, list) else [text] if text else []
-    return answered(region, drawn.label, text=[*notes, said], **found)
+    ours = meta_of(region).get(SAID)
+    told = [*(ours if isinstance(ours, list) else ()), said]
+    return answered(region, drawn.label, text=[*notes, said], **{SAID: told}, **found)
 
 
 def _on_screen(task: Json, model_version: str) -> list[Shown]:

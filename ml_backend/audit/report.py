@@ -6,11 +6,10 @@ the proposals, that all of the sample is reviewed, and that a threshold is looke
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
-from label_config.labeling_config import labels_of
 from ml_backend.audit.estimates import (
     LEVEL,
     PRECISION,
@@ -185,12 +184,11 @@ def audit_report(
     audit, or if a task contradicts what was pushed.
     """
     where, version = f"project {project.title!r}", project.model_version
-    labels = labels_of(project.label_config, where)
     name = _known_audit(tasks, name, where)
     members: defaultdict[Stratum, list[_Member]] = defaultdict(list)
     for task in tasks:
         if audit_of(task) == name:
-            member = _member(task, labels, version, where)
+            member = _member(task, version, where)
             members[member.stratum].append(member)
     everyone = [member for of_stratum in members.values() for member in of_stratum]
     audited, threshold = everyone[0].version, min(member.threshold for member in everyone)
@@ -257,8 +255,8 @@ def _known_audit(tasks: Iterable[Task], name: str | None, where: str) -> str:
     raise ReviewError(where, what, f"Give as --name one of: {', '.join(names)}")
 
 
-def _member(task: Task, labels: Collection[str], shown: str, where: str) -> _Member:
-    found = adjudicate(reviews_of([task], labels, where))
+def _member(task: Task, shown: str, where: str) -> _Member:
+    found = adjudicate(reviews_of([task], where).reviewed)
     decision = found.sentences[0] if found.sentences else None
     stratum, data = stratum_of(task), task["data"]
     # Older samples do not name what they were drawn for.

@@ -71,6 +71,7 @@ def export(
     )
     settings.check()
     with open_project(url, api_key, project) as (server, found):
+        labels = labels_of(found.label_config, f"project {project!r}")
         if settings.audit is not None:
             where = f"--audit {audit}"
             threshold_check.refuse_another_model(settings.audit, found.model_version, where)
@@ -79,11 +80,17 @@ def export(
         pulled.reviewed,
         out,
         title=project,
-        labels=labels_of(found.label_config),
+        labels=labels,
+        unreadable=pulled.unreadable,
         settings=replace(settings, agreement=asdict(agreement(pulled.reviewed))),
     )
     fix = "export more, or with another --split or --seed"
     notes = [f"part {part!r} is empty: {fix}" for part in summary.empty_parts]
+    if others := [f"{k} ({n})" for k, n in summary.by_label.items() if k not in labels]:
+        fix = "they are exported; `spanferry push` of the run or export offers them again"
+        notes.append(
+            f"entities have labels that the project does not offer: {', '.join(others)}; {fix}"
+        )
     if settings.audit is not None and accept_above is not None:
         notes = [*threshold_check.threshold_warnings(settings.audit, accept_above), *notes]
     for note in notes:

@@ -155,7 +155,8 @@ def _labels_in(run: Path) -> tuple[tuple[str, ...], set[str]]:
         summary = run / SUMMARY
         known = parse_object(summary.read_text("utf-8"), str(summary)).get("labels", [])
         reviews = read_reviews(run)
-        return tuple(known), {e.label for r in reviews for e in (*r.entities, *(r.predicted or ()))}
+        used = {e.label for r in reviews for e in (*r.entities, *(r.predicted or ()))}
+        return tuple(known), used
     manifest = run / "run.json"
     if not manifest.is_file():
         raise RunError(str(run), "not a run folder (no run.json)", "Make one: spanferry project")

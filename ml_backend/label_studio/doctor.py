@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from label_config.labeling_config import build_config, labels_of
-from label_config.regions import labels_in
+from label_config.results import labels_in
 from ml_backend.label_studio.checks import (
     NOTE,
     OK,

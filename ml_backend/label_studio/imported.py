@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from label_config.results import WRITTEN
 from projection.errors import ReviewError
 from projection.io.json_fields import Fields
 from projection.records import ReviewedSentence
@@ -36,11 +37,12 @@ def meta_of(imported: Iterable[ImportedReview]) -> dict[str, object]:
 
 def imported_with(task: Mapping[str, Any], where: str) -> list[ImportedReview]:
     """Read the `meta` of a task, empty unless it comes from an export; ReviewError if changed."""
-    meta = Fields(task.get("meta") or {}, f"{where} meta", ReviewError, _FIX)
+    given = task.get("meta")
+    meta = Fields(given if isinstance(given, dict) else {}, f"{where} meta", ReviewError, _FIX)
     return [
         ImportedReview(
             fields.text("annotator"),
-            fields.text_or_none("updated_at"),
+            fields.time_or_none("updated_at"),
             fields.integer_or_none("prediction"),
             [*fields.texts("notes")] if fields.has("notes") else None,
         )
@@ -64,15 +66,23 @@ def restored(task: Mapping[str, Any], imported: Sequence[ImportedReview]) -> dic
 def as_decided(
     reviews: Sequence[ReviewedSentence], task: Mapping[str, Any], imported: Sequence[ImportedReview]
 ) -> Iterator[ReviewedSentence]:
-    """Yield the reviews of a restored task with annotator and time, unless changed since."""
-    for review, annotation in zip(reviews, task["annotations"], strict=True):
+    """Yield the reviews of a restored task with annotator and time, unless changed since.
+
+    What people wrote on regions is kept in any case.
+    """
+    annotations = {annotation["id"]: annotation for annotation in task["annotations"]}
+    for review in reviews:
+        annotation = annotations[review.annotation_id]
         found = _found(annotation, imported)
-        if found is not None and not annotation.get("updated_by"):
+        if found is None:
+            yield review
+        elif annotation.get("updated_by"):
+            written = [note for note in found.notes or () if note.startswith(WRITTEN)]
+            yield replace(review, notes=tuple(dict.fromkeys([*review.notes, *written])))
+        else:
             who, when, _, notes = found
             kept = review.notes if notes is None else tuple(notes)
             yield replace(review, annotator=who, updated_at=when, notes=kept)
-        else:
-            yield review
 
 
 def kept_of(task: Mapping[str, Any], where: str) -> list[ImportedReview]:

@@ -12,7 +12,6 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from label_config.labeling_config import labels_of
 from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.task_writer import write_fields
 from ml_backend.label_studio.tasks import is_touched
@@ -109,9 +108,8 @@ def plan(server: ReviewServer, project: Project, selection: Selection) -> Propag
     ReviewError if a task holds no record, or its annotations or predictions contradict it.
     """
     where = f"project {project.title!r}"
-    labels = labels_of(project.label_config, where)
     tasks = server.tasks(project, with_predictions=True)
-    reviewed = list(reviews_of(tasks, labels, where))
+    reviewed = reviews_of(tasks, where).reviewed
     untouched = [task for task in tasks if not is_touched(task)]
     read = (read_open(task, project.model_version) for task in untouched)
     sentences = list(filter(None, read))

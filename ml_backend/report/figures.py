@@ -47,7 +47,7 @@ class Report:
         filters: Json | None = None,
         idle_seconds: float = IDLE_SECONDS,
     ) -> Self:
-        """Compute every figure; TrainingError if the time of an annotation is not ISO 8601.
+        """Compute every figure.
 
         Of several decisions of one annotator about one sentence, the newest counts. `filters` come
         from `filters_of`; times above `idle_seconds` are set aside.

@@ -59,7 +59,7 @@ class Progress:
 
     @classmethod
     def of(cls, project: ReviewedProject) -> Self:
-        """Count annotations and tasks; TrainingError if a time is not ISO 8601."""
+        """Count annotations and tasks."""
         waiting = project.waiting
         decided: dict[str, Counter[ReviewStatus]] = {lang: Counter() for lang in waiting or ()}
         for review in newest_decisions(project.reviewed):

@@ -3,12 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from label_config.labeling_config import labels_of
-from label_config.tasks import sentence_of
 from projection.errors import CorpusError
 from projection.io.files import parse_object
+from projection.languages import normalised
 from projection.records import ReviewedSentence
 from training.data.reviewed import REVIEWED, read_reviews
 
@@ -28,18 +27,18 @@ class ReviewedProject(NamedTuple):
 
 
 def read_project(server: "ReviewServer", project: "Project") -> ReviewedProject:
-    """Read every task once, open ones included; ReviewError if one contradicts what was pushed."""
+    """Read every task once, open ones included; a warning counts what cannot be read of them."""
     from ml_backend.review.pull import reviews_of  # noqa: PLC0415  label-studio-sdk takes a second
 
     where = f"project {project.title!r}"
-    labels = labels_of(project.label_config, where)
     tasks = server.tasks(project, with_predictions=True)
-    waiting = (task for task in tasks if not task["annotations"])
-    return ReviewedProject(
-        project.title,
-        list(reviews_of(tasks, labels, where)),
-        Counter(sentence_of(task, where).target_lang for task in waiting),
-    )
+    waiting = [_language(task) for task in tasks if not task["annotations"]]
+    return ReviewedProject(project.title, reviews_of(tasks, where).reviewed, Counter(waiting))
+
+
+def _language(task: Mapping[str, Any]) -> str:
+    given = str(task["data"].get("lang"))
+    return normalised(given) or given
 
 
 def read_export(folder: Path) -> ReviewedProject:

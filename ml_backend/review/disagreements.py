@@ -2,7 +2,6 @@
 
 from dataclasses import asdict, dataclass
 
-from label_config.labeling_config import labels_of
 from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.task_writer import OnProgress, has_same_annotations, write_each
 from ml_backend.review.agreement import Agreement, agreement
@@ -50,9 +49,8 @@ def mark_disagreements(
     Tasks annotated during the run are left alone.
     """
     where = f"project {project.title!r}"
-    labels = labels_of(project.label_config, where)
     tasks = server.tasks(project, with_predictions=True)
-    reviewed = list(reviews_of(tasks, labels, where))
+    reviewed = reviews_of(tasks, where).reviewed
     found = adjudicate(reviewed, policy, reviewer=reviewer)
     differs = {each.task_id: each.differs for each in found.disagreements if not each.settled}
     stale = [

@@ -1,76 +1,111 @@
 """Read the reviews of a Label Studio project."""
 
+import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from label_config.annotations import reviewed_of
-from label_config.labeling_config import labels_of
-from label_config.regions import read_result
+from label_config.annotations import Reviews, reviewed_of, unreadable_of
+from label_config.results import read_result
 from label_config.tasks import record_of
 from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.imported import as_decided, imported_with, restored
 from ml_backend.label_studio.tasks import Task, obstacle, prediction_of
-from projection.errors import ReviewError
+from projection.errors import ReviewError, SpanferryError
 from projection.io.json_fields import Fields
-from projection.records import LabelOrigin, Provenance, ReviewedSentence, ReviewStatus
+from projection.records import (
+    LabelOrigin,
+    Provenance,
+    ReviewedSentence,
+    ReviewStatus,
+    UnreadableReview,
+)
+from projection.text.wording import counted
 
+log = logging.getLogger(__name__)
+
+NAMED = 5  # unreadable annotations in a message
 _FIX = "Export the project as JSON, with full annotations and predictions"
 
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """Reviews and accepted unseen sentences; `left_open` counts the other tasks by reason."""
+    """Reviews and accepted unseen sentences, and the `unreadable` ones.
+
+    `left_open` counts the other tasks by reason.
+    """
 
     reviewed: list[ReviewedSentence]
+    unreadable: list[UnreadableReview]
     left_open: Mapping[str, int]
 
 
 def fetch_reviewed(server: ReviewServer, project: Project) -> list[ReviewedSentence]:
-    """Fetch every annotation of a project, skipped ones included, in the order of the tasks."""
-    where = f"project {project.title!r}"
-    tasks = server.tasks(project, with_predictions=True, only_annotated=True)
-    return list(reviews_of(tasks, labels_of(project.label_config, where), where))
+    """Fetch every readable annotation of a project, skipped ones included, in the tasks' order."""
+    return fetch(server, project).reviewed
 
 
 def fetch(server: ReviewServer, project: Project, accept_above: float | None = None) -> Pulled:
-    """Fetch as `fetch_reviewed`, and with `accept_above` what can be accepted without review.
+    """Fetch every annotation, and with `accept_above` what can be accepted without review.
 
     These are untouched tasks without a conflict, whose prediction of the current model version has
     at least that score: no entity has a lower one. A sentence without entities has the score 1.
     """
-    if accept_above is None:
-        return Pulled(fetch_reviewed(server, project), {})
-    where = f"project {project.title!r}"
-    labels, version = labels_of(project.label_config, where), project.model_version
-    reviewed: list[ReviewedSentence] = []
-    left_open: Counter[str] = Counter()
-    for task in server.tasks(project, with_predictions=True):
-        if task["annotations"]:
-            reviewed += reviews_of([task], labels, where)
-        elif why := obstacle(task, version, accept_above):
-            left_open[why.value] += 1
-        else:
-            reviewed.append(_unseen(task, version, labels, where))
-    return Pulled(reviewed, dict(left_open))
+    where, version = f"project {project.title!r}", project.model_version
+    found, left_open = Reviews([], []), Counter[str]()
+    for task in server.tasks(project, with_predictions=True, only_annotated=accept_above is None):
+        if accept_above is None or task["annotations"]:
+            _read(task, where, found)
+            continue
+        try:
+            if why := obstacle(task, version, accept_above):
+                left_open[why.value] += 1
+            else:
+                found.reviewed.append(_unseen(task, version, where))
+        except SpanferryError as error:
+            found.unreadable.extend(unreadable_of(task, error))
+    _warn_of(found.unreadable, where)
+    return Pulled(*found, dict(left_open))
 
 
-def reviews_of(
-    tasks: Iterable[Task], labels: Collection[str], where: str
-) -> Iterator[ReviewedSentence]:
-    """Read the reviews of exported tasks; those that were pushed with an export, as they were."""
+def reviews_of(tasks: Iterable[Task], where: str) -> Reviews:
+    """Read the reviews of exported tasks; those that were pushed with an export, as they were.
+
+    A warning counts the annotations that cannot be read.
+    """
+    found = Reviews([], [])
     for task in tasks:
+        _read(task, where, found)
+    _warn_of(found.unreadable, where)
+    return found
+
+
+def _read(task: Task, where: str, found: Reviews) -> None:
+    """Add the reviews of a task to `found`."""
+    try:
         imported = imported_with(task, f"{where} task {task['id']}")
-        reviews = reviewed_of(restored(task, imported), labels, where)
-        yield from as_decided(reviews, task, imported)
+    except ReviewError as error:
+        found.unreadable.extend(unreadable_of(task, error))
+        return
+    reviewed, unreadable = reviewed_of(restored(task, imported), where)
+    found.reviewed.extend(as_decided(reviewed, task, imported))
+    found.unreadable.extend(unreadable)
 
 
-def _unseen(task: Task, version: str, labels: Collection[str], where: str) -> ReviewedSentence:
+def _warn_of(unreadable: Sequence[UnreadableReview], where: str) -> None:
+    if not unreadable:
+        return
+    named = ", ".join(map(str, unreadable[:NAMED])) + (", …" if len(unreadable) > NAMED else "")
+    count, fix = counted(len(unreadable), "annotation"), "`spanferry export` writes the reasons"
+    log.warning("%s: %s left out, unreadable: %s. %s to losses.jsonl", where, count, named, fix)
+
+
+def _unseen(task: Task, version: str, where: str) -> ReviewedSentence:
     place = f"{where} task {task['id']}"
     record = record_of(task, place)
     sentence = record.sentence
     fields = Fields(prediction_of(task, version) or {}, f"{place} prediction", ReviewError, _FIX)
-    regions = read_result(fields, sentence, labels)[0]
+    regions = read_result(fields, sentence).regions
     entities = tuple(region.entity for region in regions)
     return ReviewedSentence(
         sentence=sentence,

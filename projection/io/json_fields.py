@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeVar
 
@@ -62,7 +63,7 @@ class Fields:
         return self.integer(key) if self.has(key) else None
 
     def number(self, key: str) -> float:
-        """Any number."""
+        """Any finite number."""
         value = self._get(key)
         if isinstance(value, float):
             if not math.isfinite(value):  # JSON's 1e999
@@ -76,6 +77,15 @@ class Fields:
     def number_or_none(self, key: str) -> float | None:
         """Any number, or None."""
         return self.number(key) if self.has(key) else None
+
+    def time_or_none(self, key: str) -> str | None:
+        """An ISO 8601 time as it is written, or None."""
+        written = self.text_or_none(key)
+        try:
+            datetime.fromisoformat(written or "2000-01-01").astimezone(UTC)
+        except (ValueError, OverflowError) as error:
+            raise self._wrong_type(key, written, "an ISO 8601 time") from error
+        return written
 
     def choice(self, key: str, choices: type[Choice]) -> Choice:
         """A value of an enumeration."""

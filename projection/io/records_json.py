@@ -137,7 +137,7 @@ def decode_reviewed(row: Mapping[str, object], where: str) -> ReviewedSentence:
         model_version=fields.text_or_none("model_version"),
         task_id=fields.integer_or_none("task_id"),
         annotation_id=fields.integer_or_none("annotation_id"),
-        updated_at=fields.text_or_none("updated_at"),
+        updated_at=fields.time_or_none("updated_at"),
         notes=fields.texts("notes"),
         provenance=_decode_provenance(fields, sentence.source, len(entities)),
         teacher_entities=decode_entities_or_none(fields, "teacher_entities", sentence.source),

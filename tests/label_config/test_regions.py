@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 
-from label_config.annotations import reviewed_of
-from projection.errors import ReviewError
-from projection.records import ReviewStatus
-from tests.label_config.test_annotations import LABELS, SOURCE, TARGET, data_of, review
+from label_config.tasks import to_prediction
+from projection.records import ProjectedSentence, ReviewStatus
+from tests.label_config.test_annotations import SOURCE, TARGET, data_of, refused, review
 
 
 @pytest.mark.parametrize(
@@ -17,7 +16,7 @@ from tests.label_config.test_annotations import LABELS, SOURCE, TARGET, data_of,
         pytest.param("prediction-changed", "PER", "ORG", id="a person did"),
         pytest.param("manual", "PER", "ORG", id="it is no answer"),
         pytest.param("prediction", "ORG", "ORG", id="as it was asked"),
-        pytest.param("prediction", "GPE", "ORG", id="unknown"),
+        pytest.param("prediction", " ", "ORG", id="nothing"),
         pytest.param("prediction", ["PER"], "ORG", id="no label"),
     ],
 )
@@ -35,8 +34,7 @@ def test_an_answer_has_the_label_that_was_asked_for_unless_a_person_changed_it(
 @pytest.mark.parametrize("source", [[4], [4, 900], [8, 4], "4", [4, "20"], {"start": 4}, 4])
 def test_a_source_that_is_no_span_is_refused(exported: dict[str, Any], source: object) -> None:
     exported["annotations"][0]["result"][0]["meta"]["source"] = source
-    with pytest.raises(ReviewError, match=r"meta source: .* is not a span of the source"):
-        reviewed_of(exported, LABELS)
+    assert "is not a span of the source" in refused(exported).reason
 
 
 def marked_in_source(**changes: Any) -> dict[str, Any]:
@@ -88,7 +86,7 @@ def test_line_ends_may_look_different_in_the_source(exported: dict[str, Any]) ->
         ({"globalOffsets": {"start": 38, "end": 43}}, "but was shown as 'Porto'"),
         ({"globalOffsets": {"start": 39, "end": 99}}, "past the text"),
         ({"globalOffsets": None}, "globalOffsets: None where an object"),
-        ({"labels": ["GPE"]}, "unknown label 'GPE'"),
+        ({"labels": ["LOC", "ORG"]}, "needs exactly one label"),
     ],
     ids=["text", "moved", "out of range", "no offsets", "label"],
 )
@@ -96,10 +94,9 @@ def test_marks_in_the_source_that_contradict_it_are_refused(
     exported: dict[str, Any], changes: dict[str, Any], what: str
 ) -> None:
     exported["annotations"][0]["result"].append(marked_in_source(**changes))
-    with pytest.raises(ReviewError) as caught:
-        reviewed_of(exported, LABELS)
-    assert "region s0urce" in caught.value.where
-    assert what in f"{caught.value.where}: {caught.value.what}"
+    reason = refused(exported).reason
+    assert "region s0urce" in reason
+    assert what in reason
 
 
 def test_a_drag_across_lines_is_believed_as_label_studio_writes_it(
@@ -121,3 +118,74 @@ def test_relations_are_left_aside_and_mentioned(exported: dict[str, Any]) -> Non
     reviewed = review(exported)
     assert len(reviewed.entities) == 2
     assert "1 relation(s) between regions were not read" in reviewed.notes
+
+
+def question(kind: str, **value: object) -> dict[str, Any]:
+    """The answer to a question that somebody added to the labeling config."""
+    return {"id": "q", "from_name": "extra", "to_name": "target", "type": kind, "value": value}
+
+
+@pytest.mark.parametrize(
+    ("item", "note"),
+    [
+        (question("textarea", text=["hm", "so\nso"]), "extra: hm, so so"),
+        (question("choices", choices=["rare"]), "extra: rare"),
+        (question("rating", rating=3), "extra (rating) was not read"),
+        (question("textarea"), "extra (textarea) was not read"),
+    ],
+    ids=["textarea", "choices", "rating", "nothing"],
+)
+def test_answers_to_other_questions_are_notes(
+    exported: dict[str, Any], item: dict[str, Any], note: str
+) -> None:
+    item["id"] = exported["annotations"][0]["result"][0]["id"]  # asked about a region
+    exported["annotations"][0]["result"].append(item)
+    after = review(exported)
+    assert len(after.entities) == 2
+    assert after.notes[-1] == note
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        question("labels", start=0, end=2, labels=["X"]),
+        {**question("hypertextlabels"), "from_name": "entities"},
+        {**question("choices", choices=["ok"]), "from_name": "review", "to_name": "source"},
+        {},
+        {"from_name": None, "type": "choices"},
+    ],
+    ids=["other entities", "other kind", "other text", "empty", "nameless"],
+)
+def test_what_might_be_an_entity_or_a_decision_is_never_passed_over(
+    exported: dict[str, Any], item: dict[str, Any]
+) -> None:
+    exported["annotations"][0]["result"].append(item)
+    assert "are not of our labeling config" in refused(exported).reason
+
+
+class TestWhatPeopleWriteOnRegions:
+    def test_is_a_note_without_the_words_of_the_prediction(
+        self, exported: dict[str, Any], overlapping: ProjectedSentence
+    ) -> None:
+        before = review(exported).notes
+        said = [region["meta"]["text"][0] for region in to_prediction(overlapping)["result"]]
+        result = exported["annotations"][0]["result"]
+        result[0]["meta"]["text"] = [said[0], "why\nthis?"]
+        result[1]["meta"]["text"] = f"{said[1]} and\u2028that"
+        assert review(exported).notes == (
+            *before,
+            "note on ORG “Banco de Portugal”: why this?",
+            "note on LOC “Portugal”: and that",
+        )
+
+    @pytest.mark.parametrize("text", [None, [], "", [None, 3], {"a": "b"}, ["  "]])
+    def test_may_be_nothing(self, exported: dict[str, Any], text: object) -> None:
+        before = review(exported).notes
+        exported["annotations"][0]["result"][0]["meta"]["text"] = text
+        assert review(exported).notes == before
+
+    def test_is_told_apart_from_what_the_backend_answered(self, exported: dict[str, Any]) -> None:
+        region = marked_in_source()
+        region["meta"] = {"text": ["sure?", "to “Porto” · 0.80"], "said": ["to “Porto” · 0.80"]}
+        exported["annotations"][0]["result"].append(region)
+        assert review(exported).notes[-1] == "note on LOC “Porto”: sure?"

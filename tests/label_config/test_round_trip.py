@@ -130,7 +130,7 @@ def test_label_studio_finds_nothing_to_object_to(projected: ProjectedSentence) -
 @given(projected_sentences())
 def test_submitting_a_prediction_untouched_accepts_it(projected: ProjectedSentence) -> None:
     task = exported(projected, to_prediction(projected)["result"])
-    (reviewed,) = reviewed_of(task, LABELS)
+    (reviewed,) = reviewed_of(task).reviewed
     assert reviewed.status is ReviewStatus.ACCEPTED
     assert reviewed.sentence == projected.sentence
     assert reviewed.source_entities == projected.source_entities
@@ -149,7 +149,7 @@ def test_what_a_person_left_comes_back_exactly(
     left = data.draw(entities_in(text, st.none()))
     result = annotation_of(left, text, status)
     task = exported(projected, result, cancelled=status is ReviewStatus.SKIPPED)
-    (reviewed,) = reviewed_of(task, LABELS)
+    (reviewed,) = reviewed_of(task).reviewed
     assert list(reviewed.entities) == sorted(left, key=lambda e: (e.span, e.label))
     unchanged = placed(left) == placed(projected.entities)
     decided = ReviewStatus.ACCEPTED if unchanged else ReviewStatus.CORRECTED
@@ -170,7 +170,7 @@ def test_where_labels_come_from_survives_another_journey(
     origins = st.builds(Provenance, st.sampled_from(LabelOrigin), sources)
     provenance = [data.draw(origins) for _ in left]
     result = annotation_of(left, sentence.target, ReviewStatus.CORRECTED, provenance)
-    (reviewed,) = reviewed_of(exported(projected, result), LABELS)
+    (reviewed,) = reviewed_of(exported(projected, result)).reviewed
     assert list(reviewed.provenance) == provenance
     assert INTERFACE.validate_annotation({"result": result})
 

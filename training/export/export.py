@@ -23,7 +23,12 @@ from projection.errors import TrainingError
 from projection.io.files import atomic_write, json_line, write_json
 from projection.io.folders import new_folder
 from projection.io.records_json import encode
-from projection.records import ParallelSentence, ReviewedSentence, ReviewStatus
+from projection.records import (
+    ParallelSentence,
+    ReviewedSentence,
+    ReviewStatus,
+    UnreadableReview,
+)
 from training.data.adjudication import Adjudicated, AdjudicationPolicy, adjudicate, moment
 from training.data.dataset import DATASET, IOB2, SUMMARY, to_dataset
 from training.data.iob2 import chunks, write_iob2
@@ -71,6 +76,7 @@ class ExportSummary:
     """The figures of an export.
 
     `annotations + unseen = sentences + superseded`: a sentence annotated twice counts once.
+    The `unreadable` annotations are in none of these.
     `sentences = accepted + corrected + taken + unusable + skipped + empty`, where `taken` are the
     `unseen` ones that can be trained on. `newest` is when the data last changed; `parts` counts the
     sentences for training in each; `cut_apart` as in `Splits`.
@@ -134,6 +140,7 @@ class ExportSummary:
             "usable": self.usable,
             "outvoted": self.lost(LossKind.OUTVOTED),
             "widened": self.lost(LossKind.WIDENED),
+            "unreadable": self.lost(LossKind.UNREADABLE),
             "overlap_lost": self.lost(LossKind.OVERLAP),
             "blank_lost": self.lost(LossKind.BLANK),
         }
@@ -142,6 +149,7 @@ class ExportSummary:
         unasked = self.accept_above is None
         lines = {
             "annotations": self.annotations,
+            "annotations that are unreadable": self.lost(LossKind.UNREADABLE) or None,
             "unseen sentences, sure enough": None if unasked else self.unseen,
             "… superseded by another decision": self.superseded,
             "… skipped by the annotator": self.skipped,
@@ -177,18 +185,27 @@ def write_export(
     *,
     title: str,
     labels: Collection[str] = (),
+    unreadable: Iterable[UnreadableReview] = (),
     settings: ExportSettings | None = None,
 ) -> ExportSummary:
     """Write an export folder; an older export at `out` is replaced whole.
 
     `labels` are the types of the labeling config: they enter the schema even when nobody used them.
-    TrainingError if `out` is not an export, or the settings contradict the reviews or themselves.
+    `unreadable` annotations are lines of losses.jsonl.
+    TrainingError if `out` is not an export, nothing is readable, or the settings contradict the
+    reviews or themselves.
     """
     settings = settings or ExportSettings()
     settings.check()
     if out.exists() and not (out / SUMMARY).is_file():
         raise TrainingError(str(out), "exists and is not an export", "Choose another folder")
+    lost = [Loss(LossKind.UNREADABLE, each, each.reason) for each in unreadable]
+    if (
+        lost and not reviewed
+    ):  # as in a project of another version: an export has nothing to replace
+        raise TrainingError(title, f"none of {len(lost)} annotations can be read", lost[0].reason)
     gathered = _gather(reviewed, settings)
+    gathered.losses[:0] = lost
     wanted = settings.shares.wanted if settings.shares else (TRAIN,)
     parts: _Parts = {name: [] for name in wanted}
     part_of = {}

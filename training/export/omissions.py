@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from projection.io.records_json import encode_entity
-from projection.records import Entity, ReviewedSentence, ReviewStatus
+from projection.records import Entity, ReviewedSentence, ReviewStatus, UnreadableReview
 from training.data.adjudication import by_sentence, marks_of
 from training.data.iob2 import MisfitKind
 
@@ -17,6 +17,7 @@ class LossKind(StrEnum):
     SKIPPED = "skipped"  # nobody decided
     UNUSABLE = "unusable"  # marked as not fit for training
     EMPTY = "empty"  # a sentence without a visible character
+    UNREADABLE = "unreadable"  # what Label Studio has of it cannot be read
     OUTVOTED = "outvoted"  # an entity that is not in the decision that holds
     WIDENED = MisfitKind.WIDENED.value
     OVERLAP = MisfitKind.OVERLAP.value
@@ -28,20 +29,26 @@ class Loss:
     """One annotation, or one entity of it, that is not in the training data as it was left."""
 
     kind: LossKind
-    review: ReviewedSentence
+    review: ReviewedSentence | UnreadableReview
     reason: str
     entity: Entity | None = None
 
     def to_json(self) -> dict[str, object]:
         """Return a line of `losses.jsonl`; `entity` is null where it is the whole sentence."""
-        pair, entity = self.review.sentence, self.entity
+        review, entity = self.review, None
+        if isinstance(review, UnreadableReview):
+            place = (review.sentence_id, review.origin)
+        else:
+            place = (review.sentence.id, review.sentence.origin)
+            entity = self.entity and encode_entity(self.entity, review.sentence.target)
         return {
             "kind": self.kind.value,
-            "id": pair.id,
-            "origin": pair.origin,
-            "annotator": self.review.annotator,
-            "annotation_id": self.review.annotation_id,
-            "entity": None if entity is None else encode_entity(entity, pair.target),
+            "id": place[0],
+            "origin": place[1],
+            "annotator": review.annotator,
+            "task_id": review.task_id,
+            "annotation_id": review.annotation_id,
+            "entity": entity,
             "reason": self.reason,
         }
 

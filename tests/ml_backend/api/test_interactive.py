@@ -96,6 +96,7 @@ class TestFromTheSource:
             "score": 0.75,
             "meta": {
                 "text": ["from “Berlin” · 0.75"],
+                "said": ["from “Berlin” · 0.75"],
                 "source": [23, 29],
                 "suggested": True,
                 "asked": "LOC",
@@ -104,7 +105,8 @@ class TestFromTheSource:
 
     def test_the_drawn_region_comes_back_as_it_was_with_where_it_went(self) -> None:
         _, drawn = result(ask(self.DRAWN))
-        meta = {"text": ["to “Berlin” · 0.75"], "targets": [[24, 30]], "asked": "LOC"}
+        text = ["to “Berlin” · 0.75"]
+        meta = {"text": text, "said": text, "targets": [[24, 30]], "asked": "LOC"}
         assert drawn == {**self.DRAWN, "origin": "prediction", "meta": meta}
 
     def test_what_is_not_found_is_answered_with_nothing(self) -> None:
@@ -231,6 +233,7 @@ class TestFromTheTarget:
             "value": {**self.DRAWN["value"], "globalOffsets": offsets},
             "meta": {
                 "text": ["from “Berlin” · 0.50"],
+                "said": ["from “Berlin” · 0.50"],
                 "source": [23, 29],
                 "origin": "person",
                 "asked": "ORG",
@@ -287,7 +290,7 @@ class TestWhatCannotBeAnswered:
                 id="other words",
             ),
             pytest.param(
-                changed(SOURCE, {"start": "23", "end": 29}, "value", "globalOffsets"),
+                changed(SOURCE, {"start": "23.5", "end": 29}, "value", "globalOffsets"),
                 "a whole number should be",
                 id="text for a number",
             ),

@@ -35,3 +35,9 @@ def test_what_somebody_changed_beside_a_task_is_named() -> None:
 @pytest.mark.parametrize("meta", [None, {}, {"other": 1}])
 def test_tasks_of_a_run_have_no_imported_reviews(meta: object) -> None:
     assert imported_with({"meta": meta}, "task 1") == []
+
+
+def test_a_time_that_is_none_is_named() -> None:
+    task = {"id": 1, "meta": meta_of([REVIEW._replace(updated_at="yesterday")])}
+    with pytest.raises(ReviewError, match="updated_at: 'yesterday' where an ISO 8601 time"):
+        imported_with(task, "task 1")

@@ -1,9 +1,6 @@
 """The progress of a review, counted by hand."""
 
-import pytest
-
 from ml_backend.report.progress import Progress
-from projection.errors import TrainingError
 from projection.records import ReviewStatus
 from tests.ml_backend.reviews import ALL, RIGHT, review, reviews
 
@@ -44,8 +41,3 @@ def test_without_a_project_nobody_knows_what_waits() -> None:
     progress = Progress.of(reviews(review(ALL, ALL)))
     assert (progress.overall.waiting, progress.by_language[0].waiting) == (None, None)
     assert progress.to_json()["waiting"] is None
-
-
-def test_a_time_that_is_none_is_named() -> None:
-    with pytest.raises(TrainingError, match="'yesterday' is not an ISO 8601 time"):
-        Progress.of(reviews(review(ALL, ALL, at="yesterday")))

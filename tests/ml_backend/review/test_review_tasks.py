@@ -294,7 +294,7 @@ def test_an_annotation_made_later_is_its_annotators() -> None:
     [task] = server.held
     later = {**task["annotations"][0], "id": 999, "import_id": None, "completed_by": PERSON}
     task["annotations"].append(later)
-    found = list(reviews_of(server.held, LABELS, "project"))
+    found = reviews_of(server.held, "project").reviewed
     assert [review.annotator for review in found] == ["4711", str(PERSON)]
     assert found[1].updated_at == "2030-01-01T00:00:00Z"
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -147,7 +148,7 @@ def reviewed(draw: st.DrawFn) -> ReviewedSentence:
         model_version=draw(st.none() | names),
         task_id=draw(st.none() | st.integers()),
         annotation_id=draw(st.none() | st.integers()),
-        updated_at=draw(st.none() | names),
+        updated_at=draw(st.none() | st.datetimes(min_value=datetime(1970, 1, 2)).map(str)),
         notes=draw(tuples_of(names)),
         provenance=draw(st.just(()) | known),
         teacher_entities=draw(st.none() | tuples_of(entities_in(sentence.source))),

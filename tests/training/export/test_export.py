@@ -26,6 +26,7 @@ from projection.records import (
     ReviewedSentence,
     ReviewStatus,
     Span,
+    UnreadableReview,
 )
 from training.data.adjudication import AdjudicationPolicy, newest_decisions
 from training.data.conll import read_conll
@@ -172,7 +173,7 @@ class TestWriteExport:
         annotation = {"id": 1, "result": result, "completed_by": 1, "was_cancelled": False}
         projected = ProjectedSentence(pair, (), (), (), 0.5, "m1")
         task = {"id": 1, **to_task(projected), "annotations": [annotation], "predictions": []}
-        summary = write_export(reviewed_of(task, ["LOC"]), tmp_path / "out", title="Test")
+        summary = write_export(reviewed_of(task).reviewed, tmp_path / "out", title="Test")
         assert summary.losses == ()
         [sentence] = read_conll(tmp_path / "out" / "data.iob2")
         found = ["".join(sentence.tokens[c.start : c.end]) for c in chunks(sentence.tags)]
@@ -233,9 +234,33 @@ class TestWriteExport:
         assert len(read_rows(tmp_path / "out")) == 0
         assert len(read_rows(tmp_path / "out" / "data.iob2")) == 0
 
-    def test_a_time_that_is_none_is_refused(self) -> None:
-        with pytest.raises(TrainingError, match=r"a\.jsonl:1 updated_at: 'May' is not an ISO 8601"):
-            newest_decisions([review(at="May")])
+    def test_what_cannot_be_read_is_counted_and_a_line_with_its_reason(
+        self, tmp_path: Path
+    ) -> None:
+        bad = UnreadableReview(24, 14, "3", "s9", "a.jsonl:9", "task 24 annotation 14: no label")
+        summary = write_export([review()], tmp_path / "out", title="Test", unreadable=[bad])
+        assert (summary.annotations, summary.to_json()["unreadable"]) == (1, 1)
+        assert "annotations that are unreadable          1" in str(summary)
+        first, *_ = map(json.loads, (tmp_path / "out" / "losses.jsonl").read_text().splitlines())
+        assert first == {
+            "kind": "unreadable",
+            "id": "s9",
+            "origin": "a.jsonl:9",
+            "annotator": "3",
+            "task_id": 24,
+            "annotation_id": 14,
+            "entity": None,
+            "reason": "task 24 annotation 14: no label",
+        }
+
+    def test_an_export_is_not_replaced_where_nothing_can_be_read(self, tmp_path: Path) -> None:
+        write_export([review()], tmp_path / "out", title="Test")
+        bad = UnreadableReview(24, 14, "3", "", "", "task 24: an older spanferry pushed it")
+        with pytest.raises(
+            TrainingError, match=r"none of 1 annotations can be read\. task 24: an ol"
+        ):
+            write_export([], tmp_path / "out", title="Test", unreadable=[bad])
+        assert len(read_reviews(tmp_path / "out")) == 1
 
     def test_the_reviewer_must_be_named_before_any_work(self, tmp_path: Path) -> None:
         settings = ExportSettings(policy=AdjudicationPolicy.REVIEWER)

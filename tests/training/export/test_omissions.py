@@ -37,6 +37,7 @@ class TestLosses:
             "id": "s1",
             "origin": "a.jsonl:1",
             "annotator": "1",
+            "task_id": None,
             "annotation_id": 11,
             "entity": None,
             "reason": "marked as not fit for training",
