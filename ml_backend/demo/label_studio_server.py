@@ -156,9 +156,13 @@ class LabelStudioServer:
         }
 
     def _wait_until_up(self) -> None:
+        with httpx.Client(base_url=self.url, timeout=5, trust_env=False) as client:
+            self._poll(client)
+
+    def _poll(self, client: httpx.Client) -> None:
         started, told = time.monotonic(), float("-inf")
         while True:
-            up = _is_up(self.url)
+            up = _is_up(client)
             # Also after an answer, which may be a stranger's; another thread may have stopped us.
             if (process := self._process) is None:
                 raise ServerError(self.url, "stopped before it was up")
@@ -193,8 +197,8 @@ def is_free(port: int) -> bool:
         return probe.connect_ex((HOST, port)) != 0
 
 
-def _is_up(url: str) -> bool:
+def _is_up(client: httpx.Client) -> bool:
     try:
-        return httpx.get(f"{url}/health", timeout=5, trust_env=False).status_code == 200
+        return client.get("/health").status_code == 200
     except httpx.HTTPError:
         return False

@@ -30,7 +30,7 @@ from ml_backend.audit.estimates import (
 from ml_backend.audit.sample import Stratum, allocate
 
 RIGHT, WRONG, EMPTY = Counts(1, 1, 1), Counts(1, 1, 0), Counts(0, 0, 0)
-AUDITS = 400
+AUDITS = 200
 
 
 def stratum(

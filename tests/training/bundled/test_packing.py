@@ -82,20 +82,20 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return model.state_dict()
 
 
-def version_elsewhere(name_or_path: str | Path, environment: dict[str, str]) -> str:
-    """What another process says of a tagger."""
+def versions_elsewhere(*names: str | Path, environment: dict[str, str]) -> list[str]:
+    """What another process says of taggers."""
     code = (
         "import sys; from projection.models.tagger import Tagger; "
-        "print(Tagger.from_pretrained(sys.argv[1]).version)"
+        "[print(Tagger.from_pretrained(name).version) for name in sys.argv[1:]]"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, name_or_path],
+        [sys.executable, "-c", code, *names],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=True,
     )
-    return done.stdout.strip()
+    return done.stdout.split()
 
 
 class TestWhatIsWritten:
@@ -157,11 +157,10 @@ class TestLoading:
         one, other = (Tagger.from_pretrained(f).tag_words(sentence)[0] for f in (tagger, packed))
         assert [word.score for word in other] == pytest.approx([w.score for w in one], abs=2e-3)
 
-    def test_the_version_is_the_same_in_every_process(self, packed: Path) -> None:
-        assert version_elsewhere(packed, {}) == Tagger.from_pretrained(packed).version
-
-    def test_from_the_hub(self, packed: Path, tmp_path: Path) -> None:
-        """As it lies in the hub's cache once it was downloaded."""
+    def test_the_version_is_the_same_in_every_process_and_from_the_hub(
+        self, packed: Path, tmp_path: Path
+    ) -> None:
+        """In a folder, and as it lies in the hub's cache once it was downloaded."""
         commit = "0123456789" * 4
         model = tmp_path / "cache" / "models--someone--packed"
         shutil.copytree(packed, model / "snapshots" / commit)
@@ -169,7 +168,7 @@ class TestLoading:
         (model / "refs" / "main").write_text(commit)
         hub = {"HF_HUB_CACHE": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"}
         here = Tagger.from_pretrained(packed).version
-        assert version_elsewhere("someone/packed", hub) == here
+        assert versions_elsewhere(packed, "someone/packed", environment=hub) == [here, here]
 
     def test_packing_again_changes_nothing(self, packed: Path, tmp_path: Path) -> None:
         pack(packed, tmp_path / "again")
