@@ -21,7 +21,7 @@ import typer
 import yaml
 from packaging.requirements import Requirement
 
-from ml_backend.api.server import GRACEFUL_SECONDS, GunicornApp
+from ml_backend.api.server import GunicornApp, graceful_seconds
 from ml_backend.cli import app
 from ml_backend.demo.label_studio_server import STILL_BANNED
 from ml_backend.label_studio.client import TESTED_VERSION, webhook_url
@@ -288,7 +288,7 @@ def test_the_command_is_one_of_ours() -> None:
 
 
 def test_docker_waits_for_requests_that_have_begun() -> None:
-    assert seconds(BACKEND["stop_grace_period"]) > GRACEFUL_SECONDS
+    assert seconds(BACKEND["stop_grace_period"]) > graceful_seconds(settings())
 
 
 # The image

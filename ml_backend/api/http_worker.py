@@ -34,7 +34,7 @@ MOST_CONNECTIONS = 512  # beyond, the one that has sent no whole request for lon
 _LOOK_SECONDS = 1.0
 
 
-class Limits(Adjustments):
+class Limits(Adjustments):  # type: ignore[misc]  # its base is untyped
     """waitress's settings, and whose bodies of what size are kept."""
 
     def __init__(self, credentials: Credentials | None, most: int, threads: int) -> None:

@@ -76,8 +76,9 @@ def project(
     from projection.pipeline.projector import Projector  # noqa: PLC0415
 
     def opened(notes: CorpusNotes) -> tuple[Iterator[ParallelSentence], str]:
-        langs = {"source_lang": source_lang, "target_lang": target_lang}
-        found, name = open_corpus(source, target, tmx, tsv, columns, jsonl, **langs, notes=notes)
+        found, name = open_corpus(
+            source, target, tmx, tsv, columns, jsonl, source_lang, target_lang, notes=notes
+        )
         renamed = with_labels(islice(found, limit), label_table(labels or ()) or {}, ignored)
         return (map(unescaped, renamed) if unescape else renamed), name
 

@@ -150,6 +150,7 @@ class Engine:
 
     def _reload(self) -> None:
         """Load the active model, or else see that some model answers."""
+        state: tuple[ProjectsSentences | None, str | None]
         try:
             state = self._loaded(self.store.active()), None
         except Exception as error:  # whatever a checkpoint holds, the model in use stays

@@ -54,7 +54,9 @@ def test_so_many_reviews_make_a_model_that_is_served_until_it_is_taken_back(
         push(
             server, project, FixedProjector(POOR, "bundled").project([*map(sentence, range(COUNT))])
         )
-        server.connect_backend(project, backend.url, Credentials("spanferry", "secret"))
+        server.connect_backend(
+            project, backend.url, Credentials("spanferry", "a-password-of-many-letters")
+        )
         for number, task in enumerate(server.tasks(project)):
             assert backend.jobs.jobs() == []
             review = reviewed(number)
