@@ -1,13 +1,14 @@
 # make demo             the bundled sample, projected and open for review in Label Studio
 # make demo HEADLESS=1  the whole loop by itself, with a table at the end
 # make test             everything CI runs: lint, types, tests (one test process a core)
+# make test-hardening   bad input and faults, in every case
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 DATA   ?= ../shared/data
 BUILD  ?= build/models
 
-.PHONY: demo test check lint types unit format screenshots models
+.PHONY: demo test test-hardening check lint types unit format screenshots models
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.demo
@@ -29,6 +30,13 @@ types: $(VENV)/.dev
 
 unit: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --durations 15
+
+# Bad input, faults of Label Studio, kills: every case, where `make test` runs a part.
+HARDENING := tests/projection/io tests/label_config/test_results.py tests/training/data \
+  tests/training/export tests/ml_backend/api tests/ml_backend/label_studio tests/ml_backend/test_auth.py \
+  tests/ml_backend/cli/test_faults.py tests/ml_backend/cli/test_kills.py tests/ml_backend/cli/test_serve.py
+test-hardening: $(VENV)/.dev
+	SPANFERRY_TEST_ALL=1 OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --durations 15 $(HARDENING)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

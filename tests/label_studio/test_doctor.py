@@ -278,4 +278,4 @@ def test_the_exit_status_says_whether_something_is_wrong(
     assert well.exit_code == 0
     assert json.loads(well.stdout)["ok"] is True
     assert ill.exit_code == 1
-    assert "✗ webhook: switched off\n  → Run `spanferry push" in ill.stdout
+    assert "✗ webhook: switched off\n  → Run `spanferry doctor --fix`" in ill.stdout

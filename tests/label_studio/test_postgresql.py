@@ -31,8 +31,9 @@ from label_config.annotations import annotation_of
 from label_config.labeling_config import build_config
 from ml_backend.auth import Credentials, credentials_of
 from ml_backend.demo.label_studio_server import Account, LabelStudioServer, free_port
+from ml_backend.label_studio.checks import CheckStatus
 from ml_backend.label_studio.client import Project, ReviewServer
-from ml_backend.label_studio.doctor import CheckStatus, diagnose
+from ml_backend.label_studio.doctor import diagnose
 from ml_backend.label_studio.tabs import review_tabs
 from ml_backend.review.pull import fetch_reviewed
 from ml_backend.review.push import push

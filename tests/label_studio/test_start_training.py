@@ -15,7 +15,7 @@ from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.review.push import push
 from tests.label_studio.conftest import CREDENTIALS, RunningBackend
 from tests.lakes import COUNT, POOR, FixedProjector, reviewed, sentence
-from tests.ml_backend.cli.test_serve import listening, start
+from tests.ml_backend.cli.test_serve import SECRET, listening, start
 from tests.ml_backend.conftest import wait_until
 
 pytestmark = pytest.mark.label_studio
@@ -54,9 +54,7 @@ def test_so_many_reviews_make_a_model_that_is_served_until_it_is_taken_back(
         push(
             server, project, FixedProjector(POOR, "bundled").project([*map(sentence, range(COUNT))])
         )
-        server.connect_backend(
-            project, backend.url, Credentials("spanferry", "a-password-of-many-letters")
-        )
+        server.connect_backend(project, backend.url, Credentials("spanferry", SECRET))
         for number, task in enumerate(server.tasks(project)):
             assert backend.jobs.jobs() == []
             review = reviewed(number)

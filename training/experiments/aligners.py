@@ -53,7 +53,7 @@ from training.trainer.settings import (
 from training.trainer.trainer import OnProgress
 
 EXACT, EFLOMAL = "exact-match", "eflomal"
-TOGETHER = "context-joint-together"  # context-joint that encodes both sentences at once
+TOGETHER = "joint-together"  # context-joint that encodes both sentences at once
 TRAINED = (*AlignerPreset, TOGETHER)
 INSTALLED: WordAligner | None = run_eflomal if find_spec("eflomal") else None
 WARMUP = 0.1  # of the steps: the presets' 200 would be a third of so short a training

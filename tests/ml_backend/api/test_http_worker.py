@@ -190,7 +190,8 @@ def test_nothing_is_done_for_a_client_that_has_left_before_its_turn(server: Serv
         for _ in range(THREADS):
             busy.enter_context(server.send(GET.replace(b"/ ", b"/wait ", 1)))
         wait_until(lambda: server.answered == THREADS)
-        server.send(GET).close()
+        with server.send(GET):
+            wait_until(lambda: len(server.listener.active_channels) == THREADS + 1)
         wait_until(lambda: len(server.listener.active_channels) == THREADS)
     assert server.ask(GET)[0] == "200"
     assert server.answered == THREADS + 1

@@ -492,7 +492,7 @@ def test_two_at_once_do_not_destroy_each_other(out: Path) -> None:
 
 def test_a_file_in_the_way_is_not_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("mine")
-    with pytest.raises(RunError, match="cannot be made a folder"):
+    with pytest.raises(RunError, match="cannot be written"):
         project([], tmp_path / "run")
 
 

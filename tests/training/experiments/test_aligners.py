@@ -153,9 +153,10 @@ class TestAligners:
             "context-joint + span decoding",
             "context-joint + joint assignment",
             "context-joint + both directions",
+            "context-joint, both sentences encoded at once",
         ]
         assert results.columns == ("made.en-de", "made.en-nl")
-        assert len(results.cells) == 20
+        assert len(results.cells) == 22
 
     def test_what_needs_no_model_is_right_by_hand(self, results: Results) -> None:
         """Names are copied, and words translated in order."""
@@ -210,7 +211,7 @@ class TestAligners:
         mine = replace(ALIGNERS, rows=(lower,))
         assert run_experiment(mine, config, options, out).rows == ("lower",)
         assert {p: p.stat().st_mtime_ns for p in (out / "stages").rglob("*")} == models
-        assert len(results.cells) == 20
+        assert len(results.cells) == 22
 
     def test_finished_aligners_of_the_data_come_last(
         self, data: Path, tmp_path: Path, copying_aligner: Path
