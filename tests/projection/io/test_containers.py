@@ -134,6 +134,7 @@ class TestZip:
         (b"PAR1\x15\x04", "a Parquet file. Write it as JSON Lines"),
         (b"%PDF-1.7", "a PDF document"),
     ],
+    ids=["zstd", "7z", "tar", "tar in gzip", "Parquet", "PDF"],  # the bytes of gzip hold the time
 )
 def test_what_is_not_read_is_named(tmp_path: Path, start: bytes, message: str) -> None:
     path = write(tmp_path / "a.en", start)
