@@ -1,6 +1,8 @@
 # make demo             the bundled sample, projected and open for review in Label Studio
 # make demo HEADLESS=1  the whole loop by itself, with a table at the end
-# make test             everything CI runs: lint, types, tests (one test process a core)
+# make test             lint, types, tests (one test process a core)
+# make audit            known vulnerabilities, insecure code, committed secrets; CI runs it, too
+# make sbom             what is installed, as CycloneDX: build/sbom.json
 # make test-hardening   bad input and faults, in every case
 PYTHON ?= python3
 VENV   ?= .venv
@@ -41,6 +43,32 @@ test-hardening: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Advisories that do not concern us, each as `IGNORED += ID  # why not`.
+IGNORED :=
+ADVISORIES ?= https://api.osv.dev/v1/query
+REACHED := import json, sys, urllib.request as web; asked = {"name": "torch", "ecosystem": "PyPI"}; \
+  json.load(web.urlopen(sys.argv[1], json.dumps({"package": asked, "version": "2.13.0"}).encode(), timeout=5))
+
+# Secrets: --no-verify, because what looks like one must not be sent to anybody.
+# Advisories: by public version, because none names the `+cpu` of torch 2.13.0+cpu.
+audit: $(VENV)/.dev
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive projection label_config ml_backend training
+	@echo "secrets: detect-secrets over all tracked files"
+	@known=$$(sed 's/  # .*//' .ci/not-secrets | paste -s -d '|'); \
+	  git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --no-verify --exclude-secrets "^($$known)$$"
+	@if $(BIN)/python -c '$(REACHED)' $(ADVISORIES) 2>/dev/null; then \
+	  mkdir -p build && $(BIN)/python -m pip freeze --all --exclude-editable | sed 's/+.*//' >build/installed.txt && \
+	  $(BIN)/pip-audit --progress-spinner off --vulnerability-service osv --osv-url $(ADVISORIES) \
+	    $(IGNORED:%=--ignore-vuln %) --no-deps --disable-pip --requirement build/installed.txt; \
+	else echo "advisories: skipped, $(ADVISORIES) cannot be reached"; fi
+
+LISTED := import json, sys; found = {each["name"] for each in json.load(open(sys.argv[1]))["components"]}; \
+  sys.exit(not {"torch", "transformers"} <= found and f"{sys.argv[1]}: torch or transformers is missing")
+sbom: $(VENV)/.dev
+	mkdir -p build
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file build/sbom.json $(BIN)/python
+	$(BIN)/python -c '$(LISTED)' build/sbom.json
 
 screenshots: $(VENV)/.dev
 	mkdir -p build && rm -rf build/sample-run

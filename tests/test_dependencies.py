@@ -86,8 +86,8 @@ def test_what_is_declared_is_imported() -> None:
     assert declared - imported == set(NOT_IMPORTED)
 
 
-def test_every_extra_but_dev_has_a_home() -> None:
-    assert set(EXTRAS) == {*HOME, "dev"}
+def test_every_extra_but_tools_has_a_home() -> None:
+    assert set(EXTRAS) == {*HOME, "audit", "dev"}
 
 
 def test_every_requirement_is_pinned_for_the_tests() -> None:

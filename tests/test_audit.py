@@ -1,0 +1,73 @@
+"""The audit: CI runs it, and whatever one of its parts passes over has a reason beside it."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.structure import MODULES, ROOT, name_of
+
+MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
+PYPROJECT = (ROOT / "pyproject.toml").read_text("utf-8")
+REASON = r" +# \w.{9,}"  # at least ten characters
+
+
+def without_reason(lines: list[str]) -> list[str]:
+    """The lines that no reason ends."""
+    return [line for line in lines if not re.search(REASON + "$", line)]
+
+
+def skips_of_bandit() -> list[str]:
+    """The lines of `skips`, each with one rule."""
+    table = PYPROJECT.split("[tool.bandit]")[1].split("skips = [\n")[1].split("\n]")[0]
+    lines = table.splitlines()
+    rules = tomllib.loads(PYPROJECT)["tool"]["bandit"]["skips"]
+    assert [re.findall(r'"(B\d+)",', line) for line in lines] == [[rule] for rule in rules]
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("line", "has_one"),
+    [
+        ("IGNORED += GHSA-1  # only on Windows", True),
+        ('  "B101", # held by ruff', True),
+        ("IGNORED += GHSA-1", False),
+        ("IGNORED += GHSA-1  #", False),
+        ("IGNORED += GHSA-1  # ok", False),
+    ],
+)
+def test_a_reason_is_words(line: str, *, has_one: bool) -> None:
+    assert (without_reason([line]) == []) is has_one
+
+
+def test_every_ignored_advisory_has_a_reason() -> None:
+    assert without_reason(re.findall(r"(?m)^IGNORED \+=.*$", MAKEFILE)) == []
+    assert re.findall(r"(?m)^IGNORED *:?=(.*)$", MAKEFILE) == [""]
+    assert MAKEFILE.count("--ignore-vuln") == MAKEFILE.count("$(IGNORED:%=--ignore-vuln %)") == 1
+
+
+def test_every_skip_of_bandit_has_a_reason() -> None:
+    assert without_reason(skips_of_bandit()) == []
+
+
+def test_every_allowed_secret_has_a_reason() -> None:
+    lines = (ROOT / ".ci" / "not-secrets").read_text("utf-8").splitlines()
+    assert without_reason(lines) == []
+    for line in lines:
+        re.compile(line.partition("  # ")[0])
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_every_line_that_bandit_passes_over_has_a_reason(path: Path) -> None:
+    lines = [line for line in path.read_text("utf-8").splitlines() if "# nosec" in line]
+    assert [line for line in lines if not re.search(r"# nosec B\d+  \w.{9,}", line)] == []
+
+
+def test_ci_runs_the_audit_and_takes_its_result() -> None:
+    recipe = MAKEFILE.split("\naudit: ")[1].split("\n\n")[0]
+    for tool in ("bandit", "detect-secrets-hook", "pip-audit"):
+        assert f"$(BIN)/{tool} " in recipe
+    ci = (ROOT / ".ci" / "run").read_text("utf-8")
+    assert ci.index("make audit") < ci.index("\nmake test\n") < ci.index('wait "$audit"')
+    assert ci.endswith('exit "$audited"\n')
