@@ -104,15 +104,17 @@ def _encode(
     joined = [*_joined(tokens)]
     texts = ["".join(tokens[i] for i in words) for words in joined]
     encoding = tokenizer(texts, is_split_into_words=True, verbose=False, **limits)
-    subwords = [*enumerate(encoding.word_ids())]
-    places = [range(0)] * len(subwords)
-    for position, text in subwords:
+    places = [range(0)] * len(encoding["input_ids"])
+    # Of each character of a joined text, the word; a single word needs no such table.
+    owners = [[i for i in words for _ in tokens[i]] if len(words) > 1 else [] for words in joined]
+    for position, text in enumerate(encoding.word_ids()):
         if text is None:
             continue
-        if len(words := joined[text]) == 1:
-            places[position] = words
-        else:
-            places[position] = _within(encoding.token_to_chars(position), words, tokens)
+        places[position] = joined[text]
+        if owner := owners[text]:
+            inside = encoding.token_to_chars(position)
+            last = max(inside.start, inside.end - 1)
+            places[position] = range(owner[inside.start], owner[last] + 1)
     return dict(encoding), places
 
 
@@ -128,22 +130,6 @@ def _joined(tokens: Sequence[str]) -> Iterator[range]:
 
 def _is_unspaced(character: str) -> bool:
     return _UNSPACED.match(character) is not None
-
-
-def _within(characters: Any, words: range, tokens: Sequence[str]) -> range:
-    """Those of the joined `words` that share one of the `characters`."""
-    if characters is None:
-        return range(0)
-    first = last = words.start
-    end = len(tokens[first])
-    while end <= characters.start:
-        first += 1
-        end += len(tokens[first])
-    last = first + 1
-    while end < characters.end:
-        end += len(tokens[last])
-        last += 1
-    return range(first, last)
 
 
 def _piece(
