@@ -10,7 +10,7 @@ BIN    := $(VENV)/bin
 DATA   ?= ../shared/data
 BUILD  ?= build/models
 
-.PHONY: demo test test-hardening check lint types unit format screenshots models
+.PHONY: demo test test-hardening check lint types unit format screenshots models audit sbom
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.demo

@@ -14,7 +14,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 Json = dict[str, Any]
@@ -57,6 +57,9 @@ class Held:
     exports: dict[int, Json] = field(default_factory=dict)
     backends: dict[int, Json] = field(default_factory=dict)
     webhooks: dict[int, Json] = field(default_factory=dict)
+
+
+AnyServer = TypeVar("AnyServer", bound=ThreadingHTTPServer)
 
 
 class Studio(ThreadingHTTPServer):
@@ -438,14 +441,20 @@ ROUTES: tuple[tuple[str, str, Callable[[Studio, list[int], dict[str, str], Any],
 
 
 @contextmanager
-def running() -> Iterator[Studio]:
-    """A server that answers until the block ends."""
-    studio = Studio()
-    thread = threading.Thread(target=studio.serve_forever, kwargs={"poll_interval": 0.01})
+def serving(server: AnyServer) -> Iterator[AnyServer]:
+    """Let a server answer until the block ends."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield studio
+        yield server
     finally:
-        studio.shutdown()
+        server.shutdown()
         thread.join()
-        studio.server_close()
+        server.server_close()
+
+
+@contextmanager
+def running() -> Iterator[Studio]:
+    """A server that answers until the block ends."""
+    with serving(Studio()) as studio:
+        yield studio

@@ -1,15 +1,13 @@
 """Snapshots, as a Label Studio with Redis makes them: in the background."""
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from ml_backend.label_studio.client import Project, ReviewServer
 from projection.errors import ServerError
+from tests.ml_backend.label_studio.studio import serving
 
 PROJECT = Project(7, "News", "<View/>", "", 2, 0, 0)
 TASKS = [{"id": 2, "data": {}}, {"id": 1, "data": {}}]
@@ -70,18 +68,6 @@ class SnapshotHandler(BaseHTTPRequestHandler):
         pass
 
 
-@contextmanager
-def running(server: SnapshotServer) -> Iterator[SnapshotServer]:
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 def tasks_of(studio: SnapshotServer, *, snapshot_seconds: float = 60) -> list[int]:
     with ReviewServer(studio.url, "0" * 40, snapshot_seconds=snapshot_seconds) as server:
         return [task["id"] for task in server.tasks(PROJECT)]
@@ -95,7 +81,7 @@ def tasks_of(studio: SnapshotServer, *, snapshot_seconds: float = 60) -> list[in
     ],
 )
 def test_a_snapshot_is_awaited_read_and_deleted(statuses: list[str], polls: int) -> None:
-    with running(SnapshotServer(*statuses)) as studio:
+    with serving(SnapshotServer(*statuses)) as studio:
         assert tasks_of(studio) == [1, 2]
 
     assert studio.requests == ["create", *["get"] * polls, "download", "delete"]
@@ -104,7 +90,7 @@ def test_a_snapshot_is_awaited_read_and_deleted(statuses: list[str], polls: int)
 
 def test_a_snapshot_that_fails_is_an_error_and_deleted() -> None:
     with (
-        running(SnapshotServer("in_progress", "failed")) as studio,
+        serving(SnapshotServer("in_progress", "failed")) as studio,
         pytest.raises(ServerError, match=r"snapshot 5 of project 'News': .* could not make it"),
     ):
         tasks_of(studio)
@@ -115,7 +101,7 @@ def test_a_snapshot_that_fails_is_an_error_and_deleted() -> None:
 
 def test_a_snapshot_that_is_never_completed_is_given_up_and_deleted() -> None:
     with (
-        running(SnapshotServer("created", "in_progress")) as studio,
+        serving(SnapshotServer("created", "in_progress")) as studio,
         pytest.raises(ServerError, match=r"still in_progress after 0\.2 seconds\. .*rqworker"),
     ):
         tasks_of(studio, snapshot_seconds=0.2)
@@ -127,7 +113,7 @@ def test_a_snapshot_that_is_never_completed_is_given_up_and_deleted() -> None:
 @pytest.mark.parametrize("broken", ["get", "download"])
 def test_a_snapshot_is_deleted_if_label_studio_refuses_the_next_request(broken: str) -> None:
     with (
-        running(SnapshotServer("in_progress", "completed", broken=broken)) as studio,
+        serving(SnapshotServer("in_progress", "completed", broken=broken)) as studio,
         pytest.raises(ServerError, match="answered 400"),
     ):
         tasks_of(studio)
@@ -139,7 +125,7 @@ def test_a_snapshot_is_deleted_if_label_studio_refuses_the_next_request(broken: 
 def test_a_snapshot_that_cannot_be_deleted_is_told_and_costs_no_task(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with running(SnapshotServer("completed", broken="delete")) as studio:
+    with serving(SnapshotServer("completed", broken="delete")) as studio:
         assert tasks_of(studio) == [1, 2]
 
     assert "snapshot 5 of 'News' is not deleted" in caplog.text

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +13,7 @@ from ml_backend.label_studio.access import read_url
 from ml_backend.label_studio.client import ReviewServer, server_version
 from ml_backend.label_studio.transport import LabelStudioHttp, OddAnswerError, UnreachableError
 from projection.errors import ServerError
+from tests.ml_backend.label_studio.studio import serving
 
 LEGACY = "LEGACYSECRETTOKEN0123456789"
 
@@ -69,15 +69,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def scripted(*answers: tuple[int, str, dict[str, str]]) -> Iterator[Scripted]:
-    server = Scripted(*answers)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with serving(Scripted(*answers)) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def ok(text: str = '{"release": "1.23.2"}') -> tuple[int, str, dict[str, str]]:
