@@ -90,6 +90,9 @@ class OverloadError(Error):  # type: ignore[misc]
 class Request(HTTPRequestParser):  # type: ignore[misc]
     """A request that knows when it began, and whether it is refused unread."""
 
+    completed: bool
+    error: Error | None
+
     def __init__(self, limits: Limits) -> None:
         super().__init__(limits)
         self.began = time.monotonic()

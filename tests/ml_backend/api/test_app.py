@@ -4,6 +4,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from flask.testing import FlaskClient
 
 from label_config.labeling_config import build_config
 from ml_backend.api.app import create_app
+from ml_backend.api.http_worker import REFUSES
 from ml_backend.jobs.queue import JobQueue, State
 from ml_backend.serving.engine import Engine
 from ml_backend.serving.model_store import ModelStore
@@ -285,6 +287,32 @@ def test_a_prediction_label_studio_has_given_up_is_given_up(
     assert response.status_code == 503
     assert response.json is not None
     assert "of 50 sentences in 0 s. Ask for fewer tasks at once" in response.json["error"]
+
+
+def test_predictions_beyond_the_limit_are_refused_at_once_and_counted(
+    settings: Settings, store: ModelStore, gate: threading.Event
+) -> None:
+    class Waiting(FixedProjector):
+        def fits(self, sentence: ParallelSentence) -> bool:
+            return gate.wait(60)
+
+    few = settings.model_copy(update={"auth": False, "threads": 4})  # three for predictions
+    with Engine(lambda _: Waiting(), store) as engine, ThreadPoolExecutor(3) as threads:
+        app = create_app(few, engine)
+        client = app.test_client()
+        body = predict_body(make_task())
+        busy = [
+            threads.submit(lambda: app.test_client().post("/predict", json=body)) for _ in range(3)
+        ]
+        wait_until(app.config[REFUSES])
+        counted = metric(client, 'spanferry_requests_total{endpoint="predict",status="503"}')
+        assert counted >= 1
+        response = client.post("/predict", json=body)
+        assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
+        assert client.get("/health").status_code == 200
+        gate.set()
+        assert [each.result().status_code for each in busy] == [200, 200, 200]
+        assert not app.config[REFUSES]()
 
 
 # --- webhook -------------------------------------------------------------------------------------
