@@ -35,11 +35,12 @@ def test_applications_do_not_share_counters(
 def test_the_dashboard_asks_for_exported_metrics_by_labels_they_have(client: FlaskClient) -> None:
     client.post("/predict", json=predict_body(make_task(), {}))
     client.post("/webhook", json={"action": "PROJECT_UPDATED"})
-    labels: dict[str, set[str]] = {}
-    for family in text_string_to_metric_families(client.get("/metrics").get_data(as_text=True)):
+    families = [*text_string_to_metric_families(client.get("/metrics").get_data(as_text=True))]
+    assert "spanferry_conflicts" in {family.name for family in families}
+    labels = {"spanferry_conflicts_total": {"kind"}}  # there was no conflict
+    for family in families:
         for sample in family.samples:
             labels.setdefault(sample.name, set()).update(sample.labels)
-    labels["spanferry_conflicts_total"] = {"kind"}  # there was no conflict
 
     queries = re.findall(r'"expr": (".*")', DASHBOARD.read_text("utf-8"))
     asked = [*map(json.loads, queries)]
