@@ -90,17 +90,19 @@ class BackendProcess:
     def wait_for(self, version: str) -> None:
         """Return once it serves model `version`; ServerError if it ended or takes too long."""
         deadline = time.monotonic() + START_SECONDS
-        while self._served_version() != version:
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise ServerError(self.url, f"does not serve {version}", f"See {self.log}")
-            time.sleep(0.2)
+        with httpx.Client(base_url=self.url, timeout=2, trust_env=False) as client:
+            while _served_version(client) != version:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise ServerError(self.url, f"does not serve {version}", f"See {self.log}")
+                time.sleep(0.2)
 
-    def _served_version(self) -> str | None:
-        try:
-            answer = httpx.get(f"{self.url}/health", timeout=2, trust_env=False)
-        except httpx.HTTPError:
-            return None
-        return str(answer.json()["model_version"]) if answer.is_success else None
+
+def _served_version(client: httpx.Client) -> str | None:
+    try:
+        answer = client.get("/health")
+    except httpx.HTTPError:
+        return None
+    return str(answer.json()["model_version"]) if answer.is_success else None
 
 
 @dataclass(frozen=True, slots=True)
