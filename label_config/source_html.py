@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from itertools import pairwise
 
-from label_config.colors import color_of
 from label_config.target_css import CAME, Mark, task_rules
 from projection.records import Conflict, ConflictKind, Entity, ProjectedSentence, Projection, Span
 from projection.text.wording import CONFLICT_NAMES, NO_CONFLICT
@@ -18,8 +17,8 @@ from projection.text.wording import CONFLICT_NAMES, NO_CONFLICT
 # In the labeling config, to keep tasks small. `sf-…` rules reach nothing of Label Studio's.
 CSS = """\
 .sf-source { font-size: 16px; line-height: 1.8; white-space: pre-wrap; overflow-wrap: anywhere; }
-.sf-chip { background: color-mix(in srgb, var(--sf) 20%, transparent); padding: 1px 2px;
-  border-bottom: 2px solid var(--sf); border-radius: 3px; box-decoration-break: clone;
+.sf-chip { --sf: currentColor; padding: 1px 2px; border-radius: 3px; box-decoration-break: clone;
+  background: color-mix(in srgb, var(--sf) 20%, transparent); border-bottom: 2px solid var(--sf);
   --sf-lit: transparent; box-shadow: 0 0 0 2px var(--sf-lit); }
 .sf-chip.sf-failed { background: none; border: 2px dashed var(--sf); }
 .sf-chip[data-tag]::after { content: attr(data-tag); font-size: 11px; font-weight: 600;
@@ -122,7 +121,7 @@ def _chip_ends(projected: ProjectedSentence, key: SourceKey, number: int) -> tup
         went += possible(mine, target)
     classes = f"sf-chip sf-n{number}" + ("" if found else " sf-failed")
     return (
-        f' class="{classes}" style="--sf: {color_of(label)}" title="{escape(f"{label} → {went}")}"',
+        f' class="{classes}" data-type="{escape(label)}" title="{escape(f"{label} → {went}")}"',
         f' data-tag="{escape(f"{number} {label} {said}")}"',
     )
 

@@ -10,10 +10,11 @@ label that was asked for, which rules in the labeling config show.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from unicodedata import bidirectional
 
+from label_config.colors import colors_of
 from projection.records import ParallelSentence
 
 # No label has these by default, and they hold on both themes.
@@ -57,6 +58,14 @@ class Mark(NamedTuple):
     score: float | None
     in_conflict: bool
     propagated: bool = False
+
+
+def chip_rules(labels: Sequence[str]) -> str:
+    """Return the rules for the colours of chips, for the labeling config."""
+    return "".join(
+        f".sf-chip[data-type={_string(label)}] {{ --sf: {color}; }}\n"
+        for label, color in colors_of(labels).items()
+    )
 
 
 def label_rules(labels: Iterable[str]) -> str:

@@ -157,7 +157,7 @@ def running(folder: Path, say: Say) -> Iterator[Demo]:
             backend.wait_for(projector.model_version)
             server.connect_backend(project, backend.url, credentials_of(backend.settings))
             server.set_model_version(project, projector.model_version)
-            tabs = server.ensure_tabs(project, list(review_tabs()))
+            tabs = server.ensure_tabs(project, list(review_tabs(bundled.SAMPLE_LANGUAGES)))
         yield Demo(
             folder, stages, label_studio, backend, server, project, projector, summary,
             server.tab_url(project, tabs[REVIEW_QUEUE.title]),
