@@ -60,7 +60,7 @@ _LAYOUT = """\
 .sf-from [class*="-labels"], .sf-target [class*="-labels"] { display: contents; }
 .sf-from [class*="label_margins"], .sf-target [class*="label_margins"] { margin: 0 0 2px; }
 .sf-target [class*="htx-richtext"] { white-space: pre-wrap; overflow-wrap: anywhere;
-  font-size: 16px; line-height: 1.8; }
+  font-size: clamp(16px, 7px + 0.65vw, 20px); line-height: 1.8; }
 .sf-missed { opacity: 0.8; }
 .sf-wait { display: none; position: absolute; top: -10px; right: 12px; padding: 0 8px;
   border: 1px solid currentColor; border-radius: 9px;
