@@ -84,15 +84,19 @@ def run(
     settings, recipe = _settings(data_dir), preset_named(preset)
     os.umask(0o077)
 
-    def connect() -> "ReviewServer":
+    def require_access() -> None:
         for name, value in {"LABEL_STUDIO_URL": url, "LABEL_STUDIO_API_KEY": api_key}.items():
             if not value:
                 raise ServerError(name, "is not set", "Set it where `spanferry serve` is started")
-        from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415
+
+    def connect() -> "ReviewServer":
+        require_access()
+        from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415  takes seconds
 
         return ReviewServer.connect(url, api_key)
 
     def retrain(job: Job, folder: Path) -> Job:
+        require_access()
         # Half a gigabyte, which a runner that finds another one at work should not need.
         from ml_backend.jobs.retrain import Retraining  # noqa: PLC0415
         from ml_backend.serving.engine import load_function  # noqa: PLC0415

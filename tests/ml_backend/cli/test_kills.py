@@ -1,7 +1,8 @@
-"""kill -9 in the middle of `project`, `push` and `export`: the old state or the new one, whole.
+"""kill -9 in the middle of commands that write: the old state or the new one, whole.
 
-A few points always, twenty of each with SPANFERRY_TEST_ALL=1. The processes are forked from
-one that has imported everything, so that a point costs less than a second.
+`project`, `push`, `export` and `jobs run`: a few points always, twenty of each with
+SPANFERRY_TEST_ALL=1. The processes are forked from one that has imported everything, so that a
+point costs less than a second.
 """
 
 import multiprocessing
@@ -11,13 +12,21 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ml_backend.jobs.hints import Hint
+from ml_backend.jobs.queue import Job, JobQueue, State
+from ml_backend.jobs.queue import Work as JobWork
+from ml_backend.jobs.reviews import Look
+from ml_backend.label_studio.client import ReviewServer
+from projection.io.files import write_json
 from projection.pipeline.run import load_run, load_summary
 from tests.label_studio.examples import EXAMPLES
 from tests.ml_backend.cli.conftest import run_of
-from tests.ml_backend.label_studio.studio import KEY, Studio, running
+from tests.ml_backend.label_studio.studio import KEY, Fault, Studio, running
 from tests.ml_backend.reviews import ALL, RIGHT, review
 from training.data.reviewed import read_reviews
 from training.export.export import write_export
@@ -139,6 +148,61 @@ def test_a_push_that_was_killed_is_finished_and_leaves_nothing_twice(tmp_path: P
             assert writes_of(*arguments, folder=tmp_path) is None, number
             assert writes_of(*arguments, folder=tmp_path) is not None, number
             assert studio.state() == wanted, f"killed at call {number}"
+
+
+# Training
+
+EACH = 2
+
+
+def look_and_train(url: str, root: Path, work: JobWork) -> None:
+    queue = JobQueue(root)
+    queue.run(work, Look(queue, partial(ReviewServer.connect, url, KEY), EACH))
+
+
+def write_model(job: Job, folder: Path) -> Job:
+    """What a training does as far as files go."""
+    write_json(folder / "export.json", {"project": job.project})
+    write_json(folder / "model.json", {"project": job.project})
+    return replace(job, state=State.SERVED)
+
+
+def reviewed_projects(studio: Studio) -> list[int]:
+    """One with enough reviews, one with fewer, and one that does not exist."""
+    blank = {"data": {}, "predictions": [], "annotations": [{}]}
+    tasks = [{**blank, "id": number} for number in range(EACH + 1)]
+    enough = studio.add_project("News", "<View/>", tasks[:EACH], "")
+    return [enough, studio.add_project("Sport", "<View/>", tasks[EACH:], ""), 99]
+
+
+def test_a_killed_runner_leaves_each_training_once(tmp_path: Path) -> None:
+    with running() as studio:
+        enough, few, unknown = reviewed_projects(studio)
+
+        def begun(root: Path) -> JobQueue:
+            queue = JobQueue(root)
+            queue.hints.leave(enough, Hint.REVIEWED)
+            queue.hints.leave(few, Hint.ASKED)
+            queue.hints.leave(unknown, Hint.ASKED)
+            return queue
+
+        begun(tmp_path / "whole")
+        arguments = (look_and_train, studio.url)
+        whole = writes_of(*arguments, tmp_path / "whole", write_model, folder=tmp_path)
+        assert whole
+        for last in points(whole):
+            queue = begun(tmp_path / f"killed-{last}")
+            again = (*arguments, queue.root, write_model)
+            assert writes_of(*again, folder=tmp_path, last=last) is None
+            # A job that waits is done before a look is answered.
+            studio.fault = Fault("502", "GET /api/version")
+            assert writes_of(*again, folder=tmp_path) is not None
+            studio.fault = Fault("", -1, 0)
+            assert writes_of(*again, folder=tmp_path) is not None
+            found = sorted((job.project, job.state, job.reviews) for job in queue.jobs())
+            served = [(enough, State.SERVED, EACH), (few, State.SERVED, 1)]
+            assert found == served, f"killed before write {last}"
+            assert queue.hints.left() == {}, f"killed before write {last}"
 
 
 def kill_at(studio: Studio, number: int) -> None:
