@@ -20,7 +20,7 @@ from typing import Any
 from ml_backend.jobs.hints import Hint
 from ml_backend.jobs.queue import Job, JobQueue, State
 from ml_backend.jobs.queue import Work as JobWork
-from ml_backend.jobs.reviews import Look
+from ml_backend.jobs.reviews import PROJECTS, Look
 from ml_backend.label_studio.client import ReviewServer
 from projection.io.files import write_json
 from projection.pipeline.run import load_run, load_summary
@@ -41,8 +41,10 @@ fork.set_forkserver_preload(["tests.ml_backend.cli.test_kills", "ml_backend.labe
 Work = Callable[..., object]
 
 
-def _in_child(work: Work, arguments: tuple[Any, ...], folder: str, last: int, told: Any) -> None:
-    """Do the work, and be killed before the write numbered `last` under the folder."""
+def _in_child(
+    work: Work, arguments: tuple[Any, ...], folder: str, last: int | str, told: Any
+) -> None:
+    """Do the work, and be killed before the write under the folder of this number or name."""
     done = 0
 
     def watch(event: str, args: tuple[Any, ...]) -> None:
@@ -52,7 +54,8 @@ def _in_child(work: Work, arguments: tuple[Any, ...], folder: str, last: int, to
                 return
             if event == "open" and not args[2] & (os.O_WRONLY | os.O_RDWR):
                 return
-            if done == last:
+            name = Path(str(args[0])).name
+            if done == last or (isinstance(last, str) and name.startswith(last)):
                 os.kill(os.getpid(), signal.SIGKILL)
             done += 1
 
@@ -61,7 +64,7 @@ def _in_child(work: Work, arguments: tuple[Any, ...], folder: str, last: int, to
     told.send(done)
 
 
-def writes_of(work: Work, *arguments: Any, folder: Path, last: int = -1) -> int | None:
+def writes_of(work: Work, *arguments: Any, folder: Path, last: int | str = -1) -> int | None:
     """Do the work in a process of its own. Return its writes, None if it was killed."""
     ours, theirs = fork.Pipe(duplex=False)
     process = fork.Process(target=_in_child, args=(work, arguments, str(folder), last, theirs))
@@ -190,7 +193,7 @@ def test_a_killed_runner_leaves_each_training_once(tmp_path: Path) -> None:
         arguments = (look_and_train, studio.url)
         whole = writes_of(*arguments, tmp_path / "whole", write_model, folder=tmp_path)
         assert whole
-        for last in points(whole):
+        for last in [*points(whole), f".{PROJECTS}"]:  # the jobs are there, and the hints
             queue = begun(tmp_path / f"killed-{last}")
             again = (*arguments, queue.root, write_model)
             assert writes_of(*again, folder=tmp_path, last=last) is None
