@@ -17,11 +17,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ml_backend.jobs.hints import Hint
 from ml_backend.jobs.queue import Job, JobQueue, State
 from ml_backend.jobs.queue import Work as JobWork
 from ml_backend.jobs.reviews import PROJECTS, Look
 from ml_backend.label_studio.client import ReviewServer
+from ml_backend.serving.model_store import ModelStore
 from projection.io.files import write_json
 from projection.pipeline.run import load_run, load_summary
 from tests.label_studio.examples import EXAMPLES
@@ -31,7 +34,8 @@ from tests.ml_backend.reviews import ALL, RIGHT, review
 from training.data.reviewed import read_reviews
 from training.export.export import write_export
 
-POINTS = 20 if os.environ.get("SPANFERRY_TEST_ALL") == "1" else 3
+ALL_POINTS = os.environ.get("SPANFERRY_TEST_ALL") == "1"
+POINTS = 20 if ALL_POINTS else 3
 WRITES = {"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate"}
 SEED = 3
 
@@ -206,6 +210,30 @@ def test_a_killed_runner_leaves_each_training_once(tmp_path: Path) -> None:
             served = [(enough, State.SERVED, EACH), (few, State.SERVED, 1)]
             assert found == served, f"killed before write {last}"
             assert queue.hints.left() == {}, f"killed before write {last}"
+
+
+def train(folder: Path) -> None:
+    from tests.ml_backend.jobs.test_retrain import retraining  # noqa: PLC0415  needs torch
+
+    JobQueue(folder / "jobs").run(retraining(ModelStore(folder / "models")))
+
+
+@pytest.mark.skipif(not ALL_POINTS, reason="minutes: each point trains a model")
+def test_a_training_that_was_killed_is_finished_and_stores_one_model(tmp_path: Path) -> None:
+    JobQueue(tmp_path / "whole" / "jobs").add(7, "asked for")
+    whole = writes_of(train, tmp_path / "whole", folder=tmp_path)
+    assert whole
+    for last in points(whole)[::4]:
+        folder = tmp_path / f"killed-{last}"
+        queue = JobQueue(folder / "jobs")
+        queue.add(7, "asked for")
+        assert writes_of(train, folder, folder=tmp_path, last=last) is None
+        assert writes_of(train, folder, folder=tmp_path) is not None
+        [job] = queue.jobs()
+        assert job.state is State.SERVED, f"killed before write {last}: {job.said}"
+        assert job.result is not None
+        store = ModelStore(folder / "models")
+        assert store.versions() == (store.active_version(),) == (job.result["version"],)
 
 
 def kill_at(studio: Studio, number: int) -> None:
