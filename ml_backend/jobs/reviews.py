@@ -114,8 +114,8 @@ class Look:
     ) -> Known:
         """Queue a training if one was asked for or is due. Return what is known from now on."""
         used = known.used
-        if last is not None and last.id > known.job and last.reviews is not None:
-            used = last.reviews  # a look was killed after queueing it
+        if last is not None and last.id > known.job:  # of a killed look, or an earlier version
+            used = reviews if last.reviews is None else last.reviews
         used = min(used, reviews)  # some were deleted
         if last is not None and (last.state, last.started) == (State.QUEUED, None):
             return Known(reviews, reviews, last.id)  # it will see them all

@@ -166,6 +166,14 @@ def test_a_damaged_file_costs_no_more_than_a_look(
     assert "is damaged" in caplog.text
 
 
+def test_a_training_of_an_earlier_version_has_used_what_there_was(queue: JobQueue) -> None:
+    queue.add(5, "asked for")
+    queue.run(served)
+    reviewed(queue)
+    assert len(look(queue, {5: 100})) == 1
+    assert len(look(queue, {5: 100 + EACH})) == 2
+
+
 def test_so_many_projects_are_remembered_those_with_events_first(queue: JobQueue) -> None:
     known = {str(project): {"reviews": 1, "used": 1, "job": 0} for project in range(1, 1001)}
     write_json(queue.root / PROJECTS, known)
