@@ -40,7 +40,7 @@ def jobs(context: typer.Context, *, data_dir: DataDir = None, as_json: AsJson = 
     shown: list[object] = [_table(found)] if found else []
     if asked:
         ids = ", ".join(map(str, asked))
-        shown.append(f"Asked for, until Label Studio is asked about the project: {ids}")
+        shown.append(f"Asked for, but Label Studio has not answered yet: project {ids}")
     result = {"jobs": [job.to_json() for job in found], "asked": asked}
     print_result(result, shown or ["No training has been asked for yet."], as_json=as_json)
 

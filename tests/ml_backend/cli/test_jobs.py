@@ -67,7 +67,7 @@ def test_what_was_asked_for_is_listed_before_label_studio_has_answered(
 ) -> None:
     queue.hints.leave(7, Hint.ASKED)
     queue.hints.leave(8, Hint.REVIEWED)
-    shown = "Asked for, until Label Studio is asked about the project: 7\n"
+    shown = "Asked for, but Label Studio has not answered yet: project 7\n"
     assert jobs(settings).stdout == shown
     assert json.loads(jobs(settings, "--json").stdout) == {"jobs": [], "asked": [7]}
 

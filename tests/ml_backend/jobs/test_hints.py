@@ -22,7 +22,7 @@ def test_a_hint_is_left_once_for_each_project_and_kind(hints: Hints, tmp_path: P
         assert hints.leave(6, Hint.ASKED)
     (tmp_path / "hints" / "x.asked").touch()  # of somebody else
     os.utime(tmp_path / "hints" / "6.asked", (1, 1))
-    assert [*hints.left()][0] == (6, Hint.ASKED), "the oldest first"
+    assert next(iter(hints.left())) == (6, Hint.ASKED), "the oldest first"
     assert hints.left().keys() == {(5, Hint.ASKED), (5, Hint.REVIEWED), (6, Hint.ASKED)}
 
 
