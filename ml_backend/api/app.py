@@ -21,7 +21,7 @@ from ml_backend.api.interactive import Drawn, Found, find_with, respond
 from ml_backend.api.metrics import Metrics
 from ml_backend.api.predict import Answers, answer
 from ml_backend.api.request_log import log_requests
-from ml_backend.api.webhook import queue_jobs, read_event
+from ml_backend.api.webhook import leave_hint, read_event
 from ml_backend.api.wire import PredictRequest, read_object, read_predict
 from ml_backend.auth import credentials_of
 from ml_backend.jobs.queue import LOG_LINES, JobQueue
@@ -155,10 +155,10 @@ class Service:
         return True
 
     def webhook(self) -> dict[str, str]:
-        """Queue the training that an event causes. No `job` in the answer: it would be polled."""
+        """Leave a hint of what an event is about. No `job` in the answer: it would be polled."""
         event = read_event(read_object(request.get_data(), "/webhook"))
         self._metrics.events.labels(event.counted_as).inc()
-        queue_jobs(event, self._queue, self._settings.train_each)
+        leave_hint(event, self._queue.hints, self._settings.train_each)
         return {"status": "queued"}
 
     def versions(self) -> dict[str, object]:

@@ -87,6 +87,17 @@ class ProjectCalls(ApiSession):
                 + (p.skipped_annotations_number or 0),
             )
 
+    def project_if_known(self, project_id: int) -> Project | None:
+        """Fetch a project; None if there is none, or none that the key may see."""
+        try:
+            return self.project(project_id)
+        except ServerError as error:
+            refused = error.__cause__
+            unseen = (httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND)
+            if isinstance(refused, ApiError) and refused.status_code in unseen:
+                return None
+            raise
+
     def ensure_project(self, title: str, label_config: str) -> Project:
         """Create the project, or give it this labeling config if its annotations fit that.
 

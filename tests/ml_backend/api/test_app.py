@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from label_config.labeling_config import build_config
 from ml_backend.api.app import create_app
 from ml_backend.api.http_worker import REFUSES
+from ml_backend.jobs.hints import MOST_HINTS, Hint
 from ml_backend.jobs.queue import JobQueue, State
 from ml_backend.serving.engine import Engine
 from ml_backend.serving.model_store import POINTER, ModelStore
@@ -180,7 +181,7 @@ def test_the_access_token_is_neither_logged_nor_kept(
     client.post("/webhook", json=TRAIN)
     client.post("/predict", json={"access_token": TOKEN})
     kept = "".join(path.read_text("utf-8") for path in settings.data_dir.rglob("*.*"))
-    assert "asked for in Label Studio" in kept
+    assert [path.name for path in settings.data_dir.rglob("*.asked")] == ["5.asked"]
     assert TOKEN not in kept + caplog.text
 
 
@@ -383,16 +384,24 @@ def test_a_webhook_is_acknowledged_and_counted(
     assert metric(client, f'spanferry_webhook_events_total{{action="{counted_as}"}}') == 1
 
 
-def test_a_training_asked_for_is_queued_before_that_is_acknowledged(
+def test_a_training_asked_for_is_on_the_disk_before_that_is_acknowledged(
     client: FlaskClient, settings: Settings
 ) -> None:
     """A crash right after the answer must not lose it."""
+    queue = JobQueue(settings.jobs_folder)
     for project in (5, 5, 6):
         asked = {"action": "START_TRAINING", "project": {"id": project}}
         assert client.post("/webhook", json=asked).status_code == 200
-        jobs = JobQueue(settings.jobs_folder).jobs()
-        assert (jobs[0].project, jobs[0].why) == (project, "asked for in Label Studio")
-    assert len(jobs) == 2
+        assert (project, Hint.ASKED) in queue.hints.left()
+    assert (len(queue.hints.left()), queue.jobs()) == (2, []), "Label Studio is asked first"
+
+
+def test_too_many_projects_at_once_are_told_to_come_again(client: FlaskClient) -> None:
+    for project in range(1, MOST_HINTS + 2):
+        asked = {"action": "START_TRAINING", "project": {"id": project}}
+        response = client.post("/webhook", json=asked)
+        assert response.status_code == (200 if project <= MOST_HINTS else 503)
+    assert response.headers["Retry-After"]
 
 
 def test_a_training_that_cannot_be_queued_is_not_acknowledged(

@@ -6,8 +6,10 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from ml_backend.api.app import create_app
+from ml_backend.jobs.reviews import PROJECTS
 from ml_backend.serving.engine import Engine
 from ml_backend.settings import Settings
+from projection.io.files import write_json
 from tests.ml_backend.conftest import BUNDLED_VERSION, make_task, metric, predict_body
 
 DASHBOARD = Path(__file__).parents[3] / "docs" / "dashboard.json"
@@ -37,7 +39,8 @@ def test_the_dashboard_asks_for_exported_metrics_by_labels_they_have(client: Fla
     client.post("/webhook", json={"action": "PROJECT_UPDATED"})
     families = [*text_string_to_metric_families(client.get("/metrics").get_data(as_text=True))]
     assert "spanferry_conflicts" in {family.name for family in families}
-    labels = {"spanferry_conflicts_total": {"kind"}}  # there was no conflict
+    # There was no conflict, and nobody has reviewed anything.
+    labels = {"spanferry_conflicts_total": {"kind"}, "spanferry_reviews": {"project"}}
     for family in families:
         for sample in family.samples:
             labels.setdefault(sample.name, set()).update(sample.labels)
@@ -50,3 +53,13 @@ def test_the_dashboard_asks_for_exported_metrics_by_labels_they_have(client: Fla
     for query in asked:
         for by, name in re.findall(r"by \(([\w, ]+)\) \((?:rate\(|increase\()?(\w+)", query):
             assert {*by.split(", ")} <= labels[name], query
+
+
+def test_the_reviews_of_each_project_are_those_of_the_last_look(
+    client: FlaskClient, settings: Settings
+) -> None:
+    assert "spanferry_reviews{" not in client.get("/metrics").get_data(as_text=True)
+    settings.jobs_folder.mkdir(parents=True)
+    known = {"5": {"reviews": 120, "used": 100, "job": 3}}
+    write_json(settings.jobs_folder / PROJECTS, known)
+    assert metric(client, 'spanferry_reviews{project="5"}') == 120
