@@ -388,7 +388,7 @@ def test_the_link_to_a_tab_leads_through_its_tasks_alone_and_shows_the_guideline
     page = desk.page
     page.page.goto(desk.server.stream_url(desk.project, tabs["Failed"]))
     page.page.wait_for_selector("text=without titles")
-    read = page.page.locator("[class*=modal]").first.inner_text()
+    read = page.page.locator(".guidelines").inner_text()
     page.page.keyboard.press("Escape")
     page.await_task()
 
