@@ -121,7 +121,6 @@ class TestExchange:
         assert [path.name for path in (tmp_path / "out").iterdir()] == ["2"]
         assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
-
     def test_writers_of_one_folder_take_turns(self, tmp_path: Path) -> None:
         def write(number: int) -> None:
             with new_folder(tmp_path / "out", replace=True) as folder:
