@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from weakref import WeakValueDictionary
 
 import torch
 from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
-from safetensors import SafetensorError
+from torch import Tensor
 from transformers import (
     AutoConfig,
     AutoTokenizer,
@@ -22,7 +23,7 @@ from transformers import (
 from transformers.utils import logging
 from transformers.utils.hub import cached_file
 
-from projection.errors import ModelError
+from projection.errors import ModelError, SpanferryError
 from projection.models.packed_weights import (
     STORAGE,
     Storage,
@@ -35,6 +36,23 @@ Model = TypeVar("Model", bound=PreTrainedModel)
 Item = TypeVar("Item")
 
 
+# Without this, transformers asks on a terminal whether code of the checkpoint may run.
+_NO_CODE = {"trust_remote_code": False}
+# Else it sends the names of models without safetensors to a service that converts them.
+os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"
+
+_PICKLED = (
+    "has no safetensors weights, and pickled ones are never loaded",
+    "Save it with save_pretrained, on a machine where you trust it",
+)
+_CODE = ("needs code of its own, which is never run", "Choose a model that transformers has itself")
+# What we say for messages of transformers, by words they contain.
+_REFUSED = {
+    "no file named model.safetensors": _PICKLED,
+    "use_safetensors": _PICKLED,
+    "trust_remote_code": _CODE,
+}
+_LONGEST_REASON = 300  # characters of a library's message
 _HASHED_AT_ONCE = 1 << 20  # values: a copy of a whole table of embeddings would be large
 
 
@@ -94,20 +112,50 @@ _TOKENIZERS: WeakValueDictionary[tuple[Path, int], PreTrainedTokenizerBase] = We
 def load_checkpoint(
     auto_class: Any,  # one of transformers' AutoModel classes, which share no typed base
     name_or_path: str | Path,
+    *,
+    trained: bool = False,
     **settings: Any,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a model in single precision, and its tokenizer, which must be a fast one.
 
+    A head or a pooling layer that the checkpoint lacks is random; with `trained` that is an error.
     `settings` are of the configuration, or passed on to `from_pretrained`.
     """
     where = str(name_or_path)
     tokenizer = load_tokenizer(where)
     with _errors_named(where), _LOADING:
-        model = _load_model(auto_class, where, settings)
-    if not tokenizer.is_fast:
-        what = "its tokenizer keeps no offsets"
-        raise ModelError(where, what, "Use one with a fast tokenizer")
+        model, random = _load_model(auto_class, where, settings)
+        _check_tokenizer(tokenizer, model, where)
+    head = model.base_model_prefix if model.base_model is not model else ""
+    lost = [n for n in random if trained or (n.startswith(head) and "pooler" not in n)]
+    if lost:
+        what = f"{len(lost)} of its weights are missing or of another shape ({min(lost)})"
+        raise ModelError(where, what, "Train it first, or copy or download the whole folder again")
     return model, tokenizer
+
+
+def _check_tokenizer(
+    tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, where: str
+) -> None:
+    """Raise ModelError unless the tokenizer can be used, and is the model's."""
+    vocabulary, longest = tokenizer.get_vocab(), tokenizer.model_max_length
+    known = model.get_input_embeddings().weight.shape[0]  # type: ignore[index]
+    if not tokenizer.is_fast:
+        what, fix = "its tokenizer keeps no offsets", "Use one with a fast tokenizer"
+    elif not vocabulary.keys() - {*tokenizer.all_special_tokens}:
+        what, fix = "its tokenizer is missing", "Copy or download the whole folder again"
+    elif (largest := max(vocabulary.values())) >= known:
+        what = f"its tokenizer has subword {largest}, its model only those below {known}"
+        fix = "Give a model with the tokenizer it was trained with"
+    elif tokenizer.pad_token is None:
+        what = "its tokenizer has no padding token"
+        fix = "Set its pad_token, and save it with save_pretrained"
+    elif not (isinstance(longest, int | float) and longest > tokenizer.num_special_tokens_to_add()):
+        what = f"model_max_length of its tokenizer is {longest!r}"
+        fix = "Correct it in tokenizer_config.json: the subwords its model reads at once"
+    else:
+        return
+    raise ModelError(where, what, fix)
 
 
 def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
@@ -154,7 +202,7 @@ def device_name() -> str:
 def load_config(name_or_path: str | Path) -> PreTrainedConfig:
     """The configuration of a checkpoint, which names the kind of model."""
     with _errors_named(str(name_or_path)):
-        config: PreTrainedConfig = AutoConfig.from_pretrained(name_or_path)
+        config: PreTrainedConfig = AutoConfig.from_pretrained(name_or_path, **_NO_CODE)
     return config
 
 
@@ -165,10 +213,19 @@ def _errors_named(where: str) -> Iterator[None]:
         with quiet():
             _check_exists(where)
             yield
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        what = f"no checkpoint could be loaded ({str(error).splitlines()[0]})"
+    except SpanferryError:
+        raise
+    except Exception as error:  # of any kind: damaged files trip up the libraries anywhere
+        kind = "" if isinstance(error, OSError | RuntimeError) else f"{type(error).__name__}: "
+        reason = " ".join(f"{kind}{error}".split())
+        what = f"no checkpoint could be loaded ({_shortened(reason)})"
         fix = "Give a folder written by save_pretrained, or a model's name on the hub"
+        what, fix = next((ours for mark, ours in _REFUSED.items() if mark in reason), (what, fix))
         raise ModelError(where, what, fix) from error
+
+
+def _shortened(reason: str) -> str:
+    return reason if len(reason) <= _LONGEST_REASON else f"{reason[:_LONGEST_REASON]} …"
 
 
 def _check_exists(name_or_path: str) -> None:
@@ -181,17 +238,23 @@ def _check_exists(name_or_path: str) -> None:
         raise OSError(f"no folder, and from the hub: {error}") from error
 
 
-def _load_model(auto_class: Any, where: str, settings: Mapping[str, Any]) -> PreTrainedModel:
+def _load_model(
+    auto_class: Any, where: str, settings: Mapping[str, Any]
+) -> tuple[PreTrainedModel, set[str]]:
+    """The model, and the names of weights that are not those of the checkpoint."""
     storage = _storage_of(where)
     if storage is not None and "identity" in storage:
         what = "holds embeddings that models share, not a model"
         raise ModelError(where, what, "Give the folder of a model")
-    config, others = AutoConfig.from_pretrained(where, return_unused_kwargs=True, **settings)
+    config, others = AutoConfig.from_pretrained(
+        where, return_unused_kwargs=True, **settings, **_NO_CODE
+    )
+    how: dict[str, Any] = {"config": config, "dtype": torch.float32, "output_loading_info": True}
     if storage is None:
-        plain: PreTrainedModel = auto_class.from_pretrained(
-            where, config=config, dtype=torch.float32, **others
+        model, info = auto_class.from_pretrained(
+            where, use_safetensors=True, **how, **_NO_CODE, **others
         )
-        return plain
+        return model, info["missing_keys"] | {name for name, *_ in info["mismatched_keys"]}
     delattr(config, STORAGE)  # the model is no longer packed when it is saved again
     file = Path(str(cached_file(where, weights_name(storage, where))))
     weights = read_packed(file.parent, storage)
@@ -200,15 +263,14 @@ def _load_model(auto_class: Any, where: str, settings: Mapping[str, Any]) -> Pre
     if not issubclass(auto_class, PreTrainedModel):
         with torch.device("meta"):
             chosen = type(auto_class.from_config(config))
-    model = chosen.from_pretrained(
-        None, config=config, state_dict=weights, dtype=torch.float32, **others
-    )
+    loaded: Any = chosen.from_pretrained(None, state_dict=weights, **how, **others)
+    model, info = loaded
     model.config.name_or_path = where
-    return model
+    return model, info["missing_keys"]
 
 
 def _tokenizer_in(name_or_path: str) -> PreTrainedTokenizerBase:
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name_or_path)
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name_or_path, **_NO_CODE)
     if tokenizer.init_kwargs.get("word_case"):  # as the English teachers of earlier versions
         what = "it reads letter case as token types, which are not made any more"
         raise ModelError(name_or_path, what, "Train it again: spanferry train --base mini")
@@ -216,8 +278,16 @@ def _tokenizer_in(name_or_path: str) -> PreTrainedTokenizerBase:
     # By its name, because the package `tokenizers` is no direct dependency.
     if type(getattr(backend, "pre_tokenizer", None)).__name__ == "ByteLevel":
         # Byte-level BPE must see every word as in running text: after a space.
-        tokenizer = AutoTokenizer.from_pretrained(name_or_path, add_prefix_space=True)
+        tokenizer = AutoTokenizer.from_pretrained(name_or_path, add_prefix_space=True, **_NO_CODE)
     return tokenizer
+
+
+def check_finite(answers: Tensor, model: PreTrainedModel) -> Tensor:
+    """Return the probabilities; ModelError if they are NaN, as with damaged weights."""
+    if not answers.isfinite().all():
+        where, what = str(model.config.name_or_path), "its answers are not numbers (NaN)"
+        raise ModelError(where, what, "The weights are damaged: download or train it again")
+    return answers
 
 
 def version_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: object) -> str:

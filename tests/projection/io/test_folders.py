@@ -159,9 +159,10 @@ class TestRecover:
 
     def test_before_writing_too(self, tmp_path: Path) -> None:
         out = self.left(tmp_path / "out", moved_away=True)
-        with pytest.raises(KeyboardInterrupt), new_folder(out, replace=True):
+        with new_folder(out, replace=True) as folder:
             assert [path.name for path in out.iterdir()] == ["old"]
-            raise KeyboardInterrupt
+            (folder / "new").touch()
+        assert [path.name for path in out.iterdir()] == ["new"]
         assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
     def test_what_a_living_process_writes_to_is_left_alone(self, tmp_path: Path) -> None:
