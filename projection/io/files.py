@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator, Mapping
@@ -16,7 +17,7 @@ from typing import Any, TextIO
 
 from filelock import FileLock, Timeout
 
-from projection.errors import CorpusError
+from projection.errors import CorpusError, SpanferryError
 from projection.io.containers import CHUNK, ChunkReader, unpacked
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ _MARKS = {
     b"\xff\xfe": "utf-16",
     b"\xfe\xff": "utf-16",
 }
+_IN_WORDS = re.compile(r"(?:os error |Errno )(\d+)")
+_TORCH_WRITER = re.compile(r"PytorchStreamWriter|inline_container|unexpected pos \d+ vs")
 _SPREAD = {"{", "[", "[{"}  # how JSON over several lines begins
 _KINDS = {
     stat.S_ISFIFO: "a pipe",
@@ -183,6 +186,33 @@ def json_line(row: Mapping[str, object]) -> str:
 
 
 @contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn an error of writing in the block, of any library, into an OSError about `path`."""
+    try:
+        yield
+    except Exception as error:
+        if (number := _number_of(error)) is None:
+            raise
+        where = getattr(error, "filename", None) or str(path)
+        if str(where).startswith(str(path.parent / f".{path.name}.")):  # our own scratch files
+            where = str(path)
+        raise OSError(number, os.strerror(number), where) from error
+
+
+def _number_of(error: Exception) -> int | None:
+    """The system's number of an error; libraries in Rust and C++, and shutil, give it in words."""
+    if isinstance(error, OSError) and error.errno:
+        return error.errno
+    if isinstance(error, SpanferryError):
+        return None
+    words = str(error)
+    if (found := _IN_WORDS.search(words)) is not None:
+        return int(found[1])
+    # Of PyTorch, which does not tell the reason.
+    return errno.ENOSPC if _TORCH_WRITER.search(words) is not None else None
+
+
+@contextmanager
 def atomic_write(path: Path) -> Iterator[TextIO]:
     """Write UTF-8 text to a temporary file that replaces `path` once it is on the disk.
 
@@ -193,15 +223,16 @@ def atomic_write(path: Path) -> Iterator[TextIO]:
             yield text
         return
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("x", encoding="utf-8", newline="\n") as text:
-            yield text
-            text.flush()
-            os.fsync(text.fileno())
-        temporary.replace(path)
-        sync_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(path):
+        try:
+            with temporary.open("x", encoding="utf-8", newline="\n") as text:
+                yield text
+                text.flush()
+                os.fsync(text.fileno())
+            temporary.replace(path)
+            sync_folder(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, row: Mapping[str, object]) -> None:

@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 from projection.errors import TrainingError
-from projection.io.files import alone, locked
+from projection.io.files import alone, locked, writing
 
 _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of renameat2(2)
 
@@ -24,9 +24,8 @@ def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
     With `replace`, an existing `out` is replaced; without, it is an OSError. One process at a time
     writes to an `out`, the next one waits. What a killed one has left is removed, see `recover`.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
     scratch, lock = _scratch_of(out)
-    with locked(lock, f"another process that writes {out}"):
+    with writing(out), locked(lock, f"another process that writes {out}"):
         try:
             _tidy(scratch, out)
             made = scratch / "new"
@@ -118,13 +117,14 @@ def refuse_existing(out: Path) -> None:
 def training_into(out: Path) -> Iterator[None]:
     """Lock the new folder `out` against a second training; TrainingError if there is one.
 
+    Errors of writing in the block are about `out`, as in `writing`.
     Of several processes the main one holds the lock.
     """
     if not is_main_process():
         yield
         return
     path = out.parent / f".{out.name}.training.lock"
-    with alone(path) as ours:
+    with writing(out), alone(path) as ours:
         if not ours:
             what = "is written by another training at the moment"
             raise TrainingError(str(out), what, "Wait until it ends, or choose another folder")
