@@ -19,7 +19,7 @@ from ml_backend.label_studio.imported import kept_of, meta_of
 from ml_backend.label_studio.tasks import Task
 from ml_backend.review.import_journal import ImportJournal, after_pending_import, import_noted
 from projection.errors import CorpusError, ReviewError
-from projection.io.files import json_line, parse_object, read_jsonl, write_json
+from projection.io.files import json_line, read_jsonl, read_object, write_json
 from projection.io.folders import new_folder, recover
 from projection.io.records_json import Json
 
@@ -74,7 +74,7 @@ def read_backup(folder: Path) -> tuple[Json, list[Json], BackupReport]:
     where = folder / MANIFEST
     if not where.is_file():
         raise CorpusError(str(folder), f"no backup (no {MANIFEST})", "Make one: spanferry backup")
-    manifest = parse_object(where.read_text("utf-8"), str(where))
+    manifest = read_object(where)
     if manifest.get("schema") != SCHEMA:
         what = f"schema {manifest.get('schema')}, but this version reads {SCHEMA}"
         raise CorpusError(str(where), what, "Restore it with the version that made it")
@@ -82,7 +82,7 @@ def read_backup(folder: Path) -> tuple[Json, list[Json], BackupReport]:
         path = folder / name
         if not path.is_file() or _hash_of(path) != manifest.get("files", {}).get(name):
             raise CorpusError(str(path), "is not as it was written", _FIX)
-    about = parse_object((folder / PROJECT).read_text("utf-8"), str(folder / PROJECT))
+    about = read_object(folder / PROJECT)
     tasks = [row for _, row in read_jsonl(folder / TASKS)]
     report = _report(about["title"], tasks, len(about["tabs"]))
     if report.content != manifest.get("content"):

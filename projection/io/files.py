@@ -33,6 +33,7 @@ _MARKS = {
 }
 _IN_WORDS = re.compile(r"(?:os error |Errno )(\d+)")
 _TORCH_WRITER = re.compile(r"PytorchStreamWriter|inline_container|unexpected pos \d+ vs")
+_DAMAGED = "Restore the file, or make it again"
 _SPREAD = {"{", "[", "[{"}  # how JSON over several lines begins
 _KINDS = {
     stat.S_ISFIFO: "a pipe",
@@ -174,6 +175,14 @@ def parse_object(line: str, where: str) -> dict[str, Any]:
         what = f"a JSON {type(row).__name__}, not an object"
         raise CorpusError(where, what, "Write one {…} per line")
     return row
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a file that is one JSON object; else a CorpusError. OSError if it cannot be read."""
+    try:
+        return parse_object(path.read_text("utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        raise CorpusError(str(path), f"not UTF-8 (at byte {error.start + 1})", _DAMAGED) from error
 
 
 def _refuse_constant(name: str) -> object:

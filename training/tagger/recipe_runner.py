@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from projection.errors import TrainingError
-from projection.io.files import locked, parse_object, write_json
+from projection.io.files import locked, read_object, write_json
 from projection.io.folders import (
     content_hash,
     finishing,
@@ -34,7 +34,7 @@ from training.data.rows import Row, Rows
 from training.evaluation.tagging_scores import TaggingScores
 from training.tagger.distill import TEACHING, answers_of, taught
 from training.tagger.features import Example, example_of
-from training.tagger.finetune import Material, counted, identity_of, learn, scores_of
+from training.tagger.finetune import SCHEMA, Material, counted, identity_of, learn, scores_of
 from training.tagger.presets import BASE, Part, Preset, Stage, Use, preset_named
 from training.tagger.sampling import drawn
 from training.tagger.training_data import TrainingData
@@ -269,7 +269,10 @@ class _Course:
             if is_main_process():
                 shutil.rmtree(answers, ignore_errors=True)
         self.keys[stage.name], self.models[stage.name] = key, model
-        record = parse_object((model / RECORD).read_text("utf-8"), str(model / RECORD))
+        record = read_object(model / RECORD)
+        if record.get("schema") != SCHEMA:
+            what = f"was trained by another version (schema {record.get('schema')}, not {SCHEMA})"
+            raise TrainingError(str(model), what, "Remove this folder, or choose another --out")
         counts = {use.part.value: len(found) for use, found in chosen.items() if found}
         return record, {"start": start, "teachers": [*stage.teachers], "learned_from": counts}
 
