@@ -24,9 +24,9 @@ from projection.aligners.decoding import (
     share_out,
 )
 from projection.errors import ModelError
+from projection.models.checkpoint_checks import check_finite
 from projection.models.checkpoints import (
     Checkpoint,
-    check_finite,
     load_checkpoint,
     load_config,
     longest_input,

@@ -2,12 +2,12 @@
 
 import codecs
 import errno
+import fcntl
 import io
 import json
 import logging
 import os
 import re
-import secrets
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -225,23 +225,37 @@ def _number_of(error: Exception) -> int | None:
 def atomic_write(path: Path) -> Iterator[TextIO]:
     """Write UTF-8 text to a temporary file that replaces `path` once it is on the disk.
 
-    It is removed if the block raises. A device or a pipe is written to, never replaced.
+    It is removed if the block raises; that of a process that was killed is written over. Others
+    who write to `path` wait. A device or a pipe is written to, never replaced.
     """
     if path.exists() and not path.is_file():
         with path.open("w", encoding="utf-8", newline="\n") as text:
             yield text
         return
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    with writing(path):
+    temporary = path.with_name(f".{path.name}.tmp")
+    with writing(path), _locked_file(temporary) as text:
         try:
-            with temporary.open("x", encoding="utf-8", newline="\n") as text:
-                yield text
-                text.flush()
-                os.fsync(text.fileno())
+            yield text
+            text.flush()
+            os.fsync(text.fileno())
             temporary.replace(path)
-            sync_folder(path.parent)
-        finally:
+        except BaseException:
             temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def _locked_file(path: Path) -> TextIO:
+    """Open an empty file that is ours until it is renamed, removed or closed."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), path.stat()):
+                os.ftruncate(handle, 0)
+                return os.fdopen(handle, "w", encoding="utf-8", newline="\n")
+        os.close(handle)  # meanwhile its owner has renamed or removed it
 
 
 def write_json(path: Path, row: Mapping[str, object]) -> None:

@@ -12,7 +12,6 @@ from weakref import WeakValueDictionary
 
 import torch
 from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
-from torch import Tensor
 from transformers import (
     AutoConfig,
     AutoTokenizer,
@@ -23,7 +22,8 @@ from transformers import (
 from transformers.utils import logging
 from transformers.utils.hub import cached_file
 
-from projection.errors import ModelError, SpanferryError
+from projection.errors import ModelError
+from projection.models.checkpoint_checks import check_tokenizer, errors_named
 from projection.models.packed_weights import (
     STORAGE,
     Storage,
@@ -41,18 +41,6 @@ _NO_CODE = {"trust_remote_code": False}
 # Else it sends the names of models without safetensors to a service that converts them.
 os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"
 
-_PICKLED = (
-    "has no safetensors weights, and pickled ones are never loaded",
-    "Save it with save_pretrained, on a machine where you trust it",
-)
-_CODE = ("needs code of its own, which is never run", "Choose a model that transformers has itself")
-# What we say for messages of transformers, by words they contain.
-_REFUSED = {
-    "no file named model.safetensors": _PICKLED,
-    "use_safetensors": _PICKLED,
-    "trust_remote_code": _CODE,
-}
-_LONGEST_REASON = 300  # characters of a library's message
 _HASHED_AT_ONCE = 1 << 20  # values: a copy of a whole table of embeddings would be large
 
 
@@ -123,9 +111,9 @@ def load_checkpoint(
     """
     where = str(name_or_path)
     tokenizer = load_tokenizer(where)
-    with _errors_named(where), _LOADING:
+    with _loading(where):
         model, random = _load_model(auto_class, where, settings)
-        _check_tokenizer(tokenizer, model, where)
+        check_tokenizer(tokenizer, model, where)
     head = model.base_model_prefix if model.base_model is not model else ""
     lost = [n for n in random if trained or (n.startswith(head) and "pooler" not in n)]
     if lost:
@@ -134,37 +122,13 @@ def load_checkpoint(
     return model, tokenizer
 
 
-def _check_tokenizer(
-    tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, where: str
-) -> None:
-    """Raise ModelError unless the tokenizer can be used, and is the model's."""
-    vocabulary, longest = tokenizer.get_vocab(), tokenizer.model_max_length
-    known = model.get_input_embeddings().weight.shape[0]  # type: ignore[index]
-    if not tokenizer.is_fast:
-        what, fix = "its tokenizer keeps no offsets", "Use one with a fast tokenizer"
-    elif not vocabulary.keys() - {*tokenizer.all_special_tokens}:
-        what, fix = "its tokenizer is missing", "Copy or download the whole folder again"
-    elif (largest := max(vocabulary.values())) >= known:
-        what = f"its tokenizer has subword {largest}, its model only those below {known}"
-        fix = "Give a model with the tokenizer it was trained with"
-    elif tokenizer.pad_token is None:
-        what = "its tokenizer has no padding token"
-        fix = "Set its pad_token, and save it with save_pretrained"
-    elif not (isinstance(longest, int | float) and longest > tokenizer.num_special_tokens_to_add()):
-        what = f"model_max_length of its tokenizer is {longest!r}"
-        fix = "Correct it in tokenizer_config.json: the subwords its model reads at once"
-    else:
-        return
-    raise ModelError(where, what, fix)
-
-
 def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
     """Load the tokenizer of a checkpoint.
 
     One that models on one encoder share is in memory once: never change its settings.
     """
     where = str(name_or_path)
-    with _errors_named(where), _LOADING:
+    with _loading(where):
         storage = _storage_of(where)
         shared = None if storage is None else shared_folder(_folder_of(where), storage)
         if shared is None:
@@ -201,31 +165,17 @@ def device_name() -> str:
 
 def load_config(name_or_path: str | Path) -> PreTrainedConfig:
     """The configuration of a checkpoint, which names the kind of model."""
-    with _errors_named(str(name_or_path)):
+    with _loading(str(name_or_path)):
         config: PreTrainedConfig = AutoConfig.from_pretrained(name_or_path, **_NO_CODE)
     return config
 
 
 @contextmanager
-def _errors_named(where: str) -> Iterator[None]:
-    """Load without logs, and turn errors of the libraries into a ModelError about `where`."""
-    try:
-        with quiet():
-            _check_exists(where)
-            yield
-    except SpanferryError:
-        raise
-    except Exception as error:  # of any kind: damaged files trip up the libraries anywhere
-        kind = "" if isinstance(error, OSError | RuntimeError) else f"{type(error).__name__}: "
-        reason = " ".join(f"{kind}{error}".split())
-        what = f"no checkpoint could be loaded ({_shortened(reason)})"
-        fix = "Give a folder written by save_pretrained, or a model's name on the hub"
-        what, fix = next((ours for mark, ours in _REFUSED.items() if mark in reason), (what, fix))
-        raise ModelError(where, what, fix) from error
-
-
-def _shortened(reason: str) -> str:
-    return reason if len(reason) <= _LONGEST_REASON else f"{reason[:_LONGEST_REASON]} …"
+def _loading(where: str) -> Iterator[None]:
+    """Load without logs, one thread at a time; errors of the libraries are a ModelError."""
+    with errors_named(where), quiet(), _LOADING:
+        _check_exists(where)
+        yield
 
 
 def _check_exists(name_or_path: str) -> None:
@@ -280,14 +230,6 @@ def _tokenizer_in(name_or_path: str) -> PreTrainedTokenizerBase:
         # Byte-level BPE must see every word as in running text: after a space.
         tokenizer = AutoTokenizer.from_pretrained(name_or_path, add_prefix_space=True, **_NO_CODE)
     return tokenizer
-
-
-def check_finite(answers: Tensor, model: PreTrainedModel) -> Tensor:
-    """Return the probabilities; ModelError if they are NaN, as with damaged weights."""
-    if not answers.isfinite().all():
-        where, what = str(model.config.name_or_path), "its answers are not numbers (NaN)"
-        raise ModelError(where, what, "The weights are damaged: download or train it again")
-    return answers
 
 
 def version_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: object) -> str:

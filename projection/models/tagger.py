@@ -17,9 +17,9 @@ from transformers import (
 
 from projection.errors import ModelError
 from projection.models.calibration import CALIBRATION
+from projection.models.checkpoint_checks import check_finite
 from projection.models.checkpoints import (
     Checkpoint,
-    check_finite,
     load_checkpoint,
     load_config,
     longest_input,

@@ -96,6 +96,7 @@ def test_a_run_that_was_killed_is_finished_by_the_same_command(tmp_path: Path) -
         assert writes_of(project, out, folder=tmp_path) is not None
         assert [*load_run(out)] == wanted, f"killed before write {last}"
         assert load_summary(out).read == len(EXAMPLES)
+        assert {path.name for path in out.glob(".*")} == {".lock"}, f"killed before write {last}"
 
 
 # Exporting

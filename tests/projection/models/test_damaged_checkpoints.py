@@ -127,7 +127,7 @@ ALWAYS: dict[str, tuple[Damage, str]] = {
     "tokenizer settings are a list": (written(TOKENIZER_CONFIG, "[]"), UNLOADABLE),
     "a tokenizer of another model": (
         lambda folder: (changed(CONFIG, vocab_size=9)(folder), first_embeddings(folder)),
-        "its model only those below 9",
+        "subwords, its model only 9",
     ),
     "a length that is text": (changed(TOKENIZER_CONFIG, model_max_length="x"), "model_max_length"),
     "no padding": (changed(TOKENIZER_CONFIG, pad_token=None), "has no padding token"),
