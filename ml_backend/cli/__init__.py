@@ -50,6 +50,7 @@ FIX_FILES = "Check the path and its permissions"
 FIXES = {
     errno.ENOSPC: "Free some space, and run the same command again",
     errno.EDQUOT: "Free some space, and run the same command again",
+    errno.EFBIG: "Raise the limit of `ulimit -f`, or choose another disk",
 }
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from projection.errors import CorpusError
-from projection.io.files import parse_object
+from projection.io.files import read_object
+from projection.io.folders import recover
 from projection.languages import normalised
 from projection.records import ReviewedSentence
 from training.data.reviewed import REVIEWED, read_reviews
@@ -43,10 +44,11 @@ def _language(task: Mapping[str, Any]) -> str:
 
 def read_export(folder: Path) -> ReviewedProject:
     """Read an export; CorpusError if `folder` is not one, or a line of it is damaged."""
+    recover(folder)
     summary = folder / "summary.json"
     if not ((folder / REVIEWED).is_file() and summary.is_file()):
         raise CorpusError(
             str(folder), "is not an export folder", "Name one that `spanferry export` wrote"
         )
-    title = parse_object(summary.read_text("utf-8"), str(summary)).get("title")
+    title = read_object(summary).get("title")
     return ReviewedProject(str(title or folder.name), read_reviews(folder))

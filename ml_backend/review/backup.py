@@ -19,8 +19,8 @@ from ml_backend.label_studio.imported import kept_of, meta_of
 from ml_backend.label_studio.tasks import Task
 from ml_backend.review.import_journal import ImportJournal, after_pending_import, import_noted
 from projection.errors import CorpusError, ReviewError
-from projection.io.files import json_line, parse_object, read_jsonl, write_json
-from projection.io.folders import new_folder
+from projection.io.files import json_line, read_jsonl, read_object, write_json
+from projection.io.folders import new_folder, recover
 from projection.io.records_json import Json
 
 SCHEMA = 1
@@ -58,6 +58,7 @@ def back_up(server: ReviewServer, project: Project, out: Path) -> BackupReport:
         "users": {str(number): email for number, email in server.users().items()},
     }
     report = _report(project.title, tasks, len(tabs))
+    recover(out)
     with new_folder(out, replace=(out / MANIFEST).is_file()) as folder:
         write_json(folder / PROJECT, about)
         with (folder / TASKS).open("w", encoding="utf-8", newline="\n") as lines:
@@ -69,10 +70,11 @@ def back_up(server: ReviewServer, project: Project, out: Path) -> BackupReport:
 
 def read_backup(folder: Path) -> tuple[Json, list[Json], BackupReport]:
     """Read a backup: the project, its tasks, the report; CorpusError unless all is as written."""
+    recover(folder)
     where = folder / MANIFEST
     if not where.is_file():
         raise CorpusError(str(folder), f"no backup (no {MANIFEST})", "Make one: spanferry backup")
-    manifest = parse_object(where.read_text("utf-8"), str(where))
+    manifest = read_object(where)
     if manifest.get("schema") != SCHEMA:
         what = f"schema {manifest.get('schema')}, but this version reads {SCHEMA}"
         raise CorpusError(str(where), what, "Restore it with the version that made it")
@@ -80,7 +82,7 @@ def read_backup(folder: Path) -> tuple[Json, list[Json], BackupReport]:
         path = folder / name
         if not path.is_file() or _hash_of(path) != manifest.get("files", {}).get(name):
             raise CorpusError(str(path), "is not as it was written", _FIX)
-    about = parse_object((folder / PROJECT).read_text("utf-8"), str(folder / PROJECT))
+    about = read_object(folder / PROJECT)
     tasks = [row for _, row in read_jsonl(folder / TASKS)]
     report = _report(about["title"], tasks, len(about["tabs"]))
     if report.content != manifest.get("content"):

@@ -21,7 +21,7 @@ from datasets.utils import are_progress_bars_disabled, disable_progress_bars, en
 
 from projection.errors import TrainingError
 from projection.io.files import atomic_write, json_line, write_json
-from projection.io.folders import new_folder
+from projection.io.folders import new_folder, recover
 from projection.io.records_json import encode
 from projection.records import (
     ParallelSentence,
@@ -197,6 +197,7 @@ def write_export(
     """
     settings = settings or ExportSettings()
     settings.check()
+    recover(out)
     if out.exists() and not (out / SUMMARY).is_file():
         raise TrainingError(str(out), "exists and is not an export", "Choose another folder")
     lost = [Loss(LossKind.UNREADABLE, each, each.reason) for each in unreadable]
