@@ -15,7 +15,10 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from projection.records import UnreadableReview
+
 _EVERY_SECONDS = 5.0
+_NAMED = 20
 
 # A terminal obeys these wherever they stand: C0 and C1 without tab and newline, and the characters
 # that reverse what follows them.
@@ -69,6 +72,14 @@ def say(text: str) -> None:
 def show(what: object) -> None:
     """Print on stdout; lines are not wrapped."""
     _out.print(what, soft_wrap=isinstance(what, Text | str))
+
+
+def say_unreadable(unreadable: Sequence[UnreadableReview]) -> None:
+    """Print what is left out because it cannot be read, a line each; of very many the first."""
+    for each in unreadable[:_NAMED]:
+        say(f"Left out: {each.reason}")
+    if more := unreadable[_NAMED:]:
+        say(f"Left out: {len(more):,} more")
 
 
 def print_result(result: Mapping[str, object], shown: Iterable[object], *, as_json: bool) -> None:

@@ -154,9 +154,10 @@ def _as_imported(task: Task, people: Mapping[str, int | None]) -> Json:
         if (user := people.get(str(annotation.get("completed_by")))) is not None:
             made["completed_by"] = user
         annotations.append(made)
+    meta = task["meta"] if isinstance(task.get("meta"), dict) else {}
     return {
         "data": task["data"],
-        "meta": {**(task.get("meta") or {}), **meta_of(kept_of(task, f"task {task['id']}"))},
+        "meta": {**meta, **meta_of(kept_of(task, f"task {task['id']}"))},
         "predictions": [_of(each, _PREDICTED) for each in _by_id(task["predictions"])],
         "annotations": annotations,
     }

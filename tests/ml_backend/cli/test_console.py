@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from rich.text import Text
 
-from ml_backend.cli.console import MessageHandler, bars, print_result, say, table
+from ml_backend.cli.console import MessageHandler, bars, print_result, say, say_unreadable, table
+from projection.records import UnreadableReview
 from tests.ml_backend.cli.conftest import Spanferry
 
 # Sets the title, clears the screen, colors (C0 and C1), goes back, reverses what follows.
@@ -54,6 +55,17 @@ def test_figures_of_a_table_are_aligned_right_and_cells_are_no_markup(
         "[red]Ada[/red]   1,000  yes",
         "Bonn                 2  no",
     ]
+
+
+def test_what_cannot_be_read_is_a_line_each_up_to_a_limit(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    say_unreadable([UnreadableReview(n, None, "", "", "", f"task {n}: odd") for n in range(23)])
+    said = capsys.readouterr().err.splitlines()
+    assert (said[0], said[-2:]) == (
+        "Left out: task 0: odd",
+        ["Left out: task 19: odd", "Left out: 3 more"],
+    )
 
 
 def test_no_text_gives_commands_to_a_terminal(

@@ -87,6 +87,15 @@ def test_a_backup_of_a_restored_project_is_the_same(server: ReviewServer, tmp_pa
     assert second.content == first.content
 
 
+def test_a_task_whose_meta_is_damaged_is_saved_like_the_others(
+    studio: Studio, server: ReviewServer, tmp_path: Path
+) -> None:
+    studio.held.tasks[1]["meta"] = {"reviews": [3]}
+    studio.held.tasks[2]["meta"] = ["odd"]
+    saved = back_up(server, server.existing_project("News"), tmp_path / "b")
+    assert restore(server, tmp_path / "b", "Again")[1] == saved
+
+
 def test_restoring_twice_adds_nothing(studio: Studio, server: ReviewServer, tmp_path: Path) -> None:
     back_up(server, server.existing_project("News"), tmp_path / "b")
     restore(server, tmp_path / "b", "Again")
