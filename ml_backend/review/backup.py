@@ -3,12 +3,12 @@
 A backup holds everything as Label Studio exports it: tasks, predictions, annotations, drafts, tabs,
 settings and users, with the hash of each file. Tasks and annotations get new ids when they are
 restored; what else Label Studio does not take back is kept beside them (`label_studio.imported`).
-Drafts stay in the backup alone.
+Drafts become those of whoever restores them.
 """
 
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -129,6 +129,8 @@ def restore(
     if about["model_version"]:
         server.set_model_version(server.project(project.id), about["model_version"])
     _verify(server, project, report)
+    if report.drafts:
+        _restore_drafts(server, project, tasks)
     return server.project(project.id), report
 
 
@@ -156,9 +158,10 @@ def _as_imported(task: Task, people: Mapping[str, int | None]) -> Json:
         if (user := people.get(str(annotation.get("completed_by")))) is not None:
             made["completed_by"] = user
         annotations.append(made)
+    meta = task["meta"] if isinstance(task.get("meta"), dict) else {}
     return {
         "data": task["data"],
-        "meta": {**(task.get("meta") or {}), **meta_of(kept_of(task, f"task {task['id']}"))},
+        "meta": {**meta, **meta_of(kept_of(task, f"task {task['id']}"))},
         "predictions": [_of(each, _PREDICTED) for each in _by_id(task["predictions"])],
         "annotations": annotations,
     }
@@ -172,6 +175,21 @@ def _remove_copies(server: ReviewServer, project: Project, wanted: Counter[str])
         left[content] -= 1
         if content in wanted and left[content] < 0:
             server.delete_task(task["id"])
+
+
+def _restore_drafts(server: ReviewServer, project: Project, tasks: Iterable[Task]) -> None:
+    """Add the drafts that are missing; drafts of the same task come back in order."""
+    made: defaultdict[str, list[Task]] = defaultdict(list)
+    for found in server.tasks(project, with_predictions=True, with_drafts=True):
+        made[content_of(found)].append(found)
+    for task in tasks:
+        same = made[content_of(task)].pop(0)
+        numbers = [annotation["id"] for annotation in task["annotations"]]
+        imported = {a.get("import_id"): a["id"] for a in same["annotations"]}
+        for draft in _by_id(task["drafts"])[len(same["drafts"]) :]:
+            of = draft.get("annotation")
+            number = imported.get(numbers.index(of)) if of in numbers else None
+            server.add_draft(same["id"], _of(draft, ("result", "lead_time")), number)
 
 
 def _verify(server: ReviewServer, project: Project, report: BackupReport) -> None:

@@ -35,12 +35,12 @@ from training.data.iob2 import chunks, write_iob2
 from training.data.reviewed import REVIEWED
 from training.data.rows import Row, Rows, row_of
 from training.data.splits import TRAIN, Shares, Splits, document_of, split
-from training.export.omissions import Loss, LossKind, decision_losses, table_line
+from training.export.omissions import LOSSES, Loss, LossKind, decision_losses, table_line
 from training.export.spacy import require_spacy, write_docbin
 from training.trainer.card import data_card
 
 SCHEMA = 2  # 1 had no parts, and `dataset/` was one dataset
-LOSSES, CARD, IOB2_PARTS, PARQUET, SPACY = "losses.jsonl", "README.md", "iob2", "parquet", "spacy"
+CARD, IOB2_PARTS, PARQUET, SPACY = "README.md", "iob2", "parquet", "spacy"
 
 _Parts = dict[str, list[tuple[ParallelSentence, Row]]]
 
