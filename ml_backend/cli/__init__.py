@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import logging
 import sys
 
 import typer
@@ -10,7 +11,7 @@ from ml_backend.cli.adjudicate import adjudicate
 from ml_backend.cli.aligner import app as aligner
 from ml_backend.cli.audit import app as audit
 from ml_backend.cli.backup import backup, restore
-from ml_backend.cli.console import say
+from ml_backend.cli.console import MessageHandler, say
 from ml_backend.cli.demo import demo
 from ml_backend.cli.doctor import doctor
 from ml_backend.cli.evaluate import evaluate
@@ -50,6 +51,7 @@ FIX_FILES = "Check the path and its permissions"
 FIXES = {
     errno.ENOSPC: "Free some space, and run the same command again",
     errno.EDQUOT: "Free some space, and run the same command again",
+    errno.EFBIG: "Raise the limit of `ulimit -f`, or choose another disk",
 }
 
 
@@ -57,6 +59,7 @@ def main() -> None:
     """Run a command; an error a person can fix is one line on stderr and exit status 2."""
     # Importing torch creates objects that stay: looking for cycles among them takes 0.6 s.
     gc.set_threshold(50_000)
+    logging.lastResort = MessageHandler(logging.WARNING)
     try:
         app()
     except SpanferryError as error:

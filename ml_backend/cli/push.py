@@ -19,7 +19,7 @@ from ml_backend.label_studio.project_lock import project_file, project_lock
 from ml_backend.label_studio.tabs import REVIEW_QUEUE, review_tabs
 from ml_backend.settings import Settings, listed
 from projection.errors import ReviewError, RunError
-from projection.io.files import open_text, parse_object
+from projection.io.files import open_text, read_object
 from projection.pipeline.run import load_run, load_summary
 from projection.text.wording import counted
 from training.data.reviewed import REVIEWED, read_reviews
@@ -168,14 +168,14 @@ def _labels_in(run: Path) -> tuple[tuple[str, ...], set[str]]:
         from training.data.dataset import SUMMARY  # noqa: PLC0415  takes seconds
 
         summary = run / SUMMARY
-        known = parse_object(summary.read_text("utf-8"), str(summary)).get("labels", [])
+        known = read_object(summary).get("labels", [])
         reviews = read_reviews(run)
         used = {e.label for r in reviews for e in (*r.entities, *(r.predicted or ()))}
         return tuple(known), used
     manifest = run / "run.json"
     if not manifest.is_file():
         raise RunError(str(run), "not a run folder (no run.json)", "Make one: spanferry project")
-    settings = parse_object(manifest.read_text("utf-8"), str(manifest)).get("settings", {})
+    settings = read_object(manifest).get("settings", {})
     used = {
         entity.label
         for projected in load_run(run)

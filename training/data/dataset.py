@@ -9,6 +9,7 @@ from datasets import ClassLabel, Dataset, Features, Value, concatenate_datasets,
 from datasets import Sequence as ListOf
 
 from projection.errors import CorpusError, TrainingError
+from projection.io.folders import recover
 from training.data.adjudication import newest_decisions
 from training.data.conll import FOUND, TagColumns, read_conll
 from training.data.iob2 import MASKED, OUTSIDE, TYPES, TaggedSentence, labels_of
@@ -90,6 +91,7 @@ def read_rows(path: Path, part: str | None = None, columns: TagColumns = FOUND) 
     file is not what it claims to be; TrainingError if the path is none of these, or was split and
     nothing is in that part.
     """
+    recover(path)
     if not path.exists():
         raise TrainingError(str(path), "does not exist", "Make one with `spanferry export`")
     if path.is_dir():

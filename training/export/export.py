@@ -21,7 +21,7 @@ from datasets.utils import are_progress_bars_disabled, disable_progress_bars, en
 
 from projection.errors import TrainingError
 from projection.io.files import atomic_write, json_line, write_json
-from projection.io.folders import new_folder
+from projection.io.folders import new_folder, recover
 from projection.io.records_json import encode
 from projection.records import (
     ParallelSentence,
@@ -35,12 +35,12 @@ from training.data.iob2 import chunks, write_iob2
 from training.data.reviewed import REVIEWED
 from training.data.rows import Row, Rows, row_of
 from training.data.splits import TRAIN, Shares, Splits, document_of, split
-from training.export.omissions import Loss, LossKind, decision_losses, table_line
+from training.export.omissions import LOSSES, Loss, LossKind, decision_losses, table_line
 from training.export.spacy import require_spacy, write_docbin
 from training.trainer.card import data_card
 
 SCHEMA = 2  # 1 had no parts, and `dataset/` was one dataset
-LOSSES, CARD, IOB2_PARTS, PARQUET, SPACY = "losses.jsonl", "README.md", "iob2", "parquet", "spacy"
+CARD, IOB2_PARTS, PARQUET, SPACY = "README.md", "iob2", "parquet", "spacy"
 
 _Parts = dict[str, list[tuple[ParallelSentence, Row]]]
 
@@ -197,6 +197,7 @@ def write_export(
     """
     settings = settings or ExportSettings()
     settings.check()
+    recover(out)
     if out.exists() and not (out / SUMMARY).is_file():
         raise TrainingError(str(out), "exists and is not an export", "Choose another folder")
     lost = [Loss(LossKind.UNREADABLE, each, each.reason) for each in unreadable]

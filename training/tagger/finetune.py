@@ -1,6 +1,5 @@
 """Fine-tuning a token classifier: one stage of a recipe (`training.tagger.presets`)."""
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -13,7 +12,9 @@ from projection.errors import TrainingError
 from projection.io.files import write_json
 from projection.io.folders import (
     content_hash,
+    finishing,
     is_main_process,
+    refuse_existing,
     wait_for,
     work_folder,
 )
@@ -141,8 +142,8 @@ def learn(
             record["scores"] = scores.to_json()
         write_json(made / "training.json", record)
         (made / "README.md").write_text(model_card(out.name, record), encoding="utf-8")
-        made.replace(out)
-        shutil.rmtree(work)
+        with finishing(out):
+            made.replace(out)
     wait_for(out)
     loop.wait_for_everyone()
     return record
@@ -157,8 +158,7 @@ def scores_of(model: Path, data: Rows | None, on_progress: OnProgress) -> Taggin
 
 
 def _check(material: Material, settings: FineTune, out: Path) -> None:
-    if out.exists():
-        raise TrainingError(str(out), "exists already", "Choose another folder, or delete this one")
+    refuse_existing(out)
     if not any(example.words for example in material.examples):
         raise TrainingError("training data", "has no sentence", "Accept or correct some first")
     for name, rows in (("evaluation", material.eval), ("dev", material.dev)):

@@ -1,5 +1,6 @@
 """The settings of all trainings; imports nothing heavy."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -75,8 +76,12 @@ class FineTune:
                 raise TrainingError(f"settings {name}", f"{getattr(self, name)} {what}", fix)
 
         for name in ("epochs", "batch_size", "accumulate", "learning_rate", "patience"):
-            check(name, getattr(self, name) is None or getattr(self, name) > 0, "is not above 0")
-        check("gamma", self.gamma is None or self.gamma >= 0, "is below 0")
+            value = getattr(self, name)
+            check(name, value is None or 0 < value < math.inf, "is not above 0, and finite")
+        check(
+            "gamma", self.gamma is None or 0 <= self.gamma < math.inf, "is below 0, or not finite"
+        )
+        check("weight_decay", 0 <= self.weight_decay < math.inf, "is below 0, or not finite")
         fits_gce = self.loss is not LossName.GCE or 0 < self.effective_gamma <= 1
         check("gamma", fits_gce, "is not above 0 and at most 1, as gce needs it")
         long_enough = self.max_length >= _SHORTEST
@@ -108,6 +113,11 @@ class Schedule:
     weight_decay: float = 0.01
     patience: int = 3
     bf16: bool | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "learning_rate"):
+            if not 0 < (value := getattr(self, name)) < math.inf:
+                raise TrainingError(f"settings {name}", f"{value} is not above 0, and finite")
 
 
 class Tracker(StrEnum):

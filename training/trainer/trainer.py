@@ -100,6 +100,7 @@ def run(
     token classifier (None), padded by `tokenizer`. `loss` is the Trainer's `compute_loss_func`,
     given the `TARGETS` of the batch as well; None is the model's own. With `dev` the best
     checkpoint is kept, and the training stops early. The caller removes `checkpoints`.
+    TrainingError if the weights diverge.
     """
     own_shared(model)
     arguments = _arguments(len(features), schedule, checkpoints, tracking, has_dev=dev is not None)
@@ -117,6 +118,9 @@ def run(
         )
         trainer.remove_callback(PrinterCallback)
         output = trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
+    if not all(weights.isfinite().all() for weights in model.parameters()):
+        what = f"after {output.global_step} steps the weights are not numbers (NaN)"
+        raise TrainingError("training", what, "Lower learning_rate, or start from another base")
     history = trainer.state.log_history
     curve = [(int(entry["step"]), float(entry["loss"])) for entry in history if "loss" in entry]
     scores = [(int(e["step"]), float(e["eval_f1"])) for e in history if "eval_f1" in e]

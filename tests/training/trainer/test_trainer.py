@@ -1,6 +1,7 @@
 """In which order a training sees its sentences, and where its course is written."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import BatchSampler
 
+from projection.errors import TrainingError
 from training.data.rows import Rows
 from training.tagger.features import example_of
 from training.tagger.finetune import Material, learn
@@ -61,6 +63,15 @@ def settings(base: Callable[[str], Path]) -> FineTune:
     return FineTune(
         str(base("bert")), LossName.CE, epochs=1, batch_size=8, learning_rate=3e-3, max_length=64
     )
+
+
+def test_a_training_that_diverges_is_no_model(
+    settings: FineTune, made_data: Callable[[int, int], Rows], tmp_path: Path
+) -> None:
+    wild = replace(settings, learning_rate=1e38, warmup=0.0)
+    with pytest.raises(TrainingError, match=r"not numbers \(NaN\)\. Lower learning_rate"):
+        learn(material_of(made_data(16, 1)), wild, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
 
 
 class TestRemoteTrackers:
