@@ -4,6 +4,8 @@ import errno
 import gc
 import logging
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -11,7 +13,7 @@ from ml_backend.cli.adjudicate import adjudicate
 from ml_backend.cli.aligner import app as aligner
 from ml_backend.cli.audit import app as audit
 from ml_backend.cli.backup import backup, restore
-from ml_backend.cli.console import MessageHandler, say
+from ml_backend.cli.console import MessageHandler, say, show
 from ml_backend.cli.demo import demo
 from ml_backend.cli.doctor import doctor
 from ml_backend.cli.evaluate import evaluate
@@ -31,7 +33,6 @@ from projection.errors import SpanferryError
 
 app = typer.Typer(
     name="spanferry",
-    help="Project entity labels to translations, review them in Label Studio, train on the result.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -45,6 +46,22 @@ for command in (
 app.add_typer(aligner, name="aligner")
 app.add_typer(audit, name="audit")
 app.add_typer(jobs, name="jobs")
+
+
+def _version(wanted: bool) -> None:  # as typer calls it
+    if wanted:
+        show(f"spanferry {version('spanferry')}")
+        raise typer.Exit
+
+
+@app.callback()
+def spanferry(
+    *,
+    show_version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """Project entity labels to translations, review them in Label Studio, train on the result."""
 
 
 FIX_FILES = "Check the path and its permissions"

@@ -13,7 +13,7 @@ from typer import Argument, Option
 from label_config.colors import FAMILIAR
 from label_config.labeling_config import build_config, labels_of
 from ml_backend.auth import credentials_of
-from ml_backend.cli.console import print_result, progress
+from ml_backend.cli.console import print_result, progress, say
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
 from ml_backend.label_studio.project_lock import project_file, project_lock
 from ml_backend.label_studio.tabs import REVIEW_QUEUE, review_tabs
@@ -88,10 +88,15 @@ def push(
         queue = server.stream_url(made, tabs[REVIEW_QUEUE.title])
         if backend:
             credentials = credentials_of(Settings.from_env(os.environ))
-            server.connect_backend(made, backend, credentials)
+            server.connect_backend(made, backend, credentials, on_wait=_say_that_it_waits)
     where = {"project": project, "project_id": made.id, "review_queue": queue}
     result = {**where, **asdict(report), "labels_kept": kept, "backend": backend}
     print_result(result, [in_words(report, queue, kept)], as_json=as_json)
+
+
+def _say_that_it_waits(second: int) -> None:
+    if second == 0:
+        say("Waiting for the backend to start …")
 
 
 def _push(
