@@ -9,7 +9,6 @@ from huggingface_hub import CardData, DatasetCard, DatasetCardData, ModelCardDat
 
 from projection.models.bundled import NAME
 from projection.text.wording import counted
-from training.data.splits import BLOCK
 
 _Json = Mapping[str, Any]  # the content of a summary.json or training.json
 
@@ -53,7 +52,6 @@ def data_card(
         audit=audit,
         nearest=max(below, key=lambda test: float(test["threshold"]), default=None),
         decision=_POLICIES[summary["policy"]].format(reviewer=summary["reviewer"]),
-        block=BLOCK,
         counted=counted,
         counts=lambda what, rows: table([what, "count"], rows.items()) if rows else "",
         estimate=_estimate,
