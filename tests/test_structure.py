@@ -60,7 +60,7 @@ LARGER = {"ml_backend/cli", "ml_backend/report"}  # one file a command; one file
 RUNS_A_MODEL = {
     *("aligners.pair", "aligners.loading", "aligners.joint", "aligners.joint_inputs"),
     *("aligners.joint_network", "models.checkpoints", "models.packed_weights"),
-    *("models.tagger", "models.windows"),
+    *("models.onnx", "models.tagger", "models.windows"),
     "pipeline.projector",
 }
 MODEL_LIBRARIES = {"accelerate", "safetensors", "tokenizers", "torch", "transformers"}

@@ -17,6 +17,7 @@ from ml_backend.cli.evaluate import evaluate
 from ml_backend.cli.experiment import experiment
 from ml_backend.cli.export import export
 from ml_backend.cli.jobs import app as jobs
+from ml_backend.cli.models import app as models
 from ml_backend.cli.project import project
 from ml_backend.cli.propagate import propagate
 from ml_backend.cli.push import push
@@ -44,6 +45,7 @@ for command in (
 app.add_typer(aligner, name="aligner")
 app.add_typer(audit, name="audit")
 app.add_typer(jobs, name="jobs")
+app.add_typer(models, name="models")
 
 
 FIX_FILES = "Check the path and its permissions"

@@ -30,6 +30,7 @@ from projection.models.packed_weights import (
     shared_folder,
     weights_name,
 )
+from projection.models.portable import make_portable
 
 Model = TypeVar("Model", bound=PreTrainedModel)
 Item = TypeVar("Item")
@@ -61,6 +62,7 @@ class Checkpoint(Generic[Model]):
         self.model.config.update(self._settings())
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
+        make_portable(Path(folder))
 
     def push_to_hub(self, repository: str) -> None:
         """Upload weights, configuration with the settings, and tokenizer to the hub."""

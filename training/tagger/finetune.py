@@ -20,6 +20,7 @@ from projection.io.folders import (
 from projection.io.records_json import Json
 from projection.models.bundled import Bundled, resolve
 from projection.models.checkpoints import longest_input, quiet, version_of
+from projection.models.portable import make_portable
 from projection.models.windows import Piece, pieces
 from training.data.iob2 import OUTSIDE, labels_of, of_types
 from training.data.rows import Rows
@@ -137,6 +138,7 @@ def learn(
         with quiet():
             model.save_pretrained(made)
             tokenizer.save_pretrained(made)
+        make_portable(made)
         if (scores := scores_of(made, material.eval, on_progress)) is not None:
             record["scores"] = scores.to_json()
         write_json(made / "training.json", record)

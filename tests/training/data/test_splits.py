@@ -5,7 +5,7 @@ import time
 from collections import defaultdict
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from projection.errors import TrainingError
@@ -238,6 +238,7 @@ class TestSmall:
     """An export of few documents: the parts are those asked for, or it is said why not."""
 
     @given(st.lists(st.integers(1, 60), min_size=1, max_size=30).filter(lambda s: sum(s) >= 30))
+    @settings(max_examples=40)
     @example([426])
     @example([5] * 6 + [400])
     @example([1] * 30)
