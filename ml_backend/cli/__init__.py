@@ -27,6 +27,7 @@ from ml_backend.cli.score import score_projection
 from ml_backend.cli.score_links import score_links
 from ml_backend.cli.serve import serve
 from ml_backend.cli.train import train
+from ml_backend.cli.try_ import try_model
 from projection.errors import SpanferryError
 
 app = typer.Typer(
@@ -42,6 +43,7 @@ for command in (
     train, evaluate, experiment, adjudicate, propagate, repredict, report, doctor, backup, restore,
 ):  # fmt: skip
     app.command()(command)
+app.command("try")(try_model)
 app.add_typer(aligner, name="aligner")
 app.add_typer(audit, name="audit")
 app.add_typer(jobs, name="jobs")
