@@ -23,6 +23,7 @@ HOME = {
     "plots": ("ml_backend/report/", "training/evaluation/", "training/experiments/"),
     "spacy": ("training/export/",),
     "tracking": ("training/trainer/",),
+    "lora": ("training/trainer/",),
     "onnx": ("projection/models/",),
     "models": ("training/bundled/", "training/aligner/silver.py"),
 }

@@ -18,6 +18,7 @@ from ml_backend.cli.options import (
     TagColumn,
     TokenColumn,
 )
+from ml_backend.cli.training_log import figures_shown
 from projection.errors import TrainingError
 from projection.io.folders import is_main_process, training_into
 from projection.languages import language_tag
@@ -114,7 +115,7 @@ def train(
     how: dict[str, Any] = {"eval": held_out, "stages": run.get("stages")}
     how["tracking"] = Tracking(tracker, out.parent / "runs" / out.name, out.name)
     shown = bars() if is_main_process() else nullcontext(_silence)
-    with training_into(out), shown as how["on_progress"]:
+    with training_into(out), figures_shown(), shown as how["on_progress"]:
         result = (
             train_preset(recipe, given, out, seed=seed, **how)
             if seeds is None

@@ -32,7 +32,7 @@ class TagsText(Protocol):
         """The entities of each text and the likeliest others."""
 
 
-class Mark(NamedTuple):
+class TextPiece(NamedTuple):
     """A piece of a text: in an entity if it has a label, with its number if entities have one."""
 
     text: str
@@ -40,7 +40,7 @@ class Mark(NamedTuple):
     number: int | None = None
 
 
-class Line(NamedTuple):
+class EntityLine(NamedTuple):
     """A line of the table of entities."""
 
     number: int | None
@@ -50,15 +50,15 @@ class Line(NamedTuple):
     score: float
 
 
-class Found(NamedTuple):
+class Shown(NamedTuple):
     """What the page shows of an answer."""
 
-    texts: list[list[Mark]]
-    lines: list[Line]
+    texts: list[list[TextPiece]]
+    lines: list[EntityLine]
     doubts: list[tuple[str, str]]
 
 
-Answer = Callable[[str, str, str], Found]
+Answer = Callable[[str, str, str], Shown]
 """Takes a sentence, its translation (empty for a tagger), and the language that may differ."""
 
 
@@ -101,20 +101,22 @@ def create_page(answer: Answer, name: str, lang: str, *, pair: bool) -> Flask:
     return app
 
 
-def tagged(tagger: TagsText, text: str, _translation: str, lang: str) -> Found:
+def tagged(tagger: TagsText, text: str, _translation: str, lang: str) -> Shown:
     """Tag a text."""
     (tagging,) = tagger.tag_with_alternatives([text], lang)
-    lines = [Line(None, "", e.span.of(text), e.label, e.score or 0.0) for e in tagging.entities]
+    lines = [
+        EntityLine(None, "", e.span.of(text), e.label, e.score or 0.0) for e in tagging.entities
+    ]
     doubts = [
         ("maybe", f"“{other.span.of(text)}” as {other.label}: {100 * other.score:.0f} %")
         for other in tagging.alternatives
         if other.score is not None and other.score >= LIKELY
     ]
     spans = [(entity.span, entity.label, None) for entity in tagging.entities]
-    return Found([[*marks(text, spans)]], lines, doubts)
+    return Shown([[*marks(text, spans)]], lines, doubts)
 
 
-def projected(projector: ProjectsSentences, source: str, target: str, lang: str) -> Found:
+def projected(projector: ProjectsSentences, source: str, target: str, lang: str) -> Shown:
     """Project a pair: an entity has the same number on both sides.
 
     Without a translation the confidence is the teacher's.
@@ -124,7 +126,7 @@ def projected(projector: ProjectsSentences, source: str, target: str, lang: str)
     numbers = {entity: n for n, entity in enumerate(dict.fromkeys(p.source for p in found), 1)}
     named = [(entity.span, entity.label, number) for entity, number in numbers.items()]
     lines = [
-        Line(
+        EntityLine(
             numbers[each.source],
             each.source.span.of(source),
             DASH if each.target is None else each.target.of(target),
@@ -134,24 +136,24 @@ def projected(projector: ProjectsSentences, source: str, target: str, lang: str)
         for each in found
     ]
     if not target:
-        return Found([[*marks(source, named)]], lines, [])
+        return Shown([[*marks(source, named)]], lines, [])
     placed = [
         (each.target, each.source.label, numbers[each.source])
         for each in found
         if each.target is not None
     ]
     doubts = [(in_words(each.kind), each.reason) for each in answer.conflicts]
-    return Found([[*marks(source, named)], [*marks(target, placed)]], lines, doubts)
+    return Shown([[*marks(source, named)], [*marks(target, placed)]], lines, doubts)
 
 
-def marks(text: str, spans: Sequence[tuple[Span, str, int | None]]) -> Iterator[Mark]:
+def marks(text: str, spans: Sequence[tuple[Span, str, int | None]]) -> Iterator[TextPiece]:
     """Cut a text into pieces; of entities that overlap, the first is marked."""
     done = 0
     for span, label, number in sorted(spans, key=lambda each: each[0]):
         if span.start >= done:
             if span.start > done:
-                yield Mark(text[done : span.start])
-            yield Mark(span.of(text), label, number)
+                yield TextPiece(text[done : span.start])
+            yield TextPiece(span.of(text), label, number)
             done = span.end
     if done < len(text):
-        yield Mark(text[done:])
+        yield TextPiece(text[done:])

@@ -31,6 +31,7 @@ from training.trainer import trainer as loop
 from training.trainer.card import model_card
 from training.trainer.freezing import freeze_lower_layers
 from training.trainer.losses import IGNORED, loss_of
+from training.trainer.low_rank import FASTER, LowRank, require_peft
 from training.trainer.settings import NOWHERE, FineTune, Schedule, Tracking, rate_for
 from training.trainer.trainer import Dev, OnProgress, made_with
 
@@ -92,7 +93,9 @@ def learn(
     model, tokenizer, head = load_for_training(base, tags, settings.seed)
     freeze_lower_layers(model, settings.freeze, embeddings=settings.freeze_embeddings)
     if settings.learning_rate is None:
-        settings = replace(settings, learning_rate=rate_for(model.config.hidden_size))
+        rate = rate_for(model.config.hidden_size) * (FASTER if settings.lora else 1)
+        settings = replace(settings, learning_rate=rate)
+    adapters = LowRank(model, settings.lora)
     limit = longest_input(model, tokenizer, settings.max_length)
     read = pieces([example.words for example in examples], tokenizer, limit)
     work = work_folder(out, [asdict(settings), material.fingerprint, [*tags]])
@@ -109,6 +112,7 @@ def learn(
         tracking=tracking,
         on_progress=on_progress,
     )
+    adapters.merge()
     entities = sum(len(example.entities) for example in examples)
     lost = _lost_entities(read, examples)
     record: Json = {
@@ -161,6 +165,7 @@ def scores_of(model: Path, data: Rows | None, on_progress: OnProgress) -> Taggin
 def _check(material: Material, settings: FineTune, out: Path) -> None:
     if out.exists():
         raise TrainingError(str(out), "exists already", "Choose another folder, or delete this one")
+    require_peft(settings.lora)
     if not any(example.words for example in material.examples):
         raise TrainingError("training data", "has no sentence", "Accept or correct some first")
     for name, rows in (("evaluation", material.eval), ("dev", material.dev)):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from label_config.colors import color_of
-from ml_backend.demo.try_page import MOST_BYTES, Mark, create_page, marks, projected, tagged
+from ml_backend.demo.try_page import MOST_BYTES, TextPiece, create_page, marks, projected, tagged
 from projection.pipeline.projector import pair
 from projection.protocols import Tagging
 from projection.records import Entity, Span
@@ -106,4 +106,4 @@ def test_pieces_are_the_whole_text(text: str, data: st.DataObject) -> None:
     assert "".join(piece.text for piece in found) == text
     if spans:
         first = min(spans)
-        assert Mark(first.of(text), "PER") in found
+        assert TextPiece(first.of(text), "PER") in found
