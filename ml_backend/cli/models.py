@@ -39,6 +39,7 @@ def export(
     Example: spanferry models export mini plain/ --onnx
     """
     # These take seconds to import, which `--help` should not.
+    from projection.aligners.loading import is_aligner  # noqa: PLC0415
     from projection.models.checkpoints import quiet  # noqa: PLC0415
     from projection.models.onnx import ONNX, require_onnx, write_onnx  # noqa: PLC0415
     from projection.models.tagger import Tagger  # noqa: PLC0415
@@ -48,6 +49,8 @@ def export(
     if onnx:
         require_onnx()
     source = Path(resolve(model, "tagger"))
+    if is_aligner(source):
+        raise ModelError(model, "is an aligner, which spanferry alone reads", "Copy its folder")
     tagger = Tagger.from_pretrained(source)
     with new_folder(out) as folder:
         with quiet():

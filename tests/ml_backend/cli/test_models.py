@@ -50,6 +50,12 @@ def test_an_existing_folder_is_kept(spanferry: Spanferry, tmp_path: Path) -> Non
     assert mistake.startswith(f"{tmp_path}: exists already. Choose another folder")
 
 
+def test_an_aligner_is_none(spanferry: Spanferry, tmp_path: Path) -> None:
+    aligner = bundled.path("aligner")
+    said = f"{aligner}: is an aligner, which spanferry alone reads. Copy its folder"
+    assert spanferry("models", "export", aligner, tmp_path / "plain").mistake == said
+
+
 @pytest.mark.skipif(find_spec("onnxscript") is not None, reason="the extra is installed")
 def test_a_missing_extra_is_named_before_any_work(spanferry: Spanferry, tmp_path: Path) -> None:
     mistake = spanferry("models", "export", "mini", tmp_path / "plain", "--onnx").mistake
