@@ -6,11 +6,12 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
 import torch
-from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+from huggingface_hub import HfApi, get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
@@ -64,11 +65,13 @@ class Checkpoint(Generic[Model]):
         self.tokenizer.save_pretrained(folder)
         make_portable(Path(folder))
 
-    def push_to_hub(self, repository: str) -> None:
-        """Upload weights, configuration with the settings, and tokenizer to the hub."""
-        self.model.config.update(self._settings())
-        self.model.push_to_hub(repository)  # type: ignore[arg-type]  # decorated without self
-        self.tokenizer.push_to_hub(repository)
+    def push_to_hub(self, repository: str, hub: HfApi | None = None) -> None:
+        """Upload what `save_pretrained` writes to the hub."""
+        hub = HfApi() if hub is None else hub
+        hub.create_repo(repository, exist_ok=True)
+        with TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            hub.upload_folder(repo_id=repository, folder_path=folder)
 
 
 @contextmanager

@@ -165,7 +165,6 @@ def scores_of(model: Path, data: Rows | None, on_progress: OnProgress) -> Taggin
 def _check(material: Material, settings: FineTune, out: Path) -> None:
     if out.exists():
         raise TrainingError(str(out), "exists already", "Choose another folder, or delete this one")
-    require_peft(settings.lora)
     if not any(example.words for example in material.examples):
         raise TrainingError("training data", "has no sentence", "Accept or correct some first")
     for name, rows in (("evaluation", material.eval), ("dev", material.dev)):
@@ -176,6 +175,7 @@ def _check(material: Material, settings: FineTune, out: Path) -> None:
         raise TrainingError(
             f"loss {settings.loss}", "needs teachers", "Use a preset that has them, such as wu2020"
         )
+    require_peft(settings.lora)
 
 
 def identity_of(name: str | None, kind: Bundled) -> str:
