@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
 import torch
-from huggingface_hub import HfApi, get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
@@ -31,7 +31,7 @@ from projection.models.packed_weights import (
     shared_folder,
     weights_name,
 )
-from projection.models.portable import make_portable
+from projection.models.portable import make_portable, push_folder
 
 Model = TypeVar("Model", bound=PreTrainedModel)
 Item = TypeVar("Item")
@@ -65,13 +65,11 @@ class Checkpoint(Generic[Model]):
         self.tokenizer.save_pretrained(folder)
         make_portable(Path(folder))
 
-    def push_to_hub(self, repository: str, hub: HfApi | None = None) -> None:
+    def push_to_hub(self, repository: str) -> None:
         """Upload what `save_pretrained` writes to the hub."""
-        hub = HfApi() if hub is None else hub
-        hub.create_repo(repository, exist_ok=True)
         with TemporaryDirectory() as folder:
             self.save_pretrained(folder)
-            hub.upload_folder(repo_id=repository, folder_path=folder)
+            push_folder(Path(folder), repository)
 
 
 @contextmanager

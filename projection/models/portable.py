@@ -7,9 +7,12 @@ count the blank before a word to the word, so that a pipeline finds " Bonn" inst
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from projection.io.files import parse_object
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 _CLASS = "PreTrainedTokenizerFast"  # in 4 and 5 the one that is all in tokenizer.json
 _OF_VERSION_5 = ("TokenizersBackend", "TokenizersBackendFast")
@@ -43,6 +46,15 @@ def without_blanks(rules: Mapping[str, Any]) -> dict[str, Any]:
         return {**rules}
     steps = [{"type": "WhitespaceSplit"}, before]
     return {**rules, "pre_tokenizer": {"type": "Sequence", "pretokenizers": steps}}
+
+
+def push_folder(model: Path, repository: str, hub: "HfApi | None" = None) -> None:
+    """Upload a model folder, with its card and record, to the hub."""
+    from huggingface_hub import HfApi  # noqa: PLC0415  takes long, and is needed here only
+
+    hub = HfApi() if hub is None else hub
+    hub.create_repo(repository, exist_ok=True)
+    hub.upload_folder(repo_id=repository, folder_path=model)
 
 
 def _read(path: Path) -> dict[str, Any]:
