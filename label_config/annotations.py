@@ -218,8 +218,13 @@ def _seen(
 
 def newest(predictions: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """Return the prediction made last; of the same moment, the one with the highest id."""
-    made = ((str(p.get("created_at") or ""), p.get("id") or 0, p) for p in predictions)
-    return max(made, key=lambda each: each[:2], default=(None, 0, None))[2]
+
+    def made(prediction: Mapping[str, Any]) -> tuple[str, int]:
+        number = prediction.get("id")
+        written = str(prediction.get("created_at") or "")
+        return written, number if isinstance(number, int) else 0
+
+    return max(predictions, key=made, default=None)
 
 
 def _annotator(annotation: Fields) -> str:

@@ -5,14 +5,13 @@ target sentence with its labels, the decision on the sentence, and the keys.
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import zip_longest
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from label_config.colors import color_of
+from label_config.colors import FAMILIAR, colors_of
 from label_config.source_html import CSS as CHIPS
 from label_config.target_css import CSS as MARKS
-from label_config.target_css import label_rules, suggestion_rules
+from label_config.target_css import chip_rules, label_rules, suggestion_rules
 from projection.errors import ReviewError, SpanferryError
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ OK, UNUSABLE = "ok", "unusable"
 # Without a key of its own the hidden answer would get a free one: no keyboard has F19.
 OK_HOTKEY, UNUSABLE_HOTKEY = "f19", "x"
 # Digits for the target, the letters below them for the source; labels past the last key have none.
-# x answers REVIEW, u unselects a region.
+# x answers REVIEW, u unselects a region. The usual labels have the first ones.
 LABEL_HOTKEYS = tuple("1234567890yiopjklnm")
 SOURCE_LABEL_HOTKEYS = tuple("qwertasdfgzcvb")
 
@@ -61,7 +60,7 @@ _LAYOUT = """\
 .sf-from [class*="-labels"], .sf-target [class*="-labels"] { display: contents; }
 .sf-from [class*="label_margins"], .sf-target [class*="label_margins"] { margin: 0 0 2px; }
 .sf-target [class*="htx-richtext"] { white-space: pre-wrap; overflow-wrap: anywhere;
-  font-size: 16px; line-height: 1.8; }
+  font-size: clamp(16px, 7px + 0.65vw, 20px); line-height: 1.8; }
 .sf-missed { opacity: 0.8; }
 .sf-wait { display: none; position: absolute; top: -10px; right: 12px; padding: 0 8px;
   border: 1px solid currentColor; border-radius: 9px;
@@ -90,13 +89,13 @@ class LabelSetError(SpanferryError):
 
 
 def build_config(labels: Sequence[str]) -> str:
-    """Build the labeling config for these labels, as XML. The first ones get keys 1, 2, 3, …
+    """Build the labeling config for these labels, as XML. Labels added at the end change no key.
 
     LabelSetError if there are none, one is given twice, or Label Studio would change one.
     """
     _check_labels(labels)
     view = ET.Element("View", className="sf-page")
-    rules = label_rules(labels) + suggestion_rules(labels)
+    rules = chip_rules(labels) + label_rules(labels) + suggestion_rules(labels)
     ET.SubElement(view, "Style").text = CHIPS + MARKS + rules + _LAYOUT
     source = _add_box(view, "sf-box sf-from", "Source · $source_lang")
     _add_labels(source, SOURCE_ENTITIES, SOURCE, labels, SOURCE_LABEL_HOTKEYS)
@@ -185,9 +184,21 @@ def _add_labels(
     # smartOnly asks the backend at once, without the switch Auto-Annotation.
     attributes = {"showInline": "true", "smart": "true", "smartOnly": "true"}
     choice = ET.SubElement(box, "Labels", {"name": name, "toName": text, **attributes})
-    for label, key in zip_longest(labels, keys[: len(labels)]):
-        hotkey = {"hotkey": key} if key else {}
-        ET.SubElement(choice, "Label", {"value": label, "background": color_of(label), **hotkey})
+    keys_of = _keys_of(labels, keys)
+    for label, color in colors_of(labels).items():
+        hotkey = {"hotkey": keys_of[label]} if label in keys_of else {}
+        ET.SubElement(choice, "Label", {"value": label, "background": color, **hotkey})
+
+
+def _keys_of(labels: Sequence[str], keys: Sequence[str]) -> dict[str, str]:
+    """Return the key of each label; labels added at the end change no other.
+
+    Where the first label is a usual one, the usual ones have the same keys as in every project.
+    """
+    usual = dict(zip(FAMILIAR, keys, strict=False)) if labels[0] in FAMILIAR else {}
+    further = [label for label in labels if label not in usual]
+    own = {label: key for label, key in usual.items() if label in labels}
+    return own | dict(zip(further, keys[len(usual) :], strict=False))
 
 
 def _add_review(box: ET.Element) -> None:

@@ -10,26 +10,26 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from itertools import pairwise
 
-from label_config.colors import color_of
-from label_config.target_css import CAME, Mark, task_rules
+from label_config.target_css import CAME, Mark, drawn_rule, score_tag, task_rules
 from projection.records import Conflict, ConflictKind, Entity, ProjectedSentence, Projection, Span
 from projection.text.wording import CONFLICT_NAMES, NO_CONFLICT
 
 # In the labeling config, to keep tasks small. `sf-…` rules reach nothing of Label Studio's.
 CSS = """\
-.sf-source { font-size: 16px; line-height: 1.8; white-space: pre-wrap; overflow-wrap: anywhere; }
-.sf-chip { background: color-mix(in srgb, var(--sf) 20%, transparent); padding: 1px 2px;
-  border-bottom: 2px solid var(--sf); border-radius: 3px; box-decoration-break: clone;
+.sf-source { font-size: clamp(16px, 7px + 0.65vw, 20px); line-height: 1.8; white-space: pre-wrap;
+  overflow-wrap: anywhere; }
+.sf-chip { --sf: currentColor; padding: 1px 2px; border-radius: 3px; box-decoration-break: clone;
+  background: color-mix(in srgb, var(--sf) 20%, transparent); border-bottom: 2px solid var(--sf);
   --sf-lit: transparent; box-shadow: 0 0 0 2px var(--sf-lit); }
 .sf-chip.sf-failed { background: none; border: 2px dashed var(--sf); }
-.sf-chip[data-tag]::after { content: attr(data-tag); font-size: 11px; font-weight: 600;
+.sf-chip[data-tag]::after { content: "\\2060" attr(data-tag); font-size: 11px; font-weight: 600;
   margin: 0 3px; vertical-align: super; line-height: 0; white-space: nowrap; unicode-bidi: isolate;
   direction: ltr; }
 .sf-conflicts { list-style: none; margin: 4px 0 0; padding: 0; font-size: 14px; line-height: 1.5; }
 .sf-kind { font-weight: 700; }
 """
 
-MOST_SHOWN = 5  # more would push the target sentence off a small screen
+MOST_SHOWN = 3  # of a kind: more would push the target sentence off a small screen
 # The key for the next span cannot lead to what is not there.
 WHAT_TO_DO = " · draw it below, or leave it"
 
@@ -51,19 +51,23 @@ def source_html(projected: ProjectedSentence) -> str:
 def conflicts_html(
     projected: ProjectedSentence, marks: Iterable[Mark], propagated: str = ""
 ) -> str:
-    """Return the conflicts in plain words, and the style of the marks in the target sentence.
+    """Return the conflicts in plain words, a line a kind, and the style of the target's marks.
 
     `propagated` describes the corrections of other sentences, for a line of its own.
     """
     conflicts, keys = projected.conflicts, numbered_sources(projected)
-    lines = [_in_plain_words(conflict, keys) for conflict in conflicts[:MOST_SHOWN]]
-    if len(conflicts) > MOST_SHOWN:
-        lines.append(f"… and {len(conflicts) - MOST_SHOWN} more")
-    items = "".join(f"<li>{line}</li>" for line in lines or [f"✓ {CONFLICT_NAMES[NO_CONFLICT]}"])
+    lines = [
+        _in_plain_words(kind, [conflict for conflict in conflicts if conflict.kind is kind], keys)
+        for kind in dict.fromkeys(conflict.kind for conflict in conflicts)
+    ] or [f"<li>✓ {CONFLICT_NAMES[NO_CONFLICT]}</li>"]
+    items = "".join(lines)
     if propagated:
         words = f'<span class="sf-kind">{CAME} propagated</span> — <bdi>{escape(propagated)}</bdi>'
         items += f'<li class="sf-propagated">{words}</li>'
+    marks = [*marks]
     style = task_rules(projected.sentence, marks)
+    if [conflict.kind for conflict in conflicts].count(ConflictKind.FAILED_MAPPING) == 1:
+        style += drawn_rule(marks, f".sf-{ConflictKind.FAILED_MAPPING}{{opacity:0.5}}")
     return f'<style>{style}</style><ul class="sf-conflicts">{items}</ul>'
 
 
@@ -110,6 +114,7 @@ def _chip_ends(projected: ProjectedSentence, key: SourceKey, number: int) -> tup
     label, target = key[1], projected.sentence.target
     mine = [p for p in projected.projections if source_key(p.source) == key]
     found = [(p.target.of(target), f"{p.score:.2f}") for p in mine if p.target is not None]
+    doubted = any(score_tag(p.score) for p in mine if p.target is not None)
     corrected = [p.propagated for p in mine if p.propagated is not None]
     if corrected:
         new_label = "" if corrected[-1] == label else corrected[-1] or NO_ENTITY
@@ -117,28 +122,35 @@ def _chip_ends(projected: ProjectedSentence, key: SourceKey, number: int) -> tup
         went = " ".join([*(f"“{phrase}”" for phrase, _ in found), said])
     else:
         failed = CONFLICT_NAMES[ConflictKind.FAILED_MAPPING]
-        said = ", ".join(score for _, score in found) or failed
+        said = ", ".join(score for _, score in found if doubted) if found else failed
         went = ", ".join(f"“{phrase}” {score}" for phrase, score in found) or failed
         went += possible(mine, target)
     classes = f"sf-chip sf-n{number}" + ("" if found else " sf-failed")
     return (
-        f' class="{classes}" style="--sf: {color_of(label)}" title="{escape(f"{label} → {went}")}"',
-        f' data-tag="{escape(f"{number} {label} {said}")}"',
+        f' class="{classes}" data-type="{escape(label)}" title="{escape(f"{label} → {went}")}"',
+        f' data-tag="{escape(f"{number} {label} {said}".strip())}"',
     )
 
 
-def _in_plain_words(conflict: Conflict, keys: Sequence[SourceKey]) -> str:
-    kind = CONFLICT_NAMES[conflict.kind]
-    numbers = sorted({keys.index(source_key(p.source)) + 1 for p in conflict.projections})
-    concerned = f" {', '.join(map(str, numbers))}" if numbers else ""
+def _in_plain_words(
+    kind: ConflictKind, conflicts: Sequence[Conflict], keys: Sequence[SourceKey]
+) -> str:
+    """Return the line of all conflicts of a kind."""
+    found = {keys.index(source_key(p.source)) + 1 for c in conflicts for p in c.projections}
+    numbers = f" {', '.join(map(str, sorted(found)))}" if found else ""
+    reasons = "; ".join(_reason(conflict) for conflict in conflicts[:MOST_SHOWN])
+    if len(conflicts) > MOST_SHOWN:
+        reasons += f"; … and {len(conflicts) - MOST_SHOWN} more"
+    # What the teacher missed has no place in the target either.
+    missed = any(c.kind is ConflictKind.TYPE_UNSURE and not c.projections for c in conflicts)
+    to_do = WHAT_TO_DO if kind is ConflictKind.FAILED_MAPPING or missed else ""
+    name = f'<span class="sf-kind">⚠ {CONFLICT_NAMES[kind]}{numbers}</span>'
+    return f'<li class="sf-{kind}">{name} — <span>{reasons}</span>{to_do}</li>'
+
+
+def _reason(conflict: Conflict) -> str:
     # Reasons put phrases between “ and ”; each is isolated by itself.
     reason = _QUOTED.sub(r"“<bdi>\1</bdi>”", escape(conflict.reason))
     found = [p.score for p in conflict.projections if p.target is not None and p.score]
-    more = ""
-    # What the teacher missed has no place in the target either.
-    missed = conflict.kind is ConflictKind.TYPE_UNSURE and not conflict.projections
-    if conflict.kind is ConflictKind.FAILED_MAPPING or missed:
-        more = WHAT_TO_DO
-    elif found and conflict.kind not in _SAY_HOW_SURE:
-        more = f" · {min(found):.2f}"
-    return f'<span class="sf-kind">⚠ {kind}{concerned}</span> — <span>{reason}</span>{more}'
+    sure = found and conflict.kind not in (*_SAY_HOW_SURE, ConflictKind.FAILED_MAPPING)
+    return f"{reason} · {min(found):.2f}" if sure else reason

@@ -2,22 +2,25 @@
 
 Label Studio gives every piece of a region the classes `htx-highlight` and `htx-highlight-<id>-<n>`,
 and the last piece `data-label="<index>:<label>"`. Instead of the index the page shows number, label
-and confidence: “2 LOC 0.94”. Number and confidence are custom properties, so that a region drawn by
-hand shows its label alone, and a relabelled one loses the confidence of the other label.
+and, below `SURE`, confidence: “2 LOC 0.66”. Number and confidence are custom properties, so that a
+region drawn by hand shows its label alone, and a relabelled one loses the confidence of the other
+label.
 
 An interactive proposal comes after these rules were written: its id has its confidence and the
 label that was asked for, which rules in the labeling config show.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from unicodedata import bidirectional
 
+from label_config.colors import colors_of
 from projection.records import ParallelSentence
 
 # No label has these by default, and they hold on both themes.
 CONFLICT, PROPAGATED = "#c08a00", "#7f6ae0"
+SURE = 0.9
 CAME = "↪"  # marks what was propagated from other sentences
 
 CSS = """\
@@ -45,6 +48,10 @@ _SURE = "var(--sf-sure) var(--sf-tenths) var(--sf-hundredths)"
 _RIGHT_TO_LEFT = ("R", "AL")  # Unicode's bidirectional classes of letters
 
 
+# A line does not end before the tag of a region: U+2060 joins words.
+_JOINED = '"\\2060"'
+
+
 class Mark(NamedTuple):
     """The look of one region: the number of its source entity and a probability, if it has them.
 
@@ -59,14 +66,27 @@ class Mark(NamedTuple):
     propagated: bool = False
 
 
+def chip_rules(labels: Sequence[str]) -> str:
+    """Return the rules for the colours of chips, for the labeling config."""
+    return "".join(
+        f".sf-chip[data-type={_string(label)}] {{ --sf: {color}; }}\n"
+        for label, color in colors_of(labels).items()
+    )
+
+
 def label_rules(labels: Iterable[str]) -> str:
     """Return the rules for the label of every highlight, for the labeling config."""
     # A label may end as another one does: the longer one comes later, and so prevails.
     return "".join(
         f".sf-page .htx-highlight{_labelled(label)}::after"
-        f" {{ content: var(--sf-came) var(--sf-number) {_string(label)} {_SURE}; }}\n"
+        f" {{ content: {_JOINED} var(--sf-came) var(--sf-number) {_string(label)} {_SURE}; }}\n"
         for label in sorted(labels, key=len)
     )
+
+
+def score_tag(score: float) -> str:
+    """Return what a tag says of a probability: nothing from `SURE` on."""
+    return f"{score:.2f}" if round(score, 2) < SURE else ""
 
 
 def suggestion_id(identity: str, mark: str, label: str, score: float) -> str:
@@ -75,9 +95,10 @@ def suggestion_id(identity: str, mark: str, label: str, score: float) -> str:
     Label Studio overwrites a region whose id it knows, and a person may have changed that: so the
     id depends on `mark`, the id of what was drawn. The suffix has `label` and `score` in [0, 1].
     """
-    units, tenths, hundredths = (int(digit) for digit in f"{score:.2f}".replace(".", ""))
-    sure = f"sft{10 * units + tenths}-sfh{hundredths}"
-    return f"{identity}-{_hash(mark)}-{_asked(label)}-{sure}"
+    parts = [identity, _hash(mark), _asked(label)]
+    if tag := score_tag(score):
+        parts += [f"sft{tag[2]}", f"sfh{tag[3]}"]
+    return "-".join(parts)
 
 
 def base_of(identity: str) -> str:
@@ -87,7 +108,7 @@ def base_of(identity: str) -> str:
 
 def suggestion_rules(labels: Iterable[str]) -> str:
     """Return the rules for interactive proposals, for the labeling config."""
-    rules = [f'-sft{n}-"]{{--sf-tenths:" {n / 10:.1f}"}}' for n in range(11)]
+    rules = [f'-sft{n}-"]{{--sf-tenths:" 0.{n}"}}' for n in range(9)]
     rules += [f'-sfh{n}-"]{{--sf-hundredths:"{n}"}}' for n in range(10)]
     rules += [
         f'-{_asked(label)}-"]:not({_labelled(label)})'
@@ -107,6 +128,12 @@ def task_rules(sentence: ParallelSentence, marks: Iterable[Mark]) -> str:
     return "".join(rules)
 
 
+def drawn_rule(marks: Iterable[Mark], rule: str) -> str:
+    """Return `rule` for as long as a person's region, none of `marks`, is in the target."""
+    known = "".join(f':not([class*="htx-highlight-{mark.region_id}-"])' for mark in marks)
+    return f'.sf-page:has(.sf-target .htx-highlight[data-label]:not([class*="-sfa"]){known}) {rule}'
+
+
 def _rules(mark: Mark) -> Iterable[str]:
     region = f'.htx-highlight[class*="htx-highlight-{mark.region_id}-"]'
     if mark.number is not None:
@@ -115,8 +142,8 @@ def _rules(mark: Mark) -> Iterable[str]:
         # Pointing at one of the two, or selecting it, highlights the other.
         yield f".sf-page:has({region}:is(:hover,.__active)) {chip}{{--sf-lit:currentColor}}"
         yield f".sf-page:has({chip}:hover) {region}{{--sf-lit:currentColor}}"
-    if mark.score is not None:
-        yield f'{region}{_labelled(mark.label)}{{--sf-sure:" {mark.score:.2f}"}}'
+    if mark.score is not None and (tag := score_tag(mark.score)):
+        yield f'{region}{_labelled(mark.label)}{{--sf-sure:" {tag}"}}'
     if mark.propagated:
         yield f"{region}{{--sf-edge:dotted;--sf-conflict:{PROPAGATED}}}"
         yield f"{region}{_labelled(mark.label)}{{--sf-came:{_string(CAME + ' ')}}}"

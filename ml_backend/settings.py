@@ -109,7 +109,8 @@ class Settings(BaseSettings):
     """Reviews after which a training is queued by itself; 0 waits for Label Studio's “Start
     training”. It needs `LABEL_STUDIO_URL` and `LABEL_STUDIO_API_KEY`."""
     log_format: Literal["text", "json"] = "text"
-    """`json` writes an object a line, each request with its `X-Request-ID`."""
+    """`json` writes an object a line, each request with its `X-Request-ID`; predictions beyond the
+    limit are only counted."""
     log_text: bool = False
     """`on` adds debug lines that may quote task text. Off, logs name tasks and offsets alone."""
     teacher: str | None = None

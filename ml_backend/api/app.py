@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, request
@@ -15,12 +16,12 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from ml_backend.api.errors import BusyError, answer_errors
 from ml_backend.api.guard import guard
-from ml_backend.api.http_worker import ARRIVED, GONE
+from ml_backend.api.http_worker import ARRIVED, GONE, REFUSES
 from ml_backend.api.interactive import Drawn, Found, find_with, respond
 from ml_backend.api.metrics import Metrics
 from ml_backend.api.predict import Answers, answer
 from ml_backend.api.request_log import log_requests
-from ml_backend.api.webhook import queue_jobs, read_event
+from ml_backend.api.webhook import leave_hint, read_event
 from ml_backend.api.wire import PredictRequest, read_object, read_predict
 from ml_backend.auth import credentials_of
 from ml_backend.jobs.queue import LOG_LINES, JobQueue
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 # Label Studio gives /setup 3 s; a version that comes too late is as good as none.
 _SETUP_WAIT = 2.0
 
+_DESCRIPTION = files("ml_backend.api").joinpath("openapi.json").read_bytes()
 _DEGRADED = "The active model cannot be loaded: /status says why"
 
 
@@ -47,6 +49,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_mb * 2**20
     service = Service(settings, engine)
+    app.config[REFUSES] = service.refuses
     app.add_url_rule("/", "root", service.health)
     app.add_url_rule("/health", "health", service.health)
     app.add_url_rule("/ready", "ready", service.ready)
@@ -56,6 +59,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     app.add_url_rule("/versions", "versions", service.versions)
     app.add_url_rule("/metrics", "metrics", service.scrape)
     app.add_url_rule("/status", "status", service.status)
+    app.add_url_rule("/openapi.json", "openapi", service.describe)
     app.after_request(service.count)
     log_requests(app, settings)
     guard(app, credentials_of(settings))
@@ -142,11 +146,19 @@ class Service:
             return answer(asked, lambda found: self._engine.project(projector, found, left(), gone))
         return respond(asked, projector.model_version, find)
 
+    def refuses(self) -> bool:
+        """Return whether a prediction would be refused now, and count it if so."""
+        if self._slots.acquire(blocking=False):
+            self._slots.release()
+            return False
+        self._metrics.requests.labels("predict", str(HTTPStatus.SERVICE_UNAVAILABLE.value)).inc()
+        return True
+
     def webhook(self) -> dict[str, str]:
-        """Queue the training that an event causes. No `job` in the answer: it would be polled."""
+        """Leave a hint of what an event is about. No `job` in the answer: it would be polled."""
         event = read_event(read_object(request.get_data(), "/webhook"))
         self._metrics.events.labels(event.counted_as).inc()
-        queue_jobs(event, self._queue, self._settings.train_each)
+        leave_hint(event, self._queue.hints, self._settings.train_each)
         return {"status": "queued"}
 
     def versions(self) -> dict[str, object]:
@@ -170,6 +182,10 @@ class Service:
     def scrape(self) -> Response:
         """Return the metrics."""
         return Response(self._metrics.text(), content_type=CONTENT_TYPE_LATEST)
+
+    def describe(self) -> Response:
+        """Return the OpenAPI document of these endpoints."""
+        return Response(_DESCRIPTION, content_type="application/json")
 
     def count(self, response: Response) -> Response:
         """Count a request once it is answered."""

@@ -1,7 +1,8 @@
 """A gunicorn worker that reads requests with waitress.
 
 gunicorn looks after the processes. In each, one thread reads requests whole and within a time
-limit, and only then hands them to the threads that answer: half a request holds none of these.
+limit, and only then hands them to the threads that answer: half a request holds none of these, nor
+does one that is refused anyway.
 """
 
 import json
@@ -10,8 +11,9 @@ import resource
 import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from threading import get_ident
 from typing import Any
 
 from gunicorn.workers.base import (  # type: ignore[import-untyped]  # published without types
@@ -21,14 +23,16 @@ from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.buffers import OverflowableBuffer
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
+from waitress.utilities import BadRequest, Error
 
 from ml_backend.auth import Credentials
 
 ARRIVED = "spanferry.arrived"  # in the WSGI environment: time.monotonic() of the first byte
 GONE = "waitress.client_disconnected"  # in the WSGI environment: a function
+REFUSES = "SPANFERRY_REFUSES"  # in the application's configuration: the function of that name below
 READ_SECONDS = 30.0  # a connection may take to send a whole request
 MOST_CONNECTIONS = 512  # beyond, the one that has sent no whole request for longest is closed
 _LOOK_SECONDS = 1.0
@@ -52,6 +56,7 @@ class Limits(Adjustments):  # type: ignore[misc]  # its base is untyped
         )
         self.credentials, self.most = credentials, most
         self.closing = False
+        self.refuses: Callable[[], bool] = bool  # whether a prediction would be refused now
 
     def kept(self, headers: Mapping[str, str]) -> int:
         """Return the bytes to keep of a body: none of a stranger's, which nobody will read."""
@@ -76,18 +81,51 @@ class Body(OverflowableBuffer):  # type: ignore[misc]  # its base is untyped
         return self.seen
 
 
+class OverloadError(Error):  # type: ignore[misc]
+    """As many predictions as the threads allow are being made."""
+
+    code, reason = 503, "Service Unavailable"
+
+
 class Request(HTTPRequestParser):  # type: ignore[misc]
-    """A request that knows when it began."""
+    """A request that knows when it began, and whether it is refused unread."""
+
+    completed: bool
+    error: Error | None
 
     def __init__(self, limits: Limits) -> None:
         super().__init__(limits)
         self.began = time.monotonic()
+        self.kept = 0  # bytes of its body
+
+    def received(self, data: bytes) -> int:
+        """Read on, and return how many bytes of `data` belong to this request."""
+        consumed: int = super().received(data)
+        if self.chunked and not self.completed:
+            # Neither counts as body: both would grow without an end.
+            framing = len(self.body_rcv.control_line) + len(self.body_rcv.trailer)
+            if framing > self.adj.max_request_header_size:
+                self.error = BadRequest("no end of a chunk's size or trailer")
+                self.completed = True
+        readable = self.completed and self.error is None
+        if readable and self._asks_for_prediction and self.adj.refuses():
+            self.error = OverloadError("too many predictions at once. Try again shortly")
+        return consumed
+
+    @property
+    def _asks_for_prediction(self) -> bool:
+        """True for a request that would wait for the model, of somebody who may ask."""
+        return self.kept > 0 and (self.command, self.path) == ("POST", "/predict")
 
     def parse_header(self, header_plus: bytes) -> None:
         """Read the headers, and choose where the body goes."""
-        super().parse_header(header_plus)
+        try:
+            super().parse_header(header_plus)
+        except ValueError:  # an address or a number that Python does not read
+            raise ParsingError("the address or a length cannot be read") from None
         if self.body_rcv is not None:
-            self.body_rcv.buf = Body(self.adj.inbuf_overflow, self.adj.kept(self.headers))
+            self.kept = self.adj.kept(self.headers)
+            self.body_rcv.buf = Body(self.adj.inbuf_overflow, self.kept)
         self.connection_close |= self.adj.closing
 
 
@@ -102,7 +140,7 @@ class AppTask(WSGITask):  # type: ignore[misc]
 
 
 class RefusalTask(ErrorTask):  # type: ignore[misc]
-    """The answer to what is not HTTP, as JSON like all others."""
+    """The answer to what the application need not see, as JSON like all others."""
 
     def execute(self) -> None:
         """Write the answer, and close."""
@@ -110,6 +148,8 @@ class RefusalTask(ErrorTask):  # type: ignore[misc]
         body = json.dumps({"error": f"{error.reason}: {error.body}"}).encode()
         self.status = f"{error.code} {error.reason}"
         self.response_headers.append(("Content-Type", "application/json"))
+        if isinstance(error, OverloadError):
+            self.response_headers.append(("Retry-After", "1"))
         self.set_close_on_finish()
         self.content_length = len(body)
         self.write(body)
@@ -122,7 +162,16 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 
     def __init__(self, *given: Any, **named: Any) -> None:
         self.quiet_since = time.monotonic()
+        self.reader, self.is_refused = get_ident(), False
         super().__init__(*given, **named)
+
+    def received(self, data: bytes) -> bool:
+        """Read on. What is refused is answered here: switching threads would cost more."""
+        more: bool = super().received(data)
+        if self.is_refused:
+            self.is_refused = False
+            self.service()
+        return more
 
     @property
     def waiting_since(self) -> float | None:
@@ -142,6 +191,14 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
     """A listening socket whose connections are limited in number and in time."""
 
     channel_class = Connection
+
+    def add_task(self, connection: Connection) -> None:
+        """Have a thread answer, but for what the reading thread refuses itself."""
+        refused = connection.requests[0].error is not None
+        if refused and get_ident() == connection.reader:
+            connection.is_refused = True
+        else:
+            super().add_task(connection)
 
     def handle_accept(self) -> None:
         """Accept a connection; beyond `MOST_CONNECTIONS`, another one has to go."""
@@ -186,6 +243,7 @@ class HttpWorker(Worker):  # type: ignore[misc]
             resource.setrlimit(resource.RLIMIT_NOFILE, (8 * MOST_CONNECTIONS,) * 2)
         sys.setswitchinterval(0.001)  # seconds: short requests beside a thread that computes
         limits: Limits = self.app.limits()
+        limits.refuses = self.wsgi.config[REFUSES]
         threads = ThreadedTaskDispatcher()
         threads.queue_logger.setLevel("ERROR")  # how many wait is a metric
         threads.set_thread_count(limits.threads)

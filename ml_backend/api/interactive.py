@@ -47,6 +47,7 @@ from projection.records import Entity, LabelOrigin, ParallelSentence, Projection
 if TYPE_CHECKING:
     from projection.protocols import Link, ProjectsSentences
 
+NOT_FOUND = "not found in the translation: draw it below"
 TOO_LONG = "too long a sentence for the models: draw it below"
 
 
@@ -210,6 +211,8 @@ def _answers(
             phrases = (f"“{p.span.of(sentence.target)}” · {p.score or 0.0:.2f}" for p in places)
             spans = [[place.span.start, place.span.end] for place in places]
             yield _told(region, marked, f"to {', '.join(phrases)}", {WENT_TO: spans})
+        else:
+            yield _told(region, marked, NOT_FOUND, {WENT_TO: []})
     for (region, entity), link in zip(drawn.in_target, found.links, strict=True):
         if link is not None:
             origin = LabelOrigin.PERSON.value

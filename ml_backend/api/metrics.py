@@ -8,6 +8,7 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ml_backend.jobs.queue import JobQueue, State
+from ml_backend.jobs.reviews import reviews_known
 from ml_backend.serving.engine import Engine
 
 # In seconds. Label Studio gives /health 1 s and a prediction 100 s.
@@ -33,6 +34,11 @@ class _Now(Collector):
         for state in State:
             jobs.add_metric([state], states[state])
         yield jobs
+        said = "Reviews of a project when Label Studio was asked last."
+        reviews = GaugeMetricFamily("spanferry_reviews", said, labels=["project"])
+        for project, count in reviews_known(self._queue.root).items():
+            reviews.add_metric([str(project)], count)
+        yield reviews
 
 
 class Metrics:

@@ -54,7 +54,8 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # its base is untyped
             turn=settings.sentences_per_turn,
         )
         app = create_app(settings, engine.start())
-        runner = Runner(JobQueue(settings.jobs_folder), settings.data_dir)
+        queue, by_itself = JobQueue(settings.jobs_folder), settings.train_each > 0
+        runner = Runner(queue, settings.data_dir, by_itself=by_itself)
         threading.Thread(target=runner.keep, name="keep-runner", daemon=True).start()
 
         def close(_arbiter: object, _worker: object) -> None:

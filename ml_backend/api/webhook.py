@@ -1,31 +1,33 @@
-"""Webhook events of Label Studio, and the training jobs they cause.
+"""Webhook events of Label Studio, and the hints they leave.
 
-Label Studio sends an event once and keeps the annotator waiting, for up to a second. A job fetches
-what changed when it runs.
+Label Studio sends an event once and keeps the annotator waiting, for up to a second. It may come
+twice, late or never, so it only tells which project to ask Label Studio about, in another process.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from ml_backend.api.wire import RequestError
-from ml_backend.jobs.queue import JobQueue
+from ml_backend.jobs.hints import MOST_HINTS, Hint, Hints
+from ml_backend.serving.engine import NotReadyError
 from projection.io.records_json import Json
 
 START_TRAINING = "START_TRAINING"
-REVIEW_ACTIONS = frozenset({"ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED"})
+REVIEW_ACTIONS = frozenset(
+    {"ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED"}
+)
+MOST_ID = 2**31 - 1  # of a project in Label Studio's database
 # Named in the metrics; anything else is counted as "other", so that nobody can flood them.
 KNOWN_ACTIONS = REVIEW_ACTIONS | {
-    *(START_TRAINING, "ANNOTATIONS_DELETED", "TASKS_CREATED", "TASKS_DELETED"),
+    *(START_TRAINING, "TASKS_CREATED", "TASKS_DELETED"),
     *("PROJECT_CREATED", "PROJECT_UPDATED", "PROJECT_DELETED"),
 }
 
 
 class Event(NamedTuple):
-    """An event in Label Studio; `annotations` counts those it names."""
+    """An event in a project of Label Studio."""
 
     action: str
     project: int | None = None
-    annotations: int = 0
 
     @property
     def counted_as(self) -> str:
@@ -34,29 +36,28 @@ class Event(NamedTuple):
 
 
 def read_event(body: Json) -> Event:
-    """Read the body of a webhook: `action`, and the ids of what it is about."""
+    """Read the body of a webhook: `action`, and the `id` of the `project`."""
     action = body.get("action")
     if not isinstance(action, str) or not 0 < len(action) <= 100:
         fix = 'Label Studio sends {"action": "…"}'
         raise RequestError("/webhook body", "there is no action", fix)
-    annotations = len([*_ids(body.get("annotation"), body.get("annotations"))])
-    return Event(action, next(_ids(body.get("project")), None), annotations)
+    project = body.get("project")
+    found = project.get("id") if isinstance(project, dict) else project
+    is_id = isinstance(found, int) and not isinstance(found, bool) and 0 < found <= MOST_ID
+    return Event(action, found if is_id else None)
 
 
-def _ids(*values: object) -> Iterator[int]:
-    """Yield the ids of objects and lists of objects, or bare ids."""
-    for value in values:
-        for item in value if isinstance(value, list) else [value]:
-            found = item.get("id") if isinstance(item, dict) else item
-            if isinstance(found, int) and not isinstance(found, bool):
-                yield found
+def leave_hint(event: Event, hints: Hints, train_each: int) -> None:
+    """Leave a hint to look at the project, for reviews only if they cause trainings (0 for never).
 
-
-def queue_jobs(event: Event, queue: JobQueue, train_each: int) -> None:
-    """Queue the training asked for, or due after `train_each` reviews (0 for never)."""
-    if event.project is None:
-        return
+    NotReadyError if too many projects wait for a look.
+    """
     if event.action == START_TRAINING:
-        queue.add(event.project, "asked for in Label Studio")
+        hint = Hint.ASKED
     elif train_each and event.action in REVIEW_ACTIONS:
-        queue.add_reviews(event.project, max(1, event.annotations), train_each)
+        hint = Hint.REVIEWED
+    else:
+        return
+    if event.project is not None and not hints.leave(event.project, hint):
+        what = f"{MOST_HINTS} projects wait until Label Studio is asked about them"
+        raise NotReadyError("/webhook", what, "Try again in a minute")

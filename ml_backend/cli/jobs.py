@@ -2,9 +2,8 @@
 
 import os
 import signal
-from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -13,11 +12,16 @@ from typer import Argument, Option
 from ml_backend.cli.console import bars, print_result, table
 from ml_backend.cli.options import ApiKey, AsJson, DataDir, Url
 from ml_backend.cli.serve import activate as activate_model
+from ml_backend.jobs.hints import Hint
 from ml_backend.jobs.queue import LOG_LINES, Job, JobQueue, State
+from ml_backend.jobs.reviews import Look
 from ml_backend.serving.model_store import BUNDLED, ModelStore
 from ml_backend.settings import Settings
 from projection.errors import ServerError
 from training.tagger.presets import DEFAULT, preset_named
+
+if TYPE_CHECKING:
+    from ml_backend.label_studio.client import ReviewServer
 
 app = typer.Typer(help="Trainings asked for in Label Studio, or due after so many reviews.")
 
@@ -30,9 +34,15 @@ def jobs(context: typer.Context, *, data_dir: DataDir = None, as_json: AsJson = 
     """
     if context.invoked_subcommand is not None:
         return
-    found = _queue(data_dir).shown()
-    shown = _table(found) if found else "No training has been asked for yet."
-    print_result({"jobs": [job.to_json() for job in found]}, [shown], as_json=as_json)
+    queue = _queue(data_dir)
+    found = queue.shown()
+    asked = [project for project, hint in queue.hints.left() if hint is Hint.ASKED]
+    shown: list[object] = [_table(found)] if found else []
+    if asked:
+        ids = ", ".join(map(str, asked))
+        shown.append(f"Asked for, but Label Studio has not answered yet: project {ids}")
+    result = {"jobs": [job.to_json() for job in found], "asked": asked}
+    print_result(result, shown or ["No training has been asked for yet."], as_json=as_json)
 
 
 @app.command()
@@ -65,31 +75,40 @@ def run(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run the trainings that wait. The backend starts this by itself when one is queued.
+    """Ask Label Studio for its reviews, queue the trainings due, and run all that wait.
+
+    The backend starts this by itself when one is asked for, and after reviews.
 
     Example: spanferry jobs run
     """
     settings, recipe = _settings(data_dir), preset_named(preset)
     os.umask(0o077)
 
-    def retrain(job: Job, folder: Path) -> Job:
-        # Here, so that a backend without them has a job that says why it failed.
+    def require_access() -> None:
         for name, value in {"LABEL_STUDIO_URL": url, "LABEL_STUDIO_API_KEY": api_key}.items():
             if not value:
                 raise ServerError(name, "is not set", "Set it where `spanferry serve` is started")
+
+    def connect() -> "ReviewServer":
+        require_access()
+        from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415  takes seconds
+
+        return ReviewServer.connect(url, api_key)
+
+    def retrain(job: Job, folder: Path) -> Job:
+        require_access()
         # Half a gigabyte, which a runner that finds another one at work should not need.
         from ml_backend.jobs.retrain import Retraining  # noqa: PLC0415
-        from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415
         from ml_backend.serving.engine import load_function  # noqa: PLC0415
 
         store, load = ModelStore(settings.model_store), load_function(settings)
         with bars() as on_progress:  # in the job's log
-            connect = partial(ReviewServer.connect, url, api_key)
             return Retraining(connect, load, store, recipe, on_progress=on_progress)(job, folder)
 
     # Stopped as by Ctrl-C: the job is queued again and goes on where it was.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    done = JobQueue(settings.jobs_folder).run(retrain)
+    queue = JobQueue(settings.jobs_folder)
+    done = queue.run(retrain, Look(queue, connect, settings.train_each))
     print_result({"done": done}, [f"{done} done"], as_json=as_json)
 
 

@@ -7,8 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from markdown_it import MarkdownIt
 from typer import Argument, Option
 
+from label_config.colors import FAMILIAR
 from label_config.labeling_config import build_config, labels_of
 from ml_backend.auth import credentials_of
 from ml_backend.cli.console import print_result, progress
@@ -17,7 +19,7 @@ from ml_backend.label_studio.project_lock import project_file, project_lock
 from ml_backend.label_studio.tabs import REVIEW_QUEUE, review_tabs
 from ml_backend.settings import Settings, listed
 from projection.errors import ReviewError, RunError
-from projection.io.files import parse_object
+from projection.io.files import open_text, parse_object
 from projection.pipeline.run import load_run, load_summary
 from projection.text.wording import counted
 from training.data.reviewed import REVIEWED, read_reviews
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from ml_backend.review.import_journal import ImportJournal
     from ml_backend.review.push import PushReport
 
-USUAL_LABELS = ("PER", "ORG", "LOC", "MISC")
 NOT_TRAINED = (
     "Sentences in {}: the aligner was not trained on this language. Expect many entities not found "
     "or with wrong ends, also where the confidence is high."
@@ -45,6 +46,9 @@ def push(
         str | None,
         Option(help="Labels, by commas; one with a comma in quotes. [default: the run's]"),
     ] = None,
+    guidelines: Annotated[
+        Path | None, Option(help="Markdown to show before labelling and behind the button ⓘ.")
+    ] = None,
     backend: Annotated[str | None, Option(help="Also connect the backend at this URL.")] = None,
     keep_annotators: Annotated[
         bool, Option("--keep-annotators", help="Of an export: keep the numbers of the annotators.")
@@ -53,10 +57,10 @@ def push(
 ) -> None:
     """Make a project to review, or finish making it: tasks, predictions and tabs.
 
-    Running it again adds only what is missing; a reviewed project keeps its labels. A sentence is
-    known by its id and its texts. An export brings its reviews along: exporting the project again
-    gives the same reviews. They are yours, unless you keep the annotators, who are the same people
-    only on the export's own server.
+    Running it again adds only what is missing; a project keeps its labels and their keys. A
+    sentence is known by its id and its texts. An export brings its reviews along: exporting the
+    project again gives the same reviews. They are yours, unless you keep the annotators, who are
+    the same people only on the export's own server.
     --backend is its URL as Label Studio reaches it; its user and password come from the same
     settings as those of `spanferry serve`.
 
@@ -68,16 +72,20 @@ def push(
 
     offered = labels_of_run(run, listed(labels or ""))
     build_config(offered)  # refuses labels that Label Studio cannot show
+    shown = None if guidelines is None else guidelines_html(guidelines)
     lock = project_lock("push", url, project)
     with ReviewServer.connect(url, api_key) as server, lock:
-        kept = reviewed_labels(server, project, offered)
-        made = server.ensure_project(project, build_config([*offered, *kept]))
+        there = labels_there(server, project)
+        kept = [label for label in there if label not in offered]
+        made = server.ensure_project(project, build_config([*dict.fromkeys([*there, *offered])]))
+        if shown is not None:
+            server.set_guidelines(made, shown)
         for line in instructions_of(run):
             server.add_instruction(made, line)
         journal = ImportJournal(project_file(url, project, "import"))
         report = _push(server, made, run, journal, keep_annotators=keep_annotators)
-        tabs = server.ensure_tabs(made, list(review_tabs()))
-        queue = server.tab_url(made, tabs[REVIEW_QUEUE.title])
+        tabs = server.ensure_tabs(made, list(review_tabs(server.languages(made))))
+        queue = server.stream_url(made, tabs[REVIEW_QUEUE.title])
         if backend:
             credentials = credentials_of(Settings.from_env(os.environ))
             server.connect_backend(made, backend, credentials)
@@ -133,9 +141,9 @@ def instructions_of(run: Path) -> list[str]:
 def labels_of_run(run: Path, wanted: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the labels to offer for a run or an export: the `wanted` ones, else all of its own.
 
-    These are the ones its settings name and those of its entities; if all are among the usual four,
-    all four. RunError if it is neither a run folder nor an export, or has a label that is not
-    wanted.
+    These are the ones its settings name and those of its entities, the usual ones first; if all are
+    among the usual four, all four. RunError if it is neither a run folder nor an export, or has a
+    label that is not wanted.
     """
     named, used = _labels_in(run)
     if missing := sorted(used - {*wanted}) if wanted else ():
@@ -143,9 +151,15 @@ def labels_of_run(run: Path, wanted: Sequence[str] = ()) -> tuple[str, ...]:
             f"without {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} in {run}"
         )
         raise RunError("--labels", what, "Name every label of the run, or leave the option out")
-    if wanted or named:
-        return (*(wanted or named), *sorted(used - {*wanted, *named}))
-    return USUAL_LABELS if used <= {*USUAL_LABELS} else tuple(sorted(used))
+    if wanted:
+        return tuple(wanted)
+    if not named and used <= {*FAMILIAR}:
+        return tuple(FAMILIAR)
+    found = [*named, *sorted(used - {*named})]
+    return (
+        *(label for label in FAMILIAR if label in found),
+        *(f for f in found if f not in FAMILIAR),
+    )
 
 
 def _labels_in(run: Path) -> tuple[tuple[str, ...], set[str]]:
@@ -174,14 +188,21 @@ def _labels_in(run: Path) -> tuple[tuple[str, ...], set[str]]:
     return tuple(known), used
 
 
-def reviewed_labels(server: "ReviewServer", title: str, offered: Sequence[str]) -> list[str]:
-    """Return the labels beyond `offered` that an annotated project has, which it may use."""
+def labels_there(server: "ReviewServer", title: str) -> tuple[str, ...]:
+    """Return the labels of a project that has tasks, which may use them."""
     project = server.find_project(title)
-    if project is None or not project.annotation_count:
-        return []
-    with suppress(ReviewError):  # of another layout: it is refused where the project is changed
-        return [label for label in labels_of(project.label_config) if label not in offered]
-    return []
+    if project is not None and project.task_count:
+        with suppress(ReviewError):  # of another layout: it is refused where the project is changed
+            return labels_of(project.label_config)
+    return ()
+
+
+def guidelines_html(path: Path) -> str:
+    """Return a Markdown file as HTML, in which HTML of the file is text."""
+    with open_text(path) as file:
+        text = file.read()
+    html: str = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
+    return html
 
 
 def in_words(report: "PushReport", queue: str, kept: Sequence[str] = ()) -> str:

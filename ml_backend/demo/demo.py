@@ -90,17 +90,19 @@ class BackendProcess:
     def wait_for(self, version: str) -> None:
         """Return once it serves model `version`; ServerError if it ended or takes too long."""
         deadline = time.monotonic() + START_SECONDS
-        while self._served_version() != version:
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise ServerError(self.url, f"does not serve {version}", f"See {self.log}")
-            time.sleep(0.2)
+        with httpx.Client(base_url=self.url, timeout=2, trust_env=False) as client:
+            while _served_version(client) != version:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise ServerError(self.url, f"does not serve {version}", f"See {self.log}")
+                time.sleep(0.2)
 
-    def _served_version(self) -> str | None:
-        try:
-            answer = httpx.get(f"{self.url}/health", timeout=2, trust_env=False)
-        except httpx.HTTPError:
-            return None
-        return str(answer.json()["model_version"]) if answer.is_success else None
+
+def _served_version(client: httpx.Client) -> str | None:
+    try:
+        answer = client.get("/health")
+    except httpx.HTTPError:
+        return None
+    return str(answer.json()["model_version"]) if answer.is_success else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,7 @@ def running(folder: Path, say: Say) -> Iterator[Demo]:
             backend.wait_for(projector.model_version)
             server.connect_backend(project, backend.url, credentials_of(backend.settings))
             server.set_model_version(project, projector.model_version)
-            tabs = server.ensure_tabs(project, list(review_tabs()))
+            tabs = server.ensure_tabs(project, list(review_tabs(bundled.SAMPLE_LANGUAGES)))
         yield Demo(
             folder, stages, label_studio, backend, server, project, projector, summary,
             server.tab_url(project, tabs[REVIEW_QUEUE.title]),

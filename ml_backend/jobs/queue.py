@@ -1,12 +1,11 @@
-"""The queue of training jobs: any process adds, one process at a time runs them.
+"""The queue of training jobs: one process at a time runs them.
 
 A job is a folder, `jobs/7/`, with `job.json`, `log.txt` and the files of its work. A web process
-only adds jobs, and keeps a runner (`spanferry jobs run`) alive while some wait.
+only leaves hints, and starts a runner (`spanferry jobs run`), which adds the jobs and runs them.
 """
 
 import fcntl
 import json
-import logging
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
@@ -18,13 +17,12 @@ from typing import Any
 
 from filelock import BaseFileLock, FileLock, Timeout
 
+from ml_backend.jobs.hints import Hints
 from projection.errors import ServerError, SpanferryError
 from projection.io.files import write_json
 
-log = logging.getLogger(__name__)
-
 SCHEMA = 1
-RECORD, LOG, REVIEWS = "job.json", "log.txt", "reviews.json"
+RECORD, LOG, HINTS = "job.json", "log.txt", "hints"
 RUNNER, ALIVE = ".runner", ".runner-alive"
 ATTEMPTS = 3  # of a job whose runner died each time
 LOG_LINES = 20  # shown in a status
@@ -58,6 +56,7 @@ class Job:
     ended: str | None = None
     said: str = ""
     result: Mapping[str, Any] | None = None
+    reviews: int | None = None  # of its project when it was queued
 
     def to_json(self) -> dict[str, object]:
         """The content of `job.json`."""
@@ -74,30 +73,22 @@ class JobQueue:
 
     root: Path
 
-    def add(self, project: int, why: str) -> Job:
-        """Queue a job, unless one of the project is queued already: that one sees all reviews."""
-        with self._lock():
-            return self._add(project, why)
+    @property
+    def hints(self) -> Hints:
+        """The projects that a runner is to look at."""
+        return Hints(self.root / HINTS)
 
-    def add_reviews(self, project: int, more: int, each: int) -> int:
-        """Count reviews of a project, queue a job for each `each`, and return the count since."""
+    def add(self, project: int, why: str, reviews: int | None = None) -> Job:
+        """Queue a job, unless one of the project waits that has not begun: it will see all."""
         with self._lock():
-            reviews = self._reviews().get(str(project), 0) + more
-            write_json(self.root / REVIEWS, {**self._reviews(), str(project): reviews})
-            if reviews >= each:
-                self._add(project, f"{reviews} reviews since the last one")
-            return reviews
-
-    def _add(self, project: int, why: str) -> Job:
-        write_json(self.root / REVIEWS, {**self._reviews(), str(project): 0})
-        for job in self.jobs():
-            if (job.project, job.state) == (project, State.QUEUED):
-                return job
-        # By folders, not records: a crash may leave a folder without a record.
-        job = Job(max(self._numbers(), default=0) + 1, project, why, _now())
-        self.folder(job).mkdir()
-        self._write(job)
-        return job
+            for job in self.jobs():
+                if (job.project, job.state, job.started) == (project, State.QUEUED, None):
+                    return job
+            # By folders, not records: a crash may leave a folder without a record.
+            number = max(self._numbers(), default=0) + 1
+            job = Job(number, project, why, _now(), reviews=reviews)
+            self.folder(job).mkdir()
+            return self._write(job)
 
     def jobs(self) -> list[Job]:
         """Return all jobs, the newest first; one that cannot be read is a FAILED one."""
@@ -142,18 +133,23 @@ class JobQueue:
             return True
         return False
 
-    def run(self, work: Work) -> int:
-        """Do all queued jobs, the oldest first, unless another process does; return how many."""
+    def run(self, work: Work, look: Callable[[], object] = lambda: None) -> int:
+        """Do all queued jobs, the oldest first, unless another process does; return how many.
+
+        `look` is called before each and at the end; it may add some.
+        """
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            alone = FileLock(self.root / RUNNER, timeout=0).acquire()
+        except Timeout:
+            return 0
         done = 0
-        # A job queued while this process gives up the lock finds no runner of its own: look again.
-        while self.waits:
-            try:
-                with FileLock(self.root / RUNNER, timeout=0), FileLock(self.root / ALIVE):
-                    while (job := self._begin_next()) is not None:
-                        self._do(job, work)
-                        done += 1
-            except Timeout:
-                break
+        with alone, FileLock(self.root / ALIVE):
+            look()
+            while (job := self._begin_next()) is not None:
+                self._do(job, work)
+                done += 1
+                look()
         return done
 
     def _begin_next(self) -> Job | None:
@@ -206,16 +202,6 @@ class JobQueue:
         write_json(self.folder(job) / RECORD, job.to_json())
         return job
 
-    def _reviews(self) -> dict[str, int]:
-        try:
-            found = json.loads((self.root / REVIEWS).read_text("utf-8"))
-            return {str(project): int(count) for project, count in found.items()}
-        except FileNotFoundError:
-            return {}
-        except (ValueError, TypeError, AttributeError) as error:
-            log.warning("%s is damaged (%r): the count starts again", self.root / REVIEWS, error)
-            return {}
-
     def _lock(self) -> BaseFileLock:
         """Return the lock that keeps other processes from adding or starting a job."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -223,4 +209,4 @@ class JobQueue:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="microseconds")

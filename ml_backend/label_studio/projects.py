@@ -1,6 +1,7 @@
 """The calls of Label Studio for projects, their tabs, and the users."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -17,6 +18,7 @@ from ml_backend.label_studio.transport import as_list, require_same, value_of
 from projection.errors import ServerError
 from projection.io.records_json import Json
 
+_OUR_SECTION = '<section class="guidelines">.*?</section>'
 _SETTINGS = (
     *("description", "label_config", "expert_instruction", "show_instruction", "color"),
     *("show_skip_button", "enable_empty_annotation", "show_annotation_history", "sampling"),
@@ -85,6 +87,17 @@ class ProjectCalls(ApiSession):
                 + (p.skipped_annotations_number or 0),
             )
 
+    def project_if_known(self, project_id: int) -> Project | None:
+        """Fetch a project; None if there is none, or none that the key may see."""
+        try:
+            return self.project(project_id)
+        except ServerError as error:
+            refused = error.__cause__
+            unseen = (httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND)
+            if isinstance(refused, ApiError) and refused.status_code in unseen:
+                return None
+            raise
+
     def ensure_project(self, title: str, label_config: str) -> Project:
         """Create the project, or give it this labeling config if its annotations fit that.
 
@@ -146,6 +159,16 @@ class ProjectCalls(ApiSession):
                 self._api.projects.update(
                     id=project.id, expert_instruction=before + paragraph, show_instruction=True
                 )
+
+    def set_guidelines(self, project: Project, html: str) -> None:
+        """Show `html` before annotators label, in place of the guidelines set before."""
+        ours = f'<section class="guidelines">{html}</section>'
+        with self._asking(f"instructions of project {project.title!r}"):
+            before = self._api.projects.get(id=project.id).expert_instruction or ""
+            others = re.sub(_OUR_SECTION, "", before, flags=re.DOTALL)
+            self._api.projects.update(
+                id=project.id, expert_instruction=ours + others, show_instruction=True
+            )
 
     def users(self) -> dict[int, str]:
         """Return the e-mail address of each user of the organization, by id."""
@@ -237,6 +260,13 @@ class ProjectCalls(ApiSession):
     def tab_url(self, project: Project, tab_id: int) -> str:
         """Return the address of a tab in the browser."""
         return f"{self.url}/projects/{project.id}/data?tab={tab_id}"
+
+    def stream_url(self, project: Project, tab_id: int) -> str:
+        """Return the address that opens the tasks of a tab one after the other.
+
+        Only where the browser last chose “Label All Tasks”, Label Studio 1.23 ignores the tab.
+        """
+        return f"{self.tab_url(project, tab_id)}&labeling=1"
 
 
 def _total(page: Any) -> int:

@@ -3,7 +3,7 @@
 Column names are `tasks:` and a task's property, or `tasks:data.` and a key of its data.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from label_config.labeling_config import UNUSABLE
@@ -112,9 +112,14 @@ DISAGREEMENTS = Tab(
 )
 
 
-def review_tabs() -> Iterator[Tab]:
-    """Yield the queue, a tab of open tasks for each kind of conflict, and the other tabs."""
+def review_tabs(langs: Collection[str] = ()) -> Iterator[Tab]:
+    """Yield the queue, tabs of open tasks for each kind of conflict, and the other tabs.
+
+    Of several target languages each has a tab of its open tasks, too.
+    """
     yield REVIEW_QUEUE
+    for lang in sorted(langs) if len(langs) > 1 else ():
+        yield Tab(lang, (*_OPEN, column_filter("data.lang", "equal", "String", lang)))
     for kind in ConflictKind:
         of_kind = column_filter("data.conflict", "contains", "String", kind.value)
         yield Tab(_SHORT.get(kind, CONFLICT_NAMES[kind].capitalize()), (*_OPEN, of_kind))

@@ -1,6 +1,7 @@
 """How the served projector is made. Imports torch only when a model is wanted."""
 
 import math
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,19 @@ from projection.records import ParallelSentence
 
 if TYPE_CHECKING:
     from ml_backend.serving.engine import Load
+    from projection.pipeline.projector import Projector
     from projection.protocols import ProjectsSentences
 
 
 def projector_loader(settings: Settings) -> "Load":
-    """Return the function that loads the projector of the settings."""
+    """Return the function that loads the projector of the settings.
 
-    def load(target: Path | None) -> "ProjectsSentences":
+    Teacher and aligner are loaded once: another target model is served sooner, and needs less
+    memory while the one before still answers.
+    """
+
+    @cache
+    def without_target_model() -> "Projector":
         import torch  # noqa: PLC0415  # takes seconds, which the start of a worker has not
 
         from projection.pipeline.projector import Projector  # noqa: PLC0415  # needs torch
@@ -27,8 +34,15 @@ def projector_loader(settings: Settings) -> "Load":
             settings.aligner,
             labels=label_table(settings.labels),
             suppress=settings.suppress,
-            target_model=target,
         )
+
+    def load(target: Path | None) -> "ProjectsSentences":
+        if target is None:
+            return without_target_model()
+        from projection.models.tagger import Tagger  # noqa: PLC0415  # needs torch
+
+        tagger = Tagger.from_pretrained(target)
+        return without_target_model().with_target_model(tagger)
 
     return load
 

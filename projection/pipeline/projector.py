@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -56,7 +57,8 @@ class Projector:
         self.aligner = aligner
         self.checks = checks
         self.target_model = target_model
-        self.model_version = model_version_of(teacher, aligner, checks, target_model)
+        self._versions = teacher.version, aligner.version
+        self.model_version = model_version_of(self._versions, checks, target_model)
 
     @classmethod
     def load(
@@ -81,6 +83,13 @@ class Projector:
             checks,
             None if target_model is None else Tagger.from_pretrained(target_model),
         )
+
+    def with_target_model(self, target_model: Tags) -> Self:
+        """Return a projector with this target model that shares teacher and aligner."""
+        other = copy(self)
+        other.target_model = target_model
+        other.model_version = model_version_of(self._versions, self.checks, target_model)
+        return other
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -214,14 +223,15 @@ def unprojected(sentence: ParallelSentence, missed: Sequence[Entity]) -> Iterato
 
 
 def model_version_of(
-    teacher: Tags, aligner: Aligns, checks: Sequence[Check], target_model: Tags | None
+    versions: tuple[str, str], checks: Sequence[Check], target_model: Tags | None
 ) -> str:
     """Return `spanferry-` and a hash of weights, settings, checks and labels.
 
-    With a target model, its version follows: `spanferry-1f0c36a2b9d4-77ab01c5e2f3`.
+    `versions` are those of teacher and aligner, which take seconds to compute. With a target model,
+    its version follows: `spanferry-1f0c36a2b9d4-77ab01c5e2f3`.
     """
     names = [check.name for check in checks]
-    parts: list[object] = [teacher.version, aligner.version, names, CONFIDENCE]
+    parts: list[object] = [*versions, names, CONFIDENCE]
     if target_model is not None:
         parts.append(SECOND_OPINION)
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]

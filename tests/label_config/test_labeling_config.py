@@ -90,6 +90,23 @@ def test_labels_past_the_last_key_have_none(name: str, keys: tuple[str, ...]) ->
     assert given == [*keys, *[None] * (len(MANY) - len(keys))]
 
 
+def keys_of(*labels: str) -> dict[str, str | None]:
+    [choice] = ET.fromstring(build_config(labels)).findall(".//Labels[@name='entities']")
+    return {label.get("value", ""): label.get("hotkey") for label in choice}
+
+
+def test_the_usual_labels_have_the_same_keys_in_every_project() -> None:
+    assert keys_of("PER", "ORG", "LOC", "MISC") == {"PER": "1", "ORG": "2", "LOC": "3", "MISC": "4"}
+    assert keys_of("PER", "LOC", "EVENT") == {"PER": "1", "LOC": "3", "EVENT": "5"}
+    assert keys_of("EVENT", "PER") == {"EVENT": "1", "PER": "2"}
+
+
+@pytest.mark.parametrize("labels", [("PER", "LOC", "EVENT", "ORG", "WORK"), ("A", "PER", "B")])
+def test_labels_added_at_the_end_change_no_key(labels: tuple[str, ...]) -> None:
+    for n in range(1, len(labels)):
+        assert keys_of(*labels[:n]).items() <= keys_of(*labels).items()
+
+
 def test_the_key_of_a_source_label_lies_below_that_of_the_target_label() -> None:
     found = {
         name: [label.get("hotkey") for label in labels]

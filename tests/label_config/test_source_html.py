@@ -159,6 +159,29 @@ def test_a_long_list_of_conflicts_ends_early_and_says_so(overlapping: ProjectedS
     assert "… and 3 more" in text
 
 
+def test_conflicts_of_a_kind_share_a_line(overlapping: ProjectedSentence) -> None:
+    bank, country, _ = overlapping.projections
+    conflicts = [
+        Conflict(ConflictKind.LOW_CONFIDENCE, "only 41 % sure", (country,)),
+        Conflict(ConflictKind.OVERLAP, "both", (bank, country)),
+        Conflict(ConflictKind.LOW_CONFIDENCE, "only 66 % sure", (bank,)),
+    ]
+    assert doubts(replace(overlapping, conflicts=tuple(conflicts))).lines("li") == [
+        "⚠ low confidence 1, 2 — only 41 % sure; only 66 % sure",
+        "⚠ overlap 1, 2 — both · 0.41",
+    ]
+
+
+def test_the_line_of_the_one_entity_not_found_fades_once_something_is_drawn(
+    overlapping: ProjectedSentence,
+) -> None:
+    fading = ".sf-failed_mapping{opacity:0.5}"
+    lost = Conflict(ConflictKind.FAILED_MAPPING, "not found")
+    assert fading in conflicts_html(replace(overlapping, conflicts=(lost,)), ())
+    assert fading not in conflicts_html(replace(overlapping, conflicts=(lost, lost)), ())
+    assert fading not in conflicts_html(replace(overlapping, conflicts=()), ())
+
+
 def test_what_else_an_entity_could_be_is_told_in_reason_and_on_the_chip(
     overlapping: ProjectedSentence,
 ) -> None:
@@ -199,8 +222,7 @@ def test_what_the_teacher_doubts_says_how_sure_it_is(overlapping: ProjectedSente
         Conflict(ConflictKind.TYPE_UNSURE, "“left” may be ORG (30 %)"),
     )
     assert doubts(replace(overlapping, conflicts=conflicts)).lines("li") == [
-        "⚠ type unsure 1 — only 62 % sure",
-        "⚠ type unsure — “left” may be ORG (30 %) · draw it below, or leave it",
+        "⚠ type unsure 1 — only 62 % sure; “left” may be ORG (30 %) · draw it below, or leave it",
     ]
 
 
@@ -233,6 +255,15 @@ def test_an_entity_with_two_places_shows_both_confidences() -> None:
         one("Ana", "Ana y Ana", Projection(ana, Span(0, 3), 0.9), Projection(ana, Span(6, 9), 0.8))
     )
     assert Page(html).chip_tags() == ["1 PER 0.90, 0.80"]
+
+
+def test_a_chip_shows_confidence_only_where_it_is_doubtful() -> None:
+    ana = Entity(Span(0, 3), "PER")
+    tags = [
+        Page(source_html(one("Ana", "Ana", Projection(ana, Span(0, 3), score)))).chip_tags()
+        for score in (0.894, 0.896, 1.0)
+    ]
+    assert tags == [["1 PER 0.89"], ["1 PER"], ["1 PER"]]
 
 
 def test_entities_that_only_the_teacher_knows_are_shown_too(overlapping: ProjectedSentence) -> None:

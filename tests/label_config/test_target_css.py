@@ -26,14 +26,15 @@ def rules_of(target: str, *marks: Mark, source: str = "x") -> str:
     return task_rules(ParallelSentence("p", source, target, "en", "es", "a:1"), marks)
 
 
-PLAIN = Mark("0a1b", 2, "LOC", 0.944, in_conflict=False)
+PLAIN = Mark("0a1b", 2, "LOC", 0.744, in_conflict=False)
 
 
 def test_a_mark_carries_its_number_and_its_probability() -> None:
     rules = rules_of("Berlin", PLAIN)
     assert '[class*="htx-highlight-0a1b-"]{--sf-number:"2 "}' in rules
-    assert '[data-label$="\\3a LOC"]{--sf-sure:" 0.94"}' in rules
+    assert '[data-label$="\\3a LOC"]{--sf-sure:" 0.74"}' in rules
     assert "--sf-conflict" not in rules
+    assert "--sf-sure" not in rules_of("Berlin", PLAIN._replace(score=0.896)), "nothing to doubt"
 
 
 def test_a_mark_and_its_chip_light_up_together() -> None:
@@ -95,7 +96,7 @@ def test_tags_beside_right_to_left_names_are_boxes(source: str, target: str, box
 def test_a_drawn_mark_shows_its_label_without_label_studios_index() -> None:
     (rule,) = label_rules(["LOC"]).splitlines()
     assert '[data-label$="\\3a LOC"]::after' in rule
-    assert 'content: var(--sf-came) var(--sf-number) "LOC" var(--sf-sure) ' in rule
+    assert 'content: "\\2060" var(--sf-came) var(--sf-number) "LOC" var(--sf-sure) ' in rule
 
 
 def test_of_two_labels_that_end_alike_the_longer_one_prevails() -> None:
@@ -113,13 +114,16 @@ def suggested(label: str, score: float, *, shown_as: str) -> str:
         unless = re.search(r':not\(\[data-label\$="([^"]*)"', rule)
         if wanted and wanted[1] in name and not (unless and tag.endswith(unescaped(unless[1]))):
             values |= re.findall(r'(--sf-\w+):"([^"]*)"', rule)
-    return "".join(unescaped(values[key]) for key in ("--sf-tenths", "--sf-hundredths"))
+    return "".join(unescaped(values.get(key, "")) for key in ("--sf-tenths", "--sf-hundredths"))
 
 
 def test_a_suggestion_shows_how_sure_it_is_and_if_it_has_not_the_label_asked_for() -> None:
     assert base_of(suggestion_id("84fb0c", "mark", "LOC", 0.5)) == "84fb0c"
-    for score in (0.0, 0.05, 0.617, 0.998, 1.0):
+    for score in (0.0, 0.05, 0.617, 0.894):
         assert suggested("LOC", score, shown_as="LOC") == f" {score:.2f}"
+    for score in (0.896, 1.0):
+        assert suggested("LOC", score, shown_as="LOC") == ""
+        assert suggested("LOC", score, shown_as="ORG") == " (asked: LOC)"
     assert suggested("LOC", 0.617, shown_as="ORG") == " (asked: LOC)"
 
 
@@ -131,7 +135,7 @@ def unescaped(css: str) -> str:
 @given(st.text(min_size=1) | st.sampled_from(['"', "\\", "</style>", "a\nb", "}", "😀"]))
 def test_a_label_cannot_leave_its_string(label: str) -> None:
     rule = label_rules([label])
-    _, shown = re.findall(r'"([^"]*)"', rule)
+    _, _, shown = re.findall(r'"([^"]*)"', rule)
     assert unescaped(shown) == label
     for rules in (rule, suggestion_rules([label])):
         assert not set("<>&\r") & set(rules)

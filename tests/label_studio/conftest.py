@@ -2,10 +2,8 @@
 
 import importlib.util
 import shutil
-import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,9 +25,10 @@ from projection.pipeline.conflicts import Policy
 from projection.pipeline.run import project_corpus
 from tests.label_studio.bundled_backend import CREDENTIALS
 from tests.label_studio.examples import EXAMPLES, LABELS, SECOND, FixedProjector
+from tests.label_studio.used import DATABASE, copy_database, leave_database
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, BrowserContext
 
     from tests.label_studio.pages import ReviewPage
 
@@ -41,6 +40,7 @@ def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStud
     if importlib.util.find_spec("label_studio") is None:
         pytest.skip("Label Studio is not installed: pip install 'spanferry[label-studio]'")
     with LabelStudioServer(tmp_path_factory.mktemp("label-studio")) as server:
+        leave_database(server.data_dir / DATABASE, tmp_path_factory)
         yield server
 
 
@@ -67,12 +67,7 @@ def used_folder(label_studio: LabelStudioServer, tmp_path: Path) -> Path:
     folder = tmp_path / "used"
     folder.mkdir()
     shutil.copy(label_studio.data_dir / "account.json", folder)
-    database = "label_studio.sqlite3"
-    with (
-        closing(sqlite3.connect(label_studio.data_dir / database)) as theirs,
-        closing(sqlite3.connect(folder / database)) as copy,
-    ):
-        theirs.backup(copy)
+    copy_database(label_studio.data_dir / DATABASE, folder / DATABASE)
     return folder
 
 
@@ -85,12 +80,21 @@ def browser() -> Iterator["Browser"]:
         yield browser
 
 
+@pytest.fixture(scope="module")
+def window(browser: "Browser", label_studio: LabelStudioServer) -> Iterator["BrowserContext"]:
+    """A logged-in browser window; it loads Label Studio's scripts once for all its tabs."""
+    from tests.label_studio.pages import logged_in  # noqa: PLC0415  needs playwright
+
+    with logged_in(browser, label_studio) as window:
+        yield window
+
+
 @pytest.fixture
-def reviewer(browser: "Browser", label_studio: LabelStudioServer) -> Iterator["ReviewPage"]:
-    """A logged-in browser window."""
+def reviewer(window: "BrowserContext", label_studio: LabelStudioServer) -> Iterator["ReviewPage"]:
+    """A new tab of the window."""
     from tests.label_studio.pages import reviewing  # noqa: PLC0415  needs playwright
 
-    with reviewing(browser, label_studio) as page:
+    with reviewing(window, label_studio) as page:
         yield page
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, Response, Route, StorageState, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Response, Route, sync_playwright
 
 from label_config.colors import luminance
 from ml_backend.demo.label_studio_server import LabelStudioServer
@@ -121,7 +121,7 @@ class ReviewPage:
         # By way of another page: only the address after # and ? differs between two tasks.
         self.page.goto("about:blank")
         self.page.goto(url, wait_until="domcontentloaded")
-        self._await_task()
+        self.await_task()
 
     def open_tab(self, url: str) -> None:
         """Open a Data Manager tab, and wait for its rows."""
@@ -134,9 +134,9 @@ class ReviewPage:
         """Open a Data Manager tab, start to label all its tasks, and wait for the first."""
         self.open_tab(url)
         self.page.click("text=Label All Tasks")
-        self._await_task()
+        self.await_task()
 
-    def _await_task(self) -> None:
+    def await_task(self) -> None:
         self.page.wait_for_selector(f"{TARGET} [class*=richtext__line]")
         self.page.wait_for_load_state("networkidle")
 
@@ -155,7 +155,8 @@ class ReviewPage:
     def tags(self, box: str = TARGET) -> list[str]:
         """What stands behind each highlighted phrase, in reading order, as CSS computes it."""
         tags: list[str] = self.page.eval_on_selector_all(f"{box} .htx-highlight[data-label]", _TAGS)
-        return ["".join(re.findall(r'"([^"]*)"', tag)) for tag in tags]
+        shown = ["".join(re.findall(r'"([^"]*)"', tag)) for tag in tags]
+        return [tag.replace("\u2060", "") for tag in shown]
 
     def chip_tags(self) -> list[str]:
         """What stands behind each English entity, in reading order."""
@@ -318,7 +319,7 @@ class ReviewPage:
         self.page.wait_for_function(_NEXT, arg=before)
         if self.page.get_by_text(_NO_MORE).count():
             return False
-        self._await_task()
+        self.await_task()
         return True
 
     def set_theme(self, theme: str) -> None:
@@ -367,23 +368,29 @@ def browsing() -> Iterator[Browser]:
             browser.close()
 
 
-_logged_in: dict[str, StorageState] = {}  # cookies by the address of the server
-
-
 @contextmanager
-def reviewing(
+def logged_in(
     browser: Browser, server: LabelStudioServer, width: int = WIDTH, height: int = HEIGHT
-) -> Iterator[ReviewPage]:
-    """A window of its own, which shares nothing but the login with others."""
-    context = browser.new_context(
-        viewport={"width": width, "height": height}, storage_state=_logged_in.get(server.url)
-    )
+) -> Iterator[BrowserContext]:
+    """A window with a login of its own."""
+    context = browser.new_context(viewport={"width": width, "height": height})
     try:
         context.set_default_timeout(SECONDS)
         page = ReviewPage(context.new_page(), server)
-        if server.url not in _logged_in:
-            page.log_in()
-            _logged_in[server.url] = context.storage_state()
-        yield page
+        page.log_in()
+        page.page.close()
+        yield context
     finally:
         context.close()
+
+
+@contextmanager
+def reviewing(context: BrowserContext, server: LabelStudioServer) -> Iterator[ReviewPage]:
+    """A new tab; what pages before it have stored of the panels is forgotten, not the login."""
+    page = context.new_page()
+    try:
+        page.goto(f"{server.url}/health")
+        page.evaluate("localStorage.clear()")
+        yield ReviewPage(page, server)
+    finally:
+        page.close()

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from label_config.labeling_config import LABEL_HOTKEYS, SOURCE_ENTITIES
+from label_config.target_css import score_tag
+from ml_backend.api.interactive import NOT_FOUND
 from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.review.pull import fetch_reviewed
 from projection.records import LabelOrigin, ReviewedSentence, ReviewStatus, Span
@@ -291,7 +293,7 @@ def test_what_was_found_shows_how_sure_it_is_and_says_what_it_comes_from(
     mark_missed(drawing)
     drawing.select(FOUND)
     (found,) = [each for each in result(drawing) if each["value"]["text"] == FOUND]
-    assert drawing.tags()[-1] == f"{LABEL} {found['score']:.2f}"
+    assert drawing.tags()[-1] == f"{LABEL} {score_tag(found['score'])}".strip()
     panel = drawing.page.locator("[class*=detailed-region__meta-text]").inner_text()
     assert panel == f"from “{MISSED}” · {found['score']:.2f}"
 
@@ -324,15 +326,14 @@ def test_after_an_answer_one_can_go_on_drawing_in_both_sentences(
     assert {"Urkunde", "showed", "zeigte"} <= drawn
 
 
-def test_words_that_are_nowhere_in_the_target_leave_the_mark_alone(
+def test_words_that_are_nowhere_in_the_target_say_so_at_the_mark(
     drawing: ReviewPage, bundled: BundledBackend
 ) -> None:
     asked = len(bundled.drawn)
     draw(drawing, source_key("MISC"), place(SENTENCE.source, "proud"), SOURCE)
     wait_for_calls(drawing, bundled, asked)
     (mark,) = [each for each in result(drawing) if each["from_name"] == SOURCE_ENTITIES]
-    assert bundled.drawn[-1][1]["result"] == []
-    assert "meta" not in mark
+    assert mark["meta"]["text"] == [NOT_FOUND]
     assert drawing.marked() == PREDICTED
 
 

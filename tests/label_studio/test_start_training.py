@@ -7,10 +7,13 @@ import pytest
 from typer.testing import CliRunner
 
 from label_config.annotations import annotation_of
+from ml_backend.api.webhook import MOST_ID
 from ml_backend.auth import Credentials
 from ml_backend.cli import app
 from ml_backend.demo.label_studio_server import LabelStudioServer
+from ml_backend.jobs.hints import Hint
 from ml_backend.jobs.queue import State
+from ml_backend.jobs.reviews import Look
 from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.review.push import push
 from tests.label_studio.conftest import CREDENTIALS, RunningBackend
@@ -21,7 +24,7 @@ from tests.ml_backend.conftest import wait_until
 pytestmark = pytest.mark.label_studio
 
 
-def test_start_training_queues_one_job_of_the_project(
+def test_start_training_leaves_one_hint_and_a_look_queues_one_job(
     label_studio: LabelStudioServer, server: ReviewServer, project: Project, backend: RunningBackend
 ) -> None:
     connected = server.connect_backend(project, backend.url, CREDENTIALS)
@@ -34,8 +37,16 @@ def test_start_training_queues_one_job_of_the_project(
         )
         assert answer.is_success, answer.text
 
-    jobs = backend.queue.jobs()
-    assert [(job.project, job.why) for job in jobs] == [(project.id, "asked for in Label Studio")]
+    queue = backend.queue
+    assert [*queue.hints.left()] == [(project.id, Hint.ASKED)]
+    queue.hints.leave(MOST_ID, Hint.ASKED)  # which Label Studio does not have
+    account = label_studio.account
+    look = Look(queue, lambda: ReviewServer.connect(label_studio.url, account.token), 0)
+    look()
+    look()
+    found = [(job.project, job.why) for job in queue.jobs()]
+    assert found == [(project.id, "asked for in Label Studio")]
+    assert queue.hints.left() == {}
 
 
 def test_so_many_reviews_make_a_model_that_is_served_until_it_is_taken_back(

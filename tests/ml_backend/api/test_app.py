@@ -4,6 +4,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from flask.testing import FlaskClient
 
 from label_config.labeling_config import build_config
 from ml_backend.api.app import create_app
+from ml_backend.api.http_worker import REFUSES
+from ml_backend.jobs.hints import MOST_HINTS, Hint
 from ml_backend.jobs.queue import JobQueue, State
 from ml_backend.serving.engine import Engine
-from ml_backend.serving.model_store import ModelStore
+from ml_backend.serving.model_store import POINTER, ModelStore
 from ml_backend.settings import Settings, SettingsError
 from projection.records import ParallelSentence, ProjectedSentence
 from tests.ml_backend.conftest import (
@@ -105,6 +108,56 @@ def test_health_says_why_the_active_model_does_not_answer(
     assert metric(client, "spanferry_model_degraded") == 1
 
 
+def test_ready_is_503_until_a_model_answers(
+    settings: Settings, loading: Engine, gate: threading.Event
+) -> None:
+    client = create_app(settings, loading).test_client()
+    with loading:
+        assert client.get("/ready").status_code == 503
+        gate.set()
+        loading.projector(10)
+        assert client.get("/ready").json == {"status": "UP", "model_version": BUNDLED_VERSION}
+
+
+@pytest.mark.parametrize(
+    ("broken", "serves"),
+    [
+        pytest.param({"second"}, "first", id="the one before"),
+        pytest.param({"first", "second"}, BUNDLED_VERSION, id="then the bundled one"),
+        pytest.param({"pointer"}, BUNDLED_VERSION, id="which was before is unknown"),
+        pytest.param({"first", "second", BUNDLED_VERSION}, None, id="none"),
+    ],
+)
+def test_a_restart_with_a_model_that_cannot_be_loaded_serves_another_and_says_so(
+    settings: Settings, store: ModelStore, tmp_path: Path, broken: set[str], serves: str | None
+) -> None:
+    for name in ("first", "second"):
+        folder = model_folder(tmp_path / name, version=name, broken=name in broken)
+        store.activate(store.add(folder))
+    bundled = settings.data_dir / "bundled.json"
+    bundled.write_text(json.dumps({"broken": BUNDLED_VERSION in broken}), "utf-8")
+    if "pointer" in broken:
+        (store.root / POINTER).write_text("?", "utf-8")
+
+    with Engine(fixed_loader(settings), store, poll_seconds=0.01) as engine:
+        client = create_app(settings.model_copy(update={"auth": False}), engine).test_client()
+        wait_until(lambda: engine.degraded)
+        answer = client.get("/ready")
+        assert answer.status_code == (503 if serves is None else 200)
+        assert answer.json == {
+            "status": "UP",
+            "model_version": serves,
+            "degraded": "The active model cannot be loaded: /status says why",
+        }
+        asked = client.post("/predict", json=predict_body(make_task()))
+        assert asked.status_code == answer.status_code
+
+        if serves == "first":
+            store.rollback()
+            wait_until(lambda: engine.degraded is None)
+            assert client.get("/ready").json == {"status": "UP", "model_version": "first"}
+
+
 def test_setup_and_predictions_give_one_version(client: FlaskClient) -> None:
     """Label Studio skips a task only if it has a prediction of the version /setup returned."""
     assert client.post("/setup", json=SETUP).json == {"model_version": BUNDLED_VERSION}
@@ -128,7 +181,7 @@ def test_the_access_token_is_neither_logged_nor_kept(
     client.post("/webhook", json=TRAIN)
     client.post("/predict", json={"access_token": TOKEN})
     kept = "".join(path.read_text("utf-8") for path in settings.data_dir.rglob("*.*"))
-    assert "asked for in Label Studio" in kept
+    assert [path.name for path in settings.data_dir.rglob("*.asked")] == ["5.asked"]
     assert TOKEN not in kept + caplog.text
 
 
@@ -287,6 +340,32 @@ def test_a_prediction_label_studio_has_given_up_is_given_up(
     assert "of 50 sentences in 0 s. Ask for fewer tasks at once" in response.json["error"]
 
 
+def test_predictions_beyond_the_limit_are_refused_at_once_and_counted(
+    settings: Settings, store: ModelStore, gate: threading.Event
+) -> None:
+    class Waiting(FixedProjector):
+        def fits(self, sentence: ParallelSentence) -> bool:
+            return gate.wait(60)
+
+    few = settings.model_copy(update={"auth": False, "threads": 4})  # three for predictions
+    with Engine(lambda _: Waiting(), store) as engine, ThreadPoolExecutor(3) as threads:
+        app = create_app(few, engine)
+        client = app.test_client()
+        body = predict_body(make_task())
+        busy = [
+            threads.submit(lambda: app.test_client().post("/predict", json=body)) for _ in range(3)
+        ]
+        wait_until(app.config[REFUSES])
+        counted = metric(client, 'spanferry_requests_total{endpoint="predict",status="503"}')
+        assert counted >= 1
+        response = client.post("/predict", json=body)
+        assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
+        assert client.get("/health").status_code == 200
+        gate.set()
+        assert [each.result().status_code for each in busy] == [200, 200, 200]
+        assert not app.config[REFUSES]()
+
+
 # --- webhook -------------------------------------------------------------------------------------
 
 
@@ -305,16 +384,24 @@ def test_a_webhook_is_acknowledged_and_counted(
     assert metric(client, f'spanferry_webhook_events_total{{action="{counted_as}"}}') == 1
 
 
-def test_a_training_asked_for_is_queued_before_that_is_acknowledged(
+def test_a_training_asked_for_is_on_the_disk_before_that_is_acknowledged(
     client: FlaskClient, settings: Settings
 ) -> None:
     """A crash right after the answer must not lose it."""
+    queue = JobQueue(settings.jobs_folder)
     for project in (5, 5, 6):
         asked = {"action": "START_TRAINING", "project": {"id": project}}
         assert client.post("/webhook", json=asked).status_code == 200
-        jobs = JobQueue(settings.jobs_folder).jobs()
-        assert (jobs[0].project, jobs[0].why) == (project, "asked for in Label Studio")
-    assert len(jobs) == 2
+        assert (project, Hint.ASKED) in queue.hints.left()
+    assert (len(queue.hints.left()), queue.jobs()) == (2, []), "Label Studio is asked first"
+
+
+def test_too_many_projects_at_once_are_told_to_come_again(client: FlaskClient) -> None:
+    for project in range(1, MOST_HINTS + 2):
+        asked = {"action": "START_TRAINING", "project": {"id": project}}
+        response = client.post("/webhook", json=asked)
+        assert response.status_code == (200 if project <= MOST_HINTS else 503)
+    assert response.headers["Retry-After"]
 
 
 def test_a_training_that_cannot_be_queued_is_not_acknowledged(

@@ -109,9 +109,11 @@ class TestFromTheSource:
         meta = {"text": text, "said": text, "targets": [[24, 30]], "asked": "LOC"}
         assert drawn == {**self.DRAWN, "origin": "prediction", "meta": meta}
 
-    def test_what_is_not_found_is_answered_with_nothing(self) -> None:
+    def test_what_is_not_found_says_so(self) -> None:
         answers = ask(source_region("visited"))
-        assert result(answers) == []
+        [mark] = result(answers)
+        assert mark["meta"]["text"] == ["not found in the translation: draw it below"]
+        assert mark["meta"]["targets"] == []
         assert answers.refused == ()
 
     def test_only_what_was_drawn_is_proposed(self) -> None:

@@ -1,17 +1,24 @@
-"""Webhook events: read strictly, and turned into training jobs."""
+"""Webhook events: read strictly, and turned into hints."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ml_backend.api.webhook import Event, queue_jobs, read_event
+from ml_backend.api.webhook import Event, leave_hint, read_event
 from ml_backend.api.wire import RequestError
-from ml_backend.jobs.queue import JobQueue
+from ml_backend.jobs.hints import MOST_HINTS, Hint, Hints
+from ml_backend.serving.engine import NotReadyError
 from tests.ml_backend.conftest import make_task
 
 PROJECT = {"id": 5, "title": "News", "token": "a-project-token", "label_config": "<View/>"}
 ANNOTATION = {"id": 18, "result": [], "completed_by": {"id": 1, "email": "x@example.org"}}
+
+
+NO_PROJECTS = {
+    "text": "5", "true": True, "none": {}, "list": [5], "zero": 0, "negative": {"id": -5},
+    "larger than Label Studio has": {"id": 2**31},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -29,24 +36,19 @@ ANNOTATION = {"id": 18, "result": [], "completed_by": {"id": 1, "email": "x@exam
                 "project": PROJECT,
                 "task": make_task(2),
             },
-            Event("ANNOTATION_CREATED", 5, 1),
+            Event("ANNOTATION_CREATED", 5),
             id="annotation created",
         ),
         pytest.param(
             {"action": "ANNOTATIONS_DELETED", "annotations": [{"id": 18}], "project": PROJECT},
-            Event("ANNOTATIONS_DELETED", 5, 1),
-            id="deleted annotations come as ids",
+            Event("ANNOTATIONS_DELETED", 5),
+            id="annotations deleted",
         ),
         pytest.param({"action": "SOMETHING_NEW"}, Event("SOMETHING_NEW"), id="unknown"),
-        pytest.param(
-            {
-                "action": "ANNOTATIONS_CREATED",
-                "annotations": {"a": 1},
-                "annotation": [None, True, 7],
-                "project": "5",
-            },
-            Event("ANNOTATIONS_CREATED", None, 1),
-            id="what is not an id is left out",
+        pytest.param({"action": "x", "project": 5}, Event("x", 5), id="a bare id"),
+        *(
+            pytest.param({"action": "x", "project": project}, Event("x"), id=f"no id: {name}")
+            for name, project in NO_PROJECTS.items()
         ),
     ],
 )
@@ -66,42 +68,40 @@ def test_unknown_actions_are_counted_together() -> None:
 
 
 @pytest.fixture
-def queue(tmp_path: Path) -> JobQueue:
-    return JobQueue(tmp_path / "jobs")
-
-
-def test_a_job_is_queued_each_time_enough_reviews_have_come(queue: JobQueue) -> None:
-    for event in (
-        Event("ANNOTATION_CREATED", 5, 1),
-        Event("ANNOTATION_UPDATED", 5, 1),
-        Event("ANNOTATION_CREATED", 6, 1),
-    ):
-        queue_jobs(event, queue, 3)
-    assert queue.jobs() == []
-    queue_jobs(Event("ANNOTATIONS_CREATED", 5, 4), queue, 3)
-    [job] = queue.jobs()
-    assert (job.project, job.why) == (5, "6 reviews since the last one")
-    assert queue.add_reviews(5, 1, 3) == 1, "the count starts again"
+def hints(tmp_path: Path) -> Hints:
+    return Hints(tmp_path / "hints")
 
 
 @pytest.mark.parametrize(
-    ("action", "project"),
+    ("action", "left"),
     [
-        ("ANNOTATIONS_DELETED", 5),
-        ("TASKS_CREATED", 5),
-        ("ANNOTATION_CREATED", None),
-        ("START_TRAINING", None),
+        ("START_TRAINING", {(5, Hint.ASKED)}),
+        ("ANNOTATION_CREATED", {(5, Hint.REVIEWED)}),
+        ("ANNOTATIONS_CREATED", {(5, Hint.REVIEWED)}),
+        ("ANNOTATION_UPDATED", {(5, Hint.REVIEWED)}),
+        ("ANNOTATIONS_DELETED", {(5, Hint.REVIEWED)}),
+        ("TASKS_CREATED", set[tuple[int, Hint]]()),
+        ("SOMETHING_NEW", set[tuple[int, Hint]]()),
     ],
 )
-def test_what_is_no_review_of_a_project_does_not_count(
-    queue: JobQueue, action: str, project: int | None
+def test_an_event_leaves_a_hint_however_often_it_comes(
+    hints: Hints, action: str, left: set[tuple[int, Hint]]
 ) -> None:
-    queue_jobs(Event(action, project, 1), queue, 1)
-    assert queue.jobs() == []
+    for _ in range(5):
+        leave_hint(Event(action, 5), hints, 3)
+    leave_hint(Event(action), hints, 3)
+    assert hints.left().keys() == left
 
 
-def test_reviews_queue_nothing_unless_that_was_asked_for(queue: JobQueue) -> None:
-    queue_jobs(Event("ANNOTATION_CREATED", 5, 100), queue, 0)
-    assert not queue.root.exists()
-    queue_jobs(Event("START_TRAINING", 5), queue, 0)
-    assert [job.why for job in queue.jobs()] == ["asked for in Label Studio"]
+def test_reviews_leave_nothing_unless_they_cause_trainings(hints: Hints) -> None:
+    leave_hint(Event("ANNOTATION_CREATED", 5), hints, 0)
+    assert hints.left() == {}
+    leave_hint(Event("START_TRAINING", 5), hints, 0)
+    assert hints.left().keys() == {(5, Hint.ASKED)}
+
+
+def test_a_flood_of_projects_is_refused(hints: Hints) -> None:
+    for project in range(1, MOST_HINTS + 1):
+        leave_hint(Event("START_TRAINING", project), hints, 0)
+    with pytest.raises(NotReadyError, match=f"{MOST_HINTS} projects wait"):
+        leave_hint(Event("START_TRAINING", MOST_HINTS + 1), hints, 0)

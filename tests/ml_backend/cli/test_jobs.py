@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from ml_backend.cli import app
 from ml_backend.cli.console import bars
+from ml_backend.jobs.hints import Hint
 from ml_backend.jobs.queue import RUNNER, Job, JobQueue, State
 from ml_backend.jobs.runner import RUNNER_LOG, Runner
 from ml_backend.serving.model_store import BUNDLED, ModelStore
@@ -61,6 +62,16 @@ def test_the_list_and_one_job_with_the_end_of_its_log(settings: Settings, queue:
     assert json.loads(jobs(settings, "show", "1", "--json").stdout)["log"].startswith("step 0\n")
 
 
+def test_what_was_asked_for_is_listed_before_label_studio_has_answered(
+    settings: Settings, queue: JobQueue
+) -> None:
+    queue.hints.leave(7, Hint.ASKED)
+    queue.hints.leave(8, Hint.REVIEWED)
+    shown = "Asked for, but Label Studio has not answered yet: project 7\n"
+    assert jobs(settings).stdout == shown
+    assert json.loads(jobs(settings, "--json").stdout) == {"jobs": [], "asked": [7]}
+
+
 def test_a_model_that_was_kept_is_shown_with_why_and_how_to_serve_it(
     settings: Settings, queue: JobQueue
 ) -> None:
@@ -102,6 +113,7 @@ def test_where_another_runner_is_at_work_nothing_large_is_loaded(
 ) -> None:
     """The web server may start one for nothing."""
     queue.add(5, "asked for")
+    queue.hints.leave(5, Hint.ASKED)
     code = (
         "import sys; from typer.testing import CliRunner; from ml_backend.cli import app;"
         "print(CliRunner().invoke(app, sys.argv[1:]).stdout.strip(), "
@@ -141,13 +153,20 @@ def test_what_a_runner_says_beside_its_jobs_is_kept(
     assert said.startswith("SPANFERRY_BACKEND_PORT: 'http' does not fit")
 
 
-def test_without_a_key_the_job_says_what_is_missing(settings: Settings, queue: JobQueue) -> None:
+def test_without_a_key_no_job_is_made_and_one_that_waits_says_what_is_missing(
+    settings: Settings, queue: JobQueue, caplog: pytest.LogCaptureFixture
+) -> None:
     """It must not wait for ever, with nobody told why."""
     queue.add(5, "asked for")
+    queue.hints.leave(6, Hint.ASKED)
     told = jobs(settings, "run", "--json", LABEL_STUDIO_URL="http://x", LABEL_STUDIO_API_KEY="")
     assert json.loads(told.stdout) == {"done": 1}
-    assert queue.job(1).state is State.FAILED
-    assert queue.job(1).said.startswith("LABEL_STUDIO_API_KEY: is not set")
+    [job] = queue.jobs()
+    assert job.state is State.FAILED
+    assert job.said.startswith("LABEL_STUDIO_API_KEY: is not set")
+    said = "No look at the reviews of project 6: LABEL_STUDIO_API_KEY: is not set."
+    assert all(line.startswith(said) for line in caplog.messages)
+    assert [*queue.hints.left()] == [(6, Hint.ASKED)]
 
 
 def test_activating_and_rolling_back(settings: Settings, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""kill -9 in the middle of `project`, `push` and `export`: the old state or the new one, whole.
+"""kill -9 in the middle of commands that write: the old state or the new one, whole.
 
-A few points always, twenty of each with SPANFERRY_TEST_ALL=1. The processes are forked from
-one that has imported everything, so that a point costs less than a second.
+`project`, `push`, `export` and `jobs run`: a few points always, twenty of each with
+SPANFERRY_TEST_ALL=1. The processes are forked from one that has imported everything, so that a
+point costs less than a second.
 """
 
 import multiprocessing
@@ -11,18 +12,30 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from ml_backend.jobs.hints import Hint
+from ml_backend.jobs.queue import Job, JobQueue, State
+from ml_backend.jobs.queue import Work as JobWork
+from ml_backend.jobs.reviews import PROJECTS, Look
+from ml_backend.label_studio.client import ReviewServer
+from ml_backend.serving.model_store import ModelStore
+from projection.io.files import write_json
 from projection.pipeline.run import load_run, load_summary
 from tests.label_studio.examples import EXAMPLES
 from tests.ml_backend.cli.conftest import run_of
-from tests.ml_backend.label_studio.studio import KEY, Studio, running
+from tests.ml_backend.label_studio.studio import KEY, Fault, Studio, running
 from tests.ml_backend.reviews import ALL, RIGHT, review
 from training.data.reviewed import read_reviews
 from training.export.export import write_export
 
-POINTS = 20 if os.environ.get("SPANFERRY_TEST_ALL") == "1" else 3
+ALL_POINTS = os.environ.get("SPANFERRY_TEST_ALL") == "1"
+POINTS = 20 if ALL_POINTS else 3
 WRITES = {"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate"}
 SEED = 3
 
@@ -32,8 +45,10 @@ fork.set_forkserver_preload(["tests.ml_backend.cli.test_kills", "ml_backend.labe
 Work = Callable[..., object]
 
 
-def _in_child(work: Work, arguments: tuple[Any, ...], folder: str, last: int, told: Any) -> None:
-    """Do the work, and be killed before the write numbered `last` under the folder."""
+def _in_child(
+    work: Work, arguments: tuple[Any, ...], folder: str, last: int | str, told: Any
+) -> None:
+    """Do the work, and be killed before the write under the folder of this number or name."""
     done = 0
 
     def watch(event: str, args: tuple[Any, ...]) -> None:
@@ -43,7 +58,8 @@ def _in_child(work: Work, arguments: tuple[Any, ...], folder: str, last: int, to
                 return
             if event == "open" and not args[2] & (os.O_WRONLY | os.O_RDWR):
                 return
-            if done == last:
+            name = Path(str(args[0])).name
+            if done == last or (isinstance(last, str) and name.startswith(last)):
                 os.kill(os.getpid(), signal.SIGKILL)
             done += 1
 
@@ -52,7 +68,7 @@ def _in_child(work: Work, arguments: tuple[Any, ...], folder: str, last: int, to
     told.send(done)
 
 
-def writes_of(work: Work, *arguments: Any, folder: Path, last: int = -1) -> int | None:
+def writes_of(work: Work, *arguments: Any, folder: Path, last: int | str = -1) -> int | None:
     """Do the work in a process of its own. Return its writes, None if it was killed."""
     ours, theirs = fork.Pipe(duplex=False)
     process = fork.Process(target=_in_child, args=(work, arguments, str(folder), last, theirs))
@@ -139,6 +155,85 @@ def test_a_push_that_was_killed_is_finished_and_leaves_nothing_twice(tmp_path: P
             assert writes_of(*arguments, folder=tmp_path) is None, number
             assert writes_of(*arguments, folder=tmp_path) is not None, number
             assert studio.state() == wanted, f"killed at call {number}"
+
+
+# Training
+
+EACH = 2
+
+
+def look_and_train(url: str, root: Path, work: JobWork) -> None:
+    queue = JobQueue(root)
+    queue.run(work, Look(queue, partial(ReviewServer.connect, url, KEY), EACH))
+
+
+def write_model(job: Job, folder: Path) -> Job:
+    """What a training does as far as files go."""
+    write_json(folder / "export.json", {"project": job.project})
+    write_json(folder / "model.json", {"project": job.project})
+    return replace(job, state=State.SERVED)
+
+
+def reviewed_projects(studio: Studio) -> list[int]:
+    """One with enough reviews, one with fewer, and one that does not exist."""
+    blank = {"data": {}, "predictions": [], "annotations": [{}]}
+    tasks = [{**blank, "id": number} for number in range(EACH + 1)]
+    enough = studio.add_project("News", "<View/>", tasks[:EACH], "")
+    return [enough, studio.add_project("Sport", "<View/>", tasks[EACH:], ""), 99]
+
+
+def test_a_killed_runner_leaves_each_training_once(tmp_path: Path) -> None:
+    with running() as studio:
+        enough, few, unknown = reviewed_projects(studio)
+
+        def begun(root: Path) -> JobQueue:
+            queue = JobQueue(root)
+            queue.hints.leave(enough, Hint.REVIEWED)
+            queue.hints.leave(few, Hint.ASKED)
+            queue.hints.leave(unknown, Hint.ASKED)
+            return queue
+
+        begun(tmp_path / "whole")
+        arguments = (look_and_train, studio.url)
+        whole = writes_of(*arguments, tmp_path / "whole", write_model, folder=tmp_path)
+        assert whole
+        for last in [*points(whole), f".{PROJECTS}"]:  # the jobs are there, and the hints
+            queue = begun(tmp_path / f"killed-{last}")
+            again = (*arguments, queue.root, write_model)
+            assert writes_of(*again, folder=tmp_path, last=last) is None
+            # A job that waits is done before a look is answered.
+            studio.fault = Fault("502", "GET /api/version")
+            assert writes_of(*again, folder=tmp_path) is not None
+            studio.fault = Fault("", -1, 0)
+            assert writes_of(*again, folder=tmp_path) is not None
+            found = sorted((job.project, job.state, job.reviews) for job in queue.jobs())
+            served = [(enough, State.SERVED, EACH), (few, State.SERVED, 1)]
+            assert found == served, f"killed before write {last}"
+            assert queue.hints.left() == {}, f"killed before write {last}"
+
+
+def train(folder: Path) -> None:
+    from tests.ml_backend.jobs.test_retrain import retraining  # noqa: PLC0415  needs torch
+
+    JobQueue(folder / "jobs").run(retraining(ModelStore(folder / "models")))
+
+
+@pytest.mark.skipif(not ALL_POINTS, reason="minutes: each point trains a model")
+def test_a_training_that_was_killed_is_finished_and_stores_one_model(tmp_path: Path) -> None:
+    JobQueue(tmp_path / "whole" / "jobs").add(7, "asked for")
+    whole = writes_of(train, tmp_path / "whole", folder=tmp_path)
+    assert whole
+    for last in points(whole)[::4]:
+        folder = tmp_path / f"killed-{last}"
+        queue = JobQueue(folder / "jobs")
+        queue.add(7, "asked for")
+        assert writes_of(train, folder, folder=tmp_path, last=last) is None
+        assert writes_of(train, folder, folder=tmp_path) is not None
+        [job] = queue.jobs()
+        assert job.state is State.SERVED, f"killed before write {last}: {job.said}"
+        assert job.result is not None
+        store = ModelStore(folder / "models")
+        assert store.versions() == (store.active_version(),) == (job.result["version"],)
 
 
 def kill_at(studio: Studio, number: int) -> None:

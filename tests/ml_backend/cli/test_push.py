@@ -5,10 +5,16 @@ from pathlib import Path
 import pytest
 
 from label_config.labeling_config import build_config
-from ml_backend.cli.push import in_words, instructions_of, labels_of_run, reviewed_labels
+from ml_backend.cli.push import (
+    guidelines_html,
+    in_words,
+    instructions_of,
+    labels_of_run,
+    labels_there,
+)
 from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.review.push import PushReport
-from projection.errors import RunError, ServerError
+from projection.errors import CorpusError, RunError, ServerError
 from tests.label_studio.examples import BY_ID, Example
 from tests.ml_backend.cli.conftest import Spanferry, run_of
 
@@ -22,10 +28,19 @@ EVENT = Example("e", "de", "The Thaw", "Die Schmelze", (("EVENT", "Thaw", "Schme
         pytest.param([BY_ID["chinese"]], {}, ("PER", "ORG", "LOC", "MISC"), id="the usual four"),
         pytest.param([], {}, ("PER", "ORG", "LOC", "MISC"), id="an empty run"),
         pytest.param(
-            [EVENT, BY_ID["plain"]], {}, ("EVENT", "LOC", "PER"), id="others: what is found"
+            [EVENT, BY_ID["plain"]],
+            {},
+            ("PER", "LOC", "EVENT"),
+            id="others: what is found, the usual ones first",
         ),
         pytest.param([EVENT], {"labels": ["EVENT", "A, B"]}, ("EVENT", "A, B"), id="of the run"),
         pytest.param([EVENT], {"labels": ["WORK"]}, ("WORK", "EVENT"), id="and of its entities"),
+        pytest.param(
+            [EVENT],
+            {"labels": ["LOC", "WORK", "PER"]},
+            ("PER", "LOC", "WORK", "EVENT"),
+            id="sorted",
+        ),
         pytest.param([EVENT], {"labels": "EVENT,WORK"}, ("EVENT", "WORK"), id="an older run"),
         pytest.param([COMPANY], {"labels": "Company, Inc Ort"}, ("Company, Inc",), id="cut there"),
     ],
@@ -50,28 +65,40 @@ def test_the_labels_of_an_option_may_add_to_those_of_the_run_but_lack_none(
 class FixedServer:
     """A server with one project, or none."""
 
-    def __init__(self, *labels: str, annotations: int = 1) -> None:
+    def __init__(self, *labels: str, tasks: int = 1) -> None:
         config = build_config(labels) if labels else "<View/>"
-        self.project = Project(1, "News", config, "v1", 1, 1, annotations)
+        self.project = Project(1, "News", config, "v1", tasks, 1, 0)
 
     def find_project(self, title: str) -> Project | None:
         return self.project if title == self.project.title else None
 
 
 @pytest.mark.parametrize(
-    ("server", "title", "kept"),
+    ("server", "title", "there"),
     [
-        (FixedServer("PER", "Firma"), "News", ["Firma"]),
-        (FixedServer("PER", "Firma", annotations=0), "News", []),
-        (FixedServer("PER", "Firma"), "Other", []),
-        (FixedServer(), "News", []),
+        (FixedServer("Firma", "PER"), "News", ("Firma", "PER")),
+        (FixedServer("PER", "Firma", tasks=0), "News", ()),
+        (FixedServer("PER", "Firma"), "Other", ()),
+        (FixedServer(), "News", ()),
     ],
-    ids=["reviewed", "not reviewed", "no project", "another layout"],
+    ids=["with tasks", "without", "no project", "another layout"],
 )
-def test_a_reviewed_project_keeps_labels_that_only_it_has(
-    server: FixedServer, title: str, kept: list[str]
+def test_a_project_with_tasks_keeps_its_labels_in_their_order(
+    server: FixedServer, title: str, there: tuple[str, ...]
 ) -> None:
-    assert reviewed_labels(server, title, ["PER", "LOC"]) == kept  # type: ignore[arg-type]
+    assert labels_there(server, title) == there  # type: ignore[arg-type]
+
+
+def test_guidelines_are_markdown_whose_html_is_text(tmp_path: Path) -> None:
+    (tmp_path / "g.md").write_text(
+        "# Names\n\n| a | b |\n|---|---|\n| *x* | <script>1</script> |\n"
+    )
+    html = guidelines_html(tmp_path / "g.md")
+    assert html.startswith("<h1>Names</h1>\n<table>")
+    assert "<em>x</em>" in html
+    assert "<script>" not in html
+    with pytest.raises(CorpusError, match="no such file"):
+        guidelines_html(tmp_path / "missing.md")
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 from ml_backend.auth import FILE_NAME
 from ml_backend.cli import app
 from ml_backend.cli.serve import activate, report_access
+from ml_backend.jobs.hints import Hint
 from ml_backend.jobs.queue import ATTEMPTS, JobQueue, State
 from ml_backend.serving.model_store import BUNDLED, ModelStore
 from ml_backend.settings import Settings
@@ -33,6 +34,7 @@ from tests.ml_backend.conftest import (
     predict_body,
     wait_until,
 )
+from tests.ml_backend.label_studio.studio import KEY, Fault, Studio, running
 
 ROOT = Path(__file__).parents[3]
 SECRET = "a secret of theirs"
@@ -155,8 +157,8 @@ class Process:
     def jobs(self) -> JobQueue:
         return JobQueue(self.data_dir / "jobs")
 
-    def start_training(self) -> None:
-        body = {"action": "START_TRAINING", "project": {"id": 5}}
+    def start_training(self, project: int = 5) -> None:
+        body = {"action": "START_TRAINING", "project": {"id": project}}
         assert self.call("/webhook", body) == (200, {"status": "queued"})
 
     def stop(self, sign: signal.Signals = signal.SIGTERM) -> int:
@@ -240,12 +242,20 @@ def test_the_process_answers_in_parallel_and_stops_when_asked(served: Process) -
     assert "Traceback" not in served.said()
 
 
-def test_a_training_asked_for_is_begun_and_says_what_it_lacks(served: Process) -> None:
+NO_LOOK = "Trainings: No look at the reviews of project 5: LABEL_STUDIO_URL: is not set."
+
+
+def test_a_training_asked_for_waits_and_the_log_says_what_it_lacks(served: Process) -> None:
     served.start_training()
-    wait_until(lambda: served.jobs.job(1).state is State.FAILED, 30)
-    assert served.jobs.job(1).said.startswith("LABEL_STUDIO_URL: is not set")
-    [told] = served.call("/status")[1]["jobs"]
-    assert (told["state"], told["said"]) == ("failed", served.jobs.job(1).said)
+    wait_until(lambda: NO_LOOK in served.said(), 30)
+    assert served.call("/status")[1]["jobs"] == []
+    assert [*served.jobs.hints.left()] == [(5, Hint.ASKED)]
+
+
+def without_exports(studio: Studio) -> dict[str, str]:
+    """Have it answer what a look asks, and 502 to a training; the settings of a backend for it."""
+    studio.fault = Fault("502", "POST /api/projects/N/exports")
+    return {"LABEL_STUDIO_URL": studio.url, "LABEL_STUDIO_API_KEY": KEY}
 
 
 def runners(data_dir: Path) -> list[int]:
@@ -260,26 +270,32 @@ def runners(data_dir: Path) -> list[int]:
 
 
 def test_a_training_survives_its_process_and_a_restart(data_dir: Path) -> None:
-    """It waits for a Label Studio that is not up yet, and is taken up again wherever it was."""
-    nobody = {"LABEL_STUDIO_URL": "http://127.0.0.1:9", "LABEL_STUDIO_API_KEY": "key"}
-    first = listening(start(data_dir, **nobody))
-    first.start_training()
-    wait_until(lambda: "no answer" in first.jobs.log(first.jobs.job(1)), 60)
-    assert first.jobs.job(1).state is State.RUNNING
-    [runner] = runners(data_dir)
-    os.kill(runner, signal.SIGKILL)
-    wait_until(lambda: first.jobs.job(1).attempts == 2, 30)
-    assert "A training runner ended with status -9" in first.said()
-    first.kill()
-    wait_until(lambda: runners(data_dir) == [], 30)
+    """It waits for a Label Studio that is down, and is taken up again wherever it was."""
+    with running() as studio:
+        project = studio.add_project("News", "<View/>", [], "")
+        env = without_exports(studio)
+        first = listening(start(data_dir, **env))
+        first.start_training(project + 1)  # which nobody knows
+        first.start_training(project)
+        wait_until(first.jobs.jobs, 60)
+        wait_until(lambda: "no answer" in first.jobs.log(first.jobs.job(1)), 60)
+        assert first.jobs.job(1).state is State.RUNNING
+        [runner] = runners(data_dir)
+        os.kill(runner, signal.SIGKILL)
+        wait_until(lambda: first.jobs.job(1).attempts == 2, 30)
+        assert "A training runner ended with status -9" in first.said()
+        assert f"Trainings: Label Studio shows no project {project + 1} to this" in first.said()
+        first.kill()
+        wait_until(lambda: runners(data_dir) == [], 30)
 
-    second = listening(start(data_dir, **nobody))
-    wait_until(lambda: runners(data_dir) != [], 30)
-    wait_until(lambda: second.jobs.job(1).state is State.RUNNING, 30)
-    assert second.stop(signal.SIGTERM) == 0
+        second = listening(start(data_dir, **env))
+        wait_until(lambda: runners(data_dir) != [], 30)
+        wait_until(lambda: second.jobs.job(1).state is State.RUNNING, 30)
+        assert second.stop(signal.SIGTERM) == 0
     assert runners(data_dir) == [], "it goes on when the server starts again"
-    assert second.jobs.job(1).state is State.QUEUED
-    assert second.jobs.job(1).attempts < ATTEMPTS, "being stopped is not the job's fault"
+    [job] = second.jobs.jobs()
+    assert (job.project, job.state) == (project, State.QUEUED)
+    assert job.attempts < ATTEMPTS, "being stopped is not the job's fault"
 
 
 def processes_of(group: int) -> list[int]:
@@ -294,14 +310,15 @@ def processes_of(group: int) -> list[int]:
 
 
 def test_nothing_lives_on_after_gunicorn_was_killed(data_dir: Path) -> None:
-    nobody = {"LABEL_STUDIO_URL": "http://127.0.0.1:9", "LABEL_STUDIO_API_KEY": "key"}
-    process = listening(start(data_dir, "--workers", "2", **nobody))
-    process.start_training()
-    wait_until(lambda: runners(data_dir), 30)
-    process.running.kill()
-    process.running.wait()
-    wait_until(lambda: processes_of(process.running.pid) == [], 15)
-    wait_until(lambda: runners(data_dir) == [], 15)
+    with running() as studio:
+        project = studio.add_project("News", "<View/>", [], "")
+        process = listening(start(data_dir, "--workers", "2", **without_exports(studio)))
+        process.start_training(project)
+        wait_until(lambda: process.jobs.jobs() and runners(data_dir), 30)
+        process.running.kill()
+        process.running.wait()
+        wait_until(lambda: processes_of(process.running.pid) == [], 15)
+        wait_until(lambda: runners(data_dir) == [], 15)
 
 
 def test_a_server_that_loads_stops_at_once_and_without_a_crash(data_dir: Path) -> None:
@@ -321,7 +338,7 @@ def test_without_a_password_others_are_not_served(data_dir: Path) -> None:
 
 def test_what_a_server_writes_is_for_its_owner_only(served: Process) -> None:
     served.start_training()
-    wait_until(lambda: served.jobs.job(1).state is State.FAILED, 30)
+    wait_until(lambda: NO_LOOK in served.said(), 30)
     written = [served.data_dir / "jobs", *(served.data_dir / "jobs").rglob("*")]
     assert not [path for path in written if path.stat().st_mode & 0o077]
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ from ml_backend.demo.label_studio_server import is_free
 from ml_backend.label_studio.client import ReviewServer
 from projection.models.bundled import SAMPLE_LANGUAGES
 from projection.records import ConflictKind
+from tests.label_studio.used import left_database
 
 DEMO = [sys.executable, "-m", "ml_backend", "demo"]
 # What docs/team.md tells people to export is meant for another backend.
@@ -37,12 +38,12 @@ pytestmark = pytest.mark.label_studio
 class RunningDemo:
     """`spanferry demo` without a terminal, once it says that it is ready."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder = folder
         self._said = folder.parent / f"{folder.name}.out"
         with self._said.open("w") as said:
             self.process = subprocess.Popen(
-                [*DEMO, "--folder", str(folder)], stdout=said, env={**os.environ, **FOR_ANOTHER}
+                [*DEMO, "--folder", str(folder)], stdout=said, env={**os.environ, **environment}
             )
         deadline = time.monotonic() + READY_SECONDS
         while "Ctrl-C stops everything" not in self.said:
@@ -90,7 +91,15 @@ class RunningDemo:
 
 
 @pytest.fixture(scope="module")
-def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def database(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Settings of Label Studio: a database that another server has created, if one has."""
+    return left_database(tmp_path_factory.mktemp("database"), tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def walked(
+    tmp_path_factory: pytest.TempPathFactory, database: dict[str, str]
+) -> tuple[Path, dict[str, Any]]:
     """What the headless demo made, and its figures."""
     if importlib.util.find_spec("label_studio") is None:
         pytest.skip("Label Studio is not installed: pip install 'spanferry[label-studio]'")
@@ -99,6 +108,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, An
         [*DEMO, "--headless", "--json", "--folder", str(folder)],
         capture_output=True,
         text=True,
+        env={**os.environ, **database},
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -107,12 +117,14 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, An
 
 
 @pytest.fixture
-def start(walked: tuple[Path, dict[str, Any]]) -> Iterator[Callable[[], RunningDemo]]:
+def start(
+    walked: tuple[Path, dict[str, Any]], database: dict[str, str]
+) -> Iterator[Callable[[], RunningDemo]]:
     """Starts a demo in what the headless one made; it is gone whatever becomes of the test."""
     started: list[RunningDemo] = []
 
     def begin() -> RunningDemo:
-        started.append(RunningDemo(walked[0]))
+        started.append(RunningDemo(walked[0], {**FOR_ANOTHER, **database}))
         return started[-1]
 
     yield begin

@@ -15,7 +15,6 @@ from filelock import FileLock
 from ml_backend.jobs.queue import (
     ATTEMPTS,
     RECORD,
-    REVIEWS,
     RUNNER,
     Job,
     JobQueue,
@@ -94,14 +93,6 @@ class TestQueue:
         assert queue.add(5, "asked for") == queue.add(5, "50 reviews")
         queue.run(served)
         assert queue.add(5, "asked for").id == 2
-
-    def test_reviews_are_counted_anew_whether_a_job_was_made_or_one_waited(
-        self, queue: JobQueue
-    ) -> None:
-        for _ in range(2):
-            assert queue.add_reviews(5, 3, 9) == 3
-            queue.add(5, "3 reviews")
-        assert len(queue.jobs()) == 1
 
     def test_while_one_runs_another_may_wait(self, queue: JobQueue) -> None:
         """The one that runs has not seen the reviews that came since it began."""
@@ -241,6 +232,21 @@ class TestQueue:
             assert (queue.job(1).state, queue.job(1).attempts) == (State.QUEUED, 0)
         assert queue.run(served) == 1
 
+    def test_one_that_was_stopped_has_seen_no_later_reviews(self, queue: JobQueue) -> None:
+        def stopped(_: Job, __: Path) -> Job:
+            raise KeyboardInterrupt
+
+        queue.add(5, "asked for")
+        with pytest.raises(KeyboardInterrupt):
+            queue.run(stopped)
+        assert [queue.add(5, "more reviews").id for _ in range(2)] == [2, 2]
+
+    def test_what_a_look_adds_is_done_too(self, queue: JobQueue) -> None:
+        projects = [7, 6, 5]
+        look = lambda: queue.add(projects.pop(), "due") if projects else None  # noqa: E731
+        assert queue.run(served, look) == 3
+        assert [job.project for job in queue.jobs()] == [7, 6, 5]
+
     def test_only_the_end_of_a_long_log_is_shown(self, queue: JobQueue) -> None:
         job = queue.add(5, "asked for")
         assert queue.log(job) == ""
@@ -273,8 +279,3 @@ class TestQueue:
         assert queue.jobs() == []
         assert queue.add(5, "asked for").id == 2
         assert queue.run(served) == 1
-
-    def test_a_damaged_count_of_reviews_begins_anew(self, queue: JobQueue) -> None:
-        queue.add_reviews(5, 3, 9)
-        (queue.root / REVIEWS).write_text("?")
-        assert queue.add_reviews(5, 1, 9) == 1

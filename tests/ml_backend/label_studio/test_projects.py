@@ -36,6 +36,17 @@ def test_blanks_at_the_ends_of_a_title_make_no_other_project(
     assert len(studio.held.projects) == 1
 
 
+def test_a_project_that_is_not_there_or_not_for_this_key_is_not_known(
+    studio: Studio, server: ReviewServer
+) -> None:
+    made = server.ensure_project("News", CONFIG)
+    assert server.project_if_known(made.id) == made
+    assert server.project_if_known(made.id + 1) is None
+    studio.fault = Fault("500", "GET /api/projects/N")
+    with pytest.raises(ServerError, match="Label Studio answered 500"):
+        server.project_if_known(made.id)
+
+
 def test_a_title_of_blanks_is_too_short(server: ReviewServer) -> None:
     with pytest.raises(ServerError, match=r"2 characters\. Use 3 to 50"):
         server.ensure_project("  ab      ", CONFIG)

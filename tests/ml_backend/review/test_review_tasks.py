@@ -306,7 +306,7 @@ class TestFolder:
         )
         write_export([left_out], tmp_path / "out", title="Test", labels=LABELS)
         assert is_export(tmp_path / "out")
-        assert labels_of_run(tmp_path / "out") == ("LOC", "PER", "EVENT")
+        assert labels_of_run(tmp_path / "out") == ("PER", "LOC", "EVENT")
 
     def test_an_empty_one_the_usual(self, tmp_path: Path) -> None:
         write_export([], tmp_path / "out", title="Test")

@@ -2,13 +2,17 @@
 
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 import torch
 
 from ml_backend.serving.engine import load_function
 from ml_backend.settings import Settings, SettingsError
+from projection.pipeline.projector import Projector
 from projection.records import ParallelSentence
+from tests.ml_backend.conftest import model_folder
 
 LIGHT = """
 import os, sys
@@ -32,6 +36,23 @@ def test_the_default_loader_loads_the_bundled_models_with_the_settings(settings:
     [found] = projector.project([SENTENCE])
     assert {entity.label for entity in found.entities} == {"PERSON"}
     assert found.model_version == projector.model_version
+
+
+def test_another_target_model_is_loaded_alone_and_has_the_version_of_a_whole_load(
+    settings: Settings,
+    tmp_path: Path,
+    word_tagger: Callable[[Mapping[str, str]], Path],
+    copying_aligner: Path,
+) -> None:
+    target = model_folder(tmp_path / "mine")
+    own = {"teacher": str(word_tagger({"Berlin": "PER"})), "aligner": str(copying_aligner)}
+    load = load_function(settings.model_copy(update=own))
+    bundled, fine_tuned = load(None), load(target)
+    assert isinstance(bundled, Projector)
+    assert isinstance(fine_tuned, Projector)
+    assert (fine_tuned.teacher, fine_tuned.aligner) == (bundled.teacher, bundled.aligner)
+    assert fine_tuned.model_version == Projector.load(**own, target_model=target).model_version
+    assert load(None).model_version == bundled.model_version != fine_tuned.model_version
 
 
 def test_torch_is_imported_only_when_a_model_is_loaded() -> None:
