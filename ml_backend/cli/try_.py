@@ -4,7 +4,7 @@ import logging
 import socket
 from contextlib import suppress
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
@@ -12,6 +12,11 @@ from ml_backend.cli.console import say
 from projection.errors import ServerError
 from projection.languages import language_tag
 from projection.models import bundled
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+HOST = "127.0.0.1"
 
 
 def try_model(
@@ -31,22 +36,11 @@ def try_model(
     """
     lang = language_tag(lang, "--lang")
     listener = listen(port)
-    # These take seconds to import, which `--help` should not.
-    from werkzeug.serving import make_server  # noqa: PLC0415
-
-    from ml_backend.demo.try_page import HOST, create_page, projected, tagged  # noqa: PLC0415
-    from projection.aligners.loading import is_aligner  # noqa: PLC0415
-    from projection.models.tagger import Tagger  # noqa: PLC0415
-    from projection.pipeline.projector import Projector  # noqa: PLC0415
-
     with listener:
-        projects = model == bundled.NAME or is_aligner(model)
-        answer = (
-            partial(projected, Projector.load(None, model))
-            if projects
-            else partial(tagged, Tagger.from_pretrained(model))
-        )
-        page = create_page(answer, model, lang, pair=projects)
+        page = page_of(model, lang)
+        # It takes as long to import as the page.
+        from werkzeug.serving import make_server  # noqa: PLC0415
+
         logging.getLogger("werkzeug").setLevel(logging.WARNING)
         server = make_server(HOST, port, page, fd=listener.fileno())
         say(f"Open http://{HOST}:{port} in a browser. Stop with Ctrl-C.")
@@ -54,10 +48,26 @@ def try_model(
             server.serve_forever()
 
 
+def page_of(model: str, lang: str) -> "Flask":
+    """Load a model and make its page; ModelError if it cannot be loaded."""
+    # These take seconds to import, which `--help` should not.
+    from ml_backend.demo.try_page import create_page, projected, tagged  # noqa: PLC0415
+    from projection.aligners.loading import is_aligner  # noqa: PLC0415
+    from projection.models.tagger import Tagger  # noqa: PLC0415
+    from projection.pipeline.projector import Projector  # noqa: PLC0415
+
+    if model == bundled.NAME or is_aligner(model):
+        projector = Projector.load(None, model)
+        answer = partial(projected, projector)
+        return create_page(answer, model, projector.labels, lang, pair=True)
+    tagger = Tagger.from_pretrained(model)
+    return create_page(partial(tagged, tagger), model, tagger.labels, lang, pair=False)
+
+
 def listen(port: int) -> socket.socket:
     """Take a port of this machine alone (0: any); ServerError if it is taken."""
     try:
-        return socket.create_server(("127.0.0.1", port))
+        return socket.create_server((HOST, port))
     except OSError as error:
         fix = "Choose another one with --port"
         raise ServerError(f"--port {port}", error.strerror or str(error), fix) from error

@@ -10,7 +10,7 @@ from flask import Flask, Response, abort, render_template, request
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from label_config.colors import color_of
+from label_config.colors import colors_of
 from projection.errors import SpanferryError
 from projection.languages import language_tag
 from projection.pipeline.projector import pair as pair_of
@@ -18,8 +18,7 @@ from projection.protocols import ProjectsSentences, Tagging
 from projection.records import Span
 from projection.text.wording import DASH, in_words
 
-HOST = "127.0.0.1"
-NAMES = {HOST, "localhost"}  # else a page of another site could have its name lead here
+NAMES = {"127.0.0.1", "localhost"}  # else a page of another site could have its name lead here
 MOST_BYTES = 20_000  # of a form
 LIKELY = 0.05  # alternatives below are not shown
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
@@ -62,13 +61,18 @@ Answer = Callable[[str, str, str], Shown]
 """Takes a sentence, its translation (empty for a tagger), and the language that may differ."""
 
 
-def create_page(answer: Answer, name: str, lang: str, *, pair: bool) -> Flask:
-    """The page of the model `name`; `lang` is offered first, `pair` asks for a translation."""
+def create_page(
+    answer: Answer, name: str, labels: Sequence[str], lang: str, *, pair: bool
+) -> Flask:
+    """The page of the model `name` with its `labels`, each in its colour of a project.
+
+    `lang` is offered first; `pair` asks for a translation.
+    """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals["color_of"] = color_of
+    app.jinja_env.globals["colors"] = colors_of(labels)
     fields = ("text", "translation", "lang") if pair else ("text", "lang")
 
     @app.before_request

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from label_config.colors import color_of
+from label_config.colors import FAMILIAR
 from ml_backend.demo.try_page import MOST_BYTES, TextPiece, create_page, marks, projected, tagged
 from projection.pipeline.projector import pair
 from projection.protocols import Tagging
@@ -33,7 +33,9 @@ class FixedTagger:
 
 @pytest.fixture
 def tagger() -> FlaskClient:
-    return create_page(partial(tagged, FixedTagger()), SCRIPT, "de", pair=False).test_client()
+    return create_page(
+        partial(tagged, FixedTagger()), SCRIPT, ["<i>", "LOC"], "de", pair=False
+    ).test_client()
 
 
 @pytest.fixture
@@ -41,7 +43,9 @@ def projector() -> FlaskClient:
     name = pair(SOURCE, TARGET, "de").id
     went = (("PER", "Anna", "Anna", 0.9), ("LOC", "Bonn", None, 0.0))
     fixed = FixedProjector(examples={name: Example(name, "de", SOURCE, TARGET, went)})
-    return create_page(partial(projected, fixed), "mini", "de", pair=True).test_client()
+    return create_page(
+        partial(projected, fixed), "mini", fixed.labels, "de", pair=True
+    ).test_client()
 
 
 def test_a_sentence_for_a_tagger(tagger: FlaskClient) -> None:
@@ -58,7 +62,7 @@ def test_a_sentence_for_a_tagger(tagger: FlaskClient) -> None:
 def test_a_pair_for_a_projector(projector: FlaskClient) -> None:
     sent = {"text": SOURCE, "translation": TARGET, "lang": "de"}
     shown = projector.post("/", data=sent).text
-    anna = f'<mark style="--c: {color_of("PER")}"><bdi>Anna</bdi><small>1 PER</small></mark>'
+    anna = f'<mark style="--c: {FAMILIAR["PER"]}"><bdi>Anna</bdi><small>1 PER</small></mark>'
     assert shown.count(anna) == 2, "the same number on both sides"
     assert "90.0 %" in shown
     assert "<b>failed mapping</b>“Bonn” (LOC) was not found" in shown
