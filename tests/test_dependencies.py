@@ -23,6 +23,8 @@ HOME = {
     "plots": ("ml_backend/report/", "training/evaluation/", "training/experiments/"),
     "spacy": ("training/export/",),
     "tracking": ("training/trainer/",),
+    "lora": ("training/trainer/",),
+    "onnx": ("projection/models/",),
     "models": ("training/bundled/", "training/aligner/silver.py"),
 }
 # Imported without a declaration.
@@ -37,6 +39,8 @@ UNDECLARED = {
 NOT_IMPORTED = {
     "label-studio": "started as a process",
     "tensorboard": "transformers writes to it",
+    "onnx": "PyTorch's exporter writes with it",
+    "onnxscript": "PyTorch's exporter is built on it",
 }
 
 

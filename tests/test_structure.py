@@ -66,7 +66,7 @@ RUNS_A_MODEL = {
         "models.packed_weights",
     ),
     *("models.tagger", "models.windows"),
-    "pipeline.projector",
+    *("models.onnx", "pipeline.projector"),
 }
 MODEL_LIBRARIES = {"accelerate", "safetensors", "tokenizers", "torch", "transformers"}
 

@@ -20,6 +20,7 @@ from ml_backend.cli.evaluate import evaluate
 from ml_backend.cli.experiment import experiment
 from ml_backend.cli.export import export
 from ml_backend.cli.jobs import app as jobs
+from ml_backend.cli.models import app as models
 from ml_backend.cli.project import project
 from ml_backend.cli.propagate import propagate
 from ml_backend.cli.push import push
@@ -29,6 +30,7 @@ from ml_backend.cli.score import score_projection
 from ml_backend.cli.score_links import score_links
 from ml_backend.cli.serve import serve
 from ml_backend.cli.train import train
+from ml_backend.cli.try_ import try_model
 from projection.errors import SpanferryError
 
 app = typer.Typer(
@@ -43,9 +45,11 @@ for command in (
     train, evaluate, experiment, adjudicate, propagate, repredict, report, doctor, backup, restore,
 ):  # fmt: skip
     app.command()(command)
+app.command("try")(try_model)
 app.add_typer(aligner, name="aligner")
 app.add_typer(audit, name="audit")
 app.add_typer(jobs, name="jobs")
+app.add_typer(models, name="models")
 
 
 def _version(wanted: bool) -> None:  # as typer calls it

@@ -223,7 +223,8 @@ def _fetched_by_others(job: Job, folder: Path) -> list[ProjectReviews]:
 def parted(projects: Iterable[Iterable[ReviewedSentence]]) -> list[tuple[Reviews, Reviews]]:
     """Split reviews by documents: (to learn from, held out) of each project, without overlap."""
     decided = [[r for r in adjudicate(each).sentences if r.judged] for each in projects]
-    parts = iter(split([review.sentence for each in decided for review in each], HELD_OUT).of)
+    sentences = [review.sentence for each in decided for review in each]
+    parts = iter(split(sentences, HELD_OUT, lasting=True).of)
     found: list[tuple[Reviews, Reviews]] = [([], []) for _ in decided]
     for each, (learned, held_out) in zip(decided, found, strict=True):
         for review in each:

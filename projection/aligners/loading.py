@@ -22,6 +22,12 @@ def load_aligner(name_or_path: str | Path, decoding: Decoding | None = None) -> 
     return (JointAligner if joint else PairAligner).from_pretrained(name_or_path, decoding)
 
 
+def is_aligner(name_or_path: str | Path) -> bool:
+    """Return whether a checkpoint is an aligner; a tagger is none."""
+    config = load_config(name_or_path)
+    return config.model_type == MODEL_TYPE or hasattr(config, LANGUAGES)
+
+
 def trained_languages(name_or_path: str | Path) -> tuple[str, ...]:
     """Read the languages an aligner was trained on, without its weights; empty if unknown.
 

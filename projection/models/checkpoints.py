@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
@@ -31,6 +32,7 @@ from projection.models.packed_weights import (
     shared_folder,
     weights_name,
 )
+from projection.models.portable import make_portable, push_folder
 
 Model = TypeVar("Model", bound=PreTrainedModel)
 Item = TypeVar("Item")
@@ -67,12 +69,13 @@ class Checkpoint(Generic[Model]):
         self.model.config.update(self._settings())
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
+        make_portable(Path(folder))
 
     def push_to_hub(self, repository: str) -> None:
-        """Upload weights, configuration with the settings, and tokenizer to the hub."""
-        self.model.config.update(self._settings())
-        self.model.push_to_hub(repository)  # type: ignore[arg-type]  # decorated without self
-        self.tokenizer.push_to_hub(repository)
+        """Upload what `save_pretrained` writes to the hub."""
+        with TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            push_folder(Path(folder), repository)
 
 
 @contextmanager

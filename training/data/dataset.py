@@ -112,6 +112,13 @@ def read_all(paths: Sequence[Path], part: str | None = None, columns: TagColumns
     return Rows.joined(*(read_rows(path, part, columns) for path in paths))
 
 
+def part_sizes(path: Path) -> dict[str, int]:
+    """Count the sentences in each part of an export folder; nothing for other data."""
+    if not (path / DATASET / "dataset_dict.json").is_file():
+        return {}
+    return {str(name): len(part) for name, part in load_from_disk(str(path / DATASET)).items()}
+
+
 def _load_folder(path: Path, part: str | None) -> Dataset:
     folder = path / DATASET if (path / DATASET).is_dir() else path
     if not any((folder / name).is_file() for name in ("dataset_info.json", "dataset_dict.json")):

@@ -79,7 +79,7 @@ class ExportSummary:
     The `unreadable` annotations are in none of these.
     `sentences = accepted + corrected + taken + unusable + skipped + empty`, where `taken` are the
     `unseen` ones that can be trained on. `newest` is when the data last changed; `parts` counts the
-    sentences for training in each; `cut_apart` as in `Splits`.
+    sentences for training in each; `block` and `cut_apart` as in `Splits`, `shortfall` as from it.
     """
 
     title: str
@@ -101,7 +101,9 @@ class ExportSummary:
     disagreements: int
     unsettled: int
     documents: int
+    block: int
     cut_apart: int
+    shortfall: str | None
     parts: Mapping[str, int]
     by_label: Mapping[str, int]
     by_language: Mapping[str, int]
@@ -120,11 +122,6 @@ class ExportSummary:
     def usable(self) -> int:
         """Sentences for training."""
         return self.accepted + self.corrected + self.taken
-
-    @property
-    def empty_parts(self) -> tuple[str, ...]:
-        """Parts that were asked for and got nothing, though there was something."""
-        return tuple(name for name, count in self.parts.items() if self.usable and not count)
 
     def lost(self, kind: LossKind) -> int:
         """Count the annotations or entities of one kind of loss."""
@@ -317,7 +314,9 @@ def _summarise(
         disagreements=len(disagreements),
         unsettled=sum(not each.settled for each in disagreements),
         documents=gathered.splits.documents,
+        block=gathered.splits.block,
         cut_apart=gathered.splits.cut_apart,
+        shortfall=gathered.splits.shortfall(settings.shares) if settings.shares else None,
         parts=gathered.splits.sizes,
         by_label=_sorted(by_label),
         by_language=_sorted(Counter(row.lang for row in rows)),

@@ -50,7 +50,8 @@ class FineTune:
     `learning_rate` None is `rate_for` the width of the base; it rises over the share `warmup` of
     the steps, then falls to 0. Sentences above `max_length` subwords are read in windows. `bf16`
     None is bfloat16 on GPUs that support it. With dev data the best checkpoint is kept, and
-    training stops after `patience` evaluations without a gain.
+    training stops after `patience` evaluations without a gain. `lora` is the rank of adapters that
+    are trained instead of the encoder's weights, and added to them in the end.
     """
 
     base: str = bundled.NAME
@@ -69,6 +70,7 @@ class FineTune:
     patience: int = 3
     seed: int = 0
     bf16: bool | None = None
+    lora: int | None = None
 
     def __post_init__(self) -> None:
         def check(name: str, valid: bool, what: str, fix: str = "") -> None:
@@ -87,6 +89,7 @@ class FineTune:
         long_enough = self.max_length >= _SHORTEST
         check("max_length", long_enough, "subwords hold no sentence", f"At least {_SHORTEST}")
         check("freeze", self.freeze >= 0, "layers", "0 freezes nothing")
+        check("lora", self.lora is None or self.lora > 0, "is no rank", "Such as 16")
         check("warmup", 0 <= self.warmup < 1, "is not a share of the steps")
 
     @property

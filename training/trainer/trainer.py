@@ -4,6 +4,7 @@ Under `torchrun` one training runs in several processes.
 """
 
 import json
+import logging
 import math
 import os
 import platform
@@ -37,6 +38,8 @@ from projection.models.checkpoints import quiet
 from projection.models.packed_weights import own_shared
 from training.trainer.losses import Loss, cross_entropy
 from training.trainer.settings import NOWHERE, Schedule, Tracker, Tracking
+
+log = logging.getLogger(__name__)
 
 _SAVE_EVERY = 500  # optimiser steps between checkpoints, at least one an epoch
 TARGETS = (
@@ -308,10 +311,28 @@ class _Callback(TrainerCallback):
     """Reports every step, and stops by the history of scores, which survives an interruption."""
 
     def __init__(self, on_progress: OnProgress, patience: int) -> None:
-        self.on_progress, self.patience = on_progress, patience
+        self.on_progress, self.patience, self.loss = on_progress, patience, math.nan
 
     def on_step_end(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         self.on_progress(STEPS, state.global_step, state.max_steps)
+
+    def on_log(
+        self,
+        args: Any,
+        state: TrainerState,
+        control: Any,  # noqa: ARG002
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,  # noqa: ARG002
+    ) -> None:
+        figures = logs or {}
+        self.loss = figures.get("loss", self.loss)
+        f1 = figures.get("eval_f1")
+        # With dev data the loss waits for the score of the same step.
+        if f1 is None and ("loss" not in figures or args.eval_strategy != "no"):
+            return
+        dev = "" if f1 is None else f", dev F1 {100 * f1:.2f}"
+        course = f"epoch {state.epoch or 0:.1f}, step {state.global_step} of {state.max_steps}"
+        log.info("%s: loss %.4f%s", course, self.loss, dev)
 
     def on_evaluate(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         scores = [entry["eval_f1"] for entry in state.log_history if "eval_f1" in entry]

@@ -100,3 +100,25 @@ class TestRemoteTrackers:
         assert [b"model/english" in each for each in written] == [True, False]
         assert [b"model/target" in each for each in written] == [False, True]
         assert all(b"spanferry" in each for each in written)
+
+
+def test_the_course_is_told(
+    settings: FineTune,
+    made_data: Callable[[int, int], Rows],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Every epoch; with dev data twice, the loss together with the score of that step."""
+    caplog.set_level("INFO", "training.trainer.trainer")
+    material = material_of(made_data(32, 1))
+    learn(material, replace(settings, epochs=2), tmp_path / "plain")
+    assert [line.partition(":")[0] for line in caplog.messages] == [
+        "epoch 1.0, step 4 of 8",
+        "epoch 2.0, step 8 of 8",
+    ]
+    caplog.clear()
+    record = learn(replace(material, dev=made_data(8, 2)), settings, tmp_path / "dev")
+    assert [line.rpartition(", dev F1 ")[2] for line in caplog.messages] == [
+        f"{100 * each['f1']:.2f}" for each in record["dev"]
+    ]
+    assert caplog.messages[-1].startswith(f"epoch 1.0, step 4 of 4: loss {record['loss']:.4f}")
