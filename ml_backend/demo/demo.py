@@ -175,7 +175,7 @@ def _port(wanted: int | None, usual: int) -> int:
     if wanted is None:
         return usual if is_free(usual) else free_port()
     if not is_free(wanted):
-        raise ServerError(f"port {wanted}", "is in use", "Name another one, or leave it out")
+        raise ServerError(f"{HOST}:{wanted}", "the port is taken", "Choose another")
     return wanted
 
 
