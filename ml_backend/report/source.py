@@ -28,12 +28,15 @@ class ReviewedProject(NamedTuple):
 
 def read_project(server: "ReviewServer", project: "Project") -> ReviewedProject:
     """Read every task once, open ones included; a warning counts what cannot be read of them."""
+    return read_tasks(project.title, server.tasks(project, with_predictions=True))
+
+
+def read_tasks(title: str, tasks: Sequence[Mapping[str, Any]]) -> ReviewedProject:
+    """Read all tasks of a project, as `read_project`."""
     from ml_backend.review.pull import reviews_of  # noqa: PLC0415  label-studio-sdk takes a second
 
-    where = f"project {project.title!r}"
-    tasks = server.tasks(project, with_predictions=True)
-    waiting = [_language(task) for task in tasks if not task["annotations"]]
-    return ReviewedProject(project.title, reviews_of(tasks, where).reviewed, Counter(waiting))
+    waiting = Counter(_language(task) for task in tasks if not task["annotations"])
+    return ReviewedProject(title, reviews_of(tasks, f"project {title!r}").reviewed, waiting)
 
 
 def _language(task: Mapping[str, Any]) -> str:
