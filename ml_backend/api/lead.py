@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Conflict, Forbidden
 
 from ml_backend.jobs.queue import Job, JobQueue
-from ml_backend.lead.refresh import FRESH_SECONDS, Shown, Snapshots
+from ml_backend.lead.refresh import FRESH_SECONDS, Latest, Snapshots
 from ml_backend.lead.snapshot import ALL_PROJECTS
 from ml_backend.report.page import render
 from ml_backend.serving.engine import Engine
@@ -99,11 +99,11 @@ class LeadPages:
         }
 
 
-def _left(shown: Shown) -> float:
+def _left(shown: Latest) -> float:
     """Return the seconds until the state should be renewed."""
     return min(FRESH_SECONDS, max(float(COMING_SECONDS), FRESH_SECONDS - shown.age))
 
 
-def _clock_time(shown: Shown) -> str:
+def _clock_time(shown: Latest) -> str:
     made_at = shown.snapshot.made_at if shown.snapshot else 0.0
     return datetime.fromtimestamp(made_at, UTC).isoformat(" ", "seconds")[:19] + " UTC"

@@ -7,7 +7,7 @@ from rich.table import Table
 from typer import Option
 
 from ml_backend.cli.connection import open_project, page_address
-from ml_backend.cli.console import print_result
+from ml_backend.cli.console import print_result, say_unreadable
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
 from projection.errors import CorpusError
 
@@ -52,6 +52,7 @@ def report(
         with open_project(url, api_key, project) as (server, existing):
             reviewed = read_project(server, existing)
             pages = [page_address(each.url, existing.id) for each in server.backends(existing)]
+    say_unreadable(reviewed.unreadable)
     found = Report.of(reviewed, filters=filters, idle_seconds=idle_seconds)
     write_report(found, reviewed, out)
     shown: list[Table | str] = []

@@ -27,7 +27,7 @@ Take = Callable[[int], None]
 """Writes the snapshot with a number, or raises SpanferryError."""
 
 
-class Shown(NamedTuple):
+class Latest(NamedTuple):
     """The last snapshot and its age in seconds, whether a newer one comes, and why none does."""
 
     snapshot: Snapshot | None
@@ -52,7 +52,7 @@ class Snapshots:
         self._waiting: set[int] = set()
         self._attempts: OrderedDict[int, Attempt] = OrderedDict()
 
-    def look(self, number: int) -> Shown:
+    def look(self, number: int) -> Latest:
         """Return the last snapshot, and have it renewed if it is older than a minute."""
         snapshot, now = read_snapshot(self._folder, number), self._clock()
         age = now - snapshot.made_at if snapshot else 0.0
@@ -67,7 +67,7 @@ class Snapshots:
             ):
                 self._waiting.add(number)
                 self._worker.submit(partial(self._renew, number))
-            return Shown(snapshot, age, stale and number in self._waiting, trouble)
+            return Latest(snapshot, age, stale and number in self._waiting, trouble)
 
     def _renew(self, number: int) -> None:
         began, trouble = self._clock(), ""

@@ -6,6 +6,7 @@ from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.task_writer import OnProgress, has_same_annotations, write_each
 from ml_backend.review.agreement import Agreement, agreement
 from ml_backend.review.pull import reviews_of
+from projection.records import UnreadableReview
 from training.data.adjudication import AdjudicationPolicy, Disagreement, adjudicate
 
 
@@ -14,7 +15,7 @@ class DisagreementReport:
     """The disagreements of a project, and what was written to its tasks. Numbers count tasks.
 
     The `annotators` decided on `opened`. `marked` have another disagreement than before, `cleared`
-    none any more; `meanwhile` were annotated during the run.
+    none any more; `meanwhile` were annotated during the run. `unreadable` annotations are left out.
     """
 
     policy: AdjudicationPolicy
@@ -25,6 +26,7 @@ class DisagreementReport:
     marked: int
     cleared: int
     meanwhile: int
+    unreadable: tuple[UnreadableReview, ...] = ()
 
     @property
     def open(self) -> tuple[Disagreement, ...]:
@@ -33,7 +35,7 @@ class DisagreementReport:
 
     def to_json(self) -> dict[str, object]:
         """The report as a JSON object."""
-        return {**asdict(self), "open": len(self.open)}
+        return {**asdict(self), "open": len(self.open), "unreadable": len(self.unreadable)}
 
 
 def mark_disagreements(
@@ -50,7 +52,7 @@ def mark_disagreements(
     """
     where = f"project {project.title!r}"
     tasks = server.tasks(project, with_predictions=True)
-    reviewed = reviews_of(tasks, where).reviewed
+    reviewed, unreadable = reviews_of((task for task in tasks if task["annotations"]), where)
     found = adjudicate(reviewed, policy, reviewer=reviewer)
     differs = {each.task_id: each.differs for each in found.disagreements if not each.settled}
     stale = [
@@ -69,4 +71,5 @@ def mark_disagreements(
         marked=len(written & differs.keys()),
         cleared=len(written - differs.keys()),
         meanwhile=len(left_alone),
+        unreadable=tuple(unreadable),
     )

@@ -105,7 +105,8 @@ def test_audits_are_estimated_and_a_damaged_one_says_why() -> None:
     done = [reviewed(each) if each["data"]["audit"] else each for each in drawn]
     [audit] = overview(*done).audits
     assert (audit.reviewed, audit.precision.value) == (3, 1.0)
-    done[0]["data"]["audit"], done[0]["data"]["audit_stratum"] = "a", "?"
+    for each in done:
+        each["data"]["audit_stratum"] = "?"
     found = overview(*done)
     assert found.audits == []
-    assert "is no stratum" in found.audit_error
+    assert "no task of the audit 'a' can be read" in found.audit_error
