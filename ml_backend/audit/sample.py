@@ -155,7 +155,7 @@ def plan(
     inside = [task for task in tasks if audit_of(task) == name]
     members = [*readable(inside, stratum_of, unreadable)]
     drawn_for = {"audit_model_version": version, "audit_threshold": threshold}
-    _check_same_draw(where, (task for task, _ in members), drawn_for)
+    _check_same_draw(where, inside, drawn_for)
     sampled: Strata = defaultdict(list)
     for task, stratum in members:
         sampled[stratum].append(task)

@@ -108,7 +108,7 @@ def test_the_words_on_screen_are_the_projected_ones_and_ctrl_enter_accepts_them(
     assert seen == {example.id: example.marks for example in examples}
     assert hostile == HOSTILE.source
     assert conflicts.count(SCRIPT) >= 2
-    assert ran == (False, True), "a script would run, if the page had one"
+    assert not ran
     assert source == BY_ID["emoji"].source
     review = desk.reviewed()["emoji"]
     assert review.status is ReviewStatus.ACCEPTED
