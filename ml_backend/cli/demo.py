@@ -11,6 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from typer import Option
 
+from ml_backend.auth import credentials_of
 from ml_backend.cli.console import print_result, say, show, table
 from ml_backend.cli.options import AsJson
 from projection.errors import TrainingError
@@ -79,6 +80,10 @@ def _welcome(demo: "Demo") -> None:
         "with Alt+. and delete it with Backspace; press 1 to 4 and drag over the right words.",
         "Press Q, W, E or R and drag over an English name: its translation is marked.",
     ]
+    if lead := credentials_of(demo.backend.settings):
+        page = f"{demo.backend.url}/lead/{demo.project.id}"
+        login = [f"user      {lead.user}", f"password  {lead.password}"]
+        lines += ["", f"How far the review is, for who leads it: {page}", *login]
     commands = [  # outside the frame, so that they can be copied
         "Then, in another terminal:",
         "",
