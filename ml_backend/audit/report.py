@@ -31,7 +31,7 @@ from ml_backend.review.pull import reviews_of
 from projection.errors import ReviewError
 from projection.records import ReviewedSentence, ReviewStatus
 from projection.text.wording import counted
-from training.data.adjudication import adjudicate, marks_of
+from training.data.adjudication import AdjudicationPolicy, adjudicate, marks_of
 
 SCHEMA = 1
 _METHOD = (
@@ -256,7 +256,7 @@ def _known_audit(tasks: Iterable[Task], name: str | None, where: str) -> str:
 
 
 def _member(task: Task, shown: str, where: str) -> _Member:
-    found = adjudicate(reviews_of([task], where).reviewed)
+    found = adjudicate(reviews_of([task], where).reviewed, AdjudicationPolicy.LATEST)
     decision = found.sentences[0] if found.sentences else None
     stratum, data = stratum_of(task), task["data"]
     # Older samples do not name what they were drawn for.

@@ -27,7 +27,7 @@ _OF_A_TASK = (
     *("data.origin", "data.source_html", "data.conflicts_html", "data.conflict", "data.conflicts"),
     *("data.n_conflicts", "data.min_confidence", "data.n_entities", "data.propagated"),
     *("data.audit", "data.audit_stratum", "data.audit_stratum_size", "data.audit_model_version"),
-    *("data.audit_threshold", "data.disagreement"),
+    *("data.audit_threshold", "data.disagreement", "data.versions"),
 )
 _WIDTHS = {
     "predictions_score": 130,
