@@ -3,14 +3,17 @@
 # make test             lint, types, tests (one test process a core)
 # make audit            known vulnerabilities, insecure code, committed secrets; CI runs it, too
 # make sbom             what is installed, as CycloneDX: build/sbom.json
+# make hashes           after a change of constraints.txt: .ci/hashes, which packages are checked against
 # make test-hardening   bad input and faults, in every case
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 DATA   ?= ../shared/data
 BUILD  ?= build/models
 
-.PHONY: demo test test-hardening check lint types unit format screenshots models audit sbom
+.PHONY: demo test test-hardening check lint types unit format screenshots models audit sbom hashes
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.demo
@@ -83,25 +86,42 @@ $(BIN)/python:
 
 # The constraints pin torch to 2.13.0: a newer one brings gigabytes of CUDA libraries.
 comma := ,
+empty :=
+HASHES := $(wildcard .ci/hashes/*.txt)
+# Of what pip says: how many packages it has fetched, and every line that is no report of progress.
+COUNTED := awk '/^(Requirement already|Installing|Successfully|  |\[notice\]|$$)/ { next } \
+  /^(Collecting|Obtaining|Processing|Looking)/ { printf "\r%d packages …", ++n; fflush(); next } { print; fflush() } END { if (n) print "" }'
+# First what has hashes, then torch, what other platforms need, and this package, which have none.
 # pip would compile the modules on one core; a file that no Python can compile is no error for either.
 define install
-	$(BIN)/python -m pip install --no-compile -c constraints.txt -e '.[$1]'
+	@$(BIN)/python -m pip install --no-compile --no-deps --require-hashes $(foreach extra,$1,-r .ci/hashes/$(extra).txt) 2>&1 | $(COUNTED)
+	@$(BIN)/python -m pip install --no-compile -c constraints.txt -e '.[$(subst $(empty) ,$(comma),$1)]' 2>&1 | $(COUNTED)
 	@$(BIN)/python -W ignore -m compileall -qq -j 0 -x '/tests/' $(VENV)/lib || true
 endef
 
-$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.demo: pyproject.toml constraints.txt $(HASHES) | $(BIN)/python
 	@echo "Installing into $(VENV): about 2 GB, some minutes the first time …"
-	$(call install,label-studio$(comma)serve)
+	$(call install,serve label-studio plots)
 	touch $@
 
 # All that .demo has, too, so that a new environment is resolved and built once.
-$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(call install,label-studio$(comma)dev)
+$(VENV)/.dev: pyproject.toml constraints.txt $(HASHES) | $(BIN)/python
+	$(call install,serve label-studio plots dev)
 	touch $(VENV)/.demo $@
 
 $(VENV)/.models: $(VENV)/.demo
 	$(call install,models)
 	touch $@
+
+# Each package is in the file of the first extra that needs it, with the hashes of all its files.
+# Left out: torch and its CUDA libraries, which depend on the index, and what constraints.txt does not pin.
+hashes:
+	$(PYTHON) -m venv build/uv && build/uv/bin/python -m pip install --quiet uv==0.13.9
+	for extra in serve label-studio plots dev models; do \
+	  echo "# $$extra" && build/uv/bin/uv pip compile --quiet --generate-hashes --no-annotate --no-header \
+	    --python-version 3.11 --python-platform linux -c constraints.txt --extra $$extra pyproject.toml || exit; \
+	done | awk '/^# /    { file = ".ci/hashes/" $$2 ".txt"; printf "" > file; next } \
+	            /^[a-z]/ { kept = $$1 !~ /^(torch=|triton=|nvidia-|cuda-|(setuptools|wheel|pip|async-timeout)=)/ && !seen[$$1]++ } kept { print > file }'
 
 # ---- The bundled models, from the corpora in DATA. ----
 P := $(DATA)/parallel

@@ -57,7 +57,7 @@ ENDS = "· its ends can be dragged"  # where Label Studio counts right
 # Label Studio's own classes appear here only for looks: where one is renamed, nothing breaks.
 _LAYOUT = """\
 .sf-box { border: 1px solid color-mix(in srgb, currentColor 25%, transparent);
-  border-radius: 6px; padding: 3px 10px; margin-bottom: 5px; position: relative; }
+  border-radius: 6px; padding: 3px 10px; margin-bottom: 3px; position: relative; }
 .sf-page h4 { font-size: 12px; font-weight: 400; line-height: 1.5; }
 .sf-from, .sf-target, .sf-review, .sf-keys { display: flex; flex-wrap: wrap; align-items: baseline;
   column-gap: 10px; row-gap: 2px; }

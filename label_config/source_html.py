@@ -25,7 +25,7 @@ CSS = """\
 .sf-chip[data-tag]::after { content: "\\2060" attr(data-tag); font-size: 11px; font-weight: 600;
   margin: 0 3px; vertical-align: super; line-height: 0; white-space: nowrap; unicode-bidi: isolate;
   direction: ltr; }
-.sf-conflicts { list-style: none; margin: 4px 0 0; padding: 0; font-size: 14px; line-height: 1.5; }
+.sf-conflicts { list-style: none; margin: 4px 0 0; padding: 0; font-size: 14px; line-height: 1.4; }
 .sf-kind { font-weight: 700; }
 """
 

@@ -10,6 +10,7 @@ from tests.structure import MODULES, ROOT, name_of
 
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 PYPROJECT = (ROOT / "pyproject.toml").read_text("utf-8")
+HASHED = ("serve", "label-studio", "dev", "models")
 REASON = r" +# \w.{9,}"  # at least ten characters
 
 
@@ -62,6 +63,22 @@ def test_every_allowed_secret_has_a_reason() -> None:
 def test_every_line_that_bandit_passes_over_has_a_reason(path: Path) -> None:
     lines = [line for line in path.read_text("utf-8").splitlines() if "# nosec" in line]
     assert [line for line in lines if not re.search(r"# nosec B\d+  \w.{9,}", line)] == []
+
+
+def test_the_hashes_are_those_of_the_versions_that_are_installed() -> None:
+    pinned = {
+        line.lower().replace("_", "-").replace(".", "-")
+        for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    }
+    files = {extra: ROOT / ".ci" / "hashes" / f"{extra}.txt" for extra in HASHED}
+    assert sorted(files.values()) == sorted((ROOT / ".ci" / "hashes").iterdir())
+    for path in files.values():
+        packages = path.read_text("utf-8").replace(" \\\n", " ").splitlines()
+        assert all(" --hash=sha256:" in each for each in packages)
+        names = [each.split()[0].replace("_", "-").replace(".", "-") for each in packages]
+        assert [name for name in names if name not in pinned] == []
+    for extras in re.findall(r"\$\(call install,(.*)\)", MAKEFILE):
+        assert {*extras.split()} <= {*HASHED}
 
 
 def test_ci_runs_the_audit_and_takes_its_result() -> None:

@@ -23,12 +23,15 @@ HOME = {
     "plots": ("ml_backend/report/", "training/evaluation/", "training/experiments/"),
     "spacy": ("training/export/",),
     "tracking": ("training/trainer/",),
+    "lora": ("training/trainer/",),
+    "onnx": ("projection/models/",),
     "models": ("training/bundled/", "training/aligner/silver.py"),
 }
 # Imported without a declaration.
 UNDECLARED = {
     "werkzeug": "flask is built on it",
     "_typeshed": "type checkers bring it, and only they import it",
+    "markdown-it-py": "rich is built on it",
     "pydantic": "pydantic-settings is built on it",
     "wandb": "imported only by a training that somebody asked to log there",
 }
@@ -36,6 +39,8 @@ UNDECLARED = {
 NOT_IMPORTED = {
     "label-studio": "started as a process",
     "tensorboard": "transformers writes to it",
+    "onnx": "PyTorch's exporter writes with it",
+    "onnxscript": "PyTorch's exporter is built on it",
 }
 
 

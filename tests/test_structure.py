@@ -59,9 +59,14 @@ LARGER = {"ml_backend/cli", "ml_backend/report"}  # one file a command; one file
 # is. loading.py and projector.py compose what runs models without naming torch.
 RUNS_A_MODEL = {
     *("aligners.pair", "aligners.loading", "aligners.joint", "aligners.joint_inputs"),
-    *("aligners.joint_network", "models.checkpoints", "models.packed_weights"),
+    *(
+        "aligners.joint_network",
+        "models.checkpoints",
+        "models.checkpoint_checks",
+        "models.packed_weights",
+    ),
     *("models.tagger", "models.windows"),
-    "pipeline.projector",
+    *("models.onnx", "pipeline.projector"),
 }
 MODEL_LIBRARIES = {"accelerate", "safetensors", "tokenizers", "torch", "transformers"}
 

@@ -8,7 +8,7 @@ the proposals, that all of the sample is reviewed, and that a threshold is looke
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from functools import partial
 
 from ml_backend.audit.estimates import (
     LEVEL,
@@ -24,14 +24,15 @@ from ml_backend.audit.estimates import (
     fixed_sequence,
     sentences_needed,
 )
-from ml_backend.audit.sample import Stratum, audit_of, entities_in, stratum_of
+from ml_backend.audit.members import Member, member_of
+from ml_backend.audit.sample import Stratum, audit_of
 from ml_backend.label_studio.client import Project
-from ml_backend.label_studio.tasks import Obstacle, Task, is_propagated, obstacle, score_of
-from ml_backend.review.pull import reviews_of
+from ml_backend.label_studio.tasks import Obstacle, Task, score_of
+from ml_backend.review.pull import accepted_unseen, readable
 from projection.errors import ReviewError
-from projection.records import ReviewedSentence, ReviewStatus
+from projection.records import ReviewedSentence, UnreadableReview
 from projection.text.wording import counted
-from training.data.adjudication import AdjudicationPolicy, adjudicate, marks_of
+from training.data.adjudication import marks_of
 
 SCHEMA = 1
 _METHOD = (
@@ -67,7 +68,8 @@ class AuditReport:
     another model version than the `model_version` they were drawn for, or against no prediction;
     `propagated` were changed by `spanferry propagate` since, as were `propagated_others`, which
     would remain otherwise. `disagreements` are among the reviewed. `current` is true if the project
-    still shows predictions of this version.
+    still shows predictions of this version. Open tasks among the `unreadable` do not remain;
+    annotations of the sample among them count as not there.
     """
 
     project: str
@@ -91,6 +93,7 @@ class AuditReport:
     target_precision: float
     thresholds: tuple[ThresholdTest, ...]
     strata: tuple[StratumReport, ...]
+    unreadable: tuple[UnreadableReview, ...]
 
     @property
     def accepted(self) -> ThresholdTest | None:
@@ -106,6 +109,7 @@ class AuditReport:
         return {
             "schema": SCHEMA,
             **asdict(self),
+            "unreadable": len(self.unreadable),
             "threshold": accepted and accepted.threshold,
             "above_threshold": above,
             "level": LEVEL,
@@ -142,6 +146,10 @@ class AuditReport:
                 f"The project no longer shows predictions of {self.model_version}, which these "
                 "figures are about: draw a new audit",
             ),
+            (
+                self.unreadable,
+                f"{len(self.unreadable)} cannot be read: left out, and not accepted unseen",
+            ),
             (not self.remaining, "Nothing remains that would be accepted unseen"),
             (
                 thin and self.reviewed,
@@ -159,18 +167,6 @@ class AuditReport:
         return found
 
 
-class _Member(NamedTuple):
-    """A task of the sample, and its review if that counts. `state` is a number of the report."""
-
-    stratum: Stratum
-    size: int
-    version: str
-    threshold: float
-    state: str
-    review: ReviewedSentence | None
-    disagreement: bool
-
-
 def audit_report(
     project: Project,
     tasks: Sequence[Task],
@@ -181,25 +177,31 @@ def audit_report(
     """Report on an audit from all tasks of its project, with predictions in full.
 
     Without a name, the project must have just one audit. ReviewError is raised if there is no such
-    audit, or if a task contradicts what was pushed.
+    audit, or if no task of its sample can be read.
     """
     where, version = f"project {project.title!r}", project.model_version
     name = _known_audit(tasks, name, where)
-    members: defaultdict[Stratum, list[_Member]] = defaultdict(list)
-    for task in tasks:
-        if audit_of(task) == name:
-            member = _member(task, version, where)
-            members[member.stratum].append(member)
-    everyone = [member for of_stratum in members.values() for member in of_stratum]
+    unreadable: list[UnreadableReview] = []
+    drawn = (task for task in tasks if audit_of(task) == name)
+    read_member = partial(member_of, shown=version, where=where, unreadable=unreadable)
+    everyone = [member for _, member in readable(drawn, read_member, unreadable)]
+    if not everyone:
+        raise ReviewError(where, f"no task of the audit {name!r} can be read", unreadable[0].reason)
+    members: defaultdict[Stratum, list[Member]] = defaultdict(list)
+    for member in everyone:
+        members[member.stratum].append(member)
     audited, threshold = everyone[0].version, min(member.threshold for member in everyone)
-    obstacles = [obstacle(task, audited, threshold) for task in tasks]
     # How many entities are proposed in each task nobody has reviewed.
     remaining: defaultdict[Stratum, list[int]] = defaultdict(list)
-    for task, why in zip(tasks, obstacles, strict=True):
-        if why is None:
+    propagated_others = 0
+    accept = partial(accepted_unseen, version=audited, threshold=threshold, where=where)
+    for task, accepted in readable(tasks, accept, unreadable):
+        if isinstance(accepted, ReviewedSentence):
             score = score_of(task, audited)
-            stratum = Stratum.of(str(task["data"]["lang"]), score, threshold)
-            remaining[stratum].append(entities_in(task, audited))
+            stratum = Stratum.of(accepted.sentence.target_lang, score, threshold)
+            remaining[stratum].append(len(accepted.entities))
+        elif accepted is Obstacle.PROPAGATED:
+            propagated_others += audit_of(task) != name
     strata = sorted({*remaining, *members}, key=lambda s: (-s.low, s.lang))
     sampled = [
         ReviewedStratum(
@@ -223,10 +225,7 @@ def audit_report(
         skipped=states["skipped"],
         foreign=states["foreign"],
         propagated=states["propagated"],
-        propagated_others=sum(
-            why is Obstacle.PROPAGATED and audit_of(task) != name
-            for task, why in zip(tasks, obstacles, strict=True)
-        ),
+        propagated_others=propagated_others,
         unusable=sum(each.unusable for stratum in sampled for each in stratum.counts),
         disagreements=sum(m.disagreement and m.review is not None for m in everyone),
         remaining=sum(stratum.remaining for stratum in sampled),
@@ -240,6 +239,7 @@ def audit_report(
             _stratum_report(each, members[stratum])
             for stratum, each in zip(strata, sampled, strict=True)
         ),
+        unreadable=tuple(unreadable),
     )
 
 
@@ -255,28 +255,6 @@ def _known_audit(tasks: Iterable[Task], name: str | None, where: str) -> str:
     raise ReviewError(where, what, f"Give as --name one of: {', '.join(names)}")
 
 
-def _member(task: Task, shown: str, where: str) -> _Member:
-    found = adjudicate(reviews_of([task], where).reviewed, AdjudicationPolicy.LATEST)
-    decision = found.sentences[0] if found.sentences else None
-    stratum, data = stratum_of(task), task["data"]
-    # Older samples do not name what they were drawn for.
-    version = str(data.get("audit_model_version") or shown)
-    threshold = float(data.get("audit_threshold") or stratum.low)
-    if is_propagated(task):
-        state = "propagated"
-    elif decision is None:
-        state = "waiting"
-    elif decision.status is ReviewStatus.SKIPPED:
-        state = "skipped"
-    elif decision.predicted is None or decision.model_version != version:
-        state = "foreign"
-    else:
-        state = "reviewed"
-    review = decision if state == "reviewed" else None
-    size, disagreement = int(data.get("audit_stratum_size") or 0), bool(found.disagreements)
-    return _Member(stratum, size, version, threshold, state, review, disagreement)
-
-
 def _counts(decision: ReviewedSentence) -> Counts:
     if not decision.usable:
         return Counts(0, 0, 0, unusable=True)
@@ -284,7 +262,7 @@ def _counts(decision: ReviewedSentence) -> Counts:
     return Counts(len(proposed), len(true), len(proposed & true))
 
 
-def _stratum_report(sampled: ReviewedStratum, members: Sequence[_Member]) -> StratumReport:
+def _stratum_report(sampled: ReviewedStratum, members: Sequence[Member]) -> StratumReport:
     counts = sampled.counts
     return StratumReport(
         name=sampled.name,

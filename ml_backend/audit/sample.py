@@ -8,22 +8,23 @@ threshold it was drawn for.
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple, Self
 
-from label_config.labeling_config import ENTITIES
 from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.task_writer import OnProgress, is_still_open, write_each
-from ml_backend.label_studio.tasks import Task, obstacle, prediction_of, score_of
+from ml_backend.label_studio.tasks import Obstacle, Task, score_of, sentence_in
+from ml_backend.review.pull import accepted_unseen, readable
 from projection.errors import ReviewError
+from projection.records import UnreadableReview
 
 SIZE, THRESHOLD = 100, 0.8
 FEWEST = 2  # tasks drawn from a stratum that has as many: one tells nothing of the spread
 # Lower ends of strata, above the threshold: the thresholds an audit can recommend.
 EDGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
 
-_FIX = "Draw a new audit under another --name"
+FIX = "Draw a new audit under another --name"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -52,7 +53,7 @@ class Stratum:
         try:
             return cls(float(low), float(high), lang)
         except ValueError as error:
-            raise ReviewError(f"{where} audit_stratum", f"{name!r} is no stratum", _FIX) from error
+            raise ReviewError(f"{where} audit_stratum", f"{name!r} is no stratum", FIX) from error
 
 
 Strata = defaultdict[Stratum, list[Task]]
@@ -73,7 +74,8 @@ class DrawReport:
 
     `added` of the `drawn` are new in the sample; `meanwhile` were touched during the draw.
     `population` could be accepted without review, or could when they were drawn; `left_out` counts
-    the others by reason, and `other_audits` are open in the sample of another audit.
+    the others by reason, `other_audits` are open in the sample of another audit, and `unreadable`
+    ones have a record or prediction that cannot be read.
     """
 
     name: str
@@ -85,6 +87,11 @@ class DrawReport:
     left_out: Mapping[str, int]
     other_audits: int
     meanwhile: int = 0
+    unreadable: tuple[UnreadableReview, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """The report as a JSON object."""
+        return {**asdict(self), "unreadable": len(self.unreadable)}
 
 
 class SamplePlan(NamedTuple):
@@ -144,23 +151,27 @@ def plan(
     """
     threshold = round(threshold, 4)
     where = f"{where} audit {name!r}"
-    members = [task for task in tasks if audit_of(task) == name]
+    unreadable: list[UnreadableReview] = []
+    inside = [task for task in tasks if audit_of(task) == name]
+    members = [*readable(inside, stratum_of, unreadable)]
     drawn_for = {"audit_model_version": version, "audit_threshold": threshold}
-    _check_same_draw(where, members, drawn_for)
+    _check_same_draw(where, inside, drawn_for)
     sampled: Strata = defaultdict(list)
-    for task in members:
-        sampled[stratum_of(task)].append(task)
+    for task, stratum in members:
+        sampled[stratum].append(task)
     available: Strata = defaultdict(list)
     left_out: Counter[str] = Counter()
     other_audits = 0
-    for task in (task for task in tasks if audit_of(task) != name):
-        if why := obstacle(task, version, threshold):
-            left_out[why.value] += 1
+    outside = (task for task in tasks if audit_of(task) != name)
+    accept = partial(accepted_unseen, version=version, threshold=threshold, where=where)
+    for task, accepted in readable(outside, accept, unreadable):
+        if isinstance(accepted, Obstacle):
+            left_out[accepted.value] += 1
         elif audit_of(task):
             other_audits += 1
         else:
-            stratum = Stratum.of(str(task["data"]["lang"]), score_of(task, version), threshold)
-            available[stratum].append(task)
+            lang, score = accepted.sentence.target_lang, score_of(task, version)
+            available[Stratum.of(lang, score, threshold)].append(task)
     strata = sorted({*available, *sampled}, reverse=True)
     sizes = {stratum: len(available[stratum]) + len(sampled[stratum]) for stratum in strata}
     if not sizes:
@@ -193,6 +204,7 @@ def plan(
         ),
         left_out=dict(left_out),
         other_audits=other_audits,
+        unreadable=tuple(unreadable),
     )
     return SamplePlan(fields, report)
 
@@ -209,12 +221,6 @@ def allocate(sizes: Mapping[Stratum, int], size: int) -> dict[Stratum, int]:
     return drawn
 
 
-def entities_in(task: Task, version: str) -> int:
-    """Count the entities in the task's prediction of a model version."""
-    prediction = prediction_of(task, version) or {"result": ()}
-    return sum(region.get("from_name") == ENTITIES for region in prediction["result"])
-
-
 def audit_of(task: Task) -> str:
     """Return the name of the audit whose sample the task is in, or ""."""
     return str(task["data"].get("audit") or "")
@@ -226,8 +232,8 @@ def stratum_of(task: Task) -> Stratum:
 
 
 def _turn(salt: str, task: Task) -> bytes:
-    data = task["data"]
-    return hashlib.sha256(f"{salt} {data['pair_id']} {data['origin']}".encode()).digest()
+    pair_id, origin, *_ = sentence_in(task)
+    return hashlib.sha256(f"{salt} {pair_id} {origin}".encode()).digest()
 
 
 def _size_when_drawn(members: Sequence[Task]) -> int:
@@ -239,10 +245,10 @@ def _check_same_draw(where: str, members: Iterable[Task], drawn_for: Mapping[str
         for key, wanted in drawn_for.items():
             if (found := task["data"].get(key, wanted)) != wanted:
                 what = key.removeprefix("audit_").replace("_", " ")
-                raise ReviewError(where, f"was drawn for the {what} {found}, not {wanted}", _FIX)
+                raise ReviewError(where, f"was drawn for the {what} {found}, not {wanted}", FIX)
 
 
 def _check_same_population(where: str, sampled: Strata, sizes: Mapping[Stratum, int]) -> None:
     for stratum, members in sampled.items():
         if members and sizes[stratum] > _size_when_drawn(members):
-            raise ReviewError(where, f"tasks have joined {stratum} since it was begun", _FIX)
+            raise ReviewError(where, f"tasks have joined {stratum} since it was begun", FIX)

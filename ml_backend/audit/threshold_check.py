@@ -6,7 +6,7 @@ from typing import Any
 
 from ml_backend.audit.report import SCHEMA
 from projection.errors import ReviewError
-from projection.io.files import parse_object
+from projection.io.files import read_object
 from projection.io.json_fields import Fields
 
 _FIX = "Give what `spanferry audit report --out` wrote"
@@ -14,7 +14,7 @@ _FIX = "Give what `spanferry audit report --out` wrote"
 
 def read_audit(path: Path) -> dict[str, Any]:
     """Read the JSON of an `AuditReport`; raise ReviewError or CorpusError if it is none."""
-    audit = parse_object(path.read_text("utf-8"), str(path))
+    audit = read_object(path)
     fields = Fields(audit, str(path), ReviewError, _FIX)
     if (schema := fields.integer("schema")) != SCHEMA:
         raise fields.error("schema", f"{schema}, but this version reads {SCHEMA}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from ml_backend.cli.connection import open_project
-from ml_backend.cli.console import bars, print_result, table
+from ml_backend.cli.console import bars, print_result, say_unreadable, table
 from ml_backend.cli.options import ApiKey, AsJson, Policy, Reviewer, Title, Url
 from projection.text.wording import counted
 from training.data.adjudication import AdjudicationPolicy
@@ -38,6 +38,7 @@ def adjudicate(
 
     with open_project(url, api_key, project, "adjudicate") as opened, bars() as on_progress:
         report = mark_disagreements(*opened, policy, reviewer=reviewer, on_progress=on_progress)
+    say_unreadable(report.unreadable)
     print_result({"project": project, **report.to_json()}, in_words(report), as_json=as_json)
 
 

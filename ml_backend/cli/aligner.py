@@ -13,6 +13,7 @@ from ml_backend.cli.aligner_data import data
 from ml_backend.cli.calibrate import calibrate, calibrate_teacher
 from ml_backend.cli.console import Advance, bars, progress, say, show, table
 from ml_backend.cli.options import Seed
+from ml_backend.cli.training_log import figures_shown
 from projection.io.files import read_lines
 from projection.io.folders import refuse_existing, training_into
 from projection.text.chinese import simplified
@@ -135,7 +136,7 @@ def train(
     schedule = replace(ALIGNER_SCHEDULES[preset], seed=seed, bf16=bf16, **given)
     chosen = {"per_language": per_language, "freeze": freeze}
     rest: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
-    with training_into(out), bars() as on_progress:
+    with training_into(out), figures_shown(), bars() as on_progress:
         if preset is AlignerPreset.PAPER_PAIR:
             train_aligner(pairs, PairRecipe(base, schedule, **rest), out, on_progress)
         else:

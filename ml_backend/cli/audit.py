@@ -1,7 +1,6 @@
 """`spanferry audit`: estimate the quality of the tasks that nobody reviews."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,7 @@ from rich.table import Table
 from typer import Option
 
 from ml_backend.cli.connection import open_project
-from ml_backend.cli.console import bars, print_result, table
+from ml_backend.cli.console import bars, print_result, say_unreadable, table
 from ml_backend.cli.options import ApiKey, AsJson, Seed, Title, Url
 from projection.io.files import write_json
 from projection.text.wording import counted
@@ -56,7 +55,8 @@ def draw(
         report = draw_sample(
             *opened, name, size=size, threshold=threshold, seed=seed, on_progress=on_progress
         )
-    print_result({"project": project, **asdict(report)}, _drawn(report), as_json=as_json)
+    say_unreadable(report.unreadable)
+    print_result({"project": project, **report.to_json()}, _drawn(report), as_json=as_json)
 
 
 @app.command()
@@ -85,6 +85,7 @@ def report(
     with open_project(url, api_key, project) as (server, existing):
         tasks = server.tasks(existing, with_predictions=True)
     found = audit_report(existing, tasks, name, target_precision=target_precision)
+    say_unreadable(found.unreadable)
     if out is not None:
         write_json(out, found.to_json())
     written = [] if out is None else [f"Written to {out}"]

@@ -53,7 +53,7 @@ def restore(
     """Make a project of a backup, and check that it is the same.
 
     Running it again finishes an interrupted restore. Annotators are found by their e-mail address;
-    the reviews of the others are shown as yours, and exported as theirs. Drafts are not restored.
+    the reviews of the others are shown as yours, and exported as theirs. All drafts become yours.
 
     Example: spanferry restore backups/news --project "News de again"
     """
@@ -74,8 +74,6 @@ def restore(
         made, report = restore_backup(server, folder, title, journal=journal, on_progress=advance)
     result = {"project": title, "project_id": made.id, **asdict(report)}
     shown = [_in_words(report), f"The same is in project {made.title!r} now"]
-    if report.drafts:
-        shown.append(f"Not restored: {counted(report.drafts, 'draft')}")
     print_result(result, shown, as_json=as_json)
 
 

@@ -22,7 +22,7 @@ from ml_backend.cli.options import (
     TokenColumn,
 )
 from projection.errors import ModelError, TrainingError
-from projection.io.files import parse_object, write_json
+from projection.io.files import read_object, write_json
 from projection.io.folders import new_folder, refuse_existing
 from projection.io.gold import read_gold
 from projection.models import bundled
@@ -236,7 +236,7 @@ def save(model: "Calibratable[Model]", calibration: Model, source: Path, out: Pa
 
 def _set_calibration(folder: Path, calibration: LogisticModel) -> None:
     path = folder / CONFIG
-    config = parse_object(path.read_text("utf-8"), str(path))
+    config = read_object(path)
     write_json(path, {**config, CALIBRATION: calibration.to_json()})
 
 

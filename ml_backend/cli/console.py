@@ -1,38 +1,93 @@
 """Shared by all commands: results on stdout, messages and progress on stderr."""
 
 import json
+import logging
+import re
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-_EVERY_SECONDS = 5.0
+from projection.records import UnreadableReview
 
-_out = Console()
-err = Console(stderr=True)
+_EVERY_SECONDS = 5.0
+_NAMED = 20
+
+# A terminal obeys these wherever they stand: C0 and C1 without tab and newline, and the characters
+# that reverse what follows them.
+_CONTROLS = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_PICTURES = {c: 0x2400 + c for c in range(0x20)} | {0x7F: 0x2421}  # Unicode has a sign for each
 
 Advance = Callable[[int], None]
 
 
+def visible(text: str) -> str:
+    """Replace each control character by a sign for it, so that a terminal cannot obey it."""
+    return _CONTROLS.sub(lambda found: chr(_PICTURES.get(ord(found[0]), 0xFFFD)), text)
+
+
+class TextConsole(Console):
+    """A console for texts of other people: they contain no commands, markup or emoji codes."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return a string, which may be a cell of a table, as rich's Text."""
+        return super().render_str(visible(text), **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Render anything; strings have been through `render_str`."""
+        if isinstance(renderable, Text):
+            renderable.plain = visible(renderable.plain)
+        return super().render(renderable, options)
+
+
+_out = TextConsole()
+err = TextConsole(stderr=True)
+
+
+class MessageHandler(logging.Handler):
+    """Prints the messages of a log as `say` does."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one message."""
+        say(self.format(record))
+
+
 def say(text: str) -> None:
     """Print a message on stderr exactly as it is."""
-    err.print(text, highlight=False, markup=False, soft_wrap=True)
+    err.print(text, soft_wrap=True)
 
 
 def show(what: object) -> None:
-    """Print on stdout. Words of a corpus are no markup, and lines are not wrapped."""
-    _out.print(what, highlight=False, markup=False, soft_wrap=isinstance(what, Text | str))
+    """Print on stdout; lines are not wrapped."""
+    _out.print(what, soft_wrap=isinstance(what, Text | str))
+
+
+def say_unreadable(unreadable: Sequence[UnreadableReview]) -> None:
+    """Print what is left out because it cannot be read, a line each; of very many the first."""
+    for each in unreadable[:_NAMED]:
+        say(f"Left out: {each.reason}")
+    if more := unreadable[_NAMED:]:
+        say(f"Left out: {len(more):,} more")
 
 
 def print_result(result: Mapping[str, object], shown: Iterable[object], *, as_json: bool) -> None:
     """Print a result on stdout: as one JSON object, or as the tables and lines that show it."""
     if as_json:
-        sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
+        line = json.dumps(result, ensure_ascii=False)
+        line = _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
+        sys.stdout.write(line + "\n")
     else:
         for each in shown:
             show(each)
@@ -62,7 +117,11 @@ def progress(what: str, total: int | None = None) -> Iterator[Advance]:
     Yields a function that takes the number of items done since its last call.
     """
     if err.is_terminal:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+        )
         with Progress(*columns, TimeRemainingColumn(), console=err) as bar:
             task = bar.add_task(what, total=total)
             yield lambda n: bar.advance(task, n)
@@ -75,11 +134,11 @@ def progress(what: str, total: int | None = None) -> Iterator[Advance]:
         done += n
         if time.monotonic() - last >= _EVERY_SECONDS:
             last = time.monotonic()
-            err.print(f"{what}: {done}{of}", highlight=False)
+            say(f"{what}: {done}{of}")
 
-    err.print(f"{what} …", highlight=False)
+    say(f"{what} …")
     yield advance
-    err.print(f"{what}: {done}{of}, {time.monotonic() - started:.1f} s", highlight=False)
+    say(f"{what}: {done}{of}, {time.monotonic() - started:.1f} s")
 
 
 @contextmanager

@@ -24,6 +24,12 @@ def demo(
     *,
     folder: Annotated[Path, Option(help="Everything the demo makes is kept here.")] = Path(".demo"),
     headless: Annotated[bool, Option("--headless", help="Run the loop unattended.")] = False,
+    port: Annotated[
+        int | None, Option(help="Of Label Studio. [default: 8080, or a free one]")
+    ] = None,
+    backend_port: Annotated[
+        int | None, Option(help="Of the backend. [default: 9090, or a free one]")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Project the bundled sample and open it for review in Label Studio.
@@ -40,7 +46,7 @@ def demo(
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.default_int_handler)
     if not headless:
-        with running(folder, say) as up:
+        with running(folder, say, port, backend_port) as up:
             _welcome(up)
             with suppress(KeyboardInterrupt):
                 signal.pause()
@@ -48,7 +54,7 @@ def demo(
         return
     folder /= "headless"
     shutil.rmtree(folder, ignore_errors=True)
-    with running(folder, say) as up:
+    with running(folder, say, port, backend_port) as up:
         figures = walk_the_loop(up)
     print_result(figures, [_table(figures)], as_json=as_json)
     before, after = figures["f1"]["all"].values()
@@ -72,18 +78,21 @@ def _welcome(demo: "Demo") -> None:
         "Try: open the queue and accept a sentence with Ctrl+Enter; jump to a span in a conflict",
         "with Alt+. and delete it with Backspace; press 1 to 4 and drag over the right words.",
         "Press Q, W, E or R and drag over an English name: its translation is marked.",
+    ]
+    commands = [  # outside the frame, so that they can be copied
         "Then, in another terminal:",
         "",
-        *([f"  . {sys.prefix}/bin/activate"] if in_environment else []),
-        f"  export LABEL_STUDIO_URL={demo.label_studio.url}",
-        f"  export LABEL_STUDIO_API_KEY={account.token}",
-        f"  spanferry report --project '{demo.project.title}' --out report",
-        f"  spanferry export --project '{demo.project.title}' --out reviewed",
-        "  spanferry train reviewed --out my-model",
+        *([f". {sys.prefix}/bin/activate"] if in_environment else []),
+        f"export LABEL_STUDIO_URL={demo.label_studio.url}",
+        f"export LABEL_STUDIO_API_KEY={account.token}",
+        f"spanferry report --project '{demo.project.title}' --out report",
+        f"spanferry export --project '{demo.project.title}' --out reviewed",
+        "spanferry train reviewed --out my-model",
         "",
         "Ctrl-C stops everything; the next start finds your reviews again.",
     ]
     show(Panel("\n".join(lines), title="Label Studio is ready", expand=False))
+    show("\n".join(commands))
 
 
 def _table(figures: dict[str, Any]) -> Table:

@@ -47,9 +47,9 @@ def export(
     the reason for whatever is left out or changed. `datasets.load_dataset` takes the folder, and
     `spanferry push` makes a project of it again.
 
-    Without --split everything is for training; with it, blocks of 20 lines and near-duplicates stay
-    together. `spanferry audit` measures the precision that --accept-above needs, on predictions of
-    the model that the project shows.
+    Without --split everything is for training; with it, blocks of 20 lines (fewer in a small
+    export) and near-duplicates stay together. `spanferry audit` measures the precision that
+    --accept-above needs, on predictions of the model that the project shows.
 
     Example: spanferry export --project "Europarl de" --out data/de --split 80/10/10
     """
@@ -85,8 +85,7 @@ def export(
         unreadable=pulled.unreadable,
         settings=replace(settings, agreement=asdict(agreement(pulled.reviewed))),
     )
-    fix = "export more, or with another --split or --seed"
-    notes = [f"part {part!r} is empty: {fix}" for part in summary.empty_parts]
+    notes = [summary.shortfall] if summary.shortfall else []
     if others := [f"{k} ({n})" for k, n in summary.by_label.items() if k not in labels]:
         fix = "they are exported; `spanferry push` of the run or export offers them again"
         notes.append(

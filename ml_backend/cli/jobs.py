@@ -12,6 +12,7 @@ from typer import Argument, Option
 from ml_backend.cli.console import bars, print_result, table
 from ml_backend.cli.options import ApiKey, AsJson, DataDir, Url
 from ml_backend.cli.serve import activate as activate_model
+from ml_backend.cli.training_log import figures_shown
 from ml_backend.jobs.hints import Hint
 from ml_backend.jobs.queue import LOG_LINES, Job, JobQueue, State
 from ml_backend.jobs.reviews import Look
@@ -102,7 +103,7 @@ def run(
         from ml_backend.serving.engine import load_function  # noqa: PLC0415
 
         store, load = ModelStore(settings.model_store), load_function(settings)
-        with bars() as on_progress:  # in the job's log
+        with figures_shown(), bars() as on_progress:  # in the job's log
             return Retraining(connect, load, store, recipe, on_progress=on_progress)(job, folder)
 
     # Stopped as by Ctrl-C: the job is queued again and goes on where it was.

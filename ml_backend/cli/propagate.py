@@ -9,7 +9,7 @@ from rich.table import Table
 from typer import Option
 
 from ml_backend.cli.connection import open_project
-from ml_backend.cli.console import print_result, progress, table
+from ml_backend.cli.console import print_result, progress, say_unreadable, table
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url, as_language
 from ml_backend.label_studio.tabs import PROPAGATED, review_tabs
 
@@ -59,6 +59,7 @@ def propagate(
             with progress("tasks changed", len(planned.changes)) as advance:
                 done = work.carry_out(server, planned, on_progress=advance)
     report = {**planned.to_json(), **asdict(done or work.Propagated(0, 0)), "tab": tab}
+    say_unreadable(planned.unreadable)
     shown = in_words(planned, selection.enough, done, tab)
     print_result({"project": project, **report}, shown, as_json=as_json)
 

@@ -13,13 +13,13 @@ from typer import Argument, Option
 from label_config.colors import FAMILIAR
 from label_config.labeling_config import build_config, labels_of
 from ml_backend.auth import credentials_of
-from ml_backend.cli.console import print_result, progress
+from ml_backend.cli.console import print_result, progress, say
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
 from ml_backend.label_studio.project_lock import project_file, project_lock
 from ml_backend.label_studio.tabs import REVIEW_QUEUE, review_tabs
 from ml_backend.settings import Settings, listed
 from projection.errors import ReviewError, RunError
-from projection.io.files import open_text, parse_object
+from projection.io.files import open_text, read_object
 from projection.pipeline.run import load_run, load_summary
 from projection.text.wording import counted
 from training.data.reviewed import REVIEWED, read_reviews
@@ -88,10 +88,15 @@ def push(
         queue = server.stream_url(made, tabs[REVIEW_QUEUE.title])
         if backend:
             credentials = credentials_of(Settings.from_env(os.environ))
-            server.connect_backend(made, backend, credentials)
+            server.connect_backend(made, backend, credentials, on_wait=_say_that_it_waits)
     where = {"project": project, "project_id": made.id, "review_queue": queue}
     result = {**where, **asdict(report), "labels_kept": kept, "backend": backend}
     print_result(result, [in_words(report, queue, kept)], as_json=as_json)
+
+
+def _say_that_it_waits(second: int) -> None:
+    if second == 0:
+        say("Waiting for the backend to start …")
 
 
 def _push(
@@ -168,14 +173,14 @@ def _labels_in(run: Path) -> tuple[tuple[str, ...], set[str]]:
         from training.data.dataset import SUMMARY  # noqa: PLC0415  takes seconds
 
         summary = run / SUMMARY
-        known = parse_object(summary.read_text("utf-8"), str(summary)).get("labels", [])
+        known = read_object(summary).get("labels", [])
         reviews = read_reviews(run)
         used = {e.label for r in reviews for e in (*r.entities, *(r.predicted or ()))}
         return tuple(known), used
     manifest = run / "run.json"
     if not manifest.is_file():
         raise RunError(str(run), "not a run folder (no run.json)", "Make one: spanferry project")
-    settings = parse_object(manifest.read_text("utf-8"), str(manifest)).get("settings", {})
+    settings = read_object(manifest).get("settings", {})
     used = {
         entity.label
         for projected in load_run(run)

@@ -7,7 +7,7 @@ from rich.table import Table
 from typer import Option
 
 from ml_backend.cli.connection import open_project
-from ml_backend.cli.console import print_result
+from ml_backend.cli.console import print_result, say_unreadable
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
 from projection.errors import CorpusError
 
@@ -50,6 +50,7 @@ def report(
     else:
         with open_project(url, api_key, project) as opened:
             reviewed = read_project(*opened)
+    say_unreadable(reviewed.unreadable)
     found = Report.of(reviewed, filters=filters, idle_seconds=idle_seconds)
     write_report(found, reviewed, out)
     shown: list[Table | str] = []

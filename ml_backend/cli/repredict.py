@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ml_backend.cli.connection import open_project
-from ml_backend.cli.console import print_result, progress
+from ml_backend.cli.console import print_result, progress, say_unreadable
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
 from ml_backend.serving.model_store import ModelStore
 from ml_backend.settings import Settings
@@ -33,7 +33,9 @@ def repredict(*, url: Url, api_key: ApiKey, project: Title, as_json: AsJson = Fa
     with open_project(url, api_key, project, lock) as found, progress("tasks predicted") as advance:
         projector = load_function(settings)(ModelStore(settings.model_store).active())
         report = repredict_tasks(*found, projector, on_progress=advance)
-    print_result({"project": project, **asdict(report)}, in_words(report), as_json=as_json)
+    say_unreadable(report.unreadable)
+    result = {"project": project, **asdict(report), "unreadable": len(report.unreadable)}
+    print_result(result, in_words(report), as_json=as_json)
 
 
 def in_words(report: "RepredictReport") -> Iterator[str]:

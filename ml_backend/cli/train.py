@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from typer import Argument, Option
 
@@ -18,9 +18,11 @@ from ml_backend.cli.options import (
     TagColumn,
     TokenColumn,
 )
+from ml_backend.cli.training_log import figures_shown
 from projection.errors import TrainingError
 from projection.io.folders import is_main_process, training_into
 from projection.languages import language_tag
+from projection.models.portable import push_folder
 from training.data.conll import TagColumns
 from training.data.rows import LabelMap
 from training.tagger.presets import (
@@ -33,10 +35,6 @@ from training.tagger.presets import (
     read_setting,
 )  # fmt: skip
 from training.trainer.settings import Tracker, Tracking
-
-if TYPE_CHECKING:
-    from huggingface_hub import HfApi
-
 
 RUN_SETTINGS: dict[str, Callable[[str], Any]] = {
     "lang": lambda text: language_tag(text, "--set lang"),
@@ -114,7 +112,7 @@ def train(
     how: dict[str, Any] = {"eval": held_out, "stages": run.get("stages")}
     how["tracking"] = Tracking(tracker, out.parent / "runs" / out.name, out.name)
     shown = bars() if is_main_process() else nullcontext(_silence)
-    with training_into(out), shown as how["on_progress"]:
+    with training_into(out), figures_shown(), shown as how["on_progress"]:
         result = (
             train_preset(recipe, given, out, seed=seed, **how)
             if seeds is None
@@ -123,7 +121,7 @@ def train(
     if not is_main_process():
         return
     if "push_to_hub" in run:
-        push_to_hub(out, run["push_to_hub"])
+        push_folder(out, run["push_to_hub"])
     print_result(result.to_json(), [str(result)], as_json=as_json)
 
 
@@ -153,12 +151,3 @@ def split_settings(texts: Iterable[str]) -> tuple[dict[str, Any], dict[str, str]
             known = ", ".join((*STAGE_SETTINGS, *USE_SETTINGS, *RUN_SETTINGS))
             raise TrainingError(f"--set {key}", "no such setting", f"One of {known}")
     return run, changes
-
-
-def push_to_hub(model: Path, repository: str, hub: "HfApi | None" = None) -> None:
-    """Upload a model folder with its card and record."""
-    from huggingface_hub import HfApi  # noqa: PLC0415  takes long, and is needed here only
-
-    hub = HfApi() if hub is None else hub
-    hub.create_repo(repository, exist_ok=True)
-    hub.upload_folder(repo_id=repository, folder_path=model)

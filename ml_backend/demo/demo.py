@@ -63,17 +63,19 @@ class BackendProcess:
     backend settings in the environment are meant for other backends, and dropped.
     """
 
-    def __init__(self, data_dir: Path, label_studio: LabelStudioServer) -> None:
+    def __init__(
+        self, data_dir: Path, label_studio: LabelStudioServer, port: int | None = None
+    ) -> None:
         data_dir.mkdir(exist_ok=True)
-        port = str(_port_near(BACKEND_PORT))
-        given = {"data_dir": str(data_dir), "port": port, "host": HOST}
+        port = _port(port, BACKEND_PORT)
+        given = {"data_dir": str(data_dir), "port": str(port), "host": HOST}
         self.settings = Settings.from_env({}, given)
         self.url = f"http://{HOST}:{port}"
         self.log = data_dir / "backend.log"
         ensure_credentials(self.settings)
         command = [
             *(sys.executable, "-m", "ml_backend", "serve"),
-            *("--port", port, "--host", HOST, "--data-dir", str(data_dir)),
+            *("--port", str(port), "--host", HOST, "--data-dir", str(data_dir)),
         ]
         environment = {
             **without_settings(os.environ),
@@ -121,19 +123,24 @@ class Demo:
 
 
 @contextmanager
-def running(folder: Path, say: Say) -> Iterator[Demo]:
-    """Start everything, and stop it at the end."""
+def running(
+    folder: Path, say: Say, port: int | None = None, backend_port: int | None = None
+) -> Iterator[Demo]:
+    """Start everything, and stop it at the end.
+
+    Without a port, the usual ones of Label Studio and the backend are taken, or free ones.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     stages = Stages(say)
     label_studio = LabelStudioServer(
         folder / "label-studio",
-        port=_port_near(LABEL_STUDIO_PORT),
+        port=_port(port, LABEL_STUDIO_PORT),
         on_wait=lambda seconds: say(
             f"  Label Studio is starting, {seconds:.0f} s (the first start creates a database)"
         ),
     )
     with ExitStack() as stack:
-        backend = BackendProcess(folder / "backend", label_studio)
+        backend = BackendProcess(folder / "backend", label_studio, backend_port)
         stack.callback(backend.stop)
         stack.callback(label_studio.stop)
         with ThreadPoolExecutor(1) as beside, ExitStack() as failed:
@@ -164,8 +171,12 @@ def running(folder: Path, say: Say) -> Iterator[Demo]:
         )  # fmt: skip
 
 
-def _port_near(wanted: int) -> int:
-    return wanted if is_free(wanted) else free_port()
+def _port(wanted: int | None, usual: int) -> int:
+    if wanted is None:
+        return usual if is_free(usual) else free_port()
+    if not is_free(wanted):
+        raise ServerError(f"port {wanted}", "is in use", "Name another one, or leave it out")
+    return wanted
 
 
 def gold_sentences() -> list[GoldSentence]:

@@ -29,8 +29,8 @@ from ml_backend.serving.engine import Load
 from ml_backend.serving.model_store import ModelStore
 from projection.errors import TrainingError
 from projection.evaluation.scores import f1_of, interval_of, resampled
-from projection.io.files import atomic_write, json_line, parse_object, write_json
-from projection.io.folders import new_folder
+from projection.io.files import atomic_write, json_line, read_object, write_json
+from projection.io.folders import new_folder, recover
 from projection.io.gold import GoldSentence
 from projection.io.records_json import encode
 from projection.records import Entity, ReviewedSentence
@@ -112,7 +112,7 @@ class ProjectReviews:
     @classmethod
     def read(cls, project: int, folder: Path) -> Self:
         """Read what a job has written."""
-        summary = parse_object((folder / SUMMARY).read_text("utf-8"), str(folder / SUMMARY))
+        summary = read_object(folder / SUMMARY)
         return cls(project, summary["title"], tuple(summary["labels"]), read_reviews(folder))
 
     def write(self, out: Path) -> None:
@@ -183,6 +183,7 @@ class Retraining:
     def _train(
         self, material: Sequence[ReviewedSentence], labels: Collection[str], out: Path
     ) -> None:
+        recover(out)
         if out.exists():
             return
         few = {"epochs": self.epochs_of_few} if len(material) < FEW else {}
@@ -222,7 +223,8 @@ def _fetched_by_others(job: Job, folder: Path) -> list[ProjectReviews]:
 def parted(projects: Iterable[Iterable[ReviewedSentence]]) -> list[tuple[Reviews, Reviews]]:
     """Split reviews by documents: (to learn from, held out) of each project, without overlap."""
     decided = [[r for r in adjudicate(each).sentences if r.judged] for each in projects]
-    parts = iter(split([review.sentence for each in decided for review in each], HELD_OUT).of)
+    sentences = [review.sentence for each in decided for review in each]
+    parts = iter(split(sentences, HELD_OUT, lasting=True).of)
     found: list[tuple[Reviews, Reviews]] = [([], []) for _ in decided]
     for each, (learned, held_out) in zip(decided, found, strict=True):
         for review in each:

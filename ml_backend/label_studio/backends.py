@@ -1,5 +1,7 @@
 """The calls of Label Studio for the backends and webhooks of a project."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import httpx
@@ -9,7 +11,11 @@ from ml_backend.auth import Credentials
 from ml_backend.label_studio.projects import Project
 from ml_backend.label_studio.session import ApiSession
 from ml_backend.label_studio.transport import as_list, value_of
+from projection.errors import ServerError
 from projection.io.records_json import Json
+
+START_SECONDS = 30
+_NO_ANSWER = "health check failed"  # what Label Studio says where nothing listens yet
 
 # Only what a review changes: an annotator waits for each call, and an import would send all tasks.
 _WEBHOOK_ACTIONS = (
@@ -75,9 +81,31 @@ class BackendCalls(ApiSession):
             ]
 
     def connect_backend(
-        self, project: Project, url: str, credentials: Credentials | None = None
+        self,
+        project: Project,
+        url: str,
+        credentials: Credentials | None = None,
+        *,
+        on_wait: Callable[[int], object] | None = None,
     ) -> Backend:
-        """Connect the backend at `url` (as Label Studio reaches it) for interactive use, once."""
+        """Connect the backend at `url` (as Label Studio reaches it) for interactive use, once.
+
+        With `on_wait`, a backend that does not answer gets `START_SECONDS` to start; each second,
+        `on_wait` gets their number.
+        """
+        for second in range(START_SECONDS if on_wait else 0):
+            try:
+                return self._connect_backend(project, url, credentials)
+            except ServerError as error:
+                if _NO_ANSWER not in str(error):
+                    raise
+            on_wait(second) if on_wait else None
+            time.sleep(1)
+        return self._connect_backend(project, url, credentials)
+
+    def _connect_backend(
+        self, project: Project, url: str, credentials: Credentials | None
+    ) -> Backend:
         url = url.rstrip("/")
         # First, because Label Studio would make a webhook without the credentials.
         self._ensure_webhook(project, webhook_url(url), credentials)

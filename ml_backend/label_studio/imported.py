@@ -87,7 +87,11 @@ def as_decided(
 
 def kept_of(task: Mapping[str, Any], where: str) -> list[ImportedReview]:
     """Return what an import of the task would lose of each annotation."""
-    imported, kept = imported_with(task, where), []
+    try:
+        imported = imported_with(task, where)
+    except ReviewError:  # damaged: what the annotations themselves say is kept
+        imported = []
+    kept: list[ImportedReview] = []
     order: list[int] = sorted(prediction["id"] for prediction in task["predictions"])
     for annotation in restored(task, imported)["annotations"]:
         seen = annotation.get("parent_prediction")

@@ -26,7 +26,8 @@ def project_lock(command: str, url: str, title: str, folder: Path | None = None)
                 holder = path.read_text("utf-8")
             what = f"`spanferry {holder or '…'}` is at work on it already"
             raise ServerError(f"project {title!r}", what, "Wait until it ends")
-        path.write_text(command, "utf-8")
+        with files.writing(path):
+            path.write_text(command, "utf-8")
         yield
 
 

@@ -155,6 +155,18 @@ class TaskCalls(ApiSession):
             )
             return int(made.id)
 
+    def add_draft(self, task_id: int, draft: Json, annotation_id: int | None) -> None:
+        """Begin an annotation, or a change of one, as the key's owner; `draft` has the `result`."""
+        of = "" if annotation_id is None else f"/annotations/{annotation_id}"
+        with self._asking(f"draft of task {task_id}"):
+            # The SDK has no call for this.
+            answer = self._api._client_wrapper.httpx_client.request(
+                f"api/tasks/{task_id}{of}/drafts", method="POST", json=draft
+            )
+            if not answer.is_success:
+                raise ApiError(status_code=answer.status_code, body=answer.text)
+            require_same(answer.json()["task"], task_id)
+
 
 def _plain(rows: Sequence[Json]) -> Any:
     """Return a type that the SDK gives to pydantic's compiled encoder; it walks lists itself."""

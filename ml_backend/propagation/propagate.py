@@ -7,6 +7,7 @@ under `was`.
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import partial
@@ -17,7 +18,9 @@ from ml_backend.label_studio.task_writer import write_fields
 from ml_backend.label_studio.tasks import is_touched
 from ml_backend.propagation.apply import TaskChange, corrected, read_open
 from ml_backend.review.corrections import Correction, Evidence, Rules, composed, is_too_short, weigh
-from ml_backend.review.pull import reviews_of
+from ml_backend.review.pull import readable, reviews_of
+from projection.errors import ReviewError
+from projection.records import UnreadableReview
 
 ENOUGH, ENOUGH_BY_NAME = 2, 1  # reviewed sentences; the latter where the user names the phrase
 
@@ -76,18 +79,23 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Propagation:
-    """What would be propagated. `reviewed` counts annotations, `open` untouched tasks."""
+    """What would be propagated. `reviewed` counts annotations, `open` untouched tasks.
+
+    Of the `unreadable` annotations and open tasks nothing is taken, and nothing is changed in them.
+    """
 
     findings: tuple[Finding, ...]
     changes: tuple[TaskChange, ...]
     reviewed: int
     open: int
+    unreadable: tuple[UnreadableReview, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """Return what was found, and which tasks would change."""
         return {
             "reviewed": self.reviewed,
             "open": self.open,
+            "unreadable": len(self.unreadable),
             "tasks": len(self.changes),
             "corrections": [finding.to_json() for finding in self.findings],
             "changes": [change.to_json() for change in self.changes],
@@ -103,16 +111,13 @@ class Propagated:
 
 
 def plan(server: ReviewServer, project: Project, selection: Selection) -> Propagation:
-    """Find the corrections in a project and the open tasks they apply to. Writes nothing.
-
-    ReviewError if a task holds no record, or its annotations or predictions contradict it.
-    """
+    """Find the corrections in a project and the open tasks they apply to. Writes nothing."""
     where = f"project {project.title!r}"
     tasks = server.tasks(project, with_predictions=True)
-    reviewed = reviews_of(tasks, where).reviewed
+    reviewed, unreadable = reviews_of(filter(is_touched, tasks), where)
     untouched = [task for task in tasks if not is_touched(task)]
-    read = (read_open(task, project.model_version) for task in untouched)
-    sentences = list(filter(None, read))
+    read = readable(untouched, partial(read_open, model_version=project.model_version), unreadable)
+    sentences = [sentence for _, sentence in read if sentence is not None]
     evidence = [each for each in weigh(reviewed) if selection.about(each.correction)]
     left_out = {each.correction: selection.against(each) for each in evidence}
     chosen = {e.correction: e.sentences for e in evidence if left_out[e.correction] is None}
@@ -123,7 +128,8 @@ def plan(server: ReviewServer, project: Project, selection: Selection) -> Propag
         found = others.occurrences(sentence.pair, sentence.entities)
         tasks_of.update({occurrence.correction for occurrence in found})
     findings = (Finding(e, tasks_of[e.correction], left_out[e.correction]) for e in evidence)
-    return Propagation(tuple(findings), tuple(changes), len(reviewed), len(untouched))
+    counts = (len(reviewed), len(untouched))
+    return Propagation(tuple(findings), tuple(changes), *counts, tuple(unreadable))
 
 
 def carry_out(
@@ -137,9 +143,10 @@ def carry_out(
     changed = 0
     for change in plan.changes:
         still, shown = partial(_is_as_planned, change), change.prediction
-        if write_fields(server, change.task_id, change.fields, if_still=still):
-            server.update_prediction(shown["id"], change.result, shown["score"])
-            changed += 1
+        with suppress(ReviewError):  # the record was damaged meanwhile
+            if write_fields(server, change.task_id, change.fields, if_still=still):
+                server.update_prediction(shown["id"], change.result, shown["score"])
+                changed += 1
         on_progress(1)
     return Propagated(changed, meanwhile=len(plan.changes) - changed)
 

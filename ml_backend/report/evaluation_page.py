@@ -94,7 +94,7 @@ def _draw_groups(
         f1 = _f1_of(found)
         axes.plot(
             [f1.get(name, float("nan")) for name in groups], range(len(groups)), mark,
-            color=plots.ACCENT, label=model, fillstyle="none", markeredgewidth=1.2,
+            color=plots.ACCENT, label=_short(model), fillstyle="none", markeredgewidth=1.2,
         )  # fmt: skip
     if len(assessments) > 1:
         axes.legend(loc="upper left", bbox_to_anchor=(0, -0.3), ncols=2)
@@ -123,8 +123,13 @@ def _draw_scores(figure: "Figure", assessments: Mapping[str, ErrorAnalysis]) -> 
 def _rows(figure: "Figure", names: list[str], label: str) -> "Axes":
     """Return axes with a row for each name."""
     axes: Axes = figure.subplots()
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), map(_short, names))
     axes.set(xlabel=label, ylim=(len(names) - 0.5, -0.5))
     axes.grid(axis="x")
     axes.spines["left"].set_visible(False)
     return axes
+
+
+def _short(name: str) -> str:
+    """Return a name that leaves room for the plot beside it."""
+    return name if len(name) <= 40 else f"{name[:20]}…{name[-19:]}"

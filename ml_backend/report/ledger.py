@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
+from unicodedata import normalize
 
 from projection.evaluation.matching import TAGGING_STEPS, Outcome, compare
 from projection.io.files import atomic_write, json_line
@@ -19,7 +20,7 @@ SCHEMA = 1
 LEDGER, TABLE = "ledger.jsonl", "ledger.csv"
 
 _BYTE_ORDER_MARK = "\ufeff"  # tells spreadsheets that the file is UTF-8
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would evaluate such a text
+_FORMULA_STARTS = {*"=+-@\t\r\n"}  # a spreadsheet would evaluate such a text
 
 
 class Change(StrEnum):
@@ -156,4 +157,8 @@ def _cells(row: Json) -> list[object]:
 
 def _harmless(cell: object) -> object:
     """Put an apostrophe before a text that a spreadsheet would take for a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
+    if not isinstance(cell, str):
+        return cell
+    # Spreadsheets also take the full-width signs of East Asian keyboards.
+    starts_formula = normalize("NFKC", cell[:1]) in _FORMULA_STARTS
+    return f"'{cell}" if starts_formula else cell

@@ -39,6 +39,7 @@ _VARIABLES = {
 }
 _STYLE: dict[Any, Any] = {  # rcParams
     "svg.fonttype": "none",  # text stays text: it can be selected, and has the page's font
+    "text.parse_math": False,  # a label with $ is no formula
     "font.size": 8.5,
     "text.color": _INK,
     "axes.labelcolor": _INK,

@@ -48,7 +48,7 @@ class Progress:
     """Sentences by outcome, and annotations by the day (UTC) of their last change.
 
     `annotations` may exceed the sentences: several people may decide about one. `undated` ones are
-    on no day.
+    on no day. `unreadable` annotations are in none of these.
     """
 
     overall: Standing
@@ -56,6 +56,7 @@ class Progress:
     annotations: int
     by_day: Mapping[date, ByStatus]
     undated: int
+    unreadable: int
 
     @classmethod
     def of(cls, project: ReviewedProject) -> Self:
@@ -82,6 +83,7 @@ class Progress:
             annotations=len(seen),
             by_day=dict(sorted(by_day.items())),
             undated=sum(review.updated_at is None for review in seen),
+            unreadable=len(project.unreadable),
         )
 
     def to_json(self) -> Json:
@@ -92,4 +94,5 @@ class Progress:
             "annotations": self.annotations,
             "by_day": {day.isoformat(): dict(counts) for day, counts in self.by_day.items()},
             "undated": self.undated,
+            "unreadable": self.unreadable,
         }

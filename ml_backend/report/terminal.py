@@ -10,7 +10,7 @@ from ml_backend.report.ledger import PROPOSED
 from ml_backend.report.progress import Progress
 from ml_backend.report.words import agreed_in_words, between, duration
 from projection.records import ReviewStatus
-from projection.text.wording import in_words, percent
+from projection.text.wording import counted, in_words, percent
 
 
 def tables(report: Report) -> Iterator[Table]:
@@ -22,7 +22,9 @@ def tables(report: Report) -> Iterator[Table]:
 
 
 def closing_lines(report: Report) -> Iterator[str]:
-    """Yield confidence, time and agreement, a line each."""
+    """Yield what is left out, confidence, time and agreement, a line each."""
+    if unreadable := report.progress.unreadable:
+        yield f"{counted(unreadable, 'annotation')} left out: unreadable"
     if report.calibration is not None:
         error = 100 * report.calibration.expected_calibration_error
         yield f"confidence is off by {error:.1f} points on average"

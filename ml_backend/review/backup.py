@@ -3,12 +3,12 @@
 A backup holds everything as Label Studio exports it: tasks, predictions, annotations, drafts, tabs,
 settings and users, with the hash of each file. Tasks and annotations get new ids when they are
 restored; what else Label Studio does not take back is kept beside them (`label_studio.imported`).
-Drafts stay in the backup alone.
+Drafts become those of whoever restores them.
 """
 
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,8 +19,8 @@ from ml_backend.label_studio.imported import kept_of, meta_of
 from ml_backend.label_studio.tasks import Task
 from ml_backend.review.import_journal import ImportJournal, after_pending_import, import_noted
 from projection.errors import CorpusError, ReviewError
-from projection.io.files import json_line, parse_object, read_jsonl, write_json
-from projection.io.folders import new_folder
+from projection.io.files import json_line, read_jsonl, read_object, write_json
+from projection.io.folders import new_folder, recover
 from projection.io.records_json import Json
 
 SCHEMA = 1
@@ -58,6 +58,7 @@ def back_up(server: ReviewServer, project: Project, out: Path) -> BackupReport:
         "users": {str(number): email for number, email in server.users().items()},
     }
     report = _report(project.title, tasks, len(tabs))
+    recover(out)
     with new_folder(out, replace=(out / MANIFEST).is_file()) as folder:
         write_json(folder / PROJECT, about)
         with (folder / TASKS).open("w", encoding="utf-8", newline="\n") as lines:
@@ -69,10 +70,11 @@ def back_up(server: ReviewServer, project: Project, out: Path) -> BackupReport:
 
 def read_backup(folder: Path) -> tuple[Json, list[Json], BackupReport]:
     """Read a backup: the project, its tasks, the report; CorpusError unless all is as written."""
+    recover(folder)
     where = folder / MANIFEST
     if not where.is_file():
         raise CorpusError(str(folder), f"no backup (no {MANIFEST})", "Make one: spanferry backup")
-    manifest = parse_object(where.read_text("utf-8"), str(where))
+    manifest = read_object(where)
     if manifest.get("schema") != SCHEMA:
         what = f"schema {manifest.get('schema')}, but this version reads {SCHEMA}"
         raise CorpusError(str(where), what, "Restore it with the version that made it")
@@ -80,7 +82,7 @@ def read_backup(folder: Path) -> tuple[Json, list[Json], BackupReport]:
         path = folder / name
         if not path.is_file() or _hash_of(path) != manifest.get("files", {}).get(name):
             raise CorpusError(str(path), "is not as it was written", _FIX)
-    about = parse_object((folder / PROJECT).read_text("utf-8"), str(folder / PROJECT))
+    about = read_object(folder / PROJECT)
     tasks = [row for _, row in read_jsonl(folder / TASKS)]
     report = _report(about["title"], tasks, len(about["tabs"]))
     if report.content != manifest.get("content"):
@@ -127,6 +129,8 @@ def restore(
     if about["model_version"]:
         server.set_model_version(server.project(project.id), about["model_version"])
     _verify(server, project, report)
+    if report.drafts:
+        _restore_drafts(server, project, tasks)
     return server.project(project.id), report
 
 
@@ -154,9 +158,10 @@ def _as_imported(task: Task, people: Mapping[str, int | None]) -> Json:
         if (user := people.get(str(annotation.get("completed_by")))) is not None:
             made["completed_by"] = user
         annotations.append(made)
+    meta = task["meta"] if isinstance(task.get("meta"), dict) else {}
     return {
         "data": task["data"],
-        "meta": {**(task.get("meta") or {}), **meta_of(kept_of(task, f"task {task['id']}"))},
+        "meta": {**meta, **meta_of(kept_of(task, f"task {task['id']}"))},
         "predictions": [_of(each, _PREDICTED) for each in _by_id(task["predictions"])],
         "annotations": annotations,
     }
@@ -170,6 +175,21 @@ def _remove_copies(server: ReviewServer, project: Project, wanted: Counter[str])
         left[content] -= 1
         if content in wanted and left[content] < 0:
             server.delete_task(task["id"])
+
+
+def _restore_drafts(server: ReviewServer, project: Project, tasks: Iterable[Task]) -> None:
+    """Add the drafts that are missing; drafts of the same task come back in order."""
+    made: defaultdict[str, list[Task]] = defaultdict(list)
+    for found in server.tasks(project, with_predictions=True, with_drafts=True):
+        made[content_of(found)].append(found)
+    for task in tasks:
+        same = made[content_of(task)].pop(0)
+        numbers = [annotation["id"] for annotation in task["annotations"]]
+        imported = {a.get("import_id"): a["id"] for a in same["annotations"]}
+        for draft in _by_id(task["drafts"])[len(same["drafts"]) :]:
+            of = draft.get("annotation")
+            number = imported.get(numbers.index(of)) if of in numbers else None
+            server.add_draft(same["id"], _of(draft, ("result", "lead_time")), number)
 
 
 def _verify(server: ReviewServer, project: Project, report: BackupReport) -> None:

@@ -10,6 +10,7 @@ from ml_backend.label_studio.task_writer import Fields, OnProgress, has_same_ann
 from ml_backend.label_studio.tasks import Task
 from ml_backend.review.agreement import Agreement, agreement
 from ml_backend.review.pull import reviews_of
+from projection.records import UnreadableReview
 from training.data.adjudication import AdjudicationPolicy, Disagreement, adjudicate
 
 
@@ -18,7 +19,7 @@ class DisagreementReport:
     """The disagreements of a project, and what was written to its tasks. Numbers count tasks.
 
     The `annotators` decided on `opened`. `marked` have another disagreement than before, `cleared`
-    none any more; `meanwhile` were annotated during the run.
+    none any more; `meanwhile` were annotated during the run. `unreadable` annotations are left out.
     """
 
     policy: AdjudicationPolicy
@@ -29,6 +30,7 @@ class DisagreementReport:
     marked: int
     cleared: int
     meanwhile: int
+    unreadable: tuple[UnreadableReview, ...] = ()
 
     @property
     def open(self) -> tuple[Disagreement, ...]:
@@ -41,7 +43,8 @@ class DisagreementReport:
             {**asdict(each), "annotators": each.annotators, "differs": each.differs}
             for each in self.disagreements
         ]
-        return {**asdict(self), "disagreements": found, "open": len(self.open)}
+        counts = {"open": len(self.open), "unreadable": len(self.unreadable)}
+        return {**asdict(self), "disagreements": found, **counts}
 
 
 def mark_disagreements(
@@ -61,7 +64,7 @@ def mark_disagreements(
     _ensure_keys(server, project, where)
     names = {str(number): email for number, email in server.users().items()}
     tasks = server.tasks(project, with_predictions=True)
-    reviewed = reviews_of(tasks, where).reviewed
+    reviewed, unreadable = reviews_of((task for task in tasks if task["annotations"]), where)
     found = adjudicate(reviewed, policy, reviewer=reviewer)
     by_task = {each.task_id: each for each in found.disagreements}
     still_open = {each.task_id for each in found.disagreements if not each.settled}
@@ -82,6 +85,7 @@ def mark_disagreements(
         marked=len(written & still_open),
         cleared=len(written - still_open),
         meanwhile=len(left_alone),
+        unreadable=tuple(unreadable),
     )
 
 

@@ -2,15 +2,16 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from label_config.annotations import Reviews, reviewed_of, unreadable_of
 from label_config.results import read_result
 from label_config.tasks import record_of
 from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.imported import as_decided, imported_with, restored
-from ml_backend.label_studio.tasks import Task, obstacle, prediction_of
+from ml_backend.label_studio.tasks import Obstacle, Task, obstacle, prediction_of
 from projection.errors import ReviewError, SpanferryError
 from projection.io.json_fields import Fields
 from projection.records import (
@@ -23,6 +24,8 @@ from projection.records import (
 from projection.text.wording import counted
 
 log = logging.getLogger(__name__)
+
+Read = TypeVar("Read")
 
 NAMED = 5  # unreadable annotations in a message
 _FIX = "Export the project as JSON, with full annotations and predictions"
@@ -58,10 +61,11 @@ def fetch(server: ReviewServer, project: Project, accept_above: float | None = N
             _read(task, where, found)
             continue
         try:
-            if why := obstacle(task, version, accept_above):
-                left_open[why.value] += 1
+            accepted = accepted_unseen(task, version, accept_above, where)
+            if isinstance(accepted, Obstacle):
+                left_open[accepted.value] += 1
             else:
-                found.reviewed.append(_unseen(task, version, where))
+                found.reviewed.append(accepted)
         except SpanferryError as error:
             found.unreadable.extend(unreadable_of(task, error))
     _warn_of(found.unreadable, where)
@@ -69,15 +73,24 @@ def fetch(server: ReviewServer, project: Project, accept_above: float | None = N
 
 
 def reviews_of(tasks: Iterable[Task], where: str) -> Reviews:
-    """Read the reviews of exported tasks; those that were pushed with an export, as they were.
-
-    A warning counts the annotations that cannot be read.
-    """
+    """Read the reviews of exported tasks; those that were pushed with an export, as they were."""
     found = Reviews([], [])
     for task in tasks:
         _read(task, where, found)
-    _warn_of(found.unreadable, where)
     return found
+
+
+def readable(
+    tasks: Iterable[Task], read: Callable[[Task], Read], unreadable: list[UnreadableReview]
+) -> Iterator[tuple[Task, Read]]:
+    """Yield each task with what `read` returns; add those for which it raises to `unreadable`."""
+    for task in tasks:
+        try:
+            found = read(task)
+        except SpanferryError as error:
+            unreadable.extend(unreadable_of(task, error))
+        else:
+            yield task, found
 
 
 def _read(task: Task, where: str, found: Reviews) -> None:
@@ -100,7 +113,15 @@ def _warn_of(unreadable: Sequence[UnreadableReview], where: str) -> None:
     log.warning("%s: %s left out, unreadable: %s. %s to losses.jsonl", where, count, named, fix)
 
 
-def _unseen(task: Task, version: str, where: str) -> ReviewedSentence:
+def accepted_unseen(
+    task: Task, version: str, threshold: float, where: str
+) -> ReviewedSentence | Obstacle:
+    """Return a task as accepted without review, or why it would not be.
+
+    ReviewError if its record or prediction cannot be read.
+    """
+    if why := obstacle(task, version, threshold):
+        return why
     place = f"{where} task {task['id']}"
     record = record_of(task, place)
     sentence = record.sentence

@@ -12,8 +12,10 @@ from label_config.tasks import sentence_of, task_fields, to_prediction
 from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.task_writer import is_still_open, write_fields
 from ml_backend.label_studio.tasks import Task, is_touched, prediction_of
-from projection.errors import ServerError
-from projection.records import ProjectedSentence
+from ml_backend.review.pull import readable
+from projection.errors import ReviewError, ServerError
+from projection.records import ProjectedSentence, UnreadableReview
+from projection.text.wording import counted
 
 if TYPE_CHECKING:
     from projection.protocols import ProjectsSentences
@@ -35,8 +37,9 @@ class RepredictReport:
     """The result of repredicting. Numbers count tasks.
 
     `touched` have an annotation, a skip or a draft; `meanwhile` were touched or predicted during
-    the run; `up_to_date` have a prediction of this version; `too_long` do not fit the model. Of the
-    `predicted`, `refreshed` now show other projections or conflicts.
+    the run; `up_to_date` have a prediction of this version; `too_long` do not fit the model;
+    `unreadable` have no record, or one of another text. Of the `predicted`, `refreshed` now show
+    other projections or conflicts.
     """
 
     predicted: int
@@ -47,6 +50,7 @@ class RepredictReport:
     too_long: int
     model_version: str
     current: bool
+    unreadable: tuple[UnreadableReview, ...] = ()
 
 
 def repredict(
@@ -62,14 +66,20 @@ def repredict(
     Tasks are refreshed before they are predicted, so running an interrupted call again finds them
     undone. A backend that serves another model is asked again after each of the `pauses`; if it
     still does, ServerError is raised, because Label Studio would ask it to predict all tasks again.
+    ReviewError is raised if no task can be read.
     """
     version = projector.model_version
     _require_served(server, project, version, pauses)
     tasks = server.tasks(project, with_predictions=True)
     untouched = [task for task in tasks if not is_touched(task)]
     due = [task for task in untouched if prediction_of(task, version) is None]
-    sentences = {task["id"]: sentence_of(task, f"task {task['id']}") for task in due}
-    fitting = [task for task in due if projector.fits(sentences[task["id"]])]
+    unreadable: list[UnreadableReview] = []
+    read = [*readable(due, lambda task: sentence_of(task, f"task {task['id']}"), unreadable)]
+    if unreadable and not read:  # a project that is not ours
+        what = f"none of {counted(len(unreadable), 'task')} can be read"
+        raise ReviewError(f"project {project.title!r}", what, unreadable[0].reason)
+    sentences = {task["id"]: sentence for task, sentence in read}
+    fitting = [task for task, sentence in read if projector.fits(sentence)]
     predicted = refreshed = 0
     for start in range(0, len(fitting), CHUNK):
         chunk = fitting[start : start + CHUNK]
@@ -92,9 +102,10 @@ def repredict(
         touched=len(tasks) - len(untouched),
         meanwhile=len(fitting) - predicted,
         up_to_date=len(untouched) - len(due),
-        too_long=len(due) - len(fitting),
+        too_long=len(read) - len(fitting),
         model_version=version,
         current=server.set_model_version(project, version),
+        unreadable=tuple(unreadable),
     )
 
 

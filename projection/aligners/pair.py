@@ -24,9 +24,11 @@ from projection.aligners.decoding import (
     share_out,
 )
 from projection.errors import ModelError
+from projection.models.checkpoint_checks import check_finite
 from projection.models.checkpoints import (
     Checkpoint,
     load_checkpoint,
+    load_config,
     longest_input,
     on_gpu,
     version_of,
@@ -58,12 +60,14 @@ class PairAligner(Checkpoint[PreTrainedModel]):
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path, decoding: Decoding | None = None) -> Self:
         """Load a trained pair aligner from a folder or by its name on the hub."""
-        model, tokenizer = load_checkpoint(AutoModelForTokenClassification, name_or_path)
-        labels = dict(model.config.id2label or {})
+        labels = dict(load_config(name_or_path).id2label or {})
         if labels != LABELS:
             what = f"has labels {list(labels.values())}, an aligner has {list(LABELS.values())}"
             fix = "Train one on this encoder first: spanferry aligner train --help"
             raise ModelError(str(name_or_path), what, fix)
+        model, tokenizer = load_checkpoint(
+            AutoModelForTokenClassification, name_or_path, trained=True
+        )
         saved = getattr(model.config, "decoding", None)
         where = f"{name_or_path}/config.json"
         return cls(on_gpu(model), tokenizer, decoding or saved_decoding(saved, DEFAULT, where))
@@ -138,7 +142,7 @@ class PairAligner(Checkpoint[PreTrainedModel]):
         )
         offsets = encoded.pop("offset_mapping").tolist()
         logits = self.model(**encoded.to(self.model.device)).logits
-        inside = logits.float().softmax(-1)[..., 1].tolist()
+        inside = check_finite(logits.float().softmax(-1)[..., 1], self.model).tolist()
         for row, (_, target, lang) in enumerate(batch):
             segments = zip(encoded.sequence_ids(row), offsets[row], strict=True)
             tokens = [(a, b) if segment == 1 else (0, 0) for segment, (a, b) in segments]

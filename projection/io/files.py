@@ -2,11 +2,12 @@
 
 import codecs
 import errno
+import fcntl
 import io
 import json
 import logging
 import os
-import secrets
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,7 +17,7 @@ from typing import Any, TextIO
 
 from filelock import FileLock, Timeout
 
-from projection.errors import CorpusError
+from projection.errors import CorpusError, SpanferryError
 from projection.io.containers import CHUNK, ChunkReader, unpacked
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,9 @@ _MARKS = {
     b"\xff\xfe": "utf-16",
     b"\xfe\xff": "utf-16",
 }
+_IN_WORDS = re.compile(r"(?:os error |Errno )(\d+)")
+_TORCH_WRITER = re.compile(r"PytorchStreamWriter|inline_container|unexpected pos \d+ vs")
+_DAMAGED = "Restore the file, or make it again"
 _SPREAD = {"{", "[", "[{"}  # how JSON over several lines begins
 _KINDS = {
     stat.S_ISFIFO: "a pipe",
@@ -173,6 +177,14 @@ def parse_object(line: str, where: str) -> dict[str, Any]:
     return row
 
 
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a file that is one JSON object; else a CorpusError. OSError if it cannot be read."""
+    try:
+        return parse_object(path.read_text("utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        raise CorpusError(str(path), f"not UTF-8 (at byte {error.start + 1})", _DAMAGED) from error
+
+
 def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is not a JSON number")
 
@@ -183,25 +195,67 @@ def json_line(row: Mapping[str, object]) -> str:
 
 
 @contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn an error of writing in the block, of any library, into an OSError about `path`."""
+    try:
+        yield
+    except Exception as error:
+        if (number := _number_of(error)) is None:
+            raise
+        where = getattr(error, "filename", None) or str(path)
+        if str(where).startswith(str(path.parent / f".{path.name}.")):  # our own scratch files
+            where = str(path)
+        raise OSError(number, os.strerror(number), where) from error
+
+
+def _number_of(error: Exception) -> int | None:
+    """The system's number of an error; libraries in Rust and C++, and shutil, give it in words."""
+    if isinstance(error, OSError) and error.errno:
+        return error.errno
+    if isinstance(error, SpanferryError):
+        return None
+    words = str(error)
+    if (found := _IN_WORDS.search(words)) is not None:
+        return int(found[1])
+    # Of PyTorch, which does not tell the reason.
+    return errno.ENOSPC if _TORCH_WRITER.search(words) is not None else None
+
+
+@contextmanager
 def atomic_write(path: Path) -> Iterator[TextIO]:
     """Write UTF-8 text to a temporary file that replaces `path` once it is on the disk.
 
-    It is removed if the block raises. A device or a pipe is written to, never replaced.
+    It is removed if the block raises; that of a process that was killed is written over. Others
+    who write to `path` wait. A device or a pipe is written to, never replaced.
     """
     if path.exists() and not path.is_file():
         with path.open("w", encoding="utf-8", newline="\n") as text:
             yield text
         return
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("x", encoding="utf-8", newline="\n") as text:
+    temporary = path.with_name(f".{path.name}.tmp")
+    with writing(path), _locked_file(temporary) as text:
+        try:
             yield text
             text.flush()
             os.fsync(text.fileno())
-        temporary.replace(path)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
         sync_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+def _locked_file(path: Path) -> TextIO:
+    """Open an empty file that is ours until it is renamed, removed or closed."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), path.stat()):
+                os.ftruncate(handle, 0)
+                return os.fdopen(handle, "w", encoding="utf-8", newline="\n")
+        os.close(handle)  # meanwhile its owner has renamed or removed it
 
 
 def write_json(path: Path, row: Mapping[str, object]) -> None:

@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 from projection.errors import TrainingError
-from projection.io.files import alone
+from projection.io.files import alone, locked, writing
 
 _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of renameat2(2)
 
@@ -22,23 +21,81 @@ _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of renameat2(2)
 def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
     """Make a folder to fill, which becomes `out` when the block ends without an error.
 
-    With `replace`, an existing `out` is replaced; without, it is an OSError.
+    With `replace`, an existing `out` is replaced; without, it is an OSError. One process at a time
+    writes to an `out`, the next one waits. What a killed one has left is removed, see `recover`.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
-        made = Path(scratch) / "new"
-        made.mkdir()
-        yield made
-        if not (replace and out.exists()):
-            made.replace(out)
-            return
-        if _exchange(made, out):  # the old one goes with the scratch folder
-            return
-        # Outside of the scratch folder, so that an interruption never removes both.
-        old = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent)) / "old"
-        out.replace(old)
-        made.replace(out)
-        shutil.rmtree(old.parent)
+    scratch, lock = _scratch_of(out)
+    with writing(out), locked(lock, f"another process that writes {out}"):
+        try:
+            _tidy(scratch, out)
+            made = scratch / "new"
+            made.mkdir(parents=True)
+            yield made
+            if not (replace and out.exists()):
+                made.replace(out)
+            elif not _exchange(made, out):
+                out.replace(scratch / "old")
+                made.replace(out)
+        finally:
+            _tidy(scratch, out)
+            lock.unlink(missing_ok=True)
+
+
+@contextmanager
+def finishing(out: Path) -> Iterator[None]:
+    """In the block a training becomes `out`, and its work folders are removed at the end."""
+    _done_mark(out).touch()
+    try:
+        yield
+    finally:
+        recover(out)
+
+
+def recover(out: Path) -> None:
+    """Complete what a process killed in `new_folder` or `finishing` left; call before reading.
+
+    Where folders cannot be exchanged in one step, a kill may leave `out` moved away: it comes back.
+    """
+    scratch, lock = _scratch_of(out)
+    if scratch.exists():
+        with alone(lock) as ours:
+            if ours:  # else a living process writes to it
+                _tidy(scratch, out)
+                lock.unlink(missing_ok=True)
+    done = _done_mark(out)
+    if done.exists():
+        if out.exists():
+            for work in (work_folder_of(out), stages_folder_of(out)):
+                shutil.rmtree(work, ignore_errors=True)
+        done.unlink(missing_ok=True)
+
+
+def work_folder_of(out: Path) -> Path:
+    """The folder with the checkpoints of an unfinished training into `out`."""
+    return out.parent / f".{out.name}.training"
+
+
+def stages_folder_of(out: Path) -> Path:
+    """The folder with the models of a recipe's stages, until `out` is done."""
+    return out.parent / f".{out.name}.stages"
+
+
+def _done_mark(out: Path) -> Path:
+    """A file that says, once `out` is there, that its work folders are of no use any more."""
+    return out.parent / f".{out.name}.done"
+
+
+def _scratch_of(out: Path) -> tuple[Path, Path]:
+    """The folder in which `out` is made, and the lock of the process that makes it."""
+    return out.parent / f".{out.name}.new", out.parent / f".{out.name}.new.lock"
+
+
+def _tidy(scratch: Path, out: Path) -> None:
+    """Put an old `out` back that has been moved away and not replaced; remove all else."""
+    old = scratch / "old"
+    if old.exists() and not out.exists():
+        old.replace(out)
+    shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _exchange(one: Path, other: Path) -> bool:
@@ -51,6 +108,7 @@ def _exchange(one: Path, other: Path) -> bool:
 
 def refuse_existing(out: Path) -> None:
     """Raise a TrainingError if `out` exists."""
+    recover(out)
     if out.exists():
         raise TrainingError(str(out), "exists already", "Choose another folder, or delete this one")
 
@@ -59,17 +117,19 @@ def refuse_existing(out: Path) -> None:
 def training_into(out: Path) -> Iterator[None]:
     """Lock the new folder `out` against a second training; TrainingError if there is one.
 
+    Errors of writing in the block are about `out`, as in `writing`.
     Of several processes the main one holds the lock.
     """
     if not is_main_process():
         yield
         return
     path = out.parent / f".{out.name}.training.lock"
-    with alone(path) as ours:
+    with writing(out), alone(path) as ours:
         if not ours:
             what = "is written by another training at the moment"
             raise TrainingError(str(out), what, "Wait until it ends, or choose another folder")
         try:
+            recover(out)
             yield
         finally:
             path.unlink(missing_ok=True)
@@ -81,7 +141,7 @@ def work_folder(out: Path, made_of: object, data: Iterable[object] = ()) -> Path
     It is emptied if it belongs to a training of other settings (`made_of`) or examples (`data`),
     both in JSON types. Of several processes one makes it, the others wait for it.
     """
-    work = out.parent / f".{out.name}.training"
+    work = work_folder_of(out)
     stamp, digest = work / "stamp", hashlib.sha256()
     for part in chain([made_of], data):
         digest.update(json.dumps(part, sort_keys=True).encode() + b"\n")

@@ -2,16 +2,17 @@
 
 import hashlib
 import json
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
 import torch
 from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
-from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoTokenizer,
@@ -23,6 +24,7 @@ from transformers.utils import logging
 from transformers.utils.hub import cached_file
 
 from projection.errors import ModelError
+from projection.models.checkpoint_checks import check_tokenizer, errors_named
 from projection.models.packed_weights import (
     STORAGE,
     Storage,
@@ -30,10 +32,16 @@ from projection.models.packed_weights import (
     shared_folder,
     weights_name,
 )
+from projection.models.portable import make_portable, push_folder
 
 Model = TypeVar("Model", bound=PreTrainedModel)
 Item = TypeVar("Item")
 
+
+# Without this, transformers asks on a terminal whether code of the checkpoint may run.
+_NO_CODE = {"trust_remote_code": False}
+# Else it sends the names of models without safetensors to a service that converts them.
+os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"
 
 _HASHED_AT_ONCE = 1 << 20  # values: a copy of a whole table of embeddings would be large
 
@@ -61,12 +69,13 @@ class Checkpoint(Generic[Model]):
         self.model.config.update(self._settings())
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
+        make_portable(Path(folder))
 
     def push_to_hub(self, repository: str) -> None:
-        """Upload weights, configuration with the settings, and tokenizer to the hub."""
-        self.model.config.update(self._settings())
-        self.model.push_to_hub(repository)  # type: ignore[arg-type]  # decorated without self
-        self.tokenizer.push_to_hub(repository)
+        """Upload what `save_pretrained` writes to the hub."""
+        with TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            push_folder(Path(folder), repository)
 
 
 @contextmanager
@@ -94,19 +103,25 @@ _TOKENIZERS: WeakValueDictionary[tuple[Path, int], PreTrainedTokenizerBase] = We
 def load_checkpoint(
     auto_class: Any,  # one of transformers' AutoModel classes, which share no typed base
     name_or_path: str | Path,
+    *,
+    trained: bool = False,
     **settings: Any,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a model in single precision, and its tokenizer, which must be a fast one.
 
+    A head or a pooling layer that the checkpoint lacks is random; with `trained` that is an error.
     `settings` are of the configuration, or passed on to `from_pretrained`.
     """
     where = str(name_or_path)
     tokenizer = load_tokenizer(where)
-    with _errors_named(where), _LOADING:
-        model = _load_model(auto_class, where, settings)
-    if not tokenizer.is_fast:
-        what = "its tokenizer keeps no offsets"
-        raise ModelError(where, what, "Use one with a fast tokenizer")
+    with _loading(where):
+        model, random = _load_model(auto_class, where, settings)
+        check_tokenizer(tokenizer, model, where)
+    head = model.base_model_prefix if model.base_model is not model else ""
+    lost = [n for n in random if trained or (n.startswith(head) and "pooler" not in n)]
+    if lost:
+        what = f"{len(lost)} of its weights are missing or of another shape ({min(lost)})"
+        raise ModelError(where, what, "Train it first, or copy or download the whole folder again")
     return model, tokenizer
 
 
@@ -116,7 +131,7 @@ def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
     One that models on one encoder share is in memory once: never change its settings.
     """
     where = str(name_or_path)
-    with _errors_named(where), _LOADING:
+    with _loading(where):
         storage = _storage_of(where)
         shared = None if storage is None else shared_folder(_folder_of(where), storage)
         if shared is None:
@@ -153,22 +168,17 @@ def device_name() -> str:
 
 def load_config(name_or_path: str | Path) -> PreTrainedConfig:
     """The configuration of a checkpoint, which names the kind of model."""
-    with _errors_named(str(name_or_path)):
-        config: PreTrainedConfig = AutoConfig.from_pretrained(name_or_path)
+    with _loading(str(name_or_path)):
+        config: PreTrainedConfig = AutoConfig.from_pretrained(name_or_path, **_NO_CODE)
     return config
 
 
 @contextmanager
-def _errors_named(where: str) -> Iterator[None]:
-    """Load without logs, and turn errors of the libraries into a ModelError about `where`."""
-    try:
-        with quiet():
-            _check_exists(where)
-            yield
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        what = f"no checkpoint could be loaded ({str(error).splitlines()[0]})"
-        fix = "Give a folder written by save_pretrained, or a model's name on the hub"
-        raise ModelError(where, what, fix) from error
+def _loading(where: str) -> Iterator[None]:
+    """Load without logs, one thread at a time; errors of the libraries are a ModelError."""
+    with errors_named(where), quiet(), _LOADING:
+        _check_exists(where)
+        yield
 
 
 def _check_exists(name_or_path: str) -> None:
@@ -181,17 +191,23 @@ def _check_exists(name_or_path: str) -> None:
         raise OSError(f"no folder, and from the hub: {error}") from error
 
 
-def _load_model(auto_class: Any, where: str, settings: Mapping[str, Any]) -> PreTrainedModel:
+def _load_model(
+    auto_class: Any, where: str, settings: Mapping[str, Any]
+) -> tuple[PreTrainedModel, set[str]]:
+    """The model, and the names of weights that are not those of the checkpoint."""
     storage = _storage_of(where)
     if storage is not None and "identity" in storage:
         what = "holds embeddings that models share, not a model"
         raise ModelError(where, what, "Give the folder of a model")
-    config, others = AutoConfig.from_pretrained(where, return_unused_kwargs=True, **settings)
+    config, others = AutoConfig.from_pretrained(
+        where, return_unused_kwargs=True, **settings, **_NO_CODE
+    )
+    how: dict[str, Any] = {"config": config, "dtype": torch.float32, "output_loading_info": True}
     if storage is None:
-        plain: PreTrainedModel = auto_class.from_pretrained(
-            where, config=config, dtype=torch.float32, **others
+        model, info = auto_class.from_pretrained(
+            where, use_safetensors=True, **how, **_NO_CODE, **others
         )
-        return plain
+        return model, info["missing_keys"] | {name for name, *_ in info["mismatched_keys"]}
     delattr(config, STORAGE)  # the model is no longer packed when it is saved again
     file = Path(str(cached_file(where, weights_name(storage, where))))
     weights = read_packed(file.parent, storage)
@@ -200,15 +216,14 @@ def _load_model(auto_class: Any, where: str, settings: Mapping[str, Any]) -> Pre
     if not issubclass(auto_class, PreTrainedModel):
         with torch.device("meta"):
             chosen = type(auto_class.from_config(config))
-    model = chosen.from_pretrained(
-        None, config=config, state_dict=weights, dtype=torch.float32, **others
-    )
+    loaded: Any = chosen.from_pretrained(None, state_dict=weights, **how, **others)
+    model, info = loaded
     model.config.name_or_path = where
-    return model
+    return model, info["missing_keys"]
 
 
 def _tokenizer_in(name_or_path: str) -> PreTrainedTokenizerBase:
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name_or_path)
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name_or_path, **_NO_CODE)
     if tokenizer.init_kwargs.get("word_case"):  # as the English teachers of earlier versions
         what = "it reads letter case as token types, which are not made any more"
         raise ModelError(name_or_path, what, "Train it again: spanferry train --base mini")
@@ -216,7 +231,7 @@ def _tokenizer_in(name_or_path: str) -> PreTrainedTokenizerBase:
     # By its name, because the package `tokenizers` is no direct dependency.
     if type(getattr(backend, "pre_tokenizer", None)).__name__ == "ByteLevel":
         # Byte-level BPE must see every word as in running text: after a space.
-        tokenizer = AutoTokenizer.from_pretrained(name_or_path, add_prefix_space=True)
+        tokenizer = AutoTokenizer.from_pretrained(name_or_path, add_prefix_space=True, **_NO_CODE)
     return tokenizer
 
 

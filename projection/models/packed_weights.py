@@ -38,7 +38,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from projection.errors import ModelError
-from projection.io.files import parse_object
+from projection.io.files import read_object
 
 STORAGE = "spanferry_storage"
 STORAGE_VERSION = 2
@@ -182,7 +182,7 @@ def include_shared(copy: Path, source: Path) -> None:
     A checkpoint that shares nothing stays as it is.
     """
     path = copy / "config.json"
-    config = parse_object(path.read_text("utf-8"), str(path))
+    config = read_object(path)
     storage = config.get(STORAGE, {})
     if (there := shared_folder(source, storage)) is None:
         return

@@ -8,13 +8,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForTokenClassification,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from projection.errors import ModelError
 from projection.models.calibration import CALIBRATION
+from projection.models.checkpoint_checks import check_finite
 from projection.models.checkpoints import (
     Checkpoint,
     load_checkpoint,
+    load_config,
     longest_input,
     on_gpu,
     version_of,
@@ -60,8 +67,7 @@ class Tagger(Checkpoint[PreTrainedModel]):
         batch_size: int = 32,
     ) -> None:
         super().__init__(model, tokenizer, batch_size)
-        id2label = cast("dict[int, str]", model.config.id2label)
-        self.tags = [id2label[i] for i in range(len(id2label))]
+        self.tags = tags_of(model.config)
         self.renamed = label_table(self.tags, labels, suppress, str(model.config.name_or_path))
         self.calibration = calibration
 
@@ -73,7 +79,11 @@ class Tagger(Checkpoint[PreTrainedModel]):
         suppress: Collection[str] = (),
     ) -> Self:
         """Load a token-classification checkpoint from a folder or by its name on the hub."""
-        model, tokenizer = load_checkpoint(AutoModelForTokenClassification, name_or_path)
+        # Before the weights, so that an encoder without a head is refused for its labels.
+        label_table(tags_of(load_config(name_or_path)), labels, suppress, str(name_or_path))
+        model, tokenizer = load_checkpoint(
+            AutoModelForTokenClassification, name_or_path, trained=True
+        )
         saved, where = getattr(model.config, CALIBRATION, None), f"{name_or_path}/config.json"
         calibration = (
             UNCALIBRATED_TAGGER if saved is None else TaggerCalibration.from_json(saved, where)
@@ -172,7 +182,7 @@ class Tagger(Checkpoint[PreTrainedModel]):
         """Probabilities of the tags: pieces × subwords of the longest piece × tags."""
         padded = self.tokenizer.pad([piece.inputs for piece in batch], return_tensors="pt")
         logits: Tensor = self.model(**padded.to(self.model.device)).logits
-        return logits.float().softmax(-1).cpu()
+        return check_finite(logits.float().softmax(-1), self.model).cpu()
 
     def _entities(self, best: NDArray[np.intp]) -> Iterator[tuple[int, int, str]]:
         """Runs of words of one type, (start, end, type), by the number of each word's best tag.
@@ -187,6 +197,16 @@ class Tagger(Checkpoint[PreTrainedModel]):
                 label = None
             if found is not None and label is None:
                 start, label = i, found
+
+
+def tags_of(config: PreTrainedConfig) -> list[str]:
+    """The tags of a token classifier by number; ModelError unless there is one for each."""
+    id2label = cast("dict[int, object]", config.id2label or {})
+    tags = [id2label.get(i) for i in range(len(id2label))]
+    if not all(isinstance(tag, str) and entity_type(tag) for tag in tags):
+        what = f"id2label is no table of the labels 0 to {len(tags) - 1}"
+        raise ModelError(str(config.name_or_path), what, "Train or download it again")
+    return cast("list[str]", tags)
 
 
 def entity_type(tag: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from projection.errors import RunError
-from projection.io.files import alone, parse_object, read_jsonl, write_json
+from projection.io.files import alone, read_jsonl, read_object, write_json
 from projection.io.json_fields import Fields
 from projection.io.records_json import SCHEMA, Json, decode_projected, encode
 from projection.io.xml_text import unreadable
@@ -54,7 +54,7 @@ def load_summary(run: Path) -> RunSummary:
     path = _existing_run(run) / "summary.json"
     if not path.is_file():
         raise RunError(str(run), "not done (no summary.json)", "Run `spanferry project` again")
-    fields = Fields(parse_object(path.read_text("utf-8"), str(path)), str(path))
+    fields = Fields(read_object(path), str(path))
     flagged, dropped = fields.child("flagged"), fields.child("dropped")
     untrained = fields.child("untrained").row if fields.has("untrained") else {}  # older
     counts = ("read", "kept", "flagged_sentences", "dropped_sentences", "entities")
@@ -203,7 +203,7 @@ def _claim(out: Path, model_version: str, policy: Policy, settings: Mapping[str,
     }
     manifest = out / "run.json"
     if manifest.exists():
-        theirs = parse_object(manifest.read_text(encoding="utf-8"), str(manifest))
+        theirs = read_object(manifest)
         if differences := list(_differences(theirs, mine)):
             raise RunError(str(out), "made with " + "; ".join(differences), ANOTHER_FOLDER)
     elif any((out / name).exists() for name in ("projected.jsonl", "dropped.jsonl")):

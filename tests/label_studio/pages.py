@@ -214,6 +214,14 @@ class ReviewPage:
         """What is said between the two sentences."""
         return self.page.inner_text(".sf-conflicts")
 
+    def ran(self) -> bool:
+        """Whether something has set `window.ran`; a script in an image, put there now, must."""
+        before = bool(self.page.evaluate("!!window.ran"))
+        image = "<img src=x onerror=window.ran=1>"
+        self.page.evaluate("html => document.body.insertAdjacentHTML('beforeend', html)", image)
+        self.page.wait_for_function("() => window.ran")
+        return before
+
     def overflow(self) -> int:
         """How many pixels of the labeling area the window does not show."""
         pixels: int = self.page.eval_on_selector(

@@ -29,6 +29,15 @@ def decided(server: ReviewServer, project: Project) -> list[Any]:
     return sorted(({name: getattr(r, name) for name in names} for r in found), key=str)
 
 
+def drafts_of(server: ReviewServer, project: Project) -> list[Any]:
+    """The drafts of a project, without ids."""
+    return [
+        (t["data"]["pair_id"], d["result"], d["lead_time"], d["annotation"] is None)
+        for t in server.tasks(project, with_drafts=True)
+        for d in t["drafts"]
+    ]
+
+
 def test_a_project_is_restored_as_it_was(
     label_studio: LabelStudioServer, server: ReviewServer, project: Project, tmp_path: Path
 ) -> None:
@@ -43,7 +52,9 @@ def test_a_project_is_restored_as_it_was(
     server.annotate(tasks["plain"]["id"], noted, lead_time=3.5, parent_prediction=seen)
     server.annotate(tasks["none"]["id"], [], skipped=True)
     with ReviewServer.connect(label_studio.url, invited(label_studio)) as other:
-        other.annotate(tasks["plain"]["id"], [], lead_time=1.0)
+        submitted = other.annotate(tasks["plain"]["id"], [], lead_time=1.0)
+        other.add_draft(tasks["plain"]["id"], {"result": noted, "lead_time": 2.0}, submitted)
+        other.add_draft(tasks["none"]["id"], {"result": [], "lead_time": 4.0}, None)
     repredict(server, server.project(project.id), FixedProjector(SECOND))
 
     access = ["--url", label_studio.url, "--api-key", label_studio.account.token]
@@ -64,5 +75,8 @@ def test_a_project_is_restored_as_it_was(
     assert server.tabs(made) == server.tabs(before)
     assert (made.task_count, made.model_version) == (before.task_count, SECOND)
     assert made.prediction_count == before.prediction_count
+    drafts = [drafts_of(server, each) for each in (before, made)]
+    assert drafts[0] == drafts[1]
+    assert len(drafts[0]) == 2
     manifests = (json.loads((Path(f) / "manifest.json").read_text()) for f in (out, f"{out}-2"))
     assert len({manifest["content"] for manifest in manifests}) == 1

@@ -19,10 +19,12 @@ from tests.label_studio.examples import (
     BY_ID,
     EXAMPLES,
     FULL,
+    LABELS,
     MANY_LABELS,
     NOT_FOUND,
     RIGHT_TO_LEFT,
     TRICKY,
+    Example,
     crowded,
     many,
     place,
@@ -75,16 +77,38 @@ def marks(review: ReviewedSentence) -> list[tuple[str, str]]:
     return [(e.label, e.span.of(review.sentence.target)) for e in review.entities]
 
 
+SCRIPT = "<img src=x onerror=window.ran=1>"
+HOSTILE = Example(
+    "hostile",
+    "de",
+    f"</style></title>{SCRIPT} met <svg onload=window.ran=1> \"'>{SCRIPT} {{{{ran}}}}.",
+    f"</style></title>{SCRIPT} traf <script>window.ran=1</script> \"'>{SCRIPT} {{{{ran}}}}.",
+    (
+        (f"T{SCRIPT}", f"</style></title>{SCRIPT}", f"</style></title>{SCRIPT}", 0.3),
+        ("LOC", "<svg onload=window.ran=1>", "<script>window.ran=1</script>", 0.3),
+        ("PER", f"\"'>{SCRIPT}", None, 0.0),
+    ),
+)
+
+
 def test_the_words_on_screen_are_the_projected_ones_and_ctrl_enter_accepts_them(
     desk: Desk,
 ) -> None:
-    desk.lay_out(*projected())
-    seen = {e.id: [tuple(mark) for mark in desk.open(e.id).marked()] for e in EXAMPLES}
+    """Words, labels and the project's name are shown, and nothing of them is run."""
+    config = build_config((*LABELS, f"T{SCRIPT}"))
+    desk.project = desk.server.ensure_project(f"Words {SCRIPT}", config)
+    desk.lay_out(*projected(), projected_as(HOSTILE))
+    examples = (*EXAMPLES, HOSTILE)
+    seen = {e.id: [tuple(mark) for mark in desk.open(e.id).marked()] for e in examples}
+    hostile, conflicts, ran = desk.page.source(), desk.page.conflicts(), desk.page.ran()
     page = desk.open("emoji")
     source = page.source()
     page.submit()
 
-    assert seen == {example.id: example.marks for example in EXAMPLES}
+    assert seen == {example.id: example.marks for example in examples}
+    assert hostile == HOSTILE.source
+    assert conflicts.count(SCRIPT) >= 2
+    assert not ran
     assert source == BY_ID["emoji"].source
     review = desk.reviewed()["emoji"]
     assert review.status is ReviewStatus.ACCEPTED
@@ -388,7 +412,7 @@ def test_the_link_to_a_tab_leads_through_its_tasks_alone_and_shows_the_guideline
     page = desk.page
     page.page.goto(desk.server.stream_url(desk.project, tabs["Failed"]))
     page.page.wait_for_selector("text=without titles")
-    read = page.page.locator("[class*=modal]").first.inner_text()
+    read = page.page.locator(".guidelines").inner_text()
     page.page.keyboard.press("Escape")
     page.await_task()
 

@@ -320,7 +320,7 @@ def test_repredicting_leaves_alone_what_somebody_touched(
     # The new model finds Porto in "otra", is surer of the Chinese pair, and agrees on the third.
     # The one with emoji is too long for it.
     went = BY_ID["overlap"].went
-    surer = tuple((*found[:3], 0.95) for found in BY_ID["chinese"].went)
+    surer = tuple((*found[:3], 0.89) for found in BY_ID["chinese"].went)
     better = {
         **BY_ID,
         "overlap": replace(BY_ID["overlap"], went=(went[0], ("LOC", "Porto.", "otra", 0.9))),

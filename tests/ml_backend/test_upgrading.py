@@ -14,6 +14,7 @@ from label_config.tasks import record_of
 from ml_backend.audit.sample import plan
 from ml_backend.audit.threshold_check import refuse_another_model
 from ml_backend.jobs.queue import JobQueue, State
+from ml_backend.report.source import read_export
 from ml_backend.review.pull import fetch_reviewed
 from ml_backend.review.repredict import repredict
 from ml_backend.serving.model_store import BUNDLED, ModelStore
@@ -21,7 +22,8 @@ from projection.aligners.joint import JointAligner
 from projection.aligners.joint_inputs import Reader
 from projection.aligners.lexical_evidence import Lexicon, spelling
 from projection.aligners.loading import load_aligner
-from projection.errors import ModelError, ReviewError, RunError, TrainingError
+from projection.errors import CorpusError, ModelError, ReviewError, RunError, TrainingError
+from projection.io.records_json import encode
 from projection.models import bundled
 from projection.models.tagger import Tagger
 from projection.pipeline.conflicts import Policy
@@ -32,11 +34,15 @@ from tests.ml_backend.audit.tasks import task
 from tests.ml_backend.conftest import model_folder
 from tests.ml_backend.jobs.test_retrain import ReviewedProject
 from tests.ml_backend.review.test_push import FixedServer, push_all
+from tests.ml_backend.reviews import ALL, RIGHT, review
 from tests.projection.aligners.joint_models import LONGEST, piece_tokenizer, telling_aligner
 from training.bundled.packing import pack, pack_embeddings
-from training.data.rows import Row, Rows
-from training.tagger.presets import PRESETS
-from training.tagger.recipe_runner import plan_of
+from training.data.dataset import read_rows, to_dataset
+from training.data.reviewed import read_reviews
+from training.data.rows import Row, Rows, row_of
+from training.export.export import write_export
+from training.tagger.presets import PRESETS, changed
+from training.tagger.recipe_runner import plan_of, train_preset
 from training.tagger.seeds import train_seeds
 from training.tagger.training_data import TrainingData
 
@@ -144,6 +150,47 @@ def test_an_unfinished_run_is_not_continued_by_another_version(run: Path) -> Non
     assert OLD in (run / "projected.jsonl").read_text(), "nothing is lost"
 
 
+def test_nor_by_a_version_that_writes_other_records(run: Path) -> None:
+    (run / "summary.json").unlink()
+    with pytest.raises(RunError, match=r"made with schema 1, now 2\. Use another --out folder"):
+        project_corpus(
+            [SENTENCE],
+            FixedProjector(OLD),
+            run,
+            policy=Policy.FLAG,
+            settings={},
+            on_progress=lambda _: None,
+        )
+
+
+# Exports
+
+
+def test_an_export_without_parts_is_read_whole_and_replaced(tmp_path: Path) -> None:
+    """As schema 1 wrote it: `dataset/` is one dataset, reviews know neither part nor teacher."""
+    made, out = review(ALL, RIGHT), tmp_path / "export"
+    new = {"part", "teacher_entities"}
+    row = {key: value for key, value in encode(made).items() if key not in new}
+    rows = Rows.of([row_of(made)[0]])
+    to_dataset(rows).save_to_disk(out / "dataset")
+    (out / "reviewed.jsonl").write_text(json.dumps({**row, "schema": 1}) + "\n", "utf-8")
+    (out / "summary.json").write_text('{"schema": 1, "title": "News"}')
+
+    assert [*read_rows(out, "train")] == [*read_rows(out)] == [*rows]
+    assert read_reviews(out) == [made]
+    assert read_export(out).title == "News"
+    write_export([made], out, title="News")
+    assert json.loads((out / "summary.json").read_text())["schema"] == 2
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"{", b"[]", b'{"schema": NaN}'], ids=repr)
+def test_a_damaged_record_is_one_line(run: Path, content: bytes) -> None:
+    (run / "summary.json").write_bytes(content)
+    with pytest.raises(CorpusError, match=r"summary\.json: ") as caught:
+        load_summary(run)
+    assert "\n" not in str(caught.value)
+
+
 # Models
 
 
@@ -175,6 +222,19 @@ def test_models_of_several_seeds_from_another_base_are_not_mixed(tmp_path: Path)
     (tmp_path / "plan.json").write_text(json.dumps(plan), "utf-8")
     with pytest.raises(TrainingError, match=r"another recipe or other data. Choose another folder"):
         train_seeds(PRESETS["plain"], data, tmp_path, [0])
+
+
+def test_a_stage_that_another_version_trained_is_not_built_on(
+    word_tagger: Callable[[Mapping[str, str]], Path], tmp_path: Path
+) -> None:
+    changes = {"base": str(word_tagger({"Anna": "B-PER"})), "freeze": 0, "epochs": 1.0}
+    data = TrainingData(reviewed=Rows.of([Row("a", ("Anna",), ("B-PER",), "de")]))
+    preset, stages = changed(PRESETS["plain"], changes), tmp_path / "stages"
+    train_preset(preset, data, tmp_path / "one", stages=stages)
+    (record,) = stages.glob("*/training.json")
+    record.write_text(json.dumps({**json.loads(record.read_text()), "schema": 0}))
+    with pytest.raises(TrainingError, match=r"another version \(schema 0, not 1\)\. Remove this"):
+        train_preset(preset, data, tmp_path / "two", stages=stages)
 
 
 def test_an_aligner_of_before_reads_both_sentences_at_once(

@@ -26,7 +26,7 @@ from typing import NamedTuple
 from projection.aligners.baselines import occurrences
 from projection.errors import TrainingError
 from projection.io.corpus import covers
-from projection.io.files import parse_object
+from projection.io.files import read_object
 from projection.records import Entity, ParallelSentence, ReviewedSentence, ReviewStatus, Span
 from projection.text.words import cuts_word, word_spans
 from training.aligner.silver import SilverSentence, read_silver
@@ -98,7 +98,7 @@ def reviews_to_learn_from(path: Path) -> list[ReviewedSentence]:
 def _refuse_old_split(export: Path) -> None:
     """Refuse a split export of an older version: its reviews do not say their parts."""
     summary = export / SUMMARY
-    found = parse_object(summary.read_text("utf-8"), str(summary)) if summary.is_file() else {}
+    found = read_object(summary) if summary.is_file() else {}
     if not {*found.get("parts", ())} <= {TRAIN} and found.get("usable"):
         what = "an older spanferry split it, and its reviews do not say their part"
         raise TrainingError(str(export), what, "Export again")

@@ -1,6 +1,5 @@
 """Trains an aligner on features and saves it with its record (`training.json`) and card."""
 
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -10,7 +9,7 @@ from projection.aligners.joint import JointAligner
 from projection.aligners.pair import PairAligner
 from projection.errors import TrainingError
 from projection.io.files import write_json
-from projection.io.folders import is_main_process, work_folder
+from projection.io.folders import finishing, is_main_process, work_folder
 from projection.languages import base_language
 from projection.models.checkpoints import quiet
 from training.aligner.augment import is_name_pair
@@ -64,8 +63,8 @@ def train_and_save(
         }
         write_json(made / "training.json", record)
         (made / "README.md").write_text(aligner_card(out.name, record), encoding="utf-8")
-        made.replace(out)
-        shutil.rmtree(work)
+        with finishing(out):
+            made.replace(out)
     # As it would be loaded: training leaves it in training mode, on its own device.
     aligner.model.eval().cpu()  # type: ignore[no-untyped-call]
 

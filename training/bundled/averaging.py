@@ -14,7 +14,7 @@ from torch import Tensor
 from projection.aligners.joint import JointAligner
 from projection.aligners.joint_network import MODEL_TYPE
 from projection.errors import ModelError
-from projection.io.files import parse_object
+from projection.io.files import read_object
 from projection.io.folders import new_folder, refuse_existing
 from training.bundled.packing import read_weights
 
@@ -47,7 +47,7 @@ def average(first: Path, second: Path, share: float, out: Path) -> None:
 
 def _is_aligner(model: Path) -> bool:
     config = model / "config.json"
-    return parse_object(config.read_text("utf-8"), str(config)).get("model_type") == MODEL_TYPE
+    return read_object(config).get("model_type") == MODEL_TYPE
 
 
 def _untrained(encoder: Path, aligner: Path) -> dict[str, Tensor]:

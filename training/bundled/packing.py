@@ -30,6 +30,7 @@ from projection.models.packed_weights import (
     in_blocks,
     read_packed,
 )
+from projection.models.portable import without_blanks
 
 _BLOCK = range(16, 65)  # columns that share a scale; an outlier costs the others precision
 _COLUMNS = 32  # to a block of four-bit values
@@ -129,7 +130,7 @@ def _reads(tokenizer: PreTrainedTokenizerBase) -> tuple[object, ...]:
     """All that shapes what a model reads; a training may leave its own truncation and padding."""
     backend = json.loads(tokenizer.backend_tokenizer.to_str())
     rules = {k: v for k, v in backend.items() if k not in {"truncation", "padding"}}
-    return rules, tokenizer.model_max_length, tokenizer.special_tokens_map
+    return without_blanks(rules), tokenizer.model_max_length, tokenizer.special_tokens_map
 
 
 @contextmanager

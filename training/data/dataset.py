@@ -9,6 +9,7 @@ from datasets import ClassLabel, Dataset, Features, Value, concatenate_datasets,
 from datasets import Sequence as ListOf
 
 from projection.errors import CorpusError, TrainingError
+from projection.io.folders import recover
 from training.data.adjudication import adjudicate
 from training.data.conll import FOUND, TagColumns, read_conll
 from training.data.iob2 import MASKED, OUTSIDE, TYPES, TaggedSentence, labels_of
@@ -90,6 +91,7 @@ def read_rows(path: Path, part: str | None = None, columns: TagColumns = FOUND) 
     file is not what it claims to be; TrainingError if the path is none of these, or was split and
     nothing is in that part.
     """
+    recover(path)
     if not path.exists():
         raise TrainingError(str(path), "does not exist", "Make one with `spanferry export`")
     if path.is_dir():
@@ -108,6 +110,13 @@ def read_rows(path: Path, part: str | None = None, columns: TagColumns = FOUND) 
 def read_all(paths: Sequence[Path], part: str | None = None, columns: TagColumns = FOUND) -> Rows:
     """Read several exports or files as one; `part` and `columns` are as for `read_rows`."""
     return Rows.joined(*(read_rows(path, part, columns) for path in paths))
+
+
+def part_sizes(path: Path) -> dict[str, int]:
+    """Count the sentences in each part of an export folder; nothing for other data."""
+    if not (path / DATASET / "dataset_dict.json").is_file():
+        return {}
+    return {str(name): len(part) for name, part in load_from_disk(str(path / DATASET)).items()}
 
 
 def _load_folder(path: Path, part: str | None) -> Dataset:

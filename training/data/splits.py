@@ -2,7 +2,9 @@
 
 Documents and near-duplicates are joined to groups, and a group falls into one part. Which one
 depends on the names of its documents alone, so sentences added later move no others, unless they
-join two groups.
+join two groups. That is all of a `lasting` split. Else, if a part differs from its share by more
+than `TOLERANCE` (as of few groups), groups that find no room in their part go to another; if that
+is not enough, with smaller blocks of lines. `Splits.shortfall` says when nothing is.
 
 - A document is named by the origin of its sentences. Of a line of a corpus file it is the block of
   `BLOCK` lines: the first and last lines of a block may have neighbours in another part.
@@ -15,20 +17,19 @@ join two groups.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from hashlib import blake2b
-from math import ceil
 from typing import Self
 
 from projection.errors import TrainingError
 from projection.records import ParallelSentence
 from training.data.contamination import is_telling, words_of
+from training.data.near_duplicates import near_duplicates
 
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
-BLOCK = 20  # lines
-ALIKE = 0.8  # of the character sequences of two sentences together (Jaccard)
-SEQUENCE = 4  # characters
+BLOCK, *SMALLER_BLOCKS = (20, 10, 5, 2, 1)  # lines
+TOLERANCE = 0.03  # of all sentences
 GIANT = 500  # sentences a group must have to be given up, and
 GIANT_SHARE = 0.25  # of all
 
@@ -75,13 +76,17 @@ class Shares:
 class Splits:
     """The part of every sentence, in order, and the numbers of documents and groups.
 
-    `cut_apart` counts sentences of documents that were cut, because their group was too large.
+    `cut_apart` counts sentences of documents that were cut, because their group was too large;
+    `block` is the lines of a corpus file that count as a document, `largest` the sentences of the
+    largest group.
     """
 
     of: tuple[str, ...]
     documents: int
     groups: int
     cut_apart: int
+    block: int = BLOCK
+    largest: int = 0
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -89,86 +94,96 @@ class Splits:
         found = Counter(self.of)
         return {name: found[name] for name in SPLITS if found[name]}
 
+    def distance(self, shares: Shares) -> tuple[int, float]:
+        """How far from `shares` it is: the parts that got nothing, and the largest difference."""
+        sizes, count = self.sizes, max(1, len(self.of))
+        off = max(abs(sizes.get(name, 0) / count - getattr(shares, name)) for name in SPLITS)
+        return sum(name not in sizes for name in shares.wanted), round(off, 6)
 
-def split(sentences: Sequence[ParallelSentence], shares: Shares, seed: int = 0) -> Splits:
-    """Assign every sentence to a part."""
-    documents = [document_of(sentence) for sentence in sentences]
-    units, cut_apart = _units(documents, [words_of(each.target) for each in sentences])
-    parts = {unit: shares.at(_position(unit, seed)) for unit in {*units}}
-    of = tuple(parts[unit] for unit in units)
-    return Splits(of, len({*documents}), len(parts), cut_apart)
+    def shortfall(self, shares: Shares) -> str | None:
+        """Say why the parts are not what was asked for, and what to do; None if they are."""
+        empty, off = self.distance(shares)
+        if not self.of or (not empty and off <= TOLERANCE):
+            return None
+        sizes, count = self.sizes, len(self.of)
+        given = "/".join(str(sizes.get(name, 0)) for name in SPLITS)
+        asked = "/".join(f"{100 * getattr(shares, name):g}" for name in SPLITS)
+        return (
+            f"--split {asked} gave {given} of {count} sentences: documents and near-duplicates "
+            f"stay together, and the largest of {self.groups} groups has {self.largest}. Review "
+            "sentences of more documents, or try another --seed; `spanferry train` takes a dev "
+            "part without documents by --set dev_share=0.1"
+        )
 
 
-def document_of(sentence: ParallelSentence) -> str:
-    """Return the block of lines (of units, for TMX) of the corpus file of a sentence.
+def split(
+    sentences: Sequence[ParallelSentence], shares: Shares, seed: int = 0, *, lasting: bool = False
+) -> Splits:
+    """Assign every sentence to a part; `lasting` as in the docstring of this module."""
+    targets = [words_of(each.target) for each in sentences]
+    pairs = [*near_duplicates({"".join(words) for words in targets})]
+    tried: list[Splits] = []
+    for block in (BLOCK,) if lasting else (BLOCK, *SMALLER_BLOCKS):
+        documents = [document_of(sentence, block) for sentence in sentences]
+        units, cut_apart = _units(documents, targets, pairs)
+        sizes = Counter(units)
+        parts = {unit: shares.at(_position(unit, seed)) for unit in sizes}
+        if not lasting and not _fits(sizes, parts, shares):
+            parts = _balanced(sizes, parts, shares, seed)
+        of = tuple(parts[unit] for unit in units)
+        numbers = (len({*documents}), len(sizes), cut_apart, block)
+        tried.append(Splits(of, *numbers, largest=max(sizes.values(), default=0)))
+        if _fits(sizes, parts, shares):
+            break
+    return min(tried, key=lambda found: found.distance(shares))  # the largest block of equals
+
+
+def _fits(sizes: Mapping[str, int], parts: Mapping[str, str], shares: Shares) -> bool:
+    of = tuple(parts[unit] for unit, size in sizes.items() for _ in range(size))
+    return Splits(of, 0, 0, 0).shortfall(shares) is None
+
+
+def _balanced(
+    sizes: Mapping[str, int], parts: Mapping[str, str], shares: Shares, seed: int
+) -> dict[str, str]:
+    """Assign groups anew, the largest first: to their part, or to where most room is left."""
+    total = sum(sizes.values())
+    room = {name: getattr(shares, name) * total for name in shares.wanted}
+    found: dict[str, str] = {}
+    for unit in sorted(sizes, key=lambda unit: (-sizes[unit], _position(unit, seed))):
+        own = parts[unit]
+        found[unit] = own if room[own] >= sizes[unit] else max(room, key=lambda name: room[name])
+        room[found[unit]] -= sizes[unit]
+    if found and TRAIN not in found.values():
+        found[unit] = TRAIN  # the smallest
+    return found
+
+
+def document_of(sentence: ParallelSentence, block: int = BLOCK) -> str:
+    """Return the `block` lines (units, for TMX) of the corpus file that a sentence is in.
 
     Other origins are documents themselves; a sentence without origin is a document of its own.
     """
     if unit := _TMX_UNIT.fullmatch(sentence.id):
-        return f"{unit[1]}:{int(unit[2]) // BLOCK}"
+        return f"{unit[1]}:{int(unit[2]) // block}"
     if line := _LINE.fullmatch(sentence.origin):
-        return f"{line[1]}:{int(line[2]) // BLOCK}"
+        return f"{line[1]}:{int(line[2]) // block}"
     return sentence.origin or sentence.id
 
 
-def near_duplicates(texts: Iterable[str], alike: float = ALIKE) -> Iterator[tuple[str, str]]:
-    """Yield pairs of different texts that have `alike` of their character sequences in common.
-
-    Enough pairs to join all that are alike, directly or by way of others: a pair of texts that
-    earlier pairs have joined is left out.
-
-    Exact, without comparing all with all: two such texts share one of their rarest sequences and
-    are about equally long (prefix filtering; Chaudhuri et al. 2006, Bayardo et al. 2007). Joined
-    texts are one candidate, and none if all of them together have too few of the text's sequences:
-    so sentences made from templates are hardly slower than others.
-    """
-    sequences = {text: _sequences(text) for text in texts}
-    frequency = Counter(sequence for found in sequences.values() for sequence in found)
-    joined = _Joined(sequences)
-    having: defaultdict[str, set[str]] = defaultdict(set)  # by rare sequence, a text of each set
-    for text, mine in sorted(sequences.items(), key=lambda item: (len(item[1]), item[0])):
-        rarest = sorted(mine, key=lambda sequence: (frequency[sequence], sequence))
-        least = _at_least(alike * len(mine))
-        # Later texts are no shorter, and must share more than that.
-        most_telling = rarest[: len(mine) - _at_least(2 * alike / (1 + alike) * len(mine)) + 1]
-        telling = rarest[: len(mine) - least + 1]
-        joined.telling[text] = most_telling
-        for group in {*map(joined.of, set[str]().union(*(having[each] for each in telling)))}:
-            for other in joined.candidates(group, mine, telling, least):
-                if _overlap(mine, sequences[other]) >= alike:
-                    joined.join(other, text)
-                    yield other, text
-                    break
-        for each in most_telling:
-            having[each].add(joined.of(text))
-
-
-def _at_least(count: float) -> int:
-    return ceil(count - 1e-9)  # 0.07 * 100 is a little more than 7
-
-
-def _sequences(text: str) -> frozenset[str]:
-    last = max(1, len(text) - SEQUENCE + 1)
-    return frozenset(text[start : start + SEQUENCE] for start in range(last))
-
-
-def _overlap(one: frozenset[str], other: frozenset[str]) -> float:
-    shared = len(one & other)
-    return shared / (len(one) + len(other) - shared)
-
-
-def _units(documents: Sequence[str], targets: Sequence[list[str]]) -> tuple[list[str], int]:
+def _units(
+    documents: Sequence[str], targets: Sequence[list[str]], pairs: Iterable[tuple[str, str]]
+) -> tuple[list[str], int]:
     """Return a lasting name of the group of each sentence; how many lost their document.
 
-    `targets` are the words of each sentence.
+    `targets` are the words of each sentence, `pairs` the near-duplicates among them.
     """
     from scipy.cluster.hierarchy import DisjointSet  # noqa: PLC0415  takes long to import
 
     homes = [f"{_DOCUMENT}{document}" for document in documents]
-    texts = ["".join(words) for words in targets]
-    names = [f"text {text}" for text in texts]
+    names = [f"text {''.join(words)}" for words in targets]
     alike, tied = DisjointSet(names), DisjointSet([*homes, *names])
-    for one, other in near_duplicates({*texts}):
+    for one, other in pairs:
         alike.merge(f"text {one}", f"text {other}")
         tied.merge(f"text {one}", f"text {other}")
     places: defaultdict[str, set[str]] = defaultdict(set)
@@ -201,55 +216,6 @@ def _named(sets: Iterable[Set[str]]) -> dict[str, str]:
         documents = [each for each in members if each.startswith(_DOCUMENT)]
         named |= dict.fromkeys(members, min(documents or members, key=_position))
     return named
-
-
-class _Joined:
-    """Sets of texts, with the character sequences of each and the texts that are found by them."""
-
-    def __init__(self, sequences: Mapping[str, frozenset[str]]) -> None:
-        from scipy.cluster.hierarchy import DisjointSet  # noqa: PLC0415  takes long to import
-
-        self.telling: dict[str, Sequence[str]] = {}  # the sequences that find a text
-        self._sets = DisjointSet(sequences)
-        self._sequences = sequences
-        # Of sets of more than one text.
-        self._of_any: dict[str, set[str]] = {}
-        self._texts: dict[str, defaultdict[str, list[str]]] = {}
-
-    def of(self, text: str) -> str:
-        """Return a text that is the same for all of its set."""
-        root: str = self._sets[text]
-        return root
-
-    def candidates(
-        self, group: str, mine: Set[str], telling: Iterable[str], least: int
-    ) -> Iterator[str]:
-        """Yield texts of a set that may have `least` sequences of `mine`, likely ones first."""
-        if group not in self._of_any:
-            if len(self._sequences[group]) >= least:
-                yield group
-        elif len(mine & self._of_any[group]) >= least:
-            texts, seen = self._texts[group], set[str]()
-            for each in telling:
-                new = [text for text in texts.get(each, ()) if text not in seen]
-                yield from new
-                seen.update(new)
-
-    def join(self, one: str, other: str) -> None:
-        """Join two sets that are not one."""
-        names = self.of(one), self.of(other)
-        sequences = [self._of_any.pop(name, {*self._sequences[name]}) for name in names]
-        small, large = sorted(sequences, key=len)
-        large |= small
-        texts = [self._texts.pop(name, self._found_by(name)) for name in names]
-        few, many = sorted(texts, key=len)
-        for each, found in few.items():
-            many[each] += found
-        self._sets.merge(one, other)
-        self._of_any[self.of(one)], self._texts[self.of(one)] = large, many
-
-    def _found_by(self, text: str) -> defaultdict[str, list[str]]:
-        return defaultdict(list, {each: [text] for each in self.telling[text]})
 
 
 def _position(name: str, seed: int | None = None) -> float:

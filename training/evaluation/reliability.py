@@ -10,6 +10,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
 from projection.errors import TrainingError
+from projection.io.files import writing
 from projection.io.records_json import Json
 
 if TYPE_CHECKING:
@@ -140,7 +141,8 @@ def save_plot(path: Path, size: tuple[float, float], draw: "Callable[[Figure], N
         draw(figure)
         figure.savefig(picture, format=kind, dpi=200, metadata=dated)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(picture.getvalue())
+    with writing(path):
+        path.write_bytes(picture.getvalue())
 
 
 def reliability_plot(assessment: Recalibration, path: Path) -> None:

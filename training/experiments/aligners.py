@@ -20,7 +20,7 @@ from projection.aligners.decoding import Decoding
 from projection.aligners.loading import load_aligner
 from projection.errors import CorpusError, TrainingError
 from projection.evaluation.report import evaluate_aligner
-from projection.io.files import parse_object
+from projection.io.files import read_object
 from projection.io.gold import GoldSentence, read_gold
 from projection.io.records_json import Json
 from projection.models import bundled
@@ -252,7 +252,7 @@ class AlignerBench:
         folder = self._folder(row.preset, seed)
         if not folder.exists():
             self._train(row.preset, seed, folder, on_progress)
-        record = parse_object((folder / "training.json").read_text("utf-8"), str(folder))
+        record = read_object(folder / "training.json")
         sentences = sum(counts["sentences"] for counts in record["data"].values())
         learned_from = {row.preset: {"silver": sentences}}
         return self._load(row, str(folder)), learned_from, {row.preset: record["steps"]}

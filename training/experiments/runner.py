@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from projection.errors import TrainingError
-from projection.io.files import parse_object, write_json
+from projection.io.files import read_object, write_json
 from projection.models.checkpoints import device_name
 from training.aligner.silver import WordAligner
 from training.experiments.aligners import INSTALLED, AlignerBench
@@ -107,4 +107,4 @@ def _run(
         }
         cells.mkdir(parents=True, exist_ok=True)
         write_json(file, record)
-    return parse_object(file.read_text("utf-8"), str(file))
+    return read_object(file)

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from projection.errors import TrainingError
-from projection.io.files import parse_object
+from projection.io.files import read_object
 from projection.io.records_json import Json
 from training.data.rows import Rows
 from training.experiments.config import DataConfig
@@ -113,7 +113,7 @@ class TaggerBench:
         if any(last["name"] in (stage.start, *stage.teachers) for stage in stages):
             return
         for folder in self.stages.glob(f"{last['name']}-*"):
-            record = parse_object((folder / RECORD).read_text("utf-8"), str(folder / RECORD))
+            record = read_object(folder / RECORD)
             if record["model_version"] == last["model_version"]:
                 shutil.rmtree(folder)
 

@@ -21,7 +21,7 @@ from datasets.utils import are_progress_bars_disabled, disable_progress_bars, en
 
 from projection.errors import TrainingError
 from projection.io.files import atomic_write, json_line, write_json
-from projection.io.folders import new_folder
+from projection.io.folders import new_folder, recover
 from projection.io.records_json import encode
 from projection.records import (
     ParallelSentence,
@@ -35,12 +35,12 @@ from training.data.iob2 import chunks, write_iob2
 from training.data.reviewed import REVIEWED
 from training.data.rows import Row, Rows, row_of
 from training.data.splits import TRAIN, Shares, Splits, document_of, split
-from training.export.omissions import Loss, LossKind, decision_losses, table_line
+from training.export.omissions import LOSSES, Loss, LossKind, decision_losses, table_line
 from training.export.spacy import require_spacy, write_docbin
 from training.trainer.card import data_card
 
 SCHEMA = 2  # 1 had no parts, and `dataset/` was one dataset
-LOSSES, CARD, IOB2_PARTS, PARQUET, SPACY = "losses.jsonl", "README.md", "iob2", "parquet", "spacy"
+CARD, IOB2_PARTS, PARQUET, SPACY = "README.md", "iob2", "parquet", "spacy"
 
 _Parts = dict[str, list[tuple[ParallelSentence, Row]]]
 
@@ -80,7 +80,7 @@ class ExportSummary:
     `sentences = accepted + corrected + taken + unusable + skipped + empty + unsettled`, where
     `taken` are the `unseen` ones that can be trained on, and on the `unsettled` annotators
     disagree. `newest` is when the data last changed; `parts` counts the sentences for training in
-    each; `cut_apart` as in `Splits`.
+    each; `block` and `cut_apart` as in `Splits`, `shortfall` as from it.
     """
 
     title: str
@@ -102,7 +102,9 @@ class ExportSummary:
     disagreements: int
     unsettled: int
     documents: int
+    block: int
     cut_apart: int
+    shortfall: str | None
     parts: Mapping[str, int]
     by_label: Mapping[str, int]
     by_language: Mapping[str, int]
@@ -121,11 +123,6 @@ class ExportSummary:
     def usable(self) -> int:
         """Sentences for training."""
         return self.accepted + self.corrected + self.taken
-
-    @property
-    def empty_parts(self) -> tuple[str, ...]:
-        """Parts that were asked for and got nothing, though there was something."""
-        return tuple(name for name, count in self.parts.items() if self.usable and not count)
 
     def lost(self, kind: LossKind) -> int:
         """Count the annotations or entities of one kind of loss."""
@@ -198,6 +195,7 @@ def write_export(
     """
     settings = settings or ExportSettings()
     settings.check()
+    recover(out)
     if out.exists() and not (out / SUMMARY).is_file():
         raise TrainingError(str(out), "exists and is not an export", "Choose another folder")
     lost = [Loss(LossKind.UNREADABLE, each, each.reason) for each in unreadable]
@@ -318,7 +316,9 @@ def _summarise(
         disagreements=len(disagreements),
         unsettled=unsettled,
         documents=gathered.splits.documents,
+        block=gathered.splits.block,
         cut_apart=gathered.splits.cut_apart,
+        shortfall=gathered.splits.shortfall(settings.shares) if settings.shares else None,
         parts=gathered.splits.sizes,
         by_label=_sorted(by_label),
         by_language=_sorted(Counter(row.lang for row in rows)),

@@ -9,6 +9,8 @@ from projection.records import Entity, ReviewedSentence, ReviewStatus, Unreadabl
 from training.data.adjudication import Adjudicated, by_sentence, marks_of, opinions, sentence_key
 from training.data.iob2 import MisfitKind
 
+LOSSES = "losses.jsonl"
+
 
 class LossKind(StrEnum):
     """The fate of an annotation, or of one entity of it."""

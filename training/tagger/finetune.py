@@ -1,6 +1,5 @@
 """Fine-tuning a token classifier: one stage of a recipe (`training.tagger.presets`)."""
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -13,13 +12,16 @@ from projection.errors import TrainingError
 from projection.io.files import write_json
 from projection.io.folders import (
     content_hash,
+    finishing,
     is_main_process,
+    refuse_existing,
     wait_for,
     work_folder,
 )
 from projection.io.records_json import Json
 from projection.models.bundled import Bundled, resolve
 from projection.models.checkpoints import longest_input, quiet, version_of
+from projection.models.portable import make_portable
 from projection.models.windows import Piece, pieces
 from training.data.iob2 import OUTSIDE, labels_of, of_types
 from training.data.rows import Rows
@@ -30,6 +32,7 @@ from training.trainer import trainer as loop
 from training.trainer.card import model_card
 from training.trainer.freezing import freeze_lower_layers
 from training.trainer.losses import IGNORED, loss_of
+from training.trainer.low_rank import FASTER, LowRank, require_peft
 from training.trainer.settings import NOWHERE, FineTune, Schedule, Tracking, rate_for
 from training.trainer.trainer import Dev, OnProgress, made_with
 
@@ -91,7 +94,9 @@ def learn(
     model, tokenizer, head = load_for_training(base, tags, settings.seed)
     freeze_lower_layers(model, settings.freeze, embeddings=settings.freeze_embeddings)
     if settings.learning_rate is None:
-        settings = replace(settings, learning_rate=rate_for(model.config.hidden_size))
+        rate = rate_for(model.config.hidden_size) * (FASTER if settings.lora else 1)
+        settings = replace(settings, learning_rate=rate)
+    adapters = LowRank(model, settings.lora)
     limit = longest_input(model, tokenizer, settings.max_length)
     read = pieces([example.words for example in examples], tokenizer, limit)
     work = work_folder(out, [asdict(settings), material.fingerprint, [*tags]])
@@ -108,6 +113,7 @@ def learn(
         tracking=tracking,
         on_progress=on_progress,
     )
+    adapters.merge()
     entities = sum(len(example.entities) for example in examples)
     lost = _lost_entities(read, examples)
     record: Json = {
@@ -137,12 +143,13 @@ def learn(
         with quiet():
             model.save_pretrained(made)
             tokenizer.save_pretrained(made)
+        make_portable(made)
         if (scores := scores_of(made, material.eval, on_progress)) is not None:
             record["scores"] = scores.to_json()
         write_json(made / "training.json", record)
         (made / "README.md").write_text(model_card(out.name, record), encoding="utf-8")
-        made.replace(out)
-        shutil.rmtree(work)
+        with finishing(out):
+            made.replace(out)
     wait_for(out)
     loop.wait_for_everyone()
     return record
@@ -157,8 +164,7 @@ def scores_of(model: Path, data: Rows | None, on_progress: OnProgress) -> Taggin
 
 
 def _check(material: Material, settings: FineTune, out: Path) -> None:
-    if out.exists():
-        raise TrainingError(str(out), "exists already", "Choose another folder, or delete this one")
+    refuse_existing(out)
     if not any(example.words for example in material.examples):
         raise TrainingError("training data", "has no sentence", "Accept or correct some first")
     for name, rows in (("evaluation", material.eval), ("dev", material.dev)):
@@ -169,6 +175,7 @@ def _check(material: Material, settings: FineTune, out: Path) -> None:
         raise TrainingError(
             f"loss {settings.loss}", "needs teachers", "Use a preset that has them, such as wu2020"
         )
+    require_peft(settings.lora)
 
 
 def identity_of(name: str | None, kind: Bundled) -> str:

@@ -24,8 +24,7 @@ def load_for_training(
     torch.manual_seed(seed)
     model, tokenizer = load_checkpoint(AutoModelForTokenClassification, base)
     vars(model.config).pop(CALIBRATION, None)  # it was fitted to other weights
-    architectures = model.config.architectures or ()
-    is_trained = any(name.endswith("ForTokenClassification") for name in architectures)
+    is_trained = "ForTokenClassification" in str(model.config.architectures)
     had = list(dict(model.config.id2label or {}).values()) if is_trained else []
     _replace_head(model, had, tags, str(base))
     return model, tokenizer, {

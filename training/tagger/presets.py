@@ -220,7 +220,7 @@ def _bool(text: str) -> bool:
 STAGE_SETTINGS: Mapping[str, Callable[[str], Any]] = MappingProxyType({
     "loss": LossName,
     **dict.fromkeys(("gamma", "epochs", "learning_rate", "warmup", "weight_decay"), float),
-    **dict.fromkeys(("freeze", "batch_size", "accumulate", "max_length", "patience"), int),
+    **dict.fromkeys(("freeze", "batch_size", "accumulate", "max_length", "patience", "lora"), int),
     **dict.fromkeys(("freeze_embeddings", "through_weight", "bf16"), _bool),
 })  # fmt: skip
 """The settings of a stage that can be changed, with what reads them."""

@@ -16,8 +16,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from projection.errors import TrainingError
-from projection.io.files import locked, parse_object, write_json
-from projection.io.folders import content_hash, is_main_process, new_folder, wait_for
+from projection.io.files import locked, read_object, write_json
+from projection.io.folders import (
+    content_hash,
+    finishing,
+    is_main_process,
+    new_folder,
+    recover,
+    refuse_existing,
+    stages_folder_of,
+    wait_for,
+)
 from projection.io.records_json import Json
 from projection.models import bundled
 from training.data.iob2 import OUTSIDE
@@ -25,7 +34,7 @@ from training.data.rows import Row, Rows
 from training.evaluation.tagging_scores import TaggingScores
 from training.tagger.distill import TEACHING, answers_of, taught
 from training.tagger.features import Example, example_of
-from training.tagger.finetune import Material, counted, identity_of, learn, scores_of
+from training.tagger.finetune import SCHEMA, Material, counted, identity_of, learn, scores_of
 from training.tagger.presets import BASE, Part, Preset, Stage, Use, preset_named
 from training.tagger.sampling import drawn
 from training.tagger.training_data import TrainingData
@@ -103,28 +112,27 @@ def train_preset(
     Raises TrainingError if `out` exists, or a part that the recipe needs is missing or empty;
     ModelError if the base cannot be loaded.
     """
-    if out.exists():
-        raise TrainingError(str(out), "exists already", "Choose another folder, or delete this one")
+    refuse_existing(out)
     preset = preset_named(preset) if isinstance(preset, str) else preset
-    folder = stages or out.parent / f".{out.name}.stages"
+    folder = stages or stages_folder_of(out)
     folder.mkdir(parents=True, exist_ok=True)
     course = _Course(preset, data, folder, seed, tracking, on_progress)
     record, scores = course.run(), None
-    if is_main_process():
-        model = course.models[preset.stages[-1].name]
-        if (scores := scores_of(model, eval, on_progress)) is not None:
-            record["scores"] = scores.to_json()
-        parts = data.parts | {"eval": eval}
-        record["parts"] = {name: each.describe() for name, each in parts.items() if each}
-        with new_folder(out) as made:
-            shutil.copytree(model, made, dirs_exist_ok=True)
-            write_json(made / RECORD, record)
-            card = model_card(out.name, record) + _stages_section(record)
-            (made / "README.md").write_text(card, encoding="utf-8")
-    wait_for(out)
-    loop.wait_for_everyone()
-    if is_main_process() and stages is None:
-        shutil.rmtree(folder)
+    writes = is_main_process()
+    with finishing(out) if writes and stages is None else nullcontext():
+        if writes:
+            model = course.models[preset.stages[-1].name]
+            if (scores := scores_of(model, eval, on_progress)) is not None:
+                record["scores"] = scores.to_json()
+            parts = data.parts | {"eval": eval}
+            record["parts"] = {name: each.describe() for name, each in parts.items() if each}
+            with new_folder(out) as made:
+                shutil.copytree(model, made, dirs_exist_ok=True)
+                write_json(made / RECORD, record)
+                card = model_card(out.name, record) + _stages_section(record)
+                (made / "README.md").write_text(card, encoding="utf-8")
+        wait_for(out)
+        loop.wait_for_everyone()
     return Trained(out, record, scores)
 
 
@@ -246,8 +254,10 @@ class _Course:
         path, others = self.folder / f".{model.name}.lock", f"another process that trains {model}"
         with locked(path, others) if is_main_process() else nullcontext():
             loop.wait_for_everyone()
+            answers = self.folder / f"{model.name}.answers"
+            if is_main_process():
+                recover(model)
             if not model.exists():
-                answers = self.folder / f"{model.name}.answers"
                 material = Material(self._examples(stage, chosen, answers), self.tags, learned, dev)
                 learn(
                     material,
@@ -256,10 +266,13 @@ class _Course:
                     tracking=self.tracking.part(stage.name),
                     on_progress=prefixed(self.on_progress, stage.name),
                 )
-                if is_main_process():
-                    shutil.rmtree(answers, ignore_errors=True)
+            if is_main_process():
+                shutil.rmtree(answers, ignore_errors=True)
         self.keys[stage.name], self.models[stage.name] = key, model
-        record = parse_object((model / RECORD).read_text("utf-8"), str(model / RECORD))
+        record = read_object(model / RECORD)
+        if record.get("schema") != SCHEMA:
+            what = f"was trained by another version (schema {record.get('schema')}, not {SCHEMA})"
+            raise TrainingError(str(model), what, "Remove this folder, or choose another --out")
         counts = {use.part.value: len(found) for use, found in chosen.items() if found}
         return record, {"start": start, "teachers": [*stage.teachers], "learned_from": counts}
 

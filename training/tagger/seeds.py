@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from projection.errors import TrainingError
-from projection.io.files import parse_object, write_json
+from projection.io.files import read_object, write_json
 from projection.io.folders import is_main_process
 from projection.io.records_json import Json
 from training.data.rows import Rows
@@ -120,7 +120,7 @@ def train_seeds(
                 tracking=tracking.part(model.name),
                 on_progress=prefixed(on_progress, f"{place} of {len(seeds)}"),
             )  # fmt: skip
-        records[seed] = parse_object((model / RECORD).read_text("utf-8"), str(model / RECORD))
+        records[seed] = read_object(model / RECORD)
     found = Seeds(out, preset.name, records)
     if is_main_process():
         write_json(out / SUMMARY, found.to_json())
@@ -140,7 +140,7 @@ def _claim(out: Path, plan: Mapping[str, Any]) -> None:
     file = out / "plan.json"
     if file.is_file():
         # As JSON returns it: without tuples.
-        if parse_object(file.read_text("utf-8"), str(file)) != json.loads(json.dumps(plan)):
+        if read_object(file) != json.loads(json.dumps(plan)):
             raise TrainingError(
                 str(out), "holds models of another recipe or other data", "Choose another folder"
             )

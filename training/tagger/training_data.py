@@ -9,7 +9,7 @@ from pathlib import Path
 
 from projection.errors import TrainingError
 from training.data.conll import FOUND, TagColumns
-from training.data.dataset import DATASET, read_all
+from training.data.dataset import part_sizes, read_all
 from training.data.pseudo_labels import decided_in, identity, is_run, read_projected, read_text
 from training.data.rows import AS_IS, NO_ROWS, UNDETERMINED, LabelMap, Row, Rows
 from training.data.splits import TRAIN, VALIDATION
@@ -137,7 +137,11 @@ def _dev(
         return reviewed, dev.mapped(labels)
     if share:
         return hold_out(reviewed, share)
-    split = [path for path in data if (path / DATASET / VALIDATION).is_dir()]
+    sizes = {path: part_sizes(path).get(VALIDATION) for path in data}
+    split = [path for path in data if sizes[path]]
+    for path in (path for path in data if sizes[path] == 0):
+        fix = "--set dev_share=0.1 holds sentences out instead"
+        log.warning("%s: part 'validation' is empty; %s", path, fix)
     return reviewed, read_all(split, VALIDATION).mapped(labels) if split else None
 
 

@@ -9,7 +9,6 @@ from huggingface_hub import CardData, DatasetCard, DatasetCardData, ModelCardDat
 
 from projection.models.bundled import NAME
 from projection.text.wording import counted
-from training.data.splits import BLOCK
 
 _Json = Mapping[str, Any]  # the content of a summary.json or training.json
 
@@ -54,7 +53,6 @@ def data_card(
         audit=audit,
         nearest=max(below, key=lambda test: float(test["threshold"]), default=None),
         decision=_POLICIES[summary["policy"]].format(reviewer=summary["reviewer"]),
-        block=BLOCK,
         counted=counted,
         counts=lambda what, rows: table([what, "count"], rows.items()) if rows else "",
         estimate=_estimate,
@@ -101,12 +99,13 @@ def aligner_card(name: str, record: _Json) -> str:
 def model_card(name: str, record: _Json) -> str:
     """The card of a trained tagger, from its `training.json`."""
     scores, base, parts = record["scores"], record["settings"]["base"], record.get("parts", {})
+    is_folder = base != NAME and Path(base).exists()
     languages = {lang for part in parts.values() for lang in part["languages"]} - {"und"}
     header = ModelCardData(
         library_name="transformers",
         pipeline_tag="token-classification",
         language=sorted(languages) or None,
-        base_model=None if base == NAME or Path(base).exists() else base,
+        base_model=None if base == NAME or is_folder else base,
         license="other",
         metrics=["f1", "precision", "recall"],
         tags=["spanferry", "named-entity-recognition"],
@@ -120,6 +119,8 @@ def model_card(name: str, record: _Json) -> str:
         header,
         record,
         name=name,
+        settings={**record["settings"], "base": Path(base).name if is_folder else base},
+        best=max((each["f1"] for each in record["dev"]), default=None),
         parts=parts,
         score_rows=rows,
         table=table,

@@ -1,5 +1,6 @@
 """The settings of all trainings; imports nothing heavy."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -49,7 +50,8 @@ class FineTune:
     `learning_rate` None is `rate_for` the width of the base; it rises over the share `warmup` of
     the steps, then falls to 0. Sentences above `max_length` subwords are read in windows. `bf16`
     None is bfloat16 on GPUs that support it. With dev data the best checkpoint is kept, and
-    training stops after `patience` evaluations without a gain.
+    training stops after `patience` evaluations without a gain. `lora` is the rank of adapters that
+    are trained instead of the encoder's weights, and added to them in the end.
     """
 
     base: str = bundled.NAME
@@ -68,6 +70,7 @@ class FineTune:
     patience: int = 3
     seed: int = 0
     bf16: bool | None = None
+    lora: int | None = None
 
     def __post_init__(self) -> None:
         def check(name: str, valid: bool, what: str, fix: str = "") -> None:
@@ -75,13 +78,18 @@ class FineTune:
                 raise TrainingError(f"settings {name}", f"{getattr(self, name)} {what}", fix)
 
         for name in ("epochs", "batch_size", "accumulate", "learning_rate", "patience"):
-            check(name, getattr(self, name) is None or getattr(self, name) > 0, "is not above 0")
-        check("gamma", self.gamma is None or self.gamma >= 0, "is below 0")
+            value = getattr(self, name)
+            check(name, value is None or 0 < value < math.inf, "is not above 0, and finite")
+        check(
+            "gamma", self.gamma is None or 0 <= self.gamma < math.inf, "is below 0, or not finite"
+        )
+        check("weight_decay", 0 <= self.weight_decay < math.inf, "is below 0, or not finite")
         fits_gce = self.loss is not LossName.GCE or 0 < self.effective_gamma <= 1
         check("gamma", fits_gce, "is not above 0 and at most 1, as gce needs it")
         long_enough = self.max_length >= _SHORTEST
         check("max_length", long_enough, "subwords hold no sentence", f"At least {_SHORTEST}")
         check("freeze", self.freeze >= 0, "layers", "0 freezes nothing")
+        check("lora", self.lora is None or self.lora > 0, "is no rank", "Such as 16")
         check("warmup", 0 <= self.warmup < 1, "is not a share of the steps")
 
     @property
@@ -108,6 +116,11 @@ class Schedule:
     weight_decay: float = 0.01
     patience: int = 3
     bf16: bool | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "learning_rate"):
+            if not 0 < (value := getattr(self, name)) < math.inf:
+                raise TrainingError(f"settings {name}", f"{value} is not above 0, and finite")
 
 
 class Tracker(StrEnum):

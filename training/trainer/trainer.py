@@ -4,6 +4,7 @@ Under `torchrun` one training runs in several processes.
 """
 
 import json
+import logging
 import math
 import os
 import platform
@@ -37,6 +38,8 @@ from projection.models.checkpoints import quiet
 from projection.models.packed_weights import own_shared
 from training.trainer.losses import Loss, cross_entropy
 from training.trainer.settings import NOWHERE, Schedule, Tracker, Tracking
+
+log = logging.getLogger(__name__)
 
 _SAVE_EVERY = 500  # optimiser steps between checkpoints, at least one an epoch
 TARGETS = (
@@ -100,6 +103,7 @@ def run(
     token classifier (None), padded by `tokenizer`. `loss` is the Trainer's `compute_loss_func`,
     given the `TARGETS` of the batch as well; None is the model's own. With `dev` the best
     checkpoint is kept, and the training stops early. The caller removes `checkpoints`.
+    TrainingError if the weights diverge.
     """
     own_shared(model)
     arguments = _arguments(len(features), schedule, checkpoints, tracking, has_dev=dev is not None)
@@ -117,6 +121,9 @@ def run(
         )
         trainer.remove_callback(PrinterCallback)
         output = trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
+    if not all(weights.isfinite().all() for weights in model.parameters()):
+        what = f"after {output.global_step} steps the weights are not numbers (NaN)"
+        raise TrainingError("training", what, "Lower learning_rate, or start from another base")
     history = trainer.state.log_history
     curve = [(int(entry["step"]), float(entry["loss"])) for entry in history if "loss" in entry]
     scores = [(int(e["step"]), float(e["eval_f1"])) for e in history if "eval_f1" in e]
@@ -304,10 +311,28 @@ class _Callback(TrainerCallback):
     """Reports every step, and stops by the history of scores, which survives an interruption."""
 
     def __init__(self, on_progress: OnProgress, patience: int) -> None:
-        self.on_progress, self.patience = on_progress, patience
+        self.on_progress, self.patience, self.loss = on_progress, patience, math.nan
 
     def on_step_end(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         self.on_progress(STEPS, state.global_step, state.max_steps)
+
+    def on_log(
+        self,
+        args: Any,
+        state: TrainerState,
+        control: Any,  # noqa: ARG002
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,  # noqa: ARG002
+    ) -> None:
+        figures = logs or {}
+        self.loss = figures.get("loss", self.loss)
+        f1 = figures.get("eval_f1")
+        # With dev data the loss waits for the score of the same step.
+        if f1 is None and ("loss" not in figures or args.eval_strategy != "no"):
+            return
+        dev = "" if f1 is None else f", dev F1 {100 * f1:.2f}"
+        course = f"epoch {state.epoch or 0:.1f}, step {state.global_step} of {state.max_steps}"
+        log.info("%s: loss %.4f%s", course, self.loss, dev)
 
     def on_evaluate(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         scores = [entry["eval_f1"] for entry in state.log_history if "eval_f1" in entry]

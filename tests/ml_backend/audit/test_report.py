@@ -92,6 +92,33 @@ def test_nothing_reviewed_yet_is_no_figure(corpus: list[Task]) -> None:
     json.dumps(found.to_json(), allow_nan=False)
 
 
+def test_what_cannot_be_read_is_named_and_the_rest_reported() -> None:
+    """A task that does not agree with itself costs itself, in the sample and outside."""
+    drawn = review_all(draw([task(n) for n in range(50)], 10))
+    inside = [each for each in drawn if audit_of(each)]
+    outside = [each for each in drawn if not audit_of(each)]
+    inside[0]["annotations"][0]["result"][0]["value"]["end"] = 900
+    inside[1]["data"]["audit_stratum"] = "de high"
+    del outside[0]["data"]["record"]
+    outside[1]["data"]["target"] = "another text"
+    outside[2]["predictions"][0]["result"][0]["value"]["end"] = 900
+
+    found = report(drawn)
+
+    assert (found.drawn, found.reviewed, found.waiting, found.remaining) == (9, 8, 1, 37)
+    broken = [inside[0], inside[1], *outside[:3]]
+    assert [each.task_id for each in found.unreadable] == [each["id"] for each in broken]
+    assert found.to_json()["unreadable"] == 5
+    assert "5 cannot be read: left out, and not accepted unseen" in found.notes()
+
+
+def test_a_sample_of_which_nothing_can_be_read_is_refused() -> None:
+    drawn = draw([task(1)], 1)
+    drawn[0]["data"]["audit_stratum"] = "de high"
+    with pytest.raises(ReviewError, match=r"no task of the audit 'a' can be read.*high"):
+        report(drawn)
+
+
 def test_skipped_and_unusable_are_counted_apart() -> None:
     drawn = draw([task(n) for n in range(50)], 10)
     decided, met = [], 0

@@ -208,3 +208,12 @@ def test_tasks_of_an_older_spanferry_have_no_audit() -> None:
     for key in [key for key in old["data"] if key.startswith("audit")]:
         del old["data"][key]
     assert sample(draw([old], 1)) == {1}
+
+
+def test_a_task_that_cannot_be_read_is_not_drawn_and_stops_nothing() -> None:
+    tasks = [task(n) for n in range(4)]
+    del tasks[1]["data"]["record"]
+    fields, drawn = plan(tasks, VERSION, "a", size=9, threshold=0.8)
+    assert [*fields] == [0, 2, 3]
+    assert (drawn.population, drawn.to_json()["unreadable"]) == (3, 1)
+    assert drawn.unreadable[0].reason.startswith("task 1 data record: missing")

@@ -1,10 +1,19 @@
 """What the commands print: results, messages and progress where there is no terminal."""
 
 import json
+import logging
+import unicodedata
+from pathlib import Path
 
 import pytest
+from rich.text import Text
 
-from ml_backend.cli.console import bars, print_result, say, table
+from ml_backend.cli.console import MessageHandler, bars, print_result, say, say_unreadable, table
+from projection.records import UnreadableReview
+from tests.ml_backend.cli.conftest import Spanferry
+
+# Sets the title, clears the screen, colors (C0 and C1), goes back, reverses what follows.
+COMMANDS = "\x1b]0;title\x07\x1b[2J\x9b31m\r\b\x7f\u202eabc\u2066"
 
 
 def test_each_part_says_how_much_there_is_if_that_is_known(
@@ -22,7 +31,7 @@ def test_each_part_says_how_much_there_is_if_that_is_known(
 
 
 def test_a_result_is_one_json_object_or_what_shows_it(capsys: pytest.CaptureFixture[str]) -> None:
-    result, shown = {"text": "Köln", "count": 2}, ["a [bold] word", "x" * 200]
+    result, shown = {"text": "Köln", "count": 2}, ["a [bold] :heart: word", "x" * 200]
     print_result(result, shown, as_json=True)
     assert json.loads(capsys.readouterr().out) == result
     print_result(result, shown, as_json=False)
@@ -46,3 +55,36 @@ def test_figures_of_a_table_are_aligned_right_and_cells_are_no_markup(
         "[red]Ada[/red]   1,000  yes",
         "Bonn                 2  no",
     ]
+
+
+def test_what_cannot_be_read_is_a_line_each_up_to_a_limit(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    say_unreadable([UnreadableReview(n, None, "", "", "", f"task {n}: odd") for n in range(23)])
+    said = capsys.readouterr().err.splitlines()
+    assert (said[0], said[-2:]) == (
+        "Left out: task 0: odd",
+        ["Left out: task 19: odd", "Left out: 3 more"],
+    )
+
+
+def test_no_text_gives_commands_to_a_terminal(
+    capsys: pytest.CaptureFixture[str], spanferry: Spanferry, tmp_path: Path
+) -> None:
+    shown = [COMMANDS, Text(COMMANDS), table((COMMANDS,), [(COMMANDS,)])]
+    print_result({}, shown, as_json=False)
+    said = capsys.readouterr().out
+    assert said.count("␛]0;title␇␛[2J�31m␍␈␡�abc�") == 3
+    assert "␛]0;title␛[2J�31m␡�abc�" in said  # of a Text, rich has left some out
+    print_result({"text": COMMANDS}, (), as_json=True)
+    line = capsys.readouterr().out
+    assert json.loads(line) == {"text": COMMANDS}
+    say(COMMANDS)
+    with bars() as on_progress:
+        on_progress(COMMANDS, 1, 1)
+    MessageHandler().emit(logging.makeLogRecord({"msg": "in %s", "args": (COMMANDS,)}))
+    said += line + capsys.readouterr().err
+    said += spanferry("report", "--export", tmp_path / COMMANDS, "--out", tmp_path / "out").mistake
+    obeyed = {c for c in said if unicodedata.category(c) == "Cc" or unicodedata.bidirectional(c) in
+              ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")}  # fmt: skip
+    assert obeyed == {"\n"}

@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from ml_backend.cli.train import RUN_SETTINGS, changes_of, push_to_hub, split_settings, train
+from ml_backend.cli.train import RUN_SETTINGS, changes_of, split_settings, train
 from projection.errors import LanguageTagError, TrainingError
 from training.tagger.presets import PRESETS, STAGE_SETTINGS, USE_SETTINGS
 from training.trainer.settings import Tracker
@@ -102,22 +102,3 @@ class TestSettings:
         section = DOCS.read_text("utf-8").partition("## Settings")[2].partition("\n## ")[0]
         listed = re.findall(r"^\| `(\w+)`", section, re.MULTILINE)
         assert sorted(listed) == sorted((*STAGE_SETTINGS, *USE_SETTINGS, *RUN_SETTINGS))
-
-
-class Hub:
-    """Stands in for the hub: remembers what it was given."""
-
-    def __init__(self) -> None:
-        self.given: list[tuple[str, Path]] = []
-
-    def create_repo(self, repository: str, *, exist_ok: bool) -> None:
-        assert exist_ok
-
-    def upload_folder(self, *, repo_id: str, folder_path: Path) -> None:
-        self.given.append((repo_id, folder_path))
-
-
-def test_a_model_is_pushed_with_its_card(tmp_path: Path) -> None:
-    hub = Hub()
-    push_to_hub(tmp_path, "me/model", hub)
-    assert hub.given == [("me/model", tmp_path)]

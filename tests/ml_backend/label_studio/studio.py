@@ -313,6 +313,13 @@ def update_prediction(studio: Studio, ids: list[int], _: dict[str, str], body: A
     raise KeyError(ids[0])
 
 
+def create_draft(studio: Studio, ids: list[int], _: dict[str, str], body: Any) -> Answer:
+    annotation = ids[1] if len(ids) > 1 else None
+    made = {**body, "id": studio.next_id(), "task": ids[0], "annotation": annotation}
+    studio.held.tasks[ids[0]]["drafts"].append(made)
+    return 201, made
+
+
 def create_export(studio: Studio, ids: list[int], _: dict[str, str], body: Any) -> Answer:
     tasks = [deepcopy(t) for t in studio.held.tasks.values() if t["project"] == ids[0]]
     if body.get("task_filter_options", {}).get("only_with_annotations"):
@@ -422,6 +429,8 @@ ROUTES: tuple[tuple[str, str, Callable[[Studio, list[int], dict[str, str], Any],
     ("GET", f"/api/tasks{N}", get_task),
     ("PATCH", f"/api/tasks{N}", update_task),
     ("DELETE", f"/api/tasks{N}", delete_task),
+    ("POST", f"/api/tasks{N}/drafts", create_draft),
+    ("POST", f"/api/tasks{N}/annotations{N}/drafts", create_draft),
     ("PATCH", f"/api/predictions{N}", update_prediction),
     ("POST", f"/api/projects{N}/exports", create_export),
     ("GET", f"/api/projects{N}/exports{N}", get_export),

@@ -115,12 +115,20 @@ def test_an_audit_keeps_what_others_wrote_meanwhile() -> None:
     assert (data["audit"], data["mine"], data["disagreement"]) == ("May", "a note", "somebody's")
 
 
-@pytest.mark.parametrize("change", [annotated, begun, predicted_otherwise])
+def without_record(held: Task) -> None:
+    del held["data"]["record"]
+
+
+@pytest.mark.parametrize("change", [annotated, begun, predicted_otherwise, without_record])
 def test_propagation_leaves_a_task_that_was_touched_meanwhile(change: Change) -> None:
     bonn_is_a_person = [Entity(ANNA, "PER"), Entity(BONN, "PER")]
-    tasks = [*(reviewed(task(n), bonn_is_a_person) for n in (1, 2)), *map(task, (3, 4))]
+    damaged = task(5)
+    without_record(damaged)
+    tasks = [*(reviewed(task(n), bonn_is_a_person) for n in (1, 2)), *map(task, (3, 4)), damaged]
     server = SharedServer(tasks)
     planned = plan(server, server.project, Selection())  # type: ignore[arg-type]
+    assert [each.task_id for each in planned.unreadable] == [5]
+    assert planned.to_json()["unreadable"] == 1
     server.change({3: change, 4: noted})
 
     done = carry_out(server, planned)  # type: ignore[arg-type]

@@ -207,7 +207,7 @@ def test_a_border_at_the_beginning_is_a_zero_not_nothing(tmp_path: Path) -> None
     assert (row["predicted_start"], row["confidence"]) == ("0", "0.0")
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+49 30", "-5", "@home", "\tx"])
+@pytest.mark.parametrize("text", ["=1+1", "+49 30", "-5", "@home", "\tx", "＝1+1", "＠home"])
 def test_no_text_is_computed_by_a_spreadsheet(text: str, tmp_path: Path) -> None:
     entity = Entity(Span(0, len(text)), "MISC", 0.5)
     [row] = write(tmp_path, review([entity], [], target=text))

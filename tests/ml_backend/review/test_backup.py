@@ -32,7 +32,11 @@ TASKS = [
     reviewed(reviewed(task(2)), CORRECTED, by=7),
     reviewed(task(3), status=ReviewStatus.SKIPPED),
     reviewed(predicted_again(task(4), "v2"), status=ReviewStatus.UNUSABLE),
-    task(5, drafts=[77]),
+    {**task(5), "drafts": [{"id": 77, "result": [], "lead_time": 1.5, "annotation": None}]},
+]
+TASKS[0]["drafts"] = [
+    {"id": 79, "result": TASKS[0]["annotations"][0]["result"][:1], "annotation": 10},
+    {"id": 78, "result": [], "annotation": None},
 ]
 
 
@@ -73,11 +77,27 @@ def test_what_was_saved_comes_back_with_who_decided_when_on_what(
     project, report = restore(server, tmp_path / "b", "Again")
 
     assert report == saved
-    assert (saved.tasks, saved.predictions, saved.annotations, saved.drafts) == (5, 6, 5, 1)
+    assert (saved.tasks, saved.predictions, saved.annotations, saved.drafts) == (5, 6, 5, 3)
     assert decided(server, "Again") == decided(server, "News")
     assert server.settings(project) == server.settings(server.existing_project("News"))
     assert server.tabs(project) == server.tabs(server.existing_project("News"))
     assert project.model_version == VERSION
+
+
+def test_drafts_come_back_once_in_the_task_or_annotation_they_are_of(
+    studio: Studio, server: ReviewServer, tmp_path: Path
+) -> None:
+    back_up(server, server.existing_project("News"), tmp_path / "b")
+    project, _ = restore(server, tmp_path / "b", "Again")
+    studio.held.tasks[max(studio.held.tasks)]["drafts"].clear()  # an interruption
+
+    restore(server, tmp_path / "b", "Again")
+
+    again = [task for task in server.tasks(project, with_drafts=True) if task["drafts"]]
+    assert [(t["data"]["pair_id"], [(d["annotation"], len(d["result"])) for d in t["drafts"]])
+            for t in again] == [("n1", [(None, 0), (again[0]["annotations"][0]["id"], 1)]),
+                                ("n5", [(None, 0)])]  # fmt: skip
+    assert again[1]["drafts"][0]["lead_time"] == 1.5
 
 
 def test_a_backup_of_a_restored_project_is_the_same(server: ReviewServer, tmp_path: Path) -> None:
@@ -85,6 +105,15 @@ def test_a_backup_of_a_restored_project_is_the_same(server: ReviewServer, tmp_pa
     project, _ = restore(server, tmp_path / "b", "Again")
     second = back_up(server, project, tmp_path / "c")
     assert second.content == first.content
+
+
+def test_a_task_whose_meta_is_damaged_is_saved_like_the_others(
+    studio: Studio, server: ReviewServer, tmp_path: Path
+) -> None:
+    studio.held.tasks[1]["meta"] = {"reviews": [3]}
+    studio.held.tasks[2]["meta"] = ["odd"]
+    saved = back_up(server, server.existing_project("News"), tmp_path / "b")
+    assert restore(server, tmp_path / "b", "Again")[1] == saved
 
 
 def test_restoring_twice_adds_nothing(studio: Studio, server: ReviewServer, tmp_path: Path) -> None:

@@ -52,3 +52,10 @@ def test_a_settled_disagreement_is_cleared_and_the_agreement_is_measured() -> No
 
     assert (again.marked, again.cleared, again.open) == (0, 1, ())
     assert server.held[1]["data"]["disagreement"] == ""
+
+
+def test_an_annotation_that_cannot_be_read_is_counted_and_stops_nothing() -> None:
+    damaged = reviewed(task(2))
+    damaged["annotations"][0]["result"][0]["value"]["end"] = 900
+    report = marked(SharedServer([disagreeing(1), damaged]))
+    assert (report.marked, report.opened, report.to_json()["unreadable"]) == (1, 1, 1)

@@ -206,8 +206,13 @@ def test_a_task_that_is_not_ours_is_named() -> None:
     server = FixedServer()
     server.import_tasks(server.project, [{"data": {"text": "…"}, "predictions": []}])
 
-    with pytest.raises(ReviewError, match="task 1"):
+    with pytest.raises(ReviewError, match=r"none of 1 task can be read. task 1"):
         repredict(server, server.project, FixedProjector(SECOND))  # type: ignore[arg-type]
+
+    push_all(server, projected())
+    report = repredict(server, server.project, FixedProjector(SECOND))  # type: ignore[arg-type]
+    assert [each.task_id for each in report.unreadable] == [1]
+    assert report.predicted == len(projected())
 
 
 # Sentences that would be there twice

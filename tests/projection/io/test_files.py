@@ -6,6 +6,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -218,6 +219,24 @@ def test_an_atomic_write_shows_only_the_whole(tmp_path: Path) -> None:
         text.write("all\r\nof it")
         assert not path.exists()
     assert path.read_bytes() == b"all\r\nof it"
+
+
+def test_those_who_write_one_file_take_turns_and_a_killed_one_leaves_nothing(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.json"
+    (tmp_path / ".a.json.tmp").write_text("half of what a killed process wrote, and longer")
+
+    def write(number: int) -> None:
+        with atomic_write(path) as text:
+            for _ in range(50):
+                text.write(f"{number}\n")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len([*pool.map(write, range(40))]) == 40
+    lines = path.read_text().splitlines()
+    assert (len(lines), len({*lines})) == (50, 1)
+    assert [*tmp_path.iterdir()] == [path]
 
 
 def test_a_device_is_written_to_and_not_replaced() -> None:

@@ -10,6 +10,7 @@ from projection.io.folders import (
     content_hash,
     is_main_process,
     new_folder,
+    recover,
     refuse_existing,
     training_into,
     wait_for,
@@ -119,6 +120,87 @@ class TestExchange:
                 (folder / f"{number}").touch()
         assert [path.name for path in (tmp_path / "out").iterdir()] == ["2"]
         assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+    def test_writers_of_one_folder_take_turns(self, tmp_path: Path) -> None:
+        def write(number: int) -> None:
+            with new_folder(tmp_path / "out", replace=True) as folder:
+                for part in range(3):
+                    (folder / f"{part}").write_text(str(number))
+
+        with ThreadPoolExecutor() as pool:
+            assert len([*pool.map(write, range(4))]) == 4
+        assert len({path.read_text() for path in (tmp_path / "out").iterdir()}) == 1
+        assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+class TestRecover:
+    """What processes that were killed have left."""
+
+    def left(self, out: Path, *, moved_away: bool = False) -> Path:
+        """A folder that was being made, 41 MB in real life; the old one may be moved away."""
+        scratch = out.parent / f".{out.name}.new"
+        (scratch / "new").mkdir(parents=True)
+        (scratch / "new" / "half").touch()
+        out.parent.joinpath(f".{out.name}.new.lock").touch()
+        out.mkdir()
+        (out / "old").touch()
+        if moved_away:
+            out.replace(scratch / "old")
+        return out
+
+    @pytest.mark.parametrize("moved_away", [False, True])
+    def test_before_reading_the_old_folder_is_there_and_nothing_else(
+        self, tmp_path: Path, moved_away: bool
+    ) -> None:
+        out = self.left(tmp_path / "out", moved_away=moved_away)
+        recover(out)
+        assert [path.name for path in out.iterdir()] == ["old"]
+        assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+    def test_before_writing_too(self, tmp_path: Path) -> None:
+        out = self.left(tmp_path / "out", moved_away=True)
+        with new_folder(out, replace=True) as folder:
+            assert [path.name for path in out.iterdir()] == ["old"]
+            (folder / "new").touch()
+        assert [path.name for path in out.iterdir()] == ["new"]
+        assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+    def test_what_a_living_process_writes_to_is_left_alone(self, tmp_path: Path) -> None:
+        others = [tmp_path / "out.new", tmp_path / "other"]
+        with new_folder(tmp_path / "out") as folder:
+            (folder / "file").touch()
+            for out in (tmp_path / "out", *map(self.left, others)):
+                recover(out)
+        assert [path.name for path in (tmp_path / "out").iterdir()] == ["file"]
+        assert {path.name for path in tmp_path.iterdir()} == {"out", "out.new", "other"}
+
+    @pytest.mark.parametrize(
+        ("killed", "left"),
+        [
+            pytest.param("before it moved the model", {"checkpoint"}, id="not done: kept"),
+            pytest.param("after", set(), id="done: removed"),
+        ],
+    )
+    def test_checkpoints_are_kept_until_the_model_is_there(
+        self, tmp_path: Path, killed: str, left: set[str]
+    ) -> None:
+        out = tmp_path / "model"
+        (work_folder(out, {"a": 1}) / "checkpoint").touch()
+        (tmp_path / ".model.done").touch()
+        if killed == "after":
+            out.mkdir()
+        recover(out)
+        assert {path.name for path in tmp_path.rglob("checkpoint")} == left
+        assert not (tmp_path / ".model.done").exists()
+
+    def test_a_model_of_another_training_costs_no_checkpoints(self, tmp_path: Path) -> None:
+        out = tmp_path / "model"
+        checkpoint = work_folder(out, {"a": 1}) / "checkpoint"
+        checkpoint.touch()
+        out.mkdir()
+        with pytest.raises(TrainingError, match="exists already"):
+            refuse_existing(out)
+        assert checkpoint.exists()
 
 
 class TestTrainingInto:

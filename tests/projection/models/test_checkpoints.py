@@ -76,11 +76,12 @@ def test_byte_level_tokens_begin_with_a_space(
     copying_aligner: Path, tmp_path: Path, byte_level: bool
 ) -> None:
     """So that the first word of a text, too, is seen as it stands in running text."""
-    backend = Tokenizer(models.WordLevel({"[UNK]": 0}, "[UNK]"))
+    backend = Tokenizer(models.WordLevel({"[UNK]": 0, "[PAD]": 1, "a": 2}, "[UNK]"))
     split = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.pre_tokenizer = split if byte_level else pre_tokenizers.Whitespace()
     folder = shutil.copytree(copying_aligner, tmp_path / "model")
-    PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]").save_pretrained(folder)
+    special = {"unk_token": "[UNK]", "pad_token": "[PAD]"}
+    PreTrainedTokenizerFast(tokenizer_object=backend, **special).save_pretrained(folder)
     _, tokenizer = load_checkpoint(AutoModelForTokenClassification, folder)
     assert tokenizer.init_kwargs.get("add_prefix_space", False) is byte_level
 

@@ -1,11 +1,11 @@
-"""What the bundled models cost, measured in a process of their own."""
+"""What the bundled models cost, and what texts make them touch, in a process of their own."""
 
 import re
 import subprocess
 import sys
 
 
-def test_the_bundled_models_are_small() -> None:
+def test_the_bundled_models_are_small_and_a_text_opens_no_file_and_no_socket() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.projection.pipeline.footprint"],
         capture_output=True,
@@ -23,3 +23,5 @@ def test_the_bundled_models_are_small() -> None:
     assert peaks == sorted(peaks)
     assert 100 < peaks[0] < peaks[-1] <= 1100
     assert all(seconds > 0 for seconds, _ in steps.values())
+    *_, touched = done.stdout.splitlines()
+    assert touched == "touched: -, open", "nothing for the texts, and one file that the test opens"

@@ -3,27 +3,24 @@
 import random
 import time
 from collections import defaultdict
-from itertools import combinations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from scipy.cluster.hierarchy import DisjointSet
 
 from projection.errors import TrainingError
 from projection.records import ParallelSentence
 from training.data import splits
 from training.data.contamination import words_of
 from training.data.splits import (
-    ALIKE,
     BLOCK,
+    SPLITS,
     TEST,
     TRAIN,
     VALIDATION,
     Shares,
     Splits,
     document_of,
-    near_duplicates,
     split,
 )
 
@@ -124,11 +121,11 @@ class TestSplit:
         for n in range(20):
             sentences += corpus(BLOCK, f"{n}.en")
             sentences[-1] = sentence(BLOCK - 1, again(text(f"{n + 1}.en:0")), file=f"{n}.en")
-        found = split(sentences, EIGHTY)
+        found = split(sentences, EIGHTY, lasting=True)
         assert (found.documents, found.groups) == (20, 1)
         assert len(found.sizes) == 1
-        free = split([s for s in sentences if not s.id.endswith(f":{BLOCK - 1}")], EIGHTY)
-        assert free.groups == 20
+        free = [s for s in sentences if not s.id.endswith(f":{BLOCK - 1}")]
+        assert split(free, EIGHTY, lasting=True).groups == 20
 
     def test_a_formula_joins_no_documents_but_is_in_one_part(self) -> None:
         sentences = [
@@ -151,26 +148,29 @@ class TestSplit:
 
     def test_a_formula_of_one_document_stays_there(self) -> None:
         sentences = [*corpus(BLOCK), sentence(3, "Ja!"), sentence(4, "Ja!")]
-        assert split(sentences, EIGHTY).groups == 1
+        assert split(sentences, EIGHTY, lasting=True).groups == 1
 
     def test_more_data_moves_nothing(self) -> None:
         sentences = corpus(3000)
-        before = parts(split(sentences[:1000], EIGHTY), sentences[:1000])
-        after = parts(split(sentences, EIGHTY), sentences)
+        before = parts(split(sentences[:1000], EIGHTY, lasting=True), sentences[:1000])
+        after = parts(split(sentences, EIGHTY, lasting=True), sentences)
         assert after | before == after
 
     def test_neither_does_their_order_but_the_seed(self) -> None:
         sentences = corpus(3000)
         shuffled = random.Random(0).sample(sentences, len(sentences))
-        one = parts(split(sentences, EIGHTY), sentences)
-        assert parts(split(shuffled, EIGHTY), shuffled) == one
-        assert parts(split(sentences, EIGHTY, seed=1), sentences) != one
+        one = parts(split(sentences, EIGHTY, lasting=True), sentences)
+        assert parts(split(shuffled, EIGHTY, lasting=True), shuffled) == one
+        assert parts(split(sentences, EIGHTY, seed=1, lasting=True), sentences) != one
 
     def test_two_groups_that_are_joined_move_at_most_one(self) -> None:
         sentences = corpus(50 * BLOCK)
         link = [sentence(0, sentences[0].target, file="link.en"), sentence(1, file="link.en")]
         link.append(sentence(2, sentences[-1].target, file="link.en"))
-        before, joined = split(sentences, EIGHTY), split([*sentences, *link], EIGHTY)
+        before, joined = (
+            split(sentences, EIGHTY, lasting=True),
+            split([*sentences, *link], EIGHTY, lasting=True),
+        )
         moved = {
             document_of(s)
             for s, a, b in zip(sentences, before.of, joined.of, strict=False)
@@ -181,7 +181,9 @@ class TestSplit:
 
     def test_a_larger_test_part_keeps_what_it_had(self) -> None:
         sentences = corpus(3000)
-        small, large = (split(sentences, Shares.parse(s)) for s in ("80/10/10", "70/10/20"))
+        small, large = (
+            split(sentences, Shares.parse(s), lasting=True) for s in ("80/10/10", "70/10/20")
+        )
         kept = [b for a, b in zip(small.of, large.of, strict=True) if a == TEST]
         assert set(kept) == {TEST}
 
@@ -226,36 +228,58 @@ class TestSplit:
         assert split([sentence(n * BLOCK, t) for n, t in enumerate(targets)], EIGHTY).groups == 1
 
 
-@given(
-    st.lists(st.text("abcd", max_size=14), max_size=25),
-    st.sampled_from([0.07, 0.25, 0.5, ALIKE, 0.9, 1.0]),
-)
-def test_near_duplicates_join_all_that_are_alike_and_nothing_else(
-    texts: list[str], alike: float
-) -> None:
-    """As comparing all with all, and as few pairs as that takes."""
+def document(number: int, size: int) -> list[ParallelSentence]:
+    """A document that is no file of lines, so that it cannot be cut."""
+    names = [f"{number}-{n}" for n in range(size)]
+    return [ParallelSentence(s, "…", text(s), "en", "de", f"speech {number}") for s in names]
 
-    def sequences(plain: str) -> set[str]:
-        return {plain[i : i + 4] for i in range(max(1, len(plain) - 3))}
 
-    def are_alike(one: str, other: str) -> bool:
-        a, b = sequences(one), sequences(other)
-        return len(a & b) / len(a | b) >= alike
+class TestSmall:
+    """An export of few documents: the parts are those asked for, or it is said why not."""
 
-    expected = DisjointSet(texts)
-    pairs = 0
-    for one, other in combinations(sorted({*texts}), 2):
-        if are_alike(one, other) and not expected.connected(one, other):
-            expected.merge(one, other)
-            pairs += 1
-    found = [*near_duplicates(texts, alike)]
-    assert all(are_alike(*pair) for pair in found)
-    joined = DisjointSet(texts)
-    for pair in found:
-        joined.merge(*pair)
-    for text in texts:
-        assert joined.subset(text) == expected.subset(text)
-    assert len(found) == pairs
+    @given(st.lists(st.integers(1, 60), min_size=1, max_size=30).filter(lambda s: sum(s) >= 30))
+    @settings(max_examples=40)
+    @example([426])
+    @example([5] * 6 + [400])
+    @example([1] * 30)
+    @example([2] * 15)
+    def test_documents_stay_whole_and_shares_are_kept_where_they_can_be(
+        self, sizes: list[int]
+    ) -> None:
+        sentences = [each for n, size in enumerate(sizes) for each in document(n, size)]
+        found = split(sentences, EIGHTY)
+        places = {(s.origin, part) for s, part in zip(sentences, found.of, strict=True)}
+        assert len(places) == len(sizes) == found.groups, "a document is in one part"
+        assert TRAIN in found.sizes
+        off = [found.sizes.get(p, 0) / len(sentences) - getattr(EIGHTY, p) for p in SPLITS]
+        kept = max(map(abs, off)) <= 0.03 and len(found.sizes) == 3
+        assert (found.shortfall(EIGHTY) is None) is kept
+        if max(sizes) <= 0.03 * len(sentences):
+            assert kept
+
+    @pytest.mark.parametrize("lines", [30, 45, 100])
+    def test_blocks_of_a_file_are_as_large_as_the_parts_allow(self, lines: int) -> None:
+        found = split(corpus(lines), EIGHTY)
+        assert found.shortfall(EIGHTY) is None
+        assert found.block < BLOCK
+        blocks = {(n // found.block, part) for n, part in enumerate(found.of)}
+        assert len(blocks) == found.documents
+
+    def test_a_giant_document_is_for_training_and_named_as_the_reason(self) -> None:
+        found = split([*document(1, 400), *document(2, 5), *document(3, 5)], EIGHTY)
+        assert found.sizes == {TRAIN: 400, VALIDATION: 5, TEST: 5}
+        said = found.shortfall(EIGHTY) or ""
+        assert said.startswith("--split 80/10/10 gave 400/5/5 of 410 sentences: ")
+        assert "the largest of 3 groups has 400" in said
+        assert "--set dev_share=0.1" in said
+
+    def test_equal_sentences_cannot_be_parted(self) -> None:
+        found = split([sentence(n, text("one")) for n in range(30)], EIGHTY)
+        assert found.sizes == {TRAIN: 30}
+        assert "gave 30/0/0 of 30 sentences" in (found.shortfall(EIGHTY) or "")
+
+    def test_a_small_share_of_training_gets_something(self) -> None:
+        assert TRAIN in split([*document(1, 50), *document(2, 2)], Shares.parse("1/98/1")).sizes
 
 
 def seconds(sentences: list[ParallelSentence]) -> float:

@@ -356,7 +356,8 @@ class TestParts:
         settings = ExportSettings(shares=Shares.parse("98/1/1"))
         summary = write_export([review(1)], out, title="Test", settings=settings)
         assert summary.parts == {"train": 1, "validation": 0, "test": 0}
-        assert summary.empty_parts == ("validation", "test")
+        assert summary.shortfall is not None
+        assert "--split 98/1/1 gave 1/0/0 of 1 sentences" in summary.shortfall
         for form in ("parquet", "iob2"):
             assert [path.stem for path in (out / form).iterdir()] == ["train"]
         assert load_dataset(str(out), cache_dir=str(tmp_path / "cache")).keys() == {"train"}
@@ -367,7 +368,7 @@ class TestParts:
     def test_an_export_without_a_sentence_lacks_no_part(self, tmp_path: Path) -> None:
         settings = ExportSettings(shares=Shares.parse("80/10/10"))
         summary = write_export([], tmp_path / "out", title="Test", settings=settings)
-        assert summary.empty_parts == ()
+        assert summary.shortfall is None
         assert len(read_rows(tmp_path / "out")) == 0
 
 

@@ -313,6 +313,7 @@ def test_other_kinds_of_tokenizers_train_and_tag_alike(
     result = fine_tune(made_data(300, 1), settings, tmp_path / "model", made_data(100, 2))
     assert result["scores"]["f1"] > 0.7
     assert (result["data"]["lost_entities"], result["scores"]["unread_tokens"]) == (0, 0)
+    assert "TokenizersBackend" not in (tmp_path / "model" / "tokenizer_config.json").read_text()
 
 
 def test_byte_level_words_are_read_as_in_running_text(made_data: Data, tmp_path: Path) -> None:

@@ -238,6 +238,18 @@ class TestReadTrainingData:
         data = read_training_data([tmp_path / "export"], dev_share=0.5)
         assert size(data.reviewed) + size(data.dev) == 20
 
+    def test_an_export_without_a_dev_part_trains_all_the_same(
+        self, made_data: Data, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        sizes = {"train": 20, "validation": 0, "test": 3}
+        parts = {name: to_dataset(made_data(size, 1)) for name, size in sizes.items()}
+        counts = dict.fromkeys(parts, 1)
+        DatasetDict(parts).save_to_disk(tmp_path / "export" / "dataset", num_shards=counts)
+        data = read_training_data([tmp_path / "export"])
+        assert (size(data.reviewed), data.dev) == (20, None)
+        assert "part 'validation' is empty; --set dev_share=0.1 holds sentences out" in caplog.text
+        assert size(read_training_data([tmp_path / "export"], dev_share=0.5).dev) > 0
+
 
 class TestHoldOut:
     def test_a_sentence_stays_on_its_side(self, made_data: Data) -> None:

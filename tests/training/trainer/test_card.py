@@ -1,5 +1,6 @@
 """What the cards of trained models say; tests/training/export has those of exports."""
 
+from pathlib import Path
 from typing import Any
 
 from huggingface_hub import ModelCard
@@ -22,6 +23,8 @@ TAGGER: dict[str, Any] = {
     "settings": {"base": "xlm-roberta-base", "loss": "ce"},
     "data": {"sentences": 9, "entities": 3, "fingerprint": "abc"},
     "model_version": "v1",
+    "dev": [{"step": 2, "f1": 0.25}, {"step": 4, "f1": 0.5}],
+    "kept": 4,
     "scores": {**SCORES, "by_type": {"PER": SCORES}},
     "parts": {
         "eval": {
@@ -59,6 +62,16 @@ def test_a_tagger() -> None:
     assert ModelCard(card).data.base_model is None
     assert "No evaluation data was given." in card
     assert "## Data" not in card
+    assert "Dev part: F1 50.00, the best of 2 evaluations while training (step 4)." in card
+
+
+def test_no_path_of_this_machine_is_in_it(tmp_path: Path) -> None:
+    base = tmp_path / "my-base"
+    base.mkdir()
+    card = model_card("mine", {**TAGGER, "settings": {"base": str(base)}, "dev": []})
+    assert "trained from `my-base`" in card
+    assert str(tmp_path) not in card
+    assert "Dev part" not in card
 
 
 def test_no_gap_where_nothing_is_said() -> None:

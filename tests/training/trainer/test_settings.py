@@ -1,5 +1,6 @@
 """Settings that cannot be built wrong, and what they default to."""
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,10 @@ class TestFineTune:
         ("settings", "message"),
         [
             pytest.param({"epochs": 0}, "settings epochs: 0 is not above 0", id="no epochs"),
+            pytest.param({"epochs": math.inf}, "epochs: inf is not above 0, and", id="endless"),
+            pytest.param(
+                {"weight_decay": math.nan}, "weight_decay: nan is below", id="not a number"
+            ),
             pytest.param({"patience": 0}, "patience: 0 is not above 0", id="patience"),
             pytest.param({"batch_size": -1}, "batch_size: -1 is not above 0", id="batch size"),
             pytest.param({"learning_rate": 0.0}, "learning_rate: 0.0 is not above", id="rate"),

@@ -1,6 +1,7 @@
 """In which order a training sees its sentences, and where its course is written."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import BatchSampler
 
+from projection.errors import TrainingError
 from training.data.rows import Rows
 from training.tagger.features import example_of
 from training.tagger.finetune import Material, learn
@@ -63,6 +65,15 @@ def settings(base: Callable[[str], Path]) -> FineTune:
     )
 
 
+def test_a_training_that_diverges_is_no_model(
+    settings: FineTune, made_data: Callable[[int, int], Rows], tmp_path: Path
+) -> None:
+    wild = replace(settings, learning_rate=1e38, warmup=0.0)
+    with pytest.raises(TrainingError, match=r"not numbers \(NaN\)\. Lower learning_rate"):
+        learn(material_of(made_data(16, 1)), wild, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
 class TestRemoteTrackers:
     def test_every_training_is_a_run_of_its_own(
         self,
@@ -89,3 +100,25 @@ class TestRemoteTrackers:
         assert [b"model/english" in each for each in written] == [True, False]
         assert [b"model/target" in each for each in written] == [False, True]
         assert all(b"spanferry" in each for each in written)
+
+
+def test_the_course_is_told(
+    settings: FineTune,
+    made_data: Callable[[int, int], Rows],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Every epoch; with dev data twice, the loss together with the score of that step."""
+    caplog.set_level("INFO", "training.trainer.trainer")
+    material = material_of(made_data(32, 1))
+    learn(material, replace(settings, epochs=2), tmp_path / "plain")
+    assert [line.partition(":")[0] for line in caplog.messages] == [
+        "epoch 1.0, step 4 of 8",
+        "epoch 2.0, step 8 of 8",
+    ]
+    caplog.clear()
+    record = learn(replace(material, dev=made_data(8, 2)), settings, tmp_path / "dev")
+    assert [line.rpartition(", dev F1 ")[2] for line in caplog.messages] == [
+        f"{100 * each['f1']:.2f}" for each in record["dev"]
+    ]
+    assert caplog.messages[-1].startswith(f"epoch 1.0, step 4 of 4: loss {record['loss']:.4f}")
