@@ -80,9 +80,10 @@ class Tab:
         }
 
 
-# A skipped task counts as not annotated, but leaves the queue.
+# Tasks that as many people have annotated as shall (`ProjectCalls.set_overlap`) are completed. A
+# skipped task is not, but leaves the queue.
 _OPEN = (
-    column_filter("total_annotations", "equal", "Number", 0),
+    column_filter("completed_at", "empty", "Datetime", "True"),
     column_filter("cancelled_annotations", "equal", "Number", 0),
 )
 

@@ -70,7 +70,7 @@ def _encode_fields(record: _Encoded, sentence: ParallelSentence) -> Json:
     encoded = {}
     for name in record.__slots__:
         key, value = (type(record), name), getattr(record, name)
-        if key not in _OPTIONAL or value not in (None, (), False):
+        if key not in _OPTIONAL or not (value in (None, ()) or value is False):
             text = sentence.source if key in _OF_SOURCE else sentence.target
             encoded[name] = _encode_value(value, text, sentence)
     return encoded
