@@ -39,7 +39,9 @@ unit: $(VENV)/.dev
 # Bad input, faults of Label Studio, kills: every case, where `make test` runs a part.
 HARDENING := tests/projection/io tests/label_config/test_results.py tests/training/data \
   tests/training/export tests/ml_backend/api tests/ml_backend/label_studio tests/ml_backend/test_auth.py \
-  tests/ml_backend/cli/test_faults.py tests/ml_backend/cli/test_kills.py tests/ml_backend/cli/test_serve.py
+  tests/ml_backend/jobs tests/ml_backend/cli/test_full_disk.py tests/ml_backend/cli/test_console.py \
+  tests/projection/models/test_checkpoint_checks.py tests/ml_backend/cli/test_faults.py \
+  tests/ml_backend/cli/test_kills.py tests/ml_backend/cli/test_serve.py
 test-hardening: $(VENV)/.dev
 	SPANFERRY_TEST_ALL=1 OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --durations 15 $(HARDENING)
 

@@ -108,6 +108,9 @@ class Settings(BaseSettings):
     train_each: int = Field(0, ge=0, validation_alias=AliasChoices("START_TRAINING_EACH_N_UPDATES"))
     """Reviews after which a training is queued by itself; 0 waits for Label Studio's “Start
     training”. It needs `LABEL_STUDIO_URL` and `LABEL_STUDIO_API_KEY`."""
+    public_label_studio_url: str | None = None
+    """Label Studio's address in a browser, for the links of `/lead`. When unset,
+    `LABEL_STUDIO_URL`."""
     log_format: Literal["text", "json"] = "text"
     """`json` writes an object a line, each request with its `X-Request-ID`; predictions beyond the
     limit are only counted."""

@@ -3,9 +3,10 @@
 The models are real checkpoints, in folders, whose answers can be told by looking at a sentence.
 """
 
+import gc
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "LoadScopeSc
     # Files in their order: by the number of tests, the demo and long trainings would come last.
     config.option.loadscopereorder = False
     return ByFile(config, log)
+
+
+@pytest.fixture(autouse=True)
+def _objects_that_stay() -> Iterator[None]:
+    """Let the garbage collector look through new objects only.
+
+    Once torch is imported, there are a million, and transformers collects in each training.
+    """
+    yield
+    _, young, old = gc.get_count()
+    if old or young > 5:  # the test has made some thousands
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session")

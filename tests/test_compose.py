@@ -79,8 +79,8 @@ def test_the_example_lists_every_variable_with_its_default() -> None:
     may = dict(re.findall(r"(?m)^#(\w+)=(.*)$", EXAMPLE))
     assert must == dict.fromkeys(SECRETS, ""), "a copy must not start with anybody's secrets"
     assert used.keys() == must.keys() | may.keys()
-    # An address is shown instead of the empty default, which would explain nothing.
-    assert {name: used[name] for name in may} == {**may, "PUBLIC_URL": ""}
+    # Another address is shown than the default, which would explain nothing.
+    assert {name: used[name] for name in may} == {**may, "PUBLIC_URL": "http://127.0.0.1:8080"}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -107,11 +107,11 @@ def test_the_database_is_pinned_to_a_version_that_reads_its_files() -> None:
     assert f"not in\nthat of `compose.yaml` ({pinned[1]})" in GUIDE
 
 
-def test_only_label_studio_is_reachable_and_only_from_this_machine() -> None:
+def test_label_studio_and_the_backend_are_reachable_only_from_this_machine() -> None:
     assert [service.get("ports") for service in (DATABASE, STUDIO, BACKEND)] == [
         None,
         ["127.0.0.1:8080:8000"],
-        None,
+        ["127.0.0.1:9090:9090"],
     ]
 
 

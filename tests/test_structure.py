@@ -47,6 +47,7 @@ ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
         ("review",),
         ("propagation", "audit", "report"),
         ("jobs",),
+        ("lead",),
         ("api",),
         ("demo",),
         ("cli",),

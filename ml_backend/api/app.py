@@ -18,6 +18,7 @@ from ml_backend.api.errors import BusyError, answer_errors
 from ml_backend.api.guard import guard
 from ml_backend.api.http_worker import ARRIVED, GONE, REFUSES
 from ml_backend.api.interactive import Drawn, Found, find_with, respond
+from ml_backend.api.lead import LeadPages
 from ml_backend.api.metrics import Metrics
 from ml_backend.api.predict import Answers, answer
 from ml_backend.api.request_log import log_requests
@@ -25,6 +26,7 @@ from ml_backend.api.webhook import leave_hint, read_event
 from ml_backend.api.wire import PredictRequest, read_object, read_predict
 from ml_backend.auth import credentials_of
 from ml_backend.jobs.queue import LOG_LINES, JobQueue
+from ml_backend.lead.refresh import Snapshots, take_in_child
 from ml_backend.serving.engine import Engine
 from ml_backend.serving.model_store import BUNDLED
 from ml_backend.settings import Settings
@@ -60,6 +62,9 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     app.add_url_rule("/metrics", "metrics", service.scrape)
     app.add_url_rule("/status", "status", service.status)
     app.add_url_rule("/openapi.json", "openapi", service.describe)
+    folder = settings.data_dir / "lead"
+    take = take_in_child(folder, settings.public_label_studio_url or "")
+    LeadPages(Snapshots(folder, take), engine, JobQueue(settings.jobs_folder)).add_to(app)
     app.after_request(service.count)
     log_requests(app, settings)
     guard(app, credentials_of(settings))

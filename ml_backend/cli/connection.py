@@ -22,3 +22,8 @@ def open_project(
     locked = project_lock(lock, url, title) if lock else nullcontext()
     with locked, ReviewServer.connect(url, api_key) as server:
         yield server, server.existing_project(title)
+
+
+def page_address(backend: str, project: int) -> str:
+    """Return the address of a project's page; `backend` is that of a backend."""
+    return f"{backend.rstrip('/')}/lead/{project}"

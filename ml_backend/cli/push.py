@@ -13,6 +13,7 @@ from typer import Argument, Option
 from label_config.colors import FAMILIAR
 from label_config.labeling_config import build_config, labels_of
 from ml_backend.auth import credentials_of
+from ml_backend.cli.connection import page_address
 from ml_backend.cli.console import print_result, progress, say
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
 from ml_backend.label_studio.project_lock import project_file, project_lock
@@ -99,7 +100,8 @@ def push(
             server.connect_backend(made, backend, credentials, on_wait=_say_that_it_waits)
     where = {"project": project, "project_id": made.id, "review_queue": queue}
     result = {**where, **asdict(report), "labels_kept": kept, "backend": backend}
-    print_result(result, [in_words(report, queue, kept)], as_json=as_json)
+    page = page_address(backend, made.id) if backend else ""
+    print_result(result, [in_words(report, queue, kept, page)], as_json=as_json)
 
 
 def _say_that_it_waits(second: int) -> None:
@@ -218,10 +220,10 @@ def guidelines_html(path: Path) -> str:
     return html
 
 
-def in_words(report: "PushReport", queue: str, kept: Sequence[str] = ()) -> str:
+def in_words(report: "PushReport", queue: str, kept: Sequence[str] = (), page: str = "") -> str:
     """Return what was pushed, what was not and why, and where to review it.
 
-    `kept` are the labels that only the project has.
+    `kept` are the labels that only the project has, `page` is the address of its page.
     """
     said = [f"{report.added} added, {report.skipped} there already"]
     if report.reviews:
@@ -252,4 +254,5 @@ def in_words(report: "PushReport", queue: str, kept: Sequence[str] = ()) -> str:
         )
     if kept:
         said.append(f"labels of the project kept beside those of the run: {', '.join(kept)}")
-    return "\n".join([*said, f"Review: {queue}"])
+    said.append(f"Review: {queue}")
+    return "\n".join([*said, f"Progress: {page}"] if page else said)

@@ -6,7 +6,7 @@ from typing import Annotated
 from rich.table import Table
 from typer import Option
 
-from ml_backend.cli.connection import open_project
+from ml_backend.cli.connection import open_project, page_address
 from ml_backend.cli.console import print_result, say_unreadable
 from ml_backend.cli.options import ApiKey, AsJson, Title, Url
 from projection.errors import CorpusError
@@ -45,18 +45,24 @@ def report(
         raise CorpusError("--project", "needs an address and a key", fix)
     make_folder(out)
     filters = None if run is None else filters_of(run)
+    pages: list[str] = []
     if export is not None:
         reviewed = read_export(export)
     else:
-        with open_project(url, api_key, project) as opened:
-            reviewed = read_project(*opened)
+        with open_project(url, api_key, project) as (server, existing):
+            reviewed = read_project(server, existing)
+            pages = [page_address(each.url, existing.id) for each in server.backends(existing)]
     say_unreadable(reviewed.unreadable)
     found = Report.of(reviewed, filters=filters, idle_seconds=idle_seconds)
     write_report(found, reviewed, out)
     shown: list[Table | str] = []
     for each in tables(found):
         shown += (each, "")
-    shown += (*closing_lines(found), f"Written to {out / PAGE}")
+    shown += (
+        *closing_lines(found),
+        f"Written to {out / PAGE}",
+        *(f"Always new: {page}" for page in pages),
+    )
     if not can_plot():
         shown.append(f"Without plots, which need {INSTALL}")
     print_result({"out": str(out), **found.to_json()}, shown, as_json=as_json)

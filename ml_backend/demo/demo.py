@@ -164,7 +164,7 @@ def running(
             backend.wait_for(projector.model_version)
             server.connect_backend(project, backend.url, credentials_of(backend.settings))
             server.set_model_version(project, projector.model_version)
-            tabs = server.ensure_tabs(project, list(review_tabs(bundled.SAMPLE_LANGUAGES)))
+            tabs = server.ensure_tabs(project, list(review_tabs()))
         yield Demo(
             folder, stages, label_studio, backend, server, project, projector, summary,
             server.tab_url(project, tabs[REVIEW_QUEUE.title]),
@@ -175,7 +175,7 @@ def _port(wanted: int | None, usual: int) -> int:
     if wanted is None:
         return usual if is_free(usual) else free_port()
     if not is_free(wanted):
-        raise ServerError(f"port {wanted}", "is in use", "Name another one, or leave it out")
+        raise ServerError(f"{HOST}:{wanted}", "the port is taken", "Choose another")
     return wanted
 
 

@@ -76,16 +76,14 @@ class ProjectCalls(ApiSession):
         with self._asking(f"project {project_id}"):
             p = self._api.projects.get(id=project_id)
             require_same(p.id, project_id)
-            return Project(
-                id=project_id,
-                title=p.title or "",
-                label_config=p.label_config or "",
-                model_version=p.model_version or "",
-                task_count=p.task_number or 0,
-                prediction_count=p.total_predictions_number or 0,
-                annotation_count=(p.total_annotations_number or 0)
-                + (p.skipped_annotations_number or 0),
-            )
+            return _project(p)
+
+    def projects(self) -> list[Project]:
+        """Fetch all projects that the key may see, the newest first."""
+        with self._asking("projects"):
+            found = self._api.projects.list()
+            as_list(found.items)
+            return sorted(map(_project, found), key=lambda each: -each.id)
 
     def project_if_known(self, project_id: int) -> Project | None:
         """Fetch a project; None if there is none, or none that the key may see."""
@@ -206,6 +204,12 @@ class ProjectCalls(ApiSession):
             found = as_list(self._api.views.list(project=project.id))
             return [dict(view.data or {}) for view in found]
 
+    def tab_ids(self, project: Project) -> dict[str, int]:
+        """Return the ids of a project's tabs by title, in order."""
+        with self._asking(f"tabs of project {project.title!r}"):
+            found = as_list(self._api.views.list(project=project.id))
+            return {value_of(view.data, "title"): int(view.id) for view in found}
+
     def add_tabs(self, project: Project, tabs: Sequence[Json]) -> None:
         """Add the tabs whose titles the project has not."""
         known = {tab.get("title") for tab in self.tabs(project)}
@@ -277,6 +281,18 @@ class ProjectCalls(ApiSession):
         Only where the browser last chose “Label All Tasks”, Label Studio 1.23 ignores the tab.
         """
         return f"{self.tab_url(project, tab_id)}&labeling=1"
+
+
+def _project(p: Any) -> Project:
+    return Project(
+        id=int(p.id),
+        title=p.title or "",
+        label_config=p.label_config or "",
+        model_version=p.model_version or "",
+        task_count=p.task_number or 0,
+        prediction_count=p.total_predictions_number or 0,
+        annotation_count=(p.total_annotations_number or 0) + (p.skipped_annotations_number or 0),
+    )
 
 
 def _total(page: Any) -> int:

@@ -96,6 +96,7 @@ def _has_text(column: str) -> _Filter:
 
 # Label Studio shows about eleven letters of a title, where there are as many tabs as these.
 _SHORT = {ConflictKind.FAILED_MAPPING: "Failed", ConflictKind.LOW_CONFIDENCE: "Low conf."}
+MOST_LANGUAGES = 6
 REVIEW_QUEUE = Tab("Queue", _OPEN)
 PROPAGATED = Tab(
     "Propagated", (*_OPEN, _has_text("data.propagated")), shown=(*_SHOWN, "data.propagated")
@@ -116,10 +117,11 @@ DISAGREEMENTS = Tab(
 def review_tabs(langs: Collection[str] = ()) -> Iterator[Tab]:
     """Yield the queue, tabs of open tasks for each kind of conflict, and the other tabs.
 
-    Of several target languages each has a tab of its open tasks, too.
+    Of several target languages each has a tab of its open tasks, too, unless there are so many that
+    no title could be read any more.
     """
     yield REVIEW_QUEUE
-    for lang in sorted(langs) if len(langs) > 1 else ():
+    for lang in sorted(langs) if 1 < len(langs) <= MOST_LANGUAGES else ():
         yield Tab(lang, (*_OPEN, column_filter("data.lang", "equal", "String", lang)))
     for kind in ConflictKind:
         of_kind = column_filter("data.conflict", "contains", "String", kind.value)

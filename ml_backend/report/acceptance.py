@@ -74,15 +74,19 @@ class Group(NamedTuple):
         proposed = sum(self.changes.get(change, 0) for change in PROPOSED)
         return Share(self.changes.get(Change.KEPT, 0), proposed)
 
+    @property
+    def corrected(self) -> Share | None:
+        """The share of decisions that changed a sentence; None in a group of entities."""
+        if self.accepted is None:
+            return None
+        return Share(self.accepted.whole - self.accepted.part, self.accepted.whole)
+
     def to_json(self) -> Json:
         """Shares with their intervals, and the counts."""
-        shares = {"kept": self.kept}
-        if self.accepted is not None:
-            part, whole = self.accepted
-            shares |= {"accepted": self.accepted, "corrected": Share(whole - part, whole)}
+        shares = {"kept": self.kept, "accepted": self.accepted, "corrected": self.corrected}
         return {
             "name": self.name,
-            **{name: share.to_json() for name, share in shares.items()},
+            **{name: share.to_json() for name, share in shares.items() if share is not None},
             "changes": {change.value: self.changes.get(change, 0) for change in Change},
         }
 

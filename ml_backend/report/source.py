@@ -33,13 +33,17 @@ class ReviewedProject(NamedTuple):
 
 def read_project(server: "ReviewServer", project: "Project") -> ReviewedProject:
     """Read every task once, open ones included."""
+    return read_tasks(project.title, server.tasks(project, with_predictions=True))
+
+
+def read_tasks(title: str, tasks: Sequence[Mapping[str, Any]]) -> ReviewedProject:
+    """Read all tasks of a project, as `read_project`."""
     from ml_backend.review.pull import reviews_of  # noqa: PLC0415  label-studio-sdk takes a second
 
-    where = f"project {project.title!r}"
-    tasks = server.tasks(project, with_predictions=True)
     waiting = Counter(_language(task) for task in tasks if not task["annotations"])
-    reviewed, unreadable = reviews_of((task for task in tasks if task["annotations"]), where)
-    return ReviewedProject(project.title, reviewed, waiting, unreadable)
+    annotated = (task for task in tasks if task["annotations"])
+    reviewed, unreadable = reviews_of(annotated, f"project {title!r}")
+    return ReviewedProject(title, reviewed, waiting, unreadable)
 
 
 def _language(task: Mapping[str, Any]) -> str:

@@ -49,6 +49,12 @@ class Agreement:
     kappa: float | None
     f1: float | None
 
+    def with_others(self, annotator: str) -> tuple[float | None, int]:
+        """Return the mean F1 of an annotator with others, and how many sentences were compared."""
+        theirs = [pair for pair in self.pairs if annotator in pair.annotators]
+        shared = sum(pair.sentences for pair in theirs)
+        return _mean((pair.f1, pair.sentences) for pair in theirs), shared
+
 
 def agreement(reviewed: Sequence[ReviewedSentence]) -> Agreement:
     """Compare every two annotators by their newest decisions, without skipped sentences."""

@@ -101,11 +101,16 @@ class ModelStore:
             lambda used: used if used[-1] == version else [*filter(self.find, used), version]
         )
 
-    def rollback(self) -> str:
-        """Serve what was served before and is still there, and return its version."""
+    def rollback(self, version: str | None = None) -> str:
+        """Serve what was served before and is still there, and return its version.
+
+        Where `version` is given and no longer active, nothing changes: asking twice goes back once.
+        """
 
         def step_back(used: list[str]) -> list[str]:
-            kept = [version for version in used[:-1] if self.find(version)]
+            if version not in (None, used[-1]):
+                return used
+            kept = [each for each in used[:-1] if self.find(each)]
             if not kept:
                 raise ModelError(str(self.root / POINTER), "nothing was active before this version")
             return kept

@@ -33,7 +33,7 @@ class Disagreement:
     sentence_id: str
     origin: str
     task_id: int | None
-    versions: tuple["Version", ...]
+    versions: tuple["DisputedVersion", ...]
     settled: bool
 
     @property
@@ -47,7 +47,7 @@ class Disagreement:
         return "; ".join(f"{' and '.join(v.annotators)}: {v.has}" for v in self.versions)
 
 
-class Version(NamedTuple):
+class DisputedVersion(NamedTuple):
     """What some annotators have made of a sentence, and their annotations, oldest first.
 
     `has` lists the labels that not all have: the others agree on the rest.
@@ -220,7 +220,7 @@ def _provenance(
     return tuple(known[mark] for mark in marks) if known.keys() >= set(marks) else ()
 
 
-def _versions(voices: Sequence[ReviewedSentence]) -> tuple[Version, ...]:
+def _versions(voices: Sequence[ReviewedSentence]) -> tuple[DisputedVersion, ...]:
     """Return the different decisions among `voices` (oldest first), by annotators."""
     alike: defaultdict[frozenset[Mark] | None, list[ReviewedSentence]] = defaultdict(list)
     for voice in voices:
@@ -239,7 +239,7 @@ def _versions(voices: Sequence[ReviewedSentence]) -> tuple[Version, ...]:
             has = ", ".join(_shown(mark, text) for mark in sorted(marks - shared)) or "nothing"
         names = tuple(sorted(voice.annotator for voice in agreed))
         ids = tuple(voice.annotation_id for voice in agreed if voice.annotation_id is not None)
-        found.append(Version(names, has, ids))
+        found.append(DisputedVersion(names, has, ids))
     return tuple(sorted(found, key=lambda version: version.annotators))
 
 

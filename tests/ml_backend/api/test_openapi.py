@@ -31,12 +31,13 @@ def operations() -> Iterator[tuple[str, str]]:
     for path, item in DOCUMENT["paths"].items():
         shared = item.get("$ref", "").rpartition("/")[2]
         for method in DOCUMENT["components"]["pathItems"][shared] if shared else item:
-            yield method.upper(), path
+            if method != "parameters":
+                yield method.upper(), path
 
 
 def test_the_document_names_every_endpoint_and_nothing_else(app: Flask) -> None:
     served = {
-        (method, rule.rule)
+        (method, rule.rule.replace("<int:", "{").replace(">", "}"))
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
@@ -56,7 +57,9 @@ def test_the_document_asks_for_credentials_where_the_service_does(app: Flask) ->
     for method, path in operations():
         item = DOCUMENT["paths"][path]
         is_open = "$ref" in item or item[method.lower()].get("security") == []
-        refused = app.test_client().open(path, method=method).status_code == 401
+        refused = (
+            app.test_client().open(path.replace("{project}", "1"), method=method).status_code == 401
+        )
         assert refused != is_open, path
 
 

@@ -7,7 +7,7 @@ from ml_backend.cli.console import print_result
 from ml_backend.review.agreement import agreement
 from ml_backend.review.disagreements import DisagreementReport
 from tests.ml_backend.cli.conftest import Spanferry
-from training.data.adjudication import AdjudicationPolicy, Disagreement, Version
+from training.data.adjudication import AdjudicationPolicy, Disagreement, DisputedVersion
 
 
 @pytest.mark.usefixtures("nobody")
@@ -17,8 +17,8 @@ def test_a_policy_that_does_not_exist_is_a_usage_error(spanferry: Spanferry) -> 
     assert "--policy" in outcome.err
 
 
-def _versions(*has: str) -> tuple[Version, ...]:
-    return tuple(Version((str(n),), each, (n,)) for n, each in enumerate(has, 1))
+def _versions(*has: str) -> tuple[DisputedVersion, ...]:
+    return tuple(DisputedVersion((str(n),), each, (n,)) for n, each in enumerate(has, 1))
 
 
 def test_open_and_settled_disagreements_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

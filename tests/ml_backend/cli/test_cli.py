@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,11 @@ def commands() -> list[tuple[str, ...]]:
             yield path
 
     return list(walk(typer.main.get_command(app), ()))
+
+
+def test_the_version(spanferry: Spanferry) -> None:
+    outcome = spanferry("--version")
+    assert (outcome.status, outcome.out) == (0, f"spanferry {version('spanferry')}\n")
 
 
 class TestHelp:

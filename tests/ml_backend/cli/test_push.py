@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from label_config.labeling_config import build_config
+from ml_backend.cli.connection import page_address
 from ml_backend.cli.push import (
     guidelines_html,
     in_words,
@@ -133,6 +134,10 @@ def test_the_first_collisions_are_named() -> None:
         "project: train.en:1, train.en:2, train.en:3, train.en:4, train.en:5, …\n"
     )
     assert words.endswith("\nReview: http://queue")
+    page = page_address("http://backend:9090/", 5)
+    assert in_words(report, "http://queue", page=page).endswith(
+        "\nReview: http://queue\nProgress: http://backend:9090/lead/5"
+    )
 
 
 def test_of_languages_that_were_trained_annotators_are_told_nothing(tmp_path: Path) -> None:

@@ -8,11 +8,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from label_config.labeling_config import build_config
 from ml_backend.cli import app
+from ml_backend.label_studio.client import ReviewServer
 from ml_backend.report.source import ReviewedProject
 from ml_backend.report.timing import IDLE_SECONDS
 from projection.errors import CorpusError
 from projection.records import ReviewStatus
+from tests.ml_backend.audit.tasks import LABELS, VERSION, reviewed, task
+from tests.ml_backend.label_studio.studio import KEY, running
 from tests.ml_backend.reviews import ALL, RIGHT, UGLY, review, timed, write_export
 
 
@@ -59,6 +63,16 @@ def test_json_has_what_report_json_has(tmp_path: Path) -> None:
     written = json.loads((tmp_path / "report" / "report.json").read_text("utf-8"))
     assert code == 0
     assert json.loads(told) == {"out": str(tmp_path / "report"), **written}
+
+
+def test_of_a_project_with_a_backend_it_names_the_page_that_is_always_new(tmp_path: Path) -> None:
+    with running() as studio:
+        number = studio.add_project("News", build_config(LABELS), [reviewed(task(1))], VERSION)
+        with ReviewServer(studio.url, KEY, pauses=()) as server:
+            server.connect_backend(server.project(number), "http://backend:9090/")
+        code, told = run("--project", "News", "--out", tmp_path, url=studio.url, key=KEY)
+    assert code == 0
+    assert f"Always new: http://backend:9090/lead/{number}" in told
 
 
 def test_an_older_report_is_replaced(tmp_path: Path) -> None:

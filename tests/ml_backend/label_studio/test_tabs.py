@@ -28,6 +28,14 @@ def test_every_conflict_kind_has_a_tab_between_the_queue_and_what_is_to_be_looke
     assert len({title[:10] for title in titles}) == len(titles)
 
 
+def test_each_of_some_languages_has_a_tab_after_the_queue() -> None:
+    titles = [tab.title for tab in review_tabs(["nl", "de"])]
+    assert titles[:3] == ["Queue", "de", "nl"]
+    assert titles[3:] == [tab.title for tab in review_tabs()][1:]
+    assert [*review_tabs(["de"])] == [*review_tabs()], "one needs none"
+    assert [*review_tabs([f"l{n}" for n in range(7)])] == [*review_tabs()]
+
+
 def test_every_field_of_a_task_is_either_shown_or_hidden() -> None:
     data = to_task(ProjectedSentence(SENTENCE, (), (), (), 1.0, "v"))["data"]
 
