@@ -189,11 +189,7 @@ class ProjectCalls(ApiSession):
             require_same(made.id, project.id)
 
     def set_overlap(self, project: Project, annotators: int, share: float) -> None:
-        """Offer a share of the tasks (0 to 1) to so many annotators each, the rest to one.
-
-        Label Studio chooses the tasks, those with annotations first, and keeps the share when tasks
-        are added.
-        """
+        """Offer a share of the tasks (0 to 1), also of later ones, to so many annotators each."""
         percent = max(1, round(100 * share))
         settings = {"maximum_annotations": annotators, "overlap_cohort_percentage": percent}
         self.change_settings(project, settings)
