@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from label_config import regions
-from label_config.labeling_config import UNUSABLE
+from label_config.labeling_config import AS_MARKED, SETTLED, UNUSABLE, VERSIONS
 from label_config.results import phrases_in, read_prediction, read_result
-from label_config.tasks import record_of
+from label_config.tasks import record_of, versions_in
 from projection.errors import ReviewError, SpanferryError
 from projection.io.json_fields import Fields
 from projection.records import (
@@ -42,9 +42,12 @@ def reviewed_of(exported_task: Mapping[str, Any], where: str = "export") -> Revi
     region drawn in the place of a deleted prediction with the same label takes its source. An
     annotation in which anything is missing, unknown, or contradicts the record of the task is
     unreadable; what cannot be read of a prediction is not compared with.
+
+    The annotation that somebody picked, last, where annotators disagreed is `final`.
     """
     export = Fields(exported_task, where, ReviewError, _FIX)
     found = Reviews([], [])
+    picks = list[tuple[str, int]]()
     try:
         task = replace(export, where=f"{where} task {export.integer_or_none('id')}")
         record = record_of(task.row, task.where)
@@ -53,10 +56,26 @@ def reviewed_of(exported_task: Mapping[str, Any], where: str = "export") -> Revi
         return Reviews([], unreadable_of(exported_task, error))
     for annotation in annotations:
         try:
-            found.reviewed.append(_reviewed(task, record, annotation))
+            review, holds = _reviewed(task, record, annotation)
+            found.reviewed.append(review)
+            if (picked := _picked(review, holds, versions_in(task.row))) is not None:
+                picks.append((review.updated_at or "", picked))
         except SpanferryError as error:
             found.unreadable.append(_unreadable(exported_task, annotation.row, error))
+    if picks:
+        _, last = max(picks)
+        found.reviewed[:] = [replace(r, final=r.annotation_id == last) for r in found.reviewed]
     return found
+
+
+def _picked(review: ReviewedSentence, holds: str | None, versions: Sequence[int]) -> int | None:
+    """Return the id of the annotation that the answer to SETTLED names, if the task asks that."""
+    if not versions or holds is None:
+        return None
+    if holds == AS_MARKED:
+        return review.annotation_id
+    number = VERSIONS.index(holds)
+    return versions[number] if number < len(versions) else None
 
 
 def unreadable_of(
@@ -92,6 +111,8 @@ def annotation_of(
     target_text: str,
     status: ReviewStatus,
     provenance: Sequence[Provenance] = (),
+    *,
+    final: bool = False,
 ) -> list[dict[str, Any]]:
     """Return the `result` list of an annotation with these entities, without scores.
 
@@ -107,10 +128,15 @@ def annotation_of(
         result = [regions.with_provenance(*each) for each in zip(result, provenance, strict=True)]
     if status is ReviewStatus.UNUSABLE:
         result.append(regions.choice_of("review-unusable", UNUSABLE))
+    if final:
+        result.append(regions.choice_of("settled-as-marked", AS_MARKED, SETTLED))
     return result
 
 
-def _reviewed(task: Fields, record: ProjectedSentence, submitted: Fields) -> ReviewedSentence:
+def _reviewed(
+    task: Fields, record: ProjectedSentence, submitted: Fields
+) -> tuple[ReviewedSentence, str | None]:
+    """Return the review, and the answer to SETTLED."""
     sentence = record.sentence
     annotation_id = submitted.integer_or_none("id")
     where = f"{task.where} annotation {annotation_id}"
@@ -118,7 +144,7 @@ def _reviewed(task: Fields, record: ProjectedSentence, submitted: Fields) -> Rev
     _refuse_half_characters(annotation)
     proposals = _proposals(task, annotation)
     phrases = {phrase for each in proposals for phrase in phrases_in(each["result"])}
-    left, answer, notes = read_result(annotation, sentence, phrases)
+    left, answer, notes, holds = read_result(annotation, sentence, phrases)
     prediction, remarks = _seen(annotation, proposals)
     predicted = None
     if prediction is not None:
@@ -128,7 +154,7 @@ def _reviewed(task: Fields, record: ProjectedSentence, submitted: Fields) -> Rev
             remarks = [*remarks, f"{said}: not compared to them"]
     same = predicted is not None and _marks(predicted) == _marks(left)
     version = None if prediction is None else prediction.get("model_version")
-    return ReviewedSentence(
+    review = ReviewedSentence(
         sentence=sentence,
         entities=tuple(Entity(r.entity.span, r.entity.label) for r in left),
         status=_status(annotation, answer, as_predicted=same),
@@ -144,6 +170,7 @@ def _reviewed(task: Fields, record: ProjectedSentence, submitted: Fields) -> Rev
         provenance=tuple(_provenance(left, predicted or ())),
         teacher_entities=record.source_entities if sentence.entities is None else None,
     )
+    return review, holds
 
 
 def _refuse_half_characters(annotation: Fields) -> None:

@@ -24,9 +24,14 @@ SOURCE, TARGET, CONFLICTS = (
 )  # the two texts, and what is between them
 SOURCE_ENTITIES, ENTITIES = "source_entities", "entities"  # the labels of each text
 REVIEW = "review"  # the decision about the sentence
+SETTLED = "settled"  # the decision about what annotators disagree on, shown only there
 # The answers to REVIEW. `ok` means nothing and is hidden; but Label Studio refuses a labeling
 # config without what stands in annotations.
 OK, UNUSABLE = "ok", "unusable"
+
+# The answers to SETTLED: one of the versions that the task lists, or the annotation itself.
+VERSIONS, AS_MARKED = ("version 1", "version 2", "version 3"), "as marked here"
+VERSION_HOTKEYS, AS_MARKED_HOTKEY = ("shift+1", "shift+2", "shift+3"), "shift+0"
 
 # Without a key of its own the hidden answer would get a free one: no keyboard has F19.
 OK_HOTKEY, UNUSABLE_HOTKEY = "f19", "x"
@@ -69,6 +74,7 @@ _LAYOUT = """\
 .sf-target [class*="richtext__line"] { unicode-bidi: plaintext; width: 100%; padding-left: 0; }
 .sf-review [class*="choices"] { margin: 0; }
 .sf-review [class*="choice"] { line-height: 1.6; }
+.sf-settled { display: none; }
 .sf-keys { padding: 0 10px; }
 .sf-key { display: flex; gap: 5px; }
 .sf-key h4:first-child { border: 1px solid currentColor; border-radius: 4px; padding: 0 4px;
@@ -107,6 +113,7 @@ def build_config(labels: Sequence[str]) -> str:
     _add_box(target, "sf-wait", WAITING)
     ET.SubElement(target, "Text", {"name": TARGET, "value": f"${TARGET}", **_EXACT})
     _add_review(_add_box(view, "sf-box sf-review"))
+    _add_settled(_add_box(view, "sf-box sf-settled"))
     keys = _add_box(view, "sf-keys")
     for key_and_meaning in KEYS:
         _add_box(keys, "sf-key", *key_and_meaning)
@@ -208,6 +215,14 @@ def _add_review(box: ET.Element) -> None:
     ET.SubElement(choices, "Choice", value=UNUSABLE, hotkey=UNUSABLE_HOTKEY)
     _add_box(box, "sf-drag", DRAG)
     _add_box(box, "sf-ends", ENDS)
+
+
+def _add_settled(box: ET.Element) -> None:
+    attributes = {"name": SETTLED, "toName": TARGET, "choice": "single", "showInline": "true"}
+    choices = ET.SubElement(box, "Choices", attributes)
+    for value, hotkey in zip(VERSIONS, VERSION_HOTKEYS, strict=True):
+        ET.SubElement(choices, "Choice", value=value, hotkey=hotkey)
+    ET.SubElement(choices, "Choice", value=AS_MARKED, hotkey=AS_MARKED_HOTKEY)
 
 
 def _add_box(parent: ET.Element, css_class: str, *texts: str) -> ET.Element:

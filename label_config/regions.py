@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from label_config.labeling_config import (
     ENTITIES,
     REVIEW,
+    SETTLED,
     SOURCE,
     SOURCE_ENTITIES,
     TARGET,
@@ -36,6 +37,7 @@ _KINDS: Mapping[tuple[object, ...], str] = {
     (ENTITIES, TARGET, "labels"): ENTITIES,
     (SOURCE_ENTITIES, SOURCE, "labels"): SOURCE_ENTITIES,
     (REVIEW, TARGET, "choices"): REVIEW,
+    (SETTLED, TARGET, "choices"): SETTLED,
 }
 
 # Keys of a region's `meta`: the source span of a target region, the target spans of a source
@@ -98,14 +100,14 @@ def answered(region: Mapping[str, Any], label: str, **said: object) -> dict[str,
     return {**region, "origin": _UNCHANGED, "meta": {**meta, ASKED: label, **said}}
 
 
-def choice_of(identity: str, answer: str) -> dict[str, Any]:
-    """Return the choice under `review`, which is about the whole sentence."""
-    kind = {"from_name": REVIEW, "to_name": TARGET, "type": "choices"}
+def choice_of(identity: str, answer: str, question: str = REVIEW) -> dict[str, Any]:
+    """Return an answer to REVIEW or SETTLED, which is about the whole sentence."""
+    kind = {"from_name": question, "to_name": TARGET, "type": "choices"}
     return {"id": identity, **kind, "value": {"choices": [answer]}}
 
 
 def kind_of(item: Mapping[str, Any]) -> str | None:
-    """Return the kind of an item of a result: ENTITIES, SOURCE_ENTITIES or REVIEW, else None."""
+    """Return the kind of an item of a result, the name of our control, or None."""
     parts = tuple(item.get(key) for key in _KIND)
     return _KINDS.get(parts) if all(isinstance(part, str) for part in parts) else None
 

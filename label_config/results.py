@@ -6,7 +6,16 @@ from dataclasses import replace
 from itertools import combinations
 from typing import NamedTuple
 
-from label_config.labeling_config import ENTITIES, OK, REVIEW, SOURCE_ENTITIES, UNUSABLE
+from label_config.labeling_config import (
+    AS_MARKED,
+    ENTITIES,
+    OK,
+    REVIEW,
+    SETTLED,
+    SOURCE_ENTITIES,
+    UNUSABLE,
+    VERSIONS,
+)
 from label_config.regions import (
     SAID,
     WENT_TO,
@@ -22,15 +31,17 @@ from projection.records import Entity, ParallelSentence
 
 _FIX = "Open the task in Label Studio, delete what is named here, and submit again"
 WRITTEN = "note on "  # how a note begins that a person wrote on a region
-_OURS = (ENTITIES, SOURCE_ENTITIES, REVIEW)
+_OURS = (ENTITIES, SOURCE_ENTITIES, REVIEW, SETTLED)
+_ANSWERS = {REVIEW: (OK, UNUSABLE), SETTLED: (*VERSIONS, AS_MARKED)}
 
 
 class Result(NamedTuple):
-    """Regions sorted by span and label, the choice under `review`, and notes for people."""
+    """Regions sorted by span and label, the answers to REVIEW and SETTLED, notes for people."""
 
     regions: list[Region]
     answer: str | None
     notes: list[str]
+    holds: str | None
 
 
 def read_result(work: Fields, sentence: ParallelSentence, phrases: Collection[str] = ()) -> Result:
@@ -43,9 +54,8 @@ def read_result(work: Fields, sentence: ParallelSentence, phrases: Collection[st
     found, others = _by_kind(work)
     read = [(region_at(item, sentence), item) for item in found[ENTITIES]]
     read.sort(key=lambda each: (each[0].entity.span, each[0].entity.label))
-    regions, answers = [region for region, _ in read], [*map(_answer, found[REVIEW])]
-    if len(answers) > 1:
-        raise work.error_here(f"the sentence is reviewed twice: {', '.join(answers)}", _FIX)
+    regions = [region for region, _ in read]
+    answer, holds = (_answer(work, question, found[question]) for question in (REVIEW, SETTLED))
     notes = [*_notes(regions, sentence.target)]
     marked = [(region.entity, item, sentence.target) for region, item in read]
     for item in found[SOURCE_ENTITIES]:
@@ -58,7 +68,7 @@ def read_result(work: Fields, sentence: ParallelSentence, phrases: Collection[st
             notes.append(f"{WRITTEN}{entity.label} “{entity.span.of(text)}”: {written}")
     if relations := len(found["relation"]):
         notes.append(f"{relations} relation(s) between regions were not read")
-    return Result(regions, answers[0] if answers else None, [*notes, *others])
+    return Result(regions, answer, [*notes, *others], holds)
 
 
 def _by_kind(work: Fields) -> tuple[defaultdict[str, list[Fields]], list[str]]:
@@ -136,12 +146,18 @@ def _other_answer(item: Fields) -> str:
     return f"{name}: {words}" if words else f"{name} ({kind}) was not read"
 
 
-def _answer(region: Fields) -> str:
-    chosen = region.child("value").texts("choices")
-    if len(chosen) != 1 or chosen[0] not in (OK, UNUSABLE):
-        what = f"the review is neither {OK!r} nor {UNUSABLE!r} but {list(chosen)!r}"
-        raise region.error_here(what)
-    return chosen[0]
+def _answer(work: Fields, question: str, items: Sequence[Fields]) -> str | None:
+    """Return the one answer to a question, if any."""
+    answers = []
+    for region in items:
+        chosen = region.child("value").texts("choices")
+        if len(chosen) != 1 or chosen[0] not in _ANSWERS[question]:
+            offered = " nor ".join(map(repr, _ANSWERS[question]))
+            raise region.error_here(f"the {question} is neither {offered} but {list(chosen)!r}")
+        answers.append(chosen[0])
+    if len(answers) > 1:
+        raise work.error_here(f"the {question} is answered twice: {', '.join(answers)}", _FIX)
+    return answers[0] if answers else None
 
 
 def _notes(regions: Sequence[Region], text: str) -> Iterator[str]:

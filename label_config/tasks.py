@@ -5,8 +5,9 @@ the page shows and the Data Manager filters and orders by.
 """
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from html import escape
 from typing import Any, NamedTuple
 
 from label_config.regions import region_id, region_of
@@ -24,7 +25,7 @@ from projection.io.records_json import encode, read_projected
 from projection.records import Entity, ParallelSentence, ProjectedSentence, Projection, Span
 from projection.text.wording import CONFLICT_NAMES, NO_CONFLICT
 
-RECORD = "record"  # the key in `data`
+RECORD, VERSIONS = "record", "versions"  # keys in `data`
 
 # Scales the scores of sentences with a failed mapping: they come first in the queue, in order.
 TIE_BREAK = 0.001
@@ -38,7 +39,15 @@ NOT_YET: Mapping[str, Any] = {
     "audit_model_version": "",
     "audit_threshold": 0.0,
     "disagreement": "",
+    "versions": [],
 }
+
+# The list of versions, after the conflicts.
+_VERSIONS_START = (
+    '<style>.sf-settled{display:block}</style><ul class="sf-conflicts sf-versions">'
+    "<li>⚠ Annotators disagree: press the key of the version that holds, or mark it below and "
+    "press Shift+0; then submit</li>"
+)
 
 _FIX = "Import sentences with `spanferry push`, which writes every field"
 _FIX_OLD = "Export the project with that version, then `spanferry push` the export to a new project"
@@ -108,6 +117,26 @@ def record_of(task: Mapping[str, Any], where: str = "task") -> ProjectedSentence
 def sentence_of(task: Mapping[str, Any], where: str = "task") -> ParallelSentence:
     """Return the sentence a task was made of; raises as `record_of`."""
     return record_of(task, where).sentence
+
+
+def versions_in(task: Mapping[str, Any]) -> list[int]:
+    """Return the ids of the annotations that a task lists as versions; one that is gone stays."""
+    listed = task["data"].get(VERSIONS)
+    return [each for each in listed if isinstance(each, int)] if isinstance(listed, list) else []
+
+
+def with_versions(html: str, versions: Iterable[tuple[int, str, str]]) -> str:
+    """Return a task's `conflicts_html` with these versions instead of those it listed, if any.
+
+    Each has its number from 1, whose it is, and what they have. The choice of one is shown, too.
+    """
+    lines = [
+        f'<li><span class="sf-kind">Shift+{number} · {escape(names)}</span> — '
+        f"<bdi>{escape(has)}</bdi></li>"
+        for number, names, has in versions
+    ]
+    plain = html.partition(_VERSIONS_START)[0]
+    return f"{plain}{_VERSIONS_START}{''.join(lines)}</ul>" if lines else plain
 
 
 class _Region(NamedTuple):

@@ -224,7 +224,8 @@ class ReviewedSentence:
     seconds. `predicted` are the entities the annotator saw first; None without a prediction.
     `provenance` goes with `entities`, one for one, or is empty. `teacher_entities` are those of
     the source; None where the corpus has its own, or an older export does not say. `part` is the
-    part of the split it is in; None if in no training data. SpanError if these contradict.
+    part of the split it is in; None if in no training data. `final` if somebody settled by it what
+    annotators disagreed on. SpanError if these contradict.
     """
 
     sentence: ParallelSentence
@@ -242,6 +243,7 @@ class ReviewedSentence:
     provenance: tuple[Provenance, ...] = ()
     teacher_entities: tuple[Entity, ...] | None = None
     part: str | None = None
+    final: bool = False
 
     def __post_init__(self) -> None:
         where = f"{self.sentence.origin} reviewed entities"

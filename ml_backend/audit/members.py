@@ -8,7 +8,7 @@ from ml_backend.review.pull import reviews_of
 from projection.errors import ReviewError
 from projection.io.json_fields import Fields
 from projection.records import ReviewedSentence, ReviewStatus, UnreadableReview
-from training.data.adjudication import adjudicate
+from training.data.adjudication import AdjudicationPolicy, adjudicate
 
 
 class Member(NamedTuple):
@@ -37,7 +37,7 @@ def member_of(task: Task, shown: str, where: str, unreadable: list[UnreadableRev
     size = data.integer_or_none("audit_stratum_size") or 0
     reviewed, without = reviews_of([task] if task["annotations"] else [], where)
     unreadable += without
-    found = adjudicate(reviewed)
+    found = adjudicate(reviewed, AdjudicationPolicy.LATEST)
     decision = found.sentences[0] if found.sentences else None
     if is_propagated(task):
         state = "propagated"

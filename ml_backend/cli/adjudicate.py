@@ -1,4 +1,4 @@
-"""`spanferry adjudicate`: mark the tasks on which annotators disagree."""
+"""`spanferry adjudicate`: open the tasks on which annotators disagree for a person to settle."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -20,14 +20,16 @@ def adjudicate(
     url: Url,
     api_key: ApiKey,
     project: Title,
-    policy: Policy = AdjudicationPolicy.LATEST,
+    policy: Policy = AdjudicationPolicy.OPEN,
     reviewer: Reviewer = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure how far annotators agree, and show open disagreements in the tab "Disagreed".
+    """Measure how far annotators agree, and open what they disagree on for a person to settle.
 
-    A majority or a reviewer settles a disagreement; a later decision does not. Tasks without an
-    open disagreement are cleared.
+    Tasks of open disagreements are in the tab "Disagreed". Each lists the versions of the
+    annotators; a key picks one (Shift+1, Shift+2, or Shift+0 for what is marked on the page), and
+    `spanferry export` takes it. Run it again to open new disagreements and clear settled ones.
+    --policy leaves out what the same policy of `spanferry export` settles.
 
     Example: spanferry adjudicate --url http://localhost:8080 --project "News de" --policy majority
     """
@@ -54,8 +56,10 @@ def in_words(report: "DisagreementReport") -> Iterator[Table | str]:
         )
         yield table(columns, rows, text=range(4))
     found = counted(len(report.disagreements), "disagreement")
-    still_open = f"{len(report.open):,} open by the policy {report.policy}"
+    still_open = f"{len(report.open):,} open"
     yield f"{found} in {counted(report.opened, 'sentence')}, {still_open}"
+    if report.open:
+        yield 'To settle one in the tab "Disagreed": Shift and a version\'s number, Ctrl+Enter'
     marked = f"{counted(report.marked, 'task')} marked, {report.cleared:,} cleared"
     if report.meanwhile:
         marked += f", {report.meanwhile:,} left alone: annotated meanwhile"

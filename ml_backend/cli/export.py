@@ -10,6 +10,7 @@ from ml_backend.cli.connection import open_project
 from ml_backend.cli.console import print_result, say
 from ml_backend.cli.options import ApiKey, AsJson, Policy, Reviewer, Seed, Strings, Title, Url
 from ml_backend.review.agreement import agreement
+from projection.text.wording import counted
 from training.data.adjudication import AdjudicationPolicy
 from training.data.splits import Shares
 from training.export.omissions import table_line
@@ -21,7 +22,7 @@ def export(
     api_key: ApiKey,
     project: Title,
     out: Annotated[Path, Option(help="Folder to write; an older export is replaced.")],
-    adjudicate: Policy = AdjudicationPolicy.LATEST,
+    adjudicate: Policy = AdjudicationPolicy.OPEN,
     reviewer: Reviewer = None,
     accept_above: Annotated[
         float | None,
@@ -89,6 +90,12 @@ def export(
         fix = "they are exported; `spanferry push` of the run or export offers them again"
         notes.append(
             f"entities have labels that the project does not offer: {', '.join(others)}; {fix}"
+        )
+    if summary.unsettled:
+        fix = "`spanferry adjudicate` opens them for a person; --adjudicate decides by a rule"
+        notes.append(
+            f"annotators disagree on {counted(summary.unsettled, 'sentence')}, which left "
+            f"out: {fix}"
         )
     if settings.audit is not None and accept_above is not None:
         notes = [*threshold_check.threshold_warnings(settings.audit, accept_above), *notes]

@@ -54,6 +54,12 @@ def push(
     keep_annotators: Annotated[
         bool, Option("--keep-annotators", help="Of an export: keep the numbers of the annotators.")
     ] = False,
+    overlap: Annotated[
+        int | None, Option(min=1, help="How many people shall label the same sentence.")
+    ] = None,
+    overlap_share: Annotated[
+        float, Option(min=0.01, max=1, help="With --overlap: the share of sentences, 0.01 to 1.")
+    ] = 1.0,
     as_json: AsJson = False,
 ) -> None:
     """Make a project to review, or finish making it: tasks, predictions and tabs.
@@ -85,6 +91,8 @@ def push(
             server.add_instruction(made, line)
         journal = ImportJournal(project_file(url, project, "import"))
         report = _push(server, made, run, journal, keep_annotators=keep_annotators)
+        if overlap is not None:
+            server.set_overlap(made, overlap, overlap_share)
         tabs = server.ensure_tabs(made, list(review_tabs(server.languages(made))))
         queue = server.stream_url(made, tabs[REVIEW_QUEUE.title])
         if backend:

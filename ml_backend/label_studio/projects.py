@@ -188,6 +188,12 @@ class ProjectCalls(ApiSession):
             )
             require_same(made.id, project.id)
 
+    def set_overlap(self, project: Project, annotators: int, share: float) -> None:
+        """Offer a share of the tasks (0 to 1), also of later ones, to so many annotators each."""
+        percent = max(1, round(100 * share))
+        settings = {"maximum_annotations": annotators, "overlap_cohort_percentage": percent}
+        self.change_settings(project, settings)
+
     def tabs(self, project: Project) -> list[Json]:
         """Return the tabs of a project as Label Studio keeps them, in order."""
         with self._asking(f"tabs of project {project.title!r}"):

@@ -27,7 +27,7 @@ _OF_A_TASK = (
     *("data.origin", "data.source_html", "data.conflicts_html", "data.conflict", "data.conflicts"),
     *("data.n_conflicts", "data.min_confidence", "data.n_entities", "data.propagated"),
     *("data.audit", "data.audit_stratum", "data.audit_stratum_size", "data.audit_model_version"),
-    *("data.audit_threshold", "data.disagreement"),
+    *("data.audit_threshold", "data.disagreement", "data.versions"),
 )
 _WIDTHS = {
     "predictions_score": 130,
@@ -80,9 +80,10 @@ class Tab:
         }
 
 
-# A skipped task counts as not annotated, but leaves the queue.
+# Tasks that as many people have annotated as shall (`ProjectCalls.set_overlap`) are completed. A
+# skipped task is not, but leaves the queue.
 _OPEN = (
-    column_filter("total_annotations", "equal", "Number", 0),
+    column_filter("completed_at", "empty", "Datetime", "True"),
     column_filter("cancelled_annotations", "equal", "Number", 0),
 )
 

@@ -89,9 +89,9 @@ class Overview:
     """What the page shows of a project.
 
     `seconds_left` is what the sentences without an annotation are expected to take one person;
-    None if no decision was timed. Of all `disagreements`, the first `shown` are set side by side.
-    `tabs` are titles with the addresses that start labelling there. `audit_error` says why an audit
-    is missing.
+    None if no decision was timed. Of all open `disagreements`, the first `shown` are set side
+    by side. `tabs` are titles with the addresses that start labelling there. `audit_error` says why
+    an audit is missing.
     """
 
     report: Report
@@ -129,7 +129,7 @@ class Overview:
         }
         voices = [opinions(group) for group in by_sentence(source.reviewed)]
         by_task = {each[0].task_id: each for each in voices if each}
-        found = adjudicate(source.reviewed).disagreements
+        found = [d for d in adjudicate(source.reviewed).disagreements if not d.settled]
         audits, audit_error = _audits(project, tasks)
         return cls(
             report=report,

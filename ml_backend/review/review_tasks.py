@@ -5,7 +5,7 @@ from typing import Any
 
 from label_config.annotations import annotation_of
 from label_config.regions import with_provenance
-from label_config.tasks import to_prediction, to_task
+from label_config.tasks import VERSIONS, to_prediction, to_task
 from ml_backend.label_studio.imported import ImportedReview, meta_of
 from projection.records import (
     Conflict,
@@ -21,6 +21,7 @@ from projection.records import (
 )
 from training.data.adjudication import Mark
 
+GONE = 0  # no annotation of a Label Studio
 REASON = "in conflict when this was exported"  # an export has the kinds, not the reasons
 
 _Proposal = tuple[str, tuple[Entity, ...]]  # a model version, and what it proposed
@@ -43,8 +44,11 @@ def task_of_reviews(
         ImportedReview(review.annotator, review.updated_at, index, [*review.notes])
         for review, index in zip(decided, made_of, strict=True)
     ]
+    task = to_task(shown[-1] if shown else _projected(reviews, ("", ())))
+    if any(review.final for review in decided):
+        task["data"][VERSIONS] = [GONE]
     return {
-        **to_task(shown[-1] if shown else _projected(reviews, ("", ()))),
+        **task,
         "meta": meta_of(kept),
         "predictions": [_prediction(projected, unseen) for projected in shown],
         "annotations": [_annotation(n, review, users) for n, review in enumerate(decided)],
@@ -111,7 +115,9 @@ def _annotation(number: int, review: ReviewedSentence, users: Collection[int]) -
     target, status = review.sentence.target, review.status
     annotation = {
         "id": number,
-        "result": annotation_of(review.entities, target, status, review.provenance),
+        "result": annotation_of(
+            review.entities, target, status, review.provenance, final=review.final
+        ),
         "was_cancelled": status is ReviewStatus.SKIPPED,
         "lead_time": review.lead_time,
         "ground_truth": False,

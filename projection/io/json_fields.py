@@ -47,6 +47,13 @@ class Fields:
         """A string, or None."""
         return self.text(key) if self.has(key) else None
 
+    def flag(self, key: str) -> bool:
+        """True or false; false where absent."""
+        value = self.row.get(key) or False
+        if not isinstance(value, bool):
+            raise self._wrong_type(key, value, "true or false")
+        return value
+
     def language(self, key: str) -> str:
         """A language tag, normalised."""
         try:

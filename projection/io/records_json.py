@@ -46,6 +46,7 @@ _OPTIONAL = {
     (Projection, "alternatives"),
     (Projection, "propagated"),
     (Provenance, "source"),
+    (ReviewedSentence, "final"),
 }
 
 
@@ -69,7 +70,7 @@ def _encode_fields(record: _Encoded, sentence: ParallelSentence) -> Json:
     encoded = {}
     for name in record.__slots__:
         key, value = (type(record), name), getattr(record, name)
-        if key not in _OPTIONAL or value not in (None, ()):
+        if key not in _OPTIONAL or not (value in (None, ()) or value is False):
             text = sentence.source if key in _OF_SOURCE else sentence.target
             encoded[name] = _encode_value(value, text, sentence)
     return encoded
@@ -142,6 +143,7 @@ def decode_reviewed(row: Mapping[str, object], where: str) -> ReviewedSentence:
         provenance=_decode_provenance(fields, sentence.source, len(entities)),
         teacher_entities=decode_entities_or_none(fields, "teacher_entities", sentence.source),
         part=fields.text_or_none("part"),
+        final=fields.flag("final"),
     )
 
 

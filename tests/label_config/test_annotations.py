@@ -426,7 +426,9 @@ VALUE = (*REGION, "value")
         pytest.param(_without(*VALUE), " value: missing", id="no value"),
         pytest.param(_in(*REGION, value=[1]), "result[0]: [1] where an object", id="not a region"),
         pytest.param(twice_the_same_id, "this id comes twice", id="region ids twice"),
-        pytest.param(reviewed_twice, "reviewed twice: ok, unusable", id="reviewed twice"),
+        pytest.param(
+            reviewed_twice, "the review is answered twice: ok, unusable", id="reviewed twice"
+        ),
         pytest.param(_more(answer("conflict")), "neither 'ok' nor", id="unknown answer"),
         pytest.param(_without(*ANNOTATION, "result"), " result: missing", id="no result"),
         pytest.param(

@@ -162,9 +162,12 @@ def test_label_studio_lets_the_style_sheet_through_unchanged() -> None:
 def test_an_answer_that_is_not_offered_any_more_is_still_known() -> None:
     """Label Studio refuses a labeling config without what stands in annotations."""
     config = build_config(NEWS)
-    (review,) = (tag for tag in ET.fromstring(config).iter("Choices"))
+    review, settled = (tag for tag in ET.fromstring(config).iter("Choices"))
     offered = {c.get("value"): (c.get("hotkey"), c.get("style")) for c in review.iter("Choice")}
     assert offered == {"ok": ("f19", "display: none"), "unusable": ("x", None)}
+    assert [c.get("hotkey") for c in settled.iter("Choice")] == [
+        *("shift+1", "shift+2", "shift+3", "shift+0")
+    ]
 
 
 def test_a_project_without_labels_for_the_source_can_still_be_read() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -17,13 +17,23 @@ from ml_backend.audit.sample import audit_of, draw
 from ml_backend.cli import app
 from ml_backend.demo.label_studio_server import LabelStudioServer
 from ml_backend.label_studio.client import Project, ReviewServer
-from ml_backend.label_studio.tabs import AUDIT_SAMPLE, DISAGREEMENTS, review_tabs
-from ml_backend.review.push import push
+from ml_backend.label_studio.tabs import (
+    AUDIT_SAMPLE,
+    DISAGREEMENTS,
+    REVIEW_QUEUE,
+    review_tabs,
+)
+from ml_backend.review.pull import fetch
+from ml_backend.review.push import push, push_reviews
 from ml_backend.review.repredict import repredict
 from projection.errors import ReviewError
 from projection.records import Entity, ParallelSentence, ProjectedSentence, ReviewStatus
 from tests.label_studio.conftest import invited
-from tests.label_studio.examples import FIRST, LABELS, SECOND, many, place
+from tests.label_studio.examples import EXAMPLES, FIRST, LABELS, SECOND, many, place
+from training.data.adjudication import adjudicate
+
+if TYPE_CHECKING:
+    from tests.label_studio.pages import ReviewPage
 
 pytestmark = pytest.mark.label_studio
 
@@ -233,7 +243,12 @@ def test_disagreements_are_marked_and_cleared(
         words = in_words(label_studio, filled, "adjudicate")
         assert words.startswith("agreement of annotators: F1 0.50 on 2 sentences that two found")
         assert "who has what" in words
-        assert "1 disagreement in 3 sentences, 1 open by the policy latest" in words
+        assert "1 disagreement in 3 sentences, 1 open" in words
+
+        everything = fetch(server, filled).reviewed
+        assert [r.sentence.id for r in adjudicate(everything).sentences] == [
+            task["data"]["pair_id"] for task in (agreed, alone)
+        ]
 
         reviewer = ("--policy", "reviewer", "--reviewer", str(mine))
         settled = spanferry(label_studio, filled, "adjudicate", *reviewer)
@@ -244,3 +259,79 @@ def test_disagreements_are_marked_and_cleared(
         decide(colleague, contested, "LOC")
         cleared = spanferry(label_studio, filled, "adjudicate")
         assert (cleared["disagreements"], cleared["cleared"]) == ([], 1)
+
+
+def test_a_person_settles_a_disagreement_with_one_key(
+    label_studio: LabelStudioServer, server: ReviewServer, project: Project, reviewer: "ReviewPage"
+) -> None:
+    push(server, project, many(3))
+    tasks = server.tasks(project)
+    with second_person(label_studio) as anna, second_person(label_studio) as ben:
+        for task in tasks:
+            decide(anna, task, "LOC")
+            decide(ben, task, "ORG")
+    opened = spanferry(label_studio, project, "adjudicate")
+    assert (opened["open"], opened["marked"]) == (3, 3)
+    names = server.users()
+    anna_id, ben_id = (each["completed_by"] for each in server.tasks(project)[0]["annotations"])
+
+    reviewer.open(server.task_url(project, tasks[0]["id"]))
+    shown = reviewer.page.inner_text(".sf-versions")
+    assert f"Shift+1 · {names[anna_id]} — LOC “Berlin”" in shown
+    assert f"Shift+2 · {names[ben_id]} — ORG “Berlin”" in shown
+    assert reviewer.page.locator(".sf-settled").is_visible()
+    reviewer.press("Shift+1")
+    reviewer.submit()  # the page shows the other annotation, which only gets the answer
+    reviewer.open(server.task_url(project, tasks[1]["id"]))
+    reviewer.press("Shift+0")
+    reviewer.submit()
+
+    settled = spanferry(label_studio, project, "adjudicate")
+    assert (settled["open"], settled["cleared"]) == (1, 2)
+    everything = fetch(server, project).reviewed
+    assert {r.annotator: r.entities[0].label for r in everything} == {
+        str(anna_id): "LOC",
+        str(ben_id): "ORG",
+    }
+    held = {r.task_id: r.entities[0].label for r in adjudicate(everything).sentences}
+    assert held == {tasks[0]["id"]: "LOC", tasks[1]["id"]: "ORG"}
+
+    copy = server.ensure_project(f"{project.title} again", project.label_config)
+    push_reviews(server, copy, everything)
+    again = fetch(server, copy).reviewed
+    assert [r.entities[0].label for r in adjudicate(again).sentences] == ["LOC", "ORG"]
+
+
+def test_a_share_of_the_sentences_is_offered_to_two_people(
+    label_studio: LabelStudioServer, server: ReviewServer, project: Project, run: Path
+) -> None:
+    options = ("--overlap", "2", "--overlap-share", "0.3")
+    spanferry(label_studio, project, "push", str(run), *options)
+    tab = server.ensure_tabs(project, [*review_tabs()])[REVIEW_QUEUE.title]
+
+    def labelled_by(key: str) -> list[int]:
+        """Label what the queue offers this person until there is no more."""
+        done = list[int]()
+        with (
+            httpx.Client(
+                base_url=label_studio.url, headers={"Authorization": f"Token {key}"}
+            ) as web,
+            ReviewServer.connect(label_studio.url, key) as person,
+        ):
+            ask = {"id": "next_task", "project": project.id, "tabID": tab}
+            while (answer := web.post("/api/dm/actions", params=ask, json={})).is_success:
+                done.append(answer.json()["id"])
+                person.annotate(done[-1], [])
+            assert answer.status_code == httpx.codes.NOT_FOUND, answer.text
+        return done
+
+    everything = shown_in(label_studio, project, tab)
+    first = labelled_by(invited(label_studio))
+    waiting = shown_in(label_studio, project, tab)
+    second = labelled_by(invited(label_studio))
+    assert set(first) == everything
+    assert len(first) == len(everything) == len(EXAMPLES)
+    assert set(second) == waiting
+    assert len(second) == len(waiting) == round(0.3 * len(EXAMPLES))
+    assert shown_in(label_studio, project, tab) == set()
+    assert spanferry(label_studio, project, "adjudicate")["agreement"]["sentences"] == len(second)

@@ -13,7 +13,7 @@ from projection.aligners.confidence import Calibration, Signals
 from projection.io.gold import GoldSentence
 from projection.records import Entity, ParallelSentence, Projection, ReviewedSentence, Span
 from training.aligner.silver import SilverSentence
-from training.data.adjudication import newest_decisions
+from training.data.adjudication import adjudicate
 from training.evaluation.calibration import Example
 
 
@@ -67,9 +67,9 @@ def gold_questions(gold: Iterable[GoldSentence]) -> Iterator[Question]:
 def review_questions(reviewed: Iterable[ReviewedSentence]) -> Iterator[Question]:
     """Take any span of an entity's label that the annotator left as right.
 
-    The newest review of a sentence counts, if it holds the source entities (older exports do not).
+    What annotators disagree on is left out, and so is what has no source entities (older exports).
     """
-    for review in newest_decisions(reviewed):
+    for review in adjudicate(reviewed).sentences:
         if review.judged:
             sentence = replace(review.sentence, entities=review.source_entities)
             yield from _question(sentence, review.entities)

@@ -30,7 +30,7 @@ from projection.io.files import read_object
 from projection.records import Entity, ParallelSentence, ReviewedSentence, ReviewStatus, Span
 from projection.text.words import cuts_word, word_spans
 from training.aligner.silver import SilverSentence, read_silver
-from training.data.adjudication import newest_decisions
+from training.data.adjudication import adjudicate
 from training.data.dataset import SUMMARY
 from training.data.reviewed import REVIEWED, read_reviews
 from training.data.splits import TRAIN
@@ -46,7 +46,7 @@ class ReviewCounts(NamedTuple):
     """The reviews read and left out, the sentences made of the rest, and their entities."""
 
     read: int
-    superseded: int
+    superseded: int  # or disagreed on
     unusable: int  # or skipped
     unseen: int
     foreign: int
@@ -59,8 +59,9 @@ class ReviewCounts(NamedTuple):
 
     def __str__(self) -> str:
         return (
-            f"{self.read} reviews ({self.superseded} superseded, {self.unusable} skipped or "
-            f"unusable, {self.unseen} unseen, {self.foreign} of other languages): "
+            f"{self.read} reviews ({self.superseded} superseded or disagreed on, "
+            f"{self.unusable} skipped or unusable, {self.unseen} unseen, "
+            f"{self.foreign} of other languages): "
             f"{self.sentences} sentences with {self.pairs} pairs ({self.known} of them known) and "
             f"{self.absent} entities without a translation; left out as uncertain: "
             f"{self.unpaired_source} source and {self.unpaired_target} target entities"
@@ -114,13 +115,13 @@ def read_examples(path: Path) -> Iterator[SilverSentence]:
 def silver_of_reviews(
     reviewed: Sequence[ReviewedSentence], target_lang: str | None, weight: float
 ) -> tuple[list[tuple[ParallelSentence, SilverSentence]], ReviewCounts]:
-    """Make silver sentences of the newest decisions, each with its pair, and count the rest.
+    """Make silver sentences of what annotators agree on, each with its pair, and count the rest.
 
     Only translations from English are taken, to `target_lang` (`zh` takes `zh-Hans`) or any (None).
     """
-    latest = newest_decisions(reviewed)
-    judged = [review for review in latest if review.judged]
-    unseen = sum(review.status is ReviewStatus.UNSEEN for review in latest)
+    decided = adjudicate(reviewed).sentences
+    judged = [review for review in decided if review.judged]
+    unseen = sum(review.status is ReviewStatus.UNSEEN for review in decided)
     paired = [
         paired_entities(review)
         for review in judged
@@ -130,8 +131,8 @@ def silver_of_reviews(
     telling = [each for each in paired if each.pairs or each.absent]
     counts = ReviewCounts(
         read=len(reviewed),
-        superseded=len(reviewed) - len(latest),
-        unusable=len(latest) - len(judged) - unseen,
+        superseded=len(reviewed) - len(decided),
+        unusable=len(decided) - len(judged) - unseen,
         unseen=unseen,
         foreign=len(judged) - len(paired),
         sentences=len(telling),

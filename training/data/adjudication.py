@@ -1,11 +1,10 @@
-"""Adjudication: one decision a sentence where annotators disagree, by a policy.
+"""Adjudication: one decision a sentence where annotators disagree, by a person or a policy.
 
-Where the policy has no answer (a tie, or the reviewer has not decided) the latest decision holds,
-and the disagreement stays open.
+A disagreement that neither settles stays open, and its sentence has no decision.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,11 +14,13 @@ from projection.errors import TrainingError
 from projection.records import Entity, Provenance, ReviewedSentence, ReviewStatus, Span
 
 Mark = tuple[Span, str]
+SentenceKey = tuple[str, str, str]
 
 
 class AdjudicationPolicy(StrEnum):
-    """Which decision holds where annotators disagree."""
+    """Which decision holds where annotators disagree, and no person has settled it."""
 
+    OPEN = "open"  # none
     LATEST = "latest"  # who decided last
     MAJORITY = "majority"  # more than half, label by label
     REVIEWER = "reviewer"  # a named person
@@ -27,21 +28,41 @@ class AdjudicationPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """A sentence whose annotators disagree, and a text that says who has what.
-
-    If not `settled` the policy had no answer, and the latest decision holds.
-    """
+    """A sentence whose annotators disagree, what each has, and whether that is settled."""
 
     sentence_id: str
     origin: str
     task_id: int | None
-    annotators: tuple[str, ...]
-    differs: str
+    versions: tuple["DisputedVersion", ...]
     settled: bool
+
+    @property
+    def annotators(self) -> tuple[str, ...]:
+        """All of them, sorted."""
+        return tuple(sorted(who for version in self.versions for who in version.annotators))
+
+    @property
+    def differs(self) -> str:
+        """Who has what, in a line."""
+        return "; ".join(f"{' and '.join(v.annotators)}: {v.has}" for v in self.versions)
+
+
+class DisputedVersion(NamedTuple):
+    """What some annotators have made of a sentence, and their annotations, oldest first.
+
+    `has` lists the labels that not all have: the others agree on the rest.
+    """
+
+    annotators: tuple[str, ...]
+    has: str
+    annotation_ids: tuple[int, ...]
 
 
 class Adjudicated(NamedTuple):
-    """One review a sentence, in the order sentences first appear, and the disagreements."""
+    """One review a sentence, in the order sentences first appear, and the disagreements.
+
+    Sentences of open disagreements are not among `sentences`.
+    """
 
     sentences: tuple[ReviewedSentence, ...]
     disagreements: tuple[Disagreement, ...]
@@ -49,18 +70,18 @@ class Adjudicated(NamedTuple):
 
 def adjudicate(
     reviewed: Iterable[ReviewedSentence],
-    policy: AdjudicationPolicy = AdjudicationPolicy.LATEST,
+    policy: AdjudicationPolicy = AdjudicationPolicy.OPEN,
     *,
     reviewer: str | None = None,
 ) -> Adjudicated:
-    """Decide every sentence: by agreement, else by `policy`, else by the latest decision.
+    """Decide sentences: by agreement, else by who settled them (`final`), else by `policy`.
 
     The newest decision of each annotator counts. Two agree if both call the sentence unusable, or
     both have the same spans and labels. A skipped sentence is no decision.
 
     Under `majority` the annotators first vote on whether the sentence is usable; then a label holds
-    if more than half of those who found it usable have it. At half the latest of them decides, and
-    `notes` say so. If nobody has the result, `annotator` joins all with `+`.
+    if more than half of those who found it usable have it. At half the sentence stays open. If
+    nobody has the result, `annotator` joins all with `+`.
 
     `reviewer`, the annotator whose decisions hold, is for the policy `reviewer` only. Raises
     TrainingError if a reviewer is missing, needless, or has decided nothing though there is
@@ -78,17 +99,15 @@ def adjudicate(
     for group in by_sentence(reviewed):
         voices = opinions(group)
         everybody.update(voice.annotator for voice in voices)
-        # What is compared between annotators; None is unusable.
-        if len({marks_of(v.entities) if v.usable else None for v in voices}) <= 1:
+        versions = _versions(voices)
+        if len(versions) < 2:
             sentences.append(max(group, key=_decisiveness))
             continue
-        answer, settled = _settle(voices, policy, reviewer)
-        sentences.append(answer)
-        by_name = sorted(voices, key=lambda voice: voice.annotator)
-        names = tuple(voice.annotator for voice in by_name)
-        pair, differs = answer.sentence, " | ".join(_differences(by_name))
-        task = voices[0].task_id
-        disagreements.append(Disagreement(pair.id, pair.origin, task, names, differs, settled))
+        if answer := _settle(voices, policy, reviewer):
+            sentences.append(answer)
+        pair, task = group[0].sentence, voices[0].task_id
+        settled = answer is not None
+        disagreements.append(Disagreement(pair.id, pair.origin, task, versions, settled))
     if reviewer is not None and disagreements and reviewer not in everybody:
         raise TrainingError(
             f"reviewer {reviewer!r}",
@@ -108,11 +127,15 @@ def newest_decisions(reviewed: Iterable[ReviewedSentence]) -> list[ReviewedSente
 
 def by_sentence(reviewed: Iterable[ReviewedSentence]) -> list[list[ReviewedSentence]]:
     """Group reviews by id, origin and target of their sentence, in order of first appearance."""
-    groups: defaultdict[tuple[str, str, str], list[ReviewedSentence]] = defaultdict(list)
+    groups: defaultdict[SentenceKey, list[ReviewedSentence]] = defaultdict(list)
     for review in reviewed:
-        pair = review.sentence
-        groups[pair.id, pair.origin, pair.target].append(review)
+        groups[sentence_key(review)].append(review)
     return list(groups.values())
+
+
+def sentence_key(review: ReviewedSentence) -> SentenceKey:
+    """Return what tells the sentence of a review from others: id, origin and target."""
+    return review.sentence.id, review.sentence.origin, review.sentence.target
 
 
 def opinions(group: Iterable[ReviewedSentence]) -> list[ReviewedSentence]:
@@ -140,36 +163,29 @@ def marks_of(entities: Iterable[Entity] | None) -> frozenset[Mark]:
 
 def _settle(
     voices: Sequence[ReviewedSentence], policy: AdjudicationPolicy, reviewer: str | None
-) -> tuple[ReviewedSentence, bool]:
-    """Return the decision, and whether it is the policy's. `voices` are oldest first."""
-    latest = voices[-1]
-    if policy is AdjudicationPolicy.MAJORITY:
-        return _majority(voices)
-    if policy is AdjudicationPolicy.REVIEWER:
-        for voice in voices:
-            if voice.annotator == reviewer:
-                return voice, True
-        return _noted(latest, f"not decided by {reviewer}: the latest decision holds"), False
-    return latest, False
+) -> ReviewedSentence | None:
+    """Return the decision that holds, if any. `voices` are oldest first."""
+    if final := [voice for voice in voices if voice.final]:
+        return final[-1]
+    match policy:
+        case AdjudicationPolicy.OPEN:
+            return None
+        case AdjudicationPolicy.LATEST:
+            return voices[-1]
+        case AdjudicationPolicy.MAJORITY:
+            return _majority(voices)
+    return next((voice for voice in voices if voice.annotator == reviewer), None)
 
 
-def _majority(voices: Sequence[ReviewedSentence]) -> tuple[ReviewedSentence, bool]:
+def _majority(voices: Sequence[ReviewedSentence]) -> ReviewedSentence | None:
     usable = [voice for voice in voices if voice.usable]
     unusable = [voice for voice in voices if not voice.usable]
-    if len(usable) == len(unusable):
-        return _noted(voices[-1], "usable for half of the annotators: the latest holds"), False
-    if len(unusable) > len(usable):
-        return unusable[-1], True
+    if len(unusable) >= len(usable):
+        return unusable[-1] if len(unusable) > len(usable) else None
     votes = Counter(mark for voice in usable for mark in marks_of(voice.entities))
-    split = {mark for mark, count in votes.items() if 2 * count == len(usable)}
-    latest = usable[-1]
-    kept = {mark for mark, count in votes.items() if 2 * count > len(usable)}
-    kept |= split & marks_of(latest.entities)
-    answer = _with_marks(usable, kept)
-    if not split:
-        return answer, True
-    shown = ", ".join(_shown(mark, latest.sentence.target) for mark in sorted(split))
-    return _noted(answer, f"marked by half of the annotators: {shown}; the latest decides"), False
+    if any(2 * count == len(usable) for count in votes.values()):
+        return None
+    return _with_marks(usable, {mark for mark, count in votes.items() if 2 * count > len(usable)})
 
 
 def _with_marks(usable: Sequence[ReviewedSentence], marks: set[Mark]) -> ReviewedSentence:
@@ -204,43 +220,27 @@ def _provenance(
     return tuple(known[mark] for mark in marks) if known.keys() >= set(marks) else ()
 
 
-def _noted(review: ReviewedSentence, note: str) -> ReviewedSentence:
-    return replace(review, notes=(*review.notes, note))
-
-
-def _differences(voices: Sequence[ReviewedSentence]) -> Iterator[str]:
-    """Yield for every place where annotators differ a text of who has what."""
-    if len({voice.usable for voice in voices}) == 2:
-        yield _who_has((v.annotator, "usable" if v.usable else "unusable") for v in voices)
-    usable = [voice for voice in voices if voice.usable]
-    text = voices[0].sentence.target
-    marked = [marks_of(voice.entities) for voice in usable]
+def _versions(voices: Sequence[ReviewedSentence]) -> tuple[DisputedVersion, ...]:
+    """Return the different decisions among `voices` (oldest first), by annotators."""
+    alike: defaultdict[frozenset[Mark] | None, list[ReviewedSentence]] = defaultdict(list)
+    for voice in voices:
+        # All who find a sentence unusable agree, whatever is marked in it.
+        alike[marks_of(voice.entities) if voice.usable else None].append(voice)
+    marked = [marks for marks in alike if marks is not None]
     shared = frozenset[Mark].intersection(*marked or [frozenset()])
-    for place in _places(frozenset[Mark]().union(*marked) - shared):
-        yield _who_has(
-            (voice.annotator, ", ".join(_shown(m, text) for m in place if m in marks) or "nothing")
-            for voice, marks in zip(usable, marked, strict=True)
-        )
-
-
-def _places(marks: Iterable[Mark]) -> list[list[Mark]]:
-    """Group overlapping marks, in the order of the text."""
-    places: list[list[Mark]] = []
-    end = 0
-    for mark in sorted(marks):
-        if places and mark[0].start < end:
-            places[-1].append(mark)
+    found = []
+    for marks, agreed in alike.items():
+        if marks is None:
+            has = "unusable"
+        elif len(marked) == 1:
+            has = "usable"
         else:
-            places.append([mark])
-        end = max(end, mark[0].end)
-    return places
-
-
-def _who_has(answers: Iterable[tuple[str, str]]) -> str:
-    people: defaultdict[str, list[str]] = defaultdict(list)
-    for annotator, has in answers:
-        people[has].append(annotator)
-    return "; ".join(f"{' and '.join(who)}: {has}" for has, who in people.items())
+            text = agreed[0].sentence.target
+            has = ", ".join(_shown(mark, text) for mark in sorted(marks - shared)) or "nothing"
+        names = tuple(sorted(voice.annotator for voice in agreed))
+        ids = tuple(voice.annotation_id for voice in agreed if voice.annotation_id is not None)
+        found.append(DisputedVersion(names, has, ids))
+    return tuple(sorted(found, key=lambda version: version.annotators))
 
 
 def _shown(mark: Mark, text: str) -> str:
@@ -254,7 +254,7 @@ def _decisiveness(review: ReviewedSentence) -> tuple[int, datetime, int, str]:
     """Sort key of the reviews of a sentence: the highest is the decision that holds."""
     is_decision = review.judged or review.status is ReviewStatus.UNUSABLE
     # Who looked and left it undecided still outweighs a machine that nobody looked at.
-    rank = 2 if is_decision else int(review.status is ReviewStatus.SKIPPED)
+    rank = 2 + review.final if is_decision else int(review.status is ReviewStatus.SKIPPED)
     return rank, moment(review), review.annotation_id or 0, review.annotator
 
 

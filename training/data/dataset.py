@@ -10,7 +10,7 @@ from datasets import Sequence as ListOf
 
 from projection.errors import CorpusError, TrainingError
 from projection.io.folders import recover
-from training.data.adjudication import newest_decisions
+from training.data.adjudication import adjudicate
 from training.data.conll import FOUND, TagColumns, read_conll
 from training.data.iob2 import MASKED, OUTSIDE, TYPES, TaggedSentence, labels_of
 from training.data.reviewed import read_reviews
@@ -97,7 +97,7 @@ def read_rows(path: Path, part: str | None = None, columns: TagColumns = FOUND) 
     if path.is_dir():
         return from_dataset(_load_folder(path, part))
     if path.name.removesuffix(".gz").endswith(".jsonl"):
-        decisions = newest_decisions(read_reviews(path))
+        decisions = adjudicate(read_reviews(path)).sentences
         was_split = len({r.part for r in decisions if r.part is not None}) > 1
         wanted = [r for r in decisions if part in (None, r.part) or not was_split]
         rows = (row_of(review)[0] for review in wanted if review.usable)

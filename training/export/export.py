@@ -53,7 +53,7 @@ class ExportSettings:
     `agreement` (the JSON of these reports) and `made_with` are for the card.
     """
 
-    policy: AdjudicationPolicy = AdjudicationPolicy.LATEST
+    policy: AdjudicationPolicy = AdjudicationPolicy.OPEN
     reviewer: str | None = None
     accept_above: float | None = None
     shares: Shares | None = None
@@ -77,9 +77,10 @@ class ExportSummary:
 
     `annotations + unseen = sentences + superseded`: a sentence annotated twice counts once.
     The `unreadable` annotations are in none of these.
-    `sentences = accepted + corrected + taken + unusable + skipped + empty`, where `taken` are the
-    `unseen` ones that can be trained on. `newest` is when the data last changed; `parts` counts the
-    sentences for training in each; `block` and `cut_apart` as in `Splits`, `shortfall` as from it.
+    `sentences = accepted + corrected + taken + unusable + skipped + empty + unsettled`, where
+    `taken` are the `unseen` ones that can be trained on, and on the `unsettled` annotators
+    disagree. `newest` is when the data last changed; `parts` counts the sentences for training in
+    each; `block` and `cut_apart` as in `Splits`, `shortfall` as from it.
     """
 
     title: str
@@ -116,7 +117,7 @@ class ExportSummary:
     @property
     def sentences(self) -> int:
         """Sentences that an annotator opened, and those taken unseen."""
-        return self.usable + self.unusable + self.skipped + self.empty
+        return self.usable + self.unusable + self.skipped + self.empty + self.unsettled
 
     @property
     def usable(self) -> int:
@@ -152,11 +153,11 @@ class ExportSummary:
             "… skipped by the annotator": self.skipped,
             "… marked unusable": self.unusable,
             "… without a visible character": self.empty,
+            "… left out: annotators disagree": self.unsettled,
             "… accepted as proposed": self.accepted,
             "… corrected": self.corrected,
             "… taken unseen": None if unasked else self.taken,
             "sentences annotators disagree on": self.disagreements,
-            f"… not settled by “{self.policy}”": self.unsettled,
             "sentences for training": self.usable,
             **{f"… for {p}": n for p, n in self.parts.items() if [*self.parts] != [TRAIN]},
             "entities": self.entities,
@@ -228,7 +229,7 @@ def write_export(
 
 def _gather(reviewed: Sequence[ReviewedSentence], settings: ExportSettings) -> _Gathered:
     adjudicated = adjudicate(reviewed, settings.policy, reviewer=settings.reviewer)
-    losses, sentences, rows = list(decision_losses(reviewed, adjudicated.sentences)), [], []
+    losses, sentences, rows = list(decision_losses(reviewed, adjudicated)), [], []
     for decision in (each for each in adjudicated.sentences if each.usable):
         row, misfits = row_of(decision)
         losses += (Loss(LossKind(m.kind.value), decision, m.reason, m.entity) for m in misfits)
@@ -289,6 +290,7 @@ def _summarise(
 ) -> ExportSummary:
     rows, decisions = gathered.rows, gathered.adjudicated.sentences
     disagreements = gathered.adjudicated.disagreements
+    unsettled = sum(not each.settled for each in disagreements)
     by_status = Counter(row.status for row in rows)
     decided = Counter(decision.status for decision in decisions)
     unseen = sum(review.status is ReviewStatus.UNSEEN for review in reviewed)
@@ -302,7 +304,7 @@ def _summarise(
         accept_above=settings.accept_above,
         annotations=len(reviewed) - unseen,
         unseen=unseen,
-        superseded=len(reviewed) - len(decisions),
+        superseded=len(reviewed) - len(decisions) - unsettled,
         accepted=by_status[ReviewStatus.ACCEPTED],
         corrected=by_status[ReviewStatus.CORRECTED],
         taken=by_status[ReviewStatus.UNSEEN],
@@ -312,7 +314,7 @@ def _summarise(
         entities=by_label.total(),
         annotators=len({review.annotator for review in reviewed} - {""}),
         disagreements=len(disagreements),
-        unsettled=sum(not each.settled for each in disagreements),
+        unsettled=unsettled,
         documents=gathered.splits.documents,
         block=gathered.splits.block,
         cut_apart=gathered.splits.cut_apart,

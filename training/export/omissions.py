@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from projection.io.records_json import encode_entity
 from projection.records import Entity, ReviewedSentence, ReviewStatus, UnreadableReview
-from training.data.adjudication import by_sentence, marks_of
+from training.data.adjudication import Adjudicated, by_sentence, marks_of, opinions, sentence_key
 from training.data.iob2 import MisfitKind
 
 LOSSES = "losses.jsonl"
@@ -15,7 +15,8 @@ LOSSES = "losses.jsonl"
 class LossKind(StrEnum):
     """The fate of an annotation, or of one entity of it."""
 
-    SUPERSEDED = "superseded"  # another decision on the sentence holds
+    SUPERSEDED = "superseded"  # another annotation of the sentence stands for it
+    DISAGREED = "disagreed"  # annotators disagree, and nobody has settled it
     SKIPPED = "skipped"  # nobody decided
     UNUSABLE = "unusable"  # marked as not fit for training
     EMPTY = "empty"  # a sentence without a visible character
@@ -56,14 +57,25 @@ class Loss:
 
 
 def decision_losses(
-    reviewed: Iterable[ReviewedSentence], decisions: Sequence[ReviewedSentence]
+    reviewed: Iterable[ReviewedSentence], adjudicated: Adjudicated
 ) -> Iterator[Loss]:
-    """Yield what adjudication left behind; `decisions` are in the order of `by_sentence`.
+    """Yield what adjudication left behind, in the order of `by_sentence`.
 
     Of several annotations of a sentence all but one are superseded, and so are entities that the
     decision does not have.
     """
-    for group, decision in zip(by_sentence(reviewed), decisions, strict=True):
+    decisions = {sentence_key(each): each for each in adjudicated.sentences}
+    still_open = (each for each in adjudicated.disagreements if not each.settled)
+    for group in by_sentence(reviewed):
+        decision = decisions.get(sentence_key(group[0]))
+        if decision is None:
+            newest = opinions(group)[-1]
+            yield Loss(
+                LossKind.DISAGREED, newest, f"annotators disagree: {next(still_open).differs}"
+            )
+            others = (review for review in group if review is not newest)
+            yield from (Loss(LossKind.SUPERSEDED, each, "annotators disagree") for each in others)
+            continue
         holder = f"annotator {decision.annotator}" if decision.annotator else "no annotator"
         standing = _standing(group, decision)
         kept = marks_of(decision.entities)

@@ -15,6 +15,7 @@ _Json = Mapping[str, Any]  # the content of a summary.json or training.json
 _TEMPLATES = Path(__file__).parent / "cards"
 
 _POLICIES = {
+    "open": "it is left out until somebody settles it",
     "latest": "the latest decision holds",
     "majority": "what more than half of the annotators marked holds",
     "reviewer": "the decision of annotator {reviewer} holds",

@@ -36,6 +36,9 @@ class SharedServer:
         self.change(self._changes)
         return found
 
+    def users(self) -> dict[int, str]:
+        return {1: "anna@example.org"}
+
     def task(self, task_id: int) -> Task:
         found = deepcopy(self.held[task_id])
         return {**found, "total_predictions": len(found["predictions"]), "draft_exists": False}

@@ -2,6 +2,8 @@
 
 import pytest
 
+from label_config.labeling_config import SETTLED
+from label_config.regions import choice_of
 from ml_backend.review.disagreements import DisagreementReport, mark_disagreements
 from tests.ml_backend.audit.tasks import PER, reviewed, task
 from tests.ml_backend.label_studio.test_task_writer import Change, SharedServer, Task, annotated
@@ -52,6 +54,27 @@ def test_a_settled_disagreement_is_cleared_and_the_agreement_is_measured() -> No
 
     assert (again.marked, again.cleared, again.open) == (0, 1, ())
     assert server.held[1]["data"]["disagreement"] == ""
+
+
+def test_a_version_keeps_its_number_and_its_pick() -> None:
+    server = SharedServer([disagreeing(1)])
+    marked(server)
+    data = server.held[1]["data"]
+    first, second = (each["id"] for each in server.held[1]["annotations"])
+    assert data["versions"] == [first, second]
+    assert "Shift+1 · anna@example.org" in data["conflicts_html"]
+    assert "Shift+2 · 2" in data["conflicts_html"]
+
+    server.held[1] = reviewed(server.held[1], by=3)
+    del server.held[1]["annotations"][0]
+    marked(server)
+
+    third = server.held[1]["annotations"][-1]["id"]
+    data = server.held[1]["data"]
+    assert data["versions"] == [first, second, third]
+    assert "Shift+1" not in data["conflicts_html"]
+    server.held[1]["annotations"][0]["result"].append(choice_of("x", "version 3", SETTLED))
+    assert (marked(server).cleared, server.held[1]["data"]["disagreement"]) == (1, "")
 
 
 def test_an_annotation_that_cannot_be_read_is_counted_and_stops_nothing() -> None:

@@ -153,6 +153,7 @@ def reviewed(draw: st.DrawFn) -> ReviewedSentence:
         provenance=draw(st.just(()) | known),
         teacher_entities=draw(st.none() | tuples_of(entities_in(sentence.source))),
         part=draw(st.sampled_from([None, "train", "validation", "test"])),
+        final=draw(st.booleans()),
     )
 
 

@@ -313,7 +313,8 @@ class TestReviews:
         assert (counts.pairs, counts.absent) == (0, 0)
         assert (counts.unpaired_source, counts.unpaired_target) == (3, 1)
         assert str(counts) == (
-            "6 reviews (1 superseded, 2 skipped or unusable, 0 unseen, 1 of other languages): "
+            "6 reviews (1 superseded or disagreed on, 2 skipped or unusable, 0 unseen, "
+            "1 of other languages): "
             "0 sentences with 0 pairs (0 of them known) and 0 entities without a translation; left "
             "out as uncertain: 3 source and 1 target entities"
         )

@@ -65,9 +65,10 @@ class TestLosses:
             review(1, [BONN], annotator="2", at="2024-05-02T10:00:00Z", annotation=2),
             review(1, [ANNA], annotator="1", at="2024-04-02T10:00:00Z", annotation=3),
         ]
-        summary = write_export(reviewed, tmp_path / "out", title="Test")
+        settings = ExportSettings(policy=AdjudicationPolicy.LATEST)
+        summary = write_export(reviewed, tmp_path / "out", title="Test", settings=settings)
         assert balanced(summary)
-        assert (summary.disagreements, summary.unsettled) == (1, 1)
+        assert (summary.disagreements, summary.unsettled) == (1, 0)
         found = [(x["kind"], x["annotation_id"], x["entity"]) for x in losses(tmp_path / "out")]
         anna = {"start": 0, "end": 4, "text": "Anna", "label": "PER"}
         assert found == [
@@ -77,6 +78,27 @@ class TestLosses:
             ("outvoted", 3, anna),
         ]
         assert "the decision of annotator 2 holds" in losses(tmp_path / "out")[0]["reason"]
+
+    def test_what_annotators_disagree_on_is_left_out_and_listed(self, tmp_path: Path) -> None:
+        reviewed = [
+            review(1, [ANNA], annotator="1", annotation=1),
+            review(1, [BONN], annotator="2", at="2024-05-02T10:00:00Z", annotation=2),
+            review(2, [BONN]),
+        ]
+        summary = write_export(reviewed, tmp_path / "out", title="Test")
+        assert balanced(summary)
+        assert (summary.disagreements, summary.unsettled, summary.usable) == (1, 1, 1)
+        found = [(x["kind"], x["annotation_id"], x["reason"]) for x in losses(tmp_path / "out")]
+        assert found == [
+            ("disagreed", 2, "annotators disagree: 1: PER “Anna”; 2: LOC “Bonn”"),
+            ("superseded", 1, "annotators disagree"),
+        ]
+        assert [row.id for row in read_rows(tmp_path / "out").rows] == ["s2"]
+        # What reads all annotations leaves it out, too.
+        assert [row.id for row in read_rows(tmp_path / "out" / "reviewed.jsonl").rows] == ["s2"]
+        assert "| sentences that annotators disagree on | 1 |" in (
+            tmp_path / "out" / "README.md"
+        ).read_text(encoding="utf-8")
 
     def test_a_majority_and_a_reviewer_may_decide(self, tmp_path: Path) -> None:
         reviewed = [
@@ -88,10 +110,10 @@ class TestLosses:
             out = tmp_path / "out"
             summary = write_export(reviewed, out, title="Test", settings=ExportSettings(**how))
             assert balanced(summary)
-            assert (summary.superseded, summary.unsettled) == (2, 0 if how else 1)
+            assert (summary.superseded, summary.unsettled) == (2, 0)
             return read_rows(out).rows[0].tags
 
-        assert set(tags()) == {"O"}
+        assert set(tags(policy=AdjudicationPolicy.LATEST)) == {"O"}
         assert set(tags(policy=AdjudicationPolicy.MAJORITY)) == {"B-PER", "B-LOC", "O"}
         assert set(tags(policy=AdjudicationPolicy.REVIEWER, reviewer="3")) == {"O"}
 
