@@ -33,15 +33,23 @@ settings.register_profile("steady", deadline=None, suppress_health_check=[Health
 settings.load_profile("steady")
 
 
+IN_BROWSER = {"test_browser.py", "test_interactive.py", "test_propagate.py", "test_report.py"}
+
+
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "LoadScopeScheduling":
-    """Keep a file on one worker, and all files that share the real Label Studio on the same one."""
+    """Keep a file on one worker, and the files that share a real Label Studio on the same one.
+
+    These wait for it and for the browser much of the time, so there are two groups of them.
+    """
     from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.split("::", 1)[0]
-            return "label_studio" if Path(file).parent.name == "label_studio" else file
+            if Path(file).parent.name != "label_studio":
+                return file
+            return "browser" if Path(file).name in IN_BROWSER else "label_studio"
 
     # Files in their order: by the number of tests, the demo and long trainings would come last.
     config.option.loadscopereorder = False
