@@ -28,7 +28,7 @@ from tests.label_studio.examples import EXAMPLES, LABELS, SECOND, FixedProjector
 from tests.label_studio.used import DATABASE, copy_database, leave_database
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext
+    from playwright.sync_api import Browser
 
     from tests.label_studio.pages import ReviewPage
 
@@ -80,21 +80,12 @@ def browser() -> Iterator["Browser"]:
         yield browser
 
 
-@pytest.fixture(scope="module")
-def window(browser: "Browser", label_studio: LabelStudioServer) -> Iterator["BrowserContext"]:
-    """A logged-in browser window; it loads Label Studio's scripts once for all its tabs."""
-    from tests.label_studio.pages import logged_in  # noqa: PLC0415  needs playwright
-
-    with logged_in(browser, label_studio) as window:
-        yield window
-
-
 @pytest.fixture
-def reviewer(window: "BrowserContext", label_studio: LabelStudioServer) -> Iterator["ReviewPage"]:
-    """A new tab of the window."""
+def reviewer(browser: "Browser", label_studio: LabelStudioServer) -> Iterator["ReviewPage"]:
+    """A logged-in browser window."""
     from tests.label_studio.pages import reviewing  # noqa: PLC0415  needs playwright
 
-    with reviewing(window, label_studio) as page:
+    with reviewing(browser, label_studio) as page:
         yield page
 
 

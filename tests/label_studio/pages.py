@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, Page, Response, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Response, Route, StorageState, sync_playwright
 
 from label_config.colors import luminance
 from ml_backend.demo.label_studio_server import LabelStudioServer
@@ -376,29 +376,23 @@ def browsing() -> Iterator[Browser]:
             browser.close()
 
 
+_logged_in: dict[str, StorageState] = {}  # cookies by the address of the server
+
+
 @contextmanager
-def logged_in(
+def reviewing(
     browser: Browser, server: LabelStudioServer, width: int = WIDTH, height: int = HEIGHT
-) -> Iterator[BrowserContext]:
-    """A window with a login of its own."""
-    context = browser.new_context(viewport={"width": width, "height": height})
+) -> Iterator[ReviewPage]:
+    """A window of its own, which shares nothing but the login with others."""
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, storage_state=_logged_in.get(server.url)
+    )
     try:
         context.set_default_timeout(SECONDS)
         page = ReviewPage(context.new_page(), server)
-        page.log_in()
-        page.page.close()
-        yield context
+        if server.url not in _logged_in:
+            page.log_in()
+            _logged_in[server.url] = context.storage_state()
+        yield page
     finally:
         context.close()
-
-
-@contextmanager
-def reviewing(context: BrowserContext, server: LabelStudioServer) -> Iterator[ReviewPage]:
-    """A new tab; what pages before it have stored of the panels is forgotten, not the login."""
-    page = context.new_page()
-    try:
-        page.goto(f"{server.url}/health")
-        page.evaluate("localStorage.clear()")
-        yield ReviewPage(page, server)
-    finally:
-        page.close()

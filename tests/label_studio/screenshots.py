@@ -22,7 +22,7 @@ from ml_backend.review.push import push
 from projection.pipeline.run import load_run
 from projection.records import ProjectedSentence
 from tests.label_studio.interactive_pictures import interactive_pictures
-from tests.label_studio.pages import NEXT_SPAN, browsing, logged_in, reviewing
+from tests.label_studio.pages import NEXT_SPAN, browsing, reviewing
 from tests.label_studio.propagated_picture import propagated_picture
 
 WIDTH, HEIGHT = 1440, 620
@@ -82,8 +82,7 @@ def take_all(run: Path, out: Path, data_dir: Path) -> None:
         LabelStudioServer(data_dir, account=Account.made_up("reviewer@example.org")) as studio,
         ReviewServer.connect(studio.url, studio.account.token) as server,
         browsing() as browser,
-        logged_in(browser, studio, WIDTH, HEIGHT) as window,
-        reviewing(window, studio) as page,
+        reviewing(browser, studio, WIDTH, HEIGHT) as page,
     ):
         project = server.ensure_project(TITLE, build_config(labels_of_run(run)))
         push(server, project, sentences)
