@@ -8,7 +8,7 @@ from collections.abc import Sequence
 FAMILIAR = {"PER": "#1f77b4", "ORG": "#d62728", "LOC": "#2a9134", "MISC": "#b26200"}
 
 # For the other labels of a project in their order, each as far from those before it as a contrast
-# of 3:1 against white and near-black allows (WCAG 2.1, 1.4.11): CIEDE2000 of at least 14.
+# of 3:1 against white and near-black allows (WCAG 2.1, 1.4.11).
 FURTHER = (
     *("#b300ff", "#db709b", "#a39300", "#00a3a3", "#938dce", "#c07d6d", "#497966"),
     *("#965a96", "#797449", "#ff570f", "#ff2eea", "#d81865", "#6464d8", "#739aab"),
