@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask
@@ -29,6 +29,10 @@ from ml_backend.settings import Settings
 from projection.errors import ModelError
 from projection.protocols import Link
 from projection.records import Entity, ParallelSentence, ProjectedSentence, Projection, Span
+
+if TYPE_CHECKING:  # label-studio-sdk takes seconds to import, which most tests do not need
+    from ml_backend.label_studio.client import ReviewServer
+    from tests.ml_backend.label_studio.studio import Studio
 
 BUNDLED_VERSION = "fixed-bundled"
 LONGEST = 500
@@ -316,3 +320,22 @@ def captured() -> Callable[[str], list[dict[str, Any]]]:
         return recorded if isinstance(recorded, list) else [recorded]
 
     return read
+
+
+@pytest.fixture
+def studio() -> Iterator["Studio"]:
+    """A Label Studio in memory, without projects."""
+    from tests.ml_backend.label_studio.studio import running  # noqa: PLC0415  as above
+
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def server(studio: "Studio") -> Iterator["ReviewServer"]:
+    """A client of it that tries nothing twice."""
+    from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415  as above
+    from tests.ml_backend.label_studio.studio import KEY  # noqa: PLC0415
+
+    with ReviewServer(studio.url, KEY, pauses=()) as opened:
+        yield opened

@@ -1,27 +1,13 @@
 """Projects are found by their titles, and made once."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from label_config.labeling_config import build_config
 from ml_backend.label_studio.client import ReviewServer
 from projection.errors import ServerError
-from tests.ml_backend.label_studio.studio import KEY, Fault, Studio, running
+from tests.ml_backend.label_studio.studio import Fault, Studio
 
 CONFIG = build_config(("PER", "LOC"))
-
-
-@pytest.fixture
-def studio() -> Iterator[Studio]:
-    with running() as server:
-        yield server
-
-
-@pytest.fixture
-def server(studio: Studio) -> Iterator[ReviewServer]:
-    with ReviewServer(studio.url, KEY, pauses=()) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize(

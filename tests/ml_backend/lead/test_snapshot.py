@@ -2,7 +2,6 @@
 
 import os
 import stat
-from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 
@@ -20,22 +19,10 @@ from projection.errors import ServerError
 from projection.records import Entity
 from projection.text.wording import percent
 from tests.ml_backend.audit.tasks import BONN, LABELS, PER, VERSION, Task, reviewed, task
-from tests.ml_backend.label_studio.studio import KEY, Studio, running
+from tests.ml_backend.label_studio.studio import KEY, Studio
 from tests.ml_backend.report.test_page import Page
 
 HOSTILE = "<script>alert(1)</script>"
-
-
-@pytest.fixture
-def studio() -> Iterator[Studio]:
-    with running() as server:
-        yield server
-
-
-@pytest.fixture
-def server(studio: Studio) -> Iterator[ReviewServer]:
-    with ReviewServer(studio.url, KEY, pauses=()) as opened:
-        yield opened
 
 
 def tasks() -> list[Task]:
