@@ -141,10 +141,11 @@ _UNITRANS_TEACHER = replace(_WU_TEACHER, max_length=256)
 _UNITRANS_STUDENT = replace(_WU_STUDENT, loss=LossName.MSE_CE, max_length=256)
 
 # ---- Ours: docs/training.md says why -------------------------------------------------------------
-# The learning rate None: by the width of the base.
+# The learning rate None: as suits the base.
 _OURS = FineTune(
-    loss=LossName.CE, epochs=4, batch_size=32, learning_rate=None, warmup=0.1, max_length=128
-)
+    loss=LossName.CE, freeze=1, epochs=4, batch_size=32,
+    learning_rate=None, warmup=0.1, max_length=128,
+)  # fmt: skip
 _OURS_ENGLISH = replace(_OURS, loss=LossName.FOCAL, gamma=2.0, epochs=5)
 _PLAIN = FineTune(
     loss=LossName.CE, epochs=3, batch_size=16, learning_rate=5e-5, warmup=0.1, max_length=256
