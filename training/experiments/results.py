@@ -132,11 +132,11 @@ class Results:
             "ceilings": self.ceilings,
             "comparisons": [
                 {
-                **each._asdict(),
-                "lead": each.lead.to_json(),
-                "beyond_chance": each.beyond_chance,
-            }
-            for each in self.comparisons
+                    **each._asdict(),
+                    "lead": each.lead.to_json(),
+                    "beyond_chance": each.beyond_chance,
+                }
+                for each in self.comparisons
             ],
             "skipped": dict(self.skipped),
             "published": self.published,

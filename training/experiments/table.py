@@ -38,9 +38,7 @@ def _page(results: Results) -> Iterator[str]:
             [MISSING if each[key] is None else each[key] for key in keys]
             for each in results.published
         ]
-        yield table(
-            ["system", "language", "test set", "precision", "recall", "F1", "source"], rows
-        )
+        yield table(["system", "language", "test set", "precision", "recall", "F1", "source"], rows)
     yield ""
 
 
