@@ -67,8 +67,7 @@ class Stage:
     """One training: the model it starts from, the parts it learns from, and its settings.
 
     With `teachers` (earlier stages) it learns the probabilities of the first teacher and the tags
-    on which all agree. An `optional` stage is left out if a part is missing; its successors then
-    start from its own start. `settings.base` and `settings.seed` are set by the training.
+    on which all agree. `settings.base` and `settings.seed` are set by the training.
     """
 
     name: str
@@ -76,7 +75,6 @@ class Stage:
     settings: FineTune
     start: str = BASE
     teachers: tuple[str, ...] = ()
-    optional: bool = False
 
     def __post_init__(self) -> None:
         if self.settings.loss.learns_from_teachers != bool(self.teachers):

@@ -20,7 +20,6 @@ QUICK = {
     "batch_size": "8",
     "target.epochs": "1",
     "max_length": "64",
-    "english.epochs": "1",
     "freeze": "0",
 }
 
