@@ -8,15 +8,22 @@ holds tags such as `B-PER`, as in CoNLL-2002, CoNLL-2003, GermEval, UNER and Mul
 
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from projection.errors import CorpusError
-from projection.io.files import read_lines
-from training.data.iob2 import MASKED, NO_COMMENTS, OUTSIDE, TYPES, TaggedSentence
-from training.data.tag_schemes import IOB2, is_tag, scheme_of, to_iob2
-from training.data.unknown_formats import fix_tag, name_format
+from projection.errors import CorpusError, TrainingError
+from projection.io.files import atomic_write, read_lines
+from projection.text.iob2 import (
+    MASKED,
+    NO_COMMENTS,
+    OUTSIDE,
+    TYPES,
+    TaggedSentence,
+    refuse_bad_tags,
+)
+from projection.text.tag_schemes import IOB2, is_tag, scheme_of, to_iob2
+from projection.text.unknown_formats import fix_tag, name_format
 
 log = logging.getLogger(__name__)
 
@@ -235,3 +242,36 @@ def _sentence(
         tags.append(tag)
     tokens = tuple(row.cells[(columns.token or 0) - 1] for row in block.rows)
     return TaggedSentence(tokens, tuple(tags), block.rows[0].line, block.comments or NO_COMMENTS)
+
+
+def write_iob2(
+    sentences: Iterable[tuple[Sequence[str], Sequence[str]] | TaggedSentence], path: Path
+) -> int:
+    """Write sentences, or plain (tokens, tags), and return their number.
+
+    The file appears whole or not at all: it is left as it was at a sentence the format cannot hold,
+    which raises TrainingError.
+    """
+    written = 0
+    with atomic_write(path) as file:
+        for written, sentence in enumerate(sentences, start=1):
+            tokens, tags, _, comments = TaggedSentence(*sentence)
+            _refuse_unwritable(tokens, tags, f"{path} sentence {written}")
+            for key, value in comments.items():
+                in_a_line = re.sub(r"[\r\n]+", " ", value)
+                file.write(f"# {key} = {in_a_line}\n")
+            file.writelines(f"{token}\t{tag}\n" for token, tag in zip(tokens, tags, strict=True))
+            file.write("\n")
+    return written
+
+
+def _refuse_unwritable(tokens: Sequence[str], tags: Sequence[str], where: str) -> None:
+    if not tokens or len(tokens) != len(tags):
+        raise TrainingError(where, f"{len(tokens)} tokens and {len(tags)} tags")
+    refuse_bad_tags(tags, where)
+    for token in tokens:
+        if not token or any(mark in token for mark in " \t\r\n"):
+            raise TrainingError(where, f"the token {token!r} is empty or holds white space")
+    for tag in tags:
+        if any(mark in tag for mark in "\t\r\n"):
+            raise TrainingError(where, f"the tag {tag!r} holds white space", "Rename the label")
