@@ -8,12 +8,12 @@ holds tags such as `B-PER`, as in CoNLL-2002, CoNLL-2003, GermEval, UNER and Mul
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from projection.errors import CorpusError, TrainingError
-from projection.io.files import atomic_write, read_lines
+from projection.io.files import atomic_write, open_bytes, read_lines
 from projection.text.iob2 import (
     MASKED,
     NO_COMMENTS,
@@ -35,6 +35,12 @@ _IN_FEATURES = re.compile(r"(?:^|\|)(?:ner|ne|name|entity)=([^|]*)", re.IGNORECA
 _PHRASES = frozenset(
     ("ADJP", "ADVP", "CONJP", "INTJ", "LST", "NP", "PP", "PRT", "SBAR", "UCP", "VP", "NC", "PC")
 )
+
+# Names of files of tokens and tags, and how many bytes of others are looked at.
+_TAGGED = re.compile(
+    r"\.(?:conll\w*|iob[12]?|bio|bioes|bilou|bmes)(?:\.(?:gz|bz2|xz|zip))?$", re.IGNORECASE
+)
+_HEAD = 4096
 
 _WRITE = "Write the token, a tab, and its tag"
 
@@ -61,10 +67,32 @@ class _Block(NamedTuple):
     rows: list[_Row]
 
 
-def read_conll(path: Path, columns: TagColumns = FOUND) -> Iterator[TaggedSentence]:
+def is_tagged(path: Path) -> bool:
+    """Return whether a file, perhaps packed, is one of tokens and tags by its name."""
+    return _TAGGED.search(path.name) is not None
+
+
+def refuse_tagged(path: Path) -> None:
+    """Raise CorpusError if a file of text by its name begins with tokens and tags."""
+    with open_bytes(path) as stream:
+        lines = stream.peek(_HEAD)[:_HEAD].decode("utf-8", "ignore").splitlines()[:-1]
+    rows = [cells for line in lines if len(cells := line.split()) > 1]
+    width = {*map(len, rows)}
+    if (
+        len(rows) > 2
+        and len(width) == 1
+        and any(_holds_tags(rows, c + 1) for c in range(1, *width))
+    ):
+        what = "tokens and tags, under the name of a text"
+        raise CorpusError(str(path), what, "Give it a name that ends in .conll or .iob2")
+
+
+def read_conll(
+    path: Path, columns: TagColumns = FOUND, tell: Callable[[str], None] = log.warning
+) -> Iterator[TaggedSentence]:
     """Read a file of tokens and tags, in columns parted by tabs or by spaces, as IOB2.
 
-    Document marks and comments without a sentence are skipped. A warning names the columns and the
+    Document marks and comments without a sentence are skipped. `tell` gets the columns and the
     scheme if they are not those of our own files. Raises CorpusError, naming file and line, at the
     first line that does not fit the others.
     """
@@ -78,7 +106,7 @@ def read_conll(path: Path, columns: TagColumns = FOUND) -> Iterator[TaggedSenten
     scheme = scheme_of(tags)
     if len(blocks[0].rows[0].cells) > 2 or scheme != IOB2:
         told = "" if scheme == IOB2 else f", which are {scheme} and become {IOB2}"
-        log.warning("%s: tokens of column %d, tags of column %d%s", path, *chosen, told)
+        tell(f"{path}: tokens of column {chosen.token}, tags of column {chosen.tag}{told}")
     for block, given in zip(blocks, tags, strict=True):
         yield _sentence(path, block, given, chosen, scheme)
 

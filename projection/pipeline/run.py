@@ -40,6 +40,7 @@ class RunSummary:
     dropped_sentences: int
     entities: int  # in projected.jsonl
     teacher_labelled: int  # kept and flagged sentences without entities of the corpus's own
+    target_labelled: int  # kept sentences with target entities of the corpus's own
     windowed: int  # sentences with a side too long to be read at once
     untrained: Mapping[str, int]  # sentences by target language the aligner was not trained on
     seconds: float  # wall time of the call that finished the run
@@ -65,6 +66,7 @@ def load_summary(run: Path) -> RunSummary:
         untrained={lang: int(str(count)) for lang, count in untrained.items()},
         windowed=fields.integer_or_none("windowed") or 0,  # older
         teacher_labelled=fields.integer_or_none("teacher_labelled") or 0,  # older
+        target_labelled=fields.integer_or_none("target_labelled") or 0,  # older
         seconds=fields.number("seconds"),
     )
 
@@ -160,8 +162,11 @@ def _resume(
             else:
                 counts["flagged" if row["conflicts"] else "kept"] += 1
                 counts["entities"] += len(row["entities"])
-                counts["teacher"] += pair["entities"] is None
-                counts["windowed"] += projector.needs_windows(pair["source"], pair["target"])
+                if "target_entities" in pair:
+                    counts["target"] += 1
+                else:
+                    counts["teacher"] += pair["entities"] is None
+                    counts["windowed"] += projector.needs_windows(pair["source"], pair["target"])
                 flagged.update({conflict["kind"] for conflict in row["conflicts"]})
         on_progress(len(rows))
 
@@ -181,6 +186,7 @@ def _resume(
         dropped_sentences=counts["dropped"],
         entities=counts["entities"],
         teacher_labelled=counts["teacher"],
+        target_labelled=counts["target"],
         windowed=counts["windowed"],
         untrained={
             lang: count

@@ -1,7 +1,6 @@
 """Parallel corpora are read as they stand, as a stream, and refused with file and line."""
 
 import gzip
-import json
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -12,35 +11,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projection.errors import CorpusError, LanguageTagError
+from projection.errors import CorpusError
 from projection.io.corpus import (
     Columns,
     CorpusNotes,
     corpus_id,
     covers,
-    read_jsonl_corpus,
     read_moses,
     read_tmx,
     read_tsv,
 )
 from projection.io.files import json_line
+from projection.io.jsonl import read_jsonl_corpus
 from projection.io.records_json import encode
-from projection.records import Entity, ParallelSentence, Span
-from tests.projection.io.corpora import PIECES, texts, tmx, tuv, write
-
-cells = st.one_of(
-    st.lists(st.sampled_from(PIECES), max_size=5).map(" ".join),
-    st.text(
-        st.characters(exclude_characters="\n\r\t\ufeff", exclude_categories=["Cs"]), max_size=12
-    ),
-).filter(lambda text: not text.endswith("\r"))
-pairs = st.lists(st.tuples(cells, cells), max_size=6)
-
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """For properties, which write the same files over and over."""
-    return tmp_path_factory.mktemp("corpus")
+from projection.records import ParallelSentence
+from tests.projection.io.corpora import pairs, texts, tmx, tuv, write
 
 
 class TestMoses:
@@ -220,165 +205,6 @@ def test_a_language_covers_its_varieties(wanted: str, found: str, fits: bool) ->
     assert covers(wanted, found) is fits
 
 
-GOLD = {
-    "id": "g1",
-    "source": {
-        "text": "👨‍👩‍👧 Anna left.",
-        "entities": [{"start": 6, "end": 10, "label": "PER", "text": "Anna"}],
-    },
-    "target": {"text": "Anna ging.", "entities": []},
-    "source_lang": "en",
-    "lang": "de",
-    "features": ["ignored"],
-}
-ANNA = Entity(Span(6, 10), "PER")
-
-
-def gold(path: str, value: object) -> str:
-    """GOLD with one field set to something else, such as `source.text`."""
-    row = json.loads(json.dumps(GOLD))
-    *way, last = path.split(".")
-    place = row
-    for key in way:
-        place = place[int(key) if key.isdigit() else key]
-    place[last] = value
-    return json.dumps(row)
-
-
-class TestJsonl:
-    """JSON Lines in three shapes."""
-
-    @pytest.mark.parametrize(
-        ("row", "expected"),
-        [
-            pytest.param(
-                GOLD,
-                ParallelSentence(
-                    "g1", "👨‍👩‍👧 Anna left.", "Anna ging.", "en", "de", "a.jsonl:1", (ANNA,)
-                ),
-                id="gold",
-            ),
-            pytest.param(
-                {"source": "Hi", "target": "Hallo"},
-                ParallelSentence(
-                    "a.jsonl:1-cc70c747", "Hi", "Hallo", "en", "de", "a.jsonl:1", None
-                ),
-                id="plain: nobody has looked for entities",
-            ),
-            pytest.param(
-                {"source": "Hi", "target": "", "entities": [], "target_lang": "de-AT"},
-                ParallelSentence("a.jsonl:1-c01a4cfa", "Hi", "", "en", "de-AT", "a.jsonl:1", ()),
-                id="plain: somebody has, and found none",
-            ),
-            pytest.param(
-                {"id": 17, "translation": {"de": "Hallo", "en": "Hi"}},
-                ParallelSentence("17", "Hi", "Hallo", "en", "de", "a.jsonl:1", None),
-                id="Hugging Face, with a number as its id",
-            ),
-            pytest.param(
-                {"source": {"text": "Hi"}, "target": {"text": "Hallo"}, "spans": [[0, 2, " X "]]},
-                ParallelSentence(
-                    "a.jsonl:1-cc70c747",
-                    "Hi",
-                    "Hallo",
-                    "en",
-                    "de",
-                    "a.jsonl:1",
-                    (Entity(Span(0, 2), "X"),),
-                ),
-                id="entities beside the two sides",
-            ),
-            pytest.param(
-                {"source": {"text": "Hi"}, "target": {"text": "Hallo"}},
-                ParallelSentence(
-                    "a.jsonl:1-cc70c747", "Hi", "Hallo", "en", "de", "a.jsonl:1", None
-                ),
-                id="gold without entities",
-            ),
-        ],
-    )
-    def test_shapes(
-        self, tmp_path: Path, row: dict[str, object], expected: ParallelSentence
-    ) -> None:
-        path = write(tmp_path / "a.jsonl", json.dumps(row))
-        assert list(read_jsonl_corpus(path, "en", "de")) == [expected]
-
-    @given(pairs)
-    def test_our_own_form_comes_back(self, folder: Path, pairs: list[tuple[str, str]]) -> None:
-        sentences = [
-            ParallelSentence(str(i), a, b, "en", "zh", f"news.en:{i}")
-            for i, (a, b) in enumerate(pairs)
-        ]
-        path = write(folder / "own.jsonl", "".join(json_line(encode(s)) for s in sentences))
-        assert list(read_jsonl_corpus(path)) == sentences
-
-    def test_ugly_but_fine(self, tmp_path: Path) -> None:
-        content = '\ufeff{"source": "a\u2028b", "target": "\\u00e9\\r\\n"}\r\n\r\n'
-        path = write(tmp_path / "a.jsonl.gz", gzip.compress(content.encode()))
-        assert texts(read_jsonl_corpus(path, "en", "fr")) == [("a\u2028b", "é\r\n")]
-
-    def test_an_empty_file_has_no_sentences(self, tmp_path: Path) -> None:
-        assert list(read_jsonl_corpus(write(tmp_path / "a.jsonl", ""))) == []
-
-    @pytest.mark.parametrize(
-        ("line", "message"),
-        [
-            pytest.param('{"source": ', r"a\.jsonl:1: not JSON", id="broken JSON"),
-            pytest.param('{"target": "x"}', r"a\.jsonl:1 source: missing", id="no source"),
-            pytest.param(gold("target", 7), r"a\.jsonl:1 target: 7 where text", id="a number"),
-            pytest.param(
-                gold("source.entities.0.end", 99),
-                r"a\.jsonl:1 source.entities\[0\]: \[6, 99\) reaches past the text \(16 code",
-                id="entity out of range",
-            ),
-            pytest.param(
-                gold("source.entities.0.start", 5),
-                r"\[5, 10\) covers ' Anna', the record says 'Anna'. Offsets are Unicode",
-                id="entity contradicts the text",
-            ),
-            pytest.param(
-                '{"source": "a", "target": "b"}',
-                r"source_lang: missing. Add it, or pass the source_lang of the whole file",
-                id="no language",
-            ),
-            pytest.param(
-                json.dumps(GOLD) + "\n\n" + json.dumps(GOLD),
-                r"a\.jsonl:3 id: 'g1' is also on line 1",
-                id="an id used twice",
-            ),
-        ],
-    )
-    def test_bad_lines(self, tmp_path: Path, line: str, message: str) -> None:
-        path = write(tmp_path / "a.jsonl", line)
-        with pytest.raises(CorpusError, match=message):
-            list(read_jsonl_corpus(path))
-
-    @pytest.mark.parametrize(
-        ("start", "end", "cut"),
-        [(6, 10, 0), (6, 9, 1), (5, 10, 1), (7, 11, 1)],
-        ids=["code points", "inclusive end", "space", "shifted"],
-    )
-    def test_offsets_without_their_text_are_held_against_words(
-        self, tmp_path: Path, start: int, end: int, cut: int
-    ) -> None:
-        row = {"source": "👨‍👩‍👧 Anna left.", "target": "x", "entities": [[start, end, "PER"]]}
-        path, notes = write(tmp_path / "a.jsonl", json.dumps(row)), CorpusNotes()
-        notes.count(read_jsonl_corpus(path, "en", "de", notes))
-        assert notes == CorpusNotes(sentences=1, annotated=1, entities=1, cut=cut)
-
-    @pytest.mark.parametrize(
-        "line",
-        [json.dumps(GOLD), json_line(encode(ParallelSentence("1", "a", "b", "en", "de", "x")))],
-        ids=["gold", "own"],
-    )
-    def test_a_file_in_another_language_than_asked_is_refused(
-        self, tmp_path: Path, line: str
-    ) -> None:
-        path = write(tmp_path / "a.jsonl", line)
-        with pytest.raises(CorpusError, match="lang: 'de', but 'es' was asked for"):
-            list(read_jsonl_corpus(path, "en", "es"))
-
-
 FIRST_LINES = {
     "moses": ("A\n", lambda path: read_moses(path, path, "en", "de")),
     "tsv": ("A\tA\n", lambda path: read_tsv(path, "en", "de")),
@@ -447,11 +273,6 @@ class TestIds:
         assert all(name.startswith("train.en:") and len(name) < 24 for name in before)
 
 
-def test_an_id_of_its_own_stays(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.jsonl", '{"id": "7", "source": "A", "target": "B"}\n')
-    assert [sentence.id for sentence in read_jsonl_corpus(path, "en", "de")] == ["7"]
-
-
 def test_the_same_texts_in_two_places_are_two_sentences() -> None:
     assert corpus_id("a.en:1", "A", "B") != corpus_id("a.en:2", "A", "B")
 
@@ -463,14 +284,6 @@ def test_real_corpora_are_read_to_the_end(shared_data: Path) -> None:
     sentences = list(read_moses(source, target, "en", "zh"))
     assert len(sentences) > 20_000
     assert len({sentence.id for sentence in sentences}) == len(sentences)
-
-
-@pytest.mark.shared
-def test_real_gold_is_read_with_its_source_entities(shared_data: Path) -> None:
-    path = shared_data / "projection" / "europarl-ner.en-de.jsonl"
-    sentences = list(read_jsonl_corpus(path))
-    assert len(sentences) == 799
-    assert all(sentence.entities is not None for sentence in sentences)
 
 
 MADE = ParallelSentence("made", "Hi", "你好", "en", "zh-TW", "a.en:1")
@@ -494,33 +307,6 @@ def test_every_reader_gives_the_normalised_tag(tmp_path: Path, tag: str) -> None
     assert {(each.source_lang, each.target_lang) for each in read} == {("en", "zh-TW")}
     assert {each.target for each in read} == {"你好"}
     assert len(read) == 5
-
-
-@pytest.mark.parametrize("key", ["lang", "target_lang", "source_lang"])
-def test_what_is_no_tag_is_refused_by_line(tmp_path: Path, key: str) -> None:
-    row = {"source": "Hi", "target": "Hallo", "source_lang": "en", "target_lang": "de"}
-    if key == "lang":
-        del row["target_lang"]
-    path = write(tmp_path / "a.jsonl", json_line({**row, key: "German"}))
-    with pytest.raises(CorpusError, match=rf"a\.jsonl:1 {key}: 'German' is no .* mean de\?$"):
-        list(read_jsonl_corpus(path))
-
-
-JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
-    max_leaves=6,
-)
-JSON_KEYS = ("id", "source", "target", "entities", "margin", "lang", "schema", "translation")
-
-
-@settings(max_examples=150)
-@given(st.lists(st.dictionaries(st.sampled_from(JSON_KEYS), JSON_VALUES, max_size=5), max_size=3))
-def test_any_json_is_read_or_a_mistake(folder: Path, rows: list[dict[str, object]]) -> None:
-    lines = (json.dumps({"source": "Hi", "target": "Hallo", **row}) for row in rows)
-    path = write(folder / "any.jsonl", "\n".join(lines))
-    with suppress(CorpusError, LanguageTagError):
-        list(read_jsonl_corpus(path, "en", "de"))
 
 
 @pytest.mark.parametrize("kind", FIRST_LINES)

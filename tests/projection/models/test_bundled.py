@@ -10,9 +10,9 @@ import pytest
 
 from projection.aligners.loading import load_aligner
 from projection.evaluation.scores import score
-from projection.io.corpus import read_jsonl_corpus
 from projection.io.files import read_jsonl
 from projection.io.gold import GoldSentence, read_every_gold, read_gold
+from projection.io.jsonl import read_jsonl_corpus
 from projection.models import bundled
 from projection.pipeline.conflicts import find_conflicts
 from projection.records import ConflictKind, ParallelSentence, Projection

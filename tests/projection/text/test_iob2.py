@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from projection.errors import TrainingError
-from projection.io.conll import read_conll
+from projection.io.conll import read_conll, write_iob2
 from projection.records import Entity, Span
 from projection.text.iob2 import (
     MASKED,
@@ -21,7 +21,6 @@ from projection.text.iob2 import (
     of_types,
     tag_fault,
     tag_names,
-    write_iob2,
 )
 from projection.text.words import span_of_words, word_spans
 
