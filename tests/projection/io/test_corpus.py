@@ -24,7 +24,7 @@ from projection.io.corpus import (
 from projection.io.files import json_line
 from projection.io.jsonl import read_jsonl_corpus
 from projection.io.records_json import encode
-from projection.records import ParallelSentence
+from projection.records import Entity, ParallelSentence, Span
 from tests.projection.io.corpora import pairs, texts, tmx, tuv, write
 
 
@@ -85,6 +85,100 @@ class TestMoses:
         en, de = write(tmp_path / "a.en", source), write(tmp_path / "a.de", target)
         with pytest.raises(CorpusError, match=message):
             list(read_moses(en, de, "en", "de"))
+
+
+def phrases(text: str, entities: tuple[Entity, ...] | None) -> list[tuple[str, str]] | None:
+    return None if entities is None else [(e.span.of(text), e.label) for e in entities]
+
+
+IOB2 = "Anna B-PER\nleft O\nNew B-LOC\nYork I-LOC\n. O\n\nRain O\n"
+
+
+class TestConll:
+    """Either side of a pair may be a CoNLL file, by its name."""
+
+    @pytest.mark.parametrize(
+        ("name", "content"),
+        [
+            pytest.param("en.iob2", IOB2, id="IOB2"),
+            pytest.param("en.conll.gz", gzip.compress(IOB2.encode()), id="packed"),
+            pytest.param(
+                "en.conll",
+                "-DOCSTART- -X- O O\n\nAnna NNP B-NP I-PER\nleft VB B-VP O\nNew NNP B-NP I-LOC\n"
+                "York NNP I-NP I-LOC\n. . O O\n\nRain NN B-NP O\n",
+                id="CoNLL-2003, IOB1",
+            ),
+            pytest.param(
+                "en.BIOES",
+                "Anna S-PER\nleft O\nNew B-LOC\nYork E-LOC\n. O\n\nRain O\n",
+                id="BIOES",
+            ),
+        ],
+    )
+    def test_source_labels_come_with_exact_offsets(
+        self, tmp_path: Path, name: str, content: str | bytes
+    ) -> None:
+        en, de = write(tmp_path / name, content), write(tmp_path / "a.de", "Anna ging.\nRegen\n")
+        notes = CorpusNotes()
+        first, second = read_moses(en, de, "en", "de", notes=notes)
+        assert (first.source, first.target) == ("Anna left New York .", "Anna ging.")
+        assert phrases(first.source, first.entities) == [("Anna", "PER"), ("New York", "LOC")]
+        assert (second.source, second.entities, second.target_entities) == ("Rain", (), None)
+        assert first.origin.startswith(f"{name}:")
+        assert len(notes.columns) == int(name in ("en.conll", "en.BIOES"))
+
+    def test_target_labels_in_a_language_without_blanks(self, tmp_path: Path) -> None:
+        en = write(tmp_path / "a.en", "Anna left Beijing.\n")
+        zh = write(tmp_path / "a.iob2", "安\tB-PER\n娜\tI-PER\n离开\tO\n北京\tB-LOC\n。\tO\n")
+        [found] = read_moses(en, zh, "en", "zh")
+        assert (found.target, found.entities) == ("安娜离开北京。", None)
+        assert phrases(found.target, found.target_entities) == [("安娜", "PER"), ("北京", "LOC")]
+
+    def test_the_text_of_a_comment_counts_where_the_tokens_spell_it(self, tmp_path: Path) -> None:
+        row = "1\tRom\t_\tB-LOC\n2\t.\t_\tO\n\n"
+        de = write(tmp_path / "a.conllu", f"# text = Rom.\n{row}# text = Nach Rom.\n{row}")
+        en, notes = write(tmp_path / "a.en", "Rome.\nTo Rome.\n"), CorpusNotes()
+        found = [*read_moses(en, de, "en", "de", notes=notes)]
+        assert [each.target for each in found] == ["Rom.", "Rom ."]
+        assert [each.target_entities for each in found] == [(Entity(Span(0, 3), "LOC"),)] * 2
+        assert notes.respelled == 1
+
+    @pytest.mark.parametrize(
+        ("source", "target", "message"),
+        [
+            pytest.param(
+                IOB2,
+                "Anna ging.\nRegen\nmehr\n",
+                r"a\.iob2 sentence 3: the file has ended, but .*a\.de goes on. A line of",
+                id="more lines",
+            ),
+            pytest.param(
+                IOB2,
+                "Anna ging.\n",
+                r"a\.de:2: the file has ended, but .*a\.iob2 goes on.*-DOCSTART- is none",
+                id="more sentences",
+            ),
+            pytest.param("Anna PER\n", "Anna\n", r"a\.iob2:1: unknown tag 'PER'", id="odd tag"),
+            pytest.param("Anna\n", "Anna\n", r"a\.iob2:1: a token without a tag", id="no tag"),
+            pytest.param(
+                "A O\n\nAnna B-\u200b\n", "A\nA\n", r"a\.iob2:3: .* not printable", id="odd label"
+            ),
+            pytest.param(
+                "Rom O\n", IOB2, r"a\.de: tokens and tags, under the name of a text", id="name"
+            ),
+        ],
+    )
+    def test_files_that_do_not_belong_together(
+        self, tmp_path: Path, source: str, target: str, message: str
+    ) -> None:
+        en, de = write(tmp_path / "a.iob2", source), write(tmp_path / "a.de", target)
+        with pytest.raises(CorpusError, match=message):
+            list(read_moses(en, de, "en", "de"))
+
+    @pytest.mark.parametrize("text", ["a b\nc d\ne f\n", "B-X\nI-X\nO\nO\n", "A O\nB O\n"])
+    def test_text_may_look_a_little_like_tags(self, tmp_path: Path, text: str) -> None:
+        path = write(tmp_path / "a.txt", text)
+        assert len(list(read_moses(path, path, "en", "de"))) == text.count("\n")
 
 
 class TestTsv:

@@ -51,7 +51,14 @@ class TestJsonl:
             pytest.param(
                 GOLD,
                 ParallelSentence(
-                    "g1", "👨‍👩‍👧 Anna left.", "Anna ging.", "en", "de", "a.jsonl:1", (ANNA,)
+                    "g1",
+                    "👨‍👩‍👧 Anna left.",
+                    "Anna ging.",
+                    "en",
+                    "de",
+                    "a.jsonl:1",
+                    (ANNA,),
+                    target_entities=(),
                 ),
                 id="gold",
             ),
@@ -149,6 +156,52 @@ class TestJsonl:
         path = write(tmp_path / "a.jsonl", line)
         with pytest.raises(CorpusError, match=message):
             list(read_jsonl_corpus(path))
+
+    @pytest.mark.parametrize(
+        "row",
+        [
+            pytest.param({"target_entities": [[5, 9, "PER"]]}, id="beside the text"),
+            pytest.param(
+                {"target": {"text": "Ging Anna?", "spans": [[5, 9, "PER"]]}}, id="in its own object"
+            ),
+        ],
+    )
+    def test_entities_of_the_target(self, tmp_path: Path, row: dict[str, object]) -> None:
+        row = {"source": "Did Anna leave?", "target": "Ging Anna?", **row}
+        path, notes = write(tmp_path / "a.jsonl", json.dumps(row)), CorpusNotes()
+        [found] = read_jsonl_corpus(path, "en", "de", notes)
+        assert (found.entities, found.target_entities) == (None, (Entity(Span(5, 9), "PER"),))
+        notes.count([found])
+        assert notes == CorpusNotes(sentences=1, target_annotated=1, entities=1)
+
+    @pytest.mark.parametrize(
+        ("row", "message"),
+        [
+            pytest.param({"target_tags": ["B-PER", "O"]}, "target_tags: looks like", id="tags"),
+            pytest.param(
+                {"Target_entities": [[5, 9, "X"]]},
+                "looks like .* of the target under target_entities",
+                id="letter case",
+            ),
+            pytest.param({"target_entites": []}, "target_entites: looks like", id="typo, empty"),
+            pytest.param({"target_entities": [[5, 90, "X"]]}, "past the text", id="past the text"),
+            pytest.param(
+                {
+                    "target": {"text": "Ging Anna?", "entities": []},
+                    "target_entities": [[5, 9, "X"]],
+                },
+                "contradicts",
+                id="two",
+            ),
+        ],
+    )
+    def test_other_annotations_of_the_target_are_refused(
+        self, tmp_path: Path, row: dict[str, object], message: str
+    ) -> None:
+        row = {"source": "Did Anna leave?", "target": "Ging Anna?", **row}
+        path = write(tmp_path / "a.jsonl", json.dumps(row))
+        with pytest.raises(CorpusError, match=message):
+            list(read_jsonl_corpus(path, "en", "de"))
 
     @pytest.mark.parametrize(
         ("start", "end", "cut"),
