@@ -2,20 +2,26 @@
 
 import gzip
 import json
+import re
 from contextlib import suppress
+from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from projection.errors import CorpusError, LanguageTagError
-from projection.io.corpus import CorpusNotes
-from projection.io.files import json_line
+from projection.io.conll import read_conll
+from projection.io.corpus import CorpusNotes, read_tmx, read_tsv
+from projection.io.files import json_line, read_jsonl
 from projection.io.jsonl import read_jsonl_corpus
 from projection.io.records_json import encode
+from projection.models import bundled
 from projection.records import Entity, ParallelSentence, Span
-from tests.projection.io.corpora import pairs, texts, write
+from tests.projection.io.corpora import cells, pairs, texts, write
 
 GOLD = {
     "id": "g1",
@@ -250,6 +256,87 @@ def test_what_is_no_tag_is_refused_by_line(tmp_path: Path, key: str) -> None:
     path = write(tmp_path / "a.jsonl", json_line({**row, key: "German"}))
     with pytest.raises(CorpusError, match=rf"a\.jsonl:1 {key}: 'German' is no .* mean de\?$"):
         list(read_jsonl_corpus(path))
+
+
+SCHEMA = Draft202012Validator(
+    json.loads((files("projection.io") / "corpus.schema.json").read_text("utf-8"))
+)
+FORMATS = (Path(__file__).parents[3] / "docs" / "formats.md").read_text("utf-8")
+EXAMPLES = {
+    kind: "".join(re.findall(rf"(?ms)^```{kind}\n(.*?)^```", FORMATS))
+    for kind in ("json", "conll", "tsv", "xml")
+}
+
+
+class TestSchema:
+    """corpus.schema.json says of a line what the reader does, as far as a schema can."""
+
+    def test_the_examples_of_the_docs_are_valid_and_read(self, tmp_path: Path) -> None:
+        lines = EXAMPLES["json"].splitlines()
+        for line in lines:
+            SCHEMA.validate(json.loads(line))
+        found = [*read_jsonl_corpus(write(tmp_path / "a.jsonl", EXAMPLES["json"]), "en", "de")]
+        assert len(found) == len(lines)
+        own = [each.target_entities for each in found if each.target_entities is not None]
+        assert own == [(Entity(Span(0, 8), "CITY"),), (Entity(Span(0, 8), "LOC"),)]
+
+    def test_the_other_examples_of_the_docs_are_read(self, tmp_path: Path) -> None:
+        tagged = re.findall(r"(?ms)^```conll\n(.*?)^```", FORMATS)
+        read = [[*read_conll(write(tmp_path / "a", text))] for text in tagged]
+        assert [len(each) for each in read] == [2, 1, 1]
+        assert {tag for each in read for s in each for tag in s.tags} > {"B-PER", "I-PER", "B-LOC"}
+        table = write(tmp_path / "a.tsv", EXAMPLES["tsv"])
+        assert [s.margin for s in read_tsv(table, "en", "de", columns=(2, 3, 1))] == [1.21, 1.08]
+        memory = write(tmp_path / "a.tmx", EXAMPLES["xml"])
+        assert texts(read_tmx(memory, "en", "de")) == [("It rained.", "Es hat geregnet.")]
+
+    @pytest.mark.parametrize("lang", bundled.SAMPLE_LANGUAGES)
+    def test_the_sample_is_valid(self, lang: str) -> None:
+        for _, row in islice(read_jsonl(bundled.sample_path(lang)), 3):
+            SCHEMA.validate(row)
+
+    @given(st.tuples(cells, cells))
+    def test_our_own_form_is_valid(self, pair: tuple[str, str]) -> None:
+        sentence = ParallelSentence("1", *pair, "en", "zh", "a:1", (), target_entities=())
+        SCHEMA.validate(encode(sentence))
+
+    @pytest.mark.parametrize(
+        "row",
+        [
+            {"target": "b"},
+            {"source": "a", "target": None},
+            {"source": "a", "target": {"entities": []}},
+            {"source": "a", "target": "b", "id": 1.5},
+            {"source": "a", "target": "b", "margin": "1,2"},
+            {"source": "a", "target": "b", "entities": {"PER": ["a"]}},
+            {"source": "a", "target": "b", "entities": [[0, 1]]},
+            {"source": "a", "target": "b", "entities": [[-1, 1, "X"]]},
+            {"source": "a", "target": "b", "entities": [[0, 1, " "]]},
+            {"source": "a", "target": "b", "entities": [{"start": 0, "end": 1}]},
+            {"source": "a", "target": "b", "target_entities": [{"start": 0, "label": "X"}]},
+            {"source": "a", "target": "b", "target_entities": "b"},
+            {"source": "a", "target": {"text": "b", "ents": [{"end": 1, "label": "X"}]}},
+            {
+                "source": "a",
+                "target": "b",
+                "spans": [{"start": 0, "end": 1, "tag": "X", "score": 2}],
+            },
+            {"translation": {"en": "a"}},
+            {"schema": 2, "source": "a", "target": "b"},
+            {**encode(ParallelSentence("1", "a", "b", "en", "de", "x")), "schema": 3},
+            {
+                **encode(ParallelSentence("1", "a", "b", "en", "de", "x")),
+                "target_entities": [[0, 1, "X"]],
+            },
+        ],
+        ids=json.dumps,
+    )
+    def test_what_it_refuses_the_reader_refuses(
+        self, tmp_path: Path, row: dict[str, object]
+    ) -> None:
+        assert not SCHEMA.is_valid(row)
+        with pytest.raises(CorpusError):
+            list(read_jsonl_corpus(write(tmp_path / "a.jsonl", json.dumps(row)), "en", "de"))
 
 
 JSON_VALUES = st.recursive(
