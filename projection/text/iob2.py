@@ -118,7 +118,7 @@ def decode(text: str, tags: Sequence[str], lang: str) -> tuple[Entity, ...]:
     words = word_spans(text, lang)
     if len(words) != len(tags):
         raise TrainingError("IOB2", f"{len(tags)} tags for {len(words)} words of {text!r}")
-    refuse_bad_tags(tags, "IOB2")
+    _refuse_bad_tags(tags, "IOB2")
     return tuple(
         Entity(span_of_words(words, chunk.start, chunk.end), chunk.label) for chunk in chunks(tags)
     )
@@ -161,8 +161,20 @@ def tag_fault(tag: str, before: str) -> str | None:
     return None
 
 
-def refuse_bad_tags(tags: Sequence[str], where: str) -> None:
-    """Raise TrainingError, naming the token, unless `tags` are strict IOB2 or masked."""
+def refuse_unwritable(tokens: Sequence[str], tags: Sequence[str], where: str) -> None:
+    """Raise TrainingError if a sentence is none, or not one that a file can hold."""
+    if not tokens or len(tokens) != len(tags):
+        raise TrainingError(where, f"{len(tokens)} tokens and {len(tags)} tags")
+    _refuse_bad_tags(tags, where)
+    for token in tokens:
+        if not token or any(mark in token for mark in " \t\r\n"):
+            raise TrainingError(where, f"the token {token!r} is empty or holds white space")
+    for tag in tags:
+        if any(mark in tag for mark in "\t\r\n"):
+            raise TrainingError(where, f"the tag {tag!r} holds white space", "Rename the label")
+
+
+def _refuse_bad_tags(tags: Sequence[str], where: str) -> None:
     for i, (before, tag) in enumerate(zip([OUTSIDE, *tags], tags, strict=False)):
         if tag != MASKED and (fault := tag_fault(tag, before)):
             raise TrainingError(f"{where}, token {i + 1}", fault, "An entity begins with B-")
