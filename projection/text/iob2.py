@@ -162,7 +162,7 @@ def tag_fault(tag: str, before: str) -> str | None:
 
 
 def refuse_unwritable(tokens: Sequence[str], tags: Sequence[str], where: str) -> None:
-    """Raise TrainingError if a sentence is none, or not one that a file can hold."""
+    """Raise TrainingError unless tokens and tags are a sentence that a file can hold."""
     if not tokens or len(tokens) != len(tags):
         raise TrainingError(where, f"{len(tokens)} tokens and {len(tags)} tags")
     _refuse_bad_tags(tags, where)
