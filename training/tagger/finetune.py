@@ -94,8 +94,8 @@ def learn(
     model, tokenizer, head = load_for_training(base, tags, settings.seed)
     freeze_lower_layers(model, settings.freeze, embeddings=settings.freeze_embeddings)
     if settings.learning_rate is None:
-        rate = rate_for(model.config.hidden_size) * (FASTER if settings.lora else 1)
-        settings = replace(settings, learning_rate=rate)
+        rate = rate_for(model.config.hidden_size, knows_tags=not head["new"])
+        settings = replace(settings, learning_rate=rate * (FASTER if settings.lora else 1))
     adapters = LowRank(model, settings.lora)
     limit = longest_input(model, tokenizer, settings.max_length)
     read = pieces([example.words for example in examples], tokenizer, limit)

@@ -191,3 +191,4 @@ def test_losses_and_teachers_go_together(loss: str, teachers: tuple[str, ...]) -
 @pytest.mark.parametrize(("width", "rate"), [(384, 3e-4), (768, 5e-5), (1024, 1e-5), (4096, 1e-5)])
 def test_wider_encoders_learn_slower(width: int, rate: float) -> None:
     assert rate_for(width) == rate
+    assert rate_for(width, knows_tags=True) == rate / 3
