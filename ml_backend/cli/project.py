@@ -187,7 +187,7 @@ def warned(
     """Warn before the first sentence of each target language that no aligner was trained on."""
     seen = set[str]()
     for sentence in sentences:
-        if (lang := sentence.target_lang) not in seen:
+        if sentence.target_entities is None and (lang := sentence.target_lang) not in seen:
             seen.add(lang)
             if is_untrained(lang, trained):
                 say(f"{untrained_language(lang, trained)}. {FIX_UNTRAINED}")

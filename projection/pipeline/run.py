@@ -42,7 +42,7 @@ class RunSummary:
     teacher_labelled: int  # kept and flagged sentences without entities of the corpus's own
     target_labelled: int  # kept sentences with target entities of the corpus's own
     windowed: int  # sentences with a side too long to be read at once
-    untrained: Mapping[str, int]  # sentences by target language the aligner was not trained on
+    untrained: Mapping[str, int]  # sentences to align, by language the aligner was not trained on
     seconds: float  # wall time of the call that finished the run
 
     def to_json(self) -> Json:
@@ -155,16 +155,16 @@ def _resume(
     def done(rows: Sequence[RunRow]) -> None:
         for row in rows:
             pair = row.get("sentence", row)
-            languages[pair["target_lang"]] += 1
+            own = "target_entities" in pair  # no model reads it
+            languages.update([] if own else [pair["target_lang"]])
             if "dropped" in row:
                 counts["dropped"] += 1
                 dropped.update({drop["kind"] for drop in row["dropped"]})
             else:
                 counts["flagged" if row["conflicts"] else "kept"] += 1
                 counts["entities"] += len(row["entities"])
-                if "target_entities" in pair:
-                    counts["target"] += 1
-                else:
+                counts["target"] += own
+                if not own:
                     counts["teacher"] += pair["entities"] is None
                     counts["windowed"] += projector.needs_windows(pair["source"], pair["target"])
                 flagged.update({conflict["kind"] for conflict in row["conflicts"]})
