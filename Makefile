@@ -37,7 +37,7 @@ unit: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --durations 15
 
 # Bad input, faults of Label Studio, kills: every case, where `make test` runs a part.
-HARDENING := tests/projection/io tests/label_config/test_results.py tests/training/data \
+HARDENING := tests/projection/io tests/projection/text tests/label_config/test_results.py tests/training/data \
   tests/training/export tests/ml_backend/api tests/ml_backend/label_studio tests/ml_backend/test_auth.py \
   tests/ml_backend/jobs tests/ml_backend/cli/test_full_disk.py tests/ml_backend/cli/test_console.py \
   tests/projection/models/test_checkpoint_checks.py tests/ml_backend/cli/test_faults.py \

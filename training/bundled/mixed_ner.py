@@ -17,15 +17,14 @@ from typing import NamedTuple
 
 import training
 from projection.errors import TrainingError
-from training.data.conll import read_conll
-from training.data.iob2 import (
+from projection.io.conll import read_conll, write_iob2
+from projection.text.iob2 import (
     MASKED,
     OUTSIDE,
     TYPES,
     Chunk,
     TaggedSentence,
     chunks,
-    write_iob2,
 )
 
 MANIFEST = Path(__file__).with_name("mixed_ner.toml")

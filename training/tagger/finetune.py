@@ -23,7 +23,7 @@ from projection.models.bundled import Bundled, resolve
 from projection.models.checkpoints import longest_input, quiet, version_of
 from projection.models.portable import make_portable
 from projection.models.windows import Piece, pieces
-from training.data.iob2 import OUTSIDE, labels_of, of_types
+from projection.text.iob2 import OUTSIDE, labels_of, of_types
 from training.data.rows import Rows
 from training.evaluation.tagging_scores import TaggingScores, evaluate, score
 from training.tagger.features import Example, TargetCollator, example_of, features_of

@@ -29,7 +29,7 @@ from projection.io.folders import (
 )
 from projection.io.records_json import Json
 from projection.models import bundled
-from training.data.iob2 import OUTSIDE
+from projection.text.iob2 import OUTSIDE
 from training.data.rows import Row, Rows
 from training.evaluation.tagging_scores import TaggingScores
 from training.tagger.distill import TEACHING, answers_of, taught

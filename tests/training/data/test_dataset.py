@@ -5,6 +5,7 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 from projection.errors import CorpusError, TrainingError
+from projection.io.conll import write_iob2
 from projection.io.files import json_line
 from projection.io.records_json import encode as to_json_form
 from projection.records import (
@@ -17,7 +18,6 @@ from projection.records import (
     Span,
 )
 from training.data.dataset import from_dataset, read_all, read_rows, to_dataset
-from training.data.iob2 import write_iob2
 from training.data.rows import Row, Rows
 
 PAIR = ParallelSentence("s1", "Anna in Bonn", "Anna in Bonn", "en", "de", "a.en:1")
