@@ -11,7 +11,7 @@ from typer import Option
 
 from ml_backend.cli.console import print_result, progress, say, table
 from ml_backend.cli.options import Aligner, AsJson, IgnoreLabel, RenameLabel, as_language
-from ml_backend.settings import label_table
+from ml_backend.settings import label_table, listed
 from projection.errors import CorpusError
 from projection.io.corpus import (
     Columns,
@@ -23,6 +23,7 @@ from projection.io.corpus import (
     with_labels,
 )
 from projection.languages import is_untrained
+from projection.models.teacher import check_teacher
 from projection.pipeline.conflicts import CHECKS, PAPER_CHECKS, Check, Policy
 from projection.pipeline.run import RunSummary, project_corpus
 from projection.records import ParallelSentence
@@ -53,7 +54,15 @@ def project(
     ] = Policy.FLAG,
     limit: Annotated[int | None, Option(min=1, help="Most sentences to read.")] = None,
     teacher: Annotated[
-        str | None, Option(help="English NER model: a folder or a hub name. [default: bundled]")
+        str | None,
+        Option(
+            help="English NER model: a folder or a hub name; gliner:… is a GLiNER checkpoint. "
+            "[default: bundled]"
+        ),
+    ] = None,
+    types: Annotated[
+        str | None,
+        Option(help="Entity types that a GLiNER teacher looks for, with commas between."),
     ] = None,
     aligner: Aligner = None,
     labels: RenameLabel = None,
@@ -83,6 +92,8 @@ def project(
         return (map(unescaped, renamed) if unescape else renamed), name
 
     # A mistake is refused before models are loaded and a run folder is claimed.
+    sought = listed(types or "")
+    check_teacher(teacher, sought)
     notes, ignored = CorpusNotes(), ignore_label or []
     sentences, where = opened(notes)
     notes.count(sentences)
@@ -93,7 +104,7 @@ def project(
     with progress("models loaded", 1) as advance:
         checks = CHECKS_UNDER[policy]
         projector = Projector.load(
-            teacher, aligner, labels=renamed, suppress=suppressed, checks=checks
+            teacher, aligner, labels=renamed, suppress=suppressed, checks=checks, types=sought
         )
         advance(1)
     sentences, _ = opened(CorpusNotes())
@@ -108,6 +119,9 @@ def project(
         settings["own_labels"] = {"rename": label_table(labels or ()) or {}, "ignore": ignored}
     else:
         settings["labels"] = [*projector.labels]
+        if sought:
+            version = projector.teacher.version
+            settings["teacher"] = {"name": teacher, "types": [*sought], "version": version}
     with progress("sentences projected", limit) as advance:
         summary = project_corpus(
             sentences,
