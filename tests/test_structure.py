@@ -67,7 +67,7 @@ RUNS_A_MODEL = {
         "models.packed_weights",
     ),
     *("models.tagger", "models.windows"),
-    *("models.onnx", "pipeline.projector"),
+    *("models.gliner", "models.onnx", "pipeline.projector"),
 }
 MODEL_LIBRARIES = {"accelerate", "safetensors", "tokenizers", "torch", "transformers"}
 
