@@ -13,7 +13,10 @@ _PICKLED = (
     "has no safetensors weights, and pickled ones are never loaded",
     "Save it with save_pretrained, on a machine where you trust it",
 )
-NEEDS_CODE = ("needs code of its own, which is never run", "Choose a model that transformers has itself")
+NEEDS_CODE = (
+    "needs code of its own, which is never run",
+    "Choose a model that transformers has itself",
+)
 # What we say for messages of transformers, by words they contain.
 _REFUSED = {
     "no file named model.safetensors": _PICKLED,

@@ -200,7 +200,9 @@ def _names_code(value: object) -> bool:
 def _check_model(model: Any, weights: Path, where: str) -> None:
     """Raise ModelError if a model was made for another task, or its weights are not all there."""
     if (kind := type(model).__name__) not in _KINDS:
-        raise ModelError(where, f"is a {kind}, which does more than find entities", "Choose another")
+        raise ModelError(
+            where, f"is a {kind}, which does more than find entities", "Choose another"
+        )
     with safe_open(weights, framework="pt") as file:
         saved = {*file.keys(), *(file.metadata() or {})}
     if lost := model.model.state_dict().keys() - saved:

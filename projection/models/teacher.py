@@ -32,7 +32,9 @@ def check_teacher(teacher: str | Path | None, types: Sequence[str]) -> None:
             raise ModelError("entity types", what, f"Name one with --teacher {GLINER}…")
         return
     if not types:
-        raise ModelError(where, "looks for the types it is told, and none are", f"Pass {_SAY_TYPES}")
+        raise ModelError(
+            where, "looks for the types it is told, and none are", f"Pass {_SAY_TYPES}"
+        )
     names = [Entity(Span(0, 1), each).label for each in types]
     for name, count in Counter(names).items():
         if fault := "is given twice" if count > 1 else label_fault(name):

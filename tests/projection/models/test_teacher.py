@@ -50,5 +50,7 @@ def test_types_and_teacher_must_fit(teacher: str | None, types: list[str], said:
 
 @pytest.mark.skipif(find_spec("gliner") is not None, reason="gliner is installed")
 def test_a_missing_package_is_named_with_the_command_that_installs_it() -> None:
-    with pytest.raises(SpanferryError, match=r"is not installed\. pip install 'spanferry\[gliner\]'"):
+    with pytest.raises(
+        SpanferryError, match=r"is not installed\. pip install 'spanferry\[gliner\]'"
+    ):
         check_teacher("gliner:a/b", ["drug"])
