@@ -66,7 +66,7 @@ RUNS_A_MODEL = {
         "models.checkpoint_checks",
         "models.packed_weights",
     ),
-    *("models.tagger", "models.windows"),
+    *("models.tagger", "models.teacher", "models.windows"),
     *("models.gliner", "models.onnx", "pipeline.projector"),
 }
 MODEL_LIBRARIES = {"accelerate", "safetensors", "tokenizers", "torch", "transformers"}
