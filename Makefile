@@ -3,6 +3,7 @@
 # make test             lint, types, tests (one test process a core)
 # make audit            known vulnerabilities, insecure code, committed secrets; CI runs it, too
 # make sbom             what is installed, as CycloneDX: build/sbom.json
+# make gliner           GLiNER as the teacher: installs it, and runs its tests
 # make hashes           after a change of constraints.txt: .ci/hashes, which packages are checked against
 # make test-hardening   bad input and faults, in every case
 SHELL := /bin/bash
@@ -13,7 +14,7 @@ BIN    := $(VENV)/bin
 DATA   ?= ../shared/data
 BUILD  ?= build/models
 
-.PHONY: demo test test-hardening check lint types unit format screenshots models audit sbom hashes
+.PHONY: demo test test-hardening check lint types unit format screenshots models audit sbom hashes gliner
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.demo
@@ -115,14 +116,25 @@ $(VENV)/.models: $(VENV)/.demo
 	$(call install,models)
 	touch $@
 
+# Without its requirements: gliner 0.2.29 asks for transformers below 5.17, and works with that of
+# constraints.txt, as these tests show.
+$(VENV)/.gliner: .ci/hashes/gliner.txt | $(VENV)/.dev
+	$(BIN)/python -m pip install --no-deps --require-hashes -r $<
+	touch $@
+
+gliner: $(VENV)/.gliner
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/projection/models/test_gliner.py
+
 # Each package is in the file of the first extra that needs it, with the hashes of all its files.
 # Left out: torch and its CUDA libraries, which depend on the index, and what constraints.txt does not pin.
 hashes:
 	$(PYTHON) -m venv build/uv && build/uv/bin/python -m pip install --quiet uv==0.13.9
-	for extra in serve label-studio plots dev models; do \
-	  echo "# $$extra" && build/uv/bin/uv pip compile --quiet --generate-hashes --no-annotate --no-header \
-	    --python-version 3.11 --python-platform linux -c constraints.txt --extra $$extra pyproject.toml || exit; \
-	done | awk '/^# /    { file = ".ci/hashes/" $$2 ".txt"; printf "" > file; next } \
+	compile="build/uv/bin/uv pip compile --quiet --generate-hashes --no-annotate --no-header \
+	    --python-version 3.11 --python-platform linux -c constraints.txt"; \
+	{ for extra in serve label-studio plots dev models; do \
+	    echo "# $$extra" && $$compile --extra $$extra pyproject.toml || exit; \
+	  done; \
+	  echo "# gliner" && printf 'gliner\nsentencepiece\n' | $$compile --no-deps -; } | awk '/^# /    { file = ".ci/hashes/" $$2 ".txt"; printf "" > file; next } \
 	            /^[a-z]/ { kept = $$1 !~ /^(torch=|triton=|nvidia-|cuda-|(setuptools|wheel|pip|async-timeout)=)/ && !seen[$$1]++ } kept { print > file }'
 
 # ---- The bundled models, from the corpora in DATA. ----

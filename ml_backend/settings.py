@@ -117,7 +117,10 @@ class Settings(BaseSettings):
     log_text: bool = False
     """`on` adds debug lines that may quote task text. Off, logs name tasks and offsets alone."""
     teacher: str | None = None
-    """English NER model: a folder or a name on the hub. When unset, the bundled one."""
+    """English NER model: a folder or a name on the hub. When unset, the bundled one. A name that
+    begins with `gliner:` is that of a GLiNER checkpoint."""
+    types: _List = ()
+    """Entity types that a GLiNER teacher looks for, with commas between, such as `drug,disease`."""
     aligner: str | None = None
     """Entity aligner: a folder or a name on the hub. When unset, the bundled one."""
     labels: _List = ()

@@ -25,6 +25,7 @@ HOME = {
     "tracking": ("training/trainer/",),
     "lora": ("training/trainer/",),
     "onnx": ("projection/models/",),
+    "gliner": ("projection/models/",),
     "models": ("training/bundled/", "training/aligner/silver.py"),
 }
 # Imported without a declaration.

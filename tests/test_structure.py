@@ -66,8 +66,8 @@ RUNS_A_MODEL = {
         "models.checkpoint_checks",
         "models.packed_weights",
     ),
-    *("models.tagger", "models.windows"),
-    *("models.onnx", "pipeline.projector"),
+    *("models.tagger", "models.teacher", "models.windows"),
+    *("models.gliner", "models.onnx", "pipeline.projector"),
 }
 MODEL_LIBRARIES = {"accelerate", "safetensors", "tokenizers", "torch", "transformers"}
 

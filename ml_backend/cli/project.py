@@ -19,7 +19,7 @@ from ml_backend.cli.options import (
     TokenColumn,
     as_language,
 )
-from ml_backend.settings import label_table
+from ml_backend.settings import label_table, listed
 from projection.errors import CorpusError
 from projection.io.conll import FOUND, TagColumns
 from projection.io.corpus import (
@@ -32,6 +32,7 @@ from projection.io.corpus import (
 )
 from projection.io.jsonl import read_jsonl_corpus
 from projection.languages import is_untrained
+from projection.models.teacher import check_teacher
 from projection.pipeline.conflicts import CHECKS, PAPER_CHECKS, Check, Policy
 from projection.pipeline.run import RunSummary, project_corpus
 from projection.records import ParallelSentence
@@ -66,7 +67,15 @@ def project(
     ] = Policy.FLAG,
     limit: Annotated[int | None, Option(min=1, help="Most sentences to read.")] = None,
     teacher: Annotated[
-        str | None, Option(help="English NER model: a folder or a hub name. [default: bundled]")
+        str | None,
+        Option(
+            help="English NER model: a folder or a hub name; gliner:… is a GLiNER checkpoint. "
+            "[default: bundled]"
+        ),
+    ] = None,
+    types: Annotated[
+        str | None,
+        Option(help="Entity types that a GLiNER teacher looks for, with commas between."),
     ] = None,
     aligner: Aligner = None,
     labels: RenameLabel = None,
@@ -106,6 +115,8 @@ def project(
         return (map(unescaped, renamed) if unescape else renamed), name
 
     # A mistake is refused before models are loaded and a run folder is claimed.
+    sought = listed(types or "")
+    check_teacher(teacher, sought)
     notes, ignored = CorpusNotes(), ignore_label or []
     sentences, where = opened(notes)
     notes.count(sentences)
@@ -118,7 +129,7 @@ def project(
     with progress("models loaded", 1) as advance:
         checks = CHECKS_UNDER[policy]
         projector = Projector.load(
-            teacher, aligner, labels=renamed, suppress=suppressed, checks=checks
+            teacher, aligner, labels=renamed, suppress=suppressed, checks=checks, types=sought
         )
         advance(1)
     sentences, _ = opened(CorpusNotes())
@@ -133,6 +144,9 @@ def project(
         settings["own_labels"] = {"rename": label_table(labels or ()) or {}, "ignore": ignored}
     else:
         settings["labels"] = [*projector.labels]
+        if sought:
+            version = projector.teacher.version
+            settings["teacher"] = {"name": teacher, "types": [*sought], "version": version}
     with progress("sentences projected", limit) as advance:
         summary = project_corpus(
             sentences,

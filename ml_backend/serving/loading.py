@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ml_backend.settings import Settings, label_table
 from projection.errors import ModelError, SpanferryError
+from projection.models.teacher import check_teacher
 from projection.records import ParallelSentence
 
 if TYPE_CHECKING:
@@ -19,8 +20,10 @@ def projector_loader(settings: Settings) -> "Load":
     """Return the function that loads the projector of the settings.
 
     Teacher and aligner are loaded once: another target model is served sooner, and needs less
-    memory while the one before still answers.
+    memory while the one before still answers. ModelError if the teacher cannot be as the settings
+    say.
     """
+    check_teacher(settings.teacher, settings.types)
 
     @cache
     def without_target_model() -> "Projector":
@@ -34,6 +37,7 @@ def projector_loader(settings: Settings) -> "Load":
             settings.aligner,
             labels=label_table(settings.labels),
             suppress=settings.suppress,
+            types=settings.types,
         )
 
     def load(target: Path | None) -> "ProjectsSentences":

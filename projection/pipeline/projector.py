@@ -14,6 +14,7 @@ from projection.aligners.loading import load_aligner
 from projection.io.corpus import text_hash
 from projection.models import bundled
 from projection.models.tagger import Tagger
+from projection.models.teacher import load_teacher
 from projection.pipeline.conflicts import CHECKS, Check, find_conflicts, near_misses
 from projection.pipeline.marked_phrases import link_marked, project_marked
 from projection.protocols import Aligns, Link, Tagging, Tags
@@ -72,14 +73,16 @@ class Projector:
         decoding: Decoding | None = None,
         checks: Sequence[Check] = CHECKS,
         target_model: str | Path | None = None,
+        types: Sequence[str] = (),
     ) -> Self:
         """Load the bundled models, or others by folder or name on the hub.
 
-        `labels` maps the teacher's entity types to the project's, `suppress` are types to ignore.
+        `labels` maps the teacher's entity types to the project's, `suppress` are types to ignore;
+        `types` are those that a teacher named `gliner:…` looks for.
         `decoding` None takes what the aligner was saved with.
         """
         return cls(
-            Tagger.from_pretrained(bundled.resolve(teacher, "tagger"), labels, suppress),
+            load_teacher(teacher, labels, suppress, types),
             load_aligner(bundled.resolve(aligner, "aligner"), decoding),
             checks,
             None if target_model is None else Tagger.from_pretrained(target_model),

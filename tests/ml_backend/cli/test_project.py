@@ -260,6 +260,16 @@ class TestProject:
         )
         assert not out.exists()
 
+    def test_types_that_no_teacher_looks_for_are_refused_before_anything_is_done(
+        self, spanferry: Spanferry, moses: list[object], tmp_path: Path
+    ) -> None:
+        outcome = spanferry("project", *moses, "--types", "drug, disease", "--out", tmp_path / "r")
+        assert outcome.mistake == (
+            "entity types: drug, disease: only a GLiNER teacher looks for types that are named. "
+            "Name one with --teacher gliner:…"
+        )
+        assert not (tmp_path / "r").exists()
+
     def test_a_folder_that_cannot_be_written_is_one_line(
         self, spanferry: Spanferry, moses: list[object], models: list[object], tmp_path: Path
     ) -> None:
