@@ -84,9 +84,9 @@ class SetSize(NamedTuple):
     masked: int
 
 
-def read_manifest(path: Path = MANIFEST) -> tuple[tuple[NerSet, ...], Words]:
-    """Read the sets and the word lists of a manifest."""
-    content = tomllib.loads(path.read_text("utf-8"))
+def read_manifest() -> tuple[tuple[NerSet, ...], Words]:
+    """Read the sets and the word lists of the manifest."""
+    content = tomllib.loads(MANIFEST.read_text("utf-8"))
     return tuple(NerSet(**each) for each in content["sets"]), content["words"]
 
 
