@@ -32,7 +32,7 @@ from projection.records import (
 )
 from projection.text.wording import CONFLICT_NAMES, NO_CONFLICT
 
-RECORD, VERSIONS = "record", "versions"  # keys in `data`
+RECORD, VERSIONS, ASSIGNED = "record", "versions", "assigned"  # keys in `data`
 
 # Scales the scores of sentences with a failed mapping: they come first in the queue, in order.
 TIE_BREAK = 0.001
@@ -47,6 +47,7 @@ NOT_YET: Mapping[str, Any] = {
     "audit_threshold": 0.0,
     "disagreement": "",
     "versions": [],
+    "assigned": "",
 }
 
 # The list of versions, after the conflicts.
@@ -130,6 +131,11 @@ def versions_in(task: Mapping[str, Any]) -> list[int]:
     """Return the ids of the annotations that a task lists as versions; one that is gone stays."""
     listed = task["data"].get(VERSIONS)
     return [each for each in listed if isinstance(each, int)] if isinstance(listed, list) else []
+
+
+def assigned_to(task: Mapping[str, Any]) -> list[str]:
+    """Return the e-mail addresses of those who shall label a task; empty if anybody may."""
+    return [name for name in str(task["data"].get(ASSIGNED) or "").split(", ") if name]
 
 
 def with_versions(html: str, versions: Iterable[tuple[int, str, str]]) -> str:
