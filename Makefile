@@ -79,9 +79,12 @@ sbom: $(VENV)/.dev
 	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file build/sbom.json $(BIN)/python
 	$(BIN)/python -c '$(LISTED)' build/sbom.json
 
+# The sample without its target labels, which would be kept as they are.
+UNPROJECTED := import json, sys; rows = [json.loads(line) for line in sys.stdin]; \
+  [row["target"].pop("entities") for row in rows]; print(*map(json.dumps, rows), sep="\n")
 screenshots: $(VENV)/.dev
 	mkdir -p build && rm -rf build/sample-run
-	cat projection/sample/*.jsonl > build/sample.jsonl
+	cat projection/sample/*.jsonl | $(BIN)/python -c '$(UNPROJECTED)' > build/sample.jsonl
 	$(BIN)/spanferry project --jsonl build/sample.jsonl --out build/sample-run
 	$(BIN)/python -m tests.label_studio.screenshots build/sample-run --out docs/images
 	rm -rf build/demo && $(BIN)/spanferry demo --headless --folder build/demo
