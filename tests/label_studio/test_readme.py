@@ -1,4 +1,7 @@
-"""The commands of the README, in their order and word for word, on 60 sentences."""
+"""The commands of the README, in their order and word for word, on 60 sentences.
+
+But for the port, and one seed instead of three, each of which takes a dozen seconds.
+"""
 
 import os
 import re
@@ -29,11 +32,15 @@ pytestmark = pytest.mark.label_studio
 
 SENTENCES, REVIEWED = 60, 44
 STAYS = {"try"}  # until Ctrl-C: tests/ml_backend/cli/test_try_.py
+QUICKER = {"--seeds 3": "--seeds 1"}
 
 
 def commands() -> list[list[str]]:
     """What follows `spanferry` in each line of the section's code, without comments."""
     section = README.partition("## Your own corpus\n")[2].partition("\n## ")[0]
+    for words, quicker in QUICKER.items():
+        assert words in section
+        section = section.replace(words, quicker)
     lines = re.findall(r"(?m)^ {4}(?:\.venv/bin/)?spanferry (.*)", section)
     return [shlex.split(line, comments=True) for line in lines]
 
@@ -107,5 +114,5 @@ def test_its_path_leads_from_a_corpus_to_a_better_model(
     store = ModelStore(tmp_path / "data" / "models")
     assert version.endswith(f"-{store.active_version()}")
     assert f"{SENTENCES - REVIEWED} " in said["repredict"]
-    for made in ("report/index.html", "evaluation", "models/de/seed-2", "reviewed/parquet"):
+    for made in ("report/index.html", "evaluation", "models/de/seed-0", "reviewed/parquet"):
         assert (tmp_path / made).exists(), made
