@@ -1,7 +1,7 @@
 # make demo             the bundled sample, projected and open for review in Label Studio
 # make demo HEADLESS=1  the whole loop by itself, with a table at the end
-# make test             lint, types, tests (one test process a core)
-# make audit            known vulnerabilities, insecure code, committed secrets; CI runs it, too
+# make test             lint, committed secrets, types, tests
+# make audit            known vulnerabilities, insecure code; CI runs it, too
 # make sbom             what is installed, as CycloneDX: build/sbom.json
 # make gliner           GLiNER as the teacher: installs it, and runs its tests
 # make hashes           after a change of constraints.txt: .ci/hashes, which packages are checked against
@@ -13,6 +13,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 DATA   ?= ../shared/data
 BUILD  ?= build/models
+CORES  := $(shell getconf _NPROCESSORS_ONLN)
 
 .PHONY: demo test test-hardening check lint types unit format screenshots models audit sbom hashes gliner
 .DELETE_ON_ERROR:
@@ -27,18 +28,24 @@ test check:
 	  echo "$$part took $$(($$(date +%s) - started)) s"; \
 	done
 
+# Secrets: --no-verify, because what looks like one must not be sent to anybody.
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	@echo "secrets: detect-secrets over all files that git tracks or would add"
+	@known=$$(sed 's/  # .*//' .ci/not-secrets | paste -s -d '|'); \
+	  git ls-files -z --cached --others --exclude-standard | xargs -0 -n 100 -P $(CORES) \
+	  $(BIN)/detect-secrets-hook --no-verify --exclude-secrets "^($$known)$$"
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
+# One process more than there are cores: two of them often wait for Label Studio and the browser.
 unit: $(VENV)/.dev
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --durations 15
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $$(($(CORES) + 1)) --durations 15
 
 # Bad input, faults of Label Studio, kills: every case, where `make test` runs a part.
-HARDENING := tests/projection/io tests/label_config/test_results.py tests/training/data \
+HARDENING := tests/projection/io tests/projection/text tests/label_config/test_results.py tests/training/data \
   tests/training/export tests/ml_backend/api tests/ml_backend/label_studio tests/ml_backend/test_auth.py \
   tests/ml_backend/jobs tests/ml_backend/cli/test_full_disk.py tests/ml_backend/cli/test_console.py \
   tests/projection/models/test_checkpoint_checks.py tests/ml_backend/cli/test_faults.py \
@@ -56,13 +63,9 @@ ADVISORIES ?= https://api.osv.dev/v1/query
 REACHED := import json, sys, urllib.request as web; asked = {"name": "torch", "ecosystem": "PyPI"}; \
   json.load(web.urlopen(sys.argv[1], json.dumps({"package": asked, "version": "2.13.0"}).encode(), timeout=5))
 
-# Secrets: --no-verify, because what looks like one must not be sent to anybody.
 # Advisories: by public version, because none names the `+cpu` of torch 2.13.0+cpu.
 audit: $(VENV)/.dev
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive projection label_config ml_backend training
-	@echo "secrets: detect-secrets over all tracked files"
-	@known=$$(sed 's/  # .*//' .ci/not-secrets | paste -s -d '|'); \
-	  git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --no-verify --exclude-secrets "^($$known)$$"
 	@if $(BIN)/python -c '$(REACHED)' $(ADVISORIES) 2>/dev/null; then \
 	  mkdir -p build && $(BIN)/python -m pip freeze --all --exclude-editable | sed 's/+.*//' >build/installed.txt && \
 	  $(BIN)/pip-audit --progress-spinner off --vulnerability-service osv --osv-url $(ADVISORIES) \

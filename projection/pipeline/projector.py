@@ -44,7 +44,8 @@ class Projector:
 
     The teacher labels sources without entities, the aligner finds these in the target, the checks
     find conflicts. Entities that only `target_model`, a tagger fine-tuned on reviews, finds are
-    added and flagged.
+    added and flagged. No model reads sentences with target entities of their own: these are the
+    answer.
     """
 
     def __init__(
@@ -106,8 +107,8 @@ class Projector:
         return self.aligner.languages
 
     def fits(self, sentence: ParallelSentence) -> bool:
-        """Return whether the aligner can read the sentence whole."""
-        return self.aligner.fits(sentence)
+        """Return whether the aligner can read the sentence whole, if it has to."""
+        return sentence.target_entities is not None or self.aligner.fits(sentence)
 
     def needs_windows(self, *texts: str) -> bool:
         """Return whether the aligner reads a text in windows, because it is long."""
@@ -115,6 +116,19 @@ class Projector:
 
     def project(self, sentences: Sequence[ParallelSentence]) -> list[ProjectedSentence]:
         """Project every sentence, in order, with all conflicts found; nothing is dropped."""
+        answers = iter(self._answers([s for s in sentences if s.target_entities is None]))
+        return [
+            next(answers) if s.target_entities is None else self._kept(s, s.target_entities)
+            for s in sentences
+        ]
+
+    def _kept(self, sentence: ParallelSentence, entities: Sequence[Entity]) -> ProjectedSentence:
+        """The answer for a sentence with target entities of its own."""
+        found = tuple(sorted(entities, key=lambda e: (e.span, e.label)))
+        score = min((e.score for e in found if e.score is not None), default=1.0)
+        return ProjectedSentence(sentence, found, (), (), score, self.model_version)
+
+    def _answers(self, sentences: Sequence[ParallelSentence]) -> list[ProjectedSentence]:
         tagged = self._tagged(sentences)
         known = _with_entities(sentences, tagged)
         second: list[tuple[Entity, ...]] = [()] * len(known)

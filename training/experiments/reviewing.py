@@ -8,7 +8,7 @@ from projection.errors import TrainingError
 from projection.io.gold import read_gold
 from projection.pipeline.run import load_run
 from projection.records import ProjectedSentence, ReviewStatus
-from training.data.iob2 import chunks, encode
+from projection.text.iob2 import chunks, encode
 from training.data.pseudo_labels import projected_rows
 from training.data.rows import LabelMap, Row, Rows
 from training.experiments.config import Corpus, Language
