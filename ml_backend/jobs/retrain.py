@@ -107,8 +107,8 @@ class Candidate:
 class Retraining:
     """The work of a job. Fewer reviews than `FEW` are trained on for `epochs_of_few` epochs.
 
-    `memory` is the folder of what each project has corrected. Without `teacher`, the one to start
-    from, no teacher is trained.
+    `memory` is the folder of what each project has corrected. A new teacher starts from `teacher`;
+    without that, or fewer reviews than `taught_from`, none is trained.
     """
 
     connect: Callable[[], ReviewServer]
@@ -118,6 +118,7 @@ class Retraining:
     teacher: str | Path | None = None
     preset: Preset = PRESETS[DEFAULT]
     epochs_of_few: float = 12
+    taught_from: int = TAUGHT_FROM
     on_progress: OnProgress = lambda _what, _done, _total: None
     pauses: Sequence[float] = PAUSES
 
@@ -182,7 +183,7 @@ class Retraining:
         """Train a teacher, if there is one to start from and enough to learn."""
         # Where the corpus has source entities of its own, no teacher is asked.
         asked = [review for review in material if review.sentence.entities is None]
-        if self.teacher is None or len(asked) < TAUGHT_FROM or out.exists():
+        if self.teacher is None or len(asked) < self.taught_from or out.exists():
             return
         find_source = self.load(self.store.active()).link
         rows, others = (source_rows(each, labels, find_source) for each in (asked, held_out))

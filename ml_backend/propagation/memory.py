@@ -79,12 +79,12 @@ class Memory:
         """Read what `write` has written; raises ValueError, KeyError or TypeError if it is not."""
         if record["schema"] != SCHEMA:
             raise ValueError(f"schema {record['schema']}, not {SCHEMA}")
-        return cls(
-            tuple(
-                Remembered(Correction(**each["correction"]), each["sentences"], each["documents"])
-                for each in record["corrections"]
-            )
-        )
+        found = []
+        for each in record["corrections"]:
+            documents = None if each["documents"] is None else tuple(each["documents"])
+            correction = Correction(**each["correction"])
+            found.append(Remembered(correction, each["sentences"], documents))
+        return cls(tuple(found))
 
     @cached_property
     def _said_by(self) -> dict[Correction, int]:

@@ -35,10 +35,9 @@ FindsSource = Callable[[ParallelSentence, Sequence[Span]], Sequence[Link | None]
 
 SOURCE_LANG = "en"
 
-# Of few sentences: the upper layers alone, gently, so that little is forgotten.
-RECIPE = FineTune(
-    loss=LossName.CE, freeze=5, epochs=4, batch_size=16, learning_rate=2e-4, max_length=128
-)
+# The sentences are few: the upper layers alone, gently, so that little is forgotten.
+RECIPE = FineTune(loss=LossName.CE, epochs=4, batch_size=16, learning_rate=2e-4, max_length=128)
+TRAINED_LAYERS = 2
 
 
 def source_row(review: ReviewedSentence, find_source: FindsSource) -> Row | None:
@@ -99,7 +98,9 @@ def teach(
     """
     recover(out)
     if not out.exists():
-        fine_tune(rows, replace(RECIPE, base=str(base)), out, on_progress=on_progress)
+        frozen = max(0, load_config(base).num_hidden_layers - TRAINED_LAYERS)
+        recipe = replace(RECIPE, base=str(base), freeze=frozen)
+        fine_tune(rows, recipe, out, on_progress=on_progress)
     try:
         examples = examples_of(Tagger.from_pretrained(out), held_out, "held-out reviews")
         calibration: object = fit(examples, TaggerCalibration).to_json()
