@@ -1,8 +1,9 @@
 """What reviewers of a project have corrected, applied to new predictions of the same project.
 
-In its own document a correction holds from the first time it was made, because there a name seldom
-changes its meaning (Gale, Church & Yarowsky, 1992); elsewhere it must be one that `spanferry
-propagate` would apply. A contested correction holds nowhere.
+In its own document a correction holds from the first time it was made, because there a word seldom
+changes its meaning (Gale, Church & Yarowsky, 1992); elsewhere once two documents have it. Of
+UNER-PUD, where “Australia” is a country in most texts and a team in some, two sentences of one
+document would have been wrong. A contested correction holds nowhere.
 
 The memory of project 5 is `5.json` in the folder of memories. Whoever reads the reviews writes it;
 the backend, which may not ask Label Studio while it answers it, reads it.
@@ -19,7 +20,7 @@ from typing import Any, Self
 
 from label_config.tasks import Shown
 from ml_backend.propagation.apply import shown_corrected
-from ml_backend.propagation.selection import LeftOut, Selection
+from ml_backend.propagation.selection import ENOUGH, Selection
 from ml_backend.review.corrections import Correction, Rules, corrections_in, weigh
 from projection.io.files import write_json
 from projection.records import ProjectedSentence, ReviewedSentence
@@ -57,10 +58,13 @@ class Memory:
                     made[correction].add(document_of(one.sentence))
         found = []
         for each in weigh(reviews):
-            why_not = Selection().against(each)
-            if why_not in (None, LeftOut.TOO_FEW):
-                documents = None if why_not is None else tuple(sorted(made[each.correction]))
-                found.append(Remembered(each.correction, each.sentences, documents))
+            if Selection(at_least=1).against(each) is None:
+                documents = tuple(sorted(made[each.correction]))
+                everywhere = len(documents) >= ENOUGH
+                known = Remembered(
+                    each.correction, each.sentences, None if everywhere else documents
+                )
+                found.append(known)
         return cls(tuple(found))
 
     def shown(self, projected: ProjectedSentence) -> Shown:

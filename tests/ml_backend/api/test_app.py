@@ -165,7 +165,7 @@ def test_what_reviewers_of_a_project_corrected_is_not_predicted_wrong_again_ther
     client: FlaskClient, settings: Settings
 ) -> None:
     said = review(make_task()["data"]["target"], [("LOC", "Berlin")], [("ORG", "Berlin")])
-    again = replace(said, sentence=replace(said.sentence, id="another"))
+    again = replace(said, sentence=replace(said.sentence, origin="other.en:1"))
     Memory.of([said, again]).write(settings.memory, 5)
 
     def predicted(project: str) -> list[str]:

@@ -33,6 +33,7 @@ def marks_of(memory: Memory, projected: ProjectedSentence) -> list[tuple[str, st
 
 ONCE = reviewed("Siemens baut.", LOC, ORG, 1)
 TWICE = [ONCE, reviewed("Die Siemens.", LOC, ORG, 50)]
+SAME = reviewed("Bei Siemens.", LOC, ORG, 2)
 KEPT = reviewed("Nach Siemens.", LOC, LOC, 90)
 
 
@@ -41,7 +42,8 @@ KEPT = reviewed("Nach Siemens.", LOC, LOC, 90)
     [
         pytest.param([ONCE], 7, "ORG", id="once, in the same document"),
         pytest.param([ONCE], 300, "LOC", id="once is not enough for another document"),
-        pytest.param(TWICE, 300, "ORG", id="twice is"),
+        pytest.param(TWICE, 300, "ORG", id="two documents are"),
+        pytest.param([ONCE, SAME], 300, "LOC", id="two sentences of one are not"),
         pytest.param([*TWICE, KEPT], 7, "LOC", id="not where somebody decided otherwise"),
         pytest.param([KEPT], 90, "LOC", id="nothing was corrected"),
     ],

@@ -133,7 +133,8 @@ def test_what_others_wrote_into_a_task_meanwhile_stays() -> None:
 def test_what_was_corrected_is_not_predicted_wrong_again() -> None:
     server, corrected = BusyServer(), "Ada Lovelace besuchte Berlin."
     said = review(corrected, [("LOC", "Berlin")], [("ORG", "Berlin")])
-    memory = Memory.of([said, replace(said, sentence=replace(said.sentence, id="another"))])
+    elsewhere = replace(said.sentence, origin="other.en:1")
+    memory = Memory.of([said, replace(said, sentence=elsewhere)])
     projector = FixedProjector(SECOND)
     repredict(server, server.project, projector, show=memory.shown)  # type: ignore[arg-type]
     task = server.of("plain")
