@@ -1,9 +1,9 @@
 """What reviewers of a project have corrected, applied to new predictions of the same project.
 
 In its own document a correction holds from the first time it was made, because there a word seldom
-changes its meaning (Gale, Church & Yarowsky, 1992); elsewhere once two documents have it. Of
-UNER-PUD, where “Australia” is a country in most texts and a team in some, two sentences of one
-document would have been wrong. A contested correction holds nowhere.
+changes its meaning (Gale, Church & Yarowsky, 1992); elsewhere once two documents have it. Two
+sentences of one are not enough: “Australia” is a team in some texts, and a country in most. A
+contested correction holds nowhere.
 
 The memory of project 5 is `5.json` in the folder of memories. Whoever reads the reviews writes it;
 the backend, which may not ask Label Studio while it answers it, reads it.
@@ -59,12 +59,9 @@ class Memory:
         found = []
         for each in weigh(reviews):
             if Selection(at_least=1).against(each) is None:
-                documents = tuple(sorted(made[each.correction]))
-                everywhere = len(documents) >= ENOUGH
-                known = Remembered(
-                    each.correction, each.sentences, None if everywhere else documents
-                )
-                found.append(known)
+                own = tuple(sorted(made[each.correction]))
+                documents = None if len(own) >= ENOUGH else own
+                found.append(Remembered(each.correction, each.sentences, documents))
         return cls(tuple(found))
 
     def shown(self, projected: ProjectedSentence) -> Shown:
