@@ -52,7 +52,7 @@ T = TypeVar("T")
 HELD_OUT = Shares(train=0.8, validation=0.2, test=0.0)
 LEAST_HELD_OUT = 10  # sentences, and entities in them: fewer say nothing
 FEW = 1000  # reviews: a recipe's number of passes is meant for a corpus
-TAUGHT_FROM = 100  # reviews: fewer do not change a teacher for the better
+TAUGHT_FROM = 100  # reviews to learn from
 EXPORT, MODEL, NEW_TEACHER = "export", "model", "teacher"  # in a job's folder
 _CALLED = {MODEL: "tagger", NEW_TEACHER: "teacher"}
 # Label Studio takes minutes to start if a new version changes its database.

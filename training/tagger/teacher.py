@@ -4,10 +4,15 @@ A label is put on the source words that it was projected from; where these are u
 moved its borders, on those that `paired_entities` or the aligner finds. A sentence with a label
 whose source nobody finds is left out. Of an entity of the teacher that has no label in the end,
 nothing is learned, unless a person removed one of its type.
+
+So that other text is not forgotten, as many of the sentences in `training/handwritten` are learned
+beside them, which the bundled teacher knows.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import random
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 from projection.errors import TrainingError
@@ -22,7 +27,8 @@ from projection.protocols import Link
 from projection.records import Entity, ParallelSentence, ReviewedSentence, Span
 from projection.text.words import word_spans, words_touched
 from training.aligner.from_reviews import paired_entities
-from training.data.iob2 import MASKED, encode
+from training.data.conll import read_conll
+from training.data.iob2 import MASKED, OUTSIDE, encode, labels_of
 from training.data.rows import Row, Rows
 from training.evaluation.calibration import fit
 from training.tagger.calibration import examples_of
@@ -89,6 +95,20 @@ def source_rows(
     return Rows.of((row for row in rows if row is not None and row.tokens), labels)
 
 
+def known_rows(labels: Collection[str], most: int) -> Iterator[Row]:
+    """Draw up to `most` handwritten sentences; entities of types not in `labels` are masked."""
+    folder = Path(str(files("training"))) / "handwritten"
+    sentences = [each for path in sorted(folder.glob("*.iob2")) for each in read_conll(path)]
+    types = labels_of(tag for _, tags, *_ in sentences for tag in tags)
+    rng = random.Random(0)  # noqa: S311  a sample is no secret
+    for number, (tokens, tags, *_) in enumerate(rng.sample(sentences, min(most, len(sentences)))):
+        looked_for = tuple(sorted(types & {*labels}))
+        wanted = {OUTSIDE, *looked_for}
+        kept = tuple(tag if tag.rpartition("-")[2] in wanted else MASKED for tag in tags)
+        if looked_for:
+            yield Row(f"handwritten-{number}", tokens, kept, SOURCE_LANG, types=looked_for)
+
+
 def teach(
     rows: Rows, held_out: Rows, base: str | Path, out: Path, *, on_progress: OnProgress
 ) -> None:
@@ -100,7 +120,8 @@ def teach(
     if not out.exists():
         frozen = max(0, load_config(base).num_hidden_layers - TRAINED_LAYERS)
         recipe = replace(RECIPE, base=str(base), freeze=frozen)
-        fine_tune(rows, recipe, out, on_progress=on_progress)
+        together = Rows.of([*rows, *known_rows(rows.labels, len(rows))], rows.labels)
+        fine_tune(together, recipe, out, on_progress=on_progress)
     try:
         examples = examples_of(Tagger.from_pretrained(out), held_out, "held-out reviews")
         calibration: object = fit(examples, TaggerCalibration).to_json()
