@@ -32,6 +32,7 @@ def repredict(*, url: Url, api_key: ApiKey, project: Title, as_json: AsJson = Fa
     from ml_backend.serving.engine import load_function  # noqa: PLC0415
 
     settings = Settings.from_env(os.environ)
+    os.umask(0o077)
     lock = "repredict"
     with open_project(url, api_key, project, lock) as found, progress("tasks predicted") as advance:
         projector = load_function(settings)(ModelStore(settings.model_store).active())
