@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import NamedTuple, cast
 
-from label_config.tasks import Shown, sentence_of, shown
+from label_config.tasks import TaskView, sentence_of, shown
 from ml_backend.api.wire import Prediction, PredictRequest
 from projection.errors import SpanferryError
 from projection.io.records_json import Json
@@ -50,7 +50,7 @@ class Answers(NamedTuple):
 
 
 def answer(
-    request: PredictRequest, project: Project, show: Callable[[ProjectedSentence], Shown] = shown
+    request: PredictRequest, project: Project, show: Callable[[ProjectedSentence], TaskView] = shown
 ) -> Answers:
     """Project every task that can be; `project` gives None for a sentence that is too long.
 

@@ -47,7 +47,7 @@ def propagate(
     """
     # The client of Label Studio takes seconds to import, which `--help` should not.
     from ml_backend.propagation import propagate as work  # noqa: PLC0415
-    from ml_backend.propagation.selection import Selection  # noqa: PLC0415
+    from ml_backend.review.corrections import Selection  # noqa: PLC0415
 
     selection = Selection(phrase, lang, min_corrections)
     lock = "propagate" if apply else ""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from label_config import regions
 from label_config.annotations import newest
 from label_config.labeling_config import ENTITIES
-from label_config.tasks import Shown, record_of, shown, task_fields
+from label_config.tasks import TaskView, record_of, shown, task_fields
 from ml_backend.review.corrections import Correction, Occurrence, Rules
 from projection.errors import ReviewError
 from projection.io.json_fields import Fields
@@ -108,7 +108,7 @@ def read_open(task: Mapping[str, Any], model_version: str) -> OpenSentence | Non
 
 def shown_corrected(
     projected: ProjectedSentence, rules: Rules, said_by: Mapping[Correction, int]
-) -> Shown:
+) -> TaskView:
     """Return what a task shows of a sentence with all corrections applied, as `corrected`."""
     pair, plain = projected.sentence, shown(projected)
     items = _items(plain.prediction, pair.origin, pair)
@@ -117,7 +117,7 @@ def shown_corrected(
         return plain
     record = propagated(projected, change.changes)
     fields = task_fields(record, _AND.join(map(str, change.corrections)))
-    return Shown({**plain.prediction, "result": change.result}, fields)
+    return TaskView({**plain.prediction, "result": change.result}, fields)
 
 
 def corrected(

@@ -18,10 +18,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from label_config.tasks import Shown
+from label_config.tasks import TaskView
 from ml_backend.propagation.apply import shown_corrected
-from ml_backend.propagation.selection import ENOUGH, Selection
-from ml_backend.review.corrections import Correction, Rules, corrections_in, weigh
+from ml_backend.review.corrections import (
+    ENOUGH,
+    Correction,
+    Rules,
+    Selection,
+    corrections_in,
+    weigh,
+)
 from projection.io.files import write_json
 from projection.records import ProjectedSentence, ReviewedSentence
 from training.data.adjudication import decisions
@@ -64,7 +70,7 @@ class Memory:
                 found.append(Remembered(each.correction, each.sentences, documents))
         return cls(tuple(found))
 
-    def shown(self, projected: ProjectedSentence) -> Shown:
+    def shown(self, projected: ProjectedSentence) -> TaskView:
         """Return what a task shows of a sentence, with the corrections that hold in it."""
         document = document_of(projected.sentence)
         rules = self._rules.get(document, self._everywhere)

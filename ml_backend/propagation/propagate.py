@@ -16,8 +16,7 @@ from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.task_writer import write_fields
 from ml_backend.label_studio.tasks import is_touched
 from ml_backend.propagation.apply import TaskChange, corrected, read_open
-from ml_backend.propagation.selection import LeftOut, Selection
-from ml_backend.review.corrections import Evidence, Rules, weigh
+from ml_backend.review.corrections import Evidence, LeftOut, Rules, Selection, weigh
 from ml_backend.review.pull import readable, reviews_of
 from projection.errors import ReviewError
 from projection.records import UnreadableReview

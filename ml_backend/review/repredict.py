@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from label_config.tasks import Shown, sentence_of, shown
+from label_config.tasks import TaskView, sentence_of, shown
 from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.task_writer import is_still_open, write_fields
 from ml_backend.label_studio.tasks import Task, is_touched, prediction_of
@@ -58,7 +58,7 @@ def repredict(
     project: Project,
     projector: "ProjectsSentences",
     *,
-    show: Callable[[ProjectedSentence], Shown] = shown,
+    show: Callable[[ProjectedSentence], TaskView] = shown,
     on_progress: Callable[[int], None] = lambda _: None,
     pauses: Sequence[float] = PAUSES,
 ) -> RepredictReport:
@@ -86,7 +86,7 @@ def repredict(
     predicted = refreshed = 0
     for start in range(0, len(fitting), CHUNK):
         chunk = fitting[start : start + CHUNK]
-        found: dict[int, Shown] = {}
+        found: dict[int, TaskView] = {}
         for first in range(0, len(chunk), SLICE):
             ids = [task["id"] for task in chunk[first : first + SLICE]]
             projected = projector.project([sentences[n] for n in ids])

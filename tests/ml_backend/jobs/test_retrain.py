@@ -19,7 +19,6 @@ from label_config.tasks import to_prediction, to_task
 from ml_backend.jobs.queue import Job, JobQueue, State
 from ml_backend.jobs.retrain import (
     LEAST_HELD_OUT,
-    Gain,
     ProjectReviews,
     Retraining,
     parted,
@@ -28,7 +27,6 @@ from ml_backend.jobs.retrain import (
 from ml_backend.label_studio.client import Project, ReviewServer, UnreachableError, server_version
 from ml_backend.propagation.memory import Memories
 from ml_backend.serving.model_store import BUNDLED, TEACHER, ModelStore
-from projection.io.gold import GoldSentence
 from projection.models.tagger import Tagger
 from projection.protocols import Link
 from projection.records import (
@@ -39,7 +37,6 @@ from projection.records import (
     Span,
 )
 from tests.lakes import (
-    BERLIN,
     COUNT,
     GOOD,
     LABELS,
@@ -48,7 +45,6 @@ from tests.lakes import (
     FixedProjector,
     person,
     reviewed,
-    sentence,
 )
 from tests.ml_backend.conftest import model_folder
 from training.export.export import write_export
@@ -231,20 +227,6 @@ def test_an_interrupted_job_goes_on_with_the_reviews_it_began_with(
     job, _ = done(queue, replace(retraining(store, connect=connect), load=load))
     assert job.state is State.SERVED, job.said
     assert seen == [None, before], "trained again"
-
-
-def test_a_gain_is_measured_on_the_same_sentences_for_both_models() -> None:
-    """A sentence that is hard for both does not widen the interval."""
-    pairs = [sentence(number) for number in range(20)]
-    gold = [GoldSentence(each, (BERLIN, person(each))) for each in pairs]
-    half = [(g, (BERLIN,)) for g in gold]
-    all_of_it = [(g, g.target_entities) for g in gold]
-    gain = Gain.of(half, all_of_it)
-    assert (gain.before, gain.after) == (pytest.approx(2 / 3), 1)
-    assert gain.low == gain.high == pytest.approx(1 / 3)
-    assert (gain.sentences, gain.entities) == (20, 40)
-    assert Gain.of(half, half).low == Gain.of(half, half).high == 0
-    assert Gain.of([], []).after == 0
 
 
 # Teachers
