@@ -61,6 +61,18 @@ _FIX = "Import sentences with `spanferry push`, which writes every field"
 _FIX_OLD = "Export the project with that version, then `spanferry push` the export to a new project"
 
 
+class TaskView(NamedTuple):
+    """What a task shows of a projected sentence: its prediction, and fields of its `data`."""
+
+    prediction: dict[str, Any]
+    fields: dict[str, Any]
+
+
+def shown(projected: ProjectedSentence) -> TaskView:
+    """Return what a task shows of a sentence as it was projected."""
+    return TaskView(to_prediction(projected), task_fields(projected))
+
+
 def to_task(projected: ProjectedSentence) -> dict[str, Any]:
     """Return the task of a sentence: `{"data": {…}}`."""
     return {"data": {**NOT_YET, **task_fields(projected)}}

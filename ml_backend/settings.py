@@ -62,9 +62,9 @@ class Settings(BaseSettings):
     data_dir: _Folder = Field(
         Path("~/.local/share/spanferry"), validation_alias=AliasChoices("SPANFERRY_DATA_DIR")
     )
-    """Folder for the model store, the training jobs with the reviews they learn from, and the
-    generated password. Every training adds to the first two. What is written there is for its owner
-    alone: folders of mode 700, files of mode 600."""
+    """Folder for the model store, the training jobs with the reviews they learn from, the
+    corrections to remember, and the generated password. Every training adds to the first two. What
+    is written there is for its owner alone: folders of mode 700, files of mode 600."""
     host: str = "127.0.0.1"
     """Address to listen on. `0.0.0.0` when Label Studio runs in another container."""
     port: int = Field(9090, ge=0, le=65_535)
@@ -171,6 +171,11 @@ class Settings(BaseSettings):
     def jobs_folder(self) -> Path:
         """The folder of the training jobs."""
         return self.data_dir / "jobs"
+
+    @property
+    def memory(self) -> Path:
+        """The folder of what each project has corrected."""
+        return self.data_dir / "memory"
 
     @property
     def predictions(self) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from label_config.tasks import sentence_of, task_fields, to_prediction
+from label_config.tasks import TaskView, sentence_of, shown
 from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.task_writer import is_still_open, write_fields
 from ml_backend.label_studio.tasks import Task, is_touched, prediction_of
@@ -58,10 +58,13 @@ def repredict(
     project: Project,
     projector: "ProjectsSentences",
     *,
+    show: Callable[[ProjectedSentence], TaskView] = shown,
     on_progress: Callable[[int], None] = lambda _: None,
     pauses: Sequence[float] = PAUSES,
 ) -> RepredictReport:
     """Project every untouched task again, and show the new predictions. Old ones stay.
+
+    `show` gives what a task shows of a projected sentence, perhaps with corrections applied.
 
     Tasks are refreshed before they are predicted, so running an interrupted call again finds them
     undone. A backend that serves another model is asked again after each of the `pauses`; if it
@@ -83,15 +86,18 @@ def repredict(
     predicted = refreshed = 0
     for start in range(0, len(fitting), CHUNK):
         chunk = fitting[start : start + CHUNK]
-        found: dict[int, ProjectedSentence] = {}
+        found: dict[int, TaskView] = {}
         for first in range(0, len(chunk), SLICE):
             ids = [task["id"] for task in chunk[first : first + SLICE]]
-            found.update(zip(ids, projector.project([sentences[n] for n in ids]), strict=True))
+            projected = projector.project([sentences[n] for n in ids])
+            found.update(zip(ids, map(show, projected), strict=True))
             on_progress(len(ids))
-        new_looks = {task["id"] for task in chunk if _refresh(server, task, found[task["id"]])}
+        new_looks = {
+            task["id"] for task in chunk if _refresh(server, task, found[task["id"]].fields)
+        }
         # Refreshing many takes minutes, in which people go on.
         still_due = _still_due(server, project, chunk)
-        predictions = [{"task": n, **to_prediction(found[n])} for n in still_due]
+        predictions = [{"task": n, **found[n].prediction} for n in still_due]
         if predictions:
             server.import_predictions(project, predictions)
         predicted += len(predictions)
@@ -135,9 +141,8 @@ def _still_due(server: ReviewServer, project: Project, tasks: Sequence[Task]) ->
     }
 
 
-def _refresh(server: ReviewServer, task: Task, projected: ProjectedSentence) -> bool:
+def _refresh(server: ReviewServer, task: Task, new: Mapping[str, Any]) -> bool:
     """Show the new projections and conflicts in the task, if they differ. Return whether it did."""
-    new = task_fields(projected)
     if _reads_like(new) == _reads_like(task["data"]):
         return False
     return write_fields(server, task["id"], new, if_still=partial(is_still_open, task))

@@ -95,6 +95,18 @@ class Projector:
         other.model_version = model_version_of(self._versions, self.checks, target_model)
         return other
 
+    def with_other_teacher(self, teacher: Tags) -> Self:
+        """Return a projector with this teacher, and no target model, that shares the aligner.
+
+        Its model version ends with that of the teacher.
+        """
+        other = copy(self)
+        other.teacher, other.target_model = teacher, None
+        other._versions = teacher.version, self._versions[1]
+        version = model_version_of(other._versions, self.checks, None)
+        other.model_version = f"{version}-{teacher.version}"
+        return other
+
     @property
     def labels(self) -> tuple[str, ...]:
         """The entity types of its answers, sorted."""
