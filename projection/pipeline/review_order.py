@@ -1,0 +1,158 @@
+"""The order in which people review sentences: doubtful phrases first, spread over the corpus.
+
+Doubtful are phrases rather than sentences: a name that is wrong is mostly wrong wherever it stands,
+and two reviewed sentences are enough to correct the others (`spanferry propagate`). So a phrase is
+worth its doubt times its frequency, half of it in each of the first two sentences that show it, and
+a sentence is worth what its phrases are, by the length that must be read.
+
+Sentences are drawn in proportion to their worth (Efraimidis & Spirakis, 2006: the smallest of
+exponential variables by the weights), so that every one has a chance, also of mistakes without a
+doubt. The draws are hashes of ids: the same sentences always come in the same order.
+"""
+
+import math
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import blake2b
+from heapq import heapify, heappop, heappush, heapreplace
+from itertools import chain
+from typing import NamedTuple
+
+from projection.records import ConflictKind, ProjectedSentence, Span
+from projection.text.documents import document_of
+
+# Language, source phrase, target phrase and label; a phrase that is not there is empty.
+Phrase = tuple[str, str, str, str]
+
+SHOWINGS = 2  # sentences to show a phrase in before `propagate` believes a correction
+SHOWN = 0.1  # what is left of a phrase's doubt after that
+IN_CONFLICT = 0.5  # the least doubt of a phrase in a conflict that no score is about
+OVERHEAD = 40  # characters that could be read in the time it takes to decide and go on
+LIKELY_BAD = 0.05  # of all sentences, at most: probably no translations
+MOST_OF_A_LANGUAGE = 6  # sentences in a row
+
+_CONFLICTS = (ConflictKind.OVERLAP, ConflictKind.ONE_TO_MANY, ConflictKind.UNPROJECTED)
+
+
+class _Candidate(NamedTuple):
+    doubts: dict[Phrase, float]
+    length: int  # characters to read
+    lang: str
+    document: str
+    draw: float  # from the exponential distribution
+    loss: float  # failed mappings by length if it is probably no translation, else 0
+
+
+def review_order(sentences: Iterable[ProjectedSentence], seed: int = 0) -> list[int]:
+    """Return the places of the sentences in the order to review them, in O(n log n).
+
+    Most worth come first. At most `MOST_OF_A_LANGUAGE` of one language follow each other, and in
+    each language two of one document do not, as long as there are others. Probable bad translations
+    (most of several entities not found), up to `LIKELY_BAD` of all, come last.
+    """
+    found = [_candidate(each, seed) for each in sentences]
+    by_loss = sorted(range(len(found)), key=lambda i: (-found[i].loss, found[i].draw))
+    last = {i for i in by_loss[: int(LIKELY_BAD * len(found))] if found[i].loss}
+    order = _by_worth(found)
+    first, end = ([i for i in order if (i in last) is bad] for bad in (False, True))
+    return [*_spread_out(first, found), *_spread_out(end, found)]
+
+
+def _candidate(projected: ProjectedSentence, seed: int) -> _Candidate:
+    pair = projected.sentence
+    doubts: dict[Phrase, float] = {}
+    for phrase, doubt in _doubts(projected):
+        doubts[phrase] = max(doubt, doubts.get(phrase, 0.0))
+    # What no phrase accounts for: words that the teacher may have missed.
+    rest = 1 - projected.score
+    if rest > max(doubts.values(), default=0.0):
+        doubts[pair.target_lang, pair.source.casefold(), "", ""] = rest
+    failed = sum(p.target is None for p in projected.projections)
+    bad = failed > 1 and 2 * failed >= len(projected.projections)
+    length = len(pair.source)
+    name = "\0".join((str(seed), pair.id, pair.origin, pair.target_lang, pair.target))
+    digest = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    draw = -math.log((int.from_bytes(digest) + 1) / 2**64)
+    loss = failed / max(length, 1) if bad else 0.0
+    return _Candidate(doubts, length, pair.target_lang, document_of(pair), draw, loss)
+
+
+def _doubts(projected: ProjectedSentence) -> Iterator[tuple[Phrase, float]]:
+    """Yield every phrase with the probability that it is wrong."""
+    pair = projected.sentence
+    unsure = {s for c in projected.conflicts if c.kind in _CONFLICTS for s in c.spans}
+
+    def doubt(place: Span | None, score: float | None) -> float:
+        return max(0.0 if score is None else 1 - score, IN_CONFLICT * (place in unsure))
+
+    for each in projected.projections:
+        source = each.source.span.of(pair.source).casefold()
+        target = "" if each.target is None else each.target.of(pair.target).casefold()
+        phrase = pair.target_lang, source, target, each.source.label
+        yield phrase, doubt(each.target, each.score)
+    projected_to = {p.target for p in projected.projections}
+    for entity in projected.entities:
+        if entity.span not in projected_to:
+            target = entity.span.of(pair.target).casefold()
+            yield (pair.target_lang, "", target, entity.label), doubt(entity.span, entity.score)
+
+
+def _by_worth(found: Sequence[_Candidate]) -> list[int]:
+    """Draw all of them, in proportion to what the ones drawn before leave them worth."""
+    frequency = Counter(chain.from_iterable(each.doubts for each in found))
+    shown: Counter[Phrase] = Counter()
+
+    def key(place: int) -> tuple[float, float, int]:
+        worth = sum(
+            doubt * (max(1, frequency[p] / SHOWINGS) if shown[p] < SHOWINGS else SHOWN)
+            for p, doubt in found[place].doubts.items()
+        )
+        draw = found[place].draw
+        rate = worth / (OVERHEAD + found[place].length)
+        return draw / rate if rate else math.inf, draw, place
+
+    order: list[int] = []
+    heap = [key(place) for place in range(len(found))]
+    heapify(heap)
+    while heap:
+        # Worth only falls, so keys only rise, and one that is still as it was is the smallest.
+        place = heap[0][2]
+        if (now := key(place)) > heap[0]:
+            heapreplace(heap, now)
+            continue
+        heappop(heap)
+        order.append(place)
+        shown.update(found[place].doubts)
+    return order
+
+
+def _spread_out(order: Sequence[int], found: Sequence[_Candidate]) -> list[int]:
+    """Spread places over documents in each language, and over languages."""
+    languages = dict.fromkeys(found[i].lang for i in order)
+    by_language = {
+        lang: iter(_spread([(i, found[i].document) for i in order if found[i].lang == lang], 1))
+        for lang in languages
+    }
+    mixed = [(next(by_language[found[i].lang]), found[i].lang) for i in order]
+    return _spread(mixed, MOST_OF_A_LANGUAGE)
+
+
+def _spread(order: Iterable[tuple[int, str]], most: int) -> list[int]:
+    """Keep the order, but at most `most` of one group in a row as long as others are left."""
+    waiting: dict[str, deque[tuple[int, int]]] = {}
+    for number, (place, group) in enumerate(order):
+        waiting.setdefault(group, deque()).append((number, place))
+    heads = [(queue[0][0], group) for group, queue in waiting.items()]
+    heapify(heads)
+    spread: list[int] = []
+    last, row = "", 0
+    while heads:
+        held = heappop(heads) if row >= most and heads[0][1] == last and len(heads) > 1 else None
+        _, group = heappop(heads)
+        spread.append(waiting[group].popleft()[1])
+        last, row = group, row + 1 if group == last else 1
+        if waiting[group]:
+            heappush(heads, (waiting[group][0][0], group))
+        if held is not None:
+            heappush(heads, held)
+    return spread
