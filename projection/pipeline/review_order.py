@@ -53,9 +53,8 @@ def review_order(sentences: Iterable[ProjectedSentence], seed: int = 0) -> list[
     found = [_candidate(each, seed) for each in sentences]
     by_loss = sorted(range(len(found)), key=lambda i: (-found[i].loss, found[i].draw))
     last = {i for i in by_loss[: int(LIKELY_BAD * len(found))] if found[i].loss}
-    order = _by_worth(found)
-    first, end = ([i for i in order if (i in last) is bad] for bad in (False, True))
-    return [*_spread_out(first, found), *_spread_out(end, found)]
+    first = [i for i in range(len(found)) if i not in last]
+    return [i for part in (first, last) for i in _spread_out(_by_worth(part, found), found)]
 
 
 def _candidate(projected: ProjectedSentence, seed: int) -> _Candidate:
@@ -97,8 +96,8 @@ def _doubts(projected: ProjectedSentence) -> Iterator[tuple[Phrase, float]]:
             yield (pair.target_lang, "", target, entity.label), doubt(entity.span, entity.score)
 
 
-def _by_worth(found: Sequence[_Candidate]) -> list[int]:
-    """Draw all of them, in proportion to what the ones drawn before leave them worth."""
+def _by_worth(places: Iterable[int], found: Sequence[_Candidate]) -> list[int]:
+    """Draw these places in proportion to what the ones drawn before leave them worth."""
     frequency = Counter(chain.from_iterable(each.doubts for each in found))
     shown: Counter[Phrase] = Counter()
 
@@ -112,7 +111,7 @@ def _by_worth(found: Sequence[_Candidate]) -> list[int]:
         return draw / rate if rate else math.inf, draw, place
 
     order: list[int] = []
-    heap = [key(place) for place in range(len(found))]
+    heap = [key(place) for place in places]
     heapify(heap)
     while heap:
         # Worth only falls, so keys only rise, and one that is still as it was is the smallest.
