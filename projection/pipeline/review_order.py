@@ -18,7 +18,7 @@ from heapq import heapify, heappop, heappush, heapreplace
 from itertools import chain
 from typing import NamedTuple
 
-from projection.records import ConflictKind, ProjectedSentence, Span
+from projection.records import ProjectedSentence
 from projection.text.documents import document_of
 
 # Language, source phrase, target phrase and label; a phrase that is not there is empty.
@@ -26,12 +26,9 @@ Phrase = tuple[str, str, str, str]
 
 SHOWINGS = 2  # sentences to show a phrase in before `propagate` believes a correction
 SHOWN = 0.1  # what is left of a phrase's doubt after that
-IN_CONFLICT = 0.5  # the least doubt of a phrase in a conflict that no score is about
 OVERHEAD = 40  # characters that could be read in the time it takes to decide and go on
 LIKELY_BAD = 0.05  # of all sentences, at most: probably no translations
 MOST_OF_A_LANGUAGE = 6  # sentences in a row
-
-_CONFLICTS = (ConflictKind.OVERLAP, ConflictKind.ONE_TO_MANY, ConflictKind.UNPROJECTED)
 
 
 class _Candidate(NamedTuple):
@@ -77,23 +74,17 @@ def _candidate(projected: ProjectedSentence, seed: int) -> _Candidate:
 
 
 def _doubts(projected: ProjectedSentence) -> Iterator[tuple[Phrase, float]]:
-    """Yield every phrase with the probability that it is wrong."""
+    """Yield every phrase with the probability that it is wrong: 1 if it was not found."""
     pair = projected.sentence
-    unsure = {s for c in projected.conflicts if c.kind in _CONFLICTS for s in c.spans}
-
-    def doubt(place: Span | None, score: float | None) -> float:
-        return max(0.0 if score is None else 1 - score, IN_CONFLICT * (place in unsure))
-
+    lang, text = pair.target_lang, pair.target
     for each in projected.projections:
         source = each.source.span.of(pair.source).casefold()
-        target = "" if each.target is None else each.target.of(pair.target).casefold()
-        phrase = pair.target_lang, source, target, each.source.label
-        yield phrase, doubt(each.target, each.score)
+        target = "" if each.target is None else each.target.of(text).casefold()
+        yield (lang, source, target, each.source.label), 1 - each.score
     projected_to = {p.target for p in projected.projections}
     for entity in projected.entities:
-        if entity.span not in projected_to:
-            target = entity.span.of(pair.target).casefold()
-            yield (pair.target_lang, "", target, entity.label), doubt(entity.span, entity.score)
+        if entity.span not in projected_to and entity.score is not None:
+            yield (lang, "", entity.span.of(text).casefold(), entity.label), 1 - entity.score
 
 
 def _by_worth(places: Iterable[int], found: Sequence[_Candidate]) -> list[int]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
+from projection.errors import TrainingError
 from projection.evaluation.scores import score
 from projection.io.records_json import Json
 from projection.models import bundled
@@ -19,7 +20,6 @@ from training.experiments.aligners import read_gold_files
 from training.experiments.config import DataConfig, files
 from training.experiments.definition import Experiment, ExperimentOptions, ExperimentRow
 from training.experiments.reviewing import ReviewPool, counts_of, project_gold
-from training.tagger.finetune import identity_of
 from training.trainer.trainer import OnProgress
 
 Propagate = Callable[
@@ -39,6 +39,7 @@ class CorpusBench:
         propagate: Propagate,
         on_progress: OnProgress,
     ) -> None:
+        self.experiment, self.options = experiment, options
         self.kept, self.propagate, self.on_progress = Path(config.projected), propagate, on_progress
         self.aligner = options.preset or experiment.preset
         self.paths = {path.stem: path for path in files(config.gold)}
@@ -48,8 +49,10 @@ class CorpusBench:
         self.names: tuple[str, ...] = ()
         self.pool = cache(self._pool)
 
-    def prepare(self, rows: Sequence[ExperimentRow]) -> None:
-        """Do nothing: a row has nothing that could be missing."""
+    def prepare(self, rows: Sequence[ExperimentRow]) -> None:  # noqa: ARG002  the engine's
+        """Raise TrainingError if numbers of a training are to be changed."""
+        for name in {**self.experiment.set, **self.options.set}:
+            raise TrainingError(f"--set {name}", f"{self.experiment.name} trains nothing")
 
     def reason_against(self, row: ExperimentRow, column: str) -> str | None:  # noqa: ARG002  the engine's
         """Project the gold; nothing stops a row."""
@@ -58,19 +61,16 @@ class CorpusBench:
 
     def key(self, row: ExperimentRow, column: str, seed: int) -> object:
         """Return the order, the minutes, and what is reviewed."""
-        versions = [
-            identity_of(self.aligner, "aligner"),
-            *{each.model_version for each in self.pool(column).sentences},
-        ]
-        reviews = self.pool(column).reviews(row.minutes or 0.0, row.order, seed)
+        pool = self.pool(column)
+        versions = sorted({each.model_version for each in pool.sentences})
+        reviews = pool.reviews(row.minutes or 0.0, row.order, seed)
         return [column, len(self.gold[column]), versions, [*reviews], seed]
 
     def run(self, row: ExperimentRow, column: str, seed: int, on_progress: OnProgress) -> Json:  # noqa: ARG002  the engine's
         """Review, propagate once, and score all of the corpus."""
         pool = self.pool(column)
         reviews = pool.reviews(row.minutes or 0.0, row.order, seed)
-        rest = self.propagate([*reviews.values()], pool.unseen(reviews))
-        unseen = iter(rest)
+        unseen = iter(self.propagate([*reviews.values()], pool.unseen(reviews)))
         found = [
             (reviews[place] if place in reviews else next(unseen)).entities
             for place in range(len(pool.sentences))
