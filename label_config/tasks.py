@@ -25,7 +25,7 @@ from projection.io.records_json import encode, read_projected
 from projection.records import Entity, ParallelSentence, ProjectedSentence, Projection, Span
 from projection.text.wording import CONFLICT_NAMES, NO_CONFLICT
 
-RECORD, VERSIONS = "record", "versions"  # keys in `data`
+RECORD, VERSIONS, RANK = "record", "versions", "rank"  # keys in `data`
 
 # Scales the scores of sentences with a failed mapping: they come first in the queue, in order.
 TIE_BREAK = 0.001
@@ -53,9 +53,14 @@ _FIX = "Import sentences with `spanferry push`, which writes every field"
 _FIX_OLD = "Export the project with that version, then `spanferry push` the export to a new project"
 
 
-def to_task(projected: ProjectedSentence) -> dict[str, Any]:
-    """Return the task of a sentence: `{"data": {…}}`."""
-    return {"data": {**NOT_YET, **task_fields(projected)}}
+def to_task(projected: ProjectedSentence, rank: int = 0) -> dict[str, Any]:
+    """Return the task of a sentence: `{"data": {…}}`, with its place in the review queue."""
+    return {"data": {**NOT_YET, **task_fields(projected), RANK: rank_field(rank)}}
+
+
+def rank_field(rank: int) -> str:
+    """Return a place as a text that sorts like the number: Label Studio orders data as texts."""
+    return f"{rank:08}"
 
 
 def task_fields(projected: ProjectedSentence, propagated: str = "") -> dict[str, Any]:

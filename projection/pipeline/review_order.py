@@ -54,6 +54,13 @@ def review_order(sentences: Iterable[ProjectedSentence], seed: int = 0) -> list[
     return [i for part in (first, last) for i in _spread_out(_by_worth(part, found), found)]
 
 
+def review_ranks(sentences: Iterable[ProjectedSentence]) -> list[int]:
+    """Return for each sentence its place in `review_order`, from 1."""
+    order = review_order(sentences)
+    ranks = dict(zip(order, range(1, len(order) + 1), strict=True))
+    return [ranks[place] for place in range(len(order))]
+
+
 def _candidate(projected: ProjectedSentence, seed: int) -> _Candidate:
     pair = projected.sentence
     doubts: dict[Phrase, float] = {}
