@@ -1,7 +1,7 @@
 """Rows of review orders: how right a corpus is after so many minutes, a column for each gold file.
 
 Nothing is trained. Scored is the projected corpus, with the reviewed sentences corrected and their
-corrections propagated to the others.
+corrections propagated to the others. Each seed draws half of the gold for its corpus.
 """
 
 from collections.abc import Callable, Sequence
@@ -61,14 +61,14 @@ class CorpusBench:
 
     def key(self, row: ExperimentRow, column: str, seed: int) -> object:
         """Return the order, the minutes, and what is reviewed."""
-        pool = self.pool(column)
+        pool = self.pool(column).half(seed)
         versions = sorted({each.model_version for each in pool.sentences})
         reviews = pool.reviews(row.minutes or 0.0, row.order, seed)
-        return [column, len(self.gold[column]), versions, [*reviews], seed]
+        return [column, [each.sentence.id for each in pool.sentences], versions, [*reviews], seed]
 
     def run(self, row: ExperimentRow, column: str, seed: int, on_progress: OnProgress) -> Json:  # noqa: ARG002  the engine's
         """Review, propagate once, and score all of the corpus."""
-        pool = self.pool(column)
+        pool = self.pool(column).half(seed)
         reviews = pool.reviews(row.minutes or 0.0, row.order, seed)
         unseen = iter(self.propagate([*reviews.values()], pool.unseen(reviews)))
         found = [

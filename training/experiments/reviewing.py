@@ -21,6 +21,7 @@ from training.data.pseudo_labels import projected_rows
 from training.data.rows import AS_IS, LabelMap, Row, Rows, row_of
 from training.experiments.config import Corpus, Language
 from training.experiments.definition import ReviewOrder
+from training.experiments.doubtful_phrases import doubtful_phrases_first
 from training.experiments.sources import project_once, run_of
 from training.tagger.training_data import hold_out
 from training.trainer.trainer import OnProgress
@@ -51,6 +52,13 @@ class ReviewPool:
             found[place] = review
         return found
 
+    def half(self, seed: int) -> "ReviewPool":
+        """Return half of the sentences, drawn by the seed, in their order."""
+        count = len(self.sentences)
+        drawn = sorted(random.Random(seed).sample(range(count), (count + 1) // 2))  # noqa: S311  a sample is no secret
+        sentences, gold = zip(*((self.sentences[i], self.gold[i]) for i in drawn), strict=True)
+        return replace(self, sentences=sentences, gold=gold)
+
     def unseen(self, seen: Collection[int]) -> list[ProjectedSentence]:
         """Return the sentences that are not at these places."""
         return [each for place, each in enumerate(self.sentences) if place not in seen]
@@ -66,11 +74,11 @@ class ReviewPool:
 
     def _ordered(self, order: ReviewOrder, seed: int) -> list[int]:
         if order is ReviewOrder.DOUBTFUL_PHRASES:
-            return review_order(self.sentences, seed)
+            return doubtful_phrases_first(self.sentences)
+        if order is ReviewOrder.DOUBTFUL_FIRST:
+            return review_order(self.sentences)
         places = [*range(len(self.sentences))]
         random.Random(seed).shuffle(places)  # noqa: S311  a sample is no secret
-        if order is ReviewOrder.DOUBTFUL_FIRST:  # equal scores stay in random order
-            places.sort(key=lambda i: self.sentences[i].score)
         return places
 
     def _review(self, place: int) -> ReviewedSentence:
