@@ -35,7 +35,7 @@ class Reads(StrEnum):
 
 
 class ReviewOrder(StrEnum):
-    """The order in which sentences are reviewed; the second is that of `spanferry push`."""
+    """The order in which sentences are reviewed; the last is that of `spanferry push`."""
 
     RANDOM = "random order"
     DOUBTFUL_FIRST = "lowest confidence first"

@@ -21,7 +21,6 @@ from training.data.pseudo_labels import projected_rows
 from training.data.rows import AS_IS, LabelMap, Row, Rows, row_of
 from training.experiments.config import Corpus, Language
 from training.experiments.definition import ReviewOrder
-from training.experiments.doubtful_phrases import doubtful_phrases_first
 from training.experiments.sources import project_once, run_of
 from training.tagger.training_data import hold_out
 from training.trainer.trainer import OnProgress
@@ -74,11 +73,11 @@ class ReviewPool:
 
     def _ordered(self, order: ReviewOrder, seed: int) -> list[int]:
         if order is ReviewOrder.DOUBTFUL_PHRASES:
-            return doubtful_phrases_first(self.sentences)
-        if order is ReviewOrder.DOUBTFUL_FIRST:
             return review_order(self.sentences)
         places = [*range(len(self.sentences))]
         random.Random(seed).shuffle(places)  # noqa: S311  a sample is no secret
+        if order is ReviewOrder.DOUBTFUL_FIRST:  # equal scores stay in random order
+            places.sort(key=lambda i: self.sentences[i].score)
         return places
 
     def _review(self, place: int) -> ReviewedSentence:

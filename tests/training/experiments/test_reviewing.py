@@ -77,13 +77,23 @@ class TestReviewing:
         assert len(pool.reviews(enough - 1e-6, ReviewOrder.RANDOM, seed=0)) == 1
 
     def test_the_most_doubtful_first(self, pool: ReviewPool) -> None:
-        found = pool.reviews(LONG, ReviewOrder.DOUBTFUL_FIRST, seed=7)
-        assert [*found] == [3, 1, 2, 0]
+        apart = [replace(s.sentence, origin=f"a.en:{20 * n}") for n, s in enumerate(pool.sentences)]
+        found = [replace(s, sentence=pair) for s, pair in zip(pool.sentences, apart, strict=True)]
+        pool = replace(pool, sentences=tuple(found))
+        for order in (ReviewOrder.DOUBTFUL_FIRST, ReviewOrder.DOUBTFUL_PHRASES):
+            assert [*pool.reviews(LONG, order, seed=7)] == [3, 1, 2, 0]
 
-    @pytest.mark.parametrize("order", [ReviewOrder.RANDOM, ReviewOrder.DOUBTFUL_PHRASES])
-    def test_a_drawn_order_is_the_seed_s(self, pool: ReviewPool, order: ReviewOrder) -> None:
+    def test_half_of_it_is_the_seed_s(self, pool: ReviewPool) -> None:
+        halves = [pool.half(seed) for seed in range(8)]
+        assert halves[0] == pool.half(0)
+        assert {len(half.sentences) for half in halves} == {2}
+        assert len({half.sentences for half in halves}) > 1
+        for half in halves:
+            assert [g.sentence for g in half.gold] == [s.sentence for s in half.sentences]
+
+    def test_random_order_is_the_seed_s(self, pool: ReviewPool) -> None:
         def places(seed: int) -> tuple[int, ...]:
-            return tuple(pool.reviews(LONG, order, seed))
+            return tuple(pool.reviews(LONG, ReviewOrder.RANDOM, seed))
 
         assert places(1) == places(1)
         assert len({places(seed) for seed in range(8)}) > 1
