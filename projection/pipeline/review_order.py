@@ -3,8 +3,10 @@
 Doubtful are phrases rather than sentences: a name that is wrong is mostly wrong wherever it stands,
 and two reviewed sentences are enough to correct the others (`spanferry propagate`). So a phrase is
 worth its doubt times its frequency, half of it in each of the first two sentences that show it, and
-a sentence is worth what its phrases are, by the length that must be read. On the bundled sample this
-corrected more in the same time than drawing sentences in proportion to their worth.
+a sentence is worth what its phrases are, by the length that must be read.
+
+On the bundled sample this corrected more in the same time than drawing sentences in proportion to
+their worth.
 """
 
 from collections import Counter, deque
