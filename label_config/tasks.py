@@ -32,7 +32,8 @@ from projection.records import (
 )
 from projection.text.wording import CONFLICT_NAMES, NO_CONFLICT
 
-RECORD, VERSIONS, ASSIGNED = "record", "versions", "assigned"  # keys in `data`
+RECORD, VERSIONS = "record", "versions"  # keys in `data`
+ASSIGNED, RANK = "assigned", "rank"
 
 # Scales the scores of sentences with a failed mapping: they come first in the queue, in order.
 TIE_BREAK = 0.001
@@ -73,9 +74,14 @@ def shown(projected: ProjectedSentence) -> TaskView:
     return TaskView(to_prediction(projected), task_fields(projected))
 
 
-def to_task(projected: ProjectedSentence) -> dict[str, Any]:
-    """Return the task of a sentence: `{"data": {…}}`."""
-    return {"data": {**NOT_YET, **task_fields(projected)}}
+def to_task(projected: ProjectedSentence, rank: int = 0) -> dict[str, Any]:
+    """Return the task of a sentence: `{"data": {…}}`, with its place in the review queue."""
+    return {"data": {**NOT_YET, **task_fields(projected), RANK: rank_field(rank)}}
+
+
+def rank_field(rank: int) -> str:
+    """Return a place as a text that sorts like the number: Label Studio orders data as texts."""
+    return f"{rank:08}"
 
 
 def task_fields(projected: ProjectedSentence, propagated: str = "") -> dict[str, Any]:

@@ -120,6 +120,13 @@ def shown_corrected(
     return TaskView({**plain.prediction, "result": change.result}, fields)
 
 
+def open_sentence(record: ProjectedSentence) -> OpenSentence:
+    """Return a record that is in no task as one that nobody has touched."""
+    pair = record.sentence
+    items = [(regions.region_of(str(n), e, pair.target), e) for n, e in enumerate(record.entities)]
+    return OpenSentence(0, pair, {}, items)
+
+
 def corrected(
     sentence: OpenSentence, rules: Rules, said_by: Mapping[Correction, int]
 ) -> TaskChange | None:

@@ -6,7 +6,7 @@ under `was`.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -15,11 +15,11 @@ from typing import Any
 from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.task_writer import write_fields
 from ml_backend.label_studio.tasks import is_touched
-from ml_backend.propagation.apply import TaskChange, corrected, read_open
-from ml_backend.review.corrections import Evidence, LeftOut, Rules, Selection, weigh
+from ml_backend.propagation.apply import TaskChange, corrected, open_sentence, propagated, read_open
+from ml_backend.review.corrections import Correction, Evidence, LeftOut, Rules, Selection, weigh
 from ml_backend.review.pull import readable, reviews_of
 from projection.errors import ReviewError
-from projection.records import UnreadableReview
+from projection.records import ProjectedSentence, ReviewedSentence, UnreadableReview
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,7 @@ def plan(server: ReviewServer, project: Project, selection: Selection) -> Propag
     untouched = [task for task in tasks if not is_touched(task)]
     read = readable(untouched, partial(read_open, model_version=project.model_version), unreadable)
     sentences = [sentence for _, sentence in read if sentence is not None]
-    evidence = [each for each in weigh(reviewed) if selection.about(each.correction)]
-    left_out = {each.correction: selection.against(each) for each in evidence}
+    evidence, left_out = _weighed(reviewed, selection)
     chosen = {e.correction: e.sentences for e in evidence if left_out[e.correction] is None}
     rules, others = Rules(chosen), Rules(left_out.keys() - chosen.keys())
     changes = [c for sentence in sentences if (c := corrected(sentence, rules, chosen))]
@@ -90,6 +89,27 @@ def plan(server: ReviewServer, project: Project, selection: Selection) -> Propag
     findings = (Finding(e, tasks_of[e.correction], left_out[e.correction]) for e in evidence)
     counts = (len(reviewed), len(untouched))
     return Propagation(tuple(findings), tuple(changes), *counts, tuple(unreadable))
+
+
+def propagated_in(
+    reviewed: Sequence[ReviewedSentence], unseen: Sequence[ProjectedSentence]
+) -> list[ProjectedSentence]:
+    """Return unseen sentences of no project as `propagate --apply` would leave them in one."""
+    evidence, left_out = _weighed(reviewed, Selection())
+    chosen = {e.correction: e.sentences for e in evidence if left_out[e.correction] is None}
+    rules, found = Rules(chosen), []
+    for record in unseen:
+        change = corrected(open_sentence(record), rules, chosen)
+        found.append(record if change is None else propagated(record, change.changes))
+    return found
+
+
+def _weighed(
+    reviewed: Sequence[ReviewedSentence], selection: Selection
+) -> tuple[list[Evidence], dict[Correction, LeftOut | None]]:
+    """Return the corrections that the selection is about, and why some are left out."""
+    evidence = [each for each in weigh(reviewed) if selection.about(each.correction)]
+    return evidence, {each.correction: selection.against(each) for each in evidence}
 
 
 def carry_out(

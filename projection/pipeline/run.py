@@ -71,6 +71,17 @@ def load_summary(run: Path) -> RunSummary:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """The sentences of a run folder, streamed anew whenever they are gone through."""
+
+    path: Path
+
+    def __iter__(self) -> Iterator[ProjectedSentence]:
+        """As `load_run`."""
+        return load_run(self.path)
+
+
 def load_run(path: Path) -> Iterator[ProjectedSentence]:
     """Stream the sentences that a run kept and flagged."""
     projected = _existing_run(path) / "projected.jsonl"

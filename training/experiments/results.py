@@ -28,9 +28,9 @@ class Cell:
 
     @property
     def x(self) -> float | None:
-        """The place on the axis: the number of reviewed sentences, or what the row says."""
+        """The place on the axis: what the row says, or how long all reviews take."""
         reviews = next(iter(self.runs.values()))["reviews"]
-        return self.row.x if reviews is None else float(reviews["seen"])
+        return float(reviews["minutes"]) if self.row.x is None and reviews else self.row.x
 
     def spread(self, measure: str = "f1") -> SeedSpread:
         """Return F1, precision or recall, as fractions."""
@@ -112,13 +112,22 @@ class Results:
 
     @property
     def comparisons(self) -> list[SeedComparison]:
-        """Our row against every other; empty if the experiment has no row of ours."""
+        """Our row against every other, on an axis at its place; empty if there is none of ours."""
         found = []
         for cell in self.cells:
-            ours = self.cell(self.experiment.ours or "", cell.column)
+            ours = self._ours(cell)
             if ours is not None and cell.row.name != ours.row.name:
                 found.append(compared(ours, cell))
         return found
+
+    def _ours(self, other: Cell) -> Cell | None:
+        """Return the cell to compare with another."""
+        ours = self.experiment.ours
+        for cell in self.cells if ours else ():
+            at_place = cell.row.series == ours and cell.row.x == other.row.x
+            if cell.column == other.column and (cell.row.name == ours or at_place):
+                return cell
+        return None
 
     def to_json(self) -> Json:
         """Convert to JSON, with `measured` and `published` scores apart."""

@@ -30,12 +30,13 @@ from projection.records import (
     ReviewStatus,
     UnreadableReview,
 )
+from projection.text.documents import document_of
 from projection.text.iob2 import chunks
 from training.data.adjudication import Adjudicated, AdjudicationPolicy, adjudicate, moment
 from training.data.dataset import DATASET, IOB2, SUMMARY, to_dataset
 from training.data.reviewed import REVIEWED
 from training.data.rows import Row, Rows, row_of
-from training.data.splits import TRAIN, Shares, Splits, document_of, split
+from training.data.splits import TRAIN, Shares, Splits, split
 from training.export.omissions import LOSSES, Loss, LossKind, decision_losses, table_line
 from training.export.spacy import require_spacy, write_docbin
 from training.trainer.card import data_card

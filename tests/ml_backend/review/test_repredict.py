@@ -11,6 +11,7 @@ from ml_backend.label_studio.client import Backend
 from ml_backend.propagation.memory import Memory
 from ml_backend.review.repredict import RepredictReport, repredict
 from projection.errors import ServerError
+from projection.pipeline.review_order import review_order
 from tests.label_studio.examples import BY_ID, EXAMPLES, FIRST, SECOND, FixedProjector, projected
 from tests.ml_backend.corrections import review
 from tests.ml_backend.review.test_push import FixedServer, push_all
@@ -120,6 +121,19 @@ def test_what_people_found_out_about_a_task_stays_when_it_is_refreshed() -> None
         kept = [task["data"][key] for key in ("audit", "audit_threshold", "disagreement")]
         assert kept == ["May", 0.8, "“Bonn”"]
         assert task["data"]["propagated"] == "", "the new prediction has no such correction"
+
+
+def test_what_reads_differently_now_has_a_new_rank_and_the_rest_keeps_the_old_one() -> None:
+    server = BusyServer()
+    for task in server.held:
+        task["data"]["rank"] = "old"
+    del server.of("chinese")["data"]["rank"]  # as an older spanferry pushed it
+    repredict_all(server)
+    ranks = {task["data"]["pair_id"]: task["data"]["rank"] for task in server.held}
+    assert [name for name, rank in ranks.items() if rank == "old"] == ["none"]
+    new = FixedProjector(SECOND, LOST).project([each.sentence for each in EXAMPLES])
+    in_order = [new[place].sentence.id for place in review_order(new)]
+    assert sorted(ranks, key=ranks.__getitem__) == [n for n in in_order if n != "none"] + ["none"]
 
 
 def test_what_others_wrote_into_a_task_meanwhile_stays() -> None:

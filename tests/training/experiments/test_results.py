@@ -45,6 +45,20 @@ class TestComparisons:
         low, high = comparison.interval
         assert 0 < low < 0.16 < high
 
+    def test_a_series_of_ours_is_compared_at_each_place(self) -> None:
+        places = {"doubtful phrases first": (0.6, 0.8), "random order": (0.5, 0.6)}
+        results = results_of(
+            cell("as projected", "nl", 0.3),
+            *(
+                cell(f"{series}, {x}", "nl", f1, series=series, x=float(x))
+                for series, scores in places.items()
+                for x, f1 in enumerate(scores)
+            ),
+            name="review-effort-corpus",
+        )
+        leads = {each.over: each.difference for each in results.comparisons}
+        assert leads == pytest.approx({"random order, 0": 0.1, "random order, 1": 0.2})
+
     def test_more_than_one_deviation_is_not_beyond_chance(self) -> None:
         """1.8 times the deviation of the difference, of three seeds: the interval has 0."""
         results = results_of(
