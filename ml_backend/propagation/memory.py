@@ -30,8 +30,8 @@ from ml_backend.review.corrections import (
 )
 from projection.io.files import write_json
 from projection.records import ProjectedSentence, ReviewedSentence
+from projection.text.documents import document_of
 from training.data.adjudication import decisions
-from training.data.splits import document_of
 
 log = logging.getLogger(__name__)
 

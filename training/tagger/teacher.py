@@ -16,6 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from projection.errors import TrainingError
+from projection.io.conll import read_conll
 from projection.io.corpus import covers
 from projection.io.files import read_object, write_json
 from projection.io.folders import recover
@@ -25,10 +26,9 @@ from projection.models.readings import TaggerCalibration
 from projection.models.tagger import Tagger
 from projection.protocols import Link
 from projection.records import Entity, ParallelSentence, ReviewedSentence, Span
+from projection.text.iob2 import MASKED, OUTSIDE, encode, labels_of
 from projection.text.words import word_spans, words_touched
 from training.aligner.from_reviews import paired_entities
-from training.data.conll import read_conll
-from training.data.iob2 import MASKED, OUTSIDE, encode, labels_of
 from training.data.rows import Row, Rows
 from training.evaluation.calibration import fit
 from training.tagger.calibration import examples_of

@@ -48,8 +48,8 @@ from projection.records import (
     ReviewedSentence,
     ReviewStatus,
 )
+from projection.text.documents import document_of
 from training.data.rows import Rows, row_of
-from training.data.splits import document_of
 from training.tagger.presets import DEFAULT, PRESETS, changed
 from training.tagger.recipe_runner import train_preset
 from training.tagger.teacher import source_rows, teach
