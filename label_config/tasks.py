@@ -22,10 +22,18 @@ from label_config.target_css import Mark
 from projection.errors import ReviewError
 from projection.io.json_fields import Fields
 from projection.io.records_json import encode, read_projected
-from projection.records import Entity, ParallelSentence, ProjectedSentence, Projection, Span
+from projection.records import (
+    Entity,
+    LabelOrigin,
+    ParallelSentence,
+    ProjectedSentence,
+    Projection,
+    Span,
+)
 from projection.text.wording import CONFLICT_NAMES, NO_CONFLICT
 
-RECORD, VERSIONS, ASSIGNED = "record", "versions", "assigned"  # keys in `data`
+RECORD, VERSIONS = "record", "versions"  # keys in `data`
+ASSIGNED, RANK = "assigned", "rank"
 
 # Scales the scores of sentences with a failed mapping: they come first in the queue, in order.
 TIE_BREAK = 0.001
@@ -54,9 +62,26 @@ _FIX = "Import sentences with `spanferry push`, which writes every field"
 _FIX_OLD = "Export the project with that version, then `spanferry push` the export to a new project"
 
 
-def to_task(projected: ProjectedSentence) -> dict[str, Any]:
-    """Return the task of a sentence: `{"data": {…}}`."""
-    return {"data": {**NOT_YET, **task_fields(projected)}}
+class TaskView(NamedTuple):
+    """What a task shows of a projected sentence: its prediction, and fields of its `data`."""
+
+    prediction: dict[str, Any]
+    fields: dict[str, Any]
+
+
+def shown(projected: ProjectedSentence) -> TaskView:
+    """Return what a task shows of a sentence as it was projected."""
+    return TaskView(to_prediction(projected), task_fields(projected))
+
+
+def to_task(projected: ProjectedSentence, rank: int = 0) -> dict[str, Any]:
+    """Return the task of a sentence: `{"data": {…}}`, with its place in the review queue."""
+    return {"data": {**NOT_YET, **task_fields(projected), RANK: rank_field(rank)}}
+
+
+def rank_field(rank: int) -> str:
+    """Return a place as a text that sorts like the number: Label Studio orders data as texts."""
+    return f"{rank:08}"
 
 
 def task_fields(projected: ProjectedSentence, propagated: str = "") -> dict[str, Any]:
@@ -152,7 +177,7 @@ class _Region(NamedTuple):
 
 
 def _regions(projected: ProjectedSentence) -> list[_Region]:
-    sources = numbered_sources(projected)
+    sources, own = numbered_sources(projected), projected.sentence.target_entities or ()
     in_conflict = {span for conflict in projected.conflicts for span in conflict.spans}
     in_conflict |= {p.target for c in projected.conflicts for p in c.projections if p.target}
     regions = []
@@ -166,7 +191,9 @@ def _regions(projected: ProjectedSentence) -> list[_Region]:
             entity.label,
             entity.score,
             in_conflict=any(entity.span.overlaps(span) for span in in_conflict),
-            propagated=bool(projection.propagated) if projection else entity.score is None,
+            propagated=bool(projection.propagated)
+            if projection
+            else entity.score is None and entity not in own,
         )
         taken[key] += 1
         regions.append(_Region(mark, entity, projection))
@@ -187,6 +214,8 @@ def _with_projections(projected: ProjectedSentence) -> Iterator[tuple[Entity, Pr
 def _meta(sentence: ParallelSentence, region: _Region) -> dict[str, Any]:
     score, projection = region.entity.score, region.projection
     sure = "" if score is None else f" · {score:.2f}"
+    if region.entity in (sentence.target_entities or ()):
+        return {"text": [f"from the corpus{sure}"], "origin": LabelOrigin.CORPUS.value}
     if projection is None:
         return {"text": [f"found in the target only{sure}"]}
     span = projection.source.span

@@ -50,6 +50,7 @@ def experiment(
     Example: spanferry experiment transfer --data data.toml --sentences 3000 --out runs/transfer
     """
     # torch takes seconds to import, which `--help` should not.
+    from ml_backend.propagation.propagate import propagated_in  # noqa: PLC0415
     from training.evaluation.reliability import check_plot  # noqa: PLC0415
     from training.experiments.config import read_config  # noqa: PLC0415
     from training.experiments.plot import experiment_plot  # noqa: PLC0415
@@ -72,7 +73,13 @@ def experiment(
     config = read_config(data)
     with bars() as on_progress:
         results = run_experiment(
-            definition, config, options, out, stages=stages, on_progress=on_progress
+            definition,
+            config,
+            options,
+            out,
+            stages=stages,
+            propagate=propagated_in,
+            on_progress=on_progress,
         )
     write_json(out / "results.json", results.to_json())
     with atomic_write(out / "table.md") as text:

@@ -21,7 +21,7 @@ from ml_backend.label_studio.tabs import REVIEW_QUEUE, review_tabs
 from ml_backend.settings import Settings, listed
 from projection.errors import ReviewError, RunError
 from projection.io.files import open_text, read_object
-from projection.pipeline.run import load_run, load_summary
+from projection.pipeline.run import StoredRun, load_run, load_summary
 from projection.text.wording import counted
 from training.data.reviewed import REVIEWED, read_reviews
 
@@ -150,11 +150,12 @@ def _push(
     with (folder / "projected.jsonl").open("rb") as lines:
         count = sum(1 for _ in lines)
     with progress("sentences pushed", count) as advance:
-        assigned = team.assignment(server, project, (each.sentence for each in load_run(folder)))
+        run = StoredRun(folder)
+        assigned = team.assignment(server, project, (each.sentence for each in run))
         report = push_sentences(
             server,
             project,
-            load_run(folder),
+            run,
             journal=journal,
             assigner=assigned.assigner,
             on_progress=advance,

@@ -28,7 +28,7 @@ _OF_A_TASK = (
     *("data.origin", "data.source_html", "data.conflicts_html", "data.conflict", "data.conflicts"),
     *("data.n_conflicts", "data.min_confidence", "data.n_entities", "data.propagated"),
     *("data.audit", "data.audit_stratum", "data.audit_stratum_size", "data.audit_model_version"),
-    *("data.audit_threshold", "data.disagreement", "data.versions", "data.assigned"),
+    *("data.audit_threshold", "data.disagreement", "data.versions", "data.assigned", "data.rank"),
 )
 _WIDTHS = {
     "predictions_score": 130,
@@ -41,7 +41,7 @@ _WIDTHS = {
     "data.disagreement": 260,
 }
 
-_LEAST_SURE_FIRST = "tasks:predictions_score"
+_BY_RANK = "tasks:data.rank"
 _LAST_REVIEWED_FIRST = "-tasks:completed_at"
 _AS_PUSHED = "tasks:id"
 
@@ -59,7 +59,7 @@ class Tab:
 
     title: str
     filters: tuple[_Filter, ...]
-    order: str = _LEAST_SURE_FIRST
+    order: str = _BY_RANK
     shown: tuple[str, ...] = _SHOWN
     formerly: str = ""
 
@@ -145,7 +145,7 @@ def review_tabs(langs: Collection[str] = (), annotators: Collection[str] = ()) -
     unusable = column_filter("annotations_results", "contains", "String", f'"{UNUSABLE}"')
     yield Tab("Unusable", (unusable,), _LAST_REVIEWED_FIRST, _SHOWN_WHEN_REVIEWED)
     skipped = column_filter("cancelled_annotations", "greater", "Number", 0)
-    yield Tab("Skipped", (skipped,), _LEAST_SURE_FIRST, _SHOWN_WHEN_REVIEWED)
+    yield Tab("Skipped", (skipped,), _BY_RANK, _SHOWN_WHEN_REVIEWED)
 
 
 def _all_but(shown: tuple[str, ...]) -> list[str]:

@@ -6,60 +6,20 @@ under `was`.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from functools import partial
 from typing import Any
 
 from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.task_writer import write_fields
 from ml_backend.label_studio.tasks import is_touched
-from ml_backend.propagation.apply import TaskChange, corrected, read_open
-from ml_backend.review.corrections import Correction, Evidence, Rules, composed, is_too_short, weigh
+from ml_backend.propagation.apply import TaskChange, corrected, open_sentence, propagated, read_open
+from ml_backend.review.corrections import Correction, Evidence, LeftOut, Rules, Selection, weigh
 from ml_backend.review.pull import readable, reviews_of
 from projection.errors import ReviewError
-from projection.records import UnreadableReview
-
-ENOUGH, ENOUGH_BY_NAME = 2, 1  # reviewed sentences; the latter where the user names the phrase
-
-
-class LeftOut(StrEnum):
-    """The reason why a correction is not propagated."""
-
-    CONTESTED = "contested"  # decided otherwise in another sentence
-    TOO_FEW = "too few"  # made in fewer sentences than asked for
-    TOO_SHORT = "too short"  # one character of a language without spaces
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The corrections to propagate: of `phrase`, of `lang`, and made in `at_least` sentences."""
-
-    phrase: str | None = None
-    lang: str | None = None
-    at_least: int | None = None
-
-    @property
-    def enough(self) -> int:
-        """How many reviewed sentences must have a correction: a single one may be a slip."""
-        return self.at_least or (ENOUGH if self.phrase is None else ENOUGH_BY_NAME)
-
-    def about(self, correction: Correction) -> bool:
-        """Return whether the correction is of the phrase and language."""
-        phrases = (correction.phrase, correction.new_phrase)
-        return self.lang in (None, correction.lang) and (
-            self.phrase is None or composed(self.phrase) in phrases
-        )
-
-    def against(self, evidence: Evidence) -> LeftOut | None:
-        """Return why a correction is left out, or None."""
-        if is_too_short(evidence.correction):
-            return LeftOut.TOO_SHORT
-        if evidence.otherwise:
-            return LeftOut.CONTESTED
-        return LeftOut.TOO_FEW if evidence.sentences < self.enough else None
+from projection.records import ProjectedSentence, ReviewedSentence, UnreadableReview
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +78,7 @@ def plan(server: ReviewServer, project: Project, selection: Selection) -> Propag
     untouched = [task for task in tasks if not is_touched(task)]
     read = readable(untouched, partial(read_open, model_version=project.model_version), unreadable)
     sentences = [sentence for _, sentence in read if sentence is not None]
-    evidence = [each for each in weigh(reviewed) if selection.about(each.correction)]
-    left_out = {each.correction: selection.against(each) for each in evidence}
+    evidence, left_out = _weighed(reviewed, selection)
     chosen = {e.correction: e.sentences for e in evidence if left_out[e.correction] is None}
     rules, others = Rules(chosen), Rules(left_out.keys() - chosen.keys())
     changes = [c for sentence in sentences if (c := corrected(sentence, rules, chosen))]
@@ -130,6 +89,27 @@ def plan(server: ReviewServer, project: Project, selection: Selection) -> Propag
     findings = (Finding(e, tasks_of[e.correction], left_out[e.correction]) for e in evidence)
     counts = (len(reviewed), len(untouched))
     return Propagation(tuple(findings), tuple(changes), *counts, tuple(unreadable))
+
+
+def propagated_in(
+    reviewed: Sequence[ReviewedSentence], unseen: Sequence[ProjectedSentence]
+) -> list[ProjectedSentence]:
+    """Return unseen sentences of no project as `propagate --apply` would leave them in one."""
+    evidence, left_out = _weighed(reviewed, Selection())
+    chosen = {e.correction: e.sentences for e in evidence if left_out[e.correction] is None}
+    rules, found = Rules(chosen), []
+    for record in unseen:
+        change = corrected(open_sentence(record), rules, chosen)
+        found.append(record if change is None else propagated(record, change.changes))
+    return found
+
+
+def _weighed(
+    reviewed: Sequence[ReviewedSentence], selection: Selection
+) -> tuple[list[Evidence], dict[Correction, LeftOut | None]]:
+    """Return the corrections that the selection is about, and why some are left out."""
+    evidence = [each for each in weigh(reviewed) if selection.about(each.correction)]
+    return evidence, {each.correction: selection.against(each) for each in evidence}
 
 
 def carry_out(

@@ -16,7 +16,7 @@ from ml_backend.label_studio.tasks import Task, is_touched, sentence_in
 from projection.errors import ReviewError
 from projection.languages import language_tag
 from projection.records import ParallelSentence
-from training.data.splits import document_of
+from projection.text.documents import document_of
 
 _FIX = "Name the annotators of a language, such as --assign de=anna@example.org,ben@example.org"
 

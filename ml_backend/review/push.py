@@ -14,9 +14,10 @@ from ml_backend.label_studio.task_writer import remove_doubles
 from ml_backend.label_studio.tasks import Sentence, Task, doubled, sentence_in
 from ml_backend.review.assignment import Assigner
 from ml_backend.review.import_journal import ImportJournal, after_pending_import, import_noted
-from ml_backend.review.review_tasks import task_of_reviews
+from ml_backend.review.review_tasks import shown_in, task_of_reviews
 from projection.errors import RunError
 from projection.io.corpus import corpus_id
+from projection.pipeline.review_order import review_ranks
 from projection.records import ParallelSentence, ProjectedSentence, ReviewedSentence, ReviewStatus
 from training.data.adjudication import by_sentence
 
@@ -61,21 +62,24 @@ def push(
 ) -> PushReport:
     """Import sentences, projected by one model, with their predictions, a thousand a request.
 
+    They are gone through twice, to rank them among each other first; an iterator is held in memory.
     A sentence is skipped if the project has one with the same id, origin and texts, so running an
     interrupted push again finishes it. With the `journal` of the interrupted one, an import that
     Label Studio is still at is waited for. In the end the tasks are counted, and second tasks of
     a sentence removed. The `assigner` says whose new ones are.
     """
     version: str | None = None
+    held = [*sentences] if isinstance(sentences, Iterator) else sentences
+    ranks = review_ranks(held)
 
     def items() -> Iterator[NewTask]:
         nonlocal version
-        for projected in sentences:
+        for projected, rank in zip(held, ranks, strict=True):
             version = version or projected.model_version
             if projected.model_version != version:
                 what = f"projected by {projected.model_version}, the ones before by {version}"
                 raise RunError(projected.sentence.origin, what, "Push the runs of two models apart")
-            yield projected.sentence, partial(_task_of, projected, assigner), 1
+            yield projected.sentence, partial(_task_of, projected, rank, assigner), 1
 
     report = _import(server, project, items(), journal or ImportJournal(), on_progress)
     return _shown(report, version, server, project)
@@ -99,8 +103,12 @@ def push_reviews(
     else they are shown as made by whoever pushes.
     """
     users = set(server.users()) if keep_annotators else set()
-    groups = by_sentence(reviewed)
-    items = ((g[0].sentence, partial(task_of_reviews, g, users), len(g)) for g in groups)
+    groups = [*by_sentence(reviewed)]
+    ranks = review_ranks(shown_in(group)[-1] for group in groups)
+    items = (
+        (group[0].sentence, partial(task_of_reviews, group, users, rank), len(group))
+        for group, rank in zip(groups, ranks, strict=True)
+    )
     report = _import(server, project, items, journal or ImportJournal(), on_progress)
     # Most likely the version that the exported project showed.
     unseen = [each for each in reviewed if each.status is ReviewStatus.UNSEEN]
@@ -178,8 +186,10 @@ def _counted_again(
     return replace(report, removed=found.removed, doubles=found.begun, missing=missing)
 
 
-def _task_of(projected: ProjectedSentence, assigner: Assigner | None = None) -> dict[str, Any]:
-    task = {**to_task(projected), "predictions": [to_prediction(projected)]}
+def _task_of(
+    projected: ProjectedSentence, rank: int = 0, assigner: Assigner | None = None
+) -> dict[str, Any]:
+    task = {**to_task(projected, rank), "predictions": [to_prediction(projected)]}
     if assigner:
         task["data"][ASSIGNED] = assigner.give(projected.sentence)
     return task

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from label_config.tasks import sentence_of, task_fields, to_prediction
+from label_config.tasks import RANK, TaskView, rank_field, sentence_of, shown
 from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.task_writer import is_still_open, write_fields
 from ml_backend.label_studio.tasks import Task, is_touched, prediction_of
 from ml_backend.review.pull import readable
 from projection.errors import ReviewError, ServerError
+from projection.pipeline.review_order import review_ranks
 from projection.records import ProjectedSentence, UnreadableReview
 from projection.text.wording import counted
 
@@ -27,7 +28,7 @@ CHUNK = 5000
 PAUSES = (2.0,) * 15  # a backend that has just been given a new model is still loading it
 
 # What an annotator reads beside the prediction. Scores alone are no reason for an update, which
-# takes a tenth of a second a task; the Data Manager orders by the prediction's own score.
+# takes a tenth of a second a task.
 _READ = ("conflict", "source_html", "conflicts_html", "propagated")
 _SCORE = re.compile(r"[01]\.\d\d")
 
@@ -58,10 +59,13 @@ def repredict(
     project: Project,
     projector: "ProjectsSentences",
     *,
+    show: Callable[[ProjectedSentence], TaskView] = shown,
     on_progress: Callable[[int], None] = lambda _: None,
     pauses: Sequence[float] = PAUSES,
 ) -> RepredictReport:
     """Project every untouched task again, and show the new predictions. Old ones stay.
+
+    `show` gives what a task shows of a projected sentence, perhaps with corrections applied.
 
     Tasks are refreshed before they are predicted, so running an interrupted call again finds them
     undone. A backend that serves another model is asked again after each of the `pauses`; if it
@@ -83,15 +87,19 @@ def repredict(
     predicted = refreshed = 0
     for start in range(0, len(fitting), CHUNK):
         chunk = fitting[start : start + CHUNK]
-        found: dict[int, ProjectedSentence] = {}
+        projected: dict[int, ProjectedSentence] = {}
         for first in range(0, len(chunk), SLICE):
             ids = [task["id"] for task in chunk[first : first + SLICE]]
-            found.update(zip(ids, projector.project([sentences[n] for n in ids]), strict=True))
+            projected.update(zip(ids, projector.project([sentences[n] for n in ids]), strict=True))
             on_progress(len(ids))
-        new_looks = {task["id"] for task in chunk if _refresh(server, task, found[task["id"]])}
+        found = {n: show(each) for n, each in projected.items()}
+        ranks = dict(zip(projected, review_ranks(projected.values()), strict=True))
+        new_looks = {
+            n for task in chunk if _refresh(server, task, found[n := task["id"]].fields, ranks[n])
+        }
         # Refreshing many takes minutes, in which people go on.
         still_due = _still_due(server, project, chunk)
-        predictions = [{"task": n, **to_prediction(found[n])} for n in still_due]
+        predictions = [{"task": n, **found[n].prediction} for n in still_due]
         if predictions:
             server.import_predictions(project, predictions)
         predicted += len(predictions)
@@ -135,10 +143,13 @@ def _still_due(server: ReviewServer, project: Project, tasks: Sequence[Task]) ->
     }
 
 
-def _refresh(server: ReviewServer, task: Task, projected: ProjectedSentence) -> bool:
-    """Show the new projections and conflicts in the task, if they differ. Return whether it did."""
-    new = task_fields(projected)
-    if _reads_like(new) == _reads_like(task["data"]):
+def _refresh(server: ReviewServer, task: Task, fields: Mapping[str, Any], rank: int) -> bool:
+    """Show the new projections and conflicts in the task, if they differ. Return whether it did.
+
+    Only then has it a new rank, among the sentences of its chunk; one that had none gets it, too.
+    """
+    new = {**fields, RANK: rank_field(rank)}
+    if RANK in task["data"] and _reads_like(new) == _reads_like(task["data"]):
         return False
     return write_fields(server, task["id"], new, if_still=partial(is_still_open, task))
 

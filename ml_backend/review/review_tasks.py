@@ -28,7 +28,7 @@ _Proposal = tuple[str, tuple[Entity, ...]]  # a model version, and what it propo
 
 
 def task_of_reviews(
-    reviews: Sequence[ReviewedSentence], users: Collection[int] = ()
+    reviews: Sequence[ReviewedSentence], users: Collection[int] = (), rank: int = 0
 ) -> dict[str, Any]:
     """Return the task of all reviews of one sentence, as Label Studio imports it.
 
@@ -36,23 +36,32 @@ def task_of_reviews(
     task's `meta` has annotator and time in any case.
     """
     decided = [review for review in reviews if review.status is not ReviewStatus.UNSEEN]
-    proposals = [*dict.fromkeys(filter(None, map(_proposal, reviews)))]
-    shown = [_projected(reviews, proposal) for proposal in proposals]
+    proposals = _proposals(reviews)
+    shown = shown_in(reviews)
     unseen = _provenance_of(r for r in reviews if r.status is ReviewStatus.UNSEEN)
     made_of = (None if (p := _proposal(r)) is None else proposals.index(p) for r in decided)
     kept = [
         ImportedReview(review.annotator, review.updated_at, index, [*review.notes])
         for review, index in zip(decided, made_of, strict=True)
     ]
-    task = to_task(shown[-1] if shown else _projected(reviews, ("", ())))
+    task = to_task(shown[-1], rank)
     if any(review.final for review in decided):
         task["data"][VERSIONS] = [GONE]
     return {
         **task,
         "meta": meta_of(kept),
-        "predictions": [_prediction(projected, unseen) for projected in shown],
+        "predictions": [_prediction(each, unseen) for each in shown[: len(proposals)]],
         "annotations": [_annotation(n, review, users) for n, review in enumerate(decided)],
     }
+
+
+def shown_in(reviews: Sequence[ReviewedSentence]) -> list[ProjectedSentence]:
+    """Return what was proposed for the sentence, once each; without a prediction, nothing found."""
+    return [_projected(reviews, proposal) for proposal in _proposals(reviews) or [("", ())]]
+
+
+def _proposals(reviews: Iterable[ReviewedSentence]) -> list[_Proposal]:
+    return [*dict.fromkeys(filter(None, map(_proposal, reviews)))]
 
 
 def _proposal(review: ReviewedSentence) -> _Proposal | None:

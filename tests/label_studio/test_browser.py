@@ -14,6 +14,7 @@ from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.tabs import REVIEW_QUEUE, review_tabs
 from ml_backend.review.pull import fetch_reviewed
 from ml_backend.review.push import push
+from projection.pipeline.review_order import review_order
 from projection.records import LabelOrigin, ProjectedSentence, ReviewedSentence, ReviewStatus, Span
 from tests.label_studio.examples import (
     BY_ID,
@@ -380,7 +381,8 @@ def test_twenty_tasks_of_the_review_queue_are_done_by_keys_alone_and_exported(
         page.skip() if keys is None else page.submit()
         more = page.await_next(task)
 
-    assert came == [s.sentence.id for s in sentences], "the least sure first, and each once"
+    in_order = [sentences[place].sentence.id for place in review_order(sentences)]
+    assert came == in_order, "those worth most first, and each once"
     assert {
         pair_id: (review.status, [label for label, _ in marks(review)])
         for pair_id, review in desk.reviewed().items()

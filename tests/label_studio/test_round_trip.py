@@ -163,7 +163,7 @@ def test_tabs_are_made_once_and_filter_as_they_say(
             headers={"Authorization": f"Token {label_studio.account.token}"},
         ).raise_for_status()
         shown[title] = [pairs[task["id"]] for task in answer.json()["tasks"]]
-    # The queue is ordered by how sure the projection is, the least sure first.
+    # The queue has the order of reviews, without what has been decided.
     assert shown["Queue"] == ["overlap", "combining", "chinese", "emoji"]
     assert shown["Overlap"] == shown["Failed"] == shown["Low conf."] == ["overlap"]
     assert shown["One-to-many"] == shown["Target only"] == []

@@ -15,7 +15,6 @@ is not enough, with smaller blocks of lines. `Splits.shortfall` says when nothin
 - Templates can join everything. Of such a group only near-duplicates are kept together.
 """
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -24,19 +23,17 @@ from typing import Self
 
 from projection.errors import TrainingError
 from projection.records import ParallelSentence
+from projection.text.documents import BLOCK, document_of
 from training.data.contamination import is_telling, words_of
 from training.data.near_duplicates import near_duplicates
 
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
-BLOCK, *SMALLER_BLOCKS = (20, 10, 5, 2, 1)  # lines
+SMALLER_BLOCKS = (10, 5, 2, 1)  # lines
 TOLERANCE = 0.03  # of all sentences
 GIANT = 500  # sentences a group must have to be given up, and
 GIANT_SHARE = 0.25  # of all
 
 _DOCUMENT = "document "
-_LINE = re.compile(r"(.*):(\d+)", re.DOTALL)
-# A TMX file may be one long line, so its units are counted; earlier versions had no hash in the id.
-_TMX_UNIT = re.compile(r"(.*):tu(\d+)(?:-[0-9a-f]{8})?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,18 +154,6 @@ def _balanced(
     if found and TRAIN not in found.values():
         found[unit] = TRAIN  # the smallest
     return found
-
-
-def document_of(sentence: ParallelSentence, block: int = BLOCK) -> str:
-    """Return the `block` lines (units, for TMX) of the corpus file that a sentence is in.
-
-    Other origins are documents themselves; a sentence without origin is a document of its own.
-    """
-    if unit := _TMX_UNIT.fullmatch(sentence.id):
-        return f"{unit[1]}:{int(unit[2]) // block}"
-    if line := _LINE.fullmatch(sentence.origin):
-        return f"{line[1]}:{int(line[2]) // block}"
-    return sentence.origin or sentence.id
 
 
 def _units(

@@ -22,19 +22,24 @@ Record = TypeVar("Record")
 
 
 class Reads(StrEnum):
-    """What the rows learn from: sentences of the target language, or silver data for aligners."""
+    """What the rows learn from: sentences of the target language, or silver data for aligners.
+
+    From gold nothing is learned: reviewed is a corpus with gold.
+    """
 
     CORPORA = "corpora"
     TEACHERS = "teachers"
     REVIEWS = "reviews"
     SILVER = "silver"
+    GOLD = "gold"
 
 
 class ReviewOrder(StrEnum):
-    """The order in which sentences are reviewed."""
+    """The order in which sentences are reviewed; the last is that of `spanferry push`."""
 
     RANDOM = "random order"
     DOUBTFUL_FIRST = "lowest confidence first"
+    DOUBTFUL_PHRASES = "doubtful phrases first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +49,9 @@ class ExperimentRow:
     `preset` is a tagger's recipe; or `paper-pair`, `context-joint`, `exact-match`, `eflomal`, or an
     aligner that the data name. `set` has changes for `presets.changed`, or fields of a `Decoding`.
     `corpus` is the one corpus (or teacher) to learn from, None for all. `sentences` pseudo-labelled
-    sentences are drawn, None for as many as in all rows. The share `reviewed` is corrected before
-    training. `x` is the place on the axis; a plot gives the rows of one `series` one colour. A row
-    that is `apart` is never marked as the best.
+    sentences are drawn, None for as many as in all rows. What is reviewed in so many `minutes` is
+    corrected first; inf is everything. `x` is the place on the axis; a plot gives the rows of one
+    `series` one colour. A row that is `apart` is never marked as the best.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ONLY_FIELDS
@@ -55,7 +60,7 @@ class ExperimentRow:
     set: Mapping[str, Any] = field(default_factory=dict)
     corpus: str | None = None
     sentences: int | None = None
-    reviewed: float | None = None
+    minutes: float | None = None
     order: ReviewOrder = ReviewOrder.RANDOM
     x: float | None = None
     series: str = ""
@@ -64,13 +69,13 @@ class ExperimentRow:
     def __post_init__(self) -> None:
         if not self.preset:
             raise ValueError("names no preset, and the experiment has none")
-        if self.reviewed is not None and not 0 <= self.reviewed <= 1:
-            raise ValueError(f"{self.reviewed} reviewed is not a share of the sentences")
+        if self.minutes is not None and not self.minutes >= 0:
+            raise ValueError(f"minutes: {self.minutes} is below 0")
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedScore:
-    """An F1 in per cent, as its source gives it."""
+    """An F1 in per cent, as its source gives it; precision and recall where it has them."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ONLY_FIELDS
     column: str
@@ -78,6 +83,8 @@ class PublishedScore:
     test: str
     system: str
     source: str
+    precision: float | None = None
+    recall: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +112,8 @@ class Experiment:
     """A table or a figure.
 
     `repeats` is the part of the paper that is measured again. `preset` is the recipe of rows that
-    name none. `axis` says what the places `at` count. The others are compared with the row `ours`.
+    name none. `axis` says what the places `at` count. The others are compared with the row `ours`,
+    or with the row of the series `ours` at their place.
     In the templates `rows`, `{name}` makes a row of each corpus, teacher or aligner that the data
     name, `{at}` or `{percent}` a row of each place; `{preset}` is the recipe.
     """
@@ -166,7 +174,8 @@ def read_experiment(name_or_path: str) -> Experiment:
             raise TrainingError(f"experiment {name_or_path}", "no such experiment", fix)
         path = DEFINITIONS / f"{name_or_path}.toml"
     experiment = record_of(Experiment, {**read_toml(path), "file": str(path)}, str(path))
-    names = [row.name for row in experiment.expand(["name"])]
+    rows = experiment.expand(["name"])
+    names = [*dict.fromkeys([row.name for row in rows] + [r.series for r in rows if r.series])]
     if experiment.ours and experiment.ours not in names:
         fix = f"There are {', '.join(names)}"
         raise TrainingError(f"{path} ours", f"no row {experiment.ours!r}", fix)

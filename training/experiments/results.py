@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-from scipy.stats import ttest_ind
+from scipy.stats import ttest_rel
 
 from projection.io.records_json import Json
 from training.experiments.definition import Experiment, ExperimentOptions, ExperimentRow
@@ -28,9 +28,9 @@ class Cell:
 
     @property
     def x(self) -> float | None:
-        """The place on the axis: the number of reviewed sentences, or what the row says."""
+        """The place on the axis: what the row says, or how long all reviews take."""
         reviews = next(iter(self.runs.values()))["reviews"]
-        return self.row.x if reviews is None else float(reviews["seen"])
+        return float(reviews["minutes"]) if self.row.x is None and reviews else self.row.x
 
     def spread(self, measure: str = "f1") -> SeedSpread:
         """Return F1, precision or recall, as fractions."""
@@ -59,15 +59,16 @@ class Cell:
 
 
 class SeedComparison(NamedTuple):
-    """The lead of our row over another in one column, as a difference of mean F1.
+    """The lead of our row over another in one column, over the seeds.
 
-    `interval` is the 95 % confidence interval of Welch's t-test over the seeds; None where there
-    are fewer than two seeds, or all seeds of both rows score alike.
+    `lead` is the mean difference in F1, with its deviation. `interval` is its 95 % confidence
+    interval by the paired t-test (a seed draws the same data in all rows); None where there are
+    fewer than two seeds, or all differences are alike.
     """
 
     column: str
     over: str
-    difference: float
+    lead: SeedSpread
     interval: tuple[float, float] | None
 
     @property
@@ -111,15 +112,22 @@ class Results:
 
     @property
     def comparisons(self) -> list[SeedComparison]:
-        """Our row against every other; empty if the experiment has no row of ours."""
+        """Our row against every other, on an axis at its place; empty if there is none of ours."""
         found = []
         for cell in self.cells:
-            ours = self.cell(self.experiment.ours or "", cell.column)
+            ours = self._ours(cell)
             if ours is not None and cell.row.name != ours.row.name:
-                one, other = ours.spread(), cell.spread()
-                difference, interval = one.mean - other.mean, welch_interval(one, other)
-                found.append(SeedComparison(cell.column, cell.row.name, difference, interval))
+                found.append(compared(ours, cell))
         return found
+
+    def _ours(self, other: Cell) -> Cell | None:
+        """Return the cell to compare with another."""
+        ours = self.experiment.ours
+        for cell in self.cells if ours else ():
+            at_place = cell.row.series == ours and cell.row.x == other.row.x
+            if cell.column == other.column and (cell.row.name == ours or at_place):
+                return cell
+        return None
 
     def to_json(self) -> Json:
         """Convert to JSON, with `measured` and `published` scores apart."""
@@ -132,19 +140,24 @@ class Results:
             "measured": [cell.to_json() for cell in self.cells],
             "ceilings": self.ceilings,
             "comparisons": [
-                {**each._asdict(), "beyond_chance": each.beyond_chance} for each in self.comparisons
+                {
+                    **each._asdict(),
+                    "lead": each.lead.to_json(),
+                    "beyond_chance": each.beyond_chance,
+                }
+                for each in self.comparisons
             ],
             "skipped": dict(self.skipped),
             "published": self.published,
         }
 
 
-def welch_interval(one: SeedSpread, other: SeedSpread) -> tuple[float, float] | None:
-    """Return the confidence interval of the difference of two means (Welch, 1947).
-
-    None if a side has a single value, or neither side varies.
-    """
-    if one.deviation is None or other.deviation is None or one.deviation == other.deviation == 0:
-        return None
-    found = ttest_ind(one.values, other.values, equal_var=False).confidence_interval(LEVEL)
-    return float(found.low), float(found.high)
+def compared(ours: Cell, other: Cell) -> SeedComparison:
+    """Compare two rows of a column, which have the same seeds in the same order."""
+    one, two = ours.spread().values, other.spread().values
+    lead = SeedSpread.of([a - b for a, b in zip(one, two, strict=True)])
+    interval = None
+    if lead.deviation:
+        found = ttest_rel(one, two).confidence_interval(LEVEL)
+        interval = float(found.low), float(found.high)
+    return SeedComparison(other.column, other.row.name, lead, interval)

@@ -17,6 +17,7 @@ from projection.models.checkpoints import device_name
 from training.aligner.silver import WordAligner
 from training.experiments.aligners import INSTALLED, AlignerBench
 from training.experiments.config import DataConfig
+from training.experiments.corpora import CorpusBench, Propagate
 from training.experiments.definition import Experiment, ExperimentOptions, ExperimentRow, Reads
 from training.experiments.results import Cell, Results
 from training.experiments.taggers import TaggerBench
@@ -24,6 +25,8 @@ from training.tagger.recipe_runner import prefixed
 from training.trainer.trainer import OnProgress
 
 CELLS, STAGES = "cells", "stages"
+
+Bench = AlignerBench | CorpusBench | TaggerBench
 
 
 def run_experiment(
@@ -34,20 +37,24 @@ def run_experiment(
     *,
     stages: Path | None = None,
     word_aligner: WordAligner | None = INSTALLED,
+    propagate: Propagate = lambda _reviews, unseen: unseen,
     on_progress: OnProgress = lambda _what, _done, _total: None,
 ) -> Results:
     """Run what has not been run yet, and collect the results.
 
     Records of finished runs are kept in `out`; so are the models that several rows use, unless the
     folder `stages` is named. `word_aligner` links words for `eflomal` rows; None skips them.
+    `propagate` applies the corrections of simulated reviews to the sentences of a corpus.
 
     Raises SpanferryError, before anything is trained, if data or options cannot be used or no row
     can be run.
     """
     folder = stages or out / STAGES
-    bench: AlignerBench | TaggerBench
+    bench: Bench
     if experiment.reads is Reads.SILVER:
         bench = AlignerBench(config, experiment, options, folder, word_aligner)
+    elif experiment.reads is Reads.GOLD:
+        bench = CorpusBench(config, experiment, options, propagate, on_progress)
     else:
         bench = TaggerBench(config, experiment, options, folder, on_progress)
     rows = _rows(experiment, bench.names, options)
@@ -84,7 +91,7 @@ def _rows(
 
 
 def _run(
-    bench: AlignerBench | TaggerBench,
+    bench: Bench,
     row: ExperimentRow,
     column: str,
     seed: int,

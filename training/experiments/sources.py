@@ -1,7 +1,7 @@
 """Reading the data that a config names: exports, IOB2 files, run folders, text, corpora."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -58,25 +58,33 @@ def read_pseudo(
     return found
 
 
-def run_of(corpus: Corpus, lang: str, kept: Path) -> Path:
-    """Return the run folder of a corpus, named by a hash of its text and the models."""
+def run_of(corpus: Corpus, lang: str, kept: Path, suppress: Sequence[str] = ()) -> Path:
+    """Return the run folder of a corpus, named by a hash of its text, the models and types."""
     files = [Path(name) for name in (corpus.place, corpus.source, corpus.target) if name]
     made_of = [
         [sha256(file.read_bytes()).hexdigest() if file.is_file() else str(file) for file in files],
         [identity_of(corpus.teacher, "tagger"), identity_of(corpus.aligner, "aligner")],
         corpus.limit,
+        *suppress,
     ]
     stamp = sha256(json.dumps(made_of).encode()).hexdigest()[:8]
     return kept / f"{corpus.name}.{lang}.{stamp}"
 
 
 def project_once(
-    corpus: Corpus, sentences: Iterable[ParallelSentence], folder: Path, on_progress: OnProgress
+    corpus: Corpus,
+    sentences: Iterable[ParallelSentence],
+    folder: Path,
+    on_progress: OnProgress,
+    suppress: Sequence[str] = (),
 ) -> Path:
-    """Project sentences by the models of a corpus into a run folder, unless that is done."""
+    """Project sentences by the models of a corpus into a run folder, unless that is done.
+
+    The teacher takes the types to `suppress` for no entities.
+    """
     if (folder / "summary.json").is_file():
         return folder
-    projector = Projector.load(corpus.teacher, corpus.aligner, checks=CHECKS)
+    projector = Projector.load(corpus.teacher, corpus.aligner, checks=CHECKS, suppress=suppress)
     project_corpus(
         sentences,
         projector,

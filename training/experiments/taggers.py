@@ -137,13 +137,15 @@ class LanguageData:
         self._dev = read_labelled(language.dev, self.lang, self.labels)
         self._unlabelled = read_unlabelled(language.unlabelled, self.lang)
 
-    def training(self, row: ExperimentRow, seed: int) -> tuple[TrainingData, dict[str, int] | None]:
+    def training(
+        self, row: ExperimentRow, seed: int
+    ) -> tuple[TrainingData, dict[str, float] | None]:
         """Return what a row learns from, and the counts of simulated reviews."""
         reviewed, counts = Rows(), None
-        if row.reviewed is None:
+        if row.minutes is None:
             pseudo = self.pseudo(row)
         else:
-            pseudo, reviewed, counts = self._pool[0].review(row.reviewed, row.order, seed)
+            pseudo, reviewed, counts = self._pool[0].rows(row.minutes, row.order, seed)
         given = TrainingData(
             self._english, pseudo, reviewed, self._unlabelled, self._dev or None, lang=self.lang
         )
@@ -203,7 +205,7 @@ def _recipe(preset: Preset, row: ExperimentRow, options: ExperimentOptions) -> P
     based = {} if options.base is None else {"base": options.base, "learning_rate": "none"}
     gold, pseudo = options.sentences, row.sentences or options.sentences
     drawn = {Part.ENGLISH: gold, Part.TRANSLATED: gold}
-    if row.reviewed is None:  # else how many there are is what the row is about
+    if row.minutes is None:  # else how many there are is what the row is about
         drawn |= {Part.PSEUDO: pseudo, Part.UNLABELLED: pseudo}
     limits = {f"{part}.sentences": n for part, n in drawn.items() if n is not None}
     asked = {k: v for k, v in {**limits, **options.set}.items() if concerns(preset, k)}

@@ -2,7 +2,7 @@
 
 import re
 
-from label_config.tasks import to_task
+from label_config.tasks import RANK, to_task
 from ml_backend.label_studio.tabs import (
     AUDIT_SAMPLE,
     DISAGREEMENTS,
@@ -58,6 +58,14 @@ def test_every_field_of_a_task_is_either_shown_or_hidden() -> None:
         for key in data:
             shown = f"data.{key}" in tab.shown
             assert (f"tasks:data.{key}" in hidden["explore"]) is not shown
+
+
+def test_open_tasks_follow_the_order_of_reviews() -> None:
+    column = f"tasks:data.{RANK}"
+    assert {tab.title for tab in review_tabs(["de", "nl"]) if tab.order == column} == {
+        *("Queue", "de", "nl", "Failed", "Overlap", "One-to-many", "Low conf.", "Type unsure"),
+        *("Target only", "Propagated", "Skipped"),
+    }
 
 
 def test_no_kind_of_conflict_is_part_of_another() -> None:

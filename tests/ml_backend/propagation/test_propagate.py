@@ -7,9 +7,20 @@ import pytest
 from ml_backend.propagation.propagate import (
     LeftOut,
     Selection,
+    propagated_in,
 )
 from ml_backend.review.corrections import Correction, Evidence, is_too_short
-from tests.ml_backend.corrections import BAYERN, add, delete, relabel
+from projection.records import ProjectedSentence
+from tests.ml_backend.corrections import (
+    BAYERN,
+    Marks,
+    add,
+    delete,
+    entities,
+    pair,
+    relabel,
+    review,
+)
 
 
 @pytest.mark.parametrize(
@@ -56,3 +67,25 @@ def test_a_single_character_without_spaces_is_part_of_too_many_words(
 ) -> None:
     assert is_too_short(correction) is short
     assert (Selection().against(Evidence(correction, 9, 1, 0)) is LeftOut.TOO_SHORT) is short
+
+
+def test_outside_of_a_project_what_two_reviews_say_is_propagated_and_what_one_says_is_not() -> None:
+    def unseen(text: str, *marks: tuple[str, str]) -> ProjectedSentence:
+        return ProjectedSentence(pair(text), entities(text, marks, 0.9), (), (), 0.9, "v1")
+
+    loc, org = [("LOC", "Siemens")], [("ORG", "Siemens")]
+    reviews = [review(f"Siemens {word}.", loc, org) for word in ("baut", "wirbt")]
+    reviews.append(review("Bosch baut.", [("LOC", "Bosch")], [("ORG", "Bosch")]))
+    given = [
+        unseen("Heute baut Siemens.", ("LOC", "Siemens")),
+        unseen("Heute baut Bosch.", ("LOC", "Bosch")),
+        unseen("Heute nicht."),
+    ]
+
+    found = propagated_in(reviews, given)
+
+    marks: list[Marks] = [
+        [(e.label, e.span.of(each.sentence.target)) for e in each.entities] for each in found
+    ]
+    assert marks == [org, [("LOC", "Bosch")], []]
+    assert found[1:] == given[1:]

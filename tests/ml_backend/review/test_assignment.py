@@ -11,8 +11,8 @@ import pytest
 from label_config.tasks import assigned_to
 from ml_backend.review.assignment import Assigner, Team
 from projection.errors import LanguageTagError, ReviewError
+from projection.text.documents import BLOCK, document_of
 from tests.ml_backend.conftest import SENTENCE, make_task
-from training.data.splits import BLOCK, document_of
 
 ANNA, BEN, CARLA = "anna@example.org", "ben@example.org", "carla@example.org"
 

@@ -12,12 +12,13 @@ from ml_backend.label_studio.client import Backend, Project, UnreachableError
 from ml_backend.review import import_journal
 from ml_backend.review import push as push_module
 from ml_backend.review.import_journal import ImportJournal
-from ml_backend.review.push import push
+from ml_backend.review.push import push, push_reviews
 from ml_backend.review.repredict import repredict
 from projection.errors import ReviewError, RunError, ServerError
 from projection.io.corpus import corpus_id
-from projection.records import ProjectedSentence
-from tests.label_studio.examples import FIRST, SECOND, FixedProjector, many, projected
+from projection.pipeline.review_order import review_order
+from projection.records import ProjectedSentence, ReviewedSentence, ReviewStatus
+from tests.label_studio.examples import BY_ID, FIRST, SECOND, FixedProjector, many, projected
 
 CHUNK = push_module.CHUNK
 
@@ -104,6 +105,48 @@ def test_a_thousand_tasks_go_in_one_request(sentences: int, requests: list[int])
     assert server.requests == requests
     assert report.added == sentences
     assert report.current is (sentences > 0)
+
+
+def queue_of(server: FixedServer) -> list[str]:
+    """Ids in the order of their ranks, which Label Studio compares as texts."""
+    ranked = sorted(server.held, key=lambda task: str(task["data"]["rank"]))
+    return [task["data"]["pair_id"] for task in ranked]
+
+
+def test_tasks_are_ranked_in_the_order_to_review_them_wherever_they_stood() -> None:
+    sentences, server = many(120), FixedServer()
+    in_order = [sentences[place].sentence.id for place in review_order(sentences)]
+
+    push_all(server, reversed(sentences))  # an iterator, that can be gone through once
+
+    assert queue_of(server) == in_order != [task["data"]["pair_id"] for task in server.held]
+
+
+def test_what_is_pushed_later_is_ranked_by_itself_and_changes_no_rank() -> None:
+    first, later, server = many(12), projected(), FixedServer()
+    push_all(server, first)
+    before = {task["id"]: task["data"]["rank"] for task in server.held}
+
+    push_all(server, later)
+
+    assert before.items() <= {task["id"]: task["data"]["rank"] for task in server.held}.items()
+    of_later = [name for name in queue_of(server) if name in BY_ID]
+    assert of_later == [later[place].sentence.id for place in review_order(later)]
+    # In turns, from the first on: the most valuable of the later ones wait for nothing.
+    assert of_later[0] in queue_of(server)[:2]
+
+
+def test_what_an_export_left_unseen_is_ranked_too() -> None:
+    found, server = many(12), FixedServer()
+    unseen = [
+        ReviewedSentence(
+            each.sentence, each.entities, ReviewStatus.UNSEEN, "",
+            predicted=each.entities, model_version=FIRST,
+        )
+        for each in found
+    ]  # fmt: skip
+    push_reviews(server, server.project, unseen)  # type: ignore[arg-type]
+    assert sorted(task["data"]["rank"] for task in server.held) == [f"{n:08}" for n in range(1, 13)]
 
 
 def test_what_an_interruption_left_out_is_added_later_and_the_version_set() -> None:

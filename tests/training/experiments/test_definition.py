@@ -1,5 +1,6 @@
 """Experiment definitions: those that ship, and TOML files that are wrong."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +30,7 @@ class TestShipped:
             "gamma",
             "teachers",
             "review-effort",
+            "review-effort-corpus",
             "aligners",
         }
 
@@ -40,7 +42,7 @@ class TestShipped:
             assert numbers_of(experiment.set) == NUMBERS
             trained = [row for row in rows if row.preset in ("paper-pair", "context-joint")]
             assert len({decoding_of(row) for row in trained[3:]}) == 4
-        else:
+        elif experiment.reads is not Reads.GOLD:
             made = recipes(rows, ExperimentOptions(set=experiment.set))
             assert made.keys() == {row.name for row in rows}
 
@@ -63,16 +65,14 @@ class TestShipped:
             ("together", None),
         ]
 
-    def test_shares_to_review_in_both_orders(self) -> None:
-        rows = read_experiment("review-effort").expand((), at=(0.5, 0.125))
-        assert [(row.name, row.reviewed, row.order) for row in rows] == [
-            ("pseudo-labels only", 0, ReviewOrder.RANDOM),
-            ("random order, 12.5 %", 0.125, ReviewOrder.RANDOM),
-            ("random order, 50 %", 0.5, ReviewOrder.RANDOM),
-            ("lowest confidence first, 12.5 %", 0.125, ReviewOrder.DOUBTFUL_FIRST),
-            ("lowest confidence first, 50 %", 0.5, ReviewOrder.DOUBTFUL_FIRST),
-            ("all corrected", 1, ReviewOrder.RANDOM),
+    @pytest.mark.parametrize("name", ["review-effort", "review-effort-corpus"])
+    def test_minutes_to_review_in_each_order(self, name: str) -> None:
+        first, *rows, last = read_experiment(name).expand((), at=(90, 2.5))
+        assert [(row.minutes, row.order) for row in rows] == [
+            (minutes, order) for order in ReviewOrder for minutes in (2.5, 90)
         ]
+        assert all(row.name == f"{row.order.value}, {row.minutes:g} min" for row in rows)
+        assert (first.minutes, last.minutes) == (0, math.inf)
 
     def test_sizes_are_numbers_of_sentences(self) -> None:
         rows = read_experiment("size").expand((), preset="unitrans", at=(8, 5_000))
@@ -167,9 +167,9 @@ class TestFile:
                 id="other placeholder",
             ),
             pytest.param(
-                f"{MINE}preset = 'li2021'\nrows = [{{name = 'a', reviewed = 2}}]",
-                "2.* reviewed is not a share",
-                id="no share",
+                f"{MINE}preset = 'li2021'\nrows = [{{name = 'a', minutes = -2}}]",
+                "minutes: -2.* is below 0",
+                id="no time",
             ),
             pytest.param(
                 f"{MINE}preset = 'li2021'\nours = 'b'\nrows = [{{name = 'a'}}]",

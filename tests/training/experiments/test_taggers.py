@@ -8,7 +8,12 @@ import pytest
 from projection.errors import TrainingError
 from tests.training.experiments.conftest import QUICK
 from training.experiments.config import DataConfig, read_config
-from training.experiments.definition import ExperimentOptions, ExperimentRow, read_experiment
+from training.experiments.definition import (
+    ExperimentOptions,
+    ExperimentRow,
+    ReviewOrder,
+    read_experiment,
+)
 from training.experiments.runner import run_experiment
 from training.experiments.table import markdown
 from training.experiments.taggers import recipes
@@ -55,7 +60,9 @@ class TestRecipes:
         made = recipes(rows, ExperimentOptions(sentences=50, set={"pseudo.weight": "2"}))
         uses = {name: preset.stages[-1].uses for name, preset in made.items()}
         drawn = {use.part: use.sentences for use in uses["without translated English"]}
-        assert drawn == {Part.PSEUDO: 50, Part.TRANSLATED: 0, Part.REVIEWED: None}
+        assert drawn == {
+            Part.ENGLISH: 50, Part.PSEUDO: 50, Part.TRANSLATED: 0, Part.REVIEWED: None,
+        }  # fmt: skip
         assert {use.weight for row in uses.values() for use in row if use.part is Part.PSEUDO} == {
             2
         }
@@ -88,7 +95,7 @@ class TestTaggers:
             ("frozen-layers", (0, 1), 2),
             ("gamma", (1, 4), 2),
             ("teachers", (), 2),
-            ("review-effort", (0.5,), 4),
+            ("review-effort", (0.5,), 5),
         ],
     )
     def test_each_of_them(
@@ -165,15 +172,19 @@ class TestTaggers:
         config, settings = bench
         settings = replace(settings, seeds=(0,), at=(0.5,))
         results = run_experiment(read_experiment("review-effort"), config, settings, tmp_path)
-        seen = {cell.row.name: cell.x for cell in results.cells}
-        pool = seen["all corrected"]
-        assert pool is not None
+        reviews = {cell.row.name: cell.runs[0]["reviews"] for cell in results.cells}
+        pool = reviews["all corrected"]["seen"]
         assert 0 < pool < 8  # some are held out
-        assert seen["pseudo-labels only"] == 0
-        assert (
-            seen["random order, 50 %"] == seen["lowest confidence first, 50 %"] == round(pool / 2)
-        )
-        assert f"{pool:.0f} reviewed" in markdown(results)
+        assert reviews["pseudo-labels only"]["seen"] == 0
+        for order in ReviewOrder:
+            some = reviews[f"{order.value}, 0.5 min"]
+            assert 0 < some["seen"] < pool
+            assert 0 < some["minutes"] <= 0.5
+        assert f"{pool} reviewed" in markdown(results)
+        assert {each.over for each in results.comparisons} == {
+            "random order, 0.5 min",
+            "lowest confidence first, 0.5 min",
+        }
 
     @pytest.mark.parametrize(
         ("text", "name", "complaint"),
