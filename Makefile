@@ -1,8 +1,9 @@
 # make demo             the bundled sample, projected and open for review in Label Studio
 # make demo HEADLESS=1  the whole loop by itself, with a table at the end
-# make test             lint, types, tests (one test process a core)
-# make audit            known vulnerabilities, insecure code, committed secrets; CI runs it, too
+# make test             lint, committed secrets, types, tests
+# make audit            known vulnerabilities, insecure code; CI runs it, too
 # make sbom             what is installed, as CycloneDX: build/sbom.json
+# make gliner           GLiNER as the teacher: installs it, and runs its tests
 # make hashes           after a change of constraints.txt: .ci/hashes, which packages are checked against
 # make test-hardening   bad input and faults, in every case
 SHELL := /bin/bash
@@ -12,8 +13,9 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 DATA   ?= ../shared/data
 BUILD  ?= build/models
+CORES  := $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: demo test test-hardening check lint types unit format screenshots models audit sbom hashes
+.PHONY: demo test test-hardening check lint types unit format screenshots models audit sbom hashes gliner
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.demo
@@ -26,18 +28,24 @@ test check:
 	  echo "$$part took $$(($$(date +%s) - started)) s"; \
 	done
 
+# Secrets: --no-verify, because what looks like one must not be sent to anybody.
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	@echo "secrets: detect-secrets over all files that git tracks or would add"
+	@known=$$(sed 's/  # .*//' .ci/not-secrets | paste -s -d '|'); \
+	  git ls-files -z --cached --others --exclude-standard | xargs -0 -n 100 -P $(CORES) \
+	  $(BIN)/detect-secrets-hook --no-verify --exclude-secrets "^($$known)$$"
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
+# One process more than there are cores: two of them often wait for Label Studio and the browser.
 unit: $(VENV)/.dev
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --durations 15
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $$(($(CORES) + 1)) --durations 15
 
 # Bad input, faults of Label Studio, kills: every case, where `make test` runs a part.
-HARDENING := tests/projection/io tests/label_config/test_results.py tests/training/data \
+HARDENING := tests/projection/io tests/projection/text tests/label_config/test_results.py tests/training/data \
   tests/training/export tests/ml_backend/api tests/ml_backend/label_studio tests/ml_backend/test_auth.py \
   tests/ml_backend/jobs tests/ml_backend/cli/test_full_disk.py tests/ml_backend/cli/test_console.py \
   tests/projection/models/test_checkpoint_checks.py tests/ml_backend/cli/test_faults.py \
@@ -55,13 +63,9 @@ ADVISORIES ?= https://api.osv.dev/v1/query
 REACHED := import json, sys, urllib.request as web; asked = {"name": "torch", "ecosystem": "PyPI"}; \
   json.load(web.urlopen(sys.argv[1], json.dumps({"package": asked, "version": "2.13.0"}).encode(), timeout=5))
 
-# Secrets: --no-verify, because what looks like one must not be sent to anybody.
 # Advisories: by public version, because none names the `+cpu` of torch 2.13.0+cpu.
 audit: $(VENV)/.dev
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive projection label_config ml_backend training
-	@echo "secrets: detect-secrets over all tracked files"
-	@known=$$(sed 's/  # .*//' .ci/not-secrets | paste -s -d '|'); \
-	  git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --no-verify --exclude-secrets "^($$known)$$"
 	@if $(BIN)/python -c '$(REACHED)' $(ADVISORIES) 2>/dev/null; then \
 	  mkdir -p build && $(BIN)/python -m pip freeze --all --exclude-editable | sed 's/+.*//' >build/installed.txt && \
 	  $(BIN)/pip-audit --progress-spinner off --vulnerability-service osv --osv-url $(ADVISORIES) \
@@ -75,9 +79,12 @@ sbom: $(VENV)/.dev
 	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file build/sbom.json $(BIN)/python
 	$(BIN)/python -c '$(LISTED)' build/sbom.json
 
+# The sample without its target labels, which would be kept as they are.
+UNPROJECTED := import json, sys; rows = [json.loads(line) for line in sys.stdin]; \
+  [row["target"].pop("entities") for row in rows]; print(*map(json.dumps, rows), sep="\n")
 screenshots: $(VENV)/.dev
 	mkdir -p build && rm -rf build/sample-run
-	cat projection/sample/*.jsonl > build/sample.jsonl
+	cat projection/sample/*.jsonl | $(BIN)/python -c '$(UNPROJECTED)' > build/sample.jsonl
 	$(BIN)/spanferry project --jsonl build/sample.jsonl --out build/sample-run
 	$(BIN)/python -m tests.label_studio.screenshots build/sample-run --out docs/images
 	rm -rf build/demo && $(BIN)/spanferry demo --headless --folder build/demo
@@ -115,14 +122,25 @@ $(VENV)/.models: $(VENV)/.demo
 	$(call install,models)
 	touch $@
 
+# Without its requirements: gliner 0.2.29 asks for transformers below 5.17, and works with that of
+# constraints.txt, as these tests show.
+$(VENV)/.gliner: .ci/hashes/gliner.txt | $(VENV)/.dev
+	$(BIN)/python -m pip install --no-deps --require-hashes -r $<
+	touch $@
+
+gliner: $(VENV)/.gliner
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/projection/models/test_gliner.py
+
 # Each package is in the file of the first extra that needs it, with the hashes of all its files.
 # Left out: torch and its CUDA libraries, which depend on the index, and what constraints.txt does not pin.
 hashes:
 	$(PYTHON) -m venv build/uv && build/uv/bin/python -m pip install --quiet uv==0.13.9
-	for extra in serve label-studio plots dev models; do \
-	  echo "# $$extra" && build/uv/bin/uv pip compile --quiet --generate-hashes --no-annotate --no-header \
-	    --python-version 3.11 --python-platform linux -c constraints.txt --extra $$extra pyproject.toml || exit; \
-	done | awk '/^# /    { file = ".ci/hashes/" $$2 ".txt"; printf "" > file; next } \
+	compile="build/uv/bin/uv pip compile --quiet --generate-hashes --no-annotate --no-header \
+	    --python-version 3.11 --python-platform linux -c constraints.txt"; \
+	{ for extra in serve label-studio plots dev models; do \
+	    echo "# $$extra" && $$compile --extra $$extra pyproject.toml || exit; \
+	  done; \
+	  echo "# gliner" && printf 'gliner\nsentencepiece\n' | $$compile --no-deps -; } | awk '/^# /    { file = ".ci/hashes/" $$2 ".txt"; printf "" > file; next } \
 	            /^[a-z]/ { kept = $$1 !~ /^(torch=|triton=|nvidia-|cuda-|(setuptools|wheel|pip|async-timeout)=)/ && !seen[$$1]++ } kept { print > file }'
 
 # ---- The bundled models, from the corpora in DATA. ----

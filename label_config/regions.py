@@ -27,6 +27,7 @@ _DIGITS = re.compile(r"[0-9]{1,9}")
 _UNCHANGED, _CHANGED, _DRAWN = "prediction", "prediction-changed", "manual"
 _THEIR_ORIGIN = {
     LabelOrigin.PROJECTED: _UNCHANGED,
+    LabelOrigin.CORPUS: _UNCHANGED,
     LabelOrigin.PROPAGATED: _UNCHANGED,
     LabelOrigin.CHANGED: _CHANGED,
 }  # of any other: _DRAWN
@@ -213,12 +214,12 @@ def _origin(region: Fields, meta: Fields) -> LabelOrigin | None:
     # What a person drew stays theirs, however often they change it.
     if region.row.get("origin") == _CHANGED and said is not LabelOrigin.PERSON:
         return LabelOrigin.CHANGED
+    if meta.row.get(PROPAGATED):
+        return LabelOrigin.PROPAGATED
     if said is not None:
         return said
     if meta.row.get("suggested"):
         return LabelOrigin.SUGGESTED
-    if meta.row.get(PROPAGATED):
-        return LabelOrigin.PROPAGATED
     return LabelOrigin.PROJECTED if region.row.get("origin") == _UNCHANGED else None
 
 

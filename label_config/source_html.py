@@ -116,18 +116,21 @@ def _chip_ends(projected: ProjectedSentence, key: SourceKey, number: int) -> tup
     found = [(p.target.of(target), f"{p.score:.2f}") for p in mine if p.target is not None]
     doubted = any(score_tag(p.score) for p in mine if p.target is not None)
     corrected = [p.propagated for p in mine if p.propagated is not None]
+    # Nothing was projected where the target came with entities of its own.
+    asked = projected.sentence.target_entities is None
     if corrected:
         new_label = "" if corrected[-1] == label else corrected[-1] or NO_ENTITY
         said = f"{CAME} {new_label}".strip()
         went = " ".join([*(f"“{phrase}”" for phrase, _ in found), said])
     else:
-        failed = CONFLICT_NAMES[ConflictKind.FAILED_MAPPING]
+        failed = CONFLICT_NAMES[ConflictKind.FAILED_MAPPING] if asked else ""
         said = ", ".join(score for _, score in found if doubted) if found else failed
         went = ", ".join(f"“{phrase}” {score}" for phrase, score in found) or failed
         went += possible(mine, target)
-    classes = f"sf-chip sf-n{number}" + ("" if found else " sf-failed")
+    classes = f"sf-chip sf-n{number}" + (" sf-failed" if asked and not found else "")
+    title = f"{label} → {went}" if went else label
     return (
-        f' class="{classes}" data-type="{escape(label)}" title="{escape(f"{label} → {went}")}"',
+        f' class="{classes}" data-type="{escape(label)}" title="{escape(title)}"',
         f' data-tag="{escape(f"{number} {label} {said}".strip())}"',
     )
 

@@ -22,10 +22,18 @@ from label_config.target_css import Mark
 from projection.errors import ReviewError
 from projection.io.json_fields import Fields
 from projection.io.records_json import encode, read_projected
-from projection.records import Entity, ParallelSentence, ProjectedSentence, Projection, Span
+from projection.records import (
+    Entity,
+    LabelOrigin,
+    ParallelSentence,
+    ProjectedSentence,
+    Projection,
+    Span,
+)
 from projection.text.wording import CONFLICT_NAMES, NO_CONFLICT
 
-RECORD, VERSIONS, RANK = "record", "versions", "rank"  # keys in `data`
+RECORD, VERSIONS = "record", "versions"  # keys in `data`
+ASSIGNED, RANK = "assigned", "rank"
 
 # Scales the scores of sentences with a failed mapping: they come first in the queue, in order.
 TIE_BREAK = 0.001
@@ -40,6 +48,7 @@ NOT_YET: Mapping[str, Any] = {
     "audit_threshold": 0.0,
     "disagreement": "",
     "versions": [],
+    "assigned": "",
 }
 
 # The list of versions, after the conflicts.
@@ -51,6 +60,18 @@ _VERSIONS_START = (
 
 _FIX = "Import sentences with `spanferry push`, which writes every field"
 _FIX_OLD = "Export the project with that version, then `spanferry push` the export to a new project"
+
+
+class TaskView(NamedTuple):
+    """What a task shows of a projected sentence: its prediction, and fields of its `data`."""
+
+    prediction: dict[str, Any]
+    fields: dict[str, Any]
+
+
+def shown(projected: ProjectedSentence) -> TaskView:
+    """Return what a task shows of a sentence as it was projected."""
+    return TaskView(to_prediction(projected), task_fields(projected))
 
 
 def to_task(projected: ProjectedSentence, rank: int = 0) -> dict[str, Any]:
@@ -130,6 +151,11 @@ def versions_in(task: Mapping[str, Any]) -> list[int]:
     return [each for each in listed if isinstance(each, int)] if isinstance(listed, list) else []
 
 
+def assigned_to(task: Mapping[str, Any]) -> list[str]:
+    """Return the e-mail addresses of those who shall label a task; empty if anybody may."""
+    return [name for name in str(task["data"].get(ASSIGNED) or "").split(", ") if name]
+
+
 def with_versions(html: str, versions: Iterable[tuple[int, str, str]]) -> str:
     """Return a task's `conflicts_html` with these versions instead of those it listed, if any.
 
@@ -151,7 +177,7 @@ class _Region(NamedTuple):
 
 
 def _regions(projected: ProjectedSentence) -> list[_Region]:
-    sources = numbered_sources(projected)
+    sources, own = numbered_sources(projected), projected.sentence.target_entities or ()
     in_conflict = {span for conflict in projected.conflicts for span in conflict.spans}
     in_conflict |= {p.target for c in projected.conflicts for p in c.projections if p.target}
     regions = []
@@ -165,7 +191,9 @@ def _regions(projected: ProjectedSentence) -> list[_Region]:
             entity.label,
             entity.score,
             in_conflict=any(entity.span.overlaps(span) for span in in_conflict),
-            propagated=bool(projection.propagated) if projection else entity.score is None,
+            propagated=bool(projection.propagated)
+            if projection
+            else entity.score is None and entity not in own,
         )
         taken[key] += 1
         regions.append(_Region(mark, entity, projection))
@@ -186,6 +214,8 @@ def _with_projections(projected: ProjectedSentence) -> Iterator[tuple[Entity, Pr
 def _meta(sentence: ParallelSentence, region: _Region) -> dict[str, Any]:
     score, projection = region.entity.score, region.projection
     sure = "" if score is None else f" · {score:.2f}"
+    if region.entity in (sentence.target_entities or ()):
+        return {"text": [f"from the corpus{sure}"], "origin": LabelOrigin.CORPUS.value}
     if projection is None:
         return {"text": [f"found in the target only{sure}"]}
     span = projection.source.span

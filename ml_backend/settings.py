@@ -62,9 +62,9 @@ class Settings(BaseSettings):
     data_dir: _Folder = Field(
         Path("~/.local/share/spanferry"), validation_alias=AliasChoices("SPANFERRY_DATA_DIR")
     )
-    """Folder for the model store, the training jobs with the reviews they learn from, and the
-    generated password. Every training adds to the first two. What is written there is for its owner
-    alone: folders of mode 700, files of mode 600."""
+    """Folder for the model store, the training jobs with the reviews they learn from, the
+    corrections to remember, and the generated password. Every training adds to the first two. What
+    is written there is for its owner alone: folders of mode 700, files of mode 600."""
     host: str = "127.0.0.1"
     """Address to listen on. `0.0.0.0` when Label Studio runs in another container."""
     port: int = Field(9090, ge=0, le=65_535)
@@ -117,7 +117,10 @@ class Settings(BaseSettings):
     log_text: bool = False
     """`on` adds debug lines that may quote task text. Off, logs name tasks and offsets alone."""
     teacher: str | None = None
-    """English NER model: a folder or a name on the hub. When unset, the bundled one."""
+    """English NER model: a folder or a name on the hub. When unset, the bundled one. A name that
+    begins with `gliner:` is that of a GLiNER checkpoint."""
+    types: _List = ()
+    """Entity types that a GLiNER teacher looks for, with commas between, such as `drug,disease`."""
     aligner: str | None = None
     """Entity aligner: a folder or a name on the hub. When unset, the bundled one."""
     labels: _List = ()
@@ -168,6 +171,11 @@ class Settings(BaseSettings):
     def jobs_folder(self) -> Path:
         """The folder of the training jobs."""
         return self.data_dir / "jobs"
+
+    @property
+    def memory(self) -> Path:
+        """The folder of what each project has corrected."""
+        return self.data_dir / "memory"
 
     @property
     def predictions(self) -> int:

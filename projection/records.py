@@ -77,6 +77,8 @@ class ParallelSentence:
     `id` is unique in a corpus and stable between runs; `origin` is the corpus file and line
     (`news.en:17`). `entities` are the corpus's own source entities; with None the teacher labels
     the source. `margin` is the margin score of mined pairs (Artetxe & Schwenk, 2019), if given.
+    `target_entities` are the corpus's own target entities, which are proposed instead of
+    projections; with None there are none, and the source's are projected.
     The language tags are normalised (`zh_TW` becomes `zh-TW`); LanguageTagError if one is none.
     """
 
@@ -88,12 +90,14 @@ class ParallelSentence:
     origin: str
     entities: tuple[Entity, ...] | None = None
     margin: float | None = None
+    target_entities: tuple[Entity, ...] | None = None
 
     def __post_init__(self) -> None:
         for name in ("source_lang", "target_lang"):
             tag = language_tag(getattr(self, name), f"{self.origin} {name}")
             object.__setattr__(self, name, tag)
         _check_within(self.source, self.entities or (), f"{self.origin} source entities")
+        _check_within(self.target, self.target_entities or (), f"{self.origin} target entities")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +206,8 @@ class LabelOrigin(StrEnum):
     """The origin of a label."""
 
     PROJECTED = "projected"  # proposed by the models and left as it was
-    CHANGED = "changed"  # proposed by the models and changed by a person
+    CORPUS = "corpus"  # of the corpus's own target entities, and left as it was
+    CHANGED = "changed"  # proposed by either and changed by a person
     SUGGESTED = "suggested"  # proposed while a person was annotating
     PERSON = "person"  # drawn by a person
     PROPAGATED = "propagated"  # from the correction of another sentence

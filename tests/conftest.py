@@ -34,6 +34,7 @@ settings.load_profile("steady")
 
 
 IN_BROWSER = {"test_browser.py", "test_interactive.py", "test_propagate.py", "test_report.py"}
+LONG = ("tests/label_studio/", "tests/training/")
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
@@ -54,6 +55,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "LoadScopeSc
     # Files in their order: by the number of tests, the demo and long trainings would come last.
     config.option.loadscopereorder = False
     return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, so that no process is left alone with it at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 @pytest.fixture(autouse=True)

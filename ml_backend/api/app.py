@@ -27,6 +27,7 @@ from ml_backend.api.wire import PredictRequest, read_object, read_predict
 from ml_backend.auth import credentials_of
 from ml_backend.jobs.queue import LOG_LINES, JobQueue
 from ml_backend.lead.refresh import Snapshots, take_in_child
+from ml_backend.propagation.memory import Memories
 from ml_backend.serving.engine import Engine
 from ml_backend.serving.model_store import BUNDLED
 from ml_backend.settings import Settings
@@ -78,6 +79,7 @@ class Service:
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self._settings, self._engine = settings, engine
         self._queue = JobQueue(settings.jobs_folder)
+        self._memories = Memories(settings.memory)
         self._metrics = Metrics(engine, self._queue)
         self._slots = threading.BoundedSemaphore(settings.predictions)
 
@@ -148,7 +150,9 @@ class Service:
             return self._engine.ask(question, left(), gone)
 
         if asked.drawn is None:
-            return answer(asked, lambda found: self._engine.project(projector, found, left(), gone))
+            memory = self._memories.of(asked.project)
+            project = partial(self._engine.project, projector)
+            return answer(asked, lambda found: project(found, left(), gone), memory.shown)
         return respond(asked, projector.model_version, find)
 
     def refuses(self) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import NamedTuple, cast
 
-from label_config.tasks import sentence_of, to_prediction
+from label_config.tasks import TaskView, sentence_of, shown
 from ml_backend.api.wire import Prediction, PredictRequest
 from projection.errors import SpanferryError
 from projection.io.records_json import Json
@@ -49,8 +49,13 @@ class Answers(NamedTuple):
     conflicts: tuple[str, ...] = ()  # the kind of each
 
 
-def answer(request: PredictRequest, project: Project) -> Answers:
-    """Project every task that can be; `project` gives None for a sentence that is too long."""
+def answer(
+    request: PredictRequest, project: Project, show: Callable[[ProjectedSentence], TaskView] = shown
+) -> Answers:
+    """Project every task that can be; `project` gives None for a sentence that is too long.
+
+    `show` gives the prediction of a projected sentence, perhaps with corrections applied.
+    """
     read = [read_sentence(task) for task in request.tasks]
     sentences = [each for each in read if isinstance(each, ParallelSentence)]
     projected = iter(project(sentences))
@@ -66,7 +71,7 @@ def answer(request: PredictRequest, project: Project) -> Answers:
             refused.append(outcome)
             results.append([])
         else:
-            results.append(cast(Prediction, to_prediction(outcome)))
+            results.append(cast(Prediction, show(outcome).prediction))
             conflicts += (conflict.kind for conflict in outcome.conflicts)
     return Answers(results, tuple(refused), len(read) - len(refused), tuple(conflicts))
 

@@ -34,6 +34,7 @@ class PredictRequest(NamedTuple):
     tasks: tuple[Json, ...]
     drawn: tuple[Json, ...] | None
     label_config: str = ""
+    project: int | None = None
 
 
 def read_object(raw: bytes, where: str) -> Json:
@@ -49,7 +50,7 @@ def read_object(raw: bytes, where: str) -> Json:
 
 
 def read_predict(raw: bytes, most: int) -> PredictRequest:
-    """Read `{"tasks": […], "label_config": "…", "params": {"context": {"result": […]}}}`.
+    """Read `{"tasks": […], "project": "5.…", "params": {"context": {"result": […]}}}`.
 
     BodyTooLargeError for more than `most` tasks or drawn regions.
     """
@@ -61,7 +62,14 @@ def read_predict(raw: bytes, most: int) -> PredictRequest:
     if context is not None:
         where = "/predict params.context"
         drawn = _objects(_object(context, where).get("result") or [], f"{where}.result", most)
-    return PredictRequest(tasks, drawn, str(body.get("label_config") or ""))
+    label_config = str(body.get("label_config") or "")
+    return PredictRequest(tasks, drawn, label_config, _project(body.get("project")))
+
+
+def _project(value: object) -> int | None:
+    """Return the id in `5.1767607200`, a project and when it was made; None without one."""
+    number = str(value).partition(".")[0]
+    return int(number) if number.isascii() and number.isdecimal() and len(number) < 19 else None
 
 
 def _object(value: object, where: str) -> Json:

@@ -100,20 +100,18 @@ class ThresholdTest:
     reason: str
 
 
-def fixed_sequence(
-    strata: Sequence[ReviewedStratum], target: float, *, level: float = LEVEL
-) -> tuple[ThresholdTest, ...]:
+def fixed_sequence(strata: Sequence[ReviewedStratum], target: float) -> tuple[ThresholdTest, ...]:
     """Test the thresholds at which strata begin, the strictest first, up to the first that fails.
 
     In a fixed order that stops at the first failure, the chance that any threshold is wrongly said
-    to hold is 1 − `level` (one-sided, all tests together; Angelopoulos et al., 2021, "Learn then
+    to hold is 1 − LEVEL (one-sided, all tests together; Angelopoulos et al., 2021, "Learn then
     Test", section on fixed sequence testing). `strata` are sorted, the most confident first.
 
     Thresholds are skipped above which a stratum has no reviewed sentence, or so few that a single
     error would fail the test and end the search; the lowest, which ends it anyway, only if it fails
     without an error too. This depends on the size of the sample alone, so it keeps the error rate.
     """
-    two_sided = 2 * level - 1
+    two_sided = 2 * LEVEL - 1
     thresholds = sorted({stratum.band for stratum in strata}, reverse=True)
     tests: list[ThresholdTest] = []
     failed = False
@@ -135,7 +133,7 @@ def fixed_sequence(
                 tasks=sum(stratum.remaining for stratum in above),
                 entities=sum(stratum.entities for stratum in above),
                 reviewed=sum(len(stratum.counts) for stratum in above),
-                precision=estimate(above, PRECISION, level=level),
+                precision=estimate(above, PRECISION),
                 lower=lower,
                 verdict=verdict,
                 reason=reason,

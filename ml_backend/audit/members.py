@@ -39,7 +39,7 @@ def member_of(task: Task, shown: str, where: str, unreadable: list[UnreadableRev
     unreadable += without
     found = adjudicate(reviewed, AdjudicationPolicy.LATEST)
     decision = found.sentences[0] if found.sentences else None
-    if is_propagated(task):
+    if is_propagated(task, version):
         state = "propagated"
     elif decision is None:
         state = "waiting"

@@ -22,13 +22,13 @@ from ml_backend.cli.options import (
     TokenColumn,
 )
 from projection.errors import ModelError, TrainingError
+from projection.io.conll import TagColumns
 from projection.io.files import read_object, write_json
 from projection.io.folders import new_folder, refuse_existing
 from projection.io.gold import read_gold
 from projection.models import bundled
 from projection.models.calibration import CALIBRATION, LogisticModel
 from projection.text.wording import points
-from training.data.conll import TagColumns
 from training.data.reviewed import read_reviews
 from training.data.rows import LabelMap
 

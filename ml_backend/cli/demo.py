@@ -40,8 +40,7 @@ def demo(
 
     Example: spanferry demo --headless
     """
-    from ml_backend.demo.demo import running  # noqa: PLC0415  torch takes seconds
-    from ml_backend.demo.loop import walk_the_loop  # noqa: PLC0415
+    from ml_backend.demo.demo import running  # noqa: PLC0415
 
     # A closed terminal stops the servers as Ctrl-C does.
     for ending in (signal.SIGTERM, signal.SIGHUP):
@@ -56,6 +55,8 @@ def demo(
     folder /= "headless"
     shutil.rmtree(folder, ignore_errors=True)
     with running(folder, say, port, backend_port) as up:
+        from ml_backend.demo.loop import walk_the_loop  # noqa: PLC0415  takes seconds
+
         figures = walk_the_loop(up)
     print_result(figures, [_table(figures)], as_json=as_json)
     before, after = figures["f1"]["all"].values()

@@ -22,6 +22,7 @@ from ml_backend.serving.model_store import ModelStore
 from ml_backend.settings import Settings, SettingsError, label_table
 from projection.errors import ModelError, ReviewError
 from projection.models.bundled import resolve
+from projection.models.teacher import is_gliner
 from projection.text.wording import counted
 
 if TYPE_CHECKING:
@@ -120,9 +121,10 @@ def languages_of_aligner(settings: Settings) -> tuple[str, ...]:
 
 def labels_of_models(settings: Settings) -> tuple[str, ...]:
     """Return the entity types that the models of the settings here predict; empty if unknown."""
-    found = set[str]()
+    found = {*settings.types}
+    teacher = () if is_gliner(settings.teacher) else (resolve(settings.teacher, "tagger"),)
     active = ModelStore(settings.model_store).active()
-    for folder in (resolve(settings.teacher, "tagger"), *([active] if active else [])):
+    for folder in (*teacher, *([active] if active else [])):
         try:
             config = json.loads((Path(folder) / "config.json").read_text("utf-8"))
             found |= {str(tag)[2:] for tag in config["id2label"].values() if tag != "O"}

@@ -11,9 +11,9 @@ from typer import Argument, Option
 
 from ml_backend.cli.console import print_result, progress, table
 from ml_backend.cli.options import AsJson, IgnoreLabel, Paths, RenameLabel, TagColumn, TokenColumn
+from projection.io.conll import FOUND, TagColumns
 from projection.languages import language_tag
 from projection.text.wording import in_words
-from training.data.conll import FOUND, TagColumns
 from training.data.rows import LabelMap, Rows
 
 if TYPE_CHECKING:

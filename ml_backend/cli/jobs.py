@@ -19,6 +19,7 @@ from ml_backend.jobs.reviews import Look
 from ml_backend.serving.model_store import BUNDLED, ModelStore
 from ml_backend.settings import Settings
 from projection.errors import ServerError
+from projection.models import bundled
 from training.tagger.presets import DEFAULT, preset_named
 
 if TYPE_CHECKING:
@@ -103,8 +104,13 @@ def run(
         from ml_backend.serving.engine import load_function  # noqa: PLC0415
 
         store, load = ModelStore(settings.model_store), load_function(settings)
+        # Reviews have the project's types, which a teacher whose types are renamed does not know.
+        teacher = None if settings.labels else bundled.resolve(settings.teacher, "tagger")
         with figures_shown(), bars() as on_progress:  # in the job's log
-            return Retraining(connect, load, store, recipe, on_progress=on_progress)(job, folder)
+            work = Retraining(
+                connect, load, store, settings.memory, teacher, recipe, on_progress=on_progress
+            )
+            return work(job, folder)
 
     # Stopped as by Ctrl-C: the job is queued again and goes on where it was.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

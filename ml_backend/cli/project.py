@@ -10,19 +10,29 @@ from rich.table import Table
 from typer import Option
 
 from ml_backend.cli.console import print_result, progress, say, table
-from ml_backend.cli.options import Aligner, AsJson, IgnoreLabel, RenameLabel, as_language
-from ml_backend.settings import label_table
+from ml_backend.cli.options import (
+    Aligner,
+    AsJson,
+    IgnoreLabel,
+    RenameLabel,
+    TagColumn,
+    TokenColumn,
+    as_language,
+)
+from ml_backend.settings import label_table, listed
 from projection.errors import CorpusError
+from projection.io.conll import FOUND, TagColumns
 from projection.io.corpus import (
     Columns,
     CorpusNotes,
-    read_jsonl_corpus,
     read_moses,
     read_tmx,
     read_tsv,
     with_labels,
 )
+from projection.io.jsonl import read_jsonl_corpus
 from projection.languages import is_untrained
+from projection.models.teacher import check_teacher
 from projection.pipeline.conflicts import CHECKS, PAPER_CHECKS, Check, Policy
 from projection.pipeline.run import RunSummary, project_corpus
 from projection.records import ParallelSentence
@@ -35,12 +45,16 @@ CHECKS_UNDER: Mapping[Policy, Sequence[Check]] = {Policy.DROP: PAPER_CHECKS, Pol
 
 def project(
     *,
-    source: Annotated[Path | None, Option(help="English side of a Moses pair.")] = None,
-    target: Annotated[Path | None, Option(help="Its translation, line by line.")] = None,
+    source: Annotated[
+        Path | None, Option(help="English side: a sentence a line, or CoNLL (.conll, .iob2 …).")
+    ] = None,
+    target: Annotated[Path | None, Option(help="Its translation, likewise.")] = None,
     tmx: Annotated[Path | None, Option(help="A TMX file.")] = None,
     tsv: Annotated[Path | None, Option(help="A tab-separated file.")] = None,
     columns: Annotated[str, Option(help="Source, target, margin score, if any.")] = "1,2",
-    jsonl: Annotated[Path | None, Option(help="JSON Lines; may bring source entities.")] = None,
+    jsonl: Annotated[Path | None, Option(help="JSON Lines; may bring entities.")] = None,
+    token_column: TokenColumn = None,
+    tag_column: TagColumn = None,
     source_lang: Annotated[
         str, Option(help="BCP 47 tag of the source.", callback=as_language)
     ] = "en",
@@ -53,7 +67,15 @@ def project(
     ] = Policy.FLAG,
     limit: Annotated[int | None, Option(min=1, help="Most sentences to read.")] = None,
     teacher: Annotated[
-        str | None, Option(help="English NER model: a folder or a hub name. [default: bundled]")
+        str | None,
+        Option(
+            help="English NER model: a folder or a hub name; gliner:… is a GLiNER checkpoint. "
+            "[default: bundled]"
+        ),
+    ] = None,
+    types: Annotated[
+        str | None,
+        Option(help="Entity types that a GLiNER teacher looks for, with commas between."),
     ] = None,
     aligner: Aligner = None,
     labels: RenameLabel = None,
@@ -66,9 +88,10 @@ def project(
     """Project the entities of a parallel corpus from its English side to the other side.
 
     Files may be packed (gzip, bzip2, xz, zip; a.zip/b.txt names one of several). --columns takes
-    numbers or names (WikiMatrix: 2,3,1). Where any line of --jsonl brings source entities, no
-    teacher runs: lines without any have none. --map-label and --ignore-label are about those, else
-    about the teacher's.
+    numbers or names (WikiMatrix: 2,3,1). Where the corpus brings source entities, no teacher runs:
+    sentences without any have none. Where it brings target entities, these are kept for review, and
+    no model reads the sentence. --map-label and --ignore-label are about the corpus's labels and
+    the teacher's. docs/formats.md shows every format.
 
     Example: spanferry project --source a.en --target a.de --target-lang de --out runs/de
     """
@@ -77,23 +100,36 @@ def project(
 
     def opened(notes: CorpusNotes) -> tuple[Iterator[ParallelSentence], str]:
         found, name = open_corpus(
-            source, target, tmx, tsv, columns, jsonl, source_lang, target_lang, notes=notes
+            source,
+            target,
+            tmx,
+            tsv,
+            columns,
+            jsonl,
+            source_lang,
+            target_lang,
+            TagColumns(token_column, tag_column),
+            notes,
         )
         renamed = with_labels(islice(found, limit), label_table(labels or ()) or {}, ignored)
         return (map(unescaped, renamed) if unescape else renamed), name
 
     # A mistake is refused before models are loaded and a run folder is claimed.
+    sought = listed(types or "")
+    check_teacher(teacher, sought)
     notes, ignored = CorpusNotes(), ignore_label or []
     sentences, where = opened(notes)
     notes.count(sentences)
+    if not notes.sentences:
+        raise CorpusError(where, "no sentences", "Name a file that has some")
     for warning in warnings_of(notes):
         say(warning)
-    renamed = None if notes.annotated else label_table(labels or ())
-    suppressed = () if notes.annotated else ignored
+    renamed = None if notes.own_labels else label_table(labels or ())
+    suppressed = () if notes.own_labels else ignored
     with progress("models loaded", 1) as advance:
         checks = CHECKS_UNDER[policy]
         projector = Projector.load(
-            teacher, aligner, labels=renamed, suppress=suppressed, checks=checks
+            teacher, aligner, labels=renamed, suppress=suppressed, checks=checks, types=sought
         )
         advance(1)
     sentences, _ = opened(CorpusNotes())
@@ -104,10 +140,13 @@ def project(
     settings["target_lang"] = target_lang or ""
     if unescape:
         settings["unescaped"] = True
-    if notes.annotated:
+    if notes.own_labels:
         settings["own_labels"] = {"rename": label_table(labels or ()) or {}, "ignore": ignored}
     else:
         settings["labels"] = [*projector.labels]
+        if sought:
+            version = projector.teacher.version
+            settings["teacher"] = {"name": teacher, "types": [*sought], "version": version}
     with progress("sentences projected", limit) as advance:
         summary = project_corpus(
             sentences,
@@ -124,11 +163,22 @@ def project(
 
 def warnings_of(notes: CorpusNotes) -> Iterator[str]:
     """Say what was met in a corpus that may be a mistake, with counts."""
+    yield from notes.columns
     total = f"{notes.sentences:,}"
     if 0 < notes.annotated < notes.sentences:
         yield (
             f"{notes.annotated:,} of {total} sentences have entities of their own: the others are "
             "taken to have none, and the teacher labels nothing"
+        )
+    if notes.target_annotated:
+        yield (
+            f"{notes.target_annotated:,} of {total} sentences have target entities of their own: "
+            "these are kept for review, and nothing is projected there"
+        )
+    if notes.respelled:
+        yield (
+            f"{notes.respelled:,} of {total} sentences: the tokens do not spell the comment "
+            "“# text”, and are joined instead"
         )
     if notes.cut:
         yield (
@@ -151,7 +201,7 @@ def warned(
     """Warn before the first sentence of each target language that no aligner was trained on."""
     seen = set[str]()
     for sentence in sentences:
-        if (lang := sentence.target_lang) not in seen:
+        if sentence.target_entities is None and (lang := sentence.target_lang) not in seen:
             seen.add(lang)
             if is_untrained(lang, trained):
                 say(f"{untrained_language(lang, trained)}. {FIX_UNTRAINED}")
@@ -167,6 +217,7 @@ def open_corpus(  # noqa: PLR0917  options, passed on as they come
     jsonl: Path | None,
     source_lang: str,
     target_lang: str | None,
+    tag_columns: TagColumns = FOUND,
     notes: CorpusNotes | None = None,
 ) -> tuple[Iterator[ParallelSentence], str]:
     """Open the one corpus that was named; return its sentences, and its name in run.json."""
@@ -181,7 +232,8 @@ def open_corpus(  # noqa: PLR0917  options, passed on as they come
         fix = "Pass --target-lang, such as de"
         raise CorpusError(str(path), "the target language is not known", fix)
     if target is not None:
-        return read_moses(path, target, source_lang, target_lang), f"{path} + {target}"
+        sides = read_moses(path, target, source_lang, target_lang, columns=tag_columns, notes=notes)
+        return sides, f"{path} + {target}"
     if tmx is not None:
         return read_tmx(tmx, source_lang, target_lang), str(path)
     table_columns = columns_of(columns)
@@ -207,6 +259,8 @@ def _summary_table(summary: RunSummary) -> Table:
         ("entities", summary.entities, "in kept and flagged sentences"),
         ("teacher", summary.teacher_labelled, "kept and flagged sentences that it labelled"),
     ]
+    if summary.target_labelled:
+        rows.append(("own labels", summary.target_labelled, "target entities of the corpus, kept"))
     if summary.windowed:
         rows.append(("windowed", summary.windowed, "too long for the model to read at once"))
     if summary.untrained:

@@ -47,8 +47,9 @@ def propagate(
     """
     # The client of Label Studio takes seconds to import, which `--help` should not.
     from ml_backend.propagation import propagate as work  # noqa: PLC0415
+    from ml_backend.review.corrections import Selection  # noqa: PLC0415
 
-    selection = work.Selection(phrase, lang, min_corrections)
+    selection = Selection(phrase, lang, min_corrections)
     lock = "propagate" if apply else ""
     with open_project(url, api_key, project, lock) as (server, found):
         planned = work.plan(server, found, selection)

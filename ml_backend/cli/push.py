@@ -1,7 +1,7 @@
 """`spanferry push`: make a Label Studio project of a run or an export."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -14,8 +14,8 @@ from label_config.colors import FAMILIAR
 from label_config.labeling_config import build_config, labels_of
 from ml_backend.auth import credentials_of
 from ml_backend.cli.connection import page_address
-from ml_backend.cli.console import print_result, progress, say
-from ml_backend.cli.options import ApiKey, AsJson, Title, Url
+from ml_backend.cli.console import bars, print_result, progress, say
+from ml_backend.cli.options import ApiKey, AsJson, Strings, Title, Url
 from ml_backend.label_studio.project_lock import project_file, project_lock
 from ml_backend.label_studio.tabs import REVIEW_QUEUE, review_tabs
 from ml_backend.settings import Settings, listed
@@ -27,6 +27,7 @@ from training.data.reviewed import REVIEWED, read_reviews
 
 if TYPE_CHECKING:
     from ml_backend.label_studio.client import Project, ReviewServer
+    from ml_backend.review.assignment import Team
     from ml_backend.review.import_journal import ImportJournal
     from ml_backend.review.push import PushReport
 
@@ -60,6 +61,10 @@ def push(
     overlap_share: Annotated[
         float, Option(min=0.01, max=1, help="With --overlap: the share of sentences, 0.01 to 1.")
     ] = 1.0,
+    assign: Annotated[
+        Strings,
+        Option(help="Who labels a language: de=anna@example.org,ben@example.org; repeatable."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a project to review, or finish making it: tasks, predictions and tabs.
@@ -68,6 +73,9 @@ def push(
     sentence is known by its id and its texts. An export brings its reviews along: exporting the
     project again gives the same reviews. They are yours, unless you keep the annotators, who are
     the same people only on the export's own server.
+    --assign gives each annotator a tab: the sentences of a language go, by document, to who has
+    least open. They stay theirs, unless they are no longer named and nobody has begun them. With
+    --overlap, the shared sentences are several people's.
     --backend is its URL as Label Studio reaches it; its user and password come from the same
     settings as those of `spanferry serve`.
 
@@ -75,13 +83,18 @@ def push(
     """
     # The client of Label Studio takes seconds to import, which `--help` should not.
     from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415
+    from ml_backend.review.assignment import Team  # noqa: PLC0415
     from ml_backend.review.import_journal import ImportJournal  # noqa: PLC0415
 
     offered = labels_of_run(run, listed(labels or ""))
+    langs = langs_of_run(run) if assign else ()
+    team = Team.read(assign or (), langs, overlap, overlap_share)
     build_config(offered)  # refuses labels that Label Studio cannot show
     shown = None if guidelines is None else guidelines_html(guidelines)
     lock = project_lock("push", url, project)
     with ReviewServer.connect(url, api_key) as server, lock:
+        users = server.users().values()
+        team = team.of_users(users)
         there = labels_there(server, project)
         kept = [label for label in there if label not in offered]
         made = server.ensure_project(project, build_config([*dict.fromkeys([*there, *offered])]))
@@ -90,18 +103,20 @@ def push(
         for line in instructions_of(run):
             server.add_instruction(made, line)
         journal = ImportJournal(project_file(url, project, "import"))
-        report = _push(server, made, run, journal, keep_annotators=keep_annotators)
-        if overlap is not None:
-            server.set_overlap(made, overlap, overlap_share)
-        tabs = server.ensure_tabs(made, list(review_tabs(server.languages(made))))
+        annotators = team.tab_owners(server, made, users)
+        team.set_overlap(server, made, assigned=bool(annotators))
+        report = _push(server, made, run, journal, team, keep_annotators=keep_annotators)
+        tabs = server.ensure_tabs(made, [*review_tabs(server.languages(made), annotators)])
         queue = server.stream_url(made, tabs[REVIEW_QUEUE.title])
+        links = {each: server.stream_url(made, tabs[each]) for each in annotators}
         if backend:
             credentials = credentials_of(Settings.from_env(os.environ))
             server.connect_backend(made, backend, credentials, on_wait=_say_that_it_waits)
     where = {"project": project, "project_id": made.id, "review_queue": queue}
-    result = {**where, **asdict(report), "labels_kept": kept, "backend": backend}
+    more = {"labels_kept": kept, "backend": backend, "annotators": links}
     page = page_address(backend, made.id) if backend else ""
-    print_result(result, [in_words(report, queue, kept, page)], as_json=as_json)
+    words = in_words(report, queue, kept, page, links)
+    print_result({**where, **asdict(report), **more}, [words], as_json=as_json)
 
 
 def _say_that_it_waits(second: int) -> None:
@@ -114,6 +129,7 @@ def _push(
     project: "Project",
     folder: Path,
     journal: "ImportJournal",
+    team: "Team",
     *,
     keep_annotators: bool,
 ) -> "PushReport":
@@ -135,7 +151,18 @@ def _push(
         count = sum(1 for _ in lines)
     with progress("sentences pushed", count) as advance:
         run = StoredRun(folder)
-        return push_sentences(server, project, run, journal=journal, on_progress=advance)
+        assigned = team.assignment(server, project, (each.sentence for each in run))
+        report = push_sentences(
+            server,
+            project,
+            run,
+            journal=journal,
+            assigner=assigned.assigner,
+            on_progress=advance,
+        )
+    with bars() as on_progress:
+        assigned.write(server, project, on_progress)
+    return report
 
 
 def is_export(folder: Path) -> bool:
@@ -175,6 +202,13 @@ def labels_of_run(run: Path, wanted: Sequence[str] = ()) -> tuple[str, ...]:
         *(label for label in FAMILIAR if label in found),
         *(f for f in found if f not in FAMILIAR),
     )
+
+
+def langs_of_run(run: Path) -> set[str]:
+    """Return the target languages of a run; RunError for an export, in which nothing is open."""
+    if is_export(run):
+        raise RunError("--assign", f"nothing in {run} is open: it is an export", "Push a run")
+    return {projected.sentence.target_lang for projected in load_run(run)}
 
 
 def _labels_in(run: Path) -> tuple[tuple[str, ...], set[str]]:
@@ -220,10 +254,17 @@ def guidelines_html(path: Path) -> str:
     return html
 
 
-def in_words(report: "PushReport", queue: str, kept: Sequence[str] = (), page: str = "") -> str:
+def in_words(
+    report: "PushReport",
+    queue: str,
+    kept: Sequence[str] = (),
+    page: str = "",
+    links: Mapping[str, str] | None = None,
+) -> str:
     """Return what was pushed, what was not and why, and where to review it.
 
-    `kept` are the labels that only the project has, `page` is the address of its page.
+    `kept` are the labels that only the project has, `page` is the address of its page, `links` are
+    those of the annotators' tabs.
     """
     said = [f"{report.added} added, {report.skipped} there already"]
     if report.reviews:
@@ -255,4 +296,5 @@ def in_words(report: "PushReport", queue: str, kept: Sequence[str] = (), page: s
     if kept:
         said.append(f"labels of the project kept beside those of the run: {', '.join(kept)}")
     said.append(f"Review: {queue}")
+    said += (f"Review as {person}: {link}" for person, link in (links or {}).items())
     return "\n".join([*said, f"Progress: {page}"] if page else said)

@@ -18,21 +18,27 @@ if TYPE_CHECKING:
 def repredict(*, url: Url, api_key: ApiKey, project: Title, as_json: AsJson = False) -> None:
     """Project the open tasks again with the model that `spanferry serve` uses now.
 
-    Annotated, skipped and begun tasks are left alone, and old predictions stay. Running it again
-    finishes an interrupted run. The model is that of the data folder; if a backend of the project
-    serves another one, nothing is done.
+    Annotated, skipped and begun tasks are left alone, and old predictions stay. What reviewers have
+    corrected is corrected in the new predictions, too, by the rules of `spanferry propagate`.
+    Running it again finishes an interrupted run. The model is that of the data folder; if a backend
+    of the project serves another one, nothing is done.
 
     Example: spanferry repredict --url http://localhost:8080 --project "Europarl de"
     """
     # Models and the client of Label Studio take seconds to import, which `--help` should not.
+    from ml_backend.propagation.memory import Memory  # noqa: PLC0415
+    from ml_backend.review.pull import fetch_reviewed  # noqa: PLC0415
     from ml_backend.review.repredict import repredict as repredict_tasks  # noqa: PLC0415
     from ml_backend.serving.engine import load_function  # noqa: PLC0415
 
     settings = Settings.from_env(os.environ)
+    os.umask(0o077)
     lock = "repredict"
     with open_project(url, api_key, project, lock) as found, progress("tasks predicted") as advance:
         projector = load_function(settings)(ModelStore(settings.model_store).active())
-        report = repredict_tasks(*found, projector, on_progress=advance)
+        memory = Memory.of(fetch_reviewed(*found))
+        memory.write(settings.memory, found[1].id)
+        report = repredict_tasks(*found, projector, show=memory.shown, on_progress=advance)
     say_unreadable(report.unreadable)
     result = {"project": project, **asdict(report), "unreadable": len(report.unreadable)}
     print_result(result, in_words(report), as_json=as_json)

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -18,18 +19,19 @@ from label_config.labeling_config import build_config
 from ml_backend.auth import credentials_of, ensure_credentials
 from ml_backend.demo.label_studio_server import HOST, LabelStudioServer, free_port, is_free
 from ml_backend.jobs.child_process import ChildProcess
-from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.tabs import REVIEW_QUEUE, review_tabs
-from ml_backend.review.push import push
 from ml_backend.serving.model_store import ModelStore
-from ml_backend.settings import Settings, without_settings
+from ml_backend.settings import Settings, cpu_count, without_settings
 from projection.errors import ServerError
 from projection.io.gold import GoldSentence, read_gold
 from projection.models import bundled
 from projection.pipeline.conflicts import Policy
-from projection.pipeline.projector import Projector
 from projection.pipeline.run import RunSummary, load_run, load_summary, project_corpus
 from projection.records import ParallelSentence
+
+if TYPE_CHECKING:  # these take seconds to import: Label Studio is started before
+    from ml_backend.label_studio.client import Project, ReviewServer
+    from projection.pipeline.projector import Projector
 
 TITLE = "spanferry demo"
 LABELS = ("PER", "ORG", "LOC", "MISC")
@@ -73,28 +75,36 @@ class BackendProcess:
         self.url = f"http://{HOST}:{port}"
         self.log = data_dir / "backend.log"
         ensure_credentials(self.settings)
+        self._label_studio = label_studio
+        self._process: ChildProcess | None = None
+
+    def start(self) -> None:
+        """Start the process; `wait_for` waits for it."""
+        settings = self.settings
         command = [
-            *(sys.executable, "-m", "ml_backend", "serve"),
-            *("--port", str(port), "--host", HOST, "--data-dir", str(data_dir)),
+            *(sys.executable, "-m", "ml_backend", "serve", "--host", HOST),
+            *("--port", str(settings.port), "--data-dir", str(settings.data_dir)),
         ]
         environment = {
             **without_settings(os.environ),
-            "LABEL_STUDIO_URL": label_studio.url,
-            "LABEL_STUDIO_API_KEY": label_studio.account.token,
+            "LABEL_STUDIO_URL": self._label_studio.url,
+            "LABEL_STUDIO_API_KEY": self._label_studio.account.token,
         }
         with self.log.open("ab") as log:
             self._process = ChildProcess(command, log, environment)
 
     def stop(self) -> None:
         """Stop it and the training it may have started."""
-        self._process.stop()
+        if self._process is not None:
+            self._process.stop()
 
     def wait_for(self, version: str) -> None:
         """Return once it serves model `version`; ServerError if it ended or takes too long."""
+        process = self._process
         deadline = time.monotonic() + START_SECONDS
         with httpx.Client(base_url=self.url, timeout=2, trust_env=False) as client:
             while _served_version(client) != version:
-                if self._process.poll() is not None or time.monotonic() > deadline:
+                if process is None or process.poll() is not None or time.monotonic() > deadline:
                     raise ServerError(self.url, f"does not serve {version}", f"See {self.log}")
                 time.sleep(0.2)
 
@@ -115,9 +125,9 @@ class Demo:
     stages: Stages
     label_studio: LabelStudioServer
     backend: BackendProcess
-    server: ReviewServer
-    project: Project
-    projector: Projector
+    server: "ReviewServer"
+    project: "Project"
+    projector: "Projector"
     summary: RunSummary
     review_queue: str
 
@@ -145,12 +155,18 @@ def running(
         stack.callback(label_studio.stop)
         with ThreadPoolExecutor(1) as beside, ExitStack() as failed:
             failed.callback(label_studio.stop)  # else the executor would wait for the start
-            # Label Studio creates its database while the sentences are projected.
+            # Label Studio creates its database, on one core, while all else is made ready.
             started = beside.submit(label_studio.start)
-            with stages.stage("project the sample"):
+            with stages.stage("load the models"):
+                from ml_backend.label_studio.client import ReviewServer  # noqa: PLC0415
+                from ml_backend.review.push import push  # noqa: PLC0415
+                from projection.pipeline.projector import Projector  # noqa: PLC0415
+
                 store = ModelStore(backend.settings.model_store)
                 projector = Projector.load(target_model=store.active())
+            with stages.stage("project the sample"), _a_core_left():
                 summary = _project_sample(folder / "run", projector)
+            backend.start()
             with stages.stage("start Label Studio"):
                 started.result()
             failed.pop_all()
@@ -193,7 +209,20 @@ def without_gold(gold: GoldSentence) -> ParallelSentence:
     return replace(gold.sentence, entities=None)
 
 
-def _project_sample(run: Path, projector: Projector) -> RunSummary:
+@contextmanager
+def _a_core_left() -> Iterator[None]:
+    """Compute on one core fewer: threads that wait for one another on a busy core take longer."""
+    import torch  # noqa: PLC0415  takes seconds
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(1, min(threads, cpu_count() - 1)))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _project_sample(run: Path, projector: "Projector") -> RunSummary:
     """Project the sample without its entities, unless an earlier start did, with whatever model."""
     if (run / "summary.json").is_file():
         return load_summary(run)

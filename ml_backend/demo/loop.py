@@ -18,13 +18,14 @@ from ml_backend.review.repredict import repredict
 from ml_backend.serving.model_store import ModelStore
 from projection.errors import ServerError
 from projection.evaluation.scores import score
+from projection.io.conll import write_iob2
 from projection.io.gold import GoldSentence
 from projection.models import bundled
 from projection.pipeline.projector import Projector
 from projection.pipeline.run import load_run
 from projection.records import ProjectedSentence, ReviewStatus
+from projection.text.iob2 import encode
 from training.data.dataset import read_rows
-from training.data.iob2 import encode, write_iob2
 from training.evaluation.tagging_scores import score as score_tags
 from training.evaluation.tagging_scores import tag_data
 from training.export.export import write_export

@@ -1,39 +1,39 @@
-"""A training job: learn from the reviews, and serve the model if it is better beyond chance.
+"""A training job: learn from the reviews, and serve the model that is better beyond chance.
 
 One model serves all projects. So a job also learns from the reviews that the last jobs of other
-projects with the same entity types fetched.
+projects with the same entity types fetched. It trains a tagger of the target language, whose
+entities are added to the projected ones, and a teacher, which labels the English side instead of
+the one in use.
 
-A fifth of the reviewed documents, always the same ones, is held out, and pre-annotated by the new
-model and the one in use. The new one is served if it gains strict F1 on the job's project beyond
-chance (the 95 % interval of the paired bootstrap lies above 0) and loses none on all projects
-together; else it is only stored.
+A fifth of the reviewed documents, always the same ones, is held out, and pre-annotated with each
+new model and by what is in use. A new one may be served if it gains strict F1 on the job's project
+beyond chance (the 95 % interval of the paired bootstrap lies above 0) and loses none on all
+projects together. The best of those is; else they are only stored.
 """
 
 import logging
 import shutil
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Self, TypeVar
 
-import numpy as np
-
 from label_config.labeling_config import labels_of
+from ml_backend.jobs.gain import Answered, Gain
 from ml_backend.jobs.queue import Job, JobQueue, State
 from ml_backend.label_studio.client import ReviewServer, UnreachableError
+from ml_backend.propagation.memory import Memory
 from ml_backend.review.pull import fetch_reviewed
 from ml_backend.serving.engine import Load
-from ml_backend.serving.model_store import ModelStore
+from ml_backend.serving.model_store import TEACHER, ModelStore
 from projection.errors import TrainingError
-from projection.evaluation.scores import f1_of, interval_of, resampled
 from projection.io.files import atomic_write, json_line, read_object, write_json
 from projection.io.folders import new_folder, recover
 from projection.io.gold import GoldSentence
 from projection.io.records_json import encode
-from projection.records import Entity, ReviewedSentence
+from projection.records import ReviewedSentence
 from training.data.adjudication import adjudicate
 from training.data.dataset import SUMMARY
 from training.data.reviewed import REVIEWED, read_reviews
@@ -41,6 +41,7 @@ from training.data.rows import Rows, row_of
 from training.data.splits import TRAIN, Shares, split
 from training.tagger.presets import DEFAULT, PRESETS, Preset, changed
 from training.tagger.recipe_runner import train_preset
+from training.tagger.teacher import source_rows, teach
 from training.tagger.training_data import TrainingData
 from training.trainer.trainer import OnProgress
 
@@ -51,53 +52,13 @@ T = TypeVar("T")
 HELD_OUT = Shares(train=0.8, validation=0.2, test=0.0)
 LEAST_HELD_OUT = 10  # sentences, and entities in them: fewer say nothing
 FEW = 1000  # reviews: a recipe's number of passes is meant for a corpus
-EXPORT, MODEL = "export", "model"  # in a job's folder
+TAUGHT_FROM = 100  # reviews to learn from
+EXPORT, MODEL, NEW_TEACHER = "export", "model", "teacher"  # in a job's folder
+_CALLED = {MODEL: "tagger", NEW_TEACHER: "teacher"}
 # Label Studio takes minutes to start if a new version changes its database.
 PAUSES = (5.0, 10.0, 20.0, 30.0, *[60.0] * 8)
 
-Answered = tuple[GoldSentence, tuple[Entity, ...]]
 Reviews = list[ReviewedSentence]
-
-
-@dataclass(frozen=True, slots=True)
-class Gain:
-    """Strict F1 of two models on held-out sentences, and the 95 % interval of the difference."""
-
-    before: float
-    after: float
-    low: float
-    high: float
-    sentences: int
-    entities: int
-
-    @classmethod
-    def of(cls, before: Sequence[Answered], after: Sequence[Answered]) -> Self:
-        """Compare two models on the same sentences by the paired bootstrap (Koehn, 2004)."""
-        if not before:
-            return cls(0.0, 0.0, 0.0, 0.0, 0, 0)
-        old, new = (np.array([*map(_counts, answered)]) for answered in (before, after))
-        f1 = f1_of(np.array([old.sum(axis=0), new.sum(axis=0)]))
-        draws = resampled(np.hstack([old, new]))
-        interval = interval_of(f1_of(draws[:, 3:]) - f1_of(draws[:, :3]))
-        figures = (float(f1[0]), float(f1[1]), interval.low, interval.high)
-        return cls(*figures, sentences=len(old), entities=int(old[:, 2].sum()))
-
-    def __str__(self) -> str:
-        return (
-            f"{100 * self.before:.1f} → {100 * self.after:.1f} "
-            f"({100 * (self.after - self.before):+.1f}, 95 % interval "
-            f"{100 * self.low:+.1f} to {100 * self.high:+.1f}) "
-            f"on {self.sentences} held-out sentences"
-        )
-
-
-def _counts(answered: Answered) -> tuple[int, int, int]:
-    """Return how many entities are right, predicted, and in the gold."""
-    gold, predicted = (
-        Counter((each.span, each.label) for each in entities)
-        for entities in (answered[0].target_entities, answered[1])
-    )
-    return (gold & predicted).total(), predicted.total(), gold.total()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +85,40 @@ class ProjectReviews:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A new model, and its gain on each project, the job's own first, and on all `together`."""
+
+    kind: str
+    version: str
+    gains: Sequence[Gain]
+    together: Gain
+
+    @property
+    def better(self) -> bool:
+        """True if it may be served."""
+        return self.gains[0].low > 0 and self.together.after >= self.together.before
+
+    def to_json(self) -> dict[str, object]:
+        """Return its version and the gain on the job's project."""
+        return {"version": self.version, **asdict(self.gains[0])}
+
+
+@dataclass(frozen=True, slots=True)
 class Retraining:
-    """The work of a job. Fewer reviews than `FEW` are trained on for `epochs_of_few` epochs."""
+    """The work of a job. Fewer reviews than `FEW` are trained on for `epochs_of_few` epochs.
+
+    `memory` is the folder of what each project has corrected. A new teacher starts from `teacher`;
+    without that, or fewer reviews than `taught_from`, none is trained.
+    """
 
     connect: Callable[[], ReviewServer]
     load: Load
     store: ModelStore
+    memory: Path
+    teacher: str | Path | None = None
     preset: Preset = PRESETS[DEFAULT]
     epochs_of_few: float = 12
+    taught_from: int = TAUGHT_FROM
     on_progress: OnProgress = lambda _what, _done, _total: None
     pauses: Sequence[float] = PAUSES
 
@@ -140,6 +127,7 @@ class Retraining:
         if not (folder / EXPORT).is_dir():  # once it is there, an interruption changes nothing
             self._fetch(job).write(folder / EXPORT)
         own = ProjectReviews.read(job.project, folder / EXPORT)
+        Memory.of(own.reviewed).write(self.memory, job.project)
         projects = [own, *_fetched_by_others(job, folder)]
         parts = parted([each.reviewed for each in projects])
         _require_enough(own, *parts[0])
@@ -150,25 +138,19 @@ class Retraining:
             for review in learned
         ]
         self._train(material, own.labels, folder / MODEL)
-        gains, together = self._compare(folder / MODEL, [held_out for _, held_out in parts])
-        version = self.store.add(folder / MODEL)
-        shutil.rmtree(folder / MODEL)
-        result = {"version": version, "learned_from": len(material), **asdict(gains[0])}
-        said = f"F1 of pre-annotations {gains[0]}"
+        self._teach(material, parts[0][1], own.labels, folder / NEW_TEACHER)
+        found = self._compare(folder, [held_out for _, held_out in parts])
+        best = max(found, key=lambda each: (each.better, each.gains[0].after))
+        if best.better:
+            self.store.activate(best.version)
+        result = {**best.to_json(), "learned_from": len(material)}
+        result["candidates"] = {each.kind: each.to_json() for each in found}
         if len(projects) > 1:
-            others = zip(projects[1:], gains[1:], strict=True)
+            others = zip(projects[1:], best.gains[1:], strict=True)
             result["others"] = {str(each.project): asdict(gain) for each, gain in others}
-            result["together"] = asdict(together)
-            said += f", {together} of all projects"
-        if gains[0].low <= 0:
-            said += ": no gain beyond chance, so it is not served"
-        elif together.after < together.before:
-            said += ": worse on all projects together, so it is not served"
-        else:
-            self.store.activate(version)
-            said += f": {version} is served"
-            return replace(job, state=State.SERVED, said=said, result=result)
-        return replace(job, state=State.KEPT, said=said, result=result)
+            result["together"] = asdict(best.together)
+        state = State.SERVED if best.better else State.KEPT
+        return replace(job, state=state, said=_said(found, best), result=result)
 
     def _fetch(self, job: Job) -> ProjectReviews:
         def fetch() -> ProjectReviews:
@@ -191,21 +173,65 @@ class Retraining:
         data = TrainingData(reviewed=Rows.of(rows, labels))
         train_preset(changed(self.preset, few), data, out, on_progress=self.on_progress)
 
-    def _compare(self, model: Path, held_out: Sequence[Reviews]) -> tuple[list[Gain], Gain]:
-        """Return the gain of `model` on the held-out sentences of each project, and of all."""
+    def _teach(
+        self,
+        material: Sequence[ReviewedSentence],
+        held_out: Sequence[ReviewedSentence],
+        labels: Collection[str],
+        out: Path,
+    ) -> None:
+        """Train a teacher, if there is one to start from and enough to learn."""
+        # Where the corpus has source entities of its own, no teacher is asked.
+        asked = [review for review in material if review.sentence.entities is None]
+        if self.teacher is None or len(asked) < self.taught_from or out.exists():
+            return
+        find_source = self.load(self.store.active()).link
+        rows, others = (source_rows(each, labels, find_source) for each in (asked, held_out))
+        made = out.with_name(f"{out.name}-untested")
+        teach(rows, others, self.teacher, made, on_progress=self.on_progress)
+        write_json(made / TEACHER, {"sentences": len(rows)})
+        made.rename(out)
 
-        def answers(target: Path | None) -> list[list[Answered]]:
-            projector, answered = self.load(target), []
-            for part in held_out:
-                gold = [GoldSentence(r.sentence, r.entities) for r in part]
-                fitting = [each for each in gold if projector.fits(each.sentence)]
-                found = projector.project([each.sentence for each in fitting])
-                pairs = zip(fitting, found, strict=True)
-                answered.append([(each, one.entities) for each, one in pairs])
-            return answered
+    def _compare(self, folder: Path, held_out: Sequence[Reviews]) -> list[Candidate]:
+        """Compare the models in the job's folder with what is in use, and store them."""
+        before = self._answers(self.store.active(), held_out)
+        found = []
+        for kind in (MODEL, NEW_TEACHER):
+            if (model := folder / kind).is_dir():
+                after = self._answers(model, held_out)
+                gains = [*map(Gain.of, before, after)]
+                together = Gain.of([*chain(*before)], [*chain(*after)])
+                found.append(Candidate(kind, self.store.add(model), gains, together))
+        for each in found:
+            shutil.rmtree(folder / each.kind)
+        return found
 
-        before, after = answers(self.store.active()), answers(model)
-        return [*map(Gain.of, before, after)], Gain.of([*chain(*before)], [*chain(*after)])
+    def _answers(self, model: Path | None, held_out: Sequence[Reviews]) -> list[list[Answered]]:
+        """Pre-annotate the held-out sentences of each project."""
+        projector, answered = self.load(model), []
+        for part in held_out:
+            gold = [GoldSentence(r.sentence, r.entities) for r in part]
+            fitting = [each for each in gold if projector.fits(each.sentence)]
+            found = projector.project([each.sentence for each in fitting])
+            pairs = zip(fitting, found, strict=True)
+            answered.append([(each, one.entities) for each, one in pairs])
+        return answered
+
+
+def _said(found: Sequence[Candidate], best: Candidate) -> str:
+    """Return the outcome in a line: the gain of each new model, and which is served."""
+    gains = []
+    for each in found:
+        kind = f"with the {_CALLED[each.kind]} " if len(found) > 1 else ""
+        all_of_them = f", {each.together} of all projects" if len(each.gains) > 1 else ""
+        gains.append(f"{kind}{each.gains[0]}{all_of_them}")
+    if best.better:
+        outcome = f"{best.version} is served"
+    else:
+        beyond_chance = any(each.gains[0].low > 0 for each in found)
+        why = "worse on all projects together" if beyond_chance else "no gain beyond chance"
+        outcome = f"{why}, so {'none is' if len(found) > 1 else 'it is not'} served"
+    return f"F1 of pre-annotations {'; '.join(gains)}: {outcome}"
 
 
 def _fetched_by_others(job: Job, folder: Path) -> list[ProjectReviews]:

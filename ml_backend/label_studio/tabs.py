@@ -3,6 +3,7 @@
 Column names are `tasks:` and a task's property, or `tasks:data.` and a key of its data.
 """
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
@@ -27,7 +28,7 @@ _OF_A_TASK = (
     *("data.origin", "data.source_html", "data.conflicts_html", "data.conflict", "data.conflicts"),
     *("data.n_conflicts", "data.min_confidence", "data.n_entities", "data.propagated"),
     *("data.audit", "data.audit_stratum", "data.audit_stratum_size", "data.audit_model_version"),
-    *("data.audit_threshold", "data.disagreement", "data.versions", "data.rank"),
+    *("data.audit_threshold", "data.disagreement", "data.versions", "data.assigned", "data.rank"),
 )
 _WIDTHS = {
     "predictions_score": 130,
@@ -114,13 +115,24 @@ DISAGREEMENTS = Tab(
 )
 
 
-def review_tabs(langs: Collection[str] = ()) -> Iterator[Tab]:
+SHARED = column_filter("data.assigned", "contains", "String", ", ")
+
+
+def annotator_tab(email: str) -> Tab:
+    """Return the tab of the open tasks that are assigned to a user."""
+    # Not `contains`: anna@example.org is in joanna@example.org.
+    theirs = column_filter("data.assigned", "regex", "String", f"(^| ){re.escape(email)}(,|$)")
+    return Tab(email, (*_OPEN, theirs))
+
+
+def review_tabs(langs: Collection[str] = (), annotators: Collection[str] = ()) -> Iterator[Tab]:
     """Yield the queue, tabs of open tasks for each kind of conflict, and the other tabs.
 
     Of several target languages each has a tab of its open tasks, too, unless there are so many that
-    no title could be read any more.
+    no title could be read any more. So has each of the annotators, by e-mail address.
     """
     yield REVIEW_QUEUE
+    yield from map(annotator_tab, annotators)
     for lang in sorted(langs) if 1 < len(langs) <= MOST_LANGUAGES else ():
         yield Tab(lang, (*_OPEN, column_filter("data.lang", "equal", "String", lang)))
     for kind in ConflictKind:

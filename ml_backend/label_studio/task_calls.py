@@ -10,8 +10,10 @@ from typing import Any, cast
 import httpx
 from label_studio_sdk.core.api_error import ApiError
 
+from label_config.tasks import assigned_to
 from ml_backend.label_studio.projects import Project
 from ml_backend.label_studio.session import ApiSession
+from ml_backend.label_studio.tabs import SHARED
 from ml_backend.label_studio.transport import require_same
 from projection.errors import ServerError
 from projection.io.records_json import Json
@@ -20,6 +22,8 @@ log = logging.getLogger(__name__)
 
 # Label Studio with Redis makes snapshots in a background job: half a minute for 25,000 tasks.
 _POLL_SECONDS = (0.1, 5.0)  # the first pause and the longest, each twice the one before
+
+_PAGE = 500  # tasks a request
 
 
 class TaskCalls(ApiSession):
@@ -58,6 +62,22 @@ class TaskCalls(ApiSession):
         """Replace all of a task's data. Commands write through `task_writer.write_fields`."""
         with self._asking(f"task {task_id}"):
             made = self._api.tasks.update(id=str(task_id), data=data)
+            require_same(made.id, task_id)
+
+    def shared_tasks(self, project: Project) -> dict[int, tuple[int, int]]:
+        """Return the tasks assigned to several: how many people label each, and are named."""
+        query = json.dumps({"filters": {"conjunction": "and", "items": [SHARED]}})
+        found = {}
+        with self._asking(f"tasks of project {project.title!r}"):
+            for task in self._api.tasks.list(project=project.id, page_size=_PAGE, query=query):
+                names = assigned_to({"data": task.data or {}})
+                found[int(task.id)] = int(task.overlap or 1), len(names)
+        return found
+
+    def set_task_overlap(self, task_id: int, annotators: int) -> None:
+        """Have this many people label a task, whatever its project says."""
+        with self._asking(f"task {task_id}"):
+            made = self._api.tasks.update(id=str(task_id), overlap=annotators)
             require_same(made.id, task_id)
 
     def delete_task(self, task_id: int) -> None:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from label_config.annotations import newest
+from label_config.regions import PROPAGATED, meta_of
 from label_config.tasks import record_of
 
 Task = Mapping[str, Any]
@@ -43,12 +44,17 @@ def obstacle(task: Task, version: str, threshold: float) -> Obstacle | None:
     score = prediction["score"]
     if score is None or score < threshold:
         return Obstacle.UNSURE
-    return Obstacle.PROPAGATED if is_propagated(task) else None
+    return Obstacle.PROPAGATED if is_propagated(task, version) else None
 
 
-def is_propagated(task: Task) -> bool:
-    """Return whether a correction of another sentence has changed the prediction, not the score."""
-    return bool(task["data"].get("propagated"))
+def is_propagated(task: Task, version: str) -> bool:
+    """Return whether a correction of another sentence has changed the prediction, not the score.
+
+    The backend's own predictions say it in their regions alone.
+    """
+    result = (prediction_of(task, version) or {}).get("result", ())
+    in_regions = any(PROPAGATED in meta_of(item) for item in result)
+    return in_regions or bool(task["data"].get("propagated"))
 
 
 def prediction_of(task: Task, version: str) -> Mapping[str, Any] | None:

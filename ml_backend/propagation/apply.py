@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from label_config import regions
 from label_config.annotations import newest
 from label_config.labeling_config import ENTITIES
-from label_config.tasks import record_of, task_fields
+from label_config.tasks import TaskView, record_of, shown, task_fields
 from ml_backend.review.corrections import Correction, Occurrence, Rules
 from projection.errors import ReviewError
 from projection.io.json_fields import Fields
@@ -102,15 +102,22 @@ def read_open(task: Mapping[str, Any], model_version: str) -> OpenSentence | Non
         return None
     where = f"task {task['id']}"
     pair = record_of(task, where).sentence
-    fields = Fields(prediction, f"{where} prediction {prediction['id']}", ReviewError, _FIX)
-    items = [
-        (
-            dict(item.row),
-            regions.region_at(item, pair).entity if regions.kind_of(item.row) == ENTITIES else None,
-        )
-        for item in fields.children("result")
-    ]
+    items = _items(prediction, f"{where} prediction {prediction['id']}", pair)
     return OpenSentence(task["id"], pair, prediction, items)
+
+
+def shown_corrected(
+    projected: ProjectedSentence, rules: Rules, said_by: Mapping[Correction, int]
+) -> TaskView:
+    """Return what a task shows of a sentence with all corrections applied, as `corrected`."""
+    pair, plain = projected.sentence, shown(projected)
+    items = _items(plain.prediction, pair.origin, pair)
+    change = corrected(OpenSentence(0, pair, plain.prediction, items), rules, said_by)
+    if change is None:
+        return plain
+    record = propagated(projected, change.changes)
+    fields = task_fields(record, _AND.join(map(str, change.corrections)))
+    return TaskView({**plain.prediction, "result": change.result}, fields)
 
 
 def open_sentence(record: ProjectedSentence) -> OpenSentence:
@@ -203,6 +210,16 @@ def _holding(before: ProjectedSentence, after: ProjectedSentence) -> Iterator[Co
             holds = conflict.kind not in checked
         if holds:
             yield conflict
+
+
+def _items(prediction: Mapping[str, Any], where: str, pair: ParallelSentence) -> list[Item]:
+    return [
+        (
+            dict(item.row),
+            regions.region_at(item, pair).entity if regions.kind_of(item.row) == ENTITIES else None,
+        )
+        for item in Fields(prediction, where, ReviewError, _FIX).children("result")
+    ]
 
 
 def _entities(items: Iterable[Item]) -> list[Entity]:

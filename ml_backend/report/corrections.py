@@ -45,7 +45,7 @@ def most_corrected(decisions: Iterable[Decision], most: int = MOST) -> list[Json
     ]
 
 
-def most_added(decisions: Iterable[Decision], most: int = MOST) -> list[Json]:
+def most_added(decisions: Iterable[Decision]) -> list[Json]:
     """Return the phrases added most often where nothing was proposed, ordered likewise."""
     counts = Counter(
         _key(entry, entry.corrected)
@@ -53,7 +53,7 @@ def most_added(decisions: Iterable[Decision], most: int = MOST) -> list[Json]:
         for entry in each.entries
         if entry.change is Change.ADDED and entry.corrected is not None
     )
-    chosen = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:most]
+    chosen = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST]
     return [
         {"text": text, "label": label, "lang": lang, "count": count}
         for (text, label, lang), count in chosen

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from projection.records import ReviewedSentence
+from projection.text.iob2 import encode
 from training.data.adjudication import by_sentence, marks_of, opinions
-from training.data.iob2 import encode
 
 Pair = tuple[str, str]
 Both = tuple[ReviewedSentence, ReviewedSentence]

@@ -8,10 +8,11 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from label_config.tasks import to_prediction, to_task
+from label_config.tasks import ASSIGNED, to_prediction, to_task
 from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.task_writer import remove_doubles
 from ml_backend.label_studio.tasks import Sentence, Task, doubled, sentence_in
+from ml_backend.review.assignment import Assigner
 from ml_backend.review.import_journal import ImportJournal, after_pending_import, import_noted
 from ml_backend.review.review_tasks import shown_in, task_of_reviews
 from projection.errors import RunError
@@ -56,6 +57,7 @@ def push(
     sentences: Iterable[ProjectedSentence],
     *,
     journal: ImportJournal | None = None,
+    assigner: Assigner | None = None,
     on_progress: OnProgress = lambda _: None,
 ) -> PushReport:
     """Import sentences, projected by one model, with their predictions, a thousand a request.
@@ -64,7 +66,7 @@ def push(
     A sentence is skipped if the project has one with the same id, origin and texts, so running an
     interrupted push again finishes it. With the `journal` of the interrupted one, an import that
     Label Studio is still at is waited for. In the end the tasks are counted, and second tasks of
-    a sentence removed.
+    a sentence removed. The `assigner` says whose new ones are.
     """
     version: str | None = None
     held = [*sentences] if isinstance(sentences, Iterator) else sentences
@@ -77,7 +79,7 @@ def push(
             if projected.model_version != version:
                 what = f"projected by {projected.model_version}, the ones before by {version}"
                 raise RunError(projected.sentence.origin, what, "Push the runs of two models apart")
-            yield projected.sentence, partial(_task_of, projected, rank), 1
+            yield projected.sentence, partial(_task_of, projected, rank, assigner), 1
 
     report = _import(server, project, items(), journal or ImportJournal(), on_progress)
     return _shown(report, version, server, project)
@@ -184,8 +186,13 @@ def _counted_again(
     return replace(report, removed=found.removed, doubles=found.begun, missing=missing)
 
 
-def _task_of(projected: ProjectedSentence, rank: int = 0) -> dict[str, Any]:
-    return {**to_task(projected, rank), "predictions": [to_prediction(projected)]}
+def _task_of(
+    projected: ProjectedSentence, rank: int = 0, assigner: Assigner | None = None
+) -> dict[str, Any]:
+    task = {**to_task(projected, rank), "predictions": [to_prediction(projected)]}
+    if assigner:
+        task["data"][ASSIGNED] = assigner.give(projected.sentence)
+    return task
 
 
 def _shown(

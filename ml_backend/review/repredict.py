@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from label_config.tasks import RANK, rank_field, sentence_of, task_fields, to_prediction
+from label_config.tasks import RANK, TaskView, rank_field, sentence_of, shown
 from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.task_writer import is_still_open, write_fields
 from ml_backend.label_studio.tasks import Task, is_touched, prediction_of
@@ -59,10 +59,13 @@ def repredict(
     project: Project,
     projector: "ProjectsSentences",
     *,
+    show: Callable[[ProjectedSentence], TaskView] = shown,
     on_progress: Callable[[int], None] = lambda _: None,
     pauses: Sequence[float] = PAUSES,
 ) -> RepredictReport:
     """Project every untouched task again, and show the new predictions. Old ones stay.
+
+    `show` gives what a task shows of a projected sentence, perhaps with corrections applied.
 
     Tasks are refreshed before they are predicted, so running an interrupted call again finds them
     undone. A backend that serves another model is asked again after each of the `pauses`; if it
@@ -84,18 +87,19 @@ def repredict(
     predicted = refreshed = 0
     for start in range(0, len(fitting), CHUNK):
         chunk = fitting[start : start + CHUNK]
-        found: dict[int, ProjectedSentence] = {}
+        projected: dict[int, ProjectedSentence] = {}
         for first in range(0, len(chunk), SLICE):
             ids = [task["id"] for task in chunk[first : first + SLICE]]
-            found.update(zip(ids, projector.project([sentences[n] for n in ids]), strict=True))
+            projected.update(zip(ids, projector.project([sentences[n] for n in ids]), strict=True))
             on_progress(len(ids))
-        ranks = dict(zip(found, review_ranks(found.values()), strict=True))
+        found = {n: show(each) for n, each in projected.items()}
+        ranks = dict(zip(projected, review_ranks(projected.values()), strict=True))
         new_looks = {
-            n for task in chunk if _refresh(server, task, found[n := task["id"]], ranks[n])
+            n for task in chunk if _refresh(server, task, found[n := task["id"]].fields, ranks[n])
         }
         # Refreshing many takes minutes, in which people go on.
         still_due = _still_due(server, project, chunk)
-        predictions = [{"task": n, **to_prediction(found[n])} for n in still_due]
+        predictions = [{"task": n, **found[n].prediction} for n in still_due]
         if predictions:
             server.import_predictions(project, predictions)
         predicted += len(predictions)
@@ -139,12 +143,12 @@ def _still_due(server: ReviewServer, project: Project, tasks: Sequence[Task]) ->
     }
 
 
-def _refresh(server: ReviewServer, task: Task, projected: ProjectedSentence, rank: int) -> bool:
+def _refresh(server: ReviewServer, task: Task, fields: Mapping[str, Any], rank: int) -> bool:
     """Show the new projections and conflicts in the task, if they differ. Return whether it did.
 
     Only then has it a new rank, among the sentences of its chunk; one that had none gets it, too.
     """
-    new = {**task_fields(projected), RANK: rank_field(rank)}
+    new = {**fields, RANK: rank_field(rank)}
     if RANK in task["data"] and _reads_like(new) == _reads_like(task["data"]):
         return False
     return write_fields(server, task["id"], new, if_still=partial(is_still_open, task))

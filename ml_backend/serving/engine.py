@@ -29,7 +29,7 @@ LONGEST_PAUSE = 60.0  # seconds between two tries to load the active model
 TURN_CHARACTERS = 4000  # of the sentences of one turn; a single one may have more
 
 Load = Callable[[Path | None], "ProjectsSentences"]
-"""Loads the folder of a fine-tuned target model, or with None the bundled one."""
+"""Loads the folder of a fine-tuned target model or teacher, or with None the bundled ones."""
 
 
 class NotReadyError(ServerError):

@@ -5,8 +5,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ml_backend.serving.model_store import TEACHER
 from ml_backend.settings import Settings, label_table
 from projection.errors import ModelError, SpanferryError
+from projection.models.teacher import check_teacher
 from projection.records import ParallelSentence
 
 if TYPE_CHECKING:
@@ -18,9 +20,10 @@ if TYPE_CHECKING:
 def projector_loader(settings: Settings) -> "Load":
     """Return the function that loads the projector of the settings.
 
-    Teacher and aligner are loaded once: another target model is served sooner, and needs less
-    memory while the one before still answers.
+    Teacher and aligner are loaded once: another model is served sooner, and needs less memory while
+    the one before still answers. ModelError if the teacher cannot be as the settings say.
     """
+    check_teacher(settings.teacher, settings.types)
 
     @cache
     def without_target_model() -> "Projector":
@@ -34,6 +37,7 @@ def projector_loader(settings: Settings) -> "Load":
             settings.aligner,
             labels=label_table(settings.labels),
             suppress=settings.suppress,
+            types=settings.types,
         )
 
     def load(target: Path | None) -> "ProjectsSentences":
@@ -42,6 +46,8 @@ def projector_loader(settings: Settings) -> "Load":
         from projection.models.tagger import Tagger  # noqa: PLC0415  # needs torch
 
         tagger = Tagger.from_pretrained(target)
+        if (target / TEACHER).is_file():  # trained on the project's own types
+            return without_target_model().with_other_teacher(tagger)
         return without_target_model().with_target_model(tagger)
 
     return load

@@ -1,8 +1,9 @@
 """The fine-tuned models that can be served, and the active one.
 
 On disk: `models/<version>/` with the checkpoint, and `models/active.json` with the version in use
-and those before it. A version is that of the tagger, the suffix of the model versions that Label
-Studio shows; stores of earlier spanferry versions hold models under other names, which stay.
+and those before it. A model is a tagger of the target language or, with a `teacher.json`, a
+teacher. Its version is the suffix of the model versions that Label Studio shows; stores of earlier
+spanferry versions hold models under other names, which stay.
 """
 
 import json
@@ -22,6 +23,7 @@ from projection.io.files import sync_folder, write_json
 
 BUNDLED = "bundled"
 POINTER = "active.json"
+TEACHER = "teacher.json"  # in the folder of a model that labels the English side
 UNREADABLE = "?"  # the version a damaged pointer names
 SCHEMA = 1
 INCOMING = ".incoming-"  # a copy being made

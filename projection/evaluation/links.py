@@ -14,11 +14,9 @@ from typing import NamedTuple
 from projection.errors import CorpusError
 from projection.io.files import read_jsonl
 from projection.io.pharaoh import WordLinks
-from projection.records import Entity, ParallelSentence, Span
-from projection.text.words import is_character_language, word_spans
-
-# Languages read by character that nevertheless write spaces.
-_SPACED = frozenset({"ko"})
+from projection.records import Entity, ParallelSentence
+from projection.text.tokens import join_tokens
+from projection.text.words import word_spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +37,8 @@ class Tokens(NamedTuple):
 
     @classmethod
     def of(cls, tokens: Sequence[str], lang: str) -> "Tokens":
-        """Join tokens by spaces, or by nothing in a language without them."""
-        by = "" if is_character_language(lang) and lang not in _SPACED else " "
-        text, places, at = by.join(tokens), [], 0
-        for token in tokens:
-            places.append(Span(at, at + len(token)))
-            at += len(token) + len(by)
+        """Join tokens as `join_tokens` does."""
+        text, places = join_tokens(tokens, lang)
         words = word_spans(text, lang)
         inside = (tuple(i for i, w in enumerate(words) if w.overlaps(p)) for p in places)
         return cls(text, tuple(inside))

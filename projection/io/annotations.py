@@ -1,7 +1,7 @@
-"""Source entities in the JSON of annotation tools: Prodigy, doccano, spaCy, Label Studio.
+"""Entities in the JSON of annotation tools: Prodigy, doccano, spaCy, Label Studio.
 
 They are a list under one of several keys, of objects or of `[start, end, label]`. What looks like
-annotation under another key is refused by name, so that no teacher replaces what people marked.
+annotation under another key is refused by name, so that no model replaces what people marked.
 """
 
 import re
@@ -15,12 +15,12 @@ from projection.io.records_json import decode_entities
 from projection.records import Entity
 
 FORM = 'Write it as {"source", "target", "entities": [{"start", "end", "label"}]}'
-ENTITIES = "entities"
+ENTITIES, TARGET_ENTITIES = "entities", "target_entities"
 _KEYS = {
     *(ENTITIES, "spans", "ents", "label", "labels", "annotation", "annotations", "entity"),
-    *("source_entities", "source_spans", "named_entities", "ner"),
+    *("source_entities", "source_spans", "named_entities", "ner", TARGET_ENTITIES),
 }
-_ALWAYS = {ENTITIES, "spans", "ents"}  # never anything but entities
+_ALWAYS = {ENTITIES, "spans", "ents", TARGET_ENTITIES}  # never anything but entities
 _STARTS = ("start", "start_offset", "startOffset", "start_char", "begin")
 _ENDS = ("end", "end_offset", "endOffset", "end_char", "stop")
 _LABELS = ("label", "labels", "type", "entity_type", "entity_group", "entity", "tag", "category")
@@ -36,13 +36,14 @@ def entities_beside(fields: Fields, text: str) -> tuple[Entity, ...] | None:
     """
     found = {}
     for key, value in fields.row.items():
-        if value is None or key in ("source", "target") or key.lower().startswith("target"):
+        if value is None or key in ("source", "target"):
             continue
         if key in _KEYS and (value == [] or key in _ALWAYS or _is_annotated(value)):
             found[key] = _decode(fields, key, text)
         elif _is_annotated(value) or _is_tags(key, value, fields.row) or _is_typo(key, value):
             what = "looks like annotation, and is not read"
-            raise fields.error(key, what, f"Entities of the source go under {ENTITIES}. {FORM}")
+            fix = f"Entities of the source go under {ENTITIES}, of the target under "
+            raise fields.error(key, what, f"{fix}{TARGET_ENTITIES}. {FORM}")
     if len({*found.values()}) > 1:
         what = f"contradicts {', '.join(list(found)[1:])}"
         raise fields.error(next(iter(found)), what, "Keep one of them")
@@ -127,7 +128,7 @@ def _is_triple(value: object) -> bool:
 
 def _is_tags(key: str, value: object, row: Mapping[str, object]) -> bool:
     """Return whether the value is a list of IOB tags, or of their numbers beside `tokens`."""
-    if not isinstance(value, list) or not value:
+    if not isinstance(value, list) or not value or key == "tokens":
         return False
     if all(isinstance(each, str) for each in value):
         return all(_TAG.fullmatch(each) for each in value)
@@ -138,7 +139,9 @@ def _is_tags(key: str, value: object, row: Mapping[str, object]) -> bool:
 
 def _is_typo(key: str, value: object) -> bool:
     """Return whether the key is nearly `entities`: an empty list there would be lost unseen."""
-    near = get_close_matches(key.lower(), (ENTITIES, "spans"), n=1, cutoff=0.8)
+    near = get_close_matches(
+        key.lower().removeprefix("target_"), (ENTITIES, "spans"), n=1, cutoff=0.8
+    )
     objects = isinstance(value, list) and all(isinstance(each, dict | list) for each in value)
     return objects and key not in _KEYS and bool(near)
 

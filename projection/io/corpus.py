@@ -1,4 +1,4 @@
-"""Parallel corpora in four formats, read as a stream of sentence pairs, empty sides included.
+"""Parallel corpora as files of text, read as a stream of sentence pairs, empty sides included.
 
 A pair without an id gets one such as `news.en:17-9f86d081`: the file's base name, the line (`tu`
 and a number for a TMX unit), and eight hex digits of a hash of both texts. So ids do not depend on
@@ -8,21 +8,23 @@ the folder, and two files of one name share an id only where a line has the same
 import hashlib
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice, zip_longest
 from pathlib import Path
+from typing import NamedTuple
 
-from projection.errors import CorpusError
-from projection.io.annotations import FORM, entities_beside, label_fault, unverified
-from projection.io.files import read_jsonl, read_lines
-from projection.io.json_fields import Fields
-from projection.io.records_json import decode_parallel
+from projection.errors import CorpusError, SpanError
+from projection.io.annotations import label_fault
+from projection.io.conll import FOUND, TagColumns, is_tagged, read_conll, refuse_tagged
+from projection.io.files import read_lines
 from projection.io.tmx import read_units
 from projection.io.xml_text import unreadable
 from projection.languages import normalised
-from projection.records import ParallelSentence
+from projection.records import Entity, ParallelSentence, Span
+from projection.text.iob2 import TaggedSentence, chunks
 from projection.text.references import has_references
+from projection.text.tokens import find_tokens, join_tokens
 from projection.text.wording import counted
 from projection.text.words import word_spans
 
@@ -34,24 +36,33 @@ class CorpusNotes:
     """What deserves a warning, counted while a corpus is read."""
 
     sentences: int = 0
-    annotated: int = 0  # sentences with entities of their own
+    annotated: int = 0  # sentences with source entities of their own
+    target_annotated: int = 0  # sentences with target entities of their own
     entities: int = 0  # those that come without the text they cover
     cut: int = 0  # of these, such as begin or end inside a word
     blank: int = 0  # lines of a TSV file
     references: int = 0  # sentences with HTML references, such as &amp;
+    respelled: int = 0  # sentences whose tokens are not what `# text` says
+    columns: list[str] = field(default_factory=list)  # those read of CoNLL files, in words
+
+    @property
+    def own_labels(self) -> bool:
+        """Return whether the corpus leaves no sentence to the teacher."""
+        return self.annotated > 0 or self.target_annotated == self.sentences
 
     def count(self, sentences: Iterable[ParallelSentence]) -> None:
         """Count sentences to their end."""
         for sentence in sentences:
             self.sentences += 1
             self.annotated += sentence.entities is not None
+            self.target_annotated += sentence.target_entities is not None
             self.references += has_references(sentence.source) or has_references(sentence.target)
 
-    def count_borders(self, sentence: ParallelSentence) -> None:
-        """Count the entities of a sentence."""
-        words = word_spans(sentence.source, sentence.source_lang)
+    def count_borders(self, text: str, lang: str, entities: Iterable[Entity]) -> None:
+        """Count the entities of a text."""
+        words = word_spans(text, lang)
         starts, ends = {word.start for word in words}, {word.end for word in words}
-        for entity in sentence.entities or ():
+        for entity in entities:
             self.entities += 1
             self.cut += not (entity.span.start in starts and entity.span.end in ends)
 
@@ -69,18 +80,82 @@ def text_hash(source: str, target: str) -> str:
     return hashlib.sha256(f"{source}\n{target}".encode()).hexdigest()[:12]
 
 
+class _Side(NamedTuple):
+    """A sentence of a file in one language, and the line it begins on."""
+
+    line: int
+    text: str
+    entities: tuple[Entity, ...] | None
+
+
 def read_moses(
-    source: Path, target: Path, source_lang: str, target_lang: str
+    source: Path,
+    target: Path,
+    source_lang: str,
+    target_lang: str,
+    *,
+    columns: TagColumns = FOUND,
+    notes: CorpusNotes | None = None,
 ) -> Iterator[ParallelSentence]:
-    """Stream two files whose lines correspond."""
-    pairs = zip_longest(read_lines(source), read_lines(target))
-    for number, (left, right) in enumerate(pairs, start=1):
+    """Stream two files whose sentences correspond, one a line.
+
+    Either may be a CoNLL file, by its name (`conll.is_tagged`), which brings entities. Its text is
+    what a comment `# text` says if the tokens spell that, else the tokens joined (`join_tokens`).
+    """
+    notes = notes or CorpusNotes()
+    sources = _sentences(source, source_lang, columns, notes)
+    targets = _sentences(target, target_lang, columns, notes)
+    for number, (left, right) in enumerate(zip_longest(sources, targets), start=1):
         if left is None or right is None:
             short, long = (source, target) if left is None else (target, source)
-            fix = "Both need the same number of lines: look for one that was lost or split"
-            raise CorpusError(f"{short}:{number}", f"the file has ended, but {long} goes on", fix)
-        place, texts = f"{source.name}:{number}", (left[1], right[1])
-        yield ParallelSentence(corpus_id(place, *texts), *texts, source_lang, target_lang, place)
+            raise _unequal(short, long, number)
+        place, texts = f"{source.name}:{left.line}", (left.text, right.text)
+        yield ParallelSentence(
+            corpus_id(place, *texts),
+            *texts,
+            source_lang,
+            target_lang,
+            place,
+            left.entities,
+            target_entities=right.entities,
+        )
+
+
+def _unequal(short: Path, long: Path, number: int) -> CorpusError:
+    where, fix = f"{short}:{number}", "Both need the same number of lines"
+    if is_tagged(short) or is_tagged(long):
+        where = f"{short} sentence {number}" if is_tagged(short) else where
+        fix = "A line of text needs a sentence of the CoNLL file, of which -DOCSTART- is none"
+    fix += ": look for one that was lost or split"
+    return CorpusError(where, f"the file has ended, but {long} goes on", fix)
+
+
+def _sentences(path: Path, lang: str, columns: TagColumns, notes: CorpusNotes) -> Iterator[_Side]:
+    if not is_tagged(path):
+        refuse_tagged(path)
+        yield from (_Side(number, text, None) for number, text in read_lines(path))
+        return
+    for sentence in read_conll(path, columns, notes.columns.append):
+        try:
+            yield _untagged(sentence, lang, notes)
+        except SpanError as error:  # a label that cannot be
+            raise CorpusError(f"{path}:{sentence.line}", error.what, "Rename it") from error
+
+
+def _untagged(sentence: TaggedSentence, lang: str, notes: CorpusNotes) -> _Side:
+    text, spans = join_tokens(sentence.tokens, lang)
+    places = dict(enumerate(spans))
+    if (given := sentence.comments.get("text")) is not None:
+        try:
+            text, places = given, find_tokens(given, sentence.tokens)
+        except SpanError:
+            notes.respelled += 1
+    entities = []
+    for chunk in chunks(sentence.tags):
+        covered = [places[i] for i in range(chunk.start, chunk.end) if i in places]
+        if covered:
+            entities.append(Entity(Span(covered[0].start, covered[-1].end), chunk.label))
+    return _Side(sentence.line, text, tuple(entities))
 
 
 def read_tsv(
@@ -89,7 +164,7 @@ def read_tsv(
     target_lang: str,
     *,
     columns: Columns = (1, 2),
-    notes: "CorpusNotes | None" = None,
+    notes: CorpusNotes | None = None,
 ) -> Iterator[ParallelSentence]:
     """Stream columns of a tab-separated file; quotation marks have no meaning.
 
@@ -181,125 +256,25 @@ def covers(wanted: str, found: str) -> bool:
     return None not in (prefix, tag) and f"{tag}-".startswith(f"{prefix}-")
 
 
-def read_jsonl_corpus(
-    path: Path,
-    source_lang: str | None = None,
-    target_lang: str | None = None,
-    notes: "CorpusNotes | None" = None,
-) -> Iterator[ParallelSentence]:
-    """Stream a JSON Lines file of sentence pairs, perhaps with source entities.
-
-    A line is one of: the form of `records_json`; a gold record, `{"source": {"text", "entities"},
-    "target": {"text"}}`; plain `{"source": "…", "target": "…"}`; or `{"translation": {"en": "…",
-    "de": "…"}}`. Entities of the source may be beside its text as `annotations` reads them. All but
-    the first may have `id`, `source_lang`, `lang` and `margin`. Languages passed here are for lines
-    without any, and must agree with the others. Other keys are ignored.
-    """
-    first_use: dict[str, int] = {}
-    for number, row in read_jsonl(path):
-        fields = Fields(row, f"{path}:{number}", fix=FORM)
-        sentence = sentence_of(fields, f"{path.name}:{number}", source_lang, target_lang)
-        if sentence.id in first_use:
-            what = f"{sentence.id!r} is also on line {first_use[sentence.id]}"
-            raise fields.error("id", what, "Give every sentence an id of its own, or none")
-        first_use[sentence.id] = number
-        if notes is not None and sentence.entities and unverified(_beside(fields)):
-            notes.count_borders(sentence)
-        yield sentence
-
-
-def sentence_of(
-    fields: Fields, origin: str, source_lang: str | None = None, target_lang: str | None = None
-) -> ParallelSentence:
-    """One line of a JSON Lines corpus, in a form that `read_jsonl_corpus` names."""
-    if fields.has("schema"):
-        sentence = decode_parallel(fields.row, fields.where)
-        _check_language(fields, "source_lang", sentence.source_lang, source_lang)
-        _check_language(fields, "target_lang", sentence.target_lang, target_lang)
-        return sentence
-    if not fields.has("source") and isinstance(fields.row.get("translation"), dict):
-        fields = _translated(fields, *_languages(fields, source_lang, target_lang))
-    source, target = (_text(fields, key) for key in ("source", "target"))
-    langs = _languages(fields, source_lang, target_lang)
-    return ParallelSentence(
-        id=_id_of(fields) or corpus_id(origin, source, target),
-        source=source,
-        target=target,
-        source_lang=langs[0],
-        target_lang=langs[1],
-        origin=origin,
-        entities=entities_beside(_beside(fields), source),
-        margin=fields.number_or_none("margin"),
-    )
-
-
-def _translated(fields: Fields, source_lang: str, target_lang: str) -> Fields:
-    """The line with `source` and `target`, which `translation` has by language."""
-    texts = fields.child("translation")
-    sides = {}
-    for side, lang in (("source", source_lang), ("target", target_lang)):
-        key = next((key for key in texts.row if covers(lang, key)), lang)
-        sides[side] = texts.text(key)
-    return replace(fields, row={**fields.row, **sides})
-
-
-def _text(fields: Fields, key: str) -> str:
-    side = fields.row.get(key)
-    return fields.child(key).text("text") if isinstance(side, dict) else fields.text(key)
-
-
-def _beside(fields: Fields) -> Fields:
-    """What is beside the text of the source: in the line, and in the source's own object."""
-    if not isinstance(fields.row.get("source"), dict):
-        return fields
-    side = fields.child("source")
-    beside = {key: value for key, value in fields.row.items() if key not in side.row}
-    return replace(side, row={**beside, **side.row})
-
-
-def _id_of(fields: Fields) -> str | None:
-    given = fields.row.get("id")
-    if isinstance(given, int) and not isinstance(given, bool):
-        return str(given)
-    return fields.text_or_none("id")
-
-
-def _languages(fields: Fields, source: str | None, target: str | None) -> tuple[str, str]:
-    return (
-        _language(fields, ("source_lang",), source),
-        _language(fields, ("target_lang", "lang"), target),
-    )
-
-
-def _language(fields: Fields, keys: tuple[str, ...], passed: str | None) -> str:
-    for key in keys:
-        if fields.has(key):
-            found = fields.language(key)
-            _check_language(fields, key, found, passed)
-            return found
-    if passed is None:
-        raise fields.error(keys[0], "missing", f"Add it, or pass the {keys[0]} of the whole file")
-    return passed
-
-
-def _check_language(fields: Fields, key: str, found: str, passed: str | None) -> None:
-    if passed is not None and not covers(passed, found):
-        what = f"{found!r}, but {passed!r} was asked for"
-        raise fields.error(key, what, "Pass what the file has")
-
-
 def with_labels(
     sentences: Iterable[ParallelSentence], rename: Mapping[str, str], ignore: Collection[str]
 ) -> Iterator[ParallelSentence]:
     """Rename the types of the corpus's own entities, leave out those to ignore, check the rest."""
-    for sentence in sentences:
-        if sentence.entities is None:
-            yield sentence
-            continue
-        named = [replace(e, label=rename.get(e.label, e.label)) for e in sentence.entities]
-        kept = tuple(entity for entity in named if entity.label not in ignore)
+
+    def named(entities: tuple[Entity, ...] | None, origin: str) -> tuple[Entity, ...] | None:
+        if entities is None:
+            return None
+        renamed = [replace(e, label=rename.get(e.label, e.label)) for e in entities]
+        kept = tuple(entity for entity in renamed if entity.label not in ignore)
         for entity in kept:
             if (fault := label_fault(entity.label)) is not None:
                 fix = f"Rename it, or pass --map-label '{entity.label}=NEW'"
-                raise CorpusError(sentence.origin, f"the label {entity.label!r} {fault}", fix)
-        yield replace(sentence, entities=kept)
+                raise CorpusError(origin, f"the label {entity.label!r} {fault}", fix)
+        return kept
+
+    for sentence in sentences:
+        own, target = (
+            named(entities, sentence.origin)
+            for entities in (sentence.entities, sentence.target_entities)
+        )
+        yield replace(sentence, entities=own, target_entities=target)

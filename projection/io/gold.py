@@ -1,14 +1,16 @@
 """Gold files: sentence pairs with entities on both sides, to score projections against."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from projection.io.corpus import sentence_of
+from projection.errors import SpanError
 from projection.io.files import read_jsonl
 from projection.io.json_fields import Fields
+from projection.io.jsonl import sentence_of
 from projection.io.records_json import decode_entities
 from projection.records import Entity, ParallelSentence, Span
+from projection.text.tokens import find_tokens
 from projection.text.words import word_spans
 
 
@@ -16,6 +18,7 @@ from projection.text.words import word_spans
 class GoldSentence:
     """A sentence pair with gold entities on both sides; the source's are `sentence.entities`.
 
+    The sentence itself has no `target_entities`, so that a projector does not repeat the gold.
     `consistent` is False if the two sides were annotated independently and disagree.
     """
 
@@ -50,7 +53,7 @@ def read_every_gold(path: Path) -> Iterator[GoldSentence]:
     """
     for number, row in read_jsonl(path):
         fields = Fields(row, f"{path}:{number}")
-        sentence = sentence_of(fields, f"{path.name}:{number}")
+        sentence = replace(sentence_of(fields, f"{path.name}:{number}"), target_entities=None)
         if sentence.entities is None:
             raise fields.error_here("no gold source entities", "Add source.entities, even if []")
         target = fields.child("target")
@@ -68,18 +71,8 @@ def _tokens(side: Fields, text: str) -> tuple[Span, ...] | None:
     """The spans of the tokens, which must spell the text."""
     if not side.has("tokens"):
         return None
-    spans: list[Span] = []
-    end = 0
-    for index, token in enumerate(side.texts("tokens")):
-        if not token.strip():  # word aligners would not see it
-            continue
-        start = len(text) - len(text[end:].lstrip())
-        end = start + len(token)
-        if text[start:end] != token:
-            what = f"{token!r:.40} where the text has {text[start:end]!r:.40}"
-            fix = "Make tokens and text agree, or leave the tokens out"
-            raise side.error(f"tokens[{index}]", what, fix)
-        spans.append(Span(start, end))
-    if (rest := text[end:].strip()) != "":
-        raise side.error("tokens", f"end before {rest!r:.40}", "Add the tokens that are missing")
-    return tuple(spans)
+    try:
+        return tuple(find_tokens(text, side.texts("tokens")).values())
+    except SpanError as error:
+        fix = "Make tokens and text agree, or leave the tokens out"
+        raise side.error(error.where, error.what, fix) from error

@@ -40,13 +40,14 @@ _OF_SOURCE = {
     (Provenance, "source"),
     (ReviewedSentence, "teacher_entities"),
 }
-# Written only where there is something to say.
-_OPTIONAL = {
-    (ParallelSentence, "margin"),
-    (Projection, "alternatives"),
-    (Projection, "propagated"),
-    (Provenance, "source"),
-    (ReviewedSentence, "final"),
+# Not written where they have these values.
+_OPTIONAL: Mapping[tuple[type, str], object] = {
+    (ParallelSentence, "margin"): None,
+    (ParallelSentence, "target_entities"): None,
+    (Projection, "alternatives"): (),
+    (Projection, "propagated"): None,
+    (Provenance, "source"): None,
+    (ReviewedSentence, "final"): False,
 }
 
 
@@ -70,7 +71,7 @@ def _encode_fields(record: _Encoded, sentence: ParallelSentence) -> Json:
     encoded = {}
     for name in record.__slots__:
         key, value = (type(record), name), getattr(record, name)
-        if key not in _OPTIONAL or not (value in (None, ()) or value is False):
+        if key not in _OPTIONAL or value != _OPTIONAL[key]:
             text = sentence.source if key in _OF_SOURCE else sentence.target
             encoded[name] = _encode_value(value, text, sentence)
     return encoded
@@ -168,16 +169,17 @@ def _checked(fields: Fields) -> Fields:
 
 
 def _decode_sentence(fields: Fields) -> ParallelSentence:
-    source = fields.text("source")
+    source, target = fields.text("source"), fields.text("target")
     return ParallelSentence(
         id=fields.text("id"),
         source=source,
-        target=fields.text("target"),
+        target=target,
         source_lang=fields.language("source_lang"),
         target_lang=fields.language("target_lang"),
         origin=fields.text("origin"),
         entities=decode_entities_or_none(fields, "entities", source),
         margin=fields.number_or_none("margin"),
+        target_entities=decode_entities_or_none(fields, "target_entities", target),
     )
 
 

@@ -13,12 +13,15 @@ _PICKLED = (
     "has no safetensors weights, and pickled ones are never loaded",
     "Save it with save_pretrained, on a machine where you trust it",
 )
-_CODE = ("needs code of its own, which is never run", "Choose a model that transformers has itself")
+NEEDS_CODE = (
+    "needs code of its own, which is never run",
+    "Choose a model that transformers has itself",
+)
 # What we say for messages of transformers, by words they contain.
 _REFUSED = {
     "no file named model.safetensors": _PICKLED,
     "use_safetensors": _PICKLED,
-    "trust_remote_code": _CODE,
+    "trust_remote_code": NEEDS_CODE,
 }
 _LONGEST_REASON = 300  # characters of a library's message
 

@@ -114,7 +114,7 @@ def load_checkpoint(
     """
     where = str(name_or_path)
     tokenizer = load_tokenizer(where)
-    with _loading(where):
+    with loading(where):
         model, random = _load_model(auto_class, where, settings)
         check_tokenizer(tokenizer, model, where)
     head = model.base_model_prefix if model.base_model is not model else ""
@@ -131,7 +131,7 @@ def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
     One that models on one encoder share is in memory once: never change its settings.
     """
     where = str(name_or_path)
-    with _loading(where):
+    with loading(where):
         storage = _storage_of(where)
         shared = None if storage is None else shared_folder(_folder_of(where), storage)
         if shared is None:
@@ -168,25 +168,28 @@ def device_name() -> str:
 
 def load_config(name_or_path: str | Path) -> PreTrainedConfig:
     """The configuration of a checkpoint, which names the kind of model."""
-    with _loading(str(name_or_path)):
+    with loading(str(name_or_path)):
         config: PreTrainedConfig = AutoConfig.from_pretrained(name_or_path, **_NO_CODE)
     return config
 
 
 @contextmanager
-def _loading(where: str) -> Iterator[None]:
-    """Load without logs, one thread at a time; errors of the libraries are a ModelError."""
+def loading(where: str, config: str = "config.json") -> Iterator[None]:
+    """Load without logs, one thread at a time; errors of the libraries are a ModelError.
+
+    `config` is a file that such a checkpoint has.
+    """
     with errors_named(where), quiet(), _LOADING:
-        _check_exists(where)
+        _check_exists(where, config)
         yield
 
 
-def _check_exists(name_or_path: str) -> None:
+def _check_exists(name_or_path: str, config: str) -> None:
     """Ask the hub once for a model that is not local; transformers retries for a minute."""
-    if Path(name_or_path).is_dir() or try_to_load_from_cache(name_or_path, "config.json"):
+    if Path(name_or_path).is_dir() or try_to_load_from_cache(name_or_path, config):
         return
     try:
-        get_hf_file_metadata(hf_hub_url(name_or_path, "config.json"))
+        get_hf_file_metadata(hf_hub_url(name_or_path, config))
     except Exception as error:  # the hub client does not document which ones
         raise OSError(f"no folder, and from the hub: {error}") from error
 

@@ -14,6 +14,7 @@ from projection.aligners.loading import load_aligner
 from projection.io.corpus import text_hash
 from projection.models import bundled
 from projection.models.tagger import Tagger
+from projection.models.teacher import load_teacher
 from projection.pipeline.conflicts import CHECKS, Check, find_conflicts, near_misses
 from projection.pipeline.marked_phrases import link_marked, project_marked
 from projection.protocols import Aligns, Link, Tagging, Tags
@@ -43,7 +44,8 @@ class Projector:
 
     The teacher labels sources without entities, the aligner finds these in the target, the checks
     find conflicts. Entities that only `target_model`, a tagger fine-tuned on reviews, finds are
-    added and flagged.
+    added and flagged. No model reads sentences with target entities of their own: these are the
+    answer.
     """
 
     def __init__(
@@ -71,14 +73,16 @@ class Projector:
         decoding: Decoding | None = None,
         checks: Sequence[Check] = CHECKS,
         target_model: str | Path | None = None,
+        types: Sequence[str] = (),
     ) -> Self:
         """Load the bundled models, or others by folder or name on the hub.
 
-        `labels` maps the teacher's entity types to the project's, `suppress` are types to ignore.
+        `labels` maps the teacher's entity types to the project's, `suppress` are types to ignore;
+        `types` are those that a teacher named `gliner:…` looks for.
         `decoding` None takes what the aligner was saved with.
         """
         return cls(
-            Tagger.from_pretrained(bundled.resolve(teacher, "tagger"), labels, suppress),
+            load_teacher(teacher, labels, suppress, types),
             load_aligner(bundled.resolve(aligner, "aligner"), decoding),
             checks,
             None if target_model is None else Tagger.from_pretrained(target_model),
@@ -89,6 +93,18 @@ class Projector:
         other = copy(self)
         other.target_model = target_model
         other.model_version = model_version_of(self._versions, self.checks, target_model)
+        return other
+
+    def with_other_teacher(self, teacher: Tags) -> Self:
+        """Return a projector with this teacher, and no target model, that shares the aligner.
+
+        Its model version ends with that of the teacher.
+        """
+        other = copy(self)
+        other.teacher, other.target_model = teacher, None
+        other._versions = teacher.version, self._versions[1]
+        version = model_version_of(other._versions, self.checks, None)
+        other.model_version = f"{version}-{teacher.version}"
         return other
 
     @property
@@ -103,8 +119,8 @@ class Projector:
         return self.aligner.languages
 
     def fits(self, sentence: ParallelSentence) -> bool:
-        """Return whether the aligner can read the sentence whole."""
-        return self.aligner.fits(sentence)
+        """Return whether the aligner can read the sentence whole, if it has to."""
+        return sentence.target_entities is not None or self.aligner.fits(sentence)
 
     def needs_windows(self, *texts: str) -> bool:
         """Return whether the aligner reads a text in windows, because it is long."""
@@ -112,6 +128,19 @@ class Projector:
 
     def project(self, sentences: Sequence[ParallelSentence]) -> list[ProjectedSentence]:
         """Project every sentence, in order, with all conflicts found; nothing is dropped."""
+        answers = iter(self._answers([s for s in sentences if s.target_entities is None]))
+        return [
+            next(answers) if s.target_entities is None else self._kept(s, s.target_entities)
+            for s in sentences
+        ]
+
+    def _kept(self, sentence: ParallelSentence, entities: Sequence[Entity]) -> ProjectedSentence:
+        """The answer for a sentence with target entities of its own."""
+        found = tuple(sorted(entities, key=lambda e: (e.span, e.label)))
+        score = min((e.score for e in found if e.score is not None), default=1.0)
+        return ProjectedSentence(sentence, found, (), (), score, self.model_version)
+
+    def _answers(self, sentences: Sequence[ParallelSentence]) -> list[ProjectedSentence]:
         tagged = self._tagged(sentences)
         known = _with_entities(sentences, tagged)
         second: list[tuple[Entity, ...]] = [()] * len(known)

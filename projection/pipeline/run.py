@@ -40,8 +40,9 @@ class RunSummary:
     dropped_sentences: int
     entities: int  # in projected.jsonl
     teacher_labelled: int  # kept and flagged sentences without entities of the corpus's own
+    target_labelled: int  # kept sentences with target entities of the corpus's own
     windowed: int  # sentences with a side too long to be read at once
-    untrained: Mapping[str, int]  # sentences by target language the aligner was not trained on
+    untrained: Mapping[str, int]  # sentences to align, by language the aligner was not trained on
     seconds: float  # wall time of the call that finished the run
 
     def to_json(self) -> Json:
@@ -65,6 +66,7 @@ def load_summary(run: Path) -> RunSummary:
         untrained={lang: int(str(count)) for lang, count in untrained.items()},
         windowed=fields.integer_or_none("windowed") or 0,  # older
         teacher_labelled=fields.integer_or_none("teacher_labelled") or 0,  # older
+        target_labelled=fields.integer_or_none("target_labelled") or 0,  # older
         seconds=fields.number("seconds"),
     )
 
@@ -164,15 +166,18 @@ def _resume(
     def done(rows: Sequence[RunRow]) -> None:
         for row in rows:
             pair = row.get("sentence", row)
-            languages[pair["target_lang"]] += 1
+            own = "target_entities" in pair  # no model reads it
+            languages.update([] if own else [pair["target_lang"]])
             if "dropped" in row:
                 counts["dropped"] += 1
                 dropped.update({drop["kind"] for drop in row["dropped"]})
             else:
                 counts["flagged" if row["conflicts"] else "kept"] += 1
                 counts["entities"] += len(row["entities"])
-                counts["teacher"] += pair["entities"] is None
-                counts["windowed"] += projector.needs_windows(pair["source"], pair["target"])
+                counts["target"] += own
+                if not own:
+                    counts["teacher"] += pair["entities"] is None
+                    counts["windowed"] += projector.needs_windows(pair["source"], pair["target"])
                 flagged.update({conflict["kind"] for conflict in row["conflicts"]})
         on_progress(len(rows))
 
@@ -192,6 +197,7 @@ def _resume(
         dropped_sentences=counts["dropped"],
         entities=counts["entities"],
         teacher_labelled=counts["teacher"],
+        target_labelled=counts["target"],
         windowed=counts["windowed"],
         untrained={
             lang: count

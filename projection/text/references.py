@@ -25,14 +25,12 @@ def unescaped(sentence: ParallelSentence) -> ParallelSentence:
     source, target = _found(sentence.source), _found(sentence.target)
     if not source and not target:
         return sentence
-    entities = sentence.entities
-    if entities is not None:
-        entities = tuple(_moved(entity, source) for entity in entities)
     return replace(
         sentence,
         source=_replaced(sentence.source, source),
         target=_replaced(sentence.target, target),
-        entities=entities,
+        entities=_all_moved(sentence.entities, source),
+        target_entities=_all_moved(sentence.target_entities, target),
     )
 
 
@@ -45,6 +43,12 @@ def _replaced(text: str, found: Sequence[_Replaced]) -> str:
     for start, end, character in reversed(found):
         text = text[:start] + character + text[end:]
     return text
+
+
+def _all_moved(
+    entities: tuple[Entity, ...] | None, found: Sequence[_Replaced]
+) -> tuple[Entity, ...] | None:
+    return None if entities is None else tuple(_moved(entity, found) for entity in entities)
 
 
 def _moved(entity: Entity, found: Sequence[_Replaced]) -> Entity:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from label_studio_sdk.label_interface.interface import LabelInterface
 
+from label_config.annotations import reviewed_of
 from label_config.labeling_config import build_config
 from label_config.tasks import record_of, sentence_of, to_prediction, to_task
 from projection.errors import ReviewError
@@ -16,11 +17,13 @@ from projection.records import (
     Conflict,
     ConflictKind,
     Entity,
+    LabelOrigin,
     ParallelSentence,
     ProjectedSentence,
     Projection,
     Span,
 )
+from tests.label_config.conftest import TARGET, entity
 
 
 @pytest.fixture
@@ -144,6 +147,25 @@ def test_an_entity_found_in_the_target_only_says_so(clean: ProjectedSentence) ->
     assert to_prediction(added)["result"][0]["meta"] == {
         "text": ["found in the target only · 0.70"]
     }
+
+
+def test_entities_of_the_corpus_are_no_projections(overlapping: ProjectedSentence) -> None:
+    """None of the page says that the source's were not found; reviews say what came from where."""
+    kept, moved = (entity(TARGET, phrase, "LOC") for phrase in ("Portugal", "El Banco"))
+    sentence = replace(overlapping.sentence, target_entities=(kept, moved))
+    record = ProjectedSentence(sentence, (moved, kept), (), (), 1.0, "a1b2c3")
+    task, prediction = to_task(record), to_prediction(record)
+    assert "failed" not in task["data"]["source_html"]
+    assert "sf-came" not in task["data"]["conflicts_html"]
+    assert [region["meta"]["text"] for region in prediction["result"]] == [["from the corpus"]] * 2
+    first, second = prediction["result"]
+    first = {**first, "origin": "prediction-changed"}
+    first["value"] = {**first["value"], "start": 3, "text": "Banco"}
+    second = {**second, "origin": "prediction"}
+    annotation = {"id": 1, "result": [first, second], "completed_by": 3}
+    [review], [] = reviewed_of({"id": 2, **task, "annotations": [annotation]})
+    origins = [provenance.origin for provenance in review.provenance]
+    assert origins == [LabelOrigin.CHANGED, LabelOrigin.CORPUS]
 
 
 def test_an_entity_without_a_score_claims_none(clean: ProjectedSentence) -> None:

@@ -44,7 +44,7 @@ def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStud
         yield server
 
 
-def invited(studio: LabelStudioServer) -> str:
+def invited(studio: LabelStudioServer, email: str = "") -> str:
     """The API key of somebody else of the same organization."""
     with httpx.Client(base_url=studio.url, follow_redirects=True) as browser:
         link = httpx.get(
@@ -52,7 +52,7 @@ def invited(studio: LabelStudioServer) -> str:
         ).json()["invite_url"]
         browser.get(link)
         form = {
-            "email": f"second-{uuid4().hex[:8]}@example.org",
+            "email": email or f"second-{uuid4().hex[:8]}@example.org",
             "password": uuid4().hex,
             "csrfmiddlewaretoken": browser.cookies["csrftoken"],
         }

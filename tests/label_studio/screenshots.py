@@ -20,7 +20,7 @@ from ml_backend.label_studio.client import ReviewServer
 from ml_backend.label_studio.tabs import REVIEW_QUEUE, review_tabs
 from ml_backend.review.push import push
 from projection.pipeline.run import load_run
-from projection.records import ProjectedSentence
+from projection.records import ConflictKind, ProjectedSentence
 from tests.label_studio.interactive_pictures import interactive_pictures
 from tests.label_studio.pages import NEXT_SPAN, browsing, reviewing
 from tests.label_studio.propagated_picture import propagated_picture
@@ -39,9 +39,10 @@ def clean(projected: ProjectedSentence) -> float:
 
 
 def conflict(projected: ProjectedSentence) -> float:
-    """As many kinds of doubt as possible, in as few lines."""
-    kinds, lines = len(projected.conflict_kinds), len(projected.conflicts)
-    return kinds - lines / 10 if projected.entities and _is_latin(projected) else 0
+    """As many kinds of doubt as possible, in as few lines; best, an entity was not found."""
+    kinds, lines = projected.conflict_kinds, len(projected.conflicts)
+    telling = len(kinds) + (ConflictKind.FAILED_MAPPING in kinds) - lines / 10
+    return telling if kinds and projected.entities and _is_latin(projected) else 0
 
 
 def chinese(projected: ProjectedSentence) -> float:

@@ -20,7 +20,6 @@ from ml_backend.label_studio.client import Project, ReviewServer
 from ml_backend.label_studio.tabs import (
     AUDIT_SAMPLE,
     DISAGREEMENTS,
-    REVIEW_QUEUE,
     review_tabs,
 )
 from ml_backend.review.pull import fetch
@@ -29,7 +28,7 @@ from ml_backend.review.repredict import repredict
 from projection.errors import ReviewError
 from projection.records import Entity, ParallelSentence, ProjectedSentence, ReviewStatus
 from tests.label_studio.conftest import invited
-from tests.label_studio.examples import EXAMPLES, FIRST, LABELS, SECOND, many, place
+from tests.label_studio.examples import FIRST, LABELS, SECOND, many, place
 from training.data.adjudication import adjudicate
 
 if TYPE_CHECKING:
@@ -300,38 +299,3 @@ def test_a_person_settles_a_disagreement_with_one_key(
     push_reviews(server, copy, everything)
     again = fetch(server, copy).reviewed
     assert [r.entities[0].label for r in adjudicate(again).sentences] == ["LOC", "ORG"]
-
-
-def test_a_share_of_the_sentences_is_offered_to_two_people(
-    label_studio: LabelStudioServer, server: ReviewServer, project: Project, run: Path
-) -> None:
-    options = ("--overlap", "2", "--overlap-share", "0.3")
-    spanferry(label_studio, project, "push", str(run), *options)
-    tab = server.ensure_tabs(project, [*review_tabs()])[REVIEW_QUEUE.title]
-
-    def labelled_by(key: str) -> list[int]:
-        """Label what the queue offers this person until there is no more."""
-        done = list[int]()
-        with (
-            httpx.Client(
-                base_url=label_studio.url, headers={"Authorization": f"Token {key}"}
-            ) as web,
-            ReviewServer.connect(label_studio.url, key) as person,
-        ):
-            ask = {"id": "next_task", "project": project.id, "tabID": tab}
-            while (answer := web.post("/api/dm/actions", params=ask, json={})).is_success:
-                done.append(answer.json()["id"])
-                person.annotate(done[-1], [])
-            assert answer.status_code == httpx.codes.NOT_FOUND, answer.text
-        return done
-
-    everything = shown_in(label_studio, project, tab)
-    first = labelled_by(invited(label_studio))
-    waiting = shown_in(label_studio, project, tab)
-    second = labelled_by(invited(label_studio))
-    assert set(first) == everything
-    assert len(first) == len(everything) == len(EXAMPLES)
-    assert set(second) == waiting
-    assert len(second) == len(waiting) == round(0.3 * len(EXAMPLES))
-    assert shown_in(label_studio, project, tab) == set()
-    assert spanferry(label_studio, project, "adjudicate")["agreement"]["sentences"] == len(second)

@@ -126,7 +126,7 @@ def metric(client: FlaskClient, sample: str) -> float:
     return float(found[0])
 
 
-def wait_until(true: Callable[[], object], seconds: float = 10.0) -> None:
+def wait_until(true: Callable[[], object], seconds: float = 60.0) -> None:
     """Fails unless `true()` becomes true in time."""
     deadline = time.monotonic() + seconds
     while not true():

@@ -19,7 +19,7 @@ from transformers import (
     RobertaModel,
 )
 
-from training.data.iob2 import write_iob2
+from projection.io.conll import write_iob2
 from training.data.rows import Row, Rows
 
 FIRST = {"PER": ("Ba", "Do", "Fi"), "LOC": ("Ku", "Le", "Mo"), "ORG": ("Ra", "Si", "Ta")}

@@ -17,15 +17,14 @@ from typing import NamedTuple
 
 import training
 from projection.errors import TrainingError
-from training.data.conll import read_conll
-from training.data.iob2 import (
+from projection.io.conll import read_conll, write_iob2
+from projection.text.iob2 import (
     MASKED,
     OUTSIDE,
     TYPES,
     Chunk,
     TaggedSentence,
     chunks,
-    write_iob2,
 )
 
 MANIFEST = Path(__file__).with_name("mixed_ner.toml")
@@ -85,9 +84,9 @@ class SetSize(NamedTuple):
     masked: int
 
 
-def read_manifest(path: Path = MANIFEST) -> tuple[tuple[NerSet, ...], Words]:
-    """Read the sets and the word lists of a manifest."""
-    content = tomllib.loads(path.read_text("utf-8"))
+def read_manifest() -> tuple[tuple[NerSet, ...], Words]:
+    """Read the sets and the word lists of the manifest."""
+    content = tomllib.loads(MANIFEST.read_text("utf-8"))
     return tuple(NerSet(**each) for each in content["sets"]), content["words"]
 
 

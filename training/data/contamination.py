@@ -18,8 +18,8 @@ from typing import NamedTuple, Self, TypeVar
 import regex
 
 from projection.errors import TrainingError
-from projection.io.corpus import read_jsonl_corpus
 from projection.io.files import read_lines
+from projection.io.jsonl import read_jsonl_corpus
 from projection.records import ParallelSentence
 from projection.text.chinese import simplified
 

@@ -9,13 +9,13 @@ from datasets import ClassLabel, Dataset, Features, Value, concatenate_datasets,
 from datasets import Sequence as ListOf
 
 from projection.errors import CorpusError, TrainingError
+from projection.io.conll import FOUND, TagColumns, read_conll
 from projection.io.folders import recover
+from projection.text.iob2 import MASKED, OUTSIDE, TYPES, TaggedSentence, labels_of
+from projection.text.unknown_formats import name_file
 from training.data.adjudication import adjudicate
-from training.data.conll import FOUND, TagColumns, read_conll
-from training.data.iob2 import MASKED, OUTSIDE, TYPES, TaggedSentence, labels_of
 from training.data.reviewed import read_reviews
 from training.data.rows import GOLD, UNDETERMINED, Row, Rows, row_of
-from training.data.unknown_formats import name_file
 
 # Of an export folder; training.export.export says what is in them.
 IOB2, DATASET, SUMMARY = "data.iob2", "dataset", "summary.json"

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from projection.io.conll import FOUND, TagColumns
 from projection.io.corpus import corpus_id
 from projection.io.files import read_lines
 from projection.pipeline.run import load_run
 from projection.records import ProjectedSentence, ReviewStatus
+from projection.text.iob2 import OUTSIDE, encode
 from projection.text.words import word_spans
-from training.data.conll import FOUND, TagColumns
 from training.data.dataset import read_rows
-from training.data.iob2 import OUTSIDE, encode
 from training.data.reviewed import REVIEWED, read_reviews
 from training.data.rows import AS_IS, PROJECTED, LabelMap, Row, Rows
 

@@ -7,7 +7,7 @@ from projection.io.files import read_jsonl
 from projection.io.folders import recover
 from projection.io.records_json import decode_reviewed
 from projection.records import ReviewedSentence
-from training.data.unknown_formats import name_json
+from projection.text.unknown_formats import name_json
 
 REVIEWED = "reviewed.jsonl"  # of an export folder
 

@@ -14,7 +14,7 @@ from projection.errors import TrainingError
 from projection.io.records_json import Json
 from projection.languages import language_tag
 from projection.records import ReviewedSentence
-from training.data.iob2 import (
+from projection.text.iob2 import (
     MASKED,
     OUTSIDE,
     TYPES,

@@ -15,7 +15,7 @@ from projection.evaluation.matching import EXACT, MISTAKES, TAGGING_STEPS, Outco
 from projection.evaluation.scores import DRAWS, Interval, bootstrap, f1_of, interval_of, resampled
 from projection.io.records_json import Json
 from projection.records import Entity, Span
-from training.data.iob2 import chunks
+from projection.text.iob2 import chunks
 from training.data.rows import Row
 from training.evaluation.tagging_scores import Tagged, TaggingScores, score
 

@@ -13,8 +13,8 @@ from projection.io.gold import read_every_gold
 from projection.models.checkpoints import longest_input
 from projection.models.tagger import Tagger
 from projection.models.windows import pieces
+from projection.text.iob2 import MASKED, OUTSIDE, chunks, encode, labels_of, of_types, tag_fault
 from training.data.dataset import read_rows
-from training.data.iob2 import MASKED, OUTSIDE, chunks, encode, labels_of, of_types, tag_fault
 from training.data.rows import AS_IS, LabelMap, Row, Rows
 
 SCHEMA = 1

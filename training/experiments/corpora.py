@@ -15,7 +15,7 @@ from projection.models import bundled
 from projection.models.checkpoints import load_config
 from projection.models.tagger import tags_of
 from projection.records import ProjectedSentence, ReviewedSentence
-from training.data.iob2 import labels_of
+from projection.text.iob2 import labels_of
 from training.experiments.aligners import read_gold_files
 from training.experiments.config import DataConfig, files
 from training.experiments.definition import Experiment, ExperimentOptions, ExperimentRow

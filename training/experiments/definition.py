@@ -75,7 +75,7 @@ class ExperimentRow:
 
 @dataclass(frozen=True, slots=True)
 class PublishedScore:
-    """An F1 in per cent, as its source gives it."""
+    """An F1 in per cent, as its source gives it; precision and recall where it has them."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ONLY_FIELDS
     column: str
@@ -83,6 +83,8 @@ class PublishedScore:
     test: str
     system: str
     source: str
+    precision: float | None = None
+    recall: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-from scipy.stats import ttest_ind
+from scipy.stats import ttest_rel
 
 from projection.io.records_json import Json
 from training.experiments.definition import Experiment, ExperimentOptions, ExperimentRow
@@ -59,15 +59,16 @@ class Cell:
 
 
 class SeedComparison(NamedTuple):
-    """The lead of our row over another in one column, as a difference of mean F1.
+    """The lead of our row over another in one column, over the seeds.
 
-    `interval` is the 95 % confidence interval of Welch's t-test over the seeds; None where there
-    are fewer than two seeds, or all seeds of both rows score alike.
+    `lead` is the mean difference in F1, with its deviation. `interval` is its 95 % confidence
+    interval by the paired t-test (a seed draws the same data in all rows); None where there are
+    fewer than two seeds, or all differences are alike.
     """
 
     column: str
     over: str
-    difference: float
+    lead: SeedSpread
     interval: tuple[float, float] | None
 
     @property
@@ -116,9 +117,7 @@ class Results:
         for cell in self.cells:
             ours = self._ours(cell)
             if ours is not None and cell.row.name != ours.row.name:
-                one, other = ours.spread(), cell.spread()
-                difference, interval = one.mean - other.mean, welch_interval(one, other)
-                found.append(SeedComparison(cell.column, cell.row.name, difference, interval))
+                found.append(compared(ours, cell))
         return found
 
     def _ours(self, other: Cell) -> Cell | None:
@@ -141,19 +140,24 @@ class Results:
             "measured": [cell.to_json() for cell in self.cells],
             "ceilings": self.ceilings,
             "comparisons": [
-                {**each._asdict(), "beyond_chance": each.beyond_chance} for each in self.comparisons
+                {
+                    **each._asdict(),
+                    "lead": each.lead.to_json(),
+                    "beyond_chance": each.beyond_chance,
+                }
+                for each in self.comparisons
             ],
             "skipped": dict(self.skipped),
             "published": self.published,
         }
 
 
-def welch_interval(one: SeedSpread, other: SeedSpread) -> tuple[float, float] | None:
-    """Return the confidence interval of the difference of two means (Welch, 1947).
-
-    None if a side has a single value, or neither side varies.
-    """
-    if one.deviation is None or other.deviation is None or one.deviation == other.deviation == 0:
-        return None
-    found = ttest_ind(one.values, other.values, equal_var=False).confidence_interval(LEVEL)
-    return float(found.low), float(found.high)
+def compared(ours: Cell, other: Cell) -> SeedComparison:
+    """Compare two rows of a column, which have the same seeds in the same order."""
+    one, two = ours.spread().values, other.spread().values
+    lead = SeedSpread.of([a - b for a, b in zip(one, two, strict=True)])
+    interval = None
+    if lead.deviation:
+        found = ttest_rel(one, two).confidence_interval(LEVEL)
+        interval = float(found.low), float(found.high)
+    return SeedComparison(other.column, other.row.name, lead, interval)

@@ -15,8 +15,8 @@ from projection.io.gold import GoldSentence, read_gold
 from projection.pipeline.review_order import review_order
 from projection.pipeline.run import load_run
 from projection.records import Entity, ProjectedSentence, ReviewedSentence, ReviewStatus
+from projection.text.iob2 import encode
 from projection.text.words import word_spans
-from training.data.iob2 import encode
 from training.data.pseudo_labels import projected_rows
 from training.data.rows import AS_IS, LabelMap, Row, Rows, row_of
 from training.experiments.config import Corpus, Language

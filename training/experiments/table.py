@@ -33,9 +33,12 @@ def _page(results: Results) -> Iterator[str]:
     if results.published:
         yield "\n## Published elsewhere, not measured here\n"
         yield "Other encoders, other data, partly other test sets: not to be compared directly.\n"
-        keys = ("system", "column", "test", "f1", "source")
-        rows = [[each[key] for key in keys] for each in results.published]
-        yield table(["system", "language", "test set", "F1", "source"], rows)
+        keys = ("system", "column", "test", "precision", "recall", "f1", "source")
+        rows = [
+            [MISSING if each[key] is None else each[key] for key in keys]
+            for each in results.published
+        ]
+        yield table(["system", "language", "test set", "precision", "recall", "F1", "source"], rows)
     yield ""
 
 
@@ -72,7 +75,9 @@ def _shown(results: Results, cell: Cell | None, *, in_full: bool) -> str:
 
 def comparison_line(comparison: SeedComparison) -> str:
     """Return our lead over a row as a sentence; of a single seed nothing is said of chance."""
-    line = f"{comparison.column}: {100 * comparison.difference:+.2f} over {comparison.over}"
+    lead, deviation = 100 * comparison.lead.mean, comparison.lead.deviation
+    around = "" if deviation is None else f" ± {100 * deviation:.2f}"
+    line = f"{comparison.column}: {lead:+.2f}{around} over {comparison.over}"
     if comparison.interval is None:
         return line
     low, high = (100 * bound for bound in comparison.interval)

@@ -20,6 +20,7 @@ from datasets import DatasetDict
 from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
 from projection.errors import TrainingError
+from projection.io.conll import write_iob2
 from projection.io.files import atomic_write, json_line, write_json
 from projection.io.folders import new_folder, recover
 from projection.io.records_json import encode
@@ -30,9 +31,9 @@ from projection.records import (
     UnreadableReview,
 )
 from projection.text.documents import document_of
+from projection.text.iob2 import chunks
 from training.data.adjudication import Adjudicated, AdjudicationPolicy, adjudicate, moment
 from training.data.dataset import DATASET, IOB2, SUMMARY, to_dataset
-from training.data.iob2 import chunks, write_iob2
 from training.data.reviewed import REVIEWED
 from training.data.rows import Row, Rows, row_of
 from training.data.splits import TRAIN, Shares, Splits, split

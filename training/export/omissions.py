@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from projection.io.records_json import encode_entity
 from projection.records import Entity, ReviewedSentence, ReviewStatus, UnreadableReview
+from projection.text.iob2 import MisfitKind
 from training.data.adjudication import Adjudicated, by_sentence, marks_of, opinions, sentence_key
-from training.data.iob2 import MisfitKind
 
 LOSSES = "losses.jsonl"
 

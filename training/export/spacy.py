@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from projection.errors import TrainingError
 from projection.records import Entity, ParallelSentence
-from training.data.iob2 import decode
+from projection.text.iob2 import decode
 from training.data.rows import Row
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from projection.errors import TrainingError
 from projection.models.tagger import Tagger
-from training.data.iob2 import chunks, labels_of
+from projection.text.iob2 import chunks, labels_of
 from training.data.rows import Rows
 from training.evaluation.calibration import Example
 

@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from projection.errors import TrainingError
 from projection.models.windows import Piece
-from training.data.iob2 import MASKED, OUTSIDE, chunks, in_words
+from projection.text.iob2 import MASKED, OUTSIDE, chunks, in_words
 from training.data.rows import Row
 from training.trainer.losses import IGNORED
 from training.trainer.trainer import TARGETS

@@ -23,7 +23,7 @@ from projection.models.bundled import Bundled, resolve
 from projection.models.checkpoints import longest_input, quiet, version_of
 from projection.models.portable import make_portable
 from projection.models.windows import Piece, pieces
-from training.data.iob2 import OUTSIDE, labels_of, of_types
+from projection.text.iob2 import OUTSIDE, labels_of, of_types
 from training.data.rows import Rows
 from training.evaluation.tagging_scores import TaggingScores, evaluate, score
 from training.tagger.features import Example, TargetCollator, example_of, features_of
@@ -94,8 +94,8 @@ def learn(
     model, tokenizer, head = load_for_training(base, tags, settings.seed)
     freeze_lower_layers(model, settings.freeze, embeddings=settings.freeze_embeddings)
     if settings.learning_rate is None:
-        rate = rate_for(model.config.hidden_size) * (FASTER if settings.lora else 1)
-        settings = replace(settings, learning_rate=rate)
+        rate = rate_for(model.config.hidden_size, knows_tags=not head["new"])
+        settings = replace(settings, learning_rate=rate * (FASTER if settings.lora else 1))
     adapters = LowRank(model, settings.lora)
     limit = longest_input(model, tokenizer, settings.max_length)
     read = pieces([example.words for example in examples], tokenizer, limit)

@@ -67,8 +67,7 @@ class Stage:
     """One training: the model it starts from, the parts it learns from, and its settings.
 
     With `teachers` (earlier stages) it learns the probabilities of the first teacher and the tags
-    on which all agree. An `optional` stage is left out if a part is missing; its successors then
-    start from its own start. `settings.base` and `settings.seed` are set by the training.
+    on which all agree. `settings.base` and `settings.seed` are set by the training.
     """
 
     name: str
@@ -76,7 +75,6 @@ class Stage:
     settings: FineTune
     start: str = BASE
     teachers: tuple[str, ...] = ()
-    optional: bool = False
 
     def __post_init__(self) -> None:
         if self.settings.loss.learns_from_teachers != bool(self.teachers):
@@ -141,16 +139,17 @@ _UNITRANS_TEACHER = replace(_WU_TEACHER, max_length=256)
 _UNITRANS_STUDENT = replace(_WU_STUDENT, loss=LossName.MSE_CE, max_length=256)
 
 # ---- Ours: docs/training.md says why -------------------------------------------------------------
-# The learning rate None: by the width of the base.
+# The learning rate None: as suits the base.
 _OURS = FineTune(
-    loss=LossName.CE, epochs=4, batch_size=32, learning_rate=None, warmup=0.1, max_length=128
-)
-_OURS_ENGLISH = replace(_OURS, loss=LossName.FOCAL, gamma=2.0, epochs=5)
+    loss=LossName.CE, freeze=1, epochs=4, batch_size=32,
+    learning_rate=None, warmup=0.1, max_length=128,
+)  # fmt: skip
 _PLAIN = FineTune(
     loss=LossName.CE, epochs=3, batch_size=16, learning_rate=5e-5, warmup=0.1, max_length=256
 )
 _PROJECTED = Use(Part.PSEUDO, nameless=0.21, confidence=True, optional=True)
 # Doubts count where another loss is set: cross entropy has none.
+_GOLD_ENGLISH = Use(Part.ENGLISH, doubt=0.0, optional=True)
 _TRANSLATED = Use(Part.TRANSLATED, doubt=0.0, optional=True)
 _TRUSTED = Use(Part.REVIEWED, weight=2.0, doubt=0.0, optional=True)
 _ALL_ALIKE = tuple(Use(p, optional=True) for p in (Part.ENGLISH, Part.PSEUDO, Part.REVIEWED))
@@ -159,10 +158,7 @@ _PRESETS = (
     Preset(
         "spanferry",
         bundled.NAME,
-        (
-            Stage("english", (_ENGLISH,), _OURS_ENGLISH, optional=True),
-            Stage("target", (_PROJECTED, _TRANSLATED, _TRUSTED), _OURS, start="english"),
-        ),
+        (Stage("target", (_GOLD_ENGLISH, _PROJECTED, _TRANSLATED, _TRUSTED), _OURS),),
     ),
     # One training on all labels alike.
     Preset("plain", bundled.NAME, (Stage("target", _ALL_ALIKE, _PLAIN),)),

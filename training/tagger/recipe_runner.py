@@ -29,7 +29,7 @@ from projection.io.folders import (
 )
 from projection.io.records_json import Json
 from projection.models import bundled
-from training.data.iob2 import OUTSIDE
+from projection.text.iob2 import OUTSIDE
 from training.data.rows import Row, Rows
 from training.evaluation.tagging_scores import TaggingScores
 from training.tagger.distill import TEACHING, answers_of, taught
@@ -188,21 +188,20 @@ class _Course:
 
     def run(self) -> Json:
         """Train what is not there yet; return the record of all stages."""
-        possible = [stage for stage in self.preset.stages if self._possible(stage)]
+        for stage in self.preset.stages:
+            self._require_parts(stage)
         stages = []
-        for stage in possible:
+        for stage in self.preset.stages:
             record, about = self._train(stage)
             kept = ("settings", "data", "steps", "loss", "dev", "kept", "model_version")
             stages.append({"name": stage.name, **about, **{key: record[key] for key in kept}})
         settings = {**record["settings"], "base": self.preset.base}
         return {**record, "preset": self.preset.name, "settings": settings, "stages": stages}
 
-    def _possible(self, stage: Stage) -> bool:
+    def _require_parts(self, stage: Stage) -> None:
         missing = [u.part for u in stage.uses if not self._part(u.part) and not u.optional]
         if not missing and any(self._part(use.part) for use in stage.uses):
-            return True
-        if stage.optional:
-            return False
+            return
         parts = " or ".join(missing or [use.part for use in stage.uses])
         raise TrainingError(
             f"preset {self.preset.name}, stage {stage.name}",
@@ -229,7 +228,6 @@ class _Course:
 
     def _train(self, stage: Stage) -> tuple[Json, Json]:
         """Return the record of the stage's model, and what it learned from."""
-        start = self._start_of(stage)
         chosen = {use: drawn(self._part(use.part), use, self.seed) for use in stage.uses}
         if not any(chosen.values()):
             found = sum(len(self._part(use.part)) for use in stage.uses)
@@ -241,7 +239,7 @@ class _Course:
         learned = self._fingerprint(stage, chosen)
         dev = self.data.dev if stage is self.preset.stages[-1] else None
         shaped_by = [
-            {**asdict(stage.settings), "base": self.keys[start], "seed": self.seed},
+            {**asdict(stage.settings), "base": self.keys[stage.start], "seed": self.seed},
             learned,
             self.tags,
             None if dev is None else dev.fingerprint,
@@ -249,7 +247,7 @@ class _Course:
         ]
         key = hashlib.sha256(json.dumps(shaped_by).encode()).hexdigest()[:12]
         model = self.folder / f"{stage.name}-{key}"
-        base = self.preset.base if start == BASE else str(self.models[start])
+        base = self.preset.base if stage.start == BASE else str(self.models[stage.start])
         # Other trainings may share the folder.
         path, others = self.folder / f".{model.name}.lock", f"another process that trains {model}"
         with locked(path, others) if is_main_process() else nullcontext():
@@ -274,15 +272,7 @@ class _Course:
             what = f"was trained by another version (schema {record.get('schema')}, not {SCHEMA})"
             raise TrainingError(str(model), what, "Remove this folder, or choose another --out")
         counts = {use.part.value: len(found) for use, found in chosen.items() if found}
-        return record, {"start": start, "teachers": [*stage.teachers], "learned_from": counts}
-
-    def _start_of(self, stage: Stage) -> str:
-        """Return the stage it starts from; if that was left out, what that starts from."""
-        stages = {each.name: each for each in self.preset.stages}
-        start = stage.start
-        while start != BASE and start not in self.models:
-            start = stages[start].start
-        return start
+        return record, {"start": stage.start, "teachers": [*stage.teachers], "learned_from": counts}
 
     def _examples(
         self, stage: Stage, chosen: Mapping[Use, list[Row]], place: Path

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from projection.errors import TrainingError
-from training.data.conll import FOUND, TagColumns
+from projection.io.conll import FOUND, TagColumns
 from training.data.dataset import part_sizes, read_all
 from training.data.pseudo_labels import decided_in, identity, is_run, read_projected, read_text
 from training.data.rows import AS_IS, NO_ROWS, UNDETERMINED, LabelMap, Row, Rows

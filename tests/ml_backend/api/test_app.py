@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ml_backend.api.app import create_app
 from ml_backend.api.http_worker import REFUSES
 from ml_backend.jobs.hints import MOST_HINTS, Hint
 from ml_backend.jobs.queue import JobQueue, State
+from ml_backend.propagation.memory import Memory
 from ml_backend.serving.engine import Engine
 from ml_backend.serving.model_store import POINTER, ModelStore
 from ml_backend.settings import Settings, SettingsError
@@ -32,6 +34,7 @@ from tests.ml_backend.conftest import (
     source_region,
     wait_until,
 )
+from tests.ml_backend.corrections import review
 
 TOKEN = "an-access-token-of-label-studio"
 SETUP = {
@@ -156,6 +159,22 @@ def test_a_restart_with_a_model_that_cannot_be_loaded_serves_another_and_says_so
             store.rollback()
             wait_until(lambda: engine.degraded is None)
             assert client.get("/ready").json == {"status": "UP", "model_version": "first"}
+
+
+def test_what_reviewers_of_a_project_corrected_is_not_predicted_wrong_again_there(
+    client: FlaskClient, settings: Settings
+) -> None:
+    said = review(make_task()["data"]["target"], [("LOC", "Berlin")], [("ORG", "Berlin")])
+    again = replace(said, sentence=replace(said.sentence, origin="other.en:1"))
+    Memory.of([said, again]).write(settings.memory, 5)
+
+    def predicted(project: str) -> list[str]:
+        body = {**predict_body(make_task()), "project": project}
+        (result,) = client.post("/predict", json=body).get_json()["results"]
+        return [item["value"]["labels"][0] for item in result["result"]]
+
+    assert sorted(predicted("5.1767607200")) == ["ORG", "PER"]
+    assert sorted(predicted("6.1767607200")) == ["LOC", "PER"]
 
 
 def test_setup_and_predictions_give_one_version(client: FlaskClient) -> None:

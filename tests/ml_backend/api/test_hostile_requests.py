@@ -27,7 +27,7 @@ from tests.ml_backend.conftest import (
     source_region,
 )
 
-PASSWORD = "spanferry-test-password"
+PASSWORD = "a-password-of-many-letters"
 CONFIG = build_config(("PER", "ORG", "LOC"))
 JSON = b"Content-Type: application/json\r\n"
 

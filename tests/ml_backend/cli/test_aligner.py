@@ -8,9 +8,9 @@ from typer.testing import CliRunner, Result
 from ml_backend.cli.aligner import app, read_texts
 from projection.aligners.pair import PairAligner
 from projection.errors import TrainingError
+from projection.io.conll import write_iob2
 from tests.training.bundled import e5_file
 from training.bundled.mixed_ner import read_manifest
-from training.data.iob2 import write_iob2
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from projection.records import Span
 from training.aligner.silver import SilverSentence
 from training.experiments.definition import NAMES as EXPERIMENTS
 
+FILES = {"cells", "plot.png", "plot.svg", "results.json", "stages", "table.md"}
 PEOPLE, PLACES = ("Anna", "Weber", "Zoë"), ("Berlin", "Bern", "Siemens")
 NAMES = [
     "exact match",
@@ -106,14 +107,7 @@ def done(files: Path, _plots: None, tmp_path_factory: pytest.TempPathFactory) ->
 class TestAligners:
     def test_the_folder_holds_results_and_models(self, done: tuple[Path, str]) -> None:
         out, _ = done
-        assert sorted(path.name for path in out.iterdir()) == [
-            "cells",
-            "plot.png",
-            "plot.svg",
-            "results.json",
-            "stages",
-            "table.md",
-        ]
+        assert {path.name for path in out.iterdir()} == FILES
         result = json.loads((out / "results.json").read_text("utf-8"))
         measured = result["measured"]
         assert [c["row"] for c in measured if c["column"] == "news.en-de"] == NAMES
@@ -194,14 +188,7 @@ def transfer(
 class TestRecipes:
     def test_the_folder(self, transfer: tuple[Path, str]) -> None:
         out, _ = transfer
-        assert sorted(path.name for path in out.iterdir()) == [
-            "cells",
-            "plot.png",
-            "plot.svg",
-            "results.json",
-            "stages",
-            "table.md",
-        ]
+        assert {path.name for path in out.iterdir()} == FILES
         result = json.loads((out / "results.json").read_text("utf-8"))
         assert [(cell["row"], cell["column"]) for cell in result["measured"]] == [
             ("zero-transfer", "de"),

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from projection.io.conll import write_iob2
 from projection.io.folders import new_folder
 from tests.label_studio.examples import EXAMPLES
 from tests.ml_backend.cli.conftest import Spanferry, run_of
 from tests.ml_backend.cli.test_faults import TITLE, reviewed_project
 from tests.ml_backend.label_studio.studio import KEY, running
-from training.data.iob2 import write_iob2
 from training.data.reviewed import read_reviews
 
 SETTINGS = ("--set=freeze=0", "--set=epochs=1", "--set=log=none")

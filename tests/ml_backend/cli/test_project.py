@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ml_backend.cli.project import CHECKS_UNDER, columns_of, open_corpus
-from ml_backend.cli.push import instructions_of
+from ml_backend.cli.push import instructions_of, labels_of_run
 from projection.aligners.pair import PairAligner
 from projection.errors import CorpusError
 from projection.models import bundled
@@ -22,7 +22,7 @@ DE = ["Anna verließ Bern", "das Haus von Anna", "sie sah Berlin", ""]
 
 SUMMARY = {
     "schema", "read", "kept", "flagged", "dropped", "flagged_sentences", "dropped_sentences",
-    "entities", "teacher_labelled", "windowed", "untrained", "seconds",
+    "entities", "teacher_labelled", "target_labelled", "windowed", "untrained", "seconds",
 }  # fmt: skip
 
 
@@ -59,6 +59,7 @@ class TestProject:
             "dropped_sentences": 1,
             "entities": 4,
             "teacher_labelled": 3,
+            "target_labelled": 0,
             "windowed": 0,
             "untrained": {},
             "seconds": 0,
@@ -203,6 +204,49 @@ class TestProject:
             assert found.sentence.source == "Anna & Bern"
             assert [e.span.of(found.sentence.target) for e in found.entities] == ["Bern"]
 
+    def test_labels_of_the_source_in_conll_are_projected(
+        self, spanferry: Spanferry, models: list[object], tmp_path: Path
+    ) -> None:
+        """The second sentence has none: the teacher, who knows Bern, adds nothing."""
+        source, target, out = tmp_path / "a.conll", tmp_path / "a.de", tmp_path / "run"
+        source.write_text("Anna NNP I-HERO\nleft VB O\n\nBern NNP O\n", "utf-8")
+        target.write_text("Anna ging\nBern\n", "utf-8")
+        options = ["--source", source, "--target", target, "--target-lang", "de", "--out", out]
+        outcome = spanferry("project", *options, *models, "--map-label", "HERO=PER", "--json")
+        assert (outcome.json["kept"], outcome.json["teacher_labelled"]) == (2, 0)
+        assert [[e.label for e in p.entities] for p in load_run(out)] == [["PER"], []]
+        told = f"{source}: tokens of column 1, tags of column 3, which are IOB1 and become IOB2"
+        assert outcome.err.splitlines().count(told) == 1
+        options += ["--tag-column", "2"]
+        assert "unknown tag 'NNP'" in spanferry("project", *options).mistake
+
+    def test_labels_of_the_target_are_kept_and_counted(
+        self, spanferry: Spanferry, models: list[object], tmp_path: Path
+    ) -> None:
+        source, target, out = tmp_path / "a.en", tmp_path / "a.iob2", tmp_path / "run"
+        source.write_text(f"Anna left Bern\n{'very ' * 999}long\n", "utf-8")
+        target.write_text("Bern B-CITY\n\nBerlin B-CITY\n", "utf-8")
+        options = ["--source", source, "--target", target, "--target-lang", "de", "--out", out]
+        outcome = spanferry("project", *options, *models)
+        assert "2 of 2 sentences have target entities of their own" in outcome.err
+        rows = {line.split()[0]: line.split() for line in outcome.out.splitlines()}
+        assert rows["kept"][1] == rows["own"][2] == "2"
+        assert rows["teacher"][1] == "0"
+        found = [*load_run(out)]
+        assert [[(e.label, e.score) for e in p.entities] for p in found] == [[("CITY", None)]] * 2
+        assert {(p.projections, p.conflicts) for p in found} == {((), ())}
+        assert labels_of_run(out) == ("CITY",)
+
+    @pytest.mark.parametrize("option", ["--jsonl", "--tsv", "--tmx"])
+    def test_an_empty_corpus_is_a_mistake(
+        self, spanferry: Spanferry, tmp_path: Path, option: str
+    ) -> None:
+        corpus, out = tmp_path / "empty", tmp_path / "run"
+        corpus.write_text("<tmx/>" if option == "--tmx" else "\n", "utf-8")
+        outcome = spanferry("project", option, corpus, "--target-lang", "de", "--out", out)
+        assert outcome.mistake == f"{corpus}: no sentences. Name a file that has some"
+        assert not out.exists()
+
     def test_a_label_that_cannot_be_is_refused_before_anything_is_done(
         self, spanferry: Spanferry, tmp_path: Path
     ) -> None:
@@ -215,6 +259,16 @@ class TestProject:
             "Rename it, or pass --map-label 'B-PER=NEW'"
         )
         assert not out.exists()
+
+    def test_types_that_no_teacher_looks_for_are_refused_before_anything_is_done(
+        self, spanferry: Spanferry, moses: list[object], tmp_path: Path
+    ) -> None:
+        outcome = spanferry("project", *moses, "--types", "drug, disease", "--out", tmp_path / "r")
+        assert outcome.mistake == (
+            "entity types: drug, disease: only a GLiNER teacher looks for types that are named. "
+            "Name one with --teacher gliner:…"
+        )
+        assert not (tmp_path / "r").exists()
 
     def test_a_folder_that_cannot_be_written_is_one_line(
         self, spanferry: Spanferry, moses: list[object], models: list[object], tmp_path: Path

@@ -138,6 +138,10 @@ def test_the_first_collisions_are_named() -> None:
     assert in_words(report, "http://queue", page=page).endswith(
         "\nReview: http://queue\nProgress: http://backend:9090/lead/5"
     )
+    links = {"anna@example.org": "http://hers"}
+    assert in_words(report, "http://queue", links=links).endswith(
+        "\nReview: http://queue\nReview as anna@example.org: http://hers"
+    )
 
 
 def test_of_languages_that_were_trained_annotators_are_told_nothing(tmp_path: Path) -> None:

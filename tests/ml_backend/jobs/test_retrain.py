@@ -19,28 +19,34 @@ from label_config.tasks import to_prediction, to_task
 from ml_backend.jobs.queue import Job, JobQueue, State
 from ml_backend.jobs.retrain import (
     LEAST_HELD_OUT,
-    Gain,
     ProjectReviews,
     Retraining,
     parted,
     patiently,
 )
 from ml_backend.label_studio.client import Project, ReviewServer, UnreachableError, server_version
-from ml_backend.serving.model_store import BUNDLED, ModelStore
-from projection.io.gold import GoldSentence
+from ml_backend.propagation.memory import Memories
+from ml_backend.serving.model_store import BUNDLED, TEACHER, ModelStore
 from projection.models.tagger import Tagger
-from projection.records import Entity, ParallelSentence, ProjectedSentence, ReviewedSentence
+from projection.protocols import Link
+from projection.records import (
+    Entity,
+    ParallelSentence,
+    ProjectedSentence,
+    ReviewedSentence,
+    Span,
+)
 from tests.lakes import (
-    BERLIN,
     COUNT,
     GOOD,
     LABELS,
+    NAMES,
     POOR,
     FixedProjector,
     person,
     reviewed,
-    sentence,
 )
+from tests.ml_backend.conftest import model_folder
 from training.export.export import write_export
 from training.tagger.presets import preset_named
 
@@ -94,7 +100,8 @@ def retraining(
         connect,
         lambda target: FixedProjector(before if target is None else after),
         store,
-        preset_named("plain"),
+        store.root.parent / "memory",
+        preset=preset_named("plain"),
         epochs_of_few=1,
         pauses=(0.0, 0.0),
     )
@@ -222,18 +229,64 @@ def test_an_interrupted_job_goes_on_with_the_reviews_it_began_with(
     assert seen == [None, before], "trained again"
 
 
-def test_a_gain_is_measured_on_the_same_sentences_for_both_models() -> None:
-    """A sentence that is hard for both does not widen the interval."""
-    pairs = [sentence(number) for number in range(20)]
-    gold = [GoldSentence(each, (BERLIN, person(each))) for each in pairs]
-    half = [(g, (BERLIN,)) for g in gold]
-    all_of_it = [(g, g.target_entities) for g in gold]
-    gain = Gain.of(half, all_of_it)
-    assert (gain.before, gain.after) == (pytest.approx(2 / 3), 1)
-    assert gain.low == gain.high == pytest.approx(1 / 3)
-    assert (gain.sentences, gain.entities) == (20, 40)
-    assert Gain.of(half, half).low == Gain.of(half, half).high == 0
-    assert Gain.of([], []).after == 0
+# Teachers
+
+
+class Linking(FixedProjector):
+    """Finds the source of the town and of the person, which stand at the same place there."""
+
+    def link(self, _: ParallelSentence, marked: Sequence[Span]) -> list[Link]:
+        return [Link(span, 0.9) for span in marked]
+
+
+def taught(store: ModelStore, folder: Path, *, tagger: str, teacher: str) -> Retraining:
+    """A training of both, which are good at the corpora named."""
+
+    def load(model: Path | None) -> FixedProjector:
+        if model is None:
+            return Linking(POOR)
+        return Linking([teacher if (model / TEACHER).is_file() else tagger])
+
+    work = replace(retraining(store), load=load, taught_from=10)  # type: ignore[arg-type]
+    return replace(work, teacher=model_folder(folder / "old-teacher"))
+
+
+@pytest.mark.parametrize("better", ["model", "teacher"])
+def test_of_a_tagger_and_a_teacher_the_better_one_is_served(
+    queue: JobQueue, store: ModelStore, tmp_path: Path, better: str
+) -> None:
+    good_at = {
+        "model": {"tagger": "news", "teacher": "-"},
+        "teacher": {"tagger": "-", "teacher": "news"},
+    }
+    job, result = done(queue, taught(store, tmp_path, **good_at[better]))
+
+    assert job.state is State.SERVED, job.said
+    candidates = result["candidates"]
+    assert store.active_version() == result["version"] == candidates[better]["version"]  # type: ignore[index]
+    assert sorted(each["after"] for each in candidates.values()) == [pytest.approx(2 / 3), 1]  # type: ignore[attr-defined]
+    assert {*store.versions()} == {each["version"] for each in candidates.values()}  # type: ignore[attr-defined]
+    assert re.match(r"F1 of pre-annotations with the tagger .*; with the teacher .*: ", job.said)
+    stored = store.root / candidates["teacher"]["version"]  # type: ignore[index]
+    assert {*Tagger.from_pretrained(stored).labels} == {*LABELS}, "the types of the project"
+    assert [path.name for path in queue.folder(job).iterdir() if path.is_dir()] == ["export"]
+
+
+def test_where_neither_is_better_none_is_served(
+    queue: JobQueue, store: ModelStore, tmp_path: Path
+) -> None:
+    job, _ = done(queue, taught(store, tmp_path, tagger="-", teacher="-"))
+    assert (job.state, store.active_version()) == (State.KEPT, BUNDLED)
+    assert job.said.endswith("no gain beyond chance, so none is served")
+
+
+def test_what_was_corrected_is_remembered_after_a_training(
+    queue: JobQueue, store: ModelStore
+) -> None:
+    work = retraining(store)
+    done(queue, work)
+    phrases = {each.correction.phrase for each in Memories(work.memory).of(7).corrections}
+    assert phrases == {*NAMES}, "none was found at first"
 
 
 # Several projects

@@ -1,11 +1,14 @@
 """The Data Manager tabs, as data."""
 
+import re
+
 from label_config.tasks import RANK, to_task
 from ml_backend.label_studio.tabs import (
     AUDIT_SAMPLE,
     DISAGREEMENTS,
     PROPAGATED,
     REVIEW_QUEUE,
+    annotator_tab,
     review_tabs,
 )
 from projection.records import ConflictKind, ProjectedSentence
@@ -34,6 +37,16 @@ def test_each_of_some_languages_has_a_tab_after_the_queue() -> None:
     assert titles[3:] == [tab.title for tab in review_tabs()][1:]
     assert [*review_tabs(["de"])] == [*review_tabs()], "one needs none"
     assert [*review_tabs([f"l{n}" for n in range(7)])] == [*review_tabs()]
+
+
+def test_each_annotator_has_a_tab_that_no_longer_address_is_in() -> None:
+    anna, joanna = "anna@example.org", "joanna@example.org"
+    titles = [tab.title for tab in review_tabs(["nl", "de"], [anna, joanna])]
+    assert titles[:5] == ["Queue", anna, joanna, "de", "nl"]
+    pattern = str(annotator_tab(anna).filters[-1]["value"])
+    for names in (anna, f"{joanna}, {anna}", f"{anna}, {joanna}"):
+        assert re.search(pattern, names)
+    assert not any(re.search(pattern, name) for name in (joanna, f"{anna}.uk"))
 
 
 def test_every_field_of_a_task_is_either_shown_or_hidden() -> None:

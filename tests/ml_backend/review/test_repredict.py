@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from ml_backend.label_studio.client import Backend
+from ml_backend.propagation.memory import Memory
 from ml_backend.review.repredict import RepredictReport, repredict
 from projection.errors import ServerError
 from projection.pipeline.review_order import review_order
 from tests.label_studio.examples import BY_ID, EXAMPLES, FIRST, SECOND, FixedProjector, projected
+from tests.ml_backend.corrections import review
 from tests.ml_backend.review.test_push import FixedServer, push_all
 
 # The new model finds nothing any more, so that every task but the one without entities reads
@@ -140,6 +142,22 @@ def test_what_others_wrote_into_a_task_meanwhile_stays() -> None:
     data = server.of("lines")["data"]
     assert (data["audit"], data["mine"]) == ("May", 1)
     assert data["conflict"] == "failed_mapping"
+
+
+def test_what_was_corrected_is_not_predicted_wrong_again() -> None:
+    server, corrected = BusyServer(), "Ada Lovelace besuchte Berlin."
+    said = review(corrected, [("LOC", "Berlin")], [("ORG", "Berlin")])
+    elsewhere = replace(said.sentence, origin="other.en:1")
+    memory = Memory.of([said, replace(said, sentence=elsewhere)])
+    projector = FixedProjector(SECOND)
+    repredict(server, server.project, projector, show=memory.shown)  # type: ignore[arg-type]
+    task = server.of("plain")
+    marks = {
+        item["value"]["text"]: item["value"]["labels"] for item in task["predictions"][-1]["result"]
+    }
+    assert marks == {"Ada Lovelace": ["PER"], "Berlin": ["ORG"]}
+    assert task["data"]["propagated"] == "Berlin: LOC → ORG"
+    assert "ORG" in task["data"]["conflicts_html"], "the page says so"
 
 
 def backend(version: str, *, connected: bool = True) -> Backend:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
+from hypothesis import strategies as st
+
 from projection.records import ParallelSentence
 
 # What texts really hold, so that hypothesis need not find it by chance.
@@ -20,6 +22,13 @@ PIECES = (
     "<b>",
     "a\rb",
 )
+cells = st.one_of(
+    st.lists(st.sampled_from(PIECES), max_size=5).map(" ".join),
+    st.text(
+        st.characters(exclude_characters="\n\r\t\ufeff", exclude_categories=["Cs"]), max_size=12
+    ),
+).filter(lambda text: not text.endswith("\r"))
+pairs = st.lists(st.tuples(cells, cells), max_size=6)
 
 
 def texts(sentences: Iterator[ParallelSentence]) -> list[tuple[str, str]]:

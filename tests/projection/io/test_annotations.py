@@ -83,7 +83,7 @@ def test_an_empty_list_says_that_there_are_none(row: dict[str, Any]) -> None:
         {},
         {"entities": None},
         {"label": "positive", "labels": ["politics", "news"], "tags": ["a"], "score": 3},
-        {"target": {"text": "x", "entities": [SPAN]}, "target_entities": [SPAN]},
+        {"target": {"text": "x", "entities": [SPAN]}},
         {"alignment": [[0, 0], [1, 1]], "annotation": [{"user": 3, "rating": 5}]},
     ],
 )

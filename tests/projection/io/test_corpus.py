@@ -1,7 +1,6 @@
 """Parallel corpora are read as they stand, as a stream, and refused with file and line."""
 
 import gzip
-import json
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -12,35 +11,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projection.errors import CorpusError, LanguageTagError
+from projection.errors import CorpusError
 from projection.io.corpus import (
     Columns,
     CorpusNotes,
     corpus_id,
     covers,
-    read_jsonl_corpus,
     read_moses,
     read_tmx,
     read_tsv,
 )
 from projection.io.files import json_line
+from projection.io.jsonl import read_jsonl_corpus
 from projection.io.records_json import encode
 from projection.records import Entity, ParallelSentence, Span
-from tests.projection.io.corpora import PIECES, texts, tmx, tuv, write
-
-cells = st.one_of(
-    st.lists(st.sampled_from(PIECES), max_size=5).map(" ".join),
-    st.text(
-        st.characters(exclude_characters="\n\r\t\ufeff", exclude_categories=["Cs"]), max_size=12
-    ),
-).filter(lambda text: not text.endswith("\r"))
-pairs = st.lists(st.tuples(cells, cells), max_size=6)
-
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """For properties, which write the same files over and over."""
-    return tmp_path_factory.mktemp("corpus")
+from tests.projection.io.corpora import pairs, texts, tmx, tuv, write
 
 
 class TestMoses:
@@ -100,6 +85,100 @@ class TestMoses:
         en, de = write(tmp_path / "a.en", source), write(tmp_path / "a.de", target)
         with pytest.raises(CorpusError, match=message):
             list(read_moses(en, de, "en", "de"))
+
+
+def phrases(text: str, entities: tuple[Entity, ...] | None) -> list[tuple[str, str]] | None:
+    return None if entities is None else [(e.span.of(text), e.label) for e in entities]
+
+
+IOB2 = "Anna B-PER\nleft O\nNew B-LOC\nYork I-LOC\n. O\n\nRain O\n"
+
+
+class TestConll:
+    """Either side of a pair may be a CoNLL file, by its name."""
+
+    @pytest.mark.parametrize(
+        ("name", "content"),
+        [
+            pytest.param("en.iob2", IOB2, id="IOB2"),
+            pytest.param("en.conll.gz", gzip.compress(IOB2.encode()), id="packed"),
+            pytest.param(
+                "en.conll",
+                "-DOCSTART- -X- O O\n\nAnna NNP B-NP I-PER\nleft VB B-VP O\nNew NNP B-NP I-LOC\n"
+                "York NNP I-NP I-LOC\n. . O O\n\nRain NN B-NP O\n",
+                id="CoNLL-2003, IOB1",
+            ),
+            pytest.param(
+                "en.BIOES",
+                "Anna S-PER\nleft O\nNew B-LOC\nYork E-LOC\n. O\n\nRain O\n",
+                id="BIOES",
+            ),
+        ],
+    )
+    def test_source_labels_come_with_exact_offsets(
+        self, tmp_path: Path, name: str, content: str | bytes
+    ) -> None:
+        en, de = write(tmp_path / name, content), write(tmp_path / "a.de", "Anna ging.\nRegen\n")
+        notes = CorpusNotes()
+        first, second = read_moses(en, de, "en", "de", notes=notes)
+        assert (first.source, first.target) == ("Anna left New York .", "Anna ging.")
+        assert phrases(first.source, first.entities) == [("Anna", "PER"), ("New York", "LOC")]
+        assert (second.source, second.entities, second.target_entities) == ("Rain", (), None)
+        assert first.origin.startswith(f"{name}:")
+        assert len(notes.columns) == int(name in ("en.conll", "en.BIOES"))
+
+    def test_target_labels_in_a_language_without_blanks(self, tmp_path: Path) -> None:
+        en = write(tmp_path / "a.en", "Anna left Beijing.\n")
+        zh = write(tmp_path / "a.iob2", "安\tB-PER\n娜\tI-PER\n离开\tO\n北京\tB-LOC\n。\tO\n")
+        [found] = read_moses(en, zh, "en", "zh")
+        assert (found.target, found.entities) == ("安娜离开北京。", None)
+        assert phrases(found.target, found.target_entities) == [("安娜", "PER"), ("北京", "LOC")]
+
+    def test_the_text_of_a_comment_counts_where_the_tokens_spell_it(self, tmp_path: Path) -> None:
+        row = "1\tRom\t_\tB-LOC\n2\t.\t_\tO\n\n"
+        de = write(tmp_path / "a.conllu", f"# text = Rom.\n{row}# text = Nach Rom.\n{row}")
+        en, notes = write(tmp_path / "a.en", "Rome.\nTo Rome.\n"), CorpusNotes()
+        found = [*read_moses(en, de, "en", "de", notes=notes)]
+        assert [each.target for each in found] == ["Rom.", "Rom ."]
+        assert [each.target_entities for each in found] == [(Entity(Span(0, 3), "LOC"),)] * 2
+        assert notes.respelled == 1
+
+    @pytest.mark.parametrize(
+        ("source", "target", "message"),
+        [
+            pytest.param(
+                IOB2,
+                "Anna ging.\nRegen\nmehr\n",
+                r"a\.iob2 sentence 3: the file has ended, but .*a\.de goes on. A line of",
+                id="more lines",
+            ),
+            pytest.param(
+                IOB2,
+                "Anna ging.\n",
+                r"a\.de:2: the file has ended, but .*a\.iob2 goes on.*-DOCSTART- is none",
+                id="more sentences",
+            ),
+            pytest.param("Anna PER\n", "Anna\n", r"a\.iob2:1: unknown tag 'PER'", id="odd tag"),
+            pytest.param("Anna\n", "Anna\n", r"a\.iob2:1: a token without a tag", id="no tag"),
+            pytest.param(
+                "A O\n\nAnna B-\u200b\n", "A\nA\n", r"a\.iob2:3: .* not printable", id="odd label"
+            ),
+            pytest.param(
+                "Rom O\n", IOB2, r"a\.de: tokens and tags, under the name of a text", id="name"
+            ),
+        ],
+    )
+    def test_files_that_do_not_belong_together(
+        self, tmp_path: Path, source: str, target: str, message: str
+    ) -> None:
+        en, de = write(tmp_path / "a.iob2", source), write(tmp_path / "a.de", target)
+        with pytest.raises(CorpusError, match=message):
+            list(read_moses(en, de, "en", "de"))
+
+    @pytest.mark.parametrize("text", ["a b\nc d\ne f\n", "B-X\nI-X\nO\nO\n", "A O\nB O\n"])
+    def test_text_may_look_a_little_like_tags(self, tmp_path: Path, text: str) -> None:
+        path = write(tmp_path / "a.txt", text)
+        assert len(list(read_moses(path, path, "en", "de"))) == text.count("\n")
 
 
 class TestTsv:
@@ -220,165 +299,6 @@ def test_a_language_covers_its_varieties(wanted: str, found: str, fits: bool) ->
     assert covers(wanted, found) is fits
 
 
-GOLD = {
-    "id": "g1",
-    "source": {
-        "text": "👨‍👩‍👧 Anna left.",
-        "entities": [{"start": 6, "end": 10, "label": "PER", "text": "Anna"}],
-    },
-    "target": {"text": "Anna ging.", "entities": []},
-    "source_lang": "en",
-    "lang": "de",
-    "features": ["ignored"],
-}
-ANNA = Entity(Span(6, 10), "PER")
-
-
-def gold(path: str, value: object) -> str:
-    """GOLD with one field set to something else, such as `source.text`."""
-    row = json.loads(json.dumps(GOLD))
-    *way, last = path.split(".")
-    place = row
-    for key in way:
-        place = place[int(key) if key.isdigit() else key]
-    place[last] = value
-    return json.dumps(row)
-
-
-class TestJsonl:
-    """JSON Lines in three shapes."""
-
-    @pytest.mark.parametrize(
-        ("row", "expected"),
-        [
-            pytest.param(
-                GOLD,
-                ParallelSentence(
-                    "g1", "👨‍👩‍👧 Anna left.", "Anna ging.", "en", "de", "a.jsonl:1", (ANNA,)
-                ),
-                id="gold",
-            ),
-            pytest.param(
-                {"source": "Hi", "target": "Hallo"},
-                ParallelSentence(
-                    "a.jsonl:1-cc70c747", "Hi", "Hallo", "en", "de", "a.jsonl:1", None
-                ),
-                id="plain: nobody has looked for entities",
-            ),
-            pytest.param(
-                {"source": "Hi", "target": "", "entities": [], "target_lang": "de-AT"},
-                ParallelSentence("a.jsonl:1-c01a4cfa", "Hi", "", "en", "de-AT", "a.jsonl:1", ()),
-                id="plain: somebody has, and found none",
-            ),
-            pytest.param(
-                {"id": 17, "translation": {"de": "Hallo", "en": "Hi"}},
-                ParallelSentence("17", "Hi", "Hallo", "en", "de", "a.jsonl:1", None),
-                id="Hugging Face, with a number as its id",
-            ),
-            pytest.param(
-                {"source": {"text": "Hi"}, "target": {"text": "Hallo"}, "spans": [[0, 2, " X "]]},
-                ParallelSentence(
-                    "a.jsonl:1-cc70c747",
-                    "Hi",
-                    "Hallo",
-                    "en",
-                    "de",
-                    "a.jsonl:1",
-                    (Entity(Span(0, 2), "X"),),
-                ),
-                id="entities beside the two sides",
-            ),
-            pytest.param(
-                {"source": {"text": "Hi"}, "target": {"text": "Hallo"}},
-                ParallelSentence(
-                    "a.jsonl:1-cc70c747", "Hi", "Hallo", "en", "de", "a.jsonl:1", None
-                ),
-                id="gold without entities",
-            ),
-        ],
-    )
-    def test_shapes(
-        self, tmp_path: Path, row: dict[str, object], expected: ParallelSentence
-    ) -> None:
-        path = write(tmp_path / "a.jsonl", json.dumps(row))
-        assert list(read_jsonl_corpus(path, "en", "de")) == [expected]
-
-    @given(pairs)
-    def test_our_own_form_comes_back(self, folder: Path, pairs: list[tuple[str, str]]) -> None:
-        sentences = [
-            ParallelSentence(str(i), a, b, "en", "zh", f"news.en:{i}")
-            for i, (a, b) in enumerate(pairs)
-        ]
-        path = write(folder / "own.jsonl", "".join(json_line(encode(s)) for s in sentences))
-        assert list(read_jsonl_corpus(path)) == sentences
-
-    def test_ugly_but_fine(self, tmp_path: Path) -> None:
-        content = '\ufeff{"source": "a\u2028b", "target": "\\u00e9\\r\\n"}\r\n\r\n'
-        path = write(tmp_path / "a.jsonl.gz", gzip.compress(content.encode()))
-        assert texts(read_jsonl_corpus(path, "en", "fr")) == [("a\u2028b", "é\r\n")]
-
-    def test_an_empty_file_has_no_sentences(self, tmp_path: Path) -> None:
-        assert list(read_jsonl_corpus(write(tmp_path / "a.jsonl", ""))) == []
-
-    @pytest.mark.parametrize(
-        ("line", "message"),
-        [
-            pytest.param('{"source": ', r"a\.jsonl:1: not JSON", id="broken JSON"),
-            pytest.param('{"target": "x"}', r"a\.jsonl:1 source: missing", id="no source"),
-            pytest.param(gold("target", 7), r"a\.jsonl:1 target: 7 where text", id="a number"),
-            pytest.param(
-                gold("source.entities.0.end", 99),
-                r"a\.jsonl:1 source.entities\[0\]: \[6, 99\) reaches past the text \(16 code",
-                id="entity out of range",
-            ),
-            pytest.param(
-                gold("source.entities.0.start", 5),
-                r"\[5, 10\) covers ' Anna', the record says 'Anna'. Offsets are Unicode",
-                id="entity contradicts the text",
-            ),
-            pytest.param(
-                '{"source": "a", "target": "b"}',
-                r"source_lang: missing. Add it, or pass the source_lang of the whole file",
-                id="no language",
-            ),
-            pytest.param(
-                json.dumps(GOLD) + "\n\n" + json.dumps(GOLD),
-                r"a\.jsonl:3 id: 'g1' is also on line 1",
-                id="an id used twice",
-            ),
-        ],
-    )
-    def test_bad_lines(self, tmp_path: Path, line: str, message: str) -> None:
-        path = write(tmp_path / "a.jsonl", line)
-        with pytest.raises(CorpusError, match=message):
-            list(read_jsonl_corpus(path))
-
-    @pytest.mark.parametrize(
-        ("start", "end", "cut"),
-        [(6, 10, 0), (6, 9, 1), (5, 10, 1), (7, 11, 1)],
-        ids=["code points", "inclusive end", "space", "shifted"],
-    )
-    def test_offsets_without_their_text_are_held_against_words(
-        self, tmp_path: Path, start: int, end: int, cut: int
-    ) -> None:
-        row = {"source": "👨‍👩‍👧 Anna left.", "target": "x", "entities": [[start, end, "PER"]]}
-        path, notes = write(tmp_path / "a.jsonl", json.dumps(row)), CorpusNotes()
-        notes.count(read_jsonl_corpus(path, "en", "de", notes))
-        assert notes == CorpusNotes(sentences=1, annotated=1, entities=1, cut=cut)
-
-    @pytest.mark.parametrize(
-        "line",
-        [json.dumps(GOLD), json_line(encode(ParallelSentence("1", "a", "b", "en", "de", "x")))],
-        ids=["gold", "own"],
-    )
-    def test_a_file_in_another_language_than_asked_is_refused(
-        self, tmp_path: Path, line: str
-    ) -> None:
-        path = write(tmp_path / "a.jsonl", line)
-        with pytest.raises(CorpusError, match="lang: 'de', but 'es' was asked for"):
-            list(read_jsonl_corpus(path, "en", "es"))
-
-
 FIRST_LINES = {
     "moses": ("A\n", lambda path: read_moses(path, path, "en", "de")),
     "tsv": ("A\tA\n", lambda path: read_tsv(path, "en", "de")),
@@ -447,11 +367,6 @@ class TestIds:
         assert all(name.startswith("train.en:") and len(name) < 24 for name in before)
 
 
-def test_an_id_of_its_own_stays(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.jsonl", '{"id": "7", "source": "A", "target": "B"}\n')
-    assert [sentence.id for sentence in read_jsonl_corpus(path, "en", "de")] == ["7"]
-
-
 def test_the_same_texts_in_two_places_are_two_sentences() -> None:
     assert corpus_id("a.en:1", "A", "B") != corpus_id("a.en:2", "A", "B")
 
@@ -463,14 +378,6 @@ def test_real_corpora_are_read_to_the_end(shared_data: Path) -> None:
     sentences = list(read_moses(source, target, "en", "zh"))
     assert len(sentences) > 20_000
     assert len({sentence.id for sentence in sentences}) == len(sentences)
-
-
-@pytest.mark.shared
-def test_real_gold_is_read_with_its_source_entities(shared_data: Path) -> None:
-    path = shared_data / "projection" / "europarl-ner.en-de.jsonl"
-    sentences = list(read_jsonl_corpus(path))
-    assert len(sentences) == 799
-    assert all(sentence.entities is not None for sentence in sentences)
 
 
 MADE = ParallelSentence("made", "Hi", "你好", "en", "zh-TW", "a.en:1")
@@ -494,33 +401,6 @@ def test_every_reader_gives_the_normalised_tag(tmp_path: Path, tag: str) -> None
     assert {(each.source_lang, each.target_lang) for each in read} == {("en", "zh-TW")}
     assert {each.target for each in read} == {"你好"}
     assert len(read) == 5
-
-
-@pytest.mark.parametrize("key", ["lang", "target_lang", "source_lang"])
-def test_what_is_no_tag_is_refused_by_line(tmp_path: Path, key: str) -> None:
-    row = {"source": "Hi", "target": "Hallo", "source_lang": "en", "target_lang": "de"}
-    if key == "lang":
-        del row["target_lang"]
-    path = write(tmp_path / "a.jsonl", json_line({**row, key: "German"}))
-    with pytest.raises(CorpusError, match=rf"a\.jsonl:1 {key}: 'German' is no .* mean de\?$"):
-        list(read_jsonl_corpus(path))
-
-
-JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
-    max_leaves=6,
-)
-JSON_KEYS = ("id", "source", "target", "entities", "margin", "lang", "schema", "translation")
-
-
-@settings(max_examples=150)
-@given(st.lists(st.dictionaries(st.sampled_from(JSON_KEYS), JSON_VALUES, max_size=5), max_size=3))
-def test_any_json_is_read_or_a_mistake(folder: Path, rows: list[dict[str, object]]) -> None:
-    lines = (json.dumps({"source": "Hi", "target": "Hallo", **row}) for row in rows)
-    path = write(folder / "any.jsonl", "\n".join(lines))
-    with suppress(CorpusError, LanguageTagError):
-        list(read_jsonl_corpus(path, "en", "de"))
 
 
 @pytest.mark.parametrize("kind", FIRST_LINES)

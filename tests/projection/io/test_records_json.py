@@ -73,16 +73,17 @@ def entities_in(text: str) -> st.SearchStrategy[Entity]:
 
 @st.composite
 def parallel(draw: st.DrawFn) -> ParallelSentence:
-    source = draw(texts)
+    source, target = draw(texts), draw(texts)
     return ParallelSentence(
         id=draw(names),
         source=source,
-        target=draw(texts),
+        target=target,
         source_lang="en",
         target_lang=draw(st.sampled_from(["de", "zh-Hans"])),
         origin=draw(names),
         entities=draw(st.none() | tuples_of(entities_in(source))),
         margin=draw(st.none() | st.floats(0, 2)),
+        target_entities=draw(st.none() | tuples_of(entities_in(target))),
     )
 
 

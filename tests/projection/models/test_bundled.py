@@ -4,15 +4,16 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
 
 from projection.aligners.loading import load_aligner
 from projection.evaluation.scores import score
-from projection.io.corpus import read_jsonl_corpus
 from projection.io.files import read_jsonl
 from projection.io.gold import GoldSentence, read_every_gold, read_gold
+from projection.io.jsonl import read_jsonl_corpus
 from projection.models import bundled
 from projection.pipeline.conflicts import find_conflicts
 from projection.records import ConflictKind, ParallelSentence, Projection
@@ -52,7 +53,8 @@ def test_it_is_gold_on_both_sides(lang: str) -> None:
 @in_each_language
 def test_it_is_a_corpus_too(lang: str) -> None:
     """`spanferry project --jsonl` takes it as it is."""
-    assert list(read_jsonl_corpus(bundled.sample_path(lang))) == [g.sentence for g in gold(lang)]
+    both_sides = [replace(g.sentence, target_entities=g.target_entities) for g in gold(lang)]
+    assert list(read_jsonl_corpus(bundled.sample_path(lang))) == both_sides
 
 
 @in_each_language

@@ -121,6 +121,22 @@ class TestProject:
         (found,) = projector().project([pair("She left.", "Se fue.", "es")])
         assert (found.entities, found.projections, found.score) == ((), (), 1.0)
 
+    def test_target_entities_of_the_corpus_are_the_answer_without_a_model(self) -> None:
+        teacher = FixedTagger(TEACHER)
+        mine = (Entity(Span(7, 13), "CITY", 0.5), Entity(Span(0, 4), "HERO"))
+        text = "Anna / España / a text that is longer than the aligner can read"
+        plain = pair("Anna left Spain.", text, "es")
+        own, other = replace(plain, target_entities=mine), pair("Spain", "España", "es")
+        made = projector(teacher)
+        assert (made.fits(plain), made.fits(own)) == (False, True)
+        kept, projected = made.project([own, other])
+        assert kept.sentence is own
+        assert phrases(text, kept.entities) == [("Anna", "HERO"), ("España", "CITY")]
+        assert (kept.projections, kept.conflicts, kept.score) == ((), (), 0.5)
+        assert kept.model_version == projected.model_version == made.model_version
+        assert phrases(other.target, projected.entities) == [("España", "LOC")]
+        assert teacher.asked == [("en", ["Spain"])]
+
     def test_no_sentences(self) -> None:
         assert projector().project([]) == []
 

@@ -131,6 +131,7 @@ def test_a_run_accounts_for_every_sentence(out: Path) -> None:
         dropped_sentences=4,
         entities=12,
         teacher_labelled=16,
+        target_labelled=0,
         windowed=0,
         untrained={},
         seconds=summary.seconds,
@@ -144,6 +145,7 @@ def test_a_run_accounts_for_every_sentence(out: Path) -> None:
         "dropped_sentences": 4,
         "entities": 12,
         "teacher_labelled": 16,
+        "target_labelled": 0,
         "windowed": 0,
         "untrained": {},
         "seconds": summary.seconds,
@@ -163,15 +165,17 @@ def test_a_run_counts_what_is_read_in_windows(out: Path) -> None:
 
 
 def test_a_run_counts_what_the_aligner_was_not_trained_on(out: Path) -> None:
-    """Dropped sentences, too; those of an earlier call count like the others."""
+    """Dropped sentences, too, but none with labels of its own; a call counts those of another."""
     langs = ("zh-TW", "it", "de", "it", "yue", "fr")
     corpus = [replace(sentence(n), target_lang=lang) for n, lang in enumerate(langs)]
     corpus[3] = replace(corpus[3], target=" ")
+    corpus.append(replace(sentence(6), target_lang="pt", target_entities=()))
     projector = FixedProjector()
     projector.languages = ("de", "zh")
     project(corpus[:3], out, projector)
     assert project(corpus, out, projector).untrained == {"fr": 1, "it": 2}
     assert load_summary(out).untrained == {"fr": 1, "it": 2}
+    assert load_summary(out).target_labelled == 1
 
 
 def test_a_summary_is_read_back(out: Path) -> None:

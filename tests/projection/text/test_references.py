@@ -12,7 +12,8 @@ from projection.text.references import has_references, unescaped
 
 def pair(source: str, *spans: Span) -> ParallelSentence:
     entities = tuple(Entity(span, "X") for span in spans)
-    return ParallelSentence("1", source, source, "en", "de", "a:1", entities)
+    texts = source, source, "en", "de", "a:1"
+    return ParallelSentence("1", *texts, entities, target_entities=entities)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,7 @@ def test_entities_cover_the_same_text(parts: list[str]) -> None:
     found = unescaped(pair("".join(escaped), Span(start, end)))
     assert found.source == "".join(parts)
     assert found.entities is not None
+    assert found.target_entities == found.entities
     assert found.entities[0].span.of(found.source) == "".join(parts[1:-1])
 
 

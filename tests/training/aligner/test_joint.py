@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from projection.aligners.confidence import UNCALIBRATED, Calibration
@@ -23,8 +22,9 @@ from projection.aligners.loading import load_aligner
 from projection.errors import ModelError, TrainingError
 from projection.io.files import json_line
 from projection.pipeline.projector import pair
-from projection.records import Entity, Span
+from projection.records import Span
 from tests.projection.aligners.joint_models import piece_tokenizer
+from tests.training.aligner.whole_words import place, right, save_tokenizer
 from training.aligner.augment import JointExample, example_of
 from training.aligner.joint import (
     LINK_SHARE,
@@ -38,7 +38,6 @@ from training.aligner.joint import (
 from training.aligner.silver import SilverSentence, name_pair
 from training.trainer.settings import JOINT_SCHEDULE, JointRecipe
 
-SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 # No word is written like its translation.
 NAMES = {"Ambo": "Kelu", "Brin": "Odap", "Cato": "Wuxi", "Dilf": "Mesor", "Egon": "Tirra"}
 FILLERS = {"saw": "juhk", "left": "zomp", "today": "vaqe", "with": "yb", "and": "gno"}
@@ -59,29 +58,14 @@ def made(number: int) -> SilverSentence:
     return SilverSentence(*texts, "de", phrases, frozenset((i, j) for j, i in enumerate(order)))
 
 
-def place(text: str, word: str) -> Span:
-    start = text.index(word)
-    return Span(start, start + len(word))
-
-
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained encoder that reads whole words."""
-    words = [*SPECIAL, *WORDS, *WORDS.values()]
-    backend = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="[UNK]"))
-    backend.pre_tokenizer = pre_tokenizers.Whitespace()
-    backend.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
-    )
     folder = tmp_path_factory.mktemp("base")
-    PreTrainedTokenizerFast(
-        tokenizer_object=backend, pad_token="[PAD]", unk_token="[UNK]", model_max_length=32
-    ).save_pretrained(folder)
+    size = save_tokenizer([*WORDS, *WORDS.values()], folder)
     torch.manual_seed(0)
     config = BertConfig(
-        vocab_size=len(words),
+        vocab_size=size,
         hidden_size=32,
         num_hidden_layers=1,
         num_attention_heads=2,
@@ -116,23 +100,6 @@ def recipe(
         bf16=False,
     )
     return JointRecipe(str(base), schedule, apart=apart, freeze=freeze, blind=0.5)
-
-
-def right(aligner: JointAligner, sentences: list[SilverSentence]) -> float:
-    """Share of names that go to exactly the right place."""
-    pairs = [
-        replace(
-            pair(sentence.source, sentence.target, sentence.lang),
-            entities=tuple(Entity(source, "LOC") for source, _ in sentence.phrases),
-        )
-        for sentence in sentences
-    ]
-    hits = [
-        projection.target == target
-        for sentence, answer in zip(sentences, aligner.align(pairs), strict=True)
-        for projection, (_, target) in zip(answer, sentence.phrases, strict=True)
-    ]
-    return sum(hits) / len(hits)
 
 
 UNSEEN = [made(number) for number in range(10_000, 10_060)]
@@ -269,7 +236,7 @@ def test_several_processes_train_one_model(base: Path, tmp_path: Path) -> None:
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(root)},
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -6,19 +6,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import ElectraConfig, ElectraModel, PreTrainedTokenizerFast
+from transformers import ElectraConfig, ElectraModel
 
 from projection.aligners.pair import PairAligner
 from projection.errors import TrainingError
-from projection.pipeline.projector import pair
-from projection.records import Entity, Span
+from tests.training.aligner.whole_words import place, right, save_tokenizer
 from training.aligner.pair import train_aligner
 from training.aligner.silver import SilverSentence
 from training.bundled.packing import pack
 from training.trainer.settings import PUBLISHED_ALIGNER, PairRecipe
 
-SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 NAMES = {"Cologne": "Köln", "Munich": "München", "Vienna": "Wien", "Prague": "Prag"}
 FILLERS = ("heute", "liegt", "nahe", "und", "bleibt")
 
@@ -34,29 +31,14 @@ def made(number: int) -> SilverSentence:
     return SilverSentence(source, target, "de", phrases)
 
 
-def place(text: str, name: str) -> Span:
-    start = text.index(name)
-    return Span(start, start + len(name))
-
-
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained encoder that reads whole words."""
-    words = [*SPECIAL, *NAMES, *NAMES.values(), *FILLERS]
-    backend = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="[UNK]"))
-    backend.pre_tokenizer = pre_tokenizers.Whitespace()
-    backend.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
-    )
     folder = tmp_path_factory.mktemp("base")
-    PreTrainedTokenizerFast(
-        tokenizer_object=backend, pad_token="[PAD]", unk_token="[UNK]", model_max_length=32
-    ).save_pretrained(folder)
+    size = save_tokenizer([*NAMES, *NAMES.values(), *FILLERS], folder)
     torch.manual_seed(0)
     config = ElectraConfig(
-        vocab_size=len(words),
+        vocab_size=size,
         embedding_size=32,
         hidden_size=32,
         num_hidden_layers=2,
@@ -73,23 +55,6 @@ def recipe(base: Path, steps: int = 600) -> PairRecipe:
         PUBLISHED_ALIGNER, max_steps=steps, batch_size=16, learning_rate=3e-3, warmup=20, bf16=False
     )
     return PairRecipe(str(base), schedule)
-
-
-def right(aligner: PairAligner, sentences: list[SilverSentence]) -> float:
-    """Share of names that go to exactly the right place."""
-    pairs = [
-        replace(
-            pair(sentence.source, sentence.target, sentence.lang),
-            entities=tuple(Entity(source, "LOC") for source, _ in sentence.phrases),
-        )
-        for sentence in sentences
-    ]
-    hits = [
-        projection.target == target
-        for sentence, answer in zip(sentences, aligner.align(pairs), strict=True)
-        for projection, (_, target) in zip(answer, sorted(sentence.phrases), strict=True)
-    ]
-    return sum(hits) / len(hits)
 
 
 def test_it_learns_what_chance_does_not_know_and_loads_again(base: Path, tmp_path: Path) -> None:

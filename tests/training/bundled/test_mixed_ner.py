@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from projection.errors import CorpusError, TrainingError
+from projection.io.conll import write_iob2
 from training.bundled.mixed_ner import (
     MISC,
     PACKAGE,
@@ -15,7 +16,6 @@ from training.bundled.mixed_ner import (
     write_mixed_ner,
 )
 from training.data.dataset import read_rows
-from training.data.iob2 import write_iob2
 
 WORDS = {
     "small": ["of", "the", "van"],

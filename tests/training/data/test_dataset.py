@@ -5,42 +5,15 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 from projection.errors import CorpusError, TrainingError
+from projection.io.conll import write_iob2
 from projection.io.files import json_line
 from projection.io.records_json import encode as to_json_form
 from projection.records import (
-    Entity,
-    LabelOrigin,
-    ParallelSentence,
-    Provenance,
-    ReviewedSentence,
     ReviewStatus,
-    Span,
 )
+from tests.training.data.test_rows import REVIEW, ROW
 from training.data.dataset import from_dataset, read_all, read_rows, to_dataset
-from training.data.iob2 import write_iob2
 from training.data.rows import Row, Rows
-
-PAIR = ParallelSentence("s1", "Anna in Bonn", "Anna in Bonn", "en", "de", "a.en:1")
-ANNA, BONN = Entity(Span(0, 4), "PER"), Entity(Span(8, 12), "LOC")
-REVIEW = ReviewedSentence(
-    PAIR,
-    (ANNA, BONN),
-    ReviewStatus.CORRECTED,
-    "7",
-    model_version="m1",
-    provenance=(Provenance(LabelOrigin.PROJECTED, Span(0, 4)), Provenance(LabelOrigin.PERSON)),
-)
-ROW = Row(
-    "s1",
-    ("Anna", "in", "Bonn"),
-    ("B-PER", "O", "B-LOC"),
-    lang="de",
-    status="corrected",
-    annotator="7",
-    model_version="m1",
-    origin="a.en:1",
-    label_origin=("projected", "", "person"),
-)
 
 
 class TestFiles:

@@ -12,7 +12,7 @@ from projection.records import (
     ReviewStatus,
     Span,
 )
-from training.data.iob2 import MASKED
+from projection.text.iob2 import MASKED
 from training.data.rows import NO_ROWS, UNDETERMINED, LabelMap, Row, Rows, row_of
 
 PAIR = ParallelSentence("s1", "Anna in Bonn", "Anna in Bonn", "en", "de", "a.en:1")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projection.errors import CorpusError, ModelError, TrainingError
-from training.data.iob2 import chunks
+from projection.text.iob2 import chunks
 from training.data.rows import LabelMap, Row, Rows
 from training.evaluation.tagging_scores import evaluate, score, source_side
 from training.tagger.finetune import FineTune, fine_tune

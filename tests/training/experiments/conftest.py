@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from projection.io.conll import write_iob2
 from projection.io.files import json_line
 from tests.training.experiments.test_config import config_of
-from training.data.iob2 import write_iob2
 from training.data.rows import Rows
 from training.experiments.config import DataConfig
 from training.experiments.definition import ExperimentOptions
@@ -20,7 +20,6 @@ QUICK = {
     "batch_size": "8",
     "target.epochs": "1",
     "max_length": "64",
-    "english.epochs": "1",
     "freeze": "0",
 }
 

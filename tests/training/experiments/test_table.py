@@ -9,14 +9,14 @@ from training.experiments.table import lines_of, markdown
 def test_a_line_has_f1_precision_and_recall_and_the_best_is_bold() -> None:
     results = results_of(
         cell("spanferry", "nl", 0.50, 0.52),
-        cell("a | b", "nl", 0.4),
-        cell("c", "nl", 0.9, apart=True),
+        cell("a | b", "nl", 0.4, 0.4),
+        cell("c", "nl", 0.9, 0.9, apart=True),
     )
     lines = markdown(results).splitlines()
     assert "|  | nl |" in lines
     assert "| spanferry | **51.00 ± 1.41** (51.00 / 51.00) |" in lines
-    assert "| a \\| b | 40.00 (40.00 / 40.00) |" in lines
-    assert "| c | 90.00 (90.00 / 90.00) |" in lines
+    assert "| a \\| b | 40.00 ± 0.00 (40.00 / 40.00) |" in lines
+    assert "| c | 90.00 ± 0.00 (90.00 / 90.00) |" in lines
     assert lines_of(results)[:2] == [["", "nl"], ["spanferry", "51.00 ± 1.41"]]
 
 
@@ -24,12 +24,14 @@ def test_a_lead_is_beyond_chance_or_within() -> None:
     text = markdown(
         results_of(
             cell("spanferry", "nl", 0.60, 0.62, 0.64),
-            cell("li2021", "nl", 0.44, 0.46, 0.48),
-            cell("zero-transfer", "nl", 0.58, 0.60, 0.62),
+            cell("li2021", "nl", 0.45, 0.45, 0.48),
+            cell("zero-transfer", "nl", 0.58, 0.62, 0.60),
         )
     )
-    assert "- nl: +16.00 over li2021, beyond chance (95 % interval +11.47 to +20.53)" in text
-    assert "- nl: +2.00 over zero-transfer, within chance (95 % interval -2.53 to +6.53)" in text
+    chance = "beyond chance (95 % interval +13.52 to +18.48)"
+    assert f"- nl: +16.00 ± 1.00 over li2021, {chance}" in text
+    chance = "within chance (95 % interval -2.97 to +6.97)"
+    assert f"- nl: +2.00 ± 2.00 over zero-transfer, {chance}" in text
 
 
 def test_of_one_seed_nothing_is_said_of_chance() -> None:

@@ -60,7 +60,9 @@ class TestRecipes:
         made = recipes(rows, ExperimentOptions(sentences=50, set={"pseudo.weight": "2"}))
         uses = {name: preset.stages[-1].uses for name, preset in made.items()}
         drawn = {use.part: use.sentences for use in uses["without translated English"]}
-        assert drawn == {Part.PSEUDO: 50, Part.TRANSLATED: 0, Part.REVIEWED: None}
+        assert drawn == {
+            Part.ENGLISH: 50, Part.PSEUDO: 50, Part.TRANSLATED: 0, Part.REVIEWED: None,
+        }  # fmt: skip
         assert {use.weight for row in uses.values() for use in row if use.part is Part.PSEUDO} == {
             2
         }

@@ -15,6 +15,7 @@ from huggingface_hub import DatasetCard
 from label_config.annotations import annotation_of, reviewed_of
 from label_config.tasks import to_task
 from projection.errors import TrainingError
+from projection.io.conll import read_conll
 from projection.io.files import json_line, read_jsonl
 from projection.io.records_json import encode as to_json_form
 from projection.records import (
@@ -28,10 +29,9 @@ from projection.records import (
     Span,
     UnreadableReview,
 )
+from projection.text.iob2 import chunks, decode
 from training.data.adjudication import AdjudicationPolicy, newest_decisions
-from training.data.conll import read_conll
 from training.data.dataset import from_dataset, read_rows
-from training.data.iob2 import chunks, decode
 from training.data.reviewed import read_reviews
 from training.data.rows import Row
 from training.data.splits import Shares

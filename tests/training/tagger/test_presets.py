@@ -148,13 +148,13 @@ class TestChanged:
             "translated.sentences": "0",
             "english.nameless": "none",
         }
-        english, target = changed(PRESETS["spanferry"], asked).stages
-        pseudo, translated, reviewed = target.uses
+        (target,) = changed(PRESETS["spanferry"], asked).stages
+        english, pseudo, translated, reviewed = target.uses
         assert (reviewed.weight, reviewed.doubt) == (4.0, 0.0)
         assert (pseudo.weight, pseudo.doubt, pseudo.confidence) == (1.0, 0.5, False)
         assert pseudo.nameless == 0.21
         assert translated.sentences == 0
-        assert english.uses[0].nameless is None
+        assert english.nameless is None
 
     def test_another_loss_has_its_own_gamma(self) -> None:
         def gamma(changes: dict[str, object]) -> float:
@@ -191,3 +191,4 @@ def test_losses_and_teachers_go_together(loss: str, teachers: tuple[str, ...]) -
 @pytest.mark.parametrize(("width", "rate"), [(384, 3e-4), (768, 5e-5), (1024, 1e-5), (4096, 1e-5)])
 def test_wider_encoders_learn_slower(width: int, rate: float) -> None:
     assert rate_for(width) == rate
+    assert rate_for(width, knows_tags=True) == rate / 3

@@ -48,7 +48,7 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 
 
 STAGES = {
-    "spanferry": ["english", "target"],
+    "spanferry": ["target"],
     "plain": ["target"],
     "li2021": ["english", "target"],
     "li2021-sequential-rw": ["english", "target"],
@@ -211,13 +211,12 @@ class TestStages:
             train_preset(preset, data, tmp_path / kind, stages=tmp_path / "stages")
         assert len([*(tmp_path / "stages").glob("english-*")]) == 2
 
-    def test_an_optional_stage_without_data_is_left_out(
+    def test_optional_parts_without_data_are_left_out(
         self, base: Base, data: TrainingData, tmp_path: Path
     ) -> None:
         only = TrainingData(reviewed=data.reviewed)
         trained = train_preset(quick("spanferry", base("bert")), only, tmp_path / "model")
         (stage,) = trained.record["stages"]
-        assert (stage["name"], stage["start"]) == ("target", "base")
         assert stage["learned_from"] == {"reviewed": 20}
 
     @pytest.mark.parametrize(
@@ -228,7 +227,7 @@ class TestStages:
             ("li2021-mixed-rw", ["pseudo"], "needs english sentences"),
             ("wu2020", ["english"], "needs unlabelled sentences"),
             ("unitrans", ["english"], "needs translated sentences"),
-            ("spanferry", [], "needs pseudo or translated or reviewed sentences"),
+            ("spanferry", [], "needs english or pseudo or translated or reviewed sentences"),
         ],
     )
     def test_what_is_missing_is_named_before_anything_is_trained(  # noqa: PLR0917

@@ -11,6 +11,7 @@ import pytest
 from datasets import DatasetDict
 
 from projection.errors import TrainingError
+from projection.io.conll import write_iob2
 from projection.pipeline.conflicts import Policy
 from projection.pipeline.run import project_corpus
 from projection.records import (
@@ -23,7 +24,6 @@ from projection.records import (
 )
 from tests.training.data.test_pseudo_labels import SamePlaces, projected
 from training.data.dataset import read_rows, to_dataset
-from training.data.iob2 import write_iob2
 from training.data.rows import Row, Rows
 from training.export.export import write_export
 from training.tagger.training_data import hold_out, read_training_data

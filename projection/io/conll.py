@@ -8,15 +8,23 @@ holds tags such as `B-PER`, as in CoNLL-2002, CoNLL-2003, GermEval, UNER and Mul
 
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from projection.errors import CorpusError
-from projection.io.files import read_lines
-from training.data.iob2 import MASKED, NO_COMMENTS, OUTSIDE, TYPES, TaggedSentence
-from training.data.tag_schemes import IOB2, is_tag, scheme_of, to_iob2
-from training.data.unknown_formats import fix_tag, name_format
+from projection.io.files import atomic_write, open_bytes, read_lines
+from projection.text.iob2 import (
+    MASKED,
+    NO_COMMENTS,
+    OUTSIDE,
+    TYPES,
+    TaggedSentence,
+    refuse_unwritable,
+)
+from projection.text.tag_schemes import IOB2, is_tag, scheme_of, to_iob2
+from projection.text.unknown_formats import fix_tag, name_format
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +36,13 @@ _IN_FEATURES = re.compile(r"(?:^|\|)(?:ner|ne|name|entity)=([^|]*)", re.IGNORECA
 _PHRASES = frozenset(
     ("ADJP", "ADVP", "CONJP", "INTJ", "LST", "NP", "PP", "PRT", "SBAR", "UCP", "VP", "NC", "PC")
 )
+
+# Names of files of tokens and tags, and how many bytes of others are looked at.
+_TAGGED = re.compile(
+    r"\.(?:conll\w*|iob[12]?|bio|bioes|bilou|bmes)(?:\.(?:gz|bz2|xz|zip))?$", re.IGNORECASE
+)
+_HEAD = 4096
+_SAMPLE = 5000  # sentences in which columns are found
 
 _WRITE = "Write the token, a tab, and its tag"
 
@@ -54,26 +69,45 @@ class _Block(NamedTuple):
     rows: list[_Row]
 
 
-def read_conll(path: Path, columns: TagColumns = FOUND) -> Iterator[TaggedSentence]:
-    """Read a file of tokens and tags, in columns parted by tabs or by spaces, as IOB2.
+def is_tagged(path: Path) -> bool:
+    """Return whether a file, perhaps packed, is one of tokens and tags by its name."""
+    return _TAGGED.search(path.name) is not None
 
-    Document marks and comments without a sentence are skipped. A warning names the columns and the
-    scheme if they are not those of our own files. Raises CorpusError, naming file and line, at the
-    first line that does not fit the others.
+
+def refuse_tagged(path: Path) -> None:
+    """Raise CorpusError if a file of text by its name begins with tokens and tags."""
+    with open_bytes(path) as stream:
+        lines = stream.peek(_HEAD)[:_HEAD].decode("utf-8", "ignore").splitlines()[:-1]
+    rows = [cells for line in lines if len(cells := line.split()) > 1]
+    width = {*map(len, rows)}
+    if (
+        len(rows) > 2
+        and len(width) == 1
+        and any(_holds_tags(rows, c + 1) for c in range(1, *width))
+    ):
+        what = "tokens and tags, under the name of a text"
+        raise CorpusError(str(path), what, "Give it a name that ends in .conll or .iob2")
+
+
+def read_conll(
+    path: Path, columns: TagColumns = FOUND, tell: Callable[[str], None] = log.warning
+) -> Iterator[TaggedSentence]:
+    """Stream a file of tokens and tags, in columns parted by tabs or by spaces, as IOB2.
+
+    The columns show in its first sentences; the scheme in all tags, so it is read twice. Document
+    marks and comments without a sentence are skipped. `tell` gets columns and scheme if they are
+    not those of our own files. Raises CorpusError, naming file and line, at the first line that
+    does not fit the others.
     """
-    blocks = [*_blocks(path)]
-    if not blocks:
+    sample = [*islice(_blocks(path), _SAMPLE)]
+    if not sample:
         return
-    chosen = _columns(path, blocks, columns)
-    if (chosen.token or 1) > 1:
-        blocks = [block for each in blocks if (block := _of_words(each, chosen)).rows]
-    tags = [[_tag(row, chosen) for row in block.rows] for block in blocks]
-    scheme = scheme_of(tags)
-    if len(blocks[0].rows[0].cells) > 2 or scheme != IOB2:
+    chosen = _columns(path, sample, columns)
+    scheme = scheme_of(_tags(block, chosen) for block in _of_words(path, chosen))
+    if len(sample[0].rows[0].cells) > 2 or scheme != IOB2:
         told = "" if scheme == IOB2 else f", which are {scheme} and become {IOB2}"
-        log.warning("%s: tokens of column %d, tags of column %d%s", path, *chosen, told)
-    for block, given in zip(blocks, tags, strict=True):
-        yield _sentence(path, block, given, chosen, scheme)
+        tell(f"{path}: tokens of column {chosen.token}, tags of column {chosen.tag}{told}")
+    yield from (_sentence(path, block, chosen, scheme) for block in _of_words(path, chosen))
 
 
 def _blocks(path: Path) -> Iterator[_Block]:
@@ -115,9 +149,7 @@ def _cells(path: Path, number: int, text: str) -> list[str]:
         what = "a carriage return inside a line"
         raise CorpusError(f"{path}:{number}", what, "Convert the line ends: tr '\\r' '\\n'")
     if text[0] == "\t":
-        raise CorpusError(
-            f"{path}:{number}", "an empty token", "Write the token, a tab, and its tag"
-        )
+        raise CorpusError(f"{path}:{number}", "an empty token", _WRITE)
     # A token may itself be an odd kind of white space, so only tabs and plain spaces part columns.
     return [cell for cell in text.split("\t" if "\t" in text else " ") if cell]
 
@@ -218,20 +250,49 @@ def _tag(row: _Row, columns: TagColumns) -> str:
     return cell
 
 
-def _of_words(block: _Block, columns: TagColumns) -> _Block:
+def _of_words(path: Path, columns: TagColumns) -> Iterator[_Block]:
+    """Yield the sentences without the rows that are no words, by the numbers before the tokens."""
     number = (columns.token or 0) - 2
-    rows = [row for row in block.rows if not _NO_WORD.fullmatch(row.cells[number])]
-    return block._replace(rows=rows)
+    for block in _blocks(path):
+        rows = block.rows
+        if number >= 0:
+            rows = [row for row in rows if not _NO_WORD.fullmatch(row.cells[number])]
+        if rows:
+            yield block._replace(rows=rows)
 
 
-def _sentence(
-    path: Path, block: _Block, given: Sequence[str], columns: TagColumns, scheme: str
-) -> TaggedSentence:
+def _tags(block: _Block, columns: TagColumns) -> list[str]:
+    return [_tag(row, columns) for row in block.rows]
+
+
+def _sentence(path: Path, block: _Block, columns: TagColumns, scheme: str) -> TaggedSentence:
     tags = []
-    for row, (tag, fault) in zip(block.rows, to_iob2(given, scheme), strict=True):
+    converted = to_iob2(_tags(block, columns), scheme)
+    for row, (tag, fault) in zip(block.rows, converted, strict=True):
         if fault is not None:
             fix = fix_tag(tag) if fault.startswith("unknown") else "Begin the entity with B-"
             raise CorpusError(f"{path}:{row.line}", fault, fix)
         tags.append(tag)
     tokens = tuple(row.cells[(columns.token or 0) - 1] for row in block.rows)
     return TaggedSentence(tokens, tuple(tags), block.rows[0].line, block.comments or NO_COMMENTS)
+
+
+def write_iob2(
+    sentences: Iterable[tuple[Sequence[str], Sequence[str]] | TaggedSentence], path: Path
+) -> int:
+    """Write sentences, or plain (tokens, tags), and return their number.
+
+    The file appears whole or not at all: it is left as it was at a sentence the format cannot hold,
+    which raises TrainingError.
+    """
+    written = 0
+    with atomic_write(path) as file:
+        for written, sentence in enumerate(sentences, start=1):
+            tokens, tags, _, comments = TaggedSentence(*sentence)
+            refuse_unwritable(tokens, tags, f"{path} sentence {written}")
+            for key, value in comments.items():
+                in_a_line = re.sub(r"[\r\n]+", " ", value)
+                file.write(f"# {key} = {in_a_line}\n")
+            file.writelines(f"{token}\t{tag}\n" for token, tag in zip(tokens, tags, strict=True))
+            file.write("\n")
+    return written

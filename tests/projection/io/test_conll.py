@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projection.errors import CorpusError
-from training.data.conll import FOUND, TagColumns, read_conll
-from training.data.iob2 import TaggedSentence, write_iob2
+from projection.io.conll import FOUND, TagColumns, read_conll, write_iob2
+from projection.text.iob2 import TaggedSentence
 
 WORDS = ("Angela", "Merkel", "visited", "Paris", ".")
 TAGS = ("B-PER", "I-PER", "O", "B-LOC", "O")
@@ -195,7 +195,7 @@ PIECES = (
 def test_any_text_is_read_as_iob2_or_refused_in_a_line(
     tmp_path_factory: pytest.TempPathFactory, text: str, columns: tuple[int | None, int | None]
 ) -> None:
-    logging.getLogger("training.data.conll").setLevel(logging.ERROR)
+    logging.getLogger("projection.io.conll").setLevel(logging.ERROR)
     folder = tmp_path_factory.mktemp("conll")
     try:
         found = read(folder, text, TagColumns(*columns))

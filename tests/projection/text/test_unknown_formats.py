@@ -2,7 +2,7 @@
 
 import pytest
 
-from training.data.unknown_formats import fix_tag, name_file, name_format, name_json
+from projection.text.unknown_formats import fix_tag, name_file, name_format, name_json
 
 
 @pytest.mark.parametrize(

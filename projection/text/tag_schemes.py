@@ -6,7 +6,7 @@ BILOU and the like also mark the last token of an entity, and one that stands al
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from training.data.iob2 import MASKED, OUTSIDE
+from projection.text.iob2 import MASKED, OUTSIDE
 
 IOB1, IOB2 = "IOB1", "IOB2"
 _LETTERS = {

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.data.iob2 import chunks
-from training.data.tag_schemes import IOB1, IOB2, scheme_of, to_iob2
+from projection.text.iob2 import chunks
+from projection.text.tag_schemes import IOB1, IOB2, scheme_of, to_iob2
 
 TYPES = st.sampled_from(["PER", "B-side", "S"])
 

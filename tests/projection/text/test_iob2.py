@@ -7,10 +7,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from projection.errors import TrainingError
+from projection.io.conll import read_conll, write_iob2
 from projection.records import Entity, Span
-from projection.text.words import span_of_words, word_spans
-from training.data.conll import read_conll
-from training.data.iob2 import (
+from projection.text.iob2 import (
     MASKED,
     MisfitKind,
     TaggedSentence,
@@ -22,8 +21,8 @@ from training.data.iob2 import (
     of_types,
     tag_fault,
     tag_names,
-    write_iob2,
 )
+from projection.text.words import span_of_words, word_spans
 
 TEXTS = st.text(
     st.sampled_from(

@@ -1,4 +1,4 @@
-"""IOB2 (CoNLL) tags: from character spans and back, and writing them to files.
+"""IOB2 (CoNLL) tags: from character spans and back.
 
 One token a line, a tab, its tag; an empty line after every sentence. `B-X` opens an entity of type
 X, `I-X` continues one, `O` is outside (Tjong Kim Sang & Veenstra 1999). Comment lines before the
@@ -9,15 +9,12 @@ looked for: `O` means none of these. Without it all were looked for. Of a token 
 is known. Both are our own: other readers ignore the comment, and refuse the tag.
 """
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
-from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
 from projection.errors import TrainingError
-from projection.io.files import atomic_write
 from projection.records import Entity, Span
 from projection.text.words import span_of_words, word_spans, words_touched
 
@@ -164,6 +161,19 @@ def tag_fault(tag: str, before: str) -> str | None:
     return None
 
 
+def refuse_unwritable(tokens: Sequence[str], tags: Sequence[str], where: str) -> None:
+    """Raise TrainingError unless tokens and tags are a sentence that a file can hold."""
+    if not tokens or len(tokens) != len(tags):
+        raise TrainingError(where, f"{len(tokens)} tokens and {len(tags)} tags")
+    _refuse_bad_tags(tags, where)
+    for token in tokens:
+        if not token or any(mark in token for mark in " \t\r\n"):
+            raise TrainingError(where, f"the token {token!r} is empty or holds white space")
+    for tag in tags:
+        if any(mark in tag for mark in "\t\r\n"):
+            raise TrainingError(where, f"the tag {tag!r} holds white space", "Rename the label")
+
+
 def _refuse_bad_tags(tags: Sequence[str], where: str) -> None:
     for i, (before, tag) in enumerate(zip([OUTSIDE, *tags], tags, strict=False)):
         if tag != MASKED and (fault := tag_fault(tag, before)):
@@ -186,36 +196,3 @@ def of_types(tags: Iterable[str], types: Collection[str]) -> tuple[str, ...]:
         OUTSIDE if types and tag != MASKED and tag.partition("-")[2] not in types else tag
         for tag in tags
     )
-
-
-def write_iob2(
-    sentences: Iterable[tuple[Sequence[str], Sequence[str]] | TaggedSentence], path: Path
-) -> int:
-    """Write sentences, or plain (tokens, tags), and return their number.
-
-    The file appears whole or not at all: it is left as it was at a sentence the format cannot hold,
-    which raises TrainingError.
-    """
-    written = 0
-    with atomic_write(path) as file:
-        for written, sentence in enumerate(sentences, start=1):
-            tokens, tags, _, comments = TaggedSentence(*sentence)
-            _refuse_unwritable(tokens, tags, f"{path} sentence {written}")
-            for key, value in comments.items():
-                in_a_line = re.sub(r"[\r\n]+", " ", value)
-                file.write(f"# {key} = {in_a_line}\n")
-            file.writelines(f"{token}\t{tag}\n" for token, tag in zip(tokens, tags, strict=True))
-            file.write("\n")
-    return written
-
-
-def _refuse_unwritable(tokens: Sequence[str], tags: Sequence[str], where: str) -> None:
-    if not tokens or len(tokens) != len(tags):
-        raise TrainingError(where, f"{len(tokens)} tokens and {len(tags)} tags")
-    _refuse_bad_tags(tags, where)
-    for token in tokens:
-        if not token or any(mark in token for mark in " \t\r\n"):
-            raise TrainingError(where, f"the token {token!r} is empty or holds white space")
-    for tag in tags:
-        if any(mark in tag for mark in "\t\r\n"):
-            raise TrainingError(where, f"the tag {tag!r} holds white space", "Rename the label")
