@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from projection.errors import CorpusError, RunError
 from projection.pipeline.conflicts import Policy, find_conflicts
-from projection.pipeline.run import RunSummary, load_run, load_summary, project_corpus
+from projection.pipeline.run import (
+    RunSummary,
+    StoredRun,
+    load_run,
+    load_summary,
+    project_corpus,
+)
 from projection.records import Entity, ParallelSentence, ProjectedSentence, Projection, Span
 
 CORPUS = "parallel.en"
@@ -253,7 +259,8 @@ def test_the_run_says_what_shaped_it(out: Path) -> None:
 def test_what_was_projected_is_loaded_again(out: Path) -> None:
     ugly = sentence(1, "Anna\r\n👨‍👩‍👧 שלום\u2028", "Anna 大西洋 e\u0301\r\n")
     project([ugly], out)
-    assert list(load_run(out)) == FixedProjector().project([ugly])
+    stored, written = StoredRun(out), FixedProjector().project([ugly])
+    assert list(load_run(out)) == list(stored) == list(stored) == written
 
 
 @pytest.mark.parametrize("size", [0, -1, 65])
