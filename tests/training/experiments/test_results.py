@@ -56,7 +56,7 @@ class TestComparisons:
             ),
             name="review-effort-corpus",
         )
-        leads = {each.over: each.difference for each in results.comparisons}
+        leads = {each.over: each.lead.mean for each in results.comparisons}
         assert leads == pytest.approx({"random order, 0": 0.1, "random order, 1": 0.2})
 
     def test_more_than_one_deviation_is_not_beyond_chance(self) -> None:
