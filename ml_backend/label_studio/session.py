@@ -1,6 +1,6 @@
 """A session with one Label Studio server and one API key."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
 
@@ -17,17 +17,22 @@ class ApiSession:
     """A Label Studio server, accessed with one API key. Open it with `connect`; close it after use.
 
     Tasks, predictions and annotations stay JSON. Every request raises `ServerError` if Label Studio
-    refuses it, does not answer, or answers in another form. `snapshot_seconds` limits how long
-    `tasks` waits.
+    refuses it, does not answer, or answers in another form. `pauses` are the seconds before each
+    new attempt at a request (`LabelStudioHttp`); `snapshot_seconds` limits how long `tasks` waits.
     """
 
     def __init__(
-        self, url: str, api_key: str, *, snapshot_seconds: float = _SNAPSHOT_SECONDS
+        self,
+        url: str,
+        api_key: str,
+        *,
+        snapshot_seconds: float = _SNAPSHOT_SECONDS,
+        pauses: Sequence[float] | None = None,
     ) -> None:
         address, key = read_url(url), read_key(api_key)
         self.url, self.token_kind = str(address).rstrip("/"), token_kind(key)
         self._snapshot_seconds = snapshot_seconds
-        self._http = LabelStudioHttp(address, key=key)
+        self._http = LabelStudioHttp(address, key=key, pauses=pauses)
         with as_server_error(self.url):
             # Its constructor takes anything, so it has no types. `_http` knows what to repeat.
             self._api: LabelStudioBase = LabelStudio(  # type: ignore[no-untyped-call]
