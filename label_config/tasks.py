@@ -35,7 +35,7 @@ from projection.text.wording import CONFLICT_NAMES, NO_CONFLICT
 RECORD, VERSIONS = "record", "versions"  # keys in `data`
 ASSIGNED, RANK = "assigned", "rank"
 
-# Scales the scores of sentences with a failed mapping: they come first in the queue, in order.
+# Scales the scores of sentences with a failed mapping: below all others, and still in order.
 TIE_BREAK = 0.001
 
 # Fields that later commands fill in, present from the start so that the Data Manager has columns.

@@ -152,7 +152,7 @@ class Service:
         if asked.drawn is None:
             memory = self._memories.of(asked.project)
             project = partial(self._engine.project, projector)
-            return answer(asked, lambda found: project(found, left(), gone), memory.shown)
+            return answer(asked, lambda found: project(found, left(), gone), memory.prediction)
         return respond(asked, projector.model_version, find)
 
     def refuses(self) -> bool:

@@ -6,9 +6,9 @@ cannot be projected is answered with nothing, and counted.
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
-from label_config.tasks import TaskView, sentence_of, shown
+from label_config.tasks import sentence_of, to_prediction
 from ml_backend.api.wire import Prediction, PredictRequest
 from projection.errors import SpanferryError
 from projection.io.records_json import Json
@@ -50,11 +50,13 @@ class Answers(NamedTuple):
 
 
 def answer(
-    request: PredictRequest, project: Project, show: Callable[[ProjectedSentence], TaskView] = shown
+    request: PredictRequest,
+    project: Project,
+    predict: Callable[[ProjectedSentence], dict[str, Any]] = to_prediction,
 ) -> Answers:
     """Project every task that can be; `project` gives None for a sentence that is too long.
 
-    `show` gives the prediction of a projected sentence, perhaps with corrections applied.
+    `predict` gives the prediction of a projected sentence, perhaps with corrections applied.
     """
     read = [read_sentence(task) for task in request.tasks]
     sentences = [each for each in read if isinstance(each, ParallelSentence)]
@@ -71,7 +73,7 @@ def answer(
             refused.append(outcome)
             results.append([])
         else:
-            results.append(cast(Prediction, show(outcome).prediction))
+            results.append(cast(Prediction, predict(outcome)))
             conflicts += (conflict.kind for conflict in outcome.conflicts)
     return Answers(results, tuple(refused), len(read) - len(refused), tuple(conflicts))
 

@@ -20,6 +20,7 @@ from ml_backend.serving.model_store import BUNDLED, ModelStore
 from ml_backend.settings import Settings
 from projection.errors import ServerError
 from projection.models import bundled
+from projection.models.teacher import is_gliner
 from training.tagger.presets import DEFAULT, preset_named
 
 if TYPE_CHECKING:
@@ -104,8 +105,7 @@ def run(
         from ml_backend.serving.engine import load_function  # noqa: PLC0415
 
         store, load = ModelStore(settings.model_store), load_function(settings)
-        # Reviews have the project's types, which a teacher whose types are renamed does not know.
-        teacher = None if settings.labels else bundled.resolve(settings.teacher, "tagger")
+        teacher = trainable_teacher(settings)
         with figures_shown(), bars() as on_progress:  # in the job's log
             work = Retraining(
                 connect, load, store, settings.memory, teacher, recipe, on_progress=on_progress
@@ -117,6 +117,17 @@ def run(
     queue = JobQueue(settings.jobs_folder)
     done = queue.run(retrain, Look(queue, connect, settings.train_each))
     print_result({"done": done}, [f"{done} done"], as_json=as_json)
+
+
+def trainable_teacher(settings: Settings) -> str | Path | None:
+    """Return the teacher that a new one may start from; None if it cannot learn from reviews.
+
+    These have the project's types, which a teacher whose types are renamed does not know, and
+    GLiNER checkpoints are no token classifiers.
+    """
+    if settings.labels or is_gliner(settings.teacher):
+        return None
+    return bundled.resolve(settings.teacher, "tagger")
 
 
 @app.command()

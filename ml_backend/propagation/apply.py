@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from label_config import regions
 from label_config.annotations import newest
 from label_config.labeling_config import ENTITIES
-from label_config.tasks import TaskView, record_of, shown, task_fields
+from label_config.tasks import TaskView, record_of, task_fields, to_prediction
 from ml_backend.review.corrections import Correction, Occurrence, Rules
 from projection.errors import ReviewError
 from projection.io.json_fields import Fields
@@ -102,29 +102,34 @@ def read_open(task: Mapping[str, Any], model_version: str) -> OpenSentence | Non
         return None
     where = f"task {task['id']}"
     pair = record_of(task, where).sentence
-    items = _items(prediction, f"{where} prediction {prediction['id']}", pair)
-    return OpenSentence(task["id"], pair, prediction, items)
+    return _open(task["id"], pair, prediction, f"{where} prediction {prediction['id']}")
+
+
+def open_sentence(record: ProjectedSentence) -> OpenSentence:
+    """Return a record that is in no task as one that nobody has touched."""
+    pair = record.sentence
+    return _open(0, pair, to_prediction(record), pair.origin)
+
+
+def prediction_corrected(
+    projected: ProjectedSentence, rules: Rules, said_by: Mapping[Correction, int]
+) -> dict[str, Any]:
+    """Return the prediction of a sentence with all corrections applied, as `corrected`."""
+    sentence = open_sentence(projected)
+    return _as_changed(sentence, corrected(sentence, rules, said_by))
 
 
 def shown_corrected(
     projected: ProjectedSentence, rules: Rules, said_by: Mapping[Correction, int]
 ) -> TaskView:
     """Return what a task shows of a sentence with all corrections applied, as `corrected`."""
-    pair, plain = projected.sentence, shown(projected)
-    items = _items(plain.prediction, pair.origin, pair)
-    change = corrected(OpenSentence(0, pair, plain.prediction, items), rules, said_by)
-    if change is None:
-        return plain
-    record = propagated(projected, change.changes)
-    fields = task_fields(record, _AND.join(map(str, change.corrections)))
-    return TaskView({**plain.prediction, "result": change.result}, fields)
-
-
-def open_sentence(record: ProjectedSentence) -> OpenSentence:
-    """Return a record that is in no task as one that nobody has touched."""
-    pair = record.sentence
-    items = [(regions.region_of(str(n), e, pair.target), e) for n, e in enumerate(record.entities)]
-    return OpenSentence(0, pair, {}, items)
+    sentence = open_sentence(projected)
+    change = corrected(sentence, rules, said_by)
+    record, said = projected, ""
+    if change is not None:
+        record = propagated(projected, change.changes)
+        said = _AND.join(map(str, change.corrections))
+    return TaskView(_as_changed(sentence, change), task_fields(record, said))
 
 
 def corrected(
@@ -212,14 +217,22 @@ def _holding(before: ProjectedSentence, after: ProjectedSentence) -> Iterator[Co
             yield conflict
 
 
-def _items(prediction: Mapping[str, Any], where: str, pair: ParallelSentence) -> list[Item]:
-    return [
+def _open(
+    task_id: int, pair: ParallelSentence, prediction: Mapping[str, Any], where: str
+) -> OpenSentence:
+    items = [
         (
             dict(item.row),
             regions.region_at(item, pair).entity if regions.kind_of(item.row) == ENTITIES else None,
         )
         for item in Fields(prediction, where, ReviewError, _FIX).children("result")
     ]
+    return OpenSentence(task_id, pair, prediction, items)
+
+
+def _as_changed(sentence: OpenSentence, change: TaskChange | None) -> dict[str, Any]:
+    prediction = dict(sentence.prediction)
+    return prediction if change is None else {**prediction, "result": change.result}
 
 
 def _entities(items: Iterable[Item]) -> list[Entity]:

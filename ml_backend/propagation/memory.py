@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from label_config.tasks import TaskView
-from ml_backend.propagation.apply import shown_corrected
+from ml_backend.propagation.apply import prediction_corrected, shown_corrected
 from ml_backend.review.corrections import (
     ENOUGH,
     Correction,
@@ -70,11 +70,16 @@ class Memory:
                 found.append(Remembered(each.correction, each.sentences, documents))
         return cls(tuple(found))
 
+    def prediction(self, projected: ProjectedSentence) -> dict[str, Any]:
+        """Return the prediction of a sentence, with the corrections that hold in it."""
+        return prediction_corrected(projected, self._rules_for(projected), self._said_by)
+
     def shown(self, projected: ProjectedSentence) -> TaskView:
         """Return what a task shows of a sentence, with the corrections that hold in it."""
-        document = document_of(projected.sentence)
-        rules = self._rules.get(document, self._everywhere)
-        return shown_corrected(projected, rules, self._said_by)
+        return shown_corrected(projected, self._rules_for(projected), self._said_by)
+
+    def _rules_for(self, projected: ProjectedSentence) -> Rules:
+        return self._rules.get(document_of(projected.sentence), self._everywhere)
 
     def write(self, folder: Path, project: int) -> None:
         """Write the memory of a project, whole or not at all."""

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from ml_backend.cli import app
 from ml_backend.cli.console import bars
+from ml_backend.cli.jobs import trainable_teacher
 from ml_backend.jobs.hints import Hint
 from ml_backend.jobs.queue import RUNNER, Job, JobQueue, State
 from ml_backend.jobs.runner import RUNNER_LOG, Runner
@@ -106,6 +107,23 @@ def test_a_job_that_lost_its_runner_is_shown_as_interrupted(
         queue.run(killed)
     assert json.loads(jobs(settings, "--json").stdout)["jobs"][0]["state"] == "interrupted"
     assert "interrupted" in jobs(settings, "show", "1").stdout
+
+
+@pytest.mark.parametrize(
+    ("told", "learns"),
+    [
+        ({}, True),
+        ({"SPANFERRY_BACKEND_LABELS": "PER=person,ORG=ORG,LOC=LOC,MISC=MISC"}, False),
+        (
+            {"SPANFERRY_BACKEND_TEACHER": "gliner:models/g", "SPANFERRY_BACKEND_TYPES": "drug"},
+            False,
+        ),
+    ],
+)
+def test_only_a_token_classifier_with_the_projects_types_is_trained_on(
+    told: dict[str, str], learns: bool
+) -> None:
+    assert (trainable_teacher(Settings.from_env(told)) is not None) is learns
 
 
 def test_where_another_runner_is_at_work_nothing_large_is_loaded(
