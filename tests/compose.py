@@ -15,6 +15,7 @@ _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?:(?P<how>:-|:\?)(?P<rest>[^}]*))?\}"
 # What somebody would write into .env: only what has to be.
 SECRETS = {
     "POSTGRES_PASSWORD": "datenbank geheim",
+    "LABEL_STUDIO_SECRET_KEY": "unterschrift geheim",
     "LABEL_STUDIO_USERNAME": "owner@example.org",
     "LABEL_STUDIO_PASSWORD": "Sesam öffne dich",
     "SPANFERRY_BACKEND_PASSWORD": "öffne dich: Sesam",

@@ -159,8 +159,9 @@ def test_label_studio_knows_every_setting() -> None:
         for name in re.findall(r"get_(?:bool_|)env(?:_list)?\(\s*'(\w+)'", file.read_text("utf-8"))
     }
     names = {name.removeprefix("LABEL_STUDIO_") for name in STUDIO["environment"]}
+    assert "'SECRET_KEY'" in (sources / "core/utils/secret_key.py").read_text("utf-8")
     # Read by the image's uwsgi.ini.
-    assert names - read == {"UWSGI_WORKER_HARAKIRI"}
+    assert names - read - {"SECRET_KEY"} == {"UWSGI_WORKER_HARAKIRI"}
 
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

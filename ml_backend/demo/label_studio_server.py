@@ -128,6 +128,7 @@ class LabelStudioServer:
             *(sys.executable, "-m", "label_studio.server", "start", "--no-browser"),
             *("--internal-host", HOST, "--port", str(self.port), "--enable-legacy-api-token"),
         ]  # fmt: skip
+        self._keep_a_secret_key()
         with self.log.open("wb") as log:
             self._process = ChildProcess(command, log, environment, cwd=self.data_dir)
         try:
@@ -154,6 +155,14 @@ class LabelStudioServer:
             "LABEL_STUDIO_PASSWORD": account.password,
             "LABEL_STUDIO_USER_TOKEN": account.token,
         }
+
+    def _keep_a_secret_key(self) -> None:
+        # Of the keys that Label Studio makes up, one in fifty begins with a $, which it reads back
+        # as the name of a variable: after a restart no API key and no login would be valid.
+        path = self.data_dir / ".env"
+        if not path.exists():
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(f"SECRET_KEY={secrets.token_hex(32)}\n")
 
     def _wait_until_up(self) -> None:
         with httpx.Client(base_url=self.url, timeout=5, trust_env=False) as client:

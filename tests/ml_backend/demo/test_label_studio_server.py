@@ -1,5 +1,6 @@
 """Starting Label Studio, and what is refused before it runs."""
 
+import re
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,18 @@ def test_settings_of_its_own_reach_it(tmp_path: Path) -> None:
 
     with pytest.raises(ServerError, match=r"(?s)ended with status 1.*KeyError: 'no such database'"):
         server.start()
+
+
+@pytest.mark.label_studio
+def test_what_signs_api_keys_is_the_same_at_every_start(tmp_path: Path) -> None:
+    """Label Studio would add a key of its own where it cannot read ours back."""
+    server = LabelStudioServer(tmp_path, environment={"DJANGO_DB": "no such database"})
+    for _ in range(2):
+        with pytest.raises(ServerError):
+            server.start()
+
+    assert re.fullmatch("SECRET_KEY=[0-9a-f]{64}\n", (tmp_path / ".env").read_text("utf-8"))
+    assert (tmp_path / ".env").stat().st_mode & 0o077 == 0
 
 
 def test_a_taken_port_is_refused_before_anything_is_made(tmp_path: Path) -> None:
