@@ -161,7 +161,7 @@ def _load(aligner: str | None, preset: ScoringPreset | None) -> "Aligns":
 
     paper = preset is ScoringPreset.PAPER_PAIR
     where = bundled.resolve(aligner, "aligner")
-    found = load_aligner(where, PUBLISHED if paper else None)
+    found = load_aligner(where, PUBLISHED if paper else None).for_answers()
     if preset is not None and isinstance(found, PairAligner) is not paper:
         kinds = ("a pair aligner", "a joint aligner")
         needed, there = kinds if paper else reversed(kinds)
@@ -176,7 +176,7 @@ def _projector(teacher: str, aligner: "Aligns", ignore: Sequence[str]) -> "Proje
     from projection.pipeline.projector import Projector  # noqa: PLC0415
 
     where = bundled.resolve(teacher, "tagger")
-    return Projector(Tagger.from_pretrained(where, suppress=ignore), aligner)
+    return Projector(Tagger.from_pretrained(where, suppress=ignore).for_answers(), aligner)
 
 
 def _shown(report: ProjectionReport, examples: int, skipped: int) -> Iterator[Table | Text | str]:

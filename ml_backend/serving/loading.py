@@ -45,7 +45,7 @@ def projector_loader(settings: Settings) -> "Load":
             return without_target_model()
         from projection.models.tagger import Tagger  # noqa: PLC0415  # needs torch
 
-        tagger = Tagger.from_pretrained(target)
+        tagger = Tagger.from_pretrained(target).for_answers()
         if (target / TEACHER).is_file():  # trained on the project's own types
             return without_target_model().with_other_teacher(tagger)
         return without_target_model().with_target_model(tagger)

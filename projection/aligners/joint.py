@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from transformers import AutoModel, PreTrainedTokenizerBase
+from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
 
 from projection.aligners.confidence import UNCALIBRATED, Calibration
 from projection.aligners.decoding import JOINT, Decoding, saved_decoding
@@ -30,6 +30,7 @@ from projection.models.checkpoints import (
 from projection.records import ParallelSentence, Projection
 from projection.text.words import word_spans, words_touched
 
+PAIRS = 8  # batches of texts in one of pairs
 LINKED = 0.2  # the least strength of a word link
 
 
@@ -42,9 +43,10 @@ class JointAligner(Checkpoint[JointModel]):
         tokenizer: PreTrainedTokenizerBase,
         decoding: Decoding = JOINT,
         calibration: Calibration = UNCALIBRATED,
-        batch_size: int = 32,
     ) -> None:
-        super().__init__(model, tokenizer, batch_size)
+        super().__init__(model, tokenizer)
+        if model.config.apart:
+            self.batch_tokens *= PAIRS  # the network sorts their texts by length again
         self.decoding = decoding
         self.calibration = calibration
         self.lexicon = model.lexicon
@@ -89,13 +91,16 @@ class JointAligner(Checkpoint[JointModel]):
         """Take another lexicon."""
         self.model.lexicon = self.lexicon = lexicon
 
+    @property
+    def _encoder(self) -> PreTrainedModel | None:
+        # Read together, the entities and the evidence come into it in single precision.
+        return self.model.encoder if self.model.config.apart else None
+
     def _settings(self) -> dict[str, object]:
         calibration = None if self.calibration == UNCALIBRATED else self.calibration.to_json()
         return {"decoding": asdict(self.decoding), "calibration": calibration}
 
-    @property
-    def version(self) -> str:
-        """A hash of weights, settings and labels: changes whenever an answer could."""
+    def _version(self) -> str:
         settings = [asdict(self.decoding), self.calibration.to_json()]
         return version_of(self.model, self.tokenizer, settings)
 
@@ -161,11 +166,11 @@ class JointAligner(Checkpoint[JointModel]):
     def beliefs(self, sentences: Sequence[ParallelSentence]) -> list[list[Beliefs]]:
         """For each sentence, the beliefs about each of its entities."""
         found: list[list[Beliefs]] = [[] for _ in sentences]
-        asked = [i for i, sentence in enumerate(sentences) if sentence.entities]
-        lengths = [len(sentence.source) + len(sentence.target) for sentence in sentences]
-        for chosen in self.batches(asked, lengths.__getitem__):
-            pairs = [self._inputs(sentences[i]) for i in chosen]
-            for i, beliefs in zip(chosen, self._beliefs(pairs), strict=True):
+        asked = {
+            i: self._inputs(sentence) for i, sentence in enumerate(sentences) if sentence.entities
+        }
+        for chosen in self.batches(asked, lambda i: len(asked[i].input_ids)):
+            for i, beliefs in zip(chosen, self._beliefs([asked[i] for i in chosen]), strict=True):
                 found[i] = beliefs
         return found
 

@@ -49,14 +49,13 @@ class TextInputs(NamedTuple):
 
 
 class PairInputs(NamedTuple):
-    """One sentence pair; `blocks` and `positions` are as in `JointModel.forward`.
+    """One sentence pair; `blocks` and `marks` are as in `JointModel.forward`.
 
     `entities` are ranges of source units.
     """
 
     input_ids: list[int]
     blocks: list[int]
-    positions: list[int]
     marks: list[int]
     source: TextInputs
     target: TextInputs
@@ -119,7 +118,6 @@ class Reader(NamedTuple):
         return PairInputs(
             [token for block in blocks for token in block],
             [number for number, block in enumerate(blocks, start=1) for _ in block],
-            [position for block in blocks for position in range(len(block))],
             [PAD_MARK] * first,
             source,
             target,
@@ -180,9 +178,8 @@ class Reader(NamedTuple):
                 marks[token] = ENTITY_GOES_ON
             for token in inside[:1]:
                 marks[token] = ENTITY_BEGINS
-        length = len(marks)
         ids: list[int] = encoded["input_ids"]
-        return PairInputs(ids, [1] * length, [*range(length)], marks, source, target, ranges)
+        return PairInputs(ids, [1] * len(ids), marks, source, target, ranges)
 
 
 def readable(text: str, lang: str) -> str:
@@ -226,7 +223,7 @@ def batch_of(
     sources = max(1, *(len(pair.source.tokens) for pair in pairs))
     targets = max(1, *(len(pair.target.tokens) for pair in pairs))
     input_ids = np.full((size, tokens), pad_token_id)
-    blocks, positions = (np.zeros((size, tokens), dtype=np.int64) for _ in range(2))
+    blocks = np.zeros((size, tokens), dtype=np.int64)
     marks = np.full((size, tokens), PAD_MARK)
     source_pool = np.zeros((size, sources, tokens), dtype=np.float32)
     target_pool = np.zeros((size, targets, tokens), dtype=np.float32)
@@ -236,7 +233,6 @@ def batch_of(
         length = len(pair.input_ids)
         input_ids[row, :length] = pair.input_ids
         blocks[row, :length] = pair.blocks
-        positions[row, :length] = pair.positions
         marks[row, :length] = pair.marks
         _fill(source_pool[row], pair.source.tokens)
         _fill(target_pool[row], pair.target.tokens)
@@ -248,7 +244,6 @@ def batch_of(
     return {
         "input_ids": torch.from_numpy(input_ids),
         "blocks": torch.from_numpy(blocks),
-        "positions": torch.from_numpy(positions),
         "marks": torch.from_numpy(marks),
         "source_pool": torch.from_numpy(source_pool),
         "target_pool": torch.from_numpy(target_pool),

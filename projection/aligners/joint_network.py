@@ -22,11 +22,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
 from projection.aligners.lexical_evidence import CHANNELS, Lexicon
-from projection.models.checkpoints import first_position
+from projection.models.checkpoints import by_length, first_position, tokens_at_once
 
 MODEL_TYPE = "spanferry-joint"
 
@@ -39,7 +40,6 @@ SPAN_WEIGHT, LINK_WEIGHT = 0.25, 1.0
 TEMPERATURE = 0.05  # of the similarity of two words, a cosine
 CENTRE_WORDS = 4
 LEXICAL = len(CHANNELS)
-WINDOWS = 32  # of long texts, encoded at once
 BORDER_SIZE = 16  # channels of the convolution over the words around a border
 
 
@@ -207,7 +207,6 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         self,
         input_ids: Tensor,
         blocks: Tensor,
-        positions: Tensor,
         marks: Tensor,
         source_pool: Tensor,
         target_pool: Tensor,
@@ -225,7 +224,6 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         Args:
             input_ids: B × T.
             blocks: B × T, the number of the text or window a token is in, 0 for padding.
-            positions: B × T, the position of each token in its block.
             marks: B × T, what each token is.
             source_pool: B × S × T, rows that average the tokens of a word; zero rows are no words.
             target_pool: B × W × T.
@@ -239,7 +237,7 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         is_source, is_target = source_pool.sum(-1) > 0, target_pool.sum(-1) > 0
         pairs = (is_source[:, :, None] & is_target[:, None])[:, None]
         if self.config.apart:
-            hidden = self._encoded_apart(input_ids, blocks, positions)
+            hidden = self.encoded_apart(input_ids, blocks)
             source, target = source_pool @ hidden, target_pool @ hidden
             alike = _similarity(source, target, is_source, is_target, self.centre)
             grid = self.grid(torch.cat((evidence, alike), dim=1), pairs)
@@ -268,48 +266,41 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         return JointOutput(loss=loss, logits=logits, agreement=agreement)
 
     @torch.no_grad()
-    def centre_of(
-        self, input_ids: Tensor, blocks: Tensor, positions: Tensor, pools: Sequence[Tensor]
-    ) -> Tensor:
+    def centre_of(self, input_ids: Tensor, blocks: Tensor, pools: Sequence[Tensor]) -> Tensor:
         """The mean of the words of sentence pairs, whose `pools` are as in `forward`."""
-        hidden = self._encoded_apart(input_ids, blocks, positions)
+        hidden = self.encoded_apart(input_ids, blocks)
         words = [(pool @ hidden)[pool.sum(-1) > 0] for pool in pools]
         return torch.cat(words).mean(0)
 
-    def _encoded_apart(self, input_ids: Tensor, blocks: Tensor, positions: Tensor) -> Tensor:
-        """B × T × hidden: tokens see those of their own block."""
-        if int(blocks.max()) > 2:
-            return self._encoded_in_windows(input_ids, blocks, positions)
-        weight = self.encoder.get_input_embeddings().weight
-        across = (blocks[:, None, :, None] != blocks[:, None, None, :]).to(weight.dtype)
-        hidden: Tensor = self.encoder(
-            input_ids=input_ids,
-            attention_mask=across * IMPOSSIBLE,
-            position_ids=positions + first_position(self.encoder),
-        ).last_hidden_state
-        return hidden.float()
-
-    def _encoded_in_windows(self, input_ids: Tensor, blocks: Tensor, positions: Tensor) -> Tensor:
-        """The same, a row for each block: the cost of a long text must not grow with its square."""
+    def encoded_apart(self, input_ids: Tensor, blocks: Tensor) -> Tensor:
+        """B × T × hidden: each block by itself, beside others of about its length."""
         real = blocks > 0
         pairs = torch.arange(len(blocks), device=blocks.device)[:, None]
-        blocks_of_all = pairs * (blocks.max() + 1) + blocks
-        row: Tensor = torch.unique(blocks_of_all[real], return_inverse=True)[1]
-        place = positions[real]
-        padding = self.encoder.config.pad_token_id or 0
-        ids = input_ids.new_full((int(row.max()) + 1, int(place.max()) + 1), padding)
-        seen = torch.zeros_like(ids)
-        ids[row, place], seen[row, place] = input_ids[real], 1
-        places = torch.arange(ids.shape[1], device=ids.device)[None] + first_position(self.encoder)
-        found = torch.cat(
-            [
-                self.encoder(input_ids=some, attention_mask=mask, position_ids=places)[0]
-                for some, mask in zip(*(torch.split(x, WINDOWS) for x in (ids, seen)), strict=True)
-            ]
-        )
+        numbers = (pairs * (blocks.max() + 1) + blocks)[real]
+        sizes: list[int] = torch.unique_consecutive(numbers, return_counts=True)[1].tolist()
+        texts = torch.split(input_ids[real], sizes)
+        encoded: dict[int, Tensor] = {}
+        tokens = tokens_at_once(input_ids.device)
+        for rows in by_length(range(len(texts)), sizes.__getitem__, tokens):
+            states = self._encoded([texts[row] for row in rows])
+            encoded |= {row: state[: sizes[row]] for row, state in zip(rows, states, strict=True)}
+        found = torch.cat([encoded[row] for row in range(len(texts))]).float()
         hidden = found.new_zeros((*blocks.shape, found.shape[-1]))
-        hidden[real] = found[row, place]
-        return hidden.float()
+        hidden[real] = found
+        return hidden
+
+    def _encoded(self, texts: Sequence[Tensor]) -> Tensor:
+        """Texts × subwords of the longest one × hidden."""
+        padding = float(self.encoder.config.pad_token_id or 0)
+        ids = pad_sequence([*texts], batch_first=True, padding_value=padding)
+        ones = [torch.ones_like(text) for text in texts]
+        # Without a mask, attention is faster.
+        mask = None if len({*map(len, texts)}) == 1 else pad_sequence(ones, batch_first=True)
+        places = torch.arange(ids.shape[1], device=ids.device)[None] + first_position(self.encoder)
+        hidden: Tensor = self.encoder(
+            input_ids=ids, attention_mask=mask, position_ids=places
+        ).last_hidden_state
+        return hidden
 
     def _word_scores(
         self, source: Tensor, target: Tensor, grid: Tensor, is_source: Tensor, is_target: Tensor

@@ -39,6 +39,7 @@ from projection.text.words import tokens_of_words, word_spans
 LABELS = {0: "O", 1: "ENTITY"}
 LANGUAGES = "aligner_languages"  # in the configuration; `languages` is a setting of X-MOD
 MAX_ENTITY_TOKENS = 64
+CHARACTERS = 3  # of a subword, roughly
 
 
 Query = tuple[str, str, str]  # the name to find, the target and its language
@@ -52,9 +53,8 @@ class PairAligner(Checkpoint[PreTrainedModel]):
         model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
         decoding: Decoding = DEFAULT,
-        batch_size: int = 32,
     ) -> None:
-        super().__init__(model, tokenizer, batch_size)
+        super().__init__(model, tokenizer)
         self.decoding = decoding
 
     @classmethod
@@ -88,9 +88,7 @@ class PairAligner(Checkpoint[PreTrainedModel]):
     def _settings(self) -> dict[str, object]:
         return {"decoding": asdict(self.decoding)}
 
-    @property
-    def version(self) -> str:
-        """A hash of weights, settings and labels: changes whenever an answer could."""
+    def _version(self) -> str:
         return version_of(self.model, self.tokenizer, asdict(self.decoding))
 
     @property
@@ -125,7 +123,7 @@ class PairAligner(Checkpoint[PreTrainedModel]):
     def probabilities(self, queries: Iterable[Query]) -> dict[Query, list[float]]:
         """For each query, the probability of each word of its target that it is of the name."""
         found: dict[Query, list[float]] = {}
-        for batch in self.batches(queries, lambda query: len(query[1])):
+        for batch in self.batches(queries, _about_subwords):
             found |= zip(batch, self._probabilities(batch), strict=True)
         return found
 
@@ -147,6 +145,11 @@ class PairAligner(Checkpoint[PreTrainedModel]):
             segments = zip(encoded.sequence_ids(row), offsets[row], strict=True)
             tokens = [(a, b) if segment == 1 else (0, 0) for segment, (a, b) in segments]
             yield word_probabilities(word_spans(target, lang), tokens, inside[row])
+
+
+def _about_subwords(query: Query) -> int:
+    name, target, _ = query
+    return (len(name) + len(target)) // CHARACTERS
 
 
 def _mentions_of(sentence: ParallelSentence) -> dict[str, list[Span]]:

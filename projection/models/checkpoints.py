@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 from weakref import WeakValueDictionary
 
 import torch
@@ -49,16 +49,39 @@ _HASHED_AT_ONCE = 1 << 20  # values: a copy of a whole table of embeddings would
 class Checkpoint(Generic[Model]):
     """A model with its tokenizer, in evaluation mode, saved and uploaded together."""
 
-    def __init__(self, model: Model, tokenizer: PreTrainedTokenizerBase, batch_size: int) -> None:
+    def __init__(self, model: Model, tokenizer: PreTrainedTokenizerBase) -> None:
         self.model: Model = model.eval()  # type: ignore[no-untyped-call]
         self.tokenizer = tokenizer
-        self.batch_size = batch_size
+        self._answering_as: str | None = None
+        self.batch_tokens = tokens_at_once(model.device)
 
     def batches(self, items: Iterable[Item], length: Callable[[Item], int]) -> Iterator[list[Item]]:
-        """Batches of items of similar length, the shortest first."""
-        ordered = sorted(items, key=length)
-        for start in range(0, len(ordered), self.batch_size):
-            yield ordered[start : start + self.batch_size]
+        """`by_length` of items whose `length` is in subwords, up to `batch_tokens` at once."""
+        return by_length(items, length, self.batch_tokens)
+
+    @property
+    def version(self) -> str:
+        """A hash of weights, settings and labels: changes whenever an answer could."""
+        return self._answering_as or self._version()
+
+    def _version(self) -> str:
+        raise NotImplementedError
+
+    def for_answers(self) -> Self:
+        """Compute in bfloat16 where the machine does, which takes half as long.
+
+        Probabilities then differ in their third digit, and the version stays. Such a model must not
+        be trained or saved.
+        """
+        self._answering_as = self.version
+        if has_bfloat16() and (encoder := self._encoder) is not None:
+            in_bfloat16(encoder)
+        return self
+
+    @property
+    def _encoder(self) -> PreTrainedModel | None:
+        """The part of the model that takes the time, if it can do with less precision."""
+        return self.model
 
     def _settings(self) -> dict[str, object]:
         """Settings to save in the configuration."""
@@ -76,6 +99,28 @@ class Checkpoint(Generic[Model]):
         with TemporaryDirectory() as folder:
             self.save_pretrained(folder)
             push_folder(Path(folder), repository)
+
+
+def tokens_at_once(device: torch.device) -> int:
+    """The subwords of a batch, padding included, that keep the cores, or the GPU, at work."""
+    return 1 << 15 if device.type == "cuda" else 1 << 11
+
+
+def by_length(
+    items: Iterable[Item], length: Callable[[Item], int], budget: int
+) -> Iterator[list[Item]]:
+    """Batches of items of similar length, the shortest first.
+
+    Padded to its longest item, a batch is of length `budget` at most, or one item.
+    """
+    batch: list[Item] = []
+    for item in sorted(items, key=length):
+        if batch and (len(batch) + 1) * length(item) > budget:
+            yield batch
+            batch = []
+        batch.append(item)
+    if batch:
+        yield batch
 
 
 @contextmanager
@@ -159,6 +204,23 @@ def on_gpu(model: Model) -> Model:
     if torch.cuda.is_available():
         model.to("cuda")  # type: ignore[arg-type]  # decorated without self
     return model
+
+
+def has_bfloat16() -> bool:
+    """Return whether the GPU, or without one the processor, computes in bfloat16."""
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    known = torch.cpu.get_capabilities()
+    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
+
+
+def in_bfloat16(model: PreTrainedModel) -> None:
+    """Convert a model but for its table of subwords, which may be another model's, too."""
+    table: Any = model.get_input_embeddings()
+    weight, table.weight = table.weight, None
+    model.to(torch.bfloat16)  # type: ignore[arg-type]  # decorated without self
+    table.weight = weight
+    table.register_forward_hook(lambda _table, _ids, found: found.to(torch.bfloat16))
 
 
 def device_name() -> str:

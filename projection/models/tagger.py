@@ -64,9 +64,8 @@ class Tagger(Checkpoint[PreTrainedModel]):
         suppress: Collection[str] = (),
         *,
         calibration: TaggerCalibration = UNCALIBRATED_TAGGER,
-        batch_size: int = 32,
     ) -> None:
-        super().__init__(model, tokenizer, batch_size)
+        super().__init__(model, tokenizer)
         self.tags = tags_of(model.config)
         self.renamed = label_table(self.tags, labels, suppress, str(model.config.name_or_path))
         self.calibration = calibration
@@ -99,9 +98,7 @@ class Tagger(Checkpoint[PreTrainedModel]):
         """The entity types it can answer with, sorted."""
         return tuple(sorted(set(self.renamed.values())))
 
-    @property
-    def version(self) -> str:
-        """A hash of weights, settings and labels: changes whenever an answer could."""
+    def _version(self) -> str:
         as_saved = label_table(self.tags, None, (), "")
         settings: object = None if self.renamed == as_saved else self.renamed
         if self.calibration != UNCALIBRATED_TAGGER:

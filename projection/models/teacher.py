@@ -62,4 +62,5 @@ def load_teacher(
         return GlinerTagger.from_pretrained(name, types, labels, suppress)
     from projection.models.tagger import Tagger  # noqa: PLC0415  needs torch
 
-    return Tagger.from_pretrained(bundled.resolve(teacher, "tagger"), labels, suppress)
+    loaded = Tagger.from_pretrained(bundled.resolve(teacher, "tagger"), labels, suppress)
+    return loaded.for_answers()

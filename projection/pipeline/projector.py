@@ -83,9 +83,9 @@ class Projector:
         """
         return cls(
             load_teacher(teacher, labels, suppress, types),
-            load_aligner(bundled.resolve(aligner, "aligner"), decoding),
+            load_aligner(bundled.resolve(aligner, "aligner"), decoding).for_answers(),
             checks,
-            None if target_model is None else Tagger.from_pretrained(target_model),
+            None if target_model is None else Tagger.from_pretrained(target_model).for_answers(),
         )
 
     def with_target_model(self, target_model: Tags) -> Self:

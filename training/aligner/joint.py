@@ -193,9 +193,9 @@ def train_joint(
 def _set_centre(aligner: JointAligner, pairs: Sequence[PairInputs], padding: int) -> None:
     grids = [evidence_of(pair, NO_LEXICON) for pair in pairs]
     batch = batch_of(pairs, grids, padding)
-    names = ("input_ids", "blocks", "positions", "source_pool", "target_pool")
-    ids, blocks, positions, *pools = (batch[name].to(aligner.model.device) for name in names)
-    aligner.model.centre = aligner.model.centre_of(ids, blocks, positions, pools)
+    names = ("input_ids", "blocks", "source_pool", "target_pool")
+    ids, blocks, *pools = (batch[name].to(aligner.model.device) for name in names)
+    aligner.model.centre = aligner.model.centre_of(ids, blocks, pools)
 
 
 def _start(silver: Sequence[SilverSentence], recipe: JointRecipe) -> JointAligner:

@@ -59,9 +59,8 @@ def probabilities(
     limit = longest_input(tagger.model, tagger.tokenizer)
     for start in range(0, len(sentences), PORTION):
         part = sentences[start : start + PORTION]
-        read = sorted(pieces(part, tagger.tokenizer, limit), key=lambda piece: piece.length)
-        for first in range(0, len(read), tagger.batch_size):
-            batch = read[first : first + tagger.batch_size]
+        read = pieces(part, tagger.tokenizer, limit)
+        for batch in tagger.batches(read, lambda piece: piece.length):
             found = tagger.probabilities(batch)[..., order].numpy()
             for piece, row in zip(batch, found, strict=True):
                 for word, position in piece.first_subwords:

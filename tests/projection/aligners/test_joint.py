@@ -125,7 +125,7 @@ class TestAlign:
         assert targets(aligner, pair) == expected
 
     def test_one_answer_a_sentence_in_order_of_all_lengths(self, aligner: JointAligner) -> None:
-        aligner.batch_size = 2
+        aligner.batch_tokens = 30
         counts = [5, 3, 1, 4, 0, 2]
         pairs = [
             sentence("Anna left", "x " * n + "Anna", ["Anna"]) if n % 3 else sentence("a", "b")
@@ -139,7 +139,8 @@ class TestAlign:
         self, word_tokenizer: PreTrainedTokenizerFast
     ) -> None:
         model = shaken(tiny_model("bert", len(word_tokenizer), Lexicon.of(TIES)))
-        random_one = JointAligner(model, word_tokenizer, batch_size=3)
+        random_one = JointAligner(model, word_tokenizer)
+        random_one.batch_tokens = 60
         rng = random.Random(0)
         pairs = [
             sentence("Anna saw Bern", "sah " * rng.randrange(30) + "Anna Bern", ["Anna", "Bern"])
@@ -395,7 +396,8 @@ class TestCheckpoint:
     def test_how_it_is_run_does_not_change_it(
         self, aligner: JointAligner, word_tokenizer: PreTrainedTokenizerFast
     ) -> None:
-        other = JointAligner(aligner.model, word_tokenizer, batch_size=1)
+        other = JointAligner(aligner.model, word_tokenizer)
+        other.batch_tokens = 1
         assert other.version == aligner.version
 
     @pytest.mark.parametrize("decoding", [{"treshold": 0.5}, [], 0.5], ids=str)

@@ -174,16 +174,16 @@ class TestAlign:
         first, second = aligner.align([pair, replace(pair, id="2")])
         assert first == second != ()
 
-    @pytest.mark.parametrize("batch_size", [1, 2, 7])
+    @pytest.mark.parametrize("batch_tokens", [1, 20, 200])
     def test_neighbours_do_not_change_an_answer(
-        self, copying_aligner: Path, batch_size: int
+        self, copying_aligner: Path, batch_tokens: int
     ) -> None:
         pairs = [
             sentence("Anna saw Bern", "sah " * n + "Anna Bern", ["Anna", "Bern"])
             for n in (0, 20, 3, 1)
         ]
         together = PairAligner.from_pretrained(copying_aligner)
-        together.batch_size = batch_size
+        together.batch_tokens = batch_tokens
         expected = [answer for pair in pairs for answer in together.align([pair])]
         found = together.align(pairs)
         assert [[p.target for p in a] for a in found] == [[p.target for p in a] for a in expected]

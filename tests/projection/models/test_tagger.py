@@ -119,7 +119,7 @@ class TestSchemes:
 class TestTexts:
     def test_one_answer_a_text_in_order(self, word_tagger: WordTagger) -> None:
         tagger = Tagger.from_pretrained(word_tagger(IOB2))
-        tagger.batch_size = 2
+        tagger.batch_tokens = 12
         texts = ["Anna saw the Berlin of Siemens", "left", "", "Berlin", "   ", "Anna Weber left"]
         found = [phrases(t, f) for t, f in zip(texts, tagger.tag(texts, "en"), strict=True)]
         assert found == [
