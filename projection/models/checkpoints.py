@@ -103,7 +103,7 @@ class Checkpoint(Generic[Model]):
 
 def tokens_at_once(device: torch.device) -> int:
     """The subwords of a batch, padding included, that keep the cores, or the GPU, at work."""
-    return 1 << 15 if device.type == "cuda" else 1 << 11
+    return 1 << 15 if device.type == "cuda" else 1 << 10
 
 
 def by_length(

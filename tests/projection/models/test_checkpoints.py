@@ -5,15 +5,78 @@ import os
 import shutil
 import subprocess
 import sys
+from itertools import chain, pairwise
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import AutoModelForTokenClassification, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForTokenClassification,
+    PreTrainedTokenizerFast,
+)
 
 from projection.errors import ModelError
-from projection.models.checkpoints import load_checkpoint, load_config, version_of
+from projection.models import checkpoints
+from projection.models.checkpoints import (
+    by_length,
+    in_bfloat16,
+    load_checkpoint,
+    load_config,
+    version_of,
+)
+from projection.models.tagger import Tagger
+from tests.projection.models.test_tagger import IOB2, WordTagger
+
+
+@given(st.lists(st.integers(1, 20)), st.integers(1, 60))
+def test_batches_are_of_similar_length_and_within_the_budget(
+    lengths: list[int], budget: int
+) -> None:
+    """A batch ends only where one item more would be too much for it."""
+    batches = [*by_length(lengths, int, budget)]
+    assert [*chain(*batches)] == sorted(lengths)
+    assert all(len(batch) * max(batch) <= budget or len(batch) == 1 for batch in batches)
+    for batch, after in pairwise(batches):
+        assert (len(batch) + 1) * after[0] > budget
+
+
+@pytest.mark.parametrize("has_it", [True, False])
+def test_a_model_for_answers_keeps_its_version_and_what_it_finds(
+    word_tagger: WordTagger, monkeypatch: pytest.MonkeyPatch, has_it: bool
+) -> None:
+    monkeypatch.setattr(checkpoints, "has_bfloat16", lambda: has_it)
+    exact, quick = (Tagger.from_pretrained(word_tagger(IOB2)) for _ in range(2))
+    assert quick.for_answers() is quick
+    assert {weights.dtype for weights in quick.model.classifier.parameters()} == {
+        torch.bfloat16 if has_it else torch.float32
+    }
+    assert quick.version == exact.version
+    texts = ["Anna saw the Berlin of Siemens", "left"]
+    spans, expected = (
+        [[(e.span, e.label) for e in found] for found in tagger.tag(texts, "en")]
+        for tagger in (quick, exact)
+    )
+    assert spans == expected
+
+
+def test_what_models_share_stays_in_single_precision() -> None:
+    """A table of subwords in memory once, which other models read as it is."""
+    torch.manual_seed(0)
+    sizes = {"vocab_size": 9, "hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 1}
+    model = AutoModel.from_config(AutoConfig.for_model("bert", **sizes)).eval()
+    table = model.get_input_embeddings().weight
+    exact = model(torch.tensor([[5, 6, 7]])).last_hidden_state
+    in_bfloat16(model)
+    assert model.get_input_embeddings().weight is table
+    assert table.dtype == torch.float32
+    found = model(torch.tensor([[5, 6, 7]])).last_hidden_state
+    assert found.dtype == torch.bfloat16
+    assert torch.allclose(found.float(), exact, atol=0.05)
 
 
 def test_half_precision_is_computed_in_single(copying_aligner: Path, tmp_path: Path) -> None:

@@ -280,8 +280,18 @@ class TestTeacher:
         assert [phrases(p.sentence.target, p.entities) for p in found] == [
             [(f"N{i}", "PER")] for i in range(len(languages))
         ]
-        asked = {lang: texts for lang, texts in teacher.asked}  # noqa: C416  asserts below need it
-        assert set(asked) == set(languages)
+        assert sorted(lang for lang, _ in teacher.asked) == sorted(set(languages))
+
+    def test_models_read_equal_sentences_once(self) -> None:
+        """Each answer keeps its own sentence; source entities of its own make another sentence."""
+        teacher = FixedTagger(TEACHER)
+        first = pair("Spain is far.", "España está lejos.", "es")
+        again = replace(first, id="again", margin=1.1)
+        own = replace(first, id="own", entities=())
+        found = projector(teacher).project([first, own, again])
+        assert teacher.asked == [("en", [first.source])]
+        assert [p.sentence for p in found] == [first, own, again]
+        assert [len(p.entities) for p in found] == [1, 0, 1]
 
 
 class TestSecondOpinion:

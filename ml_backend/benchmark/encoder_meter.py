@@ -1,0 +1,97 @@
+"""What an encoder is given and how long it takes, counted where it is called."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+_ROWS = 2048
+_TRIES = 9
+
+
+@dataclass
+class EncoderMeter:
+    """Sums over the calls of one encoder."""
+
+    encoder: PreTrainedModel
+    texts: int = 0
+    tokens: int = 0  # without padding
+    padded: int = 0
+    seconds: float = 0.0
+    operations: float = 0.0  # multiplications and additions on the tokens without padding
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Count every call of the encoder meanwhile."""
+        began = 0.0
+        linear = sum(m.weight.numel() for m in self.encoder.modules() if isinstance(m, nn.Linear))
+        layers, hidden = self.encoder.config.num_hidden_layers, self.encoder.config.hidden_size
+
+        def before(_encoder: nn.Module, _given: object, _named: object) -> None:
+            nonlocal began
+            began = now(self.encoder)
+
+        def after(_encoder: nn.Module, given: Any, named: Any, _found: object) -> None:
+            self.seconds += now(self.encoder) - began
+            ids = named["input_ids"] if "input_ids" in named else given[0]
+            mask = named.get("attention_mask")
+            sizes = (torch.ones_like(ids) if mask is None else mask).sum(1).double()
+            tokens = float(sizes.sum())
+            self.texts += len(ids)
+            self.tokens += int(tokens)
+            self.padded += ids.numel()
+            attention = 4 * layers * hidden * float((sizes**2).sum())
+            self.operations += 2 * linear * tokens + attention
+
+        hooks = (
+            self.encoder.register_forward_pre_hook(before, with_kwargs=True),
+            self.encoder.register_forward_hook(after, with_kwargs=True),
+        )
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+
+def now(model: PreTrainedModel) -> float:
+    """Seconds, once the model's device has done all it was given."""
+    if model.device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def matrix_peak(encoder: PreTrainedModel) -> float:
+    """Operations a second of the fastest of some matrix products in the encoder's number format.
+
+    They are those of its layers, and one of two square matrices.
+    """
+    layers = [m.weight for m in encoder.modules() if isinstance(m, nn.Linear)]
+    shapes = {(len(weights), len(weights[0])) for weights in layers} | {(_ROWS, _ROWS)}
+    return max(_rate(out, into, layers[0]) for out, into in shapes)
+
+
+def _rate(out: int, into: int, like: torch.Tensor) -> float:
+    given, weights = (
+        torch.randn(rows, into, device=like.device, dtype=like.dtype) for rows in (_ROWS, out)
+    )
+    return 2 * _ROWS * into * out / median_seconds(lambda: functional.linear(given, weights))
+
+
+def median_seconds(what: Callable[[], object], tries: int = _TRIES) -> float:
+    """The median of the seconds of some calls, after one that is not counted."""
+    found = []
+    for _ in range(tries + 1):
+        began = time.perf_counter()
+        what()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        found.append(time.perf_counter() - began)
+    return statistics.median(found[1:])
