@@ -25,7 +25,7 @@ from projection.pipeline.run_journal import ANOTHER_FOLDER, RunFiles, RunRow
 from projection.protocols import ProjectsSentences
 from projection.records import ParallelSentence, ProjectedSentence
 
-MAX_BATCH = 64  # an interruption costs at most this many sentences
+MAX_BATCH = 1024  # sentences a call gets, to sort by length; an interruption costs at most these
 
 
 @dataclass(frozen=True, slots=True)

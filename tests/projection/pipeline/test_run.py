@@ -263,9 +263,9 @@ def test_what_was_projected_is_loaded_again(out: Path) -> None:
     assert list(load_run(out)) == list(stored) == list(stored) == written
 
 
-@pytest.mark.parametrize("size", [0, -1, 65])
+@pytest.mark.parametrize("size", [0, -1, 1025])
 def test_the_batch_size_is_limited(out: Path, size: int) -> None:
-    with pytest.raises(ValueError, match="not within 1 to 64"):
+    with pytest.raises(ValueError, match="not within 1 to 1024"):
         project([], out, batch_size=size)
 
 
@@ -383,6 +383,16 @@ def test_a_stopped_run_goes_on_and_ends_as_if_never_stopped(
     project(mixed(23), tmp_path / "stopped")
     project(mixed(23), tmp_path / "straight")
     assert contents(tmp_path / "stopped") == contents(tmp_path / "straight")
+
+
+def test_a_run_begun_in_other_batches_goes_on(out: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        project(mixed(23), out, FixedProjector(stop_in=3), batch_size=3)
+    projector = FixedProjector()
+    assert project(mixed(23), out, projector).read == 23
+    assert projector.asked[0] == ["8", "9", "10", "11"], "0 to 8 were there"
+    ids = [projected.sentence.id for projected in load_run(out)]
+    assert ids == [s.id for s in mixed(23) if projector.fits(s) and s.target.strip()]
 
 
 def test_ctrl_c_keeps_whole_batches_and_does_them_only_once(out: Path) -> None:
