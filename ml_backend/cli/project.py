@@ -152,7 +152,7 @@ def project(
         if sought:
             version = projector.teacher.version
             settings["teacher"] = {"name": teacher, "types": [*sought], "version": version}
-    with progress("sentences projected", limit) as advance:
+    with progress("sentences projected", notes.sentences) as advance:
         summary = project_corpus(
             sentences,
             projector,
