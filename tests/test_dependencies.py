@@ -32,6 +32,7 @@ UNDECLARED = {
     "werkzeug": "flask is built on it",
     "_typeshed": "type checkers bring it, and only they import it",
     "markdown-it-py": "rich is built on it",
+    "pyarrow": "datasets is built on it",
     "pydantic": "pydantic-settings is built on it",
     "wandb": "imported only by a training that somebody asked to log there",
 }

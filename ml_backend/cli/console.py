@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
@@ -110,35 +110,71 @@ def table(
     return made
 
 
+class Pace:
+    """How fast items are done, and how long the rest takes.
+
+    It is counted from the end of the first step on: this may be what an earlier call had done, or
+    wait for something to load.
+    """
+
+    def __init__(self, total: int | None) -> None:
+        self.done, self._total = 0, total
+        self._first: tuple[int, float] | None = None
+
+    def step(self, count: int, now: float) -> str:
+        """Add items; return `, 75 a second, 3 min left`, or nothing as long as that is unknown."""
+        self.done += count
+        if self._first is None:
+            self._first = self.done, now
+        before, started = self._first
+        if self.done == before or now <= started:
+            return ""
+        rate = (self.done - before) / (now - started)
+        left = (
+            "" if self._total is None else f", {_duration((self._total - self.done) / rate)} left"
+        )
+        return f", {rate:,.{0 if rate >= 10 else 1}f} a second{left}"
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
 @contextmanager
 def progress(what: str, total: int | None = None) -> Iterator[Advance]:
     """Show progress: a bar on a terminal, a plain line every few seconds elsewhere.
 
     Yields a function that takes the number of items done since its last call.
     """
+    pace = Pace(total)
     if err.is_terminal:
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
+            TextColumn("{task.fields[pace]}"),
         )
-        with Progress(*columns, TimeRemainingColumn(), console=err) as bar:
-            task = bar.add_task(what, total=total)
-            yield lambda n: bar.advance(task, n)
+        with Progress(*columns, console=err) as bar:
+            task = bar.add_task(what, total=total, pace="")
+            yield lambda n: bar.update(task, advance=n, pace=pace.step(n, time.monotonic()))
         return
-    done, started, last = 0, time.monotonic(), time.monotonic()
-    of = "" if total is None else f" of {total}"
+    started = last = time.monotonic()
+    of = "" if total is None else f" of {total:,}"
 
     def advance(n: int) -> None:
-        nonlocal done, last
-        done += n
-        if time.monotonic() - last >= _EVERY_SECONDS:
-            last = time.monotonic()
-            say(f"{what}: {done}{of}")
+        nonlocal last
+        now = time.monotonic()
+        told = pace.step(n, now)
+        if now - last >= _EVERY_SECONDS:
+            last = now
+            say(f"{what}: {pace.done:,}{of}{told}")
 
     say(f"{what} …")
     yield advance
-    say(f"{what}: {done}{of}, {time.monotonic() - started:.1f} s")
+    say(f"{what}: {pace.done:,}{of}, {time.monotonic() - started:.1f} s")
 
 
 @contextmanager

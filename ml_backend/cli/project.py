@@ -34,7 +34,9 @@ from projection.io.jsonl import read_jsonl_corpus
 from projection.languages import is_untrained
 from projection.models.teacher import check_teacher
 from projection.pipeline.conflicts import CHECKS, PAPER_CHECKS, Check, Policy
-from projection.pipeline.run import RunSummary, project_corpus
+from projection.pipeline.run import project_corpus
+from projection.pipeline.run_parts import RunFormat
+from projection.pipeline.run_summary import RunSummary
 from projection.records import ParallelSentence
 from projection.text.references import unescaped
 from projection.text.wording import FIX_UNTRAINED, counted, counts_in_words, untrained_language
@@ -83,6 +85,9 @@ def project(
     unescape: Annotated[
         bool, Option("--unescape", help="Read HTML references in text, such as &amp;, once.")
     ] = False,
+    form: Annotated[
+        RunFormat, Option("--format", help="Files of the run: JSON Lines, or Parquet.")
+    ] = RunFormat.JSONL,
     as_json: AsJson = False,
 ) -> None:
     """Project the entities of a parallel corpus from its English side to the other side.
@@ -147,7 +152,7 @@ def project(
         if sought:
             version = projector.teacher.version
             settings["teacher"] = {"name": teacher, "types": [*sought], "version": version}
-    with progress("sentences projected", limit) as advance:
+    with progress("sentences projected", notes.sentences) as advance:
         summary = project_corpus(
             sentences,
             projector,
@@ -156,6 +161,7 @@ def project(
             limit=limit,
             settings=settings,
             on_progress=advance,
+            form=form,
         )
     shown = [_summary_table(summary), f"Next: spanferry push {out} --help"]
     print_result(summary.to_json(), shown, as_json=as_json)

@@ -21,7 +21,8 @@ from ml_backend.label_studio.tabs import REVIEW_QUEUE, review_tabs
 from ml_backend.settings import Settings, listed
 from projection.errors import ReviewError, RunError
 from projection.io.files import open_text, read_object
-from projection.pipeline.run import StoredRun, load_run, load_summary
+from projection.pipeline.run import StoredRun, load_run
+from projection.pipeline.run_summary import load_summary
 from projection.text.wording import counted
 from training.data.reviewed import REVIEWED, read_reviews
 
@@ -147,10 +148,8 @@ def _push(
                 journal=journal,
                 on_progress=advance,
             )
-    with (folder / "projected.jsonl").open("rb") as lines:
-        count = sum(1 for _ in lines)
-    with progress("sentences pushed", count) as advance:
-        run = StoredRun(folder)
+    run = StoredRun(folder)
+    with progress("sentences pushed", len(run)) as advance:
         assigned = team.assignment(server, project, (each.sentence for each in run))
         report = push_sentences(
             server,

@@ -26,7 +26,8 @@ from projection.errors import ServerError
 from projection.io.gold import GoldSentence, read_gold
 from projection.models import bundled
 from projection.pipeline.conflicts import Policy
-from projection.pipeline.run import RunSummary, load_run, load_summary, project_corpus
+from projection.pipeline.run import load_run, project_corpus
+from projection.pipeline.run_summary import RunSummary, load_summary
 from projection.records import ParallelSentence
 
 if TYPE_CHECKING:  # these take seconds to import: Label Studio is started before

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from projection.io.files import read_jsonl
 from projection.io.json_fields import Fields
 from projection.io.records_json import Json
-from projection.pipeline.run import load_summary
+from projection.pipeline.run import load_dropped
+from projection.pipeline.run_summary import load_summary
 
 
 def filters_of(run: Path) -> Json:
@@ -17,7 +17,7 @@ def filters_of(run: Path) -> Json:
     """
     summary = load_summary(run)
     flagged, dropped = summary.flagged, summary.dropped
-    examples = _examples(run / "dropped.jsonl", set(dropped))
+    examples = _examples(run, set(dropped))
     return {
         "read": summary.read,
         "kept": summary.kept,
@@ -35,11 +35,11 @@ def filters_of(run: Path) -> Json:
     }
 
 
-def _examples(path: Path, kinds: set[str]) -> dict[str, str]:
+def _examples(run: Path, kinds: set[str]) -> dict[str, str]:
     """Return the first reason of each kind; read no further than needed."""
     found: dict[str, str] = {}
-    for line, row in read_jsonl(path) if kinds else ():
-        for drop in Fields(row, f"{path}:{line}").children("dropped"):
+    for where, row in load_dropped(run) if kinds else ():
+        for drop in Fields(row, where).children("dropped"):
             found.setdefault(drop.text("kind"), drop.text("reason"))
         if kinds <= found.keys():
             break

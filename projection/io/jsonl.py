@@ -1,6 +1,10 @@
 """Parallel corpora as JSON Lines, a sentence pair a line; corpus.schema.json describes a line."""
 
-from collections.abc import Iterator, Mapping
+import errno
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +14,13 @@ from projection.io.files import read_jsonl
 from projection.io.json_fields import Fields
 from projection.io.records_json import decode_parallel
 from projection.records import ParallelSentence
+
+_IDS = (
+    "PRAGMA journal_mode = OFF",
+    "PRAGMA cache_size = -16000",  # KiB
+    "CREATE TABLE ids (id TEXT PRIMARY KEY, line INTEGER) WITHOUT ROWID",
+    "BEGIN",
+)
 
 
 def read_jsonl_corpus(
@@ -27,20 +38,45 @@ def read_jsonl_corpus(
     may have `id`, `source_lang`, `lang` and `margin`. Languages passed here are for lines without
     any, and must agree with the others. Other keys are ignored.
     """
-    first_use: dict[str, int] = {}
-    for number, row in read_jsonl(path):
-        fields = Fields(row, f"{path}:{number}", fix=FORM)
-        sentence = sentence_of(fields, f"{path.name}:{number}", source_lang, target_lang)
-        if sentence.id in first_use:
-            what = f"{sentence.id!r} is also on line {first_use[sentence.id]}"
-            raise fields.error("id", what, "Give every sentence an id of its own, or none")
-        first_use[sentence.id] = number
-        if notes is not None:
-            if sentence.entities and unverified(_of_source(fields)):
-                notes.count_borders(sentence.source, sentence.source_lang, sentence.entities)
-            if sentence.target_entities and unverified(_of_target(fields)):
-                notes.count_borders(sentence.target, sentence.target_lang, sentence.target_entities)
-        yield sentence
+    with _lines_of_ids() as first_line:
+        for number, row in read_jsonl(path):
+            fields = Fields(row, f"{path}:{number}", fix=FORM)
+            sentence = sentence_of(fields, f"{path.name}:{number}", source_lang, target_lang)
+            if (first := first_line(sentence.id, number)) != number:
+                what = f"{sentence.id!r} is also on line {first}"
+                raise fields.error("id", what, "Give every sentence an id of its own, or none")
+            if notes is not None:
+                _count_borders(notes, fields, sentence)
+            yield sentence
+
+
+def _count_borders(notes: CorpusNotes, fields: Fields, sentence: ParallelSentence) -> None:
+    if sentence.entities and unverified(_of_source(fields)):
+        notes.count_borders(sentence.source, sentence.source_lang, sentence.entities)
+    if sentence.target_entities and unverified(_of_target(fields)):
+        notes.count_borders(sentence.target, sentence.target_lang, sentence.target_entities)
+
+
+@contextmanager
+def _lines_of_ids() -> Iterator[Callable[[str, int], int]]:
+    """Yield a function that takes an id with its line, and returns the first line of that id.
+
+    Millions of ids would fill the memory: they are in a temporary file, but for what SQLite caches.
+    """
+    with closing(sqlite3.connect("", isolation_level=None, check_same_thread=False)) as table:
+        for statement in _IDS:
+            table.execute(statement)
+
+        def first_line(name: str, line: int) -> int:
+            try:
+                if table.execute("INSERT OR IGNORE INTO ids VALUES (?, ?)", (name, line)).rowcount:
+                    return line
+                [[first]] = table.execute("SELECT line FROM ids WHERE id = ?", (name,))
+            except sqlite3.OperationalError as error:  # such as a full disk
+                raise OSError(errno.ENOSPC, str(error), tempfile.gettempdir()) from error
+            return int(first)
+
+        yield first_line
 
 
 def sentence_of(

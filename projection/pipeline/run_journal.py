@@ -1,22 +1,19 @@
-"""The two files of a run: finished batches are found again and checked against the corpus.
+"""The two files that a run is filling: finished batches are found again and checked.
 
 As a crash may come between writing the two, a batch is done when one or the other has each of its
 sentences.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from projection.errors import RunError
 from projection.io.files import json_line, parse_object, sync_folder
+from projection.pipeline.run_parts import ANOTHER_FOLDER, CHANGED
+from projection.pipeline.run_summary import RunRow, sentence_in
 from projection.records import ParallelSentence
-
-ANOTHER_FOLDER = "Use another --out folder, or remove this one"
-
-RunRow = Mapping[str, Any]
 
 
 class _Journal:
@@ -43,7 +40,7 @@ class _Journal:
         if self._next is None:
             return None
         size, row = self._next
-        found = row.get("sentence", row)
+        found = sentence_in(row)
         if found.get("id") != sentence.id:
             return None
         if (found.get("source"), found.get("target")) != (sentence.source, sentence.target):
@@ -55,16 +52,13 @@ class _Journal:
 
     def check_rest(self, expected: Set[str]) -> None:
         """Refuse the rest of the rows unless they are about the expected sentences."""
-        rows = [] if self._next is None else [self._next, *self._rows]
+        rows = iter(()) if self._next is None else chain([self._next], self._rows)
         self._next = None
-        ids = [str(row.get("sentence", row).get("id")) for _, row in rows]
-        if strangers := [name for name in ids if name not in expected]:
-            raise RunError(
-                str(self.path),
-                f"has {strangers[0]} (and {len(strangers) - 1} more), the corpus has not",
-                "Was the corpus changed, the limit lowered, or the run begun by an earlier version "
-                f"with other ids? {ANOTHER_FOLDER}",
-            )
+        ids = (str(sentence_in(row).get("id")) for _, row in rows)
+        strangers = (name for name in ids if name not in expected)
+        if (first := next(strangers, None)) is not None:
+            what = f"has {first} (and {sum(1 for _ in strangers)} more), the corpus has not"
+            raise RunError(str(self.path), what, CHANGED)
 
     def append(self, rows: Sequence[RunRow]) -> None:
         """Append rows and wait until they are on the disk."""
@@ -76,13 +70,13 @@ class _Journal:
 
 
 class RunFiles:
-    """projected.jsonl and dropped.jsonl, whose rows together are the corpus so far."""
+    """A file of projected sentences and one of dropped ones, which together are a part."""
 
-    def __init__(self, folder: Path) -> None:
-        self._projected = _Journal(folder / "projected.jsonl")
-        self._dropped = _Journal(folder / "dropped.jsonl")
+    def __init__(self, projected: Path, dropped: Path) -> None:
+        self._projected, self._dropped = _Journal(projected), _Journal(dropped)
         self._journals = (self._projected, self._dropped)
-        sync_folder(folder)
+        self._whole = self._positions()
+        sync_folder(projected.parent)
 
     def resume(
         self,
@@ -91,18 +85,24 @@ class RunFiles:
     ) -> Iterator[list[ParallelSentence]]:
         """The batches still to do; `on_found` gets the rows of each finished batch.
 
-        A batch that is only partly in the files is cut off. Sentences that the corpus does not have
-        in this place are a RunError.
+        `cut` removes a batch that is only partly in the files. Sentences that the corpus does not
+        have in this place are a RunError.
         """
         for batch in batches:
-            before = self._positions()
+            self._whole = self._positions()
             rows = list(self._taken(batch))
             if len(rows) < len(batch):
-                self._cut(before, {sentence.id for sentence in batch})
+                self._check_rest({sentence.id for sentence in batch})
                 return chain([batch], batches)
             on_found(rows)
-        self._cut(self._positions(), set())
+        self._whole = self._positions()
+        self._check_rest(set())
         return iter(())
+
+    def cut(self) -> None:
+        """Truncate the files after the last whole batch that `resume` found."""
+        for journal, position in zip(self._journals, self._whole, strict=True):
+            os.truncate(journal.path, position)
 
     def append(self, rows: Sequence[RunRow]) -> None:
         """Write the rows of a batch to the disk, each to its file."""
@@ -120,9 +120,6 @@ class RunFiles:
     def _positions(self) -> list[int]:
         return [journal.position for journal in self._journals]
 
-    def _cut(self, positions: Sequence[int], expected: Set[str]) -> None:
-        """Truncate the files, unless that would lose other than the expected sentences."""
+    def _check_rest(self, expected: Set[str]) -> None:
         for journal in self._journals:
             journal.check_rest(expected)
-        for journal, position in zip(self._journals, positions, strict=True):
-            os.truncate(journal.path, position)

@@ -27,7 +27,8 @@ from projection.io.records_json import encode
 from projection.models import bundled
 from projection.models.tagger import Tagger
 from projection.pipeline.conflicts import Policy
-from projection.pipeline.run import load_run, load_summary, project_corpus
+from projection.pipeline.run import load_run, project_corpus
+from projection.pipeline.run_summary import load_summary
 from projection.records import ReviewStatus
 from tests.label_studio.examples import EXAMPLES, FixedProjector, projected
 from tests.ml_backend.audit.tasks import task

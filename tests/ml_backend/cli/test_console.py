@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 from rich.text import Text
 
-from ml_backend.cli.console import MessageHandler, bars, print_result, say, say_unreadable, table
+from ml_backend.cli.console import (
+    MessageHandler,
+    Pace,
+    bars,
+    print_result,
+    say,
+    say_unreadable,
+    table,
+)
 from projection.records import UnreadableReview
 from tests.ml_backend.cli.conftest import Spanferry
 
@@ -28,6 +36,23 @@ def test_each_part_says_how_much_there_is_if_that_is_known(
     assert said[1].startswith("sentences: 4 of 4, ")
     assert said[2] == "corpora …"
     assert said[3].startswith("corpora: 7, ")
+
+
+@pytest.mark.parametrize(
+    ("total", "steps", "said"),
+    [
+        pytest.param(100, [(10, 1.0)], "", id="the first step may have waited for a model"),
+        pytest.param(5000, [(1000, 1.0), (150, 3.0)], ", 75 a second, 51 s left", id="resumed"),
+        pytest.param(10**6, [(9, 1.0), (1024, 14.0)], ", 79 a second, 4 h left", id="hours"),
+        pytest.param(None, [(1, 1.0), (1, 3.0)], ", 0.5 a second", id="no total"),
+        pytest.param(4, [(4, 1.0), (0, 3.0)], "", id="nothing since"),
+    ],
+)
+def test_pace_is_that_of_new_work(
+    total: int | None, steps: list[tuple[int, float]], said: str
+) -> None:
+    pace = Pace(total)
+    assert [pace.step(*step) for step in steps][-1] == said
 
 
 def test_a_result_is_one_json_object_or_what_shows_it(capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,7 +30,8 @@ from projection.errors import TrainingError
 from projection.io import folders
 from projection.io.files import write_json
 from projection.io.folders import training_into
-from projection.pipeline.run import load_run, load_summary
+from projection.pipeline.run import load_run
+from projection.pipeline.run_summary import load_summary
 from tests.label_studio.examples import EXAMPLES
 from tests.ml_backend.cli.conftest import run_of
 from tests.ml_backend.label_studio.studio import KEY, Fault, Studio, running

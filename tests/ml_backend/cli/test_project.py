@@ -9,6 +9,7 @@ import pytest
 
 from ml_backend.cli.project import CHECKS_UNDER, columns_of, open_corpus
 from ml_backend.cli.push import instructions_of, labels_of_run
+from ml_backend.report.filters import filters_of
 from projection.aligners.pair import PairAligner
 from projection.errors import CorpusError
 from projection.models import bundled
@@ -323,6 +324,16 @@ class TestProject:
         projected = (tmp_path / "run" / "projected.jsonl").read_bytes()
         assert spanferry(*command).json["read"] == 4
         assert (tmp_path / "run" / "projected.jsonl").read_bytes() == projected
+
+    def test_a_run_in_parquet_is_read_like_any_other(
+        self, spanferry: Spanferry, moses: list[object], models: list[object], tmp_path: Path
+    ) -> None:
+        runs = [tmp_path / "plain", tmp_path / "packed"]
+        for out, options in zip(runs, [[], ["--format", "parquet"]], strict=True):
+            assert spanferry("project", *moses, *models, "--out", out, *options).status == 0
+        assert [*load_run(runs[0])] == [*load_run(runs[1])]
+        assert filters_of(runs[0]) == filters_of(runs[1])
+        assert not [*runs[1].glob("*.jsonl")]
 
     def test_for_people_it_prints_a_table_and_what_comes_next(
         self, spanferry: Spanferry, moses: list[object], models: list[object], tmp_path: Path

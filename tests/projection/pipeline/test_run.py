@@ -4,114 +4,26 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from projection.errors import CorpusError, RunError
-from projection.pipeline.conflicts import Policy, find_conflicts
-from projection.pipeline.run import (
-    RunSummary,
-    StoredRun,
-    load_run,
-    load_summary,
-    project_corpus,
+from projection.pipeline.conflicts import Policy
+from projection.pipeline.run import StoredRun, load_run
+from projection.pipeline.run_summary import RunSummary, load_summary
+from projection.records import ParallelSentence, ProjectedSentence
+from tests.projection.pipeline.run_examples import (
+    CORPUS,
+    NOWHERE,
+    FixedProjector,
+    contents,
+    mixed,
+    project,
+    rows,
+    sentence,
 )
-from projection.records import Entity, ParallelSentence, ProjectedSentence, Projection, Span
-
-CORPUS = "parallel.en"
-ANNA = Entity(Span(0, 4), "PER", 1.0)
-
-
-def sentence(
-    number: int, source: str = "Anna left.", target: str = "Anna ging."
-) -> ParallelSentence:
-    return ParallelSentence(str(number), source, target, "en", "de", f"{CORPUS}:{number}")
-
-
-class FixedProjector:
-    """Says where Anna went: the real interface, no torch.
-
-    `nowhere` are the ids for which it finds nothing. Like a real model's, its scores depend in
-    their last digits on what else is in the batch. It is interrupted in the batch `stop_in`.
-    """
-
-    labels = ("PER",)
-    languages: tuple[str, ...] = ()
-
-    def __init__(
-        self, nowhere: Sequence[str] = (), version: str = "v1", stop_in: int | None = None
-    ) -> None:
-        self.nowhere, self.model_version, self.stop_in = nowhere, version, stop_in
-        self.asked: list[list[str]] = []
-
-    def fits(self, sentence: ParallelSentence) -> bool:
-        return len(sentence.source) < 100
-
-    def needs_windows(self, *texts: str) -> bool:
-        return any(len(text) > 50 for text in texts)
-
-    def project(self, sentences: Sequence[ParallelSentence]) -> list[ProjectedSentence]:
-        if len(self.asked) == self.stop_in:
-            raise KeyboardInterrupt
-        self.asked.append([sentence.id for sentence in sentences])
-        return [self._one(sentence, 0.9 + 1e-7 * len(sentences)) for sentence in sentences]
-
-    def _one(self, sentence: ParallelSentence, score: float) -> ProjectedSentence:
-        placed = sentence.id not in self.nowhere
-        found = Projection(ANNA, Span(0, 4) if placed else None, score if placed else 0.0)
-        return ProjectedSentence(
-            sentence=sentence,
-            entities=(Entity(Span(0, 4), "PER", score),) if placed else (),
-            projections=(found,),
-            conflicts=find_conflicts(sentence, [found]),
-            score=found.score,
-            model_version=self.model_version,
-        )
-
-
-def mixed(count: int) -> list[ParallelSentence]:
-    """Sentences of every fate: number 3 of 10 is empty, 5 is too long; see also `NOWHERE`."""
-    fates = {3: sentence(3, target=" \u00a0"), 5: sentence(5, source="A" * 100)}
-    return [
-        ParallelSentence(
-            str(n), fate.source, fate.target, fate.source_lang, fate.target_lang, f"{CORPUS}:{n}"
-        )
-        for n, fate in ((n, fates.get(n % 10, sentence(n))) for n in range(count))
-    ]
-
-
-NOWHERE = [str(n) for n in range(500) if n % 10 in (7, 8)]
-
-
-def project(
-    sentences: Iterator[ParallelSentence] | Sequence[ParallelSentence],
-    out: Path,
-    projector: FixedProjector | None = None,
-    **changes: Any,
-) -> RunSummary:
-    defaults: dict[str, Any] = {
-        "policy": Policy.FLAG,
-        "settings": {"corpus": CORPUS},
-        "on_progress": lambda _: None,
-        "batch_size": 4,
-    }
-    return project_corpus(
-        sentences, projector or FixedProjector(NOWHERE), out, **defaults | changes
-    )
-
-
-def rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def contents(out: Path) -> dict[str, bytes]:
-    """Everything but the time it took."""
-    files = {path.name: path.read_bytes() for path in out.iterdir()}
-    summary = json.loads(files.pop("summary.json"))
-    return files | {"counts": json.dumps(summary | {"seconds": 0}).encode()}
 
 
 @pytest.fixture
@@ -263,9 +175,9 @@ def test_what_was_projected_is_loaded_again(out: Path) -> None:
     assert list(load_run(out)) == list(stored) == list(stored) == written
 
 
-@pytest.mark.parametrize("size", [0, -1, 65])
+@pytest.mark.parametrize("size", [0, -1, 1025])
 def test_the_batch_size_is_limited(out: Path, size: int) -> None:
-    with pytest.raises(ValueError, match="not within 1 to 64"):
+    with pytest.raises(ValueError, match="not within 1 to 1024"):
         project([], out, batch_size=size)
 
 
@@ -289,7 +201,7 @@ def test_progress_counts_every_sentence_whatever_its_fate(out: Path) -> None:
     assert seen == [4, 4, 2]
     seen.clear()
     project(mixed(13), out, on_progress=seen.append)
-    assert sum(seen) == 13, "what is found done counts as progress"
+    assert seen == [8, 4, 1], "what is found done comes first, at once"
 
 
 def test_the_limit_stops_reading(out: Path) -> None:
@@ -312,6 +224,7 @@ def whole_then(damage: Callable[[Path], None]) -> Callable[[Path], None]:
     def stop(out: Path) -> None:
         project(mixed(23), out)
         (out / "summary.json").unlink()
+        (out / "parts.json").unlink()
         damage(out)
 
     return stop
@@ -345,6 +258,7 @@ def add(name: str, content: bytes) -> Callable[[Path], None]:
 def between_the_two_files(out: Path) -> None:
     """Sentence 15, dropped, is the last of its batch."""
     project(mixed(16), out)
+    (out / "parts.json").unlink()
     lose_last("dropped.jsonl", 1)(out)
 
 
@@ -383,6 +297,16 @@ def test_a_stopped_run_goes_on_and_ends_as_if_never_stopped(
     project(mixed(23), tmp_path / "stopped")
     project(mixed(23), tmp_path / "straight")
     assert contents(tmp_path / "stopped") == contents(tmp_path / "straight")
+
+
+def test_a_run_begun_in_other_batches_goes_on(out: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        project(mixed(23), out, FixedProjector(stop_in=3), batch_size=3)
+    projector = FixedProjector()
+    assert project(mixed(23), out, projector).read == 23
+    assert projector.asked[0] == ["8", "9", "10", "11"], "0 to 8 were there"
+    ids = [projected.sentence.id for projected in load_run(out)]
+    assert ids == [s.id for s in mixed(23) if projector.fits(s) and s.target.strip()]
 
 
 def test_ctrl_c_keeps_whole_batches_and_does_them_only_once(out: Path) -> None:
@@ -524,5 +448,6 @@ def test_a_folder_that_is_no_run_cannot_be_loaded(tmp_path: Path) -> None:
 def test_a_torn_record_is_not_loaded(out: Path) -> None:
     project(mixed(9), out)
     cut("projected.jsonl", 30)(out)
+    (out / "parts.json").unlink()
     with pytest.raises(CorpusError, match=r"projected.jsonl:7: not JSON"):
         list(load_run(out))
