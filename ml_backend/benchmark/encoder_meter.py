@@ -31,8 +31,8 @@ class EncoderMeter:
     def counting(self) -> Iterator[None]:
         """Count every call of the encoder meanwhile."""
         began = 0.0
-        linear = sum(m.weight.numel() for m in self.encoder.modules() if isinstance(m, nn.Linear))
-        layers, hidden = self.encoder.config.num_hidden_layers, self.encoder.config.hidden_size
+        linear = sum(weights.numel() for weights in layers(self.encoder))
+        depth, hidden = self.encoder.config.num_hidden_layers, self.encoder.config.hidden_size
 
         def before(_encoder: nn.Module, _given: object, _named: object) -> None:
             nonlocal began
@@ -47,7 +47,7 @@ class EncoderMeter:
             self.texts += len(ids)
             self.tokens += int(tokens)
             self.padded += ids.numel()
-            attention = 4 * layers * hidden * float((sizes**2).sum())
+            attention = 4 * depth * hidden * float((sizes**2).sum())
             self.operations += 2 * linear * tokens + attention
 
         hooks = (
@@ -59,6 +59,11 @@ class EncoderMeter:
         finally:
             for hook in hooks:
                 hook.remove()
+
+
+def layers(encoder: PreTrainedModel) -> Iterator[torch.Tensor]:
+    """The matrices of the linear layers."""
+    return (m.weight for m in encoder.modules() if isinstance(m, nn.Linear))
 
 
 def now(model: PreTrainedModel) -> float:
@@ -73,9 +78,9 @@ def matrix_peak(encoder: PreTrainedModel) -> float:
 
     They are those of its layers, and one of two square matrices.
     """
-    layers = [m.weight for m in encoder.modules() if isinstance(m, nn.Linear)]
-    shapes = {(len(weights), len(weights[0])) for weights in layers} | {(_ROWS, _ROWS)}
-    return max(_rate(out, into, layers[0]) for out, into in shapes)
+    matrices = [*layers(encoder)]
+    shapes = {(len(weights), len(weights[0])) for weights in matrices} | {(_ROWS, _ROWS)}
+    return max(_rate(out, into, matrices[0]) for out, into in shapes)
 
 
 def _rate(out: int, into: int, like: torch.Tensor) -> float:

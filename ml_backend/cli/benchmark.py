@@ -54,9 +54,9 @@ def benchmark(
     compared = sentences[:COMPARED]
     counts = [count for count in counts if count <= len(sentences)] or [len(sentences)]
     projector = Projector.load(None, aligner)
+    found = speed.machine() | speed.pipeline_speed(projector, sentences, counts, rounds)
     with progress("rounds", rounds) as advance:
-        found = speed.machine() | speed.aligner_speed(projector, compared, others, rounds, advance)
-    found |= speed.pipeline_speed(projector, sentences, counts, rounds)
+        found |= speed.aligner_speed(projector, compared, others, rounds, advance)
     found |= speed.command_speed(sentences[: counts[0]], rounds)
     print_result(found, [table(("", "", ""), _rows(found), text=(0, 2))], as_json=as_json)
 
