@@ -1,0 +1,120 @@
+"""What `spanferry benchmark` counts, on models of a few weights."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModel, PreTrainedModel, PreTrainedTokenizerFast
+
+from ml_backend.benchmark import speed
+from ml_backend.benchmark.encoder_meter import EncoderMeter, matrix_peak
+from ml_backend.benchmark.speed import OURS, Contender, Timed, command, take_turns
+from projection.aligners.lexical_evidence import NO_LEXICON
+from projection.errors import SpanferryError
+from projection.pipeline.projector import Projector, pair
+from projection.records import ParallelSentence
+from tests.projection.aligners.joint_models import telling_aligner
+from tests.projection.pipeline.test_projector import FixedTagger
+
+HIDDEN, INNER, LAYERS = 8, 16, 2
+
+
+def encoder() -> PreTrainedModel:
+    shape = {"hidden_size": HIDDEN, "intermediate_size": INNER, "num_hidden_layers": LAYERS}
+    config = AutoConfig.for_model("bert", vocab_size=9, num_attention_heads=2, **shape)
+    auto: Any = AutoModel  # whose methods have no types
+    model: PreTrainedModel = auto.from_config(config, add_pooling_layer=False).eval()
+    return model
+
+
+class TestEncoderMeter:
+    def test_padding_is_told_from_text(self) -> None:
+        meter = EncoderMeter(encoder())
+        ids = torch.ones(2, 5, dtype=torch.long)
+        mask = torch.tensor([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]])
+        with meter.counting():
+            meter.encoder(input_ids=ids, attention_mask=mask)
+            meter.encoder(input_ids=ids[:1, :4])
+        meter.encoder(input_ids=ids)
+        assert (meter.texts, meter.tokens, meter.padded) == (3, 12, 14)
+        assert meter.seconds > 0
+
+    def test_operations_are_those_of_matrices_and_attention(self) -> None:
+        """A text of three subwords: each meets every weight, and every other one twice a layer."""
+        meter = EncoderMeter(encoder())
+        with meter.counting():
+            meter.encoder(input_ids=torch.ones(1, 3, dtype=torch.long))
+        weights = LAYERS * (4 * HIDDEN**2 + 2 * HIDDEN * INNER)
+        assert meter.operations == 2 * 3 * weights + LAYERS * 4 * HIDDEN * 3**2
+
+    def test_the_peak_is_above_what_an_encoder_reaches(self) -> None:
+        meter = EncoderMeter(encoder())
+        with meter.counting():
+            meter.encoder(input_ids=torch.ones(64, 64, dtype=torch.long))
+        assert 0 < meter.operations / meter.seconds < matrix_peak(meter.encoder)
+
+
+class TestTurns:
+    def test_a_ratio_is_the_median_of_the_rounds(self) -> None:
+        timed = Timed({OURS: [1.0, 2.0, 1.0], "theirs": [3.0, 4.0, 5.0]})
+        assert (timed.ratio("theirs"), timed.rate("theirs", 8)) == (3.0, 2.0)
+
+    def test_everyone_has_a_turn_in_each_round(self) -> None:
+        turns, told = list[str](), list[int]()
+        contenders = [Contender(name, lambda name=name: turns.append(name)) for name in "ab"]
+        timed = take_turns(contenders, 3, told.append)
+        assert turns == ["a", "b"] * 3
+        assert told == [1, 1, 1]
+        assert {name: len(found) for name, found in timed.seconds.items()} == {"a": 3, "b": 3}
+
+
+class TestOtherAligners:
+    def test_a_command_gets_words_parted_by_spaces(self, tmp_path: Path) -> None:
+        copies = "import shutil, sys; shutil.copy(sys.argv[1], sys.argv[2])"
+        line = f"{sys.executable} -c '{copies}' {{pairs}} {{links}}"
+        pairs = [pair("Anna left.", "Anna ging.", "de"), pair("Oslo", "奥斯陆", "zh")]
+        contender = command("copy it", line, pairs, tmp_path)
+        contender.align()
+        written = "Anna left . ||| Anna ging .\nOslo ||| 奥 斯 陆\n"
+        assert (tmp_path / "links").read_text("utf-8") == written
+        contender.start()
+        assert (tmp_path / "links").read_text("utf-8") == written.splitlines()[0] + "\n"
+
+    def test_one_that_fails_says_why(self, tmp_path: Path) -> None:
+        line = f"{sys.executable} -c 'raise SystemExit(\"no such model\")' {{pairs}}"
+        contender = command("theirs", line, [pair("a", "b", "de")], tmp_path)
+        with pytest.raises(SpanferryError, match="ended with 1: no such model"):
+            contender.align()
+
+
+@pytest.fixture
+def small_projector(word_tokenizer: PreTrainedTokenizerFast) -> Projector:
+    aligner = telling_aligner(word_tokenizer, NO_LEXICON, apart=True)
+    return Projector(FixedTagger({"Anna": "PER", "Bern": "LOC"}), aligner)
+
+
+def corpus() -> Sequence[ParallelSentence]:
+    return [pair(f"Anna saw Bern {'a ' * n}", f"Anna sah Bern {'b ' * n}", "de") for n in range(9)]
+
+
+def test_the_aligner_beside_the_published_path(small_projector: Projector) -> None:
+    line = f"{sys.executable} -c '' {{pairs}}"
+    found = speed.aligner_speed(small_projector, corpus(), {"Other-1": line}, 2, lambda _: None)
+    assert found["entities_per_sentence"] == 2
+    assert {"ours_over_paper_path", "ours_over_paper_path_one_by_one", "ours_over_other_1"} < {
+        *found
+    }
+    assert 0.5 < float(str(found["eta_pad"])) < 1
+    assert 0 < float(str(found["eta_host"])) < 1
+    assert found["number_format"] == "float32"
+
+
+def test_the_pipeline_by_size(small_projector: Projector) -> None:
+    """Only the aligner is a model here, which encodes both sides of each pair once."""
+    found = speed.pipeline_speed(small_projector, corpus(), [4, 9], 2)
+    assert found["passes_per_sentence"] == 1
+    assert [*json.loads(json.dumps(found["seconds_per_1000_lines"]))] == ["4", "9"]
