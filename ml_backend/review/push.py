@@ -65,8 +65,9 @@ def push(
     They are gone through twice, to rank them among each other first; an iterator is held in memory.
     A sentence is skipped if the project has one with the same id, origin and texts, so running an
     interrupted push again finishes it. With the `journal` of the interrupted one, an import that
-    Label Studio is still at is waited for. In the end the tasks are counted, and second tasks of
-    a sentence removed. The `assigner` says whose new ones are.
+    Label Studio is still at is waited for. In the end the tasks are counted; if there are others
+    than were imported, they are read again, and second tasks of a sentence removed. The `assigner`
+    says whose new ones are.
     """
     version: str | None = None
     held = [*sentences] if isinstance(sentences, Iterator) else sentences
@@ -138,7 +139,7 @@ def _import(
     project = after_pending_import(server, project, journal)
     before = server.tasks(project) if project.task_count else []
     known = _known_texts(before)
-    pushed: set[Sentence] = set()
+    pushed, new = set[Sentence](), set[Sentence]()
     collisions: dict[str, None] = {}
     added = skipped = reviews = 0
     sent: Future[None] | None = None
@@ -150,13 +151,15 @@ def _import(
             fresh = []
             for sentence, make_task, _ in chunk:
                 there = known[sentence.id, sentence.origin]
-                pushed.add((sentence.id, sentence.origin, sentence.source, sentence.target))
+                name = (sentence.id, sentence.origin, sentence.source, sentence.target)
+                pushed.add(name)
                 if (sentence.source, sentence.target) in there:
                     skipped += 1
                     continue
                 if there:
                     collisions[sentence.origin] = None
                 there.add((sentence.source, sentence.target))
+                new.add(name)
                 fresh.append(make_task())
             if sent:
                 sent.result()
@@ -173,6 +176,8 @@ def _import(
             sent.result()
             on_progress(size)
     report = PushReport(added, skipped, tuple(collisions), None, current=False, reviews=reviews)
+    if added and server.project(project.id).task_count == len(before) + added:
+        return _counted_again(report, server, before, pushed - new)  # nobody else has imported
     return _counted_again(report, server, server.tasks(project) if added else before, pushed)
 
 

@@ -59,12 +59,12 @@ def test_repredict_moves_untouched_tasks_and_keeps_old_predictions() -> None:
     touched, *untouched = server.held
     touched["annotations"].append({"id": 1})
 
-    report = repredict(server, server.project, FixedProjector(NEW), pauses=())  # type: ignore[arg-type]
+    report = repredict(server, server.there, FixedProjector(NEW), pauses=())  # type: ignore[arg-type]
 
     assert (report.predicted, report.touched) == (len(untouched), 1)
     versions = [[each["model_version"] for each in task["predictions"]] for task in server.held]
     assert versions == [[OLD], *[[OLD, NEW]] * len(untouched)]
-    assert server.project.model_version == NEW
+    assert server.there.model_version == NEW
 
 
 def test_reviews_keep_the_version_whose_prediction_the_annotator_saw() -> None:

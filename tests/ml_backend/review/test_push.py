@@ -29,7 +29,7 @@ class FixedServer:
     def __init__(self, requests_before_it_goes: int | None = None) -> None:
         self.held: list[dict[str, Any]] = []
         self.requests: list[int] = []
-        self.project = Project(1, "Fixed", "<View/>", "", 0, 0, 0)
+        self.there = Project(1, "Fixed", "<View/>", "", 0, 0, 0)
         self._left = requests_before_it_goes
         self._ids = count(1)
 
@@ -39,6 +39,9 @@ class FixedServer:
         if self._left is not None:
             self._left -= 1
         self.requests.append(size)
+
+    def project(self, _: int) -> Project:
+        return self.there
 
     def comes_back(self) -> None:
         self._left = None
@@ -50,7 +53,7 @@ class FixedServer:
             predictions = [{"id": next(self._ids), **p} for p in task["predictions"]]
             ids = {"predictions": predictions, "id": next(self._ids)}
             self.held.append({**empty, **task, **ids})
-        self.project = replace(self.project, task_count=len(self.held))
+        self.there = replace(self.there, task_count=len(self.held))
         return [task["id"] for task in self.held[-len(tasks) :]]
 
     def import_predictions(self, _: Project, predictions: Iterable[dict[str, Any]]) -> None:
@@ -81,12 +84,12 @@ class FixedServer:
     def set_model_version(self, _: Project, version: str) -> bool:
         known = {p["model_version"] for task in self.held for p in task["predictions"]}
         if version in known:
-            self.project = replace(self.project, model_version=version)
+            self.there = replace(self.there, model_version=version)
         return version in known
 
 
 def push_all(server: FixedServer, sentences: Iterable[ProjectedSentence]) -> push_module.PushReport:
-    return push(server, server.project, sentences)  # type: ignore[arg-type]
+    return push(server, server.there, sentences)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +148,7 @@ def test_what_an_export_left_unseen_is_ranked_too() -> None:
         )
         for each in found
     ]  # fmt: skip
-    push_reviews(server, server.project, unseen)  # type: ignore[arg-type]
+    push_reviews(server, server.there, unseen)  # type: ignore[arg-type]
     assert sorted(task["data"]["rank"] for task in server.held) == [f"{n:08}" for n in range(1, 13)]
 
 
@@ -154,14 +157,14 @@ def test_what_an_interruption_left_out_is_added_later_and_the_version_set() -> N
     sentences = many(CHUNK + 10)
     with pytest.raises(ServerError, match="gone"):
         push_all(server, sentences)
-    assert server.project.model_version == ""
+    assert server.there.model_version == ""
 
     server.comes_back()
     report = push_all(server, sentences)
 
     assert (report.added, report.skipped) == (10, CHUNK)
     assert [task["data"]["pair_id"] for task in server.held] == [s.sentence.id for s in sentences]
-    assert server.project.model_version == FIRST
+    assert server.there.model_version == FIRST
 
 
 def test_a_sentence_that_comes_twice_in_one_run_is_pushed_once() -> None:
@@ -220,7 +223,7 @@ def test_sentences_of_a_newer_model_do_not_come_in_by_pushing() -> None:
     report = push_all(server, projected(FixedProjector(SECOND)))
 
     assert (report.added, report.current) == (0, False)
-    assert server.project.model_version == FIRST
+    assert server.there.model_version == FIRST
 
 
 def test_two_models_in_one_run_are_refused_with_the_line() -> None:
@@ -236,24 +239,24 @@ def test_an_interrupted_repredicting_is_finished_by_running_it_again() -> None:
     projector = FixedProjector(SECOND)
     server._left = 0
     with pytest.raises(ServerError, match="gone"):
-        repredict(server, server.project, projector)  # type: ignore[arg-type]
-    assert server.project.model_version == FIRST
+        repredict(server, server.there, projector)  # type: ignore[arg-type]
+    assert server.there.model_version == FIRST
 
     server.comes_back()
-    report = repredict(server, server.project, projector)  # type: ignore[arg-type]
+    report = repredict(server, server.there, projector)  # type: ignore[arg-type]
 
     assert (report.predicted, report.up_to_date, report.current) == (len(projected()), 0, True)
 
 
 def test_a_task_that_is_not_ours_is_named() -> None:
     server = FixedServer()
-    server.import_tasks(server.project, [{"data": {"text": "…"}, "predictions": []}])
+    server.import_tasks(server.there, [{"data": {"text": "…"}, "predictions": []}])
 
     with pytest.raises(ReviewError, match=r"none of 1 task can be read. task 1"):
-        repredict(server, server.project, FixedProjector(SECOND))  # type: ignore[arg-type]
+        repredict(server, server.there, FixedProjector(SECOND))  # type: ignore[arg-type]
 
     push_all(server, projected())
-    report = repredict(server, server.project, FixedProjector(SECOND))  # type: ignore[arg-type]
+    report = repredict(server, server.there, FixedProjector(SECOND))  # type: ignore[arg-type]
     assert [each.task_id for each in report.unreadable] == [1]
     assert report.predicted == len(projected())
 
@@ -293,11 +296,29 @@ def test_two_pushes_at_the_same_time_leave_one_task_a_sentence(begins: int | Non
         assert any(task["drafts"] for task in server.held), "what somebody has begun is gone"
 
 
+def test_what_nobody_else_has_changed_is_not_read_again() -> None:
+    """Reading the tasks of a project takes Label Studio nearly as long as importing them."""
+    looks = list[int]()
+
+    class Watched(FixedServer):
+        def tasks(
+            self, project: Project, *, with_predictions: bool = False
+        ) -> list[dict[str, Any]]:
+            looks.append(len(self.held))
+            return [*super().tasks(project, with_predictions=with_predictions)]
+
+    server, pushed = Watched(), projected()
+    push_all(server, pushed[:-1])
+    report = push_all(server, pushed)
+    assert looks == [len(pushed) - 1]
+    assert (report.added, report.skipped, report.missing) == (1, len(pushed) - 1, 0)
+
+
 def test_second_tasks_that_people_have_begun_are_kept_and_named() -> None:
     server = FixedServer()
     [one] = projected()[:1]
     for _ in range(3):
-        server.import_tasks(server.project, [push_module._task_of(one)])
+        server.import_tasks(server.there, [push_module._task_of(one)])
     for task in server.held[:2]:
         begun(task)
     kept = [task["id"] for task in server.held[:2]]
@@ -312,8 +333,8 @@ def test_tasks_of_other_sentences_and_of_others_are_left_alone() -> None:
     server = FixedServer()
     first, second = projected()[:2]
     for _ in range(2):
-        server.import_tasks(server.project, [push_module._task_of(second)])
-        server.import_tasks(server.project, [{"data": {"text": "…"}, "predictions": []}])
+        server.import_tasks(server.there, [push_module._task_of(second)])
+        server.import_tasks(server.there, [{"data": {"text": "…"}, "predictions": []}])
 
     assert push_all(server, [first]).removed == 0
     assert len(server.held) == 5
@@ -337,21 +358,11 @@ class SlowServer(FixedServer):
         super().__init__()
         self.looks, self._coming = looks, tasks
 
-    def fetch(self, _: int) -> Project:
+    def project(self, _: int) -> Project:
         self.looks -= 1
         if self.looks == 0:
-            self.import_tasks(self.project, self._coming)
-        return self.project
-
-
-class Asked:
-    """A server whose `project` is the call, as that of ReviewServer."""
-
-    def __init__(self, server: SlowServer) -> None:
-        self._server, self.project = server, server.fetch
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._server, name)
+            self.import_tasks(self.there, self._coming)
+        return self.there
 
 
 def test_an_import_that_was_cut_off_is_waited_for(
@@ -363,7 +374,7 @@ def test_an_import_that_was_cut_off_is_waited_for(
     journal = ImportJournal(tmp_path / "journal")
     journal.begin(len(pushed))
 
-    report = push(Asked(server), server.project, pushed, journal=journal)  # type: ignore[arg-type]
+    report = push(server, server.there, pushed, journal=journal)  # type: ignore[arg-type]
 
     assert (report.added, report.skipped) == (0, len(pushed))
     assert journal.pending() is None
@@ -377,7 +388,7 @@ def test_an_import_that_never_comes_is_given_up_and_made(
     journal = ImportJournal(tmp_path / "journal")
     journal.begin(5)
 
-    report = push(Asked(server), server.project, projected(), journal=journal)  # type: ignore[arg-type]
+    report = push(server, server.there, projected(), journal=journal)  # type: ignore[arg-type]
 
     assert report.added == len(projected())
     assert journal.pending() is None
@@ -398,7 +409,7 @@ def test_only_an_import_that_may_go_on_is_remembered(
 
     journal, server = ImportJournal(tmp_path / "journal"), Gone()
     with pytest.raises(UnreachableError):
-        push(server, server.project, projected(), journal=journal)  # type: ignore[arg-type]
+        push(server, server.there, projected(), journal=journal)  # type: ignore[arg-type]
     pending = journal.pending()
     assert (pending is not None) is kept
     assert pending is None or pending.tasks == len(projected())

@@ -60,7 +60,7 @@ class BusyServer(FixedServer):
 
 def repredict_all(server: BusyServer) -> RepredictReport:
     projector = FixedProjector(SECOND, LOST)
-    return repredict(server, server.project, projector, pauses=(0.0, 0.0))  # type: ignore[arg-type]
+    return repredict(server, server.there, projector, pauses=(0.0, 0.0))  # type: ignore[arg-type]
 
 
 def annotated(server: BusyServer) -> None:
@@ -150,7 +150,7 @@ def test_what_was_corrected_is_not_predicted_wrong_again() -> None:
     elsewhere = replace(said.sentence, origin="other.en:1")
     memory = Memory.of([said, replace(said, sentence=elsewhere)])
     projector = FixedProjector(SECOND)
-    repredict(server, server.project, projector, show=memory.shown)  # type: ignore[arg-type]
+    repredict(server, server.there, projector, show=memory.shown)  # type: ignore[arg-type]
     task = server.of("plain")
     marks = {
         item["value"]["text"]: item["value"]["labels"] for item in task["predictions"][-1]["result"]

@@ -80,11 +80,14 @@ class FixedServer:
 
     def __init__(self) -> None:
         self.held: list[dict[str, Any]] = []
-        self.project = Project(1, "Fixed", build_config(LABELS), "", 0, 0, 0)
+        self.there = Project(1, "Fixed", build_config(LABELS), "", 0, 0, 0)
         self._ids = count(100)
 
     def users(self) -> dict[int, str]:
         return {IMPORTER: "importer@example.org", PERSON: "person@example.org"}
+
+    def project(self, _: int) -> Project:
+        return self.there
 
     def import_tasks(self, _: Project, tasks: Sequence[dict[str, Any]]) -> list[int]:
         for task in tasks:
@@ -98,7 +101,7 @@ class FixedServer:
                     "annotations": [self._annotation(a) for a in task["annotations"]],
                 }
             )
-        self.project = replace(self.project, task_count=len(self.held))
+        self.there = replace(self.there, task_count=len(self.held))
         return []
 
     def _annotation(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -120,7 +123,7 @@ class FixedServer:
         return [task for task in self.held if task["annotations"] or not only_annotated]
 
     def set_model_version(self, _: Project, version: str) -> bool:
-        self.project = replace(self.project, model_version=version)
+        self.there = replace(self.there, model_version=version)
         return True
 
 
@@ -128,8 +131,8 @@ def there_and_back(
     reviewed: Sequence[ReviewedSentence], above: float | None = None
 ) -> list[ReviewedSentence]:
     server = FixedServer()
-    push_reviews(server, server.project, reviewed)  # type: ignore[arg-type]
-    return fetch(server, server.project, above).reviewed  # type: ignore[arg-type]
+    push_reviews(server, server.there, reviewed)  # type: ignore[arg-type]
+    return fetch(server, server.there, above).reviewed  # type: ignore[arg-type]
 
 
 def without_ids(reviewed: Sequence[ReviewedSentence]) -> list[ReviewedSentence]:
@@ -227,19 +230,19 @@ def test_annotations_are_given_to_users_of_the_same_number_only_if_these_are_the
     for keep, shown in ((False, IMPORTER), (True, PERSON)):
         server = FixedServer()
         reviewed = [CORRECTED, of(2, replace(CORRECTED, annotator="4711"))]
-        push_reviews(server, server.project, reviewed, keep_annotators=keep)  # type: ignore[arg-type]
+        push_reviews(server, server.there, reviewed, keep_annotators=keep)  # type: ignore[arg-type]
         by = [task["annotations"][0]["completed_by"] for task in server.held]
         assert by == [shown, IMPORTER]
-        again = fetch(server, server.project).reviewed  # type: ignore[arg-type]
+        again = fetch(server, server.there).reviewed  # type: ignore[arg-type]
         assert [review.annotator for review in again] == [str(PERSON), "4711"]
 
 
 def test_what_a_correction_elsewhere_changed_is_not_accepted_unseen() -> None:
     server = FixedServer()
-    push_reviews(server, server.project, [of(1, UNSEEN), of(2, UNSEEN)])  # type: ignore[arg-type]
+    push_reviews(server, server.there, [of(1, UNSEEN), of(2, UNSEEN)])  # type: ignore[arg-type]
     server.held[0]["data"]["propagated"] = "“Bonn”: LOC → no entity"
 
-    found = fetch(server, server.project, 0.9)  # type: ignore[arg-type]
+    found = fetch(server, server.there, 0.9)  # type: ignore[arg-type]
 
     assert [review.sentence.id for review in found.reviewed] == ["s2"]
     assert found.left_open == {"changed by `spanferry propagate`, and not confirmed": 1}
@@ -264,17 +267,17 @@ def test_an_old_export_without_provenance_gains_what_can_be_told() -> None:
 def test_the_project_shows_what_the_unseen_were_accepted_for() -> None:
     many = [of(n, replace(CORRECTED, model_version="m2")) for n in range(3)]
     server = FixedServer()
-    report = push_reviews(server, server.project, [*many, of(9, UNSEEN)])  # type: ignore[arg-type]
+    report = push_reviews(server, server.there, [*many, of(9, UNSEEN)])  # type: ignore[arg-type]
     assert (report.added, report.reviews, report.model_version) == (4, 3, "m1")
     server = FixedServer()
-    assert push_reviews(server, server.project, many).model_version == "m2"  # type: ignore[arg-type]
+    assert push_reviews(server, server.there, many).model_version == "m2"  # type: ignore[arg-type]
 
 
 def test_progress_counts_reviews() -> None:
     server, steps = FixedServer(), list[int]()
     reviewed = [CORRECTED, CORRECTED, of(2, CORRECTED)]
-    push_reviews(server, server.project, reviewed, on_progress=steps.append)  # type: ignore[arg-type]
-    push_reviews(server, server.project, reviewed, on_progress=steps.append)  # type: ignore[arg-type]
+    push_reviews(server, server.there, reviewed, on_progress=steps.append)  # type: ignore[arg-type]
+    push_reviews(server, server.there, reviewed, on_progress=steps.append)  # type: ignore[arg-type]
     assert steps == [3, 3]
 
 
@@ -285,12 +288,12 @@ def test_a_failed_import_is_an_error_not_a_silence() -> None:
 
     server = Gone()
     with pytest.raises(ServerError, match="gone"):
-        push_reviews(server, server.project, [CORRECTED])  # type: ignore[arg-type]
+        push_reviews(server, server.there, [CORRECTED])  # type: ignore[arg-type]
 
 
 def test_an_annotation_made_later_is_its_annotators() -> None:
     server = FixedServer()
-    push_reviews(server, server.project, [replace(CORRECTED, annotator="4711")])  # type: ignore[arg-type]
+    push_reviews(server, server.there, [replace(CORRECTED, annotator="4711")])  # type: ignore[arg-type]
     [task] = server.held
     later = {**task["annotations"][0], "id": 999, "import_id": None, "completed_by": PERSON}
     task["annotations"].append(later)
