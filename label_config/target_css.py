@@ -123,7 +123,7 @@ def task_rules(sentence: ParallelSentence, marks: Iterable[Mark]) -> str:
     rules = [rule for mark in marks for rule in _rules(mark)]
     if max(sentence.target, default="") > _LAST_OF_ONE_UNIT:
         rules.append(_NO_HANDLES)
-    if any(bidirectional(c) in _RIGHT_TO_LEFT for c in sentence.source + sentence.target):
+    if any(bidirectional(c) in _RIGHT_TO_LEFT for c in {*sentence.source, *sentence.target}):
         rules.append(_BOXED)
     return "".join(rules)
 

@@ -86,7 +86,7 @@ class Figure:
 
     def __str__(self) -> str:
         targets = (("at least", self.at_least), ("at most", self.at_most))
-        target = "".join(f" (target: {what} {n:,.0f})" for what, n in targets if n is not None)
+        target = "".join(f" (target: {what} {n:,g})" for what, n in targets if n is not None)
         missed = "" if self.good else " MISSED"
         return f"{self.name:<44}{self.value:>10,.2f} {self.unit}{target}{missed}"
 
