@@ -297,9 +297,10 @@ class TestFiles:
 def test_published_corpora_are_read_and_written_back_line_by_line(
     shared_data: Path, tmp_path: Path
 ) -> None:
-    files = sorted((shared_data / "ner").glob("*/*.iob2"))
-    assert files
-    for path in files:
+    """The smallest file of each."""
+    corpora = [[*folder.glob("*.iob2")] for folder in sorted((shared_data / "ner").iterdir())]
+    assert any(corpora)
+    for path in (min(files, key=lambda file: file.stat().st_size) for files in corpora if files):
         copy = tmp_path / "copy.iob2"
         write_iob2(((s.tokens, s.tags) for s in read_conll(path)), copy)
         before, after = (file.read_text("utf-8").split("\n") for file in (path, copy))
