@@ -1,16 +1,16 @@
 """Sentences in another language than they should be, found by py3langid.
 
 py3langid (BSD-3) brings its model of 140 languages; nothing is downloaded. On short sentences and
-on names every identifier guesses, so a text is refused only if three things hold: it has
-`RUNNING_LETTERS` outside names, the probability of its language is below the recipe's, and one
-other language has `SURE`.
+on names every identifier guesses. So only the running text is looked at, without words that have a
+capital, and a side is refused only if three things hold: that text has `RUNNING_LETTERS`, the
+probability of the side's language is below the recipe's, and another language has `SURE`.
 """
 
 from collections import Counter
 from importlib.util import find_spec
 from typing import Any
 
-from projection.corpus.rules import RUNNING_LETTERS, running_letters
+from projection.corpus.rules import running_text, tells_something
 from projection.errors import CorpusError
 from projection.languages import base_language
 
@@ -48,12 +48,13 @@ class LanguageCheck:
         if expected not in self._known:
             self.unknown.add(lang)
             return None
-        if running_letters(text) < RUNNING_LETTERS:
+        running = running_text(text)
+        if not tells_something(running):
             return None
-        if self._bases[self._identifier.classify(text)[0]] == expected:
+        if self._bases[self._identifier.classify(running)[0]] == expected:
             return None
         found = Counter[str]()
-        for label, probability in self._identifier.rank(text):
+        for label, probability in self._identifier.rank(running):
             found[self._bases[label]] += probability
         [(likeliest, probability)] = found.most_common(1)
         if found[expected] >= self._least or probability < SURE:

@@ -9,7 +9,7 @@ from projection.records import ParallelSentence
 
 Rule = Callable[[ParallelSentence], str | None]
 
-RUNNING_LETTERS = 12  # so few letters outside names tell nothing about a sentence
+RUNNING_LETTERS = 12  # fewer letters outside names tell nothing about a sentence
 _BOTH_SIDES = 10.0  # characters added to both sides before they are compared
 
 _IDEOGRAPH = regex.compile(r"\p{Han}")
@@ -89,16 +89,21 @@ def no_copy(sentence: ParallelSentence) -> str | None:
     Names, numbers and headings in capitals may be the same in both languages.
     """
     source, target = sentence.source.casefold().split(), sentence.target.casefold().split()
-    same = source == target and running_letters(sentence.source) >= RUNNING_LETTERS
+    same = source == target and tells_something(running_text(sentence.source))
     return "the target is the source" if same else None
 
 
-def running_letters(text: str) -> int:
-    """Count the letters outside words with a capital, which may be names.
+def running_text(text: str) -> str:
+    """Return a text without the words that have a capital, which may be names.
 
-    All letters of a script without capitals count.
+    Scripts without capitals stay whole.
     """
-    return sum(map(str.isalpha, _CAPITALIZED.sub("", text)))
+    return _CAPITALIZED.sub("", text)
+
+
+def tells_something(running: str) -> bool:
+    """Return whether a running text has letters enough to judge a sentence by."""
+    return sum(map(str.isalpha, running)) >= RUNNING_LETTERS
 
 
 def margin_above(least: float) -> Rule:
