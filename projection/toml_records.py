@@ -15,6 +15,8 @@ from projection.errors import SpanferryError
 ONLY_FIELDS = ConfigDict(extra="forbid")  # `__pydantic_config__` of such a record
 Record = TypeVar("Record")
 
+_UNKNOWN = "unexpected_keyword_argument"  # what pydantic calls an unknown key
+
 
 def read_toml(path: Path, error: type[SpanferryError], fix: str) -> dict[str, Any]:
     """Read a TOML file; raises `error` if it is not there or not TOML."""
@@ -42,15 +44,17 @@ def record_of(
         # As JSON: there strictness still allows lists for tuples, and texts for enumerations.
         return TypeAdapter(kind).validate_json(json.dumps(table, default=str), strict=True)
     except ValidationError as caught:
-        first = caught.errors()[0]
+        errors = caught.errors()
+        # A misspelt key says more than that the right one is missing.
+        first = next((e for e in errors if e["type"] == _UNKNOWN), errors[0])
         steps = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"]]
         place = f"{where} {''.join(steps).removeprefix('.')}".strip()
         what = {
             "missing": "missing",
-            "unexpected_keyword_argument": "no such key",
+            _UNKNOWN: "no such key",
             "value_error": first["msg"].removeprefix("Value error, "),
         }.get(first["type"], f"{first['input']!r:.40}: {first['msg']}")
-        if what == "no such key" and (near := _nearest(kind, first["loc"])):
+        if first["type"] == _UNKNOWN and (near := _nearest(kind, first["loc"])):
             fix = f"Did you mean {near}? {fix}"
         raise error(place, what, fix) from caught
 

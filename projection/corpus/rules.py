@@ -14,7 +14,7 @@ _BOTH_SIDES = 10.0  # characters added to both sides before they are compared
 
 _IDEOGRAPH = regex.compile(r"\p{Han}")
 _SYLLABLE = regex.compile(r"[\p{Hiragana}\p{Katakana}\p{Hangul}]")
-_LETTER = regex.compile(r"[\p{L}\p{M}]")
+_NO_LETTER = regex.compile(r"[^\p{L}\p{M}]+")
 _CAPITALIZED = regex.compile(r"[\p{Ll}\p{M}\p{N}]*[\p{Lu}\p{Lt}][\p{Lu}\p{Lt}\p{Ll}\p{M}\p{N}]*")
 
 
@@ -80,7 +80,7 @@ def letters_above(least: float) -> Rule:
 
 def _share_of_letters(text: str) -> float:
     visible = sum(map(len, text.split()))
-    return len(_LETTER.findall(text)) / visible if visible else inf
+    return len(_NO_LETTER.sub("", text)) / visible if visible else inf
 
 
 def no_copy(sentence: ParallelSentence) -> str | None:
