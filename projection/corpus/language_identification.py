@@ -15,6 +15,7 @@ from projection.errors import CorpusError
 from projection.languages import base_language
 
 SURE = 0.5
+_NO_LANGUAGE = "zxx"  # the label of program code and figures
 # Labels of py3langid for varieties of a language, which `base_language` does not know.
 _VARIETIES = {"ary": "ar", "arz": "ar", "grc": "el", "hbo": "he"}
 
@@ -36,8 +37,9 @@ class LanguageCheck:
         )
 
         self._identifier: Any = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-        labels = {label: _VARIETIES.get(label, label) for label in self._identifier.labels}
-        self._bases = {label: base_language(variety) for label, variety in labels.items()}
+        labels = [label for label in self._identifier.labels if label != _NO_LANGUAGE]
+        self._identifier.set_languages(labels)
+        self._bases = {label: base_language(_VARIETIES.get(label, label)) for label in labels}
         self._known = {*self._bases.values()}
         self._least = least
         self.unknown: set[str] = set()
