@@ -35,7 +35,7 @@ def clean(
         str | None, Option(help="BCP 47 tag of the target: de, zh-TW …", callback=as_language)
     ] = None,
     recipe: Annotated[
-        Path | None, Option(help="What is dropped: a TOML file. [default: docs/corpora.md]")
+        Path | None, Option(help="What is dropped, as TOML; docs/corpora.md has the defaults.")
     ] = None,
     out: Annotated[Path, Option(help="JSON Lines file to write, for spanferry project --jsonl.")],
     dropped: Annotated[

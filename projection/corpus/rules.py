@@ -98,7 +98,8 @@ def running_text(text: str) -> str:
 
     Scripts without capitals stay whole.
     """
-    return _CAPITALIZED.sub("", text)
+    running: str = _CAPITALIZED.sub("", text)
+    return running
 
 
 def tells_something(running: str) -> bool:
