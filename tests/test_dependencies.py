@@ -24,6 +24,7 @@ HOME = {
     "tracking": ("training/trainer/",),
     "lora": ("training/trainer/",),
     "onnx": ("projection/models/",),
+    "clean": ("projection/corpus/",),
     "gliner": ("projection/models/",),
     "models": ("training/bundled/", "training/aligner/silver.py"),
 }

@@ -28,7 +28,7 @@ ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
     "projection": (
         ("text",),
         ("io",),
-        ("evaluation", "models"),
+        ("corpus", "evaluation", "models"),
         ("aligners",),
         ("pipeline",),
     ),

@@ -14,6 +14,7 @@ from ml_backend.cli.aligner import app as aligner
 from ml_backend.cli.audit import app as audit
 from ml_backend.cli.backup import backup, restore
 from ml_backend.cli.benchmark import benchmark
+from ml_backend.cli.clean import clean
 from ml_backend.cli.console import MessageHandler, say, show
 from ml_backend.cli.demo import demo
 from ml_backend.cli.doctor import doctor
@@ -42,7 +43,7 @@ app = typer.Typer(
 )
 
 for command in (
-    demo, project, score_projection, score_links, push, serve, export,
+    demo, clean, project, score_projection, score_links, push, serve, export,
     train, evaluate, experiment, adjudicate, propagate, repredict, report, doctor, backup, restore,
     benchmark,
 ):  # fmt: skip

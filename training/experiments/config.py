@@ -14,8 +14,9 @@ from pydantic import BeforeValidator, ConfigDict, StringConstraints
 
 from projection.errors import TrainingError
 from projection.languages import language_tag
+from projection.toml_records import ONLY_FIELDS
 from training.data.rows import LabelMap
-from training.experiments.definition import ONLY_FIELDS, read_toml, record_of
+from training.experiments.definition import read_toml, record_of
 
 
 def _listed(found: Any) -> Any:

@@ -1,24 +1,23 @@
 """Experiment definitions: rows, axis and published scores, read from TOML files."""
 
-import json
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import resources
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict
 
+from projection import toml_records
 from projection.errors import TrainingError
 from projection.io.records_json import Json
+from projection.toml_records import ONLY_FIELDS, Record
 
 DEFINITIONS = Path(str(resources.files("training.experiments"))) / "definitions"
 NAMES = tuple(sorted(path.stem for path in DEFINITIONS.glob("*.toml")))
 
-ONLY_FIELDS = ConfigDict(extra="forbid")
-Record = TypeVar("Record")
+_SEE = "See docs/reproducing.md"
 
 
 class Reads(StrEnum):
@@ -184,32 +183,12 @@ def read_experiment(name_or_path: str) -> Experiment:
 
 def read_toml(path: Path) -> Json:
     """Read a TOML file; raises TrainingError if it is not there or not TOML."""
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise TrainingError(str(path), "no such file", "See docs/reproducing.md") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TrainingError(str(path), f"is not TOML ({error})") from error
+    return toml_records.read_toml(path, TrainingError, _SEE)
 
 
 def record_of(kind: type[Record], table: Mapping[str, Any], where: str) -> Record:
-    """Build a dataclass from a table whose keys are its fields.
-
-    Raises TrainingError at an unknown or missing key, or a value that the field cannot hold.
-    """
-    try:
-        # As JSON: there strictness still allows lists for tuples, and texts for enumerations.
-        return TypeAdapter(kind).validate_json(json.dumps(table, default=str), strict=True)
-    except ValidationError as error:
-        first = error.errors()[0]
-        steps = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"]]
-        place = f"{where} {''.join(steps).removeprefix('.')}".strip()
-        what = {
-            "missing": "missing",
-            "unexpected_keyword_argument": "no such key",
-            "value_error": first["msg"].removeprefix("Value error, "),
-        }.get(first["type"], f"{first['input']!r:.40}: {first['msg']}")
-        raise TrainingError(place, what, "See docs/reproducing.md") from error
+    """Build a dataclass of a table; raises TrainingError as `toml_records.record_of` says."""
+    return toml_records.record_of(kind, table, where, TrainingError, _SEE)
 
 
 def _expanded(

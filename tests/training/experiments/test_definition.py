@@ -137,7 +137,9 @@ class TestFile:
                 id="no source",
             ),
             pytest.param(
-                f"{MINE}rows = []\nrow = 3", r"row: no such key\. See docs", id="other key"
+                f"{MINE}rows = []\nrow = 3",
+                r"row: no such key\. Did you mean rows\? See docs",
+                id="other key",
             ),
             pytest.param(
                 f"{MINE}rows = []\nat = 3", "at: 3: Input should be a valid array", id="no places"
