@@ -42,7 +42,7 @@ ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
         ("experiments", "bundled"),
     ),
     "ml_backend": (
-        ("label_studio", "serving"),
+        ("label_studio", "serving", "benchmark"),
         ("review",),
         ("propagation", "audit", "report"),
         ("jobs",),

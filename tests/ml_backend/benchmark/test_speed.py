@@ -4,14 +4,11 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
-from transformers import AutoConfig, AutoModel, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from ml_backend.benchmark import speed
-from ml_backend.benchmark.encoder_meter import EncoderMeter, matrix_peak
 from ml_backend.benchmark.speed import OURS, Contender, Timed, command, take_turns
 from projection.aligners.lexical_evidence import NO_LEXICON
 from projection.errors import SpanferryError
@@ -19,43 +16,6 @@ from projection.pipeline.projector import Projector, pair
 from projection.records import ParallelSentence
 from tests.projection.aligners.joint_models import telling_aligner
 from tests.projection.pipeline.test_projector import FixedTagger
-
-HIDDEN, INNER, LAYERS = 8, 16, 2
-
-
-def encoder() -> PreTrainedModel:
-    shape = {"hidden_size": HIDDEN, "intermediate_size": INNER, "num_hidden_layers": LAYERS}
-    config = AutoConfig.for_model("bert", vocab_size=9, num_attention_heads=2, **shape)
-    auto: Any = AutoModel  # whose methods have no types
-    model: PreTrainedModel = auto.from_config(config, add_pooling_layer=False).eval()
-    return model
-
-
-class TestEncoderMeter:
-    def test_padding_is_told_from_text(self) -> None:
-        meter = EncoderMeter(encoder())
-        ids = torch.ones(2, 5, dtype=torch.long)
-        mask = torch.tensor([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]])
-        with meter.counting():
-            meter.encoder(input_ids=ids, attention_mask=mask)
-            meter.encoder(input_ids=ids[:1, :4])
-        meter.encoder(input_ids=ids)
-        assert (meter.texts, meter.tokens, meter.padded) == (3, 12, 14)
-        assert meter.seconds > 0
-
-    def test_operations_are_those_of_matrices_and_attention(self) -> None:
-        """A text of three subwords: each meets every weight, and every other one twice a layer."""
-        meter = EncoderMeter(encoder())
-        with meter.counting():
-            meter.encoder(input_ids=torch.ones(1, 3, dtype=torch.long))
-        weights = LAYERS * (4 * HIDDEN**2 + 2 * HIDDEN * INNER)
-        assert meter.operations == 2 * 3 * weights + LAYERS * 4 * HIDDEN * 3**2
-
-    def test_the_peak_is_above_what_an_encoder_reaches(self) -> None:
-        meter = EncoderMeter(encoder())
-        with meter.counting():
-            meter.encoder(input_ids=torch.ones(64, 64, dtype=torch.long))
-        assert 0 < meter.operations / meter.seconds < matrix_peak(meter.encoder)
 
 
 class TestTurns:
