@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.cli.project import CHECKS_UNDER, columns_of, open_corpus
+from ml_backend.cli.project import columns_of, open_corpus
 from ml_backend.cli.push import instructions_of, labels_of_run
 from ml_backend.report.filters import filters_of
 from projection.aligners.pair import PairAligner
 from projection.errors import CorpusError
 from projection.models import bundled
-from projection.pipeline.conflicts import PAPER_CHECKS, Policy
 from projection.pipeline.run import load_run
 from projection.text.wording import FIX_UNTRAINED
 from tests.ml_backend.cli.conftest import Spanferry
@@ -302,10 +301,6 @@ class TestProject:
         summary = spanferry("project", *moses, *models, *options).json
         assert summary["flagged_sentences"] == 0
         assert summary["dropped"] == {"failed_mapping": 1, "empty": 1}
-
-    def test_what_the_paper_does_not_doubt_is_not_dropped(self) -> None:
-        assert CHECKS_UNDER[Policy.DROP] == PAPER_CHECKS
-        assert set(CHECKS_UNDER[Policy.FLAG]) > set(CHECKS_UNDER[Policy.DROP])
 
     def test_labels_are_mapped_and_suppressed(
         self, spanferry: Spanferry, moses: list[object], models: list[object], tmp_path: Path
