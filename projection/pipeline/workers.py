@@ -1,10 +1,11 @@
 """The engine of several processes on one machine, each with its own models."""
 
+import os
 import signal
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 
 from projection.errors import SpanferryError
@@ -120,6 +121,7 @@ def _ctrl_c_ignored() -> Iterator[None]:
 
 def _work(connection: Connection, stage: WorkerStage) -> None:
     """Answer batches until the other end is closed."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(*_GONE):
         while True:
             batch: Batch = connection.recv()
@@ -130,3 +132,10 @@ def _work(connection: Connection, stage: WorkerStage) -> None:
             except Exception as error:
                 answer = [], f"{type(error).__name__}: {error}"
             connection.send(answer)
+
+
+def _end_with_parent() -> None:
+    """End at once, in the middle of a batch, when the command was killed."""
+    if (parent := parent_process()) is not None:
+        parent.join()
+    os._exit(1)

@@ -1,7 +1,11 @@
 """`spanferry project` as a shell would call it."""
 
+import bz2
 import gzip
+import io
 import json
+import lzma
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -24,6 +28,13 @@ SUMMARY = {
     "schema", "read", "kept", "flagged", "dropped", "flagged_sentences", "dropped_sentences",
     "entities", "teacher_labelled", "target_labelled", "windowed", "untrained", "seconds",
 }  # fmt: skip
+
+
+def zipped(content: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("side.txt", content)
+    return packed.getvalue()
 
 
 @pytest.fixture
@@ -245,6 +256,21 @@ class TestProject:
         corpus.write_text("<tmx/>" if option == "--tmx" else "\n", "utf-8")
         outcome = spanferry("project", option, corpus, "--target-lang", "de", "--out", out)
         assert outcome.mistake == f"{corpus}: no sentences. Name a file that has some"
+        assert not out.exists()
+
+    @pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress, zipped])
+    def test_sides_of_unequal_length_are_refused_before_anything_is_done(
+        self, spanferry: Spanferry, tmp_path: Path, pack: Callable[[bytes], bytes]
+    ) -> None:
+        """However long they are: the models are not loaded yet."""
+        source, target, out = tmp_path / "a.en", tmp_path / "a.de", tmp_path / "run"
+        source.write_bytes(pack(b"Anna left\n" * 2000))
+        target.write_bytes(pack(b"Anna ging\n" * 1999))
+        sides = ["--source", source, "--target", target, "--target-lang", "de"]
+        assert spanferry("project", *sides, "--out", out).mistake == (
+            f"{target}:2000: the file has ended, but {source} goes on. Both need the same number "
+            "of lines: look for one that was lost or split"
+        )
         assert not out.exists()
 
     def test_a_label_that_cannot_be_is_refused_before_anything_is_done(
