@@ -1,7 +1,8 @@
 """`spanferry project`: project the entities of a parallel corpus into a run folder."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ from rich.table import Table
 from typer import Option
 
 from ml_backend.cli.console import print_result, progress, say, table
+from ml_backend.cli.engines import engine_of, load_projector
 from ml_backend.cli.options import (
     Aligner,
     AsJson,
@@ -33,16 +35,13 @@ from projection.io.corpus import (
 from projection.io.jsonl import read_jsonl_corpus
 from projection.languages import is_untrained
 from projection.models.teacher import check_teacher
-from projection.pipeline.conflicts import CHECKS, PAPER_CHECKS, Check, Policy
+from projection.pipeline.conflicts import Policy
 from projection.pipeline.run import project_corpus
 from projection.pipeline.run_parts import RunFormat
 from projection.pipeline.run_summary import RunSummary
 from projection.records import ParallelSentence
 from projection.text.references import unescaped
 from projection.text.wording import FIX_UNTRAINED, counted, counts_in_words, untrained_language
-
-# As published, sentences are dropped by the paper's three rules only; low confidence is for review.
-CHECKS_UNDER: Mapping[Policy, Sequence[Check]] = {Policy.DROP: PAPER_CHECKS, Policy.FLAG: CHECKS}
 
 
 def project(
@@ -88,6 +87,9 @@ def project(
     form: Annotated[
         RunFormat, Option("--format", help="Files of the run: JSON Lines, or Parquet.")
     ] = RunFormat.JSONL,
+    count: Annotated[
+        int, Option("--workers", min=1, help="Processes that project, each with its own models.")
+    ] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Project the entities of a parallel corpus from its English side to the other side.
@@ -100,8 +102,6 @@ def project(
 
     Example: spanferry project --source a.en --target a.de --target-lang de --out runs/de
     """
-    # torch takes seconds to import, which `--help` should not.
-    from projection.pipeline.projector import Projector  # noqa: PLC0415
 
     def opened(notes: CorpusNotes) -> tuple[Iterator[ParallelSentence], str]:
         found, name = open_corpus(
@@ -131,11 +131,17 @@ def project(
         say(warning)
     renamed = None if notes.own_labels else label_table(labels or ())
     suppressed = () if notes.own_labels else ignored
+    load = partial(
+        load_projector,
+        policy=policy,
+        teacher=teacher,
+        aligner=aligner,
+        labels=renamed,
+        suppress=suppressed,
+        types=sought,
+    )
     with progress("models loaded", 1) as advance:
-        checks = CHECKS_UNDER[policy]
-        projector = Projector.load(
-            teacher, aligner, labels=renamed, suppress=suppressed, checks=checks, types=sought
-        )
+        projector = load()
         advance(1)
     sentences, _ = opened(CorpusNotes())
     if notes.annotated:
@@ -161,6 +167,7 @@ def project(
             limit=limit,
             settings=settings,
             on_progress=advance,
+            engine=engine_of(count, load, projector.model_version, policy),
             form=form,
         )
     shown = [_summary_table(summary), f"Next: spanferry push {out} --help"]

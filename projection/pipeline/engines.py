@@ -4,7 +4,9 @@ All share one stage, `project_batch`; they differ in where it runs.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from typing import Protocol
 
+from projection.errors import RunError
 from projection.io.records_json import encode
 from projection.io.xml_text import unreadable
 from projection.pipeline.conflicts import Policy
@@ -16,10 +18,76 @@ Batch = list[ParallelSentence]
 Engine = Callable[[Iterator[Batch]], Generator[list[RunRow], None, None]]
 """Takes batches as it needs them, and gives the lines of each in the order of the batches."""
 
+LoadProjector = Callable[[], ProjectsSentences]
+
+_AHEAD = 3  # batches a worker in memory: in its hands, or done before one that takes longer
+
 
 def local(projector: ProjectsSentences, policy: Policy) -> Engine:
     """Return the engine that projects in this process."""
     return lambda batches: (project_batch(batch, projector, policy) for batch in batches)
+
+
+class WorkerStage:
+    """`project_batch` with the models of another process, which are loaded for its first batch.
+
+    RunError if they are not those of this process.
+    """
+
+    def __init__(self, load: LoadProjector, model_version: str, policy: Policy) -> None:
+        self._load, self._model_version, self._policy = load, model_version, policy
+        self._projector: ProjectsSentences | None = None
+
+    def __call__(self, batch: Batch) -> list[RunRow]:
+        """The lines of a batch."""
+        if self._projector is None:
+            self._projector = self._load()
+            if (found := self._projector.model_version) != self._model_version:
+                what = f"has the models {found}, not {self._model_version}"
+                raise RunError("a worker", what, "Give all machines the same files")
+        return project_batch(batch, self._projector, self._policy)
+
+
+class WorkerPool(Protocol):
+    """Workers elsewhere, which have one batch at a time."""
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+
+    def give(self, number: int, batch: Batch) -> None:
+        """Hand a batch to a worker that has none."""
+
+    def take(self) -> tuple[int, list[RunRow]]:
+        """Wait until any batch is done; return its number and its lines."""
+
+
+def in_order(batches: Iterator[Batch], pool: WorkerPool) -> Generator[list[RunRow], None, None]:
+    """Keep all workers busy, and give the lines of batches in the order of the batches."""
+    numbered, done = enumerate(batches), dict[int, list[RunRow]]()
+    given = taken = written = 0
+    while True:
+        while given - taken < pool.size and given - written < _AHEAD * pool.size:
+            if (following := next(numbered, None)) is None:
+                break
+            pool.give(*following)
+            given += 1
+        if written in done:
+            yield done.pop(written)
+            written += 1
+        elif taken < given:
+            number, rows = pool.take()
+            done[number] = rows
+            taken += 1
+        else:
+            return
+
+
+def failed(batch: Batch, what: str) -> RunError:
+    """The error that the worker with this batch `what`."""
+    where = f"{batch[0].origin} to {batch[-1].origin}"
+    fix = "What is written is kept: run the same command again to go on from there"
+    return RunError(where, f"the worker with these {len(batch):,} sentences {what}", fix)
 
 
 def project_batch(

@@ -1,6 +1,9 @@
 """A corpus with sentences of every fate, a projector that knows the answers, and their runs."""
 
 import json
+import os
+import signal
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -101,3 +104,20 @@ def contents(out: Path) -> dict[str, bytes]:
     files = {path.name: path.read_bytes() for path in out.iterdir()}
     summary = json.loads(files.pop("summary.json"))
     return files | {"counts": json.dumps(summary | {"seconds": 0}).encode()}
+
+
+class DyingProjector(FixedProjector):
+    """Dies, fails or waits at sentence 9, for which a run must have `how`."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__(NOWHERE)
+        self.how = how
+
+    def project(self, sentences: Sequence[ParallelSentence]) -> list[ProjectedSentence]:
+        if "9" in [sentence.id for sentence in sentences]:
+            if self.how == "waits":
+                time.sleep(60)
+            if self.how == "is killed":
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise ValueError("no matrix")
+        return super().project(sentences)
