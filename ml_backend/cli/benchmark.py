@@ -57,7 +57,7 @@ def benchmark(
     found = speed.machine() | speed.pipeline_speed(projector, sentences, counts, rounds)
     with progress("rounds", rounds) as advance:
         found |= speed.aligner_speed(projector, compared, others, rounds, advance)
-    found |= speed.command_speed(sentences[: counts[0]], rounds)
+    found |= speed.command_speed(sentences, rounds)
     print_result(found, [table(("", "", ""), _rows(found), text=(0, 2))], as_json=as_json)
 
 
@@ -110,11 +110,6 @@ def _rows(found: Mapping[str, Any]) -> Sequence[tuple[str, str, str]]:
     ]
     rows.append(("memory", f"{found['peak_memory_mb']:.0f} MB", "at most"))
     rows.append(("cold start", f"{found['cold_start_seconds']:.1f} s", "to project one sentence"))
-    rows.append(
-        (
-            "two workers",
-            f"{found['two_workers_over_one']:.2f}",
-            "times as fast as one, a thread each",
-        )
-    )
+    if (ratio := found.get("two_workers_over_one")) is not None:
+        rows.append(("two workers", f"{ratio:.2f}", "times as fast as one, a thread each"))
     return rows
