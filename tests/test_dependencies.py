@@ -25,6 +25,7 @@ HOME = {
     "lora": ("training/trainer/",),
     "onnx": ("projection/models/",),
     "gliner": ("projection/models/",),
+    "ray": ("projection/pipeline/",),
     "models": ("training/bundled/", "training/aligner/silver.py"),
 }
 # Imported without a declaration.
