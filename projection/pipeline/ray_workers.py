@@ -63,7 +63,12 @@ class _Actors:
         self._ours = not ray.is_initialized()
         if self._ours:
             local = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": count}
-            ray.init(log_to_driver=False, include_dashboard=False, **local)
+            ray.init(
+                log_to_driver=False,
+                include_dashboard=False,
+                logging_level=logging.ERROR,
+                **local,
+            )
         self._all: list[Any] = []
         self._idle: list[Any] = []
         self._starting: dict[Any, Any] = {}  # by the answer that is waited for

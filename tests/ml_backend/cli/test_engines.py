@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
+
 from ml_backend.cli.engines import CHECKS_UNDER
 from projection.pipeline.conflicts import PAPER_CHECKS, Policy
 from tests.ml_backend.cli.conftest import Spanferry
