@@ -26,6 +26,7 @@ HOME = {
     "onnx": ("projection/models/",),
     "clean": ("projection/corpus/",),
     "gliner": ("projection/models/",),
+    "ray": ("projection/pipeline/",),
     "models": ("training/bundled/", "training/aligner/silver.py"),
 }
 # Imported without a declaration.

@@ -1,12 +1,14 @@
 """Models for `spanferry project`, in this process and in others."""
 
 from collections.abc import Collection, Mapping, Sequence
+from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ml_backend.settings import cpu_count
 from projection.pipeline.conflicts import CHECKS, PAPER_CHECKS, Check, Policy
 from projection.pipeline.engines import Engine
+from projection.pipeline.ray_workers import ray_workers
 from projection.pipeline.workers import workers
 
 if TYPE_CHECKING:
@@ -14,6 +16,13 @@ if TYPE_CHECKING:
 
 # As published, sentences are dropped by the paper's three rules only; low confidence is for review.
 CHECKS_UNDER: Mapping[Policy, Sequence[Check]] = {Policy.DROP: PAPER_CHECKS, Policy.FLAG: CHECKS}
+
+
+class EngineName(StrEnum):
+    """Where sentences are projected."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 def load_projector(
@@ -41,9 +50,14 @@ def load_projector(
 
 
 def engine_of(
-    count: int, load: "partial[Projector]", model_version: str, policy: Policy
+    name: EngineName,
+    count: int,
+    load: "partial[Projector]",
+    model_version: str,
+    policy: Policy,
 ) -> Engine | None:
-    """Return the engine of so many processes; None for this one."""
-    if count == 1:
+    """Return the engine of so many workers; None for this process."""
+    if name is EngineName.LOCAL and count == 1:
         return None
-    return workers(partial(load, workers=count), count, model_version, policy)
+    make = ray_workers if name is EngineName.RAY else workers
+    return make(partial(load, workers=count), count, model_version, policy)

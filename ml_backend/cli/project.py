@@ -11,7 +11,7 @@ from rich.table import Table
 from typer import Option
 
 from ml_backend.cli.console import print_result, progress, say, table
-from ml_backend.cli.engines import engine_of, load_projector
+from ml_backend.cli.engines import EngineName, engine_of, load_projector
 from ml_backend.cli.options import (
     Aligner,
     AsJson,
@@ -36,6 +36,7 @@ from projection.io.jsonl import read_jsonl_corpus
 from projection.languages import is_untrained
 from projection.models.teacher import check_teacher
 from projection.pipeline.conflicts import Policy
+from projection.pipeline.ray_workers import check_ray
 from projection.pipeline.run import project_corpus
 from projection.pipeline.run_parts import RunFormat
 from projection.pipeline.run_summary import RunSummary
@@ -90,6 +91,9 @@ def project(
     count: Annotated[
         int, Option("--workers", min=1, help="Processes that project, each with its own models.")
     ] = 1,
+    engine: Annotated[
+        EngineName, Option(help="Where the workers are: on this machine, or in a Ray cluster.")
+    ] = EngineName.LOCAL,
     as_json: AsJson = False,
 ) -> None:
     """Project the entities of a parallel corpus from its English side to the other side.
@@ -122,6 +126,8 @@ def project(
     # A mistake is refused before models are loaded and a run folder is claimed.
     sought = listed(types or "")
     check_teacher(teacher, sought)
+    if engine is EngineName.RAY:
+        check_ray()
     notes, ignored = CorpusNotes(), ignore_label or []
     sentences, where = opened(notes)
     notes.count(sentences)
@@ -167,7 +173,7 @@ def project(
             limit=limit,
             settings=settings,
             on_progress=advance,
-            engine=engine_of(count, load, projector.model_version, policy),
+            engine=engine_of(engine, count, load, projector.model_version, policy),
             form=form,
         )
     shown = [_summary_table(summary), f"Next: spanferry push {out} --help"]

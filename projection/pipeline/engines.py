@@ -38,7 +38,7 @@ class WorkerStage:
         self._load, self._model_version, self._policy = load, model_version, policy
         self._projector: ProjectsSentences | None = None
 
-    def __call__(self, batch: Batch) -> list[RunRow]:
+    def project(self, batch: Batch) -> list[RunRow]:
         """The lines of a batch."""
         if self._projector is None:
             self._projector = self._load()
@@ -53,13 +53,16 @@ class WorkerPool(Protocol):
 
     @property
     def size(self) -> int:
-        """How many there are."""
+        """How many there are; never none."""
 
     def give(self, number: int, batch: Batch) -> None:
         """Hand a batch to a worker that has none."""
 
-    def take(self) -> tuple[int, list[RunRow]]:
-        """Wait until any batch is done; return its number and its lines."""
+    def take(self) -> list[tuple[int, list[RunRow]]]:
+        """Wait; return the numbers of the batches that are done, and their lines.
+
+        There are none if a worker has joined.
+        """
 
 
 def in_order(batches: Iterator[Batch], pool: WorkerPool) -> Generator[list[RunRow], None, None]:
@@ -76,9 +79,9 @@ def in_order(batches: Iterator[Batch], pool: WorkerPool) -> Generator[list[RunRo
             yield done.pop(written)
             written += 1
         elif taken < given:
-            number, rows = pool.take()
-            done[number] = rows
-            taken += 1
+            finished = pool.take()
+            done.update(finished)
+            taken += len(finished)
         else:
             return
 

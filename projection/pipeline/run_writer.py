@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from projection.errors import RunError
+from projection.errors import RunError, SpanferryError
 from projection.io.files import atomic_write
 from projection.pipeline.engines import Batch
 from projection.pipeline.run_journal import RunFiles
@@ -58,7 +58,7 @@ class RunWriter:
 
         RunError, before a file is changed, if what the folder holds is not about these sentences.
         """
-        short = bool(self._parts) and self._parts[-1].sentences < self._part_size
+        short = [part for part in self._parts[-1:] if part.sentences % self._part_size]
         last = self._parts.pop() if short else None
         self._refuse_unlisted()
         for part in self._parts:
@@ -115,7 +115,7 @@ class RunWriter:
         self._files = RunFiles(*self._paths)
         try:
             to_do = self._files.resume(batches, self._take)
-        except RunError:
+        except SpanferryError:
             for path in unpacked:
                 path.unlink()
             raise

@@ -73,7 +73,7 @@ class _Processes:
         with suppress(*_GONE):  # `take` says so
             worker.connection.send(batch)
 
-    def take(self) -> tuple[int, list[RunRow]]:
+    def take(self) -> list[tuple[int, list[RunRow]]]:
         """Wait for any worker that has a batch."""
         [ready, *_] = wait([each.connection for each, _, _ in self._busy.values()])
         worker, number, batch = self._busy.pop(ready)
@@ -84,7 +84,7 @@ class _Processes:
         if failure:
             raise failed(batch, f"failed ({failure})")
         self._idle.append(worker)
-        return number, rows
+        return [(number, rows)]
 
     def stop(self) -> None:
         """End all at once, whatever they do."""
@@ -126,7 +126,7 @@ def _work(connection: Connection, stage: WorkerStage) -> None:
         while True:
             batch: Batch = connection.recv()
             try:
-                answer = stage(batch), ""
+                answer = stage.project(batch), ""
             except SpanferryError as error:
                 answer = [], str(error)
             except Exception as error:

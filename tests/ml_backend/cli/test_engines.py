@@ -1,7 +1,10 @@
 """`spanferry project` in several processes."""
 
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
 
 from ml_backend.cli.engines import CHECKS_UNDER
 from projection.pipeline.conflicts import PAPER_CHECKS, Policy
@@ -11,6 +14,13 @@ from tests.ml_backend.cli.conftest import Spanferry
 def test_what_the_paper_does_not_doubt_is_not_dropped() -> None:
     assert CHECKS_UNDER[Policy.DROP] == PAPER_CHECKS
     assert set(CHECKS_UNDER[Policy.FLAG]) > set(CHECKS_UNDER[Policy.DROP])
+
+
+@pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed")
+def test_without_ray_nothing_is_begun(spanferry: Spanferry, tmp_path: Path) -> None:
+    options = ["--tsv", tmp_path / "none.tsv", "--out", tmp_path / "run", "--engine", "ray"]
+    said = "--engine ray: Ray is not installed. pip install 'spanferry[ray]'"
+    assert spanferry("project", *options).mistake == said
 
 
 def test_workers_write_what_this_process_does(

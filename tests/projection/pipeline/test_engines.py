@@ -37,9 +37,13 @@ class AnyOrder:
         self._busy.append((number, batch))
         assert len(self._busy) <= self.size
 
-    def take(self) -> tuple[int, list[RunRow]]:
-        number, batch = self._busy.pop(next(self._choices, 0) % len(self._busy))
-        return number, [{"id": sentence.id} for sentence in batch]
+    def take(self) -> list[tuple[int, list[RunRow]]]:
+        choice = next(self._choices, 0)
+        if choice == 3:
+            self.size += 1  # a worker joins
+            return []
+        number, batch = self._busy.pop(choice % len(self._busy))
+        return [(number, [{"id": sentence.id} for sentence in batch])]
 
 
 @given(st.integers(1, 4), st.integers(0, 30), st.lists(st.integers(0, 3)))
@@ -52,10 +56,11 @@ def test_whoever_is_first_the_order_is_that_of_the_corpus(
         nonlocal read
         for each in mixed(count):
             read += 1
-            assert read - written <= 3 * size, "memory does not grow"
+            assert read - written <= 3 * pool.size, "memory does not grow"
             yield [each]
 
-    for [row] in in_order(batches(), AnyOrder(size, choices)):
+    pool = AnyOrder(size, choices)
+    for [row] in in_order(batches(), pool):
         assert row["id"] == str(written)
         written += 1
     assert written == count

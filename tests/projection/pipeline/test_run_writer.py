@@ -131,6 +131,8 @@ def test_a_run_of_an_older_version_goes_on_in_one_file(out: Path) -> None:
     """What it has is one part, however long."""
     project(mixed(13), out, batch_size=2)
     (out / "parts.json").unlink()
+    project(mixed(13), out, batch_size=2, part_size=4)
+    assert [part.sentences for part in read_parts(out)] == [13]
     assert project(mixed(20), out, batch_size=2, part_size=4).read == 20
     assert [part.sentences for part in read_parts(out)] == [12, 4, 4]
     assert [row["sentence"]["id"] for row in rows(out / "projected-00001.jsonl")] == ["12", "14"]
