@@ -116,7 +116,6 @@ def aligner_speed(
         },
         "ours_over_paper_path": timed.ratio(PUBLISHED),
         "ours_over_paper_path_one_by_one": timed.ratio(ONE_BY_ONE),
-        "eta_pad": meter.tokens / meter.padded,
         "eta_kernel": meter.operations / meter.seconds / peak,
         "eta_host": meter.seconds / ours,
         "gflops_peak": peak / 1e9,
@@ -144,6 +143,7 @@ def pipeline_speed(
     return {
         # A sentence pair is two texts: one pass of an encoder over both is 1.
         "passes_per_sentence": sum(meter.texts for meter in meters) / 2 / sizes[0],
+        "eta_pad": sum(m.tokens for m in meters) / sum(m.padded for m in meters),
         "seconds_per_1000_lines": {str(size): 1000 * s / size for size, s in seconds.items()},
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }

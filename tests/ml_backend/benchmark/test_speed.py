@@ -68,7 +68,6 @@ def test_the_aligner_beside_the_published_path(small_projector: Projector) -> No
     assert {"ours_over_paper_path", "ours_over_paper_path_one_by_one", "ours_over_other_1"} < {
         *found
     }
-    assert 0.5 < float(str(found["eta_pad"])) < 1
     assert 0 < float(str(found["eta_host"])) < 1
     assert found["number_format"] == "float32"
 
@@ -77,4 +76,5 @@ def test_the_pipeline_by_size(small_projector: Projector) -> None:
     """Only the aligner is a model here, which encodes both sides of each pair once."""
     found = speed.pipeline_speed(small_projector, corpus(), [4, 9], 2)
     assert found["passes_per_sentence"] == 1
+    assert 0.5 < float(str(found["eta_pad"])) < 1
     assert [*json.loads(json.dumps(found["seconds_per_1000_lines"]))] == ["4", "9"]
