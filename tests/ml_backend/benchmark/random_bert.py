@@ -13,8 +13,8 @@ import torch
 from tokenizers import BertWordPieceTokenizer
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
+from projection.aligners.joint import JointAligner
 from projection.models import bundled
-from projection.models.checkpoints import load_config
 
 PIECES = 30_000
 
@@ -31,7 +31,7 @@ def main() -> None:
     learned.save_model(str(given.out))
     vocabulary = str(given.out / "vocab.txt")
     BertTokenizerFast(vocabulary, do_lower_case=False).save_pretrained(given.out)
-    shape = load_config(bundled.path("aligner")).encoder
+    shape = JointAligner.from_pretrained(bundled.path("aligner")).model.encoder.config.to_dict()
     model = BertModel(BertConfig(**{**shape, "vocab_size": PIECES, "pad_token_id": 0}))
     model.save_pretrained(given.out)
     weights = {f"bert.{name}": tensor for name, tensor in model.state_dict().items()}
