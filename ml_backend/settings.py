@@ -71,9 +71,9 @@ class Settings(BaseSettings):
     """Port to listen on; 0 takes a free one and logs it."""
     workers: int = Field(1, ge=1, le=64)
     """Processes. Each holds its own copy of the model and counts its own `/metrics`."""
-    threads: int = Field(32, ge=4, le=256)
-    """Requests a process answers at once. At most three in four may be predictions, which wait for
-    the model; one more is answered 503 at once."""
+    threads: int = Field(128, ge=4, le=256)
+    """Requests a process answers at once. At most half may be batches of tasks, which wait for the
+    model, and three in four predictions of any kind; one more is answered 503 at once."""
     torch_threads: int = Field(0, ge=0, le=1024)
     """CPU threads a process computes with; 0 shares the CPUs among the workers, within the limits
     of a container."""
@@ -101,8 +101,9 @@ class Settings(BaseSettings):
     """Seconds `/predict` waits for the first model to load before it answers 503."""
     predict_seconds: _Seconds = Field(100, ge=1)
     """Seconds after which a `/predict` is given up, because Label Studio has: 100."""
-    sentences_per_turn: int = Field(4, ge=1, le=4096)
-    """Sentences a request may project before another request gets its turn."""
+    sentences_per_turn: int = Field(32, ge=1, le=4096)
+    """Most sentences projected at once, of several requests together; fewer if these take longer
+    than about 0.15 s, since what an annotator asks for comes next."""
     poll_seconds: _Seconds = Field(0.5, ge=0.01)
     """Seconds between two looks at which model is active."""
     train_each: int = Field(0, ge=0, validation_alias=AliasChoices("START_TRAINING_EACH_N_UPDATES"))
@@ -181,6 +182,11 @@ class Settings(BaseSettings):
     def predictions(self) -> int:
         """The predictions a process may work on at once, below its threads."""
         return 3 * self.threads // 4
+
+    @property
+    def batches(self) -> int:
+        """The predictions of these that may be for nobody who is annotating."""
+        return self.threads // 2
 
     @property
     def cpu_threads(self) -> int:

@@ -27,8 +27,8 @@ class _Now(Collector):
         degraded = float(self._engine.degraded is not None)
         said = "1 while the active model cannot be loaded."
         yield GaugeMetricFamily("spanferry_model_degraded", said, degraded)
-        said = "Turns of predictions that wait for the model."
-        yield GaugeMetricFamily("spanferry_model_queue", said, self._engine.waiting)
+        said = "Sentences and drawn regions that wait for the model."
+        yield GaugeMetricFamily("spanferry_model_queue", said, self._engine.queue.waiting)
         jobs = GaugeMetricFamily("spanferry_training_jobs", "Training jobs.", labels=["state"])
         states = Count(job.state for job in self._queue.shown())
         for state in State:

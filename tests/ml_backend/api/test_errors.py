@@ -4,9 +4,9 @@ import pytest
 from flask import Flask
 from werkzeug.exceptions import MethodNotAllowed
 
-from ml_backend.api.errors import BusyError, answer_errors
+from ml_backend.api.errors import answer_errors
 from ml_backend.api.wire import BodyTooLargeError, RequestError
-from ml_backend.serving.engine import ClientGoneError, NotReadyError
+from ml_backend.serving.model_queue import BusyError, ClientGoneError, NotReadyError
 
 SECRET = "what a task says"
 
