@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     port: int = Field(9090, ge=0, le=65_535)
     """Port to listen on; 0 takes a free one and logs it."""
     workers: int = Field(1, ge=1, le=64)
-    """Processes. Each holds its own copy of the model and counts its own `/metrics`."""
+    """Processes. Each holds its own copy of the model; `/metrics` has the counts of all."""
     threads: int = Field(128, ge=4, le=256)
     """Requests a process answers at once. At most half may be batches of tasks, which wait for the
     model, and three in four predictions of any kind; one more is answered 503 at once."""

@@ -1,21 +1,22 @@
 """Requests that wait together are projected together, annotators first, and never too many."""
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import pytest
 
 from ml_backend.serving.model_queue import (
-    TURN_SECONDS,
     BusyError,
     ClientGoneError,
     ModelQueue,
     NotReadyError,
-    Pace,
 )
+from ml_backend.serving.pace import TURN_SECONDS, Pace
 from projection.records import ParallelSentence, ProjectedSentence
 from tests.ml_backend.conftest import LONGEST, SENTENCE, FixedProjector, wait_until
 
@@ -151,6 +152,27 @@ def test_what_a_client_has_left_is_not_projected_and_takes_no_place(
                 answer.result(10)
     assert len(stays.result(10)) == 1
     assert projector.turns == [("stays0",)]
+
+
+def test_a_model_that_is_replaced_is_freed_with_its_last_request(clients: Clients) -> None:
+    """However that ended: garbage is collected too seldom for so much memory."""
+    projector, left = FixedProjector(), threading.Event()
+    kept = weakref.ref(projector)
+    gc.disable()
+    try:
+        with clients.while_busy():
+            asked = [
+                clients.project(projector, sentences("gone", 1), gone=left.is_set),
+                clients.project(projector, sentences("stays", 1)),
+            ]
+            left.set()
+        with suppress(ClientGoneError):
+            asked[0].result(10)
+        asked[1].result(10)
+        del projector, asked
+        wait_until(lambda: kept() is None, 10)
+    finally:
+        gc.enable()
 
 
 def test_what_is_not_answered_in_time_is_given_up() -> None:
