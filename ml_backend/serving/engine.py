@@ -46,6 +46,7 @@ class Engine:
         self._state: tuple[ProjectsSentences | None, str | None] = (None, None)
         # The one before, as long as a request may use it.
         self._retired: weakref.ref[ProjectsSentences] | None = None
+        self._is_freed = False
         self._changed = threading.Condition()
         self._stop = threading.Event()
         self._follower = threading.Thread(target=self._follow, name="follow-store", daemon=True)
@@ -104,9 +105,15 @@ class Engine:
             while self.store.stamp() == seen and time.monotonic() < again:
                 if self._stop.wait(self._poll_seconds):
                     return
-                if self._retired is not None and self._retired() is None:
-                    self._retired = None
-                    trim_memory()
+                self._trim_retired()
+
+    def _trim_retired(self) -> None:
+        """Return a model's memory once nobody uses it, one look later, as freeing takes a while."""
+        if self._is_freed:
+            trim_memory()
+        self._is_freed = self._retired is not None and self._retired() is None
+        if self._is_freed:
+            self._retired = None
 
     def _reload(self) -> None:
         """Load the active model, or else see that some model answers."""
