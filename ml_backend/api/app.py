@@ -210,7 +210,8 @@ class Service:
 def slot(slots: threading.Semaphore) -> Iterator[None]:
     """Take one of the slots while the block lasts; BusyError if there is none."""
     if not slots.acquire(blocking=False):
-        raise BusyError("/predict", "too many predictions at once", "Try again shortly")
+        what, fix = "too many predictions at once", "Try again shortly"
+        raise BusyError("/predict", what, fix, retry_after=1)
     try:
         yield
     finally:

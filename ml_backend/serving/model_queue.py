@@ -25,15 +25,15 @@ _FEWER = "Ask for fewer tasks at once, or pre-annotate with `spanferry push`"
 
 
 class NotReadyError(ServerError):
-    """The model cannot answer yet, or not in time."""
+    """The model cannot answer yet, or not in time. Another try may succeed after some seconds."""
 
-    retry_after = 5  # seconds
+    def __init__(self, where: str, what: str, fix: str = "", *, retry_after: int = 5) -> None:
+        super().__init__(where, what, fix)
+        self.retry_after = retry_after
 
 
 class BusyError(NotReadyError):
     """More waits for the model than can be answered in time."""
-
-    retry_after = 1
 
 
 class ClientGoneError(ServerError):
@@ -161,9 +161,8 @@ class ModelQueue:
         needed = self._pace.seconds(request.cost + others)
         if needed > seconds:
             what = f"{len(request.sentences)} sentences would take {needed:.0f} s now"
-            error = BusyError("/predict", what, _FEWER)
-            error.retry_after = math.ceil(min(max(1.0, needed - seconds), LONGEST_RETRY))
-            raise error
+            retry = math.ceil(min(needed - seconds, LONGEST_RETRY))
+            raise BusyError("/predict", what, _FEWER, retry_after=retry)
 
     def _run(self) -> None:
         while self._do_next():
