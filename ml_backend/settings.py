@@ -184,11 +184,6 @@ class Settings(BaseSettings):
         return 3 * self.threads // 4
 
     @property
-    def batches(self) -> int:
-        """The predictions of these that may be for nobody who is annotating."""
-        return self.threads // 2
-
-    @property
     def cpu_threads(self) -> int:
         """The CPU threads of one process."""
         return self.torch_threads or max(1, cpu_count() // self.workers)

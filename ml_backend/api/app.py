@@ -84,7 +84,7 @@ class Service:
         self._metrics = Metrics(engine, self._queue)
         # Threads that may wait for the model, and those of them that may for a batch.
         self._slots = threading.BoundedSemaphore(settings.predictions)
-        self._batches = threading.BoundedSemaphore(settings.batches)
+        self._batches = threading.BoundedSemaphore(settings.threads // 2)
 
     def health(self) -> dict[str, str | None]:
         """Return the model version in use, to anybody. Label Studio gives this 1 s."""

@@ -16,7 +16,7 @@ from ml_backend.serving.model_queue import (
     ModelQueue,
     NotReadyError,
 )
-from ml_backend.serving.pace import TURN_SECONDS, Pace
+from ml_backend.serving.pace import Pace
 from projection.records import ParallelSentence, ProjectedSentence
 from tests.ml_backend.conftest import LONGEST, SENTENCE, FixedProjector, wait_until
 
@@ -208,18 +208,6 @@ def test_what_cannot_be_answered_in_time_is_refused_at_once(
         assert refused.value.retry_after == 60
         assert queue.waiting == 41
     assert len(few.result(10)) == 1
-
-
-def test_a_turn_is_as_long_as_the_pace_allows() -> None:
-    pace = Pace()
-    assert pace.seconds(10**6) == 0, "nothing is refused before anything is known"
-    assert (pace.fits(1000), pace.fits(1001)) == (True, False)
-    pace.learn(1000, 0.1)
-    assert pace.seconds(500) == pytest.approx(0.05)
-    assert (pace.fits(10_000 * TURN_SECONDS), pace.fits(10_000 * TURN_SECONDS + 1)) == (True, False)
-    for _ in range(100):
-        pace.learn(1000, 0.01)
-    assert pace.seconds(1000) == pytest.approx(0.01, rel=0.01)
 
 
 def test_a_sentence_the_model_cannot_read_whole_leaves_a_gap(queue: ModelQueue) -> None:
