@@ -72,8 +72,8 @@ class Settings(BaseSettings):
     workers: int = Field(1, ge=1, le=64)
     """Processes. Each holds its own copy of the model; `/metrics` has the counts of all."""
     threads: int = Field(128, ge=4, le=256)
-    """Requests a process answers at once. At most half may be batches of tasks, which wait for the
-    model, and three in four predictions of any kind; one more is answered 503 at once."""
+    """Requests a process answers at once, at most half of them batches of tasks, and three in four
+    predictions of any kind; one more is answered 503 at once."""
     torch_threads: int = Field(0, ge=0, le=1024)
     """CPU threads a process computes with; 0 shares the CPUs among the workers, within the limits
     of a container."""
@@ -102,8 +102,7 @@ class Settings(BaseSettings):
     predict_seconds: _Seconds = Field(100, ge=1)
     """Seconds after which a `/predict` is given up, because Label Studio has: 100."""
     sentences_per_turn: int = Field(32, ge=1, le=4096)
-    """Most sentences projected at once, of several requests together; fewer if these take longer
-    than about 0.15 s, since what an annotator asks for comes next."""
+    """Most sentences of several requests projected at once; fewer if that takes over 0.15 s."""
     poll_seconds: _Seconds = Field(0.5, ge=0.01)
     """Seconds between two looks at which model is active."""
     train_each: int = Field(0, ge=0, validation_alias=AliasChoices("START_TRAINING_EACH_N_UPDATES"))

@@ -68,7 +68,6 @@ class Seen:
     delays_ms: list[float] = field(default_factory=list)
     swaps: list[float] = field(default_factory=list)
     memory: list[float] = field(default_factory=list)
-    load: list[float] = field(default_factory=list)
     loading: bool = False
     while_loading: list[float] = field(default_factory=list)
     cpu: float = 0.0
@@ -151,7 +150,6 @@ async def watch_delays(seen: Seen) -> None:
         began = time.perf_counter()
         await asyncio.sleep(0.01)
         seen.delays_ms.append(1000 * (time.perf_counter() - began - 0.01))
-        seen.load.append(os.getloadavg()[0])
 
 
 async def load(process: Process, version: str, clients: int, seconds: float) -> Seen:
@@ -215,20 +213,22 @@ def table(seen: Seen) -> Iterator[dict[str, Any]]:
         took = seen.took(endpoint)
         row: dict[str, Any] = {"endpoint": endpoint, "requests": len(mine)}
         row["answers"] = dict(sorted(Counter(each.status for each in mine).items()))
-        row |= {f"p{n}_ms": percentile(took, n) for n in (50, 95, 99) if len(took) > 1}
-        yield row
+        yield row | {f"p{percent}_ms": late(took, percent) for percent in (50, 95, 99)}
+
+
+def late(ms: list[float], percent: int) -> float:
+    """The percentile of what was measured; 0 if nothing was."""
+    return percentile(ms, percent) if len(ms) > 1 else 0.0
 
 
 def figures(seen: Seen, seconds: float) -> Iterator[Figure]:
     for endpoint, (percent, most) in TARGETS.items():
-        value = percentile(seen.took(endpoint), percent)
+        value = late(seen.took(endpoint), percent)
         yield Figure(f"{endpoint}, {percent}th percentile", value, "ms", at_most=most)
-    value = percentile(seen.while_loading, 99)
+    value = late(seen.while_loading, 99)
     yield Figure("health while a model is loaded, 99th", value, "ms", at_most=TARGETS["health"][1])
-    refused = [each for each in seen.answers if each.status == 503]
-    if len(refused) > 1:
-        value = percentile([each.ms for each in refused], 95)
-        yield Figure("refused, 95th percentile", value, "ms", at_most=REFUSED_MS)
+    value = late([each.ms for each in seen.answers if each.status == 503], 95)
+    yield Figure("refused, 95th percentile", value, "ms", at_most=REFUSED_MS)
     others = [
         each
         for each in seen.answers
@@ -239,21 +239,21 @@ def figures(seen: Seen, seconds: float) -> Iterator[Figure]:
     yield Figure("answers of several model versions", len(mixed), "answers", at_most=0)
     for swap, said in zip(seen.swaps, ("another model", "the bundled one"), strict=True):
         yield Figure(f"{said} is served after", swap, "s", at_most=SWAP_SECONDS)
-    early, late = seen.memory
-    yield Figure("resident after the first minute", early, "MiB")
-    yield Figure("resident at the end", late, "MiB")
-    yield Figure("  growth", 100 * (late / early - 1), "%", at_most=GROWTH_PERCENT)
+    first, last = seen.memory
+    yield Figure("resident after the first minute", first, "MiB")
+    yield Figure("resident at the end", last, "MiB")
+    yield Figure("  growth", 100 * (last / first - 1), "%", at_most=GROWTH_PERCENT)
     yield Figure("predictions", len(seen.took("predict")) / seconds, "a second")
     yield Figure("the backend's threads had a CPU for", seen.cpu / seconds, "seconds a second")
     yield Figure("  and waited for one for", seen.no_cpu / seconds, "seconds a second")
     yield Figure("delay of this machine, 99th percentile", percentile(seen.delays_ms, 99), "ms")
-    yield Figure("load, mean", sum(seen.load) / len(seen.load), "processes")
+    yield Figure("load in the last minute", os.getloadavg()[0], "processes")
 
 
 def in_words(seen: Seen, found: Sequence[Figure]) -> Iterator[str]:
     yield f"{'':<12}{'requests':>9}{'p50':>9}{'p95':>9}{'p99':>9}  ms of those answered 200"
     for row in table(seen):
-        times = "".join(f"{row.get(f'p{n}_ms', float('nan')):>9.0f}" for n in (50, 95, 99))
+        times = "".join(f"{row[f'p{percent}_ms']:>9.0f}" for percent in (50, 95, 99))
         counts = ", ".join(f"{n} × {status or 'left'}" for status, n in row["answers"].items())
         yield f"{row['endpoint']:<12}{row['requests']:>9}{times}  {counts}"
     for version, count in versions(seen).items():
@@ -290,8 +290,8 @@ def main() -> int:
     seen = measured(asked.clients, 60 * asked.minutes)
     found = [*figures(seen, 60 * asked.minutes)]
     if asked.json:
-        told = {"requests": [*table(seen)], "versions": versions(seen)}
-        told["figures"] = [{**asdict(each), "good": each.good} for each in found]
+        shown = [{**asdict(each), "good": each.good} for each in found]
+        told = {"requests": [*table(seen)], "versions": versions(seen), "figures": shown}
         sys.stdout.write(json.dumps(told, indent=1) + "\n")
     else:
         sys.stdout.writelines(f"{line}\n" for line in in_words(seen, found))
