@@ -70,10 +70,10 @@ class Settings(BaseSettings):
     port: int = Field(9090, ge=0, le=65_535)
     """Port to listen on; 0 takes a free one and logs it."""
     workers: int = Field(1, ge=1, le=64)
-    """Processes. Each holds its own copy of the model and counts its own `/metrics`."""
-    threads: int = Field(32, ge=4, le=256)
-    """Requests a process answers at once. At most three in four may be predictions, which wait for
-    the model; one more is answered 503 at once."""
+    """Processes. Each holds its own copy of the model; `/metrics` has the counts of all."""
+    threads: int = Field(128, ge=4, le=256)
+    """Requests a process answers at once, at most half of them batches of tasks, and three in four
+    predictions of any kind; one more is answered 503 at once."""
     torch_threads: int = Field(0, ge=0, le=1024)
     """CPU threads a process computes with; 0 shares the CPUs among the workers, within the limits
     of a container."""
@@ -101,8 +101,8 @@ class Settings(BaseSettings):
     """Seconds `/predict` waits for the first model to load before it answers 503."""
     predict_seconds: _Seconds = Field(100, ge=1)
     """Seconds after which a `/predict` is given up, because Label Studio has: 100."""
-    sentences_per_turn: int = Field(4, ge=1, le=4096)
-    """Sentences a request may project before another request gets its turn."""
+    sentences_per_turn: int = Field(32, ge=1, le=4096)
+    """Most sentences of several requests projected at once; fewer if that takes over 0.15 s."""
     poll_seconds: _Seconds = Field(0.5, ge=0.01)
     """Seconds between two looks at which model is active."""
     train_each: int = Field(0, ge=0, validation_alias=AliasChoices("START_TRAINING_EACH_N_UPDATES"))

@@ -5,7 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from http import HTTPStatus
 from importlib.resources import files
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, request
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from ml_backend.api.errors import BusyError, answer_errors
+from ml_backend.api.errors import answer_errors
 from ml_backend.api.guard import guard
 from ml_backend.api.http_worker import ARRIVED, GONE, REFUSES
 from ml_backend.api.interactive import Drawn, Found, find_with, respond
@@ -29,6 +29,7 @@ from ml_backend.jobs.queue import LOG_LINES, JobQueue
 from ml_backend.lead.refresh import Snapshots, take_in_child
 from ml_backend.propagation.memory import Memories
 from ml_backend.serving.engine import Engine
+from ml_backend.serving.model_queue import BusyError
 from ml_backend.serving.model_store import BUNDLED
 from ml_backend.settings import Settings
 from projection.errors import ModelError
@@ -81,7 +82,9 @@ class Service:
         self._queue = JobQueue(settings.jobs_folder)
         self._memories = Memories(settings.memory)
         self._metrics = Metrics(engine, self._queue)
+        # Threads that may wait for the model, and those of them that may for a batch.
         self._slots = threading.BoundedSemaphore(settings.predictions)
+        self._batches = threading.BoundedSemaphore(settings.threads // 2)
 
     def health(self) -> dict[str, str | None]:
         """Return the model version in use, to anybody. Label Studio gives this 1 s."""
@@ -99,7 +102,7 @@ class Service:
         """Return the version in use. The body, which holds an access token, is not read."""
         version = self._engine.model_version
         if version is None:
-            with self._slot():
+            with slot(self._slots):
                 version = self._engine.projector(_SETUP_WAIT).model_version
         return {"model_version": version}
 
@@ -107,11 +110,12 @@ class Service:
         """Pre-annotate tasks, or answer someone who is annotating: one result each, in order."""
         gone = request.environ.get(GONE, bool)
         deadline = self._arrived() + self._settings.predict_seconds
-        with self._slot():
+        with slot(self._slots):
             asked = read_predict(request.get_data(), self._settings.max_tasks)
-            wait = min(self._settings.load_wait, deadline - time.monotonic())
-            projector = self._engine.projector(wait)
-            answers = self._answers(asked, projector, deadline, gone)
+            with slot(self._batches) if asked.drawn is None else nullcontext():
+                wait = min(self._settings.load_wait, deadline - time.monotonic())
+                projector = self._engine.projector(wait)
+                answers = self._answers(asked, projector, deadline, gone)
         self._metrics.projected.inc(answers.projected)
         for kind in answers.conflicts:
             self._metrics.conflicts.labels(kind).inc()
@@ -125,16 +129,6 @@ class Service:
             log.warning("No answer for %s of %d: %s", kinds, len(asked.tasks), first)
         return {"results": answers.results}
 
-    @contextmanager
-    def _slot(self) -> Iterator[None]:
-        """Take one of the threads that may wait for a model; BusyError if there is none."""
-        if not self._slots.acquire(blocking=False):
-            raise BusyError("/predict", "too many predictions at once", "Try again shortly")
-        try:
-            yield
-        finally:
-            self._slots.release()
-
     def _answers(
         self,
         asked: PredictRequest,
@@ -147,21 +141,23 @@ class Service:
 
         def find(sentence: ParallelSentence, drawn: Drawn) -> Found | None:
             question = partial(find_with, projector, sentence, drawn)
-            return self._engine.ask(question, left(), gone)
+            return self._engine.queue.ask(question, left(), gone)
 
         if asked.drawn is None:
             memory = self._memories.of(asked.project)
-            project = partial(self._engine.project, projector)
+            project = partial(self._engine.queue.project, projector)
             return answer(asked, lambda found: project(found, left(), gone), memory.prediction)
         return respond(asked, projector.model_version, find)
 
-    def refuses(self) -> bool:
-        """Return whether a prediction would be refused now, and count it if so."""
-        if self._slots.acquire(blocking=False):
-            self._slots.release()
-            return False
-        self._metrics.requests.labels("predict", str(HTTPStatus.SERVICE_UNAVAILABLE.value)).inc()
-        return True
+    def refuses(self, drawn: bool) -> bool:
+        """Return whether a batch, or what somebody has drawn, would be refused; count it if so."""
+        try:
+            with slot(self._slots), nullcontext() if drawn else slot(self._batches):
+                return False
+        except BusyError:
+            status = str(HTTPStatus.SERVICE_UNAVAILABLE.value)
+            self._metrics.requests.labels("predict", status).inc()
+            return True
 
     def webhook(self) -> dict[str, str]:
         """Leave a hint of what an event is about. No `job` in the answer: it would be polled."""
@@ -208,3 +204,15 @@ class Service:
         """Return when the request began, by `time.monotonic`."""
         arrived: float = request.environ.setdefault(ARRIVED, time.monotonic())
         return arrived
+
+
+@contextmanager
+def slot(slots: threading.Semaphore) -> Iterator[None]:
+    """Take one of the slots while the block lasts; BusyError if there is none."""
+    if not slots.acquire(blocking=False):
+        what, fix = "too many predictions at once", "Try again shortly"
+        raise BusyError("/predict", what, fix, retry_after=1)
+    try:
+        yield
+    finally:
+        slots.release()

@@ -9,15 +9,11 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from ml_backend.api.wire import BodyTooLargeError, RequestError
-from ml_backend.serving.engine import ClientGoneError, NotReadyError
+from ml_backend.serving.model_queue import ClientGoneError, NotReadyError
 
 log = logging.getLogger(__name__)
 
 _CLIENT_GONE = 499  # nginx's number, which nobody receives
-
-
-class BusyError(NotReadyError):
-    """As many predictions as the threads allow are being made."""
 
 
 def answer_errors(app: Flask, *, log_text: bool) -> None:
@@ -36,7 +32,7 @@ def answer_errors(app: Flask, *, log_text: bool) -> None:
                 log.warning("%s", error)
             case NotReadyError():
                 status, said = HTTPStatus.SERVICE_UNAVAILABLE, str(error)
-                headers["Retry-After"] = "1" if isinstance(error, BusyError) else "5"
+                headers["Retry-After"] = str(error.retry_after)
                 log.warning("%s: %s", request.path, error)
             case ClientGoneError():
                 status, said = _CLIENT_GONE, str(error)

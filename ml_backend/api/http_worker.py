@@ -7,6 +7,7 @@ does one that is refused anyway.
 
 import json
 import os
+import re
 import resource
 import socket
 import sys
@@ -36,6 +37,8 @@ REFUSES = "SPANFERRY_REFUSES"  # in the application's configuration: the functio
 READ_SECONDS = 30.0  # a connection may take to send a whole request
 MOST_CONNECTIONS = 512  # beyond, the one that has sent no whole request for longest is closed
 _LOOK_SECONDS = 1.0
+# The context of a request for an annotator, who waits for an answer about one task.
+_DRAWN, _MOST_DRAWN = re.compile(rb'"context"\s*:\s*\{'), 2**19
 
 
 class Limits(Adjustments):  # type: ignore[misc]  # its base is untyped
@@ -56,7 +59,8 @@ class Limits(Adjustments):  # type: ignore[misc]  # its base is untyped
         )
         self.credentials, self.most = credentials, most
         self.closing = False
-        self.refuses: Callable[[], bool] = bool  # whether a prediction would be refused now
+        # Whether a prediction would be refused now: one for what somebody has drawn, or a batch.
+        self.refuses: Callable[[bool], bool] = lambda _: False
 
     def kept(self, headers: Mapping[str, str]) -> int:
         """Return the bytes to keep of a body: none of a stranger's, which nobody will read."""
@@ -108,7 +112,7 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
                 self.error = BadRequest("no end of a chunk's size or trailer")
                 self.completed = True
         readable = self.completed and self.error is None
-        if readable and self._asks_for_prediction and self.adj.refuses():
+        if readable and self._asks_for_prediction and self.adj.refuses(self._has_drawing):
             self.error = OverloadError("too many predictions at once. Try again shortly")
         return consumed
 
@@ -116,6 +120,16 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
     def _asks_for_prediction(self) -> bool:
         """True for a request that would wait for the model, of somebody who may ask."""
         return self.kept > 0 and (self.command, self.path) == ("POST", "/predict")
+
+    @property
+    def _has_drawing(self) -> bool:
+        """True if the body seems to say what somebody has drawn; the application reads it."""
+        if len(self.body_rcv.buf) > _MOST_DRAWN:
+            return False
+        stream = self.get_body_stream()
+        found = _DRAWN.search(stream.read())
+        stream.seek(0)
+        return found is not None
 
     def parse_header(self, header_plus: bytes) -> None:
         """Read the headers, and choose where the body goes."""

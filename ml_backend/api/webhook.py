@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ml_backend.api.wire import RequestError
 from ml_backend.jobs.hints import MOST_HINTS, Hint, Hints
-from ml_backend.serving.engine import NotReadyError
+from ml_backend.serving.model_queue import NotReadyError
 from projection.io.records_json import Json
 
 START_TRAINING = "START_TRAINING"

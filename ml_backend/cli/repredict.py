@@ -47,8 +47,8 @@ def repredict(*, url: Url, api_key: ApiKey, project: Title, as_json: AsJson = Fa
 def in_words(report: "RepredictReport") -> Iterator[str]:
     """Yield what was predicted and what was left alone."""
     yield (
-        f"{report.predicted} tasks predicted by {report.model_version}; "
-        f"{report.refreshed} of them now show other projections"
+        f"{report.predicted} tasks predicted by {report.model_version}, "
+        f"{report.per_second:g} a second; {report.refreshed} of them now show other projections"
     )
     meanwhile = f", {report.meanwhile} changed meanwhile" if report.meanwhile else ""
     yield (

@@ -1,9 +1,12 @@
 """`spanferry serve`: the backend Label Studio asks for predictions."""
 
 import os
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 from typer import Option
@@ -38,6 +41,25 @@ def serve(
     texts = {name: None if value is None else str(value) for name, value in given.items()}
     settings = Settings.from_env(os.environ, texts)
     os.umask(0o077)
+    with counts_of(settings):
+        _serve(settings, model)
+
+
+@contextmanager
+def counts_of(settings: Settings) -> Iterator[None]:
+    """Give several processes a folder for what they count, each of which answers /metrics for all.
+
+    It has to be in the environment before prometheus_client is imported.
+    """
+    if settings.workers == 1:
+        yield
+        return
+    with TemporaryDirectory(prefix="spanferry-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        yield
+
+
+def _serve(settings: Settings, model: str | None) -> None:
     try:
         from ml_backend.api.server import serve as serve_until_stopped  # noqa: PLC0415  # an extra
     except ModuleNotFoundError as error:

@@ -7,13 +7,12 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 from ml_backend.jobs.child_process import ChildProcess
 from ml_backend.lead.snapshot import FAILED, Snapshot, read_snapshot
-from ml_backend.serving.worker_thread import WorkerThread
 from projection.errors import ServerError, SpanferryError
 
 log = logging.getLogger(__name__)
@@ -48,7 +47,7 @@ class Snapshots:
 
     def __init__(self, folder: Path, take: Take, clock: Callable[[], float] = time.time) -> None:
         self._folder, self._take, self._clock = folder, take, clock
-        self._lock, self._worker = threading.Lock(), WorkerThread("lead")
+        self._lock, self._worker = threading.Lock(), ThreadPoolExecutor(1, "lead")
         self._waiting: set[int] = set()
         self._attempts: OrderedDict[int, Attempt] = OrderedDict()
 
@@ -66,7 +65,7 @@ class Snapshots:
                 and len(self._waiting) < MOST_WAITING
             ):
                 self._waiting.add(number)
-                self._worker.submit(partial(self._renew, number))
+                self._worker.submit(self._renew, number)
             return Latest(snapshot, age, stale and number in self._waiting, trouble)
 
     def _renew(self, number: int) -> None:

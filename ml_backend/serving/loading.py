@@ -1,10 +1,12 @@
 """How the served projector is made. Imports torch only when a model is wanted."""
 
 import math
+import os
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ml_backend.serving.memory import keep_loaded
 from ml_backend.serving.model_store import TEACHER
 from ml_backend.settings import Settings, label_table
 from projection.errors import ModelError, SpanferryError
@@ -27,6 +29,8 @@ def projector_loader(settings: Settings) -> "Load":
 
     @cache
     def without_target_model() -> "Projector":
+        # Else threads of torch that wait for each other keep the CPU from whatever else needs it.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         import torch  # noqa: PLC0415  # takes seconds, which the start of a worker has not
 
         from projection.pipeline.projector import Projector  # noqa: PLC0415  # needs torch
@@ -41,14 +45,17 @@ def projector_loader(settings: Settings) -> "Load":
         )
 
     def load(target: Path | None) -> "ProjectsSentences":
-        if target is None:
-            return without_target_model()
-        from projection.models.tagger import Tagger  # noqa: PLC0415  # needs torch
+        projector = without_target_model()
+        if target is not None:
+            from projection.models.tagger import Tagger  # noqa: PLC0415  # needs torch
 
-        tagger = Tagger.from_pretrained(target).for_answers()
-        if (target / TEACHER).is_file():  # trained on the project's own types
-            return without_target_model().with_other_teacher(tagger)
-        return without_target_model().with_target_model(tagger)
+            tagger = Tagger.from_pretrained(target).for_answers()
+            if (target / TEACHER).is_file():  # trained on the project's own types
+                projector = projector.with_other_teacher(tagger)
+            else:
+                projector = projector.with_target_model(tagger)
+        keep_loaded()
+        return projector
 
     return load
 

@@ -43,6 +43,7 @@ _NO_CODE = {"trust_remote_code": False}
 # Else it sends the names of models without safetensors to a service that converts them.
 os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"
 
+_PIECES_AT_ONCE = 1 << 10  # of a vocabulary
 _HASHED_AT_ONCE = 1 << 20  # values: a copy of a whole table of embeddings would be large
 
 
@@ -303,7 +304,8 @@ def _tokenizer_in(name_or_path: str) -> PreTrainedTokenizerBase:
 def version_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: object) -> str:
     """Twelve hex digits of weights, vocabulary and everything else that shapes an answer."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
-    digest.update(json.dumps(tokenizer.get_vocab(), sort_keys=True).encode())
+    for text in _as_json(tokenizer.get_vocab()):
+        digest.update(text.encode())
     digest.update(json.dumps(model.config.id2label, sort_keys=True).encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
@@ -313,6 +315,16 @@ def version_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, setti
             real = part.half() if part.is_floating_point() else part
             digest.update(real.cpu().contiguous().numpy().data)
     return digest.hexdigest()[:12]
+
+
+def _as_json(vocabulary: Mapping[str, int]) -> Iterator[str]:
+    """Yield the parts of `json.dumps(vocabulary, sort_keys=True)`, which stops all threads."""
+    pieces = sorted(vocabulary)
+    yield "{"
+    for first in range(0, len(pieces), _PIECES_AT_ONCE):
+        part = {piece: vocabulary[piece] for piece in pieces[first : first + _PIECES_AT_ONCE]}
+        yield (", " if first else "") + json.dumps(part)[1:-1]
+    yield "}"
 
 
 def longest_input(

@@ -366,23 +366,30 @@ def test_predictions_beyond_the_limit_are_refused_at_once_and_counted(
         def fits(self, sentence: ParallelSentence) -> bool:
             return gate.wait(60)
 
-    few = settings.model_copy(update={"auth": False, "threads": 4})  # three for predictions
+    few = settings.model_copy(update={"auth": False, "threads": 4})
     with Engine(lambda _: Waiting(), store) as engine, ThreadPoolExecutor(3) as threads:
         app = create_app(few, engine)
         client = app.test_client()
-        body = predict_body(make_task())
-        busy = [
-            threads.submit(lambda: app.test_client().post("/predict", json=body)) for _ in range(3)
-        ]
-        wait_until(app.config[REFUSES])
+        batch, drawn = predict_body(make_task()), annotating(source_region("Berlin", "LOC"))
+        refuses = app.config[REFUSES]
+
+        def ask(body: dict[str, Any]) -> Any:
+            return threads.submit(lambda: app.test_client().post("/predict", json=body))
+
+        busy = [ask(batch), ask(batch)]
+        wait_until(lambda: refuses(False))
+        assert not refuses(True), "half of the threads are for batches, one more for annotators"
         counted = metric(client, 'spanferry_requests_total{endpoint="predict",status="503"}')
         assert counted >= 1
-        response = client.post("/predict", json=body)
+        response = client.post("/predict", json=batch)
         assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
+        busy.append(ask(drawn))
+        wait_until(lambda: refuses(True))
+        assert client.post("/predict", json=drawn).status_code == 503
         assert client.get("/health").status_code == 200
         gate.set()
         assert [each.result().status_code for each in busy] == [200, 200, 200]
-        assert not app.config[REFUSES]()
+        assert not refuses(False)
 
 
 # --- webhook -------------------------------------------------------------------------------------

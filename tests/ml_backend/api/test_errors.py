@@ -4,9 +4,9 @@ import pytest
 from flask import Flask
 from werkzeug.exceptions import MethodNotAllowed
 
-from ml_backend.api.errors import BusyError, answer_errors
+from ml_backend.api.errors import answer_errors
 from ml_backend.api.wire import BodyTooLargeError, RequestError
-from ml_backend.serving.engine import ClientGoneError, NotReadyError
+from ml_backend.serving.model_queue import BusyError, ClientGoneError, NotReadyError
 
 SECRET = "what a task says"
 
@@ -30,7 +30,7 @@ def answered(error: Exception, *, log_text: bool = False) -> tuple[int, str, dic
         pytest.param(BodyTooLargeError("tasks", "1,000"), 413, None, id="too large"),
         pytest.param(RequestError("tasks", "is no list"), 400, None, id="wrong"),
         pytest.param(NotReadyError("model", "not loaded yet"), 503, "5", id="not ready"),
-        pytest.param(BusyError("predictions", "too many"), 503, "1", id="busy"),
+        pytest.param(BusyError("predictions", "too many", retry_after=1), 503, "1", id="busy"),
         pytest.param(ClientGoneError("client", "gone"), 499, None, id="client gone"),
         pytest.param(MethodNotAllowed(["POST"]), 405, None, id="method"),
         pytest.param(ValueError(SECRET), 500, None, id="internal"),

@@ -152,7 +152,7 @@ ASKED = b"POST /predict HTTP/1.1\r\n" + KNOWN + b"Content-Length: 2\r\n\r\n{}"
 
 
 def test_a_prediction_beyond_the_limit_costs_no_thread(server: HttpServer, told: Told) -> None:
-    server.listener.adj.refuses = lambda: True
+    server.listener.adj.refuses = lambda _: True
     with server.send(ASKED) as connection, connection.makefile("rb") as answer:
         said = answer.read()
     assert said.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
@@ -162,10 +162,29 @@ def test_a_prediction_beyond_the_limit_costs_no_thread(server: HttpServer, told:
 
 
 def test_it_is_refused_behind_another_request_of_the_connection(server: HttpServer) -> None:
-    server.listener.adj.refuses = lambda: True
+    server.listener.adj.refuses = lambda _: True
     with server.send(GET + ASKED) as connection, connection.makefile("rb") as answer:
         said = answer.read()
     assert [said.count(b"HTTP/1.1 200 OK"), said.count(b"HTTP/1.1 503 ")] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        pytest.param(b'{"params": {"context": {"result": []}}}', 200, id="somebody draws"),
+        pytest.param(b'{"params": {"context": null}}', 503, id="a batch"),
+        pytest.param(b'{"context": {' + b" " * 2**20 + b"}}", 503, id="more than one task"),
+    ],
+)
+def test_a_batch_is_refused_before_what_somebody_draws(
+    server: HttpServer, body: bytes, status: int
+) -> None:
+    server.listener.adj.refuses = lambda drawn: not drawn
+    server.listener.adj.most = len(body)
+    raw = ASKED.replace(b"Content-Length: 2\r\n\r\n{}", b"Content-Length: %d\r\n\r\n" % len(body))
+    said = server.ask(raw + body)
+    assert said[0] == status
+    assert status == 503 or said[1]["body"] == body.decode()
 
 
 @pytest.mark.parametrize(
@@ -176,5 +195,5 @@ def test_it_is_refused_behind_another_request_of_the_connection(server: HttpServ
     ],
 )
 def test_whatever_waits_for_no_model_is_answered_beyond_it(server: HttpServer, raw: bytes) -> None:
-    server.listener.adj.refuses = lambda: True
+    server.listener.adj.refuses = lambda _: True
     assert server.ask(raw)[0] == 200

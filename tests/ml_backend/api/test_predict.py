@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ml_backend.api.predict import Answers, answer
 from ml_backend.api.wire import PredictRequest
-from ml_backend.serving.engine import project_fitting
+from ml_backend.serving.model_queue import project_fitting
 from tests.ml_backend.conftest import BUNDLED_VERSION, LONGEST, FixedProjector, make_task, region
 
 # In the target "😀 Ada Lovelace besuchte Berlin".

@@ -8,7 +8,7 @@ import pytest
 from ml_backend.api.webhook import Event, leave_hint, read_event
 from ml_backend.api.wire import RequestError
 from ml_backend.jobs.hints import MOST_HINTS, Hint, Hints
-from ml_backend.serving.engine import NotReadyError
+from ml_backend.serving.model_queue import NotReadyError
 from tests.ml_backend.conftest import make_task
 
 PROJECT = {"id": 5, "title": "News", "token": "a-project-token", "label_config": "<View/>"}

@@ -153,6 +153,17 @@ class Process:
         version: str | None = self.call("/health")[1]["model_version"]
         return version
 
+    def asked_for_health(self) -> float:
+        """How often, by /metrics."""
+        headers = {"Authorization": f"Token {SECRET}"}
+        request = urllib.request.Request(f"{self.url}/metrics", headers=headers)
+        with urllib.request.urlopen(request, timeout=30) as response:
+            counted = re.search(
+                r'requests_total{endpoint="health".*} (.+)', response.read().decode()
+            )
+        assert counted
+        return float(counted.group(1))
+
     @property
     def jobs(self) -> JobQueue:
         return JobQueue(self.data_dir / "jobs")
@@ -391,14 +402,16 @@ def test_a_model_is_swapped_under_load_without_an_error(served: Process, tmp_pat
     wait_until(lambda: served.model_version() == BUNDLED_VERSION)
 
 
-def test_every_worker_follows_the_store(data_dir: Path, tmp_path: Path) -> None:
+def test_every_worker_follows_the_store_and_counts_for_all(data_dir: Path, tmp_path: Path) -> None:
     process = listening(start(data_dir, "--workers", "2"))
     wait_until(process.model_version)
     folder = model_folder(tmp_path / "new", version="new")
     store = ModelStore(data_dir / "models")
     store.activate(store.add(folder))
     wait_until(lambda: process.said().count("as new, loaded in") == 2)
+    before = process.asked_for_health()
     assert {process.model_version() for _ in range(10)} == {"new"}
+    assert process.asked_for_health() == before + 10, "each counts for both"
     assert process.stop() == 0
 
 

@@ -2,22 +2,19 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ml_backend.serving.engine import Engine, NotReadyError, load_function
+from ml_backend.serving.engine import Engine, load_function
+from ml_backend.serving.model_queue import NotReadyError
 from ml_backend.serving.model_store import BUNDLED, ModelStore
 from ml_backend.settings import Settings, SettingsError
 from projection.errors import ModelError
-from projection.records import ParallelSentence, ProjectedSentence
 from tests.ml_backend.conftest import (
     BUNDLED_VERSION,
-    LONGEST,
-    SENTENCE,
     FixedProjector,
     model_folder,
     wait_until,
@@ -49,7 +46,7 @@ def load() -> Iterator[GatedLoad]:
 
 @pytest.fixture
 def engine(load: GatedLoad, store: ModelStore) -> Iterator[Engine]:
-    with Engine(load, store, poll_seconds=0.01, turn=2) as engine:
+    with Engine(load, store, poll_seconds=0.01) as engine:
         yield engine
 
 
@@ -153,72 +150,6 @@ def test_closing_ends_the_wait(engine: Engine) -> None:
         engine.close()
         with pytest.raises(NotReadyError):
             waiting.result(5)
-
-
-SENTENCES = [replace(SENTENCE, id=str(number)) for number in range(5)]
-
-
-def test_sentences_are_projected_in_turns_and_come_back_in_order(engine: Engine) -> None:
-    projector = FixedProjector()
-    projected = engine.project(projector, SENTENCES, seconds=10)
-    assert [each and each.sentence for each in projected] == SENTENCES
-    assert projector.turns == [("0", "1"), ("2", "3"), ("4",)]
-
-
-def test_a_small_request_does_not_wait_for_a_large_one(engine: Engine) -> None:
-    projector = FixedProjector(seconds=0.02)
-    with ThreadPoolExecutor(2) as threads:
-        large = threads.submit(engine.project, projector, SENTENCES * 10, 10)
-        wait_until(lambda: projector.turns)
-        threads.submit(engine.project, projector, [replace(SENTENCE, id="small")], 10).result(10)
-        assert not large.done()
-        assert len(large.result(10)) == 50
-
-
-def test_whoever_is_annotating_waits_for_one_turn_at_most(engine: Engine) -> None:
-    projector = FixedProjector(seconds=0.02)
-    with ThreadPoolExecutor(4) as threads:
-        batches = [threads.submit(engine.project, projector, SENTENCES * 10, 30) for _ in range(3)]
-        wait_until(lambda: len(projector.turns) > 2)
-        before = len(projector.turns)
-        turns_seen = engine.ask(lambda: len(projector.turns), 10)
-        assert turns_seen <= before + 2  # one may have ended, and another begun, meanwhile
-        assert not any(batch.done() for batch in batches)
-        for batch in batches:
-            batch.result(30)
-
-
-def test_an_answer_for_an_annotator_that_takes_too_long_is_given_up(engine: Engine) -> None:
-    gate = threading.Event()
-    with pytest.raises(NotReadyError, match=r"no answer in 0 s\. Draw again"):
-        engine.ask(lambda: gate.wait(10), 0.05)
-    gate.set()
-
-
-def test_what_takes_too_long_is_given_up(engine: Engine) -> None:
-    projector = FixedProjector(seconds=0.05)
-    with pytest.raises(NotReadyError, match="of 50 sentences in 0 s"):
-        engine.project(projector, SENTENCES * 10, seconds=0.1)
-    done = len(projector.turns)
-    time.sleep(0.2)
-    assert len(projector.turns) <= done + 1
-
-
-def test_a_sentence_the_model_cannot_read_whole_leaves_a_gap(engine: Engine) -> None:
-    long = replace(SENTENCE, source=SENTENCE.source + "x" * LONGEST)
-    projected = engine.project(FixedProjector(), [SENTENCE, long, long, SENTENCE], seconds=10)
-    assert [each is not None for each in projected] == [True, False, False, True]
-
-
-def test_a_projector_that_loses_a_sentence_is_an_error_and_not_a_shift(engine: Engine) -> None:
-    """Results are paired by position: one too few would put entities into other sentences."""
-
-    class Forgetful(FixedProjector):
-        def project(self, sentences: Sequence[ParallelSentence]) -> list[ProjectedSentence]:
-            return super().project(sentences)[1:]
-
-    with pytest.raises(ValueError, match="2 sentences gave 1 results"):
-        engine.project(Forgetful(), SENTENCES, seconds=10)
 
 
 @pytest.mark.parametrize(
