@@ -110,7 +110,7 @@ def table(
     return made
 
 
-class Pace:
+class Rate:
     """How fast items are done, and how long the rest takes.
 
     It is counted from the end of the first step on: this may be what an earlier call had done, or
@@ -149,7 +149,7 @@ def progress(what: str, total: int | None = None) -> Iterator[Advance]:
 
     Yields a function that takes the number of items done since its last call.
     """
-    pace = Pace(total)
+    pace = Rate(total)
     if err.is_terminal:
         columns = (
             TextColumn("{task.description}", markup=False),

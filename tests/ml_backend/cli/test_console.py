@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ml_backend.cli.console import (
     MessageHandler,
-    Pace,
+    Rate,
     bars,
     print_result,
     say,
@@ -51,7 +51,7 @@ def test_each_part_says_how_much_there_is_if_that_is_known(
 def test_pace_is_that_of_new_work(
     total: int | None, steps: list[tuple[int, float]], said: str
 ) -> None:
-    pace = Pace(total)
+    pace = Rate(total)
     assert [pace.step(*step) for step in steps][-1] == said
 
 
