@@ -102,7 +102,9 @@ def aligner_speed(
             Contender(ONE_BY_ONE, lambda: published.align(known, batch=1)),
             *(command(name, line, known, Path(folder)) for name, line in others.items()),
         ]
-        aligner.align(known[:MAX_BATCH])
+        for each in contenders[3:]:
+            each.start()  # a mistake in a command shows at once
+        aligner.align(known)
         meter = EncoderMeter(aligner.model.encoder)
         stack.enter_context(meter.counting())
         timed = take_turns(contenders, rounds, on_round)
@@ -242,9 +244,11 @@ def command(name: str, line: str, sentences: Sequence[ParallelSentence], folder:
     ]
     every.write_text("".join(lines), "utf-8")
     first.write_text(lines[0], "utf-8")
+    links = folder / "links"
 
     def run(pairs: Path) -> None:
-        _run([part.format(pairs=pairs, links=folder / "links") for part in shlex.split(line)])
+        links.unlink(missing_ok=True)  # eflomal would not write over them
+        _run([part.format(pairs=pairs, links=links) for part in shlex.split(line)])
 
     return Contender(name, lambda: run(every), lambda: run(first))
 
