@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 60.0  # seconds between two tries to load the active model
+FREED_SECONDS = 2.0  # that freeing a model takes at most, in the thread of its last request
 
 Load = Callable[[Path | None], "ProjectsSentences"]
 """Loads the folder of a fine-tuned target model or teacher, or with None the bundled ones."""
@@ -46,7 +47,7 @@ class Engine:
         self._state: tuple[ProjectsSentences | None, str | None] = (None, None)
         # The one before, as long as a request may use it.
         self._retired: weakref.ref[ProjectsSentences] | None = None
-        self._is_freed = False
+        self._trim_at = math.inf
         self._changed = threading.Condition()
         self._stop = threading.Event()
         self._follower = threading.Thread(target=self._follow, name="follow-store", daemon=True)
@@ -108,12 +109,13 @@ class Engine:
                 self._trim_retired()
 
     def _trim_retired(self) -> None:
-        """Return a model's memory once nobody uses it, one look later, as freeing takes a while."""
-        if self._is_freed:
+        """Return a model's memory to the system, some seconds after its last request."""
+        now = time.monotonic()
+        if self._retired is not None and self._retired() is None:
+            self._retired, self._trim_at = None, now + FREED_SECONDS
+        if now > self._trim_at:
+            self._trim_at = math.inf
             trim_memory()
-        self._is_freed = self._retired is not None and self._retired() is None
-        if self._is_freed:
-            self._retired = None
 
     def _reload(self) -> None:
         """Load the active model, or else see that some model answers."""
