@@ -1,6 +1,7 @@
 """Models for `spanferry project`, in this process and in others."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
@@ -50,14 +51,10 @@ def load_projector(
 
 
 def engine_of(
-    name: EngineName,
-    count: int,
-    load: "partial[Projector]",
-    model_version: str,
-    policy: Policy,
-) -> Engine | None:
-    """Return the engine of so many workers; None for this process."""
+    name: EngineName, count: int, load: "partial[Projector]", policy: Policy
+) -> AbstractContextManager[Engine | None]:
+    """Return so many workers, to be started; None as their engine stands for this process."""
     if name is EngineName.LOCAL and count == 1:
-        return None
+        return nullcontext()
     make = ray_workers if name is EngineName.RAY else workers
-    return make(partial(load, workers=count), count, model_version, policy)
+    return make(partial(load, workers=count), count, policy)

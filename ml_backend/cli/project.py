@@ -146,36 +146,37 @@ def project(
         suppress=suppressed,
         types=sought,
     )
-    with progress("models loaded", 1) as advance:
-        projector = load()
-        advance(1)
-    sentences, _ = opened(CorpusNotes())
-    if notes.annotated:
-        sentences = (replace(each, entities=each.entities or ()) for each in sentences)
-    sentences = warned(sentences, projector.languages)
-    settings: dict[str, object] = {"corpus": where, "source_lang": source_lang}
-    settings["target_lang"] = target_lang or ""
-    if unescape:
-        settings["unescaped"] = True
-    if notes.own_labels:
-        settings["own_labels"] = {"rename": label_table(labels or ()) or {}, "ignore": ignored}
-    else:
-        settings["labels"] = [*projector.labels]
-        if sought:
-            version = projector.teacher.version
-            settings["teacher"] = {"name": teacher, "types": [*sought], "version": version}
-    with progress("sentences projected", notes.sentences) as advance:
-        summary = project_corpus(
-            sentences,
-            projector,
-            out,
-            policy=policy,
-            limit=limit,
-            settings=settings,
-            on_progress=advance,
-            engine=engine_of(engine, count, load, projector.model_version, policy),
-            form=form,
-        )
+    with engine_of(engine, count, load, policy) as chosen:
+        with progress("models loaded", 1) as advance:
+            projector = load()
+            advance(1)
+        sentences, _ = opened(CorpusNotes())
+        if notes.annotated:
+            sentences = (replace(each, entities=each.entities or ()) for each in sentences)
+        sentences = warned(sentences, projector.languages)
+        settings: dict[str, object] = {"corpus": where, "source_lang": source_lang}
+        settings["target_lang"] = target_lang or ""
+        if unescape:
+            settings["unescaped"] = True
+        if notes.own_labels:
+            settings["own_labels"] = {"rename": label_table(labels or ()) or {}, "ignore": ignored}
+        else:
+            settings["labels"] = [*projector.labels]
+            if sought:
+                version = projector.teacher.version
+                settings["teacher"] = {"name": teacher, "types": [*sought], "version": version}
+        with progress("sentences projected", notes.sentences) as advance:
+            summary = project_corpus(
+                sentences,
+                projector,
+                out,
+                policy=policy,
+                limit=limit,
+                settings=settings,
+                on_progress=advance,
+                engine=chosen,
+                form=form,
+            )
     shown = [_summary_table(summary), f"Next: spanferry push {out} --help"]
     print_result(summary.to_json(), shown, as_json=as_json)
 

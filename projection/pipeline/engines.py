@@ -19,6 +19,7 @@ Engine = Callable[[Iterator[Batch]], Generator[list[RunRow], None, None]]
 """Takes batches as it needs them, and gives the lines of each in the order of the batches."""
 
 LoadProjector = Callable[[], ProjectsSentences]
+"""Loads the models in another process: a function of a module, or a `partial` of one."""
 
 _AHEAD = 3  # batches a worker in memory: in its hands, or done before one that takes longer
 
@@ -26,26 +27,6 @@ _AHEAD = 3  # batches a worker in memory: in its hands, or done before one that 
 def local(projector: ProjectsSentences, policy: Policy) -> Engine:
     """Return the engine that projects in this process."""
     return lambda batches: (project_batch(batch, projector, policy) for batch in batches)
-
-
-class WorkerStage:
-    """`project_batch` with the models of another process, which are loaded for its first batch.
-
-    RunError if they are not those of this process.
-    """
-
-    def __init__(self, load: LoadProjector, model_version: str, policy: Policy) -> None:
-        self._load, self._model_version, self._policy = load, model_version, policy
-        self._projector: ProjectsSentences | None = None
-
-    def project(self, batch: Batch) -> list[RunRow]:
-        """The lines of a batch."""
-        if self._projector is None:
-            self._projector = self._load()
-            if (found := self._projector.model_version) != self._model_version:
-                what = f"has the models {found}, not {self._model_version}"
-                raise RunError("a worker", what, "Give all machines the same files")
-        return project_batch(batch, self._projector, self._policy)
 
 
 class WorkerPool(Protocol):

@@ -6,6 +6,7 @@ https://docs.ray.io/en/latest/ray-core/actors.html
 import logging
 import os
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
@@ -15,9 +16,9 @@ from projection.pipeline.engines import (
     Batch,
     Engine,
     LoadProjector,
-    WorkerStage,
     failed,
     in_order,
+    project_batch,
 )
 from projection.pipeline.run_summary import RunRow
 
@@ -33,42 +34,41 @@ def check_ray() -> None:
         raise RunError("--engine ray", "Ray is not installed", "pip install 'spanferry[ray]'")
 
 
-def ray_workers(load: LoadProjector, count: int, model_version: str, policy: Policy) -> Engine:
-    """Return an engine of up to `count` actors of one CPU, which load the models of this version.
+@contextmanager
+def ray_workers(load: LoadProjector, count: int, policy: Policy) -> Iterator[Engine]:
+    """Start up to `count` actors of one CPU, which load the models; yield their engine.
 
     They join as the cluster has room for them. The cluster is that of RAY_ADDRESS, else one on this
     machine. A batch whose machine is lost is done again elsewhere; RunError if that fails, too, or
     Ray is not installed.
     """
     check_ray()
+    pool = _Actors()
+    try:
+        pool.start(load, count, policy)
+        yield pool.engine
+    finally:
+        pool.stop()
 
-    def engine(batches: Iterator[Batch]) -> Generator[list[RunRow], None, None]:
-        pool = _Actors(count)
-        try:
-            pool.start(load, model_version, policy)
-            yield from in_order(batches, pool)
-        finally:
-            pool.stop()
 
-    return engine
+class _Stage:
+    """`project_batch` in an actor."""
+
+    def __init__(self, load: LoadProjector, policy: Policy) -> None:
+        self._projector, self._policy = load(), policy
+
+    def project(self, batch: Batch) -> list[RunRow]:
+        """The lines of a batch."""
+        return project_batch(batch, self._projector, self._policy)
 
 
 class _Actors:
     """A pool for `in_order`, which grows while actors start."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self) -> None:
         import ray  # noqa: PLC0415  an extra, which takes seconds
 
-        self._ray, self._count = ray, count
-        self._ours = not ray.is_initialized()
-        if self._ours:
-            local = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": count}
-            ray.init(
-                log_to_driver=False,
-                include_dashboard=False,
-                logging_level=logging.ERROR,
-                **local,
-            )
+        self._ray, self._ours = ray, not ray.is_initialized()
         self._all: list[Any] = []
         self._idle: list[Any] = []
         self._starting: dict[Any, Any] = {}  # by the answer that is waited for
@@ -79,15 +79,23 @@ class _Actors:
         """How many have started."""
         return len(self._idle) + len(self._busy)
 
-    def start(self, load: LoadProjector, model_version: str, policy: Policy) -> None:
-        """Ask for all actors, and wait for the first."""
+    def start(self, load: LoadProjector, count: int, policy: Policy) -> None:
+        """Ask for all actors."""
+        if self._ours:
+            local = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": count}
+            quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+            self._ray.init(include_dashboard=False, **quiet, **local)
         options = {"num_cpus": 1, "max_restarts": -1, "max_task_retries": _RETRIES}
-        remote_stage = self._ray.remote(**options)(WorkerStage)
-        for _ in range(self._count):
-            self._all.append(actor := remote_stage.remote(load, model_version, policy))
+        stage = self._ray.remote(**options)(_Stage)
+        for _ in range(count):
+            self._all.append(actor := stage.remote(load, policy))
             self._starting[actor.__ray_ready__.remote()] = actor
-        while not self._idle:
+
+    def engine(self, batches: Iterator[Batch]) -> Generator[list[RunRow], None, None]:
+        """Wait for the first actor, and project."""
+        while not self.size:
             self.take()
+        yield from in_order(batches, self)
 
     def give(self, number: int, batch: Batch) -> None:
         """Hand a batch to an actor that has none."""

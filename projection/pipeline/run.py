@@ -8,7 +8,7 @@ summary.json     how many sentences were kept, flagged and dropped, once the cor
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -109,6 +109,7 @@ def project_corpus(
                 on_progress(writer.found)
             with closing(engine(to_do)) as results:
                 for rows in results:
+                    _check_models(rows, projector.model_version)
                     writer.append(rows)
                     on_progress(len(rows))
             writer.finish()
@@ -146,6 +147,14 @@ def _claim(
         raise RunError(str(out), "holds results but no run.json", ANOTHER_FOLDER)
     else:
         write_json(manifest, mine)
+
+
+def _check_models(rows: Sequence[RunRow], model_version: str) -> None:
+    """An engine may have loaded them elsewhere."""
+    found = {row["model_version"] for row in rows if "model_version" in row}
+    if others := found - {model_version}:
+        what = f"has the models {min(others)}, not {model_version}"
+        raise RunError("a worker", what, "Give all machines the same files")
 
 
 def _differences(theirs: Mapping[str, Any], mine: Mapping[str, Any]) -> Iterator[str]:

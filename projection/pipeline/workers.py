@@ -3,46 +3,52 @@
 import os
 import signal
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
+from typing import TypeVar
 
 from projection.errors import SpanferryError
 from projection.pipeline.conflicts import Policy
-from projection.pipeline.engines import Batch, Engine, LoadProjector, WorkerStage, failed, in_order
+from projection.pipeline.engines import (
+    Batch,
+    Engine,
+    LoadProjector,
+    failed,
+    in_order,
+    project_batch,
+)
 from projection.pipeline.run_summary import RunRow
 
 _GONE = (EOFError, BrokenPipeError, ConnectionResetError)
 _STOP_SECONDS = 5
+Answer = TypeVar("Answer")
 _spawn = get_context("spawn")  # a process that has run a model cannot be forked
 
 
-def workers(load: LoadProjector, count: int, model_version: str, policy: Policy) -> Engine:
-    """Return an engine of `count` processes, each of which loads the models of this version.
+@contextmanager
+def workers(load: LoadProjector, count: int, policy: Policy) -> Iterator[Engine]:
+    """Start `count` processes, which load the models; yield their engine, and end them.
 
-    `load` is a function of a module, or a `partial` of one. A worker that fails or dies is a
-    RunError that names its batch.
+    A worker that fails or dies is a RunError that names its batch.
     """
-
-    def engine(batches: Iterator[Batch]) -> Generator[list[RunRow], None, None]:
-        pool = _Processes()
-        try:
-            for _ in range(count):
-                pool.start(WorkerStage(load, model_version, policy))
-            yield from in_order(batches, pool)
-        finally:
-            pool.stop()
-
-    return engine
+    pool = _Processes()
+    try:
+        for _ in range(count):
+            pool.start(load, policy)
+        yield lambda batches: in_order(batches, pool)
+    finally:
+        pool.stop()
 
 
 class _Worker:
     """A process that answers batches."""
 
-    def __init__(self, stage: WorkerStage) -> None:
+    def __init__(self, load: LoadProjector, policy: Policy) -> None:
         self.connection, theirs = _spawn.Pipe()
-        self.process = _spawn.Process(target=_work, args=(theirs, stage), daemon=True)
+        self.process = _spawn.Process(target=_work, args=(theirs, load, policy), daemon=True)
         with _ctrl_c_ignored():
             self.process.start()
         theirs.close()  # or its end would not be seen here
@@ -61,13 +67,13 @@ class _Processes:
         """How many there are."""
         return len(self._all)
 
-    def start(self, stage: WorkerStage) -> None:
+    def start(self, load: LoadProjector, policy: Policy) -> None:
         """Add a worker."""
-        self._all.append(_Worker(stage))
+        self._all.append(_Worker(load, policy))
         self._idle.append(self._all[-1])
 
     def give(self, number: int, batch: Batch) -> None:
-        """Send a batch to a worker that waits for one, so that this does not wait."""
+        """Send a batch to a worker that has none; this waits for one that is still loading."""
         worker = self._idle.pop()
         self._busy[worker.connection] = worker, number, batch
         with suppress(*_GONE):  # `take` says so
@@ -119,19 +125,27 @@ def _ctrl_c_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _work(connection: Connection, stage: WorkerStage) -> None:
+def _work(connection: Connection, load: LoadProjector, policy: Policy) -> None:
     """Answer batches until the other end is closed."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    projector, failure = _tried(load)
     with suppress(*_GONE):
         while True:
-            batch: Batch = connection.recv()
-            try:
-                answer = stage.project(batch), ""
-            except SpanferryError as error:
-                answer = [], str(error)
-            except Exception as error:
-                answer = [], f"{type(error).__name__}: {error}"
-            connection.send(answer)
+            batch = connection.recv()
+            if projector is None:
+                connection.send((None, failure))
+            else:
+                connection.send(_tried(partial(project_batch, batch, projector, policy)))
+
+
+def _tried(call: Callable[[], Answer]) -> tuple[Answer | None, str]:
+    """The answer of a call, or what went wrong."""
+    try:
+        return call(), ""
+    except SpanferryError as error:
+        return None, str(error)
+    except Exception as error:
+        return None, f"{type(error).__name__}: {error}"
 
 
 def _end_with_parent() -> None:

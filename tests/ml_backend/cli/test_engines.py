@@ -1,12 +1,15 @@
 """`spanferry project` in several processes."""
 
+import pickle
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import torch
 
-from ml_backend.cli.engines import CHECKS_UNDER
+from ml_backend.cli.engines import CHECKS_UNDER, EngineName, engine_of, load_projector
 from projection.pipeline.conflicts import PAPER_CHECKS, Policy
 from tests.ml_backend.cli.conftest import Spanferry
 
@@ -23,22 +26,23 @@ def test_without_ray_nothing_is_begun(spanferry: Spanferry, tmp_path: Path) -> N
     assert spanferry("project", *options).mistake == said
 
 
-def test_workers_write_what_this_process_does(
-    spanferry: Spanferry,
-    word_tagger: Callable[[Mapping[str, str]], Path],
-    copying_aligner: Path,
-    tmp_path: Path,
+def test_a_worker_loads_the_same_models_with_its_share_of_the_cpus(
+    word_tagger: Callable[[Mapping[str, str]], Path], copying_aligner: Path
 ) -> None:
-    teacher = word_tagger({"Anna": "B-PER", "Bern": "B-LOC"})
-    corpus = tmp_path / "pairs.tsv"
-    corpus.write_text("Anna left Bern\tAnna verließ Bern\n" * 3, "utf-8")
-    options = ["--tsv", corpus, "--target-lang", "de", "--teacher", teacher]
-    written = []
-    for count in (1, 2):
-        out = tmp_path / f"run-{count}"
-        outcome = spanferry(
-            "project", *options, "--aligner", copying_aligner, "--out", out, "--workers", count
-        )
-        assert outcome.status == 0
-        written.append((out / "projected.jsonl").read_bytes())
-    assert written[0] == written[1]
+    """It gets the function through a pipe."""
+    models = {"teacher": str(word_tagger({"Anna": "B-PER"})), "aligner": str(copying_aligner)}
+    load = partial(
+        load_projector, policy=Policy.FLAG, labels={"PER": "HERO"}, suppress=[], types=[], **models
+    )
+    threads = torch.get_num_threads()
+    elsewhere = pickle.loads(pickle.dumps(partial(load, workers=1000)))
+    try:
+        assert elsewhere().model_version == load().model_version
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_one_worker_is_this_process() -> None:
+    with engine_of(EngineName.LOCAL, 1, partial(load_projector), Policy.FLAG) as engine:
+        assert engine is None

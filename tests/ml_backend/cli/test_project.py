@@ -366,7 +366,7 @@ class TestProject:
         assert lines[2].split() == ["kept", "2", "no", "conflict"]
         assert lines[3].split() == ["flagged", "1", "failed", "mapping", "1"]
         assert lines[-1] == f"Next: spanferry push {out} --help"
-        assert "sentences projected" in outcome.err
+        assert "sentences projected: 4 of 4, " in outcome.err
 
     @pytest.mark.parametrize(
         ("options", "message"),

@@ -13,7 +13,7 @@ import pytest
 
 from projection.errors import RunError
 from projection.pipeline.conflicts import Policy
-from projection.pipeline.ray_workers import ray_workers
+from projection.pipeline.ray_workers import check_ray, ray_workers
 from projection.pipeline.run import load_run
 from tests.projection.pipeline.run_examples import (
     NOWHERE,
@@ -40,14 +40,14 @@ def cluster() -> Iterator[Any]:
 @pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed")
 def test_without_ray_it_names_the_extra() -> None:
     with pytest.raises(RunError, match=r"Ray is not installed\. pip install 'spanferry\[ray\]'"):
-        ray_workers(load, 2, "v1", Policy.FLAG)
+        check_ray()
 
 
 @pytest.mark.usefixtures("cluster")
 def test_actors_write_the_same_bytes_as_this_process(tmp_path: Path) -> None:
     """One more than there is room for does not hold up the others."""
-    engine = ray_workers(load, 3, "v1", Policy.FLAG)
-    project(mixed(50), tmp_path / "ray", engine=engine, part_size=18)
+    with ray_workers(load, 3, Policy.FLAG) as engine:
+        project(mixed(50), tmp_path / "ray", engine=engine, part_size=18)
     project(mixed(50), tmp_path / "one", part_size=18)
     assert contents(tmp_path / "ray") == contents(tmp_path / "one")
 
@@ -61,8 +61,8 @@ def test_a_batch_that_fails_is_one_error_and_the_run_goes_on(
     tmp_path: Path, how: str, said: str
 ) -> None:
     out = tmp_path / "run"
-    engine = ray_workers(partial(DyingProjector, how), 1, "v1", Policy.FLAG)
-    with pytest.raises(RunError) as refused:
+    dying = partial(DyingProjector, how)
+    with pytest.raises(RunError) as refused, ray_workers(dying, 1, Policy.FLAG) as engine:
         project(mixed(23), out, engine=engine)
     assert refused.value.where == "parallel.en:8 to parallel.en:11"
     assert said in refused.value.what

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from projection.errors import CorpusError, RunError
 from projection.pipeline.conflicts import Policy
+from projection.pipeline.engines import local
 from projection.pipeline.run import StoredRun, load_run
 from projection.pipeline.run_summary import RunSummary, load_summary
 from projection.records import ParallelSentence, ProjectedSentence
@@ -438,6 +439,12 @@ def test_a_projector_that_leaves_a_sentence_out_is_a_bug_not_a_shift(out: Path) 
 
     with pytest.raises(ValueError, match="shorter"):
         project(mixed(9), out, Forgetful())
+
+
+def test_answers_of_other_models_are_refused(out: Path) -> None:
+    with pytest.raises(RunError, match="a worker: has the models v2, not v1"):
+        project(mixed(9), out, engine=local(FixedProjector(version="v2"), Policy.FLAG))
+    assert not [*load_run(out)]
 
 
 def test_a_folder_that_is_no_run_cannot_be_loaded(tmp_path: Path) -> None:

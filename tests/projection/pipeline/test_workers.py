@@ -29,8 +29,8 @@ def test_two_workers_write_the_same_bytes_as_one(tmp_path: Path) -> None:
     """After an interruption by one process, too."""
     with pytest.raises(KeyboardInterrupt):
         project(mixed(50), tmp_path / "two", FixedProjector(NOWHERE, stop_in=3), part_size=18)
-    engine = workers(fixed, 2, "v1", Policy.FLAG)
-    project(mixed(50), tmp_path / "two", engine=engine, part_size=18)
+    with workers(fixed, 2, Policy.FLAG) as engine:
+        project(mixed(50), tmp_path / "two", engine=engine, part_size=18)
     project(mixed(50), tmp_path / "one", part_size=18)
     assert contents(tmp_path / "two") == contents(tmp_path / "one")
     assert not multiprocessing.active_children()
@@ -46,9 +46,9 @@ def test_two_workers_write_the_same_bytes_as_one(tmp_path: Path) -> None:
 def test_a_worker_that_is_lost_is_one_error_and_the_run_goes_on(
     tmp_path: Path, how: str, said: str
 ) -> None:
-    out = tmp_path / "run"
-    with pytest.raises(RunError) as refused:
-        project(mixed(23), out, engine=workers(partial(DyingProjector, how), 1, "v1", Policy.FLAG))
+    out, load = tmp_path / "run", partial(DyingProjector, how)
+    with pytest.raises(RunError) as refused, workers(load, 1, Policy.FLAG) as engine:
+        project(mixed(23), out, engine=engine)
     assert str(refused.value) == (
         f"parallel.en:8 to parallel.en:11: the worker with these 4 sentences {said}. "
         "What is written is kept: run the same command again to go on from there"
@@ -57,9 +57,9 @@ def test_a_worker_that_is_lost_is_one_error_and_the_run_goes_on(
     assert project(mixed(23), out).read == 23
 
 
-def test_other_models_are_refused(tmp_path: Path) -> None:
-    engine = workers(partial(FixedProjector, (), "v2"), 1, "v1", Policy.FLAG)
-    with pytest.raises(RunError, match="a worker: has the models v2, not v1"):
+def test_models_that_cannot_be_loaded_are_said(tmp_path: Path) -> None:
+    load, said = partial(FixedProjector, no="such option"), r"failed \(TypeError: .* 'no'"
+    with pytest.raises(RunError, match=said), workers(load, 1, Policy.FLAG) as engine:
         project(mixed(4), tmp_path / "run", engine=engine)
 
 
@@ -72,10 +72,10 @@ def test_workers_end_at_once_and_few_batches_are_read_ahead() -> None:
             read.append(start)
             yield mixed(200)[start : start + 4]
 
-    results = workers(partial(DyingProjector, "waits"), 2, "v1", Policy.FLAG)(batches())
-    assert [len(next(results)), len(next(results))] == [4, 4]
-    started = time.monotonic()
-    results.close()
+    with workers(partial(DyingProjector, "waits"), 2, Policy.FLAG) as engine:
+        results = engine(batches())
+        assert [len(next(results)), len(next(results))] == [4, 4]
+        started = time.monotonic()
     assert time.monotonic() - started < 5
     assert len(read) <= 2 + 6
     assert not multiprocessing.active_children()
