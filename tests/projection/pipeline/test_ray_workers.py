@@ -32,7 +32,8 @@ load = partial(FixedProjector, NOWHERE)
 def cluster() -> Iterator[Any]:
     """Two CPUs of this machine."""
     ray: Any = pytest.importorskip("ray", reason="pip install 'spanferry[ray]'")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    size = {"num_cpus": 2, "object_store_memory": 100_000_000}  # shared memory can be scarce
+    ray.init(**size, include_dashboard=False, log_to_driver=False)
     yield ray
     ray.shutdown()
 
