@@ -19,6 +19,7 @@ from projection.records import UnreadableReview
 
 _EVERY_SECONDS = 5.0
 _NAMED = 20
+_SLOWEST = 0.05  # items a second that one digit can say
 
 # A terminal obeys these wherever they stand: C0 and C1 without tab and newline, and the characters
 # that reverse what follows them.
@@ -133,7 +134,8 @@ class Rate:
         left = (
             "" if self._total is None else f", {_duration((self._total - self.done) / rate)} left"
         )
-        return f", {rate:,.{0 if rate >= 10 else 1}f} a second{left}"
+        told = f", {rate:,.{0 if rate >= 10 else 1}f} a second" if rate >= _SLOWEST else ""
+        return told + left
 
 
 def _duration(seconds: float) -> str:

@@ -46,6 +46,7 @@ def test_each_part_says_how_much_there_is_if_that_is_known(
         pytest.param(10**6, [(9, 1.0), (1024, 14.0)], ", 79 a second, 4 h left", id="hours"),
         pytest.param(None, [(1, 1.0), (1, 3.0)], ", 0.5 a second", id="no total"),
         pytest.param(4, [(4, 1.0), (0, 3.0)], "", id="nothing since"),
+        pytest.param(5, [(1, 60.0), (1, 120.0)], ", 3 min left", id="a minute each"),
     ],
 )
 def test_pace_is_that_of_new_work(
