@@ -42,6 +42,9 @@ Item = TypeVar("Item")
 _NO_CODE = {"trust_remote_code": False}
 # Else it sends the names of models without safetensors to a service that converts them.
 os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"
+# oneDNN keeps the code it makes for matrices of a thousand shapes, half a megabyte each: batches of
+# text are of ever new ones.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
 
 _PIECES_AT_ONCE = 1 << 10  # of a vocabulary
 _HASHED_AT_ONCE = 1 << 20  # values: a copy of a whole table of embeddings would be large

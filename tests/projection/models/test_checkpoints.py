@@ -64,6 +64,11 @@ def test_a_model_for_answers_keeps_its_version_and_what_it_finds(
     assert spans == expected
 
 
+def test_code_for_shapes_of_batches_is_not_kept_for_good() -> None:
+    """Memory would grow by 100 MB every thousand sentences, up to half a gigabyte."""
+    assert int(os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"]) <= 16
+
+
 def test_what_models_share_stays_in_single_precision() -> None:
     """A table of subwords in memory once, which other models read as it is."""
     torch.manual_seed(0)
