@@ -27,7 +27,7 @@ from transformers import PreTrainedModel
 from ml_backend.benchmark.encoder_meter import EncoderMeter, layers, matrix_peak
 from ml_backend.benchmark.published_path import PublishedPath
 from projection.aligners.joint import JointAligner
-from projection.errors import SpanferryError
+from projection.errors import ModelError, SpanferryError
 from projection.models.checkpoints import device_name, tokens_at_once
 from projection.models.tagger import Tagger
 from projection.pipeline.projector import Projector
@@ -87,11 +87,12 @@ def aligner_speed(
 ) -> Figures:
     """The aligner beside the published path and `others`, on source entities that are known.
 
-    `others` are commands by name; see `command`.
+    `others` are commands by name; see `command`. ModelError if it is no joint aligner.
     """
     aligner = projector.aligner
     if not isinstance(aligner, JointAligner):
-        raise TypeError("the published path is compared with a joint aligner")
+        what = "is a pair aligner, whose path is the published one"
+        raise ModelError("--aligner", what, "Name a joint aligner")
     known = with_entities(projector, sentences)
     entities = sum(len(sentence.entities or ()) for sentence in known)
     published = PublishedPath(aligner.model.encoder.config, aligner.tokenizer, aligner.model.device)

@@ -11,7 +11,8 @@ from transformers import PreTrainedTokenizerFast
 from ml_backend.benchmark import speed
 from ml_backend.benchmark.speed import OURS, Contender, Timed, command, take_turns
 from projection.aligners.lexical_evidence import NO_LEXICON
-from projection.errors import SpanferryError
+from projection.aligners.pair import PairAligner
+from projection.errors import ModelError, SpanferryError
 from projection.pipeline.projector import Projector, pair
 from projection.records import ParallelSentence
 from tests.projection.aligners.joint_models import telling_aligner
@@ -70,6 +71,12 @@ def test_the_aligner_beside_the_published_path(small_projector: Projector) -> No
     }
     assert 0 < float(str(found["eta_host"])) < 1
     assert found["number_format"] == "float32"
+
+
+def test_a_pair_aligner_is_not_compared_with_itself(copying_aligner: Path) -> None:
+    aligner = PairAligner.from_pretrained(copying_aligner)
+    with pytest.raises(ModelError, match="is a pair aligner"):
+        speed.aligner_speed(Projector(FixedTagger({}), aligner), corpus(), {}, 1, lambda _: None)
 
 
 def test_the_pipeline_by_size(small_projector: Projector) -> None:
