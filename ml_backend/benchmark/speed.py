@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -93,7 +93,7 @@ def aligner_speed(
     if not isinstance(aligner, JointAligner):
         what = "is a pair aligner, whose path is the published one"
         raise ModelError("--aligner", what, "Name a joint aligner")
-    known = with_entities(projector, sentences)
+    known = projector.with_entities(sentences)
     entities = sum(len(sentence.entities or ()) for sentence in known)
     published = PublishedPath(aligner.model.encoder.config, aligner.tokenizer, aligner.model.device)
     with TemporaryDirectory() as folder, ExitStack() as stack:
@@ -212,18 +212,6 @@ def machine() -> Figures:
         "load": os.getloadavg()[0],
         "tokens_at_once": tokens_at_once(device),
     }
-
-
-def with_entities(
-    projector: Projector, sentences: Sequence[ParallelSentence]
-) -> list[ParallelSentence]:
-    """The sentences with the teacher's entities where they have none of their own."""
-    texts = [sentence.source for sentence in sentences]
-    found = projector.teacher.tag(texts, sentences[0].source_lang)
-    return [
-        sentence if sentence.entities is not None else replace(sentence, entities=entities)
-        for sentence, entities in zip(sentences, found, strict=True)
-    ]
 
 
 def project_all(projector: Projector, sentences: Sequence[ParallelSentence]) -> None:

@@ -6,7 +6,19 @@ from typing import Annotated
 from typer import Option
 
 from ml_backend.cli.console import print_result, progress, say, table
-from ml_backend.cli.options import AsJson, TagColumn, TokenColumn, as_language
+from ml_backend.cli.options import (
+    AsJson,
+    JsonlFile,
+    SourceFile,
+    SourceLang,
+    TagColumn,
+    TargetFile,
+    TargetLang,
+    TmxFile,
+    TokenColumn,
+    TsvColumns,
+    TsvFile,
+)
 from ml_backend.cli.project import open_corpus, warnings_of
 from projection.corpus.cleaning import CleaningSummary, clean_corpus
 from projection.corpus.recipe import CleaningRecipe, read_recipe
@@ -18,22 +30,16 @@ from projection.text.wording import counts_in_words, percent
 
 def clean(
     *,
-    source: Annotated[
-        Path | None, Option(help="English side: a sentence a line, or CoNLL (.conll, .iob2 …).")
-    ] = None,
-    target: Annotated[Path | None, Option(help="Its translation, likewise.")] = None,
-    tmx: Annotated[Path | None, Option(help="A TMX file.")] = None,
-    tsv: Annotated[Path | None, Option(help="A tab-separated file.")] = None,
-    columns: Annotated[str, Option(help="Source, target, margin score, if any.")] = "1,2",
-    jsonl: Annotated[Path | None, Option(help="JSON Lines; may bring entities.")] = None,
+    source: SourceFile = None,
+    target: TargetFile = None,
+    tmx: TmxFile = None,
+    tsv: TsvFile = None,
+    columns: TsvColumns = "1,2",
+    jsonl: JsonlFile = None,
     token_column: TokenColumn = None,
     tag_column: TagColumn = None,
-    source_lang: Annotated[
-        str, Option(help="BCP 47 tag of the source.", callback=as_language)
-    ] = "en",
-    target_lang: Annotated[
-        str | None, Option(help="BCP 47 tag of the target: de, zh-TW …", callback=as_language)
-    ] = None,
+    source_lang: SourceLang = "en",
+    target_lang: TargetLang = None,
     recipe: Annotated[
         Path | None, Option(help="What is dropped, as TOML; docs/corpora.md has the defaults.")
     ] = None,
@@ -43,7 +49,7 @@ def clean(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Drop pairs that are empty, copied, badly aligned, in another language, or duplicates.
+    """Drop pairs that are empty, copied, of unlike lengths, in another language, or repeated.
 
     Every dropped pair is counted once, by the first rule that refuses it. docs/corpora.md has the
     rules and their defaults. Needs pip install 'spanferry[clean]'.

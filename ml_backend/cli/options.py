@@ -45,6 +45,19 @@ RenameLabel = Annotated[
 IgnoreLabel = Annotated[
     Strings, Option("--ignore-label", help="Entity type to read as no entity; repeatable.")
 ]
+# The one corpus that a command reads; see `open_corpus`.
+SourceFile = Annotated[
+    Path | None, Option(help="English side: a sentence a line, or CoNLL (.conll, .iob2 …).")
+]
+TargetFile = Annotated[Path | None, Option(help="Its translation, likewise.")]
+TmxFile = Annotated[Path | None, Option(help="A TMX file.")]
+TsvFile = Annotated[Path | None, Option(help="A tab-separated file.")]
+TsvColumns = Annotated[str, Option(help="Source, target, margin score, if any.")]
+JsonlFile = Annotated[Path | None, Option(help="JSON Lines; may bring entities.")]
+SourceLang = Annotated[str, Option(help="BCP 47 tag of the source.", callback=as_language)]
+TargetLang = Annotated[
+    str | None, Option(help="BCP 47 tag of the target: de, zh-TW …", callback=as_language)
+]
 TokenColumn = Annotated[
     int | None, Option(min=1, help="Column of the tokens in CoNLL files. [default: found]")
 ]

@@ -16,10 +16,17 @@ from ml_backend.cli.options import (
     Aligner,
     AsJson,
     IgnoreLabel,
+    JsonlFile,
     RenameLabel,
+    SourceFile,
+    SourceLang,
     TagColumn,
+    TargetFile,
+    TargetLang,
+    TmxFile,
     TokenColumn,
-    as_language,
+    TsvColumns,
+    TsvFile,
 )
 from ml_backend.settings import label_table, listed
 from projection.errors import CorpusError
@@ -47,22 +54,16 @@ from projection.text.wording import FIX_UNTRAINED, counted, counts_in_words, unt
 
 def project(
     *,
-    source: Annotated[
-        Path | None, Option(help="English side: a sentence a line, or CoNLL (.conll, .iob2 …).")
-    ] = None,
-    target: Annotated[Path | None, Option(help="Its translation, likewise.")] = None,
-    tmx: Annotated[Path | None, Option(help="A TMX file.")] = None,
-    tsv: Annotated[Path | None, Option(help="A tab-separated file.")] = None,
-    columns: Annotated[str, Option(help="Source, target, margin score, if any.")] = "1,2",
-    jsonl: Annotated[Path | None, Option(help="JSON Lines; may bring entities.")] = None,
+    source: SourceFile = None,
+    target: TargetFile = None,
+    tmx: TmxFile = None,
+    tsv: TsvFile = None,
+    columns: TsvColumns = "1,2",
+    jsonl: JsonlFile = None,
     token_column: TokenColumn = None,
     tag_column: TagColumn = None,
-    source_lang: Annotated[
-        str, Option(help="BCP 47 tag of the source.", callback=as_language)
-    ] = "en",
-    target_lang: Annotated[
-        str | None, Option(help="BCP 47 tag of the target: de, zh-TW …", callback=as_language)
-    ] = None,
+    source_lang: SourceLang = "en",
+    target_lang: TargetLang = None,
     out: Annotated[Path, Option(help="Run folder; an interrupted run is resumed there.")],
     policy: Annotated[
         Policy, Option(help="Sentences with conflicts: flag for review, or drop as published.")

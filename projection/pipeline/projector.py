@@ -161,13 +161,17 @@ class Projector:
         self, sentence: ParallelSentence, marked: Sequence[Entity]
     ) -> list[tuple[Projection, ...]]:
         """Apply `project_marked` to entities that a person marked in the source."""
-        (known,) = _with_entities([sentence], self._tagged([sentence]))
+        (known,) = self.with_entities([sentence])
         return project_marked(self.aligner, known, marked)
 
     def link(self, sentence: ParallelSentence, marked: Sequence[Span]) -> list[Link | None]:
         """Apply `link_marked` to spans that a person marked in the target."""
-        (known,) = _with_entities([sentence], self._tagged([sentence]))
+        (known,) = self.with_entities([sentence])
         return link_marked(self.aligner, known, marked)
+
+    def with_entities(self, sentences: Sequence[ParallelSentence]) -> list[ParallelSentence]:
+        """The sentences with the teacher's entities where they have none of their own."""
+        return _with_entities(sentences, self._tagged(sentences))
 
     def _tagged(self, sentences: Sequence[ParallelSentence]) -> list[Tagging]:
         """The source entities: those of the corpus, else the teacher's."""
