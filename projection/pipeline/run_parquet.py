@@ -3,7 +3,6 @@
 The line is kept to the last character, so that a file becomes the same JSON Lines again.
 """
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from projection.io.files import parse_object, sync_folder, writing
+from projection.io.files import atomic_write, parse_object
 
 COLUMNS = ("id", "source", "target", "source_lang", "target_lang")
 RECORD = "record"
@@ -21,23 +20,13 @@ _ROWS = 10_000  # in memory at a time
 
 def write_parquet(path: Path, lines: Iterable[str]) -> None:
     """Write records of a run, one a line of JSON, atomically: a sentence pair is a row."""
-    temporary = path.with_name(f".{path.name}.tmp")
     lines = iter(lines)
-    with writing(path):
-        try:
-            with temporary.open("wb") as file:
-                # pyarrow has types, but not for these
-                writer = pq.ParquetWriter(file, _SCHEMA, compression="zstd")  # type: ignore[no-untyped-call]
-                with writer as table:
-                    while rows := [_row(line, path) for line in islice(lines, _ROWS)]:
-                        table.write_table(pa.Table.from_pylist(rows, _SCHEMA))
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        sync_folder(path.parent)
+    with atomic_write(path) as file:
+        # pyarrow has types, but not for these
+        writer = pq.ParquetWriter(file.buffer, _SCHEMA, compression="zstd")  # type: ignore[no-untyped-call]
+        with writer as table:
+            while rows := [_row(line, path) for line in islice(lines, _ROWS)]:
+                table.write_table(pa.Table.from_pylist(rows, _SCHEMA))
 
 
 def _row(line: str, path: Path) -> Mapping[str, object]:
