@@ -9,6 +9,7 @@ import json
 import os
 import re
 import resource
+import signal
 import socket
 import sys
 import time
@@ -35,6 +36,7 @@ ARRIVED = "spanferry.arrived"  # in the WSGI environment: time.monotonic() of th
 GONE = "waitress.client_disconnected"  # in the WSGI environment: a function
 REFUSES = "SPANFERRY_REFUSES"  # in the application's configuration: the function of that name below
 READ_SECONDS = 30.0  # a connection may take to send a whole request
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)  # blocked until a worker handles them
 MOST_CONNECTIONS = 512  # beyond, the one that has sent no whole request for longest is closed
 _LOOK_SECONDS = 1.0
 # The context of a request for an annotator, who waits for an answer about one task.
@@ -250,6 +252,11 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
 
 class HttpWorker(Worker):  # type: ignore[misc]
     """Answers until SIGTERM, then finishes what has begun; ends at once if gunicorn is gone."""
+
+    def init_signals(self) -> None:
+        """Handle signals, also those that came since the fork."""
+        super().init_signals()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
 
     def run(self) -> None:
         """Read and answer requests."""

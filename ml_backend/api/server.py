@@ -3,6 +3,7 @@
 import ipaddress
 import logging
 import os
+import signal
 import socket
 import threading
 from typing import Any
@@ -11,9 +12,10 @@ from flask import Flask
 from gunicorn.app.base import (  # type: ignore[import-untyped]  # published without types
     BaseApplication,
 )
+from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 
 from ml_backend.api.app import create_app
-from ml_backend.api.http_worker import HttpWorker, Limits
+from ml_backend.api.http_worker import STOPS, HttpWorker, Limits
 from ml_backend.api.request_log import RootLogger, configure_logging
 from ml_backend.auth import credentials_of
 from ml_backend.jobs.queue import JobQueue
@@ -23,6 +25,22 @@ from ml_backend.serving.model_store import ModelStore
 from ml_backend.settings import PREFIX, Settings, SettingsError
 
 SILENT_SECONDS = 600  # for a worker's main thread, which importing torch blocks
+
+
+class Master(Arbiter):  # type: ignore[misc]  # its base is untyped
+    """gunicorn's first process, whose workers lose no signal."""
+
+    def spawn_worker(self) -> int:
+        """Fork a worker, which gets the signals to stop once it handles them.
+
+        Before, it would do with them what the first process does, which waits for it meanwhile.
+        """
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+        try:
+            pid: int = super().spawn_worker()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        return pid
 
 
 class GunicornApp(BaseApplication):  # type: ignore[misc]  # its base is untyped
@@ -67,6 +85,10 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # its base is untyped
 
         self.cfg.set("worker_exit", close)
         return app
+
+    def run(self) -> None:
+        """Serve until a signal says to stop."""
+        Master(self).run()
 
 
 def gunicorn_options(settings: Settings, bound: int | None = None) -> dict[str, Any]:

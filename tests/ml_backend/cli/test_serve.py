@@ -183,10 +183,11 @@ class Process:
         self.running.wait(45)
 
 
-def start(data_dir: Path, *options: str, **env: str) -> Process:
+def start(data_dir: Path, *options: str, first: str = "", **env: str) -> Process:
+    """Start it, once the Python code `first` has run."""
     data_dir.mkdir(parents=True, exist_ok=True)
     log = data_dir.parent / "serve.log"
-    code = "from ml_backend.cli import main; main()"
+    code = f"{first}\nfrom ml_backend.cli import main; main()"
     inherited = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
     with log.open("wb") as file:
         running = subprocess.Popen(
@@ -338,6 +339,26 @@ def test_a_server_that_loads_stops_at_once_and_without_a_crash(data_dir: Path) -
     process = listening(start(data_dir))
     assert process.stop() == 0
     assert "SIGABRT" not in process.said()
+    assert "Traceback" not in process.said()
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_reaches_a_worker_that_was_just_forked(
+    data_dir: Path, sign: signal.Signals
+) -> None:
+    slowly = """
+import time
+from ml_backend.api.http_worker import HttpWorker
+
+def init_process(worker, at_once=HttpWorker.init_process):
+    time.sleep(2)
+    at_once(worker)
+
+HttpWorker.init_process = init_process
+"""
+    process = start(data_dir, first=slowly)
+    wait_until(lambda: "Booting worker" in process.said())
+    assert process.stop(sign) == 0
     assert "Traceback" not in process.said()
 
 
