@@ -169,8 +169,12 @@ class JointAligner(Checkpoint[JointModel]):
         asked = {
             i: self._inputs(sentence) for i, sentence in enumerate(sentences) if sentence.entities
         }
-        for chosen in self.batches(asked, lambda i: len(asked[i].input_ids)):
-            for i, beliefs in zip(chosen, self._beliefs([asked[i] for i in chosen]), strict=True):
+
+        def work(chosen: Sequence[int]) -> list[list[Beliefs]]:
+            return [*self._beliefs([asked[i] for i in chosen])]
+
+        for chosen, answers in self.each_batch(asked, lambda i: len(asked[i].input_ids), work):
+            for i, beliefs in zip(chosen, answers, strict=True):
                 found[i] = beliefs
         return found
 

@@ -5,6 +5,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,6 +37,7 @@ from projection.models.portable import make_portable, push_folder
 
 Model = TypeVar("Model", bound=PreTrainedModel)
 Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 # Without this, transformers asks on a terminal whether code of the checkpoint may run.
@@ -62,6 +64,29 @@ class Checkpoint(Generic[Model]):
     def batches(self, items: Iterable[Item], length: Callable[[Item], int]) -> Iterator[list[Item]]:
         """`by_length` of items whose `length` is in subwords, up to `batch_tokens` at once."""
         return by_length(items, length, self.batch_tokens)
+
+    def each_batch(
+        self,
+        items: Iterable[Item],
+        length: Callable[[Item], int],
+        work: Callable[[list[Item]], Made],
+    ) -> Iterator[tuple[list[Item], Made]]:
+        """The `batches`, each with what `work` makes of it.
+
+        On a CPU each thread has a batch of its own: while one prepares or reads answers, the others
+        compute, and the matrices of a batch are too small to share.
+        """
+        batches = [*self.batches(items, length)]
+        threads = torch.get_num_threads()
+        if self.model.device.type != "cpu" or threads == 1 or len(batches) <= 1:
+            yield from ((batch, work(batch)) for batch in batches)
+            return
+        torch.set_num_threads(1)  # holds for threads that begin now, too
+        try:
+            with ThreadPoolExecutor(threads) as pool:
+                yield from zip(batches, pool.map(work, batches), strict=True)
+        finally:
+            torch.set_num_threads(threads)
 
     @property
     def version(self) -> str:

@@ -154,8 +154,7 @@ class Tagger(Checkpoint[PreTrainedModel]):
         goes_on = self._continued()
         answers = [np.tile(outside, (len(words), 1)) for words in sentences]
         inputs = pieces(sentences, self.tokenizer, longest_input(self.model, self.tokenizer))
-        for batch in self.batches(inputs, lambda piece: piece.length):
-            likely = self.probabilities(batch).numpy()
+        for batch, likely in self.each_batch(inputs, lambda p: p.length, self.probabilities):
             for row, piece in enumerate(batch):
                 last = None
                 for word, place in piece.first_subwords:
@@ -175,11 +174,11 @@ class Tagger(Checkpoint[PreTrainedModel]):
         return continued
 
     @torch.inference_mode()
-    def probabilities(self, batch: Sequence[Piece]) -> Tensor:
+    def probabilities(self, batch: Sequence[Piece]) -> NDArray[np.float32]:
         """Probabilities of the tags: pieces × subwords of the longest piece × tags."""
         padded = self.tokenizer.pad([piece.inputs for piece in batch], return_tensors="pt")
         logits: Tensor = self.model(**padded.to(self.model.device)).logits
-        return check_finite(logits.float().softmax(-1), self.model).cpu()
+        return check_finite(logits.float().softmax(-1), self.model).cpu().numpy()
 
     def _entities(self, best: NDArray[np.intp]) -> Iterator[tuple[int, int, str]]:
         """Runs of words of one type, (start, end, type), by the number of each word's best tag.

@@ -61,7 +61,7 @@ def probabilities(
         part = sentences[start : start + PORTION]
         read = pieces(part, tagger.tokenizer, limit)
         for batch in tagger.batches(read, lambda piece: piece.length):
-            found = tagger.probabilities(batch)[..., order].numpy()
+            found = tagger.probabilities(batch)[..., order]
             for piece, row in zip(batch, found, strict=True):
                 for word, position in piece.first_subwords:
                     answers[start + piece.sentence][word] = row[position]
