@@ -22,6 +22,7 @@ from projection.records import ParallelSentence, ProjectedSentence, ReviewedSent
 from training.data.adjudication import by_sentence
 
 CHUNK = 1000  # tasks a request: about a second for Label Studio, and what an interruption may lose
+FIRST_CHUNK = 100  # so that Label Studio soon has something to do
 
 OnProgress = Callable[[int], None]
 NewTask = tuple[ParallelSentence, Callable[[], dict[str, Any]], int]
@@ -143,12 +144,12 @@ def _import(
     collisions: dict[str, None] = {}
     added = skipped = reviews = 0
     sent: Future[None] | None = None
-    remaining, size = iter(items), 0
+    remaining, size, most = iter(items), 0, FIRST_CHUNK
 
     # While Label Studio imports a chunk, the next one is made.
     with ThreadPoolExecutor(max_workers=1) as sender:
-        while chunk := list(islice(remaining, CHUNK)):
-            fresh = []
+        while chunk := list(islice(remaining, most)):
+            fresh, most = [], CHUNK
             for sentence, make_task, _ in chunk:
                 there = known[sentence.id, sentence.origin]
                 name = (sentence.id, sentence.origin, sentence.source, sentence.target)

@@ -20,7 +20,7 @@ from projection.pipeline.review_order import review_order
 from projection.records import ProjectedSentence, ReviewedSentence, ReviewStatus
 from tests.label_studio.examples import BY_ID, FIRST, SECOND, FixedProjector, many, projected
 
-CHUNK = push_module.CHUNK
+CHUNK, FIRST_CHUNK = push_module.CHUNK, push_module.FIRST_CHUNK
 
 
 class FixedServer:
@@ -96,11 +96,15 @@ def push_all(server: FixedServer, sentences: Iterable[ProjectedSentence]) -> pus
     ("sentences", "requests"),
     [
         pytest.param(0, [], id="nothing, no request"),
-        pytest.param(CHUNK, [CHUNK], id="one full chunk"),
-        pytest.param(2 * CHUNK + 1, [CHUNK, CHUNK, 1], id="and the rest"),
+        pytest.param(FIRST_CHUNK, [FIRST_CHUNK], id="one request"),
+        pytest.param(
+            FIRST_CHUNK + 2 * CHUNK + 1, [FIRST_CHUNK, CHUNK, CHUNK, 1], id="and the rest"
+        ),
     ],
 )
-def test_a_thousand_tasks_go_in_one_request(sentences: int, requests: list[int]) -> None:
+def test_after_the_first_ones_a_thousand_tasks_go_in_one_request(
+    sentences: int, requests: list[int]
+) -> None:
     server = FixedServer()
 
     report = push_all(server, many(sentences))
@@ -154,7 +158,7 @@ def test_what_an_export_left_unseen_is_ranked_too() -> None:
 
 def test_what_an_interruption_left_out_is_added_later_and_the_version_set() -> None:
     server = FixedServer(requests_before_it_goes=1)
-    sentences = many(CHUNK + 10)
+    sentences = many(FIRST_CHUNK + 10)
     with pytest.raises(ServerError, match="gone"):
         push_all(server, sentences)
     assert server.there.model_version == ""
@@ -162,7 +166,7 @@ def test_what_an_interruption_left_out_is_added_later_and_the_version_set() -> N
     server.comes_back()
     report = push_all(server, sentences)
 
-    assert (report.added, report.skipped) == (10, CHUNK)
+    assert (report.added, report.skipped) == (10, FIRST_CHUNK)
     assert [task["data"]["pair_id"] for task in server.held] == [s.sentence.id for s in sentences]
     assert server.there.model_version == FIRST
 
