@@ -33,7 +33,7 @@ from projection.models.packed_weights import (
     shared_folder,
     weights_name,
 )
-from projection.models.portable import make_portable, push_folder
+from projection.models.portable import make_portable, push_folder, saved_tokenizer
 
 Model = TypeVar("Model", bound=PreTrainedModel)
 Item = TypeVar("Item")
@@ -170,8 +170,9 @@ def quiet() -> Iterator[None]:
 # may leave it replaced, so that later models have no tied weights.
 _LOADING = threading.RLock()
 
-# Shared tokenizers in use, by folder and time of modification: one takes over 100 MB.
-_TOKENIZERS: WeakValueDictionary[tuple[Path, int], PreTrainedTokenizerBase] = WeakValueDictionary()
+# Tokenizers in use, by what `saved_tokenizer` says of them: one takes over 100 MB, and to load it
+# stops all threads for a quarter of a second, twice.
+_TOKENIZERS: WeakValueDictionary[str, PreTrainedTokenizerBase] = WeakValueDictionary()
 
 
 def load_checkpoint(
@@ -202,17 +203,17 @@ def load_checkpoint(
 def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
     """Load the tokenizer of a checkpoint.
 
-    One that models on one encoder share is in memory once: never change its settings.
+    Equal ones that we have saved are in memory once: never change its settings.
     """
     where = str(name_or_path)
     with loading(where):
         storage = _storage_of(where)
         shared = None if storage is None else shared_folder(_folder_of(where), storage)
-        if shared is None:
-            return _tokenizer_in(where)
-        key = (shared, (shared / "tokenizer.json").stat().st_mtime_ns)
+        folder = where if shared is None else str(shared)
+        if (key := saved_tokenizer(Path(folder))) is None:
+            return _tokenizer_in(folder)
         if (tokenizer := _TOKENIZERS.get(key)) is None:
-            tokenizer = _TOKENIZERS[key] = _tokenizer_in(str(shared))
+            tokenizer = _TOKENIZERS[key] = _tokenizer_in(folder)
         return tokenizer
 
 

@@ -4,6 +4,7 @@ transformers 5 names a tokenizer class that 4 does not have. And the tokenizers 
 count the blank before a word to the word, so that a pipeline finds " Bonn" instead of "Bonn".
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,6 +34,18 @@ def make_portable(folder: Path) -> None:
         rules = {**without_blanks(_read(backend)), "truncation": None, "padding": None}
         # Indentation is a third of a vocabulary's size.
         _write(backend, json.dumps(rules, ensure_ascii=False, separators=(",", ":")))
+
+
+def saved_tokenizer(folder: Path) -> str | None:
+    """A hash of the tokenizer in a folder; None unless `make_portable` wrote it."""
+    config, rules = folder / "tokenizer_config.json", folder / "tokenizer.json"
+    others = [folder / name for name in ("special_tokens_map.json", "added_tokens.json")]
+    if not (config.is_file() and rules.is_file()) or any(file.exists() for file in others):
+        return None
+    settings = config.read_bytes()
+    if f'"tokenizer_class": "{_CLASS}"'.encode() not in settings:
+        return None  # the class may depend on the model
+    return hashlib.sha256(settings + rules.read_bytes()).hexdigest()
 
 
 def without_blanks(rules: Mapping[str, Any]) -> dict[str, Any]:

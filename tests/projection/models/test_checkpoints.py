@@ -30,8 +30,10 @@ from projection.models.checkpoints import (
     in_bfloat16,
     load_checkpoint,
     load_config,
+    load_tokenizer,
     version_of,
 )
+from projection.models.portable import make_portable
 from projection.models.tagger import Tagger
 from tests.projection.models.test_tagger import IOB2, WordTagger
 
@@ -209,6 +211,22 @@ def test_byte_level_tokens_begin_with_a_space(
     PreTrainedTokenizerFast(tokenizer_object=backend, **special).save_pretrained(folder)
     _, tokenizer = load_checkpoint(AutoModelForTokenClassification, folder)
     assert tokenizer.init_kwargs.get("add_prefix_space", False) is byte_level
+
+
+def test_equal_tokenizers_are_in_memory_once(copying_aligner: Path, tmp_path: Path) -> None:
+    tokenizer = load_tokenizer(copying_aligner)
+    saved = [tmp_path / "one", tmp_path / "two", tmp_path / "other"]
+    for folder in saved:
+        tokenizer.save_pretrained(folder)
+        make_portable(folder)
+    config = saved[2] / "tokenizer_config.json"
+    config.write_text(
+        json.dumps({**json.loads(config.read_text()), "model_max_length": 7}, indent=2)
+    )
+    one, two, other = map(load_tokenizer, saved)
+    assert one is two
+    assert other is not one
+    assert (one.model_max_length, other.model_max_length) == (tokenizer.model_max_length, 7)
 
 
 def test_a_folder_that_is_empty(tmp_path: Path) -> None:
