@@ -60,7 +60,9 @@ LARGER = {"ml_backend/cli", "ml_backend/report"}  # one file a command; one file
 RUNS_A_MODEL = {
     *("aligners.pair", "aligners.loading", "aligners.joint", "aligners.joint_inputs"),
     *(
+        "aligners.joint_layers",
         "aligners.joint_network",
+        "models.batches",
         "models.checkpoints",
         "models.checkpoint_checks",
         "models.packed_weights",

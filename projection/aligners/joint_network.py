@@ -26,8 +26,19 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
+from projection.aligners.joint_layers import (
+    IMPOSSIBLE,
+    BorderReader,
+    GridReader,
+    agreement_of,
+    attention_bias,
+    link_loss,
+    similarity,
+    span_loss,
+)
 from projection.aligners.lexical_evidence import CHANNELS, Lexicon
-from projection.models.checkpoints import by_length, first_position, tokens_at_once
+from projection.models.batches import by_length, tokens_at_once
+from projection.models.checkpoints import first_position
 
 MODEL_TYPE = "spanferry-joint"
 
@@ -35,12 +46,8 @@ MODEL_TYPE = "spanferry-joint"
 PAD_MARK, SOURCE, TARGET, ENTITY_BEGINS, ENTITY_GOES_ON = range(5)
 # Encoders whose attention takes an additive bias for every head and pair of tokens.
 BIASED_ATTENTION = frozenset({"bert", "electra", "roberta", "xlm-roberta", "camembert"})
-IMPOSSIBLE = -1e4
 SPAN_WEIGHT, LINK_WEIGHT = 0.25, 1.0
-TEMPERATURE = 0.05  # of the similarity of two words, a cosine
-CENTRE_WORDS = 4
 LEXICAL = len(CHANNELS)
-BORDER_SIZE = 16  # channels of the convolution over the words around a border
 
 
 class JointConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
@@ -79,58 +86,6 @@ class JointOutput(ModelOutput):
     loss: Tensor | None = None
     logits: Tensor | None = None  # log-odds that the word belongs to the entity
     agreement: Tensor | None = None  # of both directions, in [0, 1]
-
-
-class GridReader(nn.Module):
-    """A small convolution over the evidence: links of a word's neighbours support its own.
-
-    Returns (batch, 1 + heads, source words, target words): a score of the pair, and an attention
-    bias for each head.
-    """
-
-    def __init__(self, channels: int, size: int, heads: int) -> None:
-        super().__init__()
-        self.spread = nn.Conv2d(channels, size, 5, padding=2)
-        self.join = nn.Conv2d(size, 1 + heads, 5, padding=2)
-        self.direct = nn.Conv2d(channels, 1 + heads, 1, bias=False)
-
-    def forward(self, grids: Tensor, pairs: Tensor) -> Tensor:
-        """Read grids of (batch, channels, source words, target words).
-
-        `pairs` (batch, 1, source words, target words) is True at words. It masks the padding, so
-        that an answer does not depend on the rest of the batch.
-        """
-        spread = functional.gelu(self.spread(grids)) * pairs
-        found: Tensor = self.direct(grids) + self.join(spread)
-        return found
-
-
-class BorderReader(nn.Module):
-    """Corrects the log-odds of each target word by those around it, and by what the words are.
-
-    Articles, affixes and punctuation at the border of a phrase belong to an entity or not whatever
-    they translate.
-    """
-
-    def __init__(self, hidden: int) -> None:
-        super().__init__()
-        self.of_target = nn.Linear(hidden, 2 * BORDER_SIZE)
-        self.of_entity = nn.Linear(hidden, BORDER_SIZE)
-        self.spread = nn.Conv1d(2 + 2 * BORDER_SIZE, 4 * BORDER_SIZE, 5, padding=2)
-        self.join = nn.Conv1d(4 * BORDER_SIZE, 1, 3, padding=1)
-
-    def forward(self, beliefs: Tensor, target: Tensor, entities: Tensor, words: Tensor) -> Tensor:
-        """Return E × W, to add to the log-odds.
-
-        `beliefs` is E × 2 × W: the log-odds and the agreement of both directions; `target` E × W ×
-        hidden, `entities` E × hidden; `words` E × 1 × W is True at words.
-        """
-        plain, beside = self.of_target(target).transpose(1, 2).split(BORDER_SIZE, dim=1)
-        alike = beside * self.of_entity(entities)[..., None]
-        read = torch.cat((beliefs, plain, alike), dim=1) * words
-        spread = functional.gelu(self.spread(read)) * words
-        found: Tensor = self.join(spread)[:, 0]
-        return found
 
 
 class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
@@ -239,7 +194,7 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         if self.config.apart:
             hidden = self.encoded_apart(input_ids, blocks)
             source, target = source_pool @ hidden, target_pool @ hidden
-            alike = _similarity(source, target, is_source, is_target, self.centre)
+            alike = similarity(source, target, is_source, is_target, self.centre)
             grid = self.grid(torch.cat((evidence, alike), dim=1), pairs)
         else:
             grid = self.grid(evidence, pairs)
@@ -247,22 +202,22 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
             seen = (blocks > 0).to(embedded.dtype)
             hidden = self.encoder(
                 inputs_embeds=embedded,
-                attention_mask=_attention_bias(grid[:, 1:], source_pool, target_pool, seen),
+                attention_mask=attention_bias(grid[:, 1:], source_pool, target_pool, seen),
             ).last_hidden_state.float()
             source, target = source_pool @ hidden, target_pool @ hidden
         forward, backward = self._word_scores(
             source, target, grid[:, 0].float(), is_source, is_target
         )
-        agreement = _agreement(forward, backward, entity_rows, entity_words)
+        agreement = agreement_of(forward, backward, entity_rows, entity_words)
         logits = self._entity_logits(
             forward, agreement, source, target, is_target, entity_rows, entity_words
         )
         loss = None
         if labels is not None:
             trust = forward.new_ones(len(input_ids)) if weights is None else weights
-            loss = SPAN_WEIGHT * _span_loss(logits, labels, trust[entity_rows])
+            loss = SPAN_WEIGHT * span_loss(logits, labels, trust[entity_rows])
             if links is not None:
-                loss = loss + LINK_WEIGHT * _link_loss(forward, backward, links, trust)
+                loss = loss + LINK_WEIGHT * link_loss(forward, backward, links, trust)
         return JointOutput(loss=loss, logits=logits, agreement=agreement)
 
     @torch.no_grad()
@@ -340,72 +295,6 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
             of_words = is_target[rows][:, None]
             logits = logits + self.borders(read, target[rows], entities[:, 0], of_words)
         return logits
-
-
-def _similarity(
-    source: Tensor, target: Tensor, is_source: Tensor, is_target: Tensor, centre: Tensor
-) -> Tensor:
-    """B × 2 × S × W: cosines around the mean of all words, by `TEMPERATURE`, and their agreement.
-
-    In the mean `centre` counts as much as `CENTRE_WORDS` words: that of two words alone would say
-    nothing. The agreement is the geometric mean of both directions' softmax.
-    """
-    count = is_source.sum(-1) + is_target.sum(-1) + CENTRE_WORDS
-    mean = (source.sum(1) + target.sum(1) + CENTRE_WORDS * centre) / count[:, None]
-    here, there = (functional.normalize(side - mean[:, None], dim=-1) for side in (source, target))
-    pairs = is_source[:, :, None] & is_target[:, None]
-    scaled = here @ there.transpose(1, 2) / TEMPERATURE
-    masked = scaled.masked_fill(~pairs, IMPOSSIBLE)
-    agreed = ((masked.log_softmax(1) + masked.log_softmax(2)) / 2).exp()
-    return torch.stack((scaled, agreed), dim=1) * pairs[:, None]
-
-
-def _attention_bias(
-    grid: Tensor, source_pool: Tensor, target_pool: Tensor, attention_mask: Tensor
-) -> Tensor:
-    """B × heads × T × T to add to the attention scores: `grid` in both directions, over tokens.
-
-    Without heads in `grid` (B × heads × S × W), the plain mask.
-    """
-    if grid.shape[1] == 0:
-        return attention_mask
-    of_source, of_target = (
-        (pool > 0).to(grid.dtype)[:, None] for pool in (source_pool, target_pool)
-    )
-    across = of_source.transpose(2, 3) @ grid @ of_target
-    hidden = (1 - attention_mask[:, None, None].to(grid.dtype)) * IMPOSSIBLE
-    return across + across.transpose(2, 3) + hidden
-
-
-def _agreement(forward: Tensor, backward: Tensor, rows: Tensor, words: Tensor) -> Tensor:
-    """E × W: √(p(source|target) · p(target|source)) summed over the entity's words, at most 1."""
-    both = (forward[:, :, 1:] + backward[:, :, 1:].transpose(1, 2)).div(2).exp()
-    return (both[rows] @ words[..., None])[..., 0].clamp(max=1)
-
-
-def _span_loss(logits: Tensor, labels: Tensor, trust: Tensor) -> Tensor:
-    """Binary cross-entropy, summed over words, averaged over entities."""
-    if not len(labels):
-        return logits.sum()
-    known = labels >= 0
-    loss = functional.binary_cross_entropy_with_logits(
-        logits, labels.clamp(min=0).float(), reduction="none"
-    )
-    mean: Tensor = ((loss * known).sum(-1) * trust).sum() / trust.sum().clamp(min=1e-6)
-    return mean
-
-
-def _link_loss(forward: Tensor, backward: Tensor, links: Tensor, trust: Tensor) -> Tensor:
-    """Cross-entropy of linked words in both directions."""
-
-    def missing(beliefs: Tensor, linked: Tensor) -> Tensor:
-        given = beliefs.masked_fill(~linked, IMPOSSIBLE).logsumexp(-1)
-        known = linked.any(-1) * trust[:, None]
-        mean: Tensor = -(given * known).sum() / known.sum().clamp(min=1)
-        return mean
-
-    linked = links.bool()
-    return missing(forward, linked.transpose(1, 2)[:, 1:]) + missing(backward, linked[:, 1:])
 
 
 AutoConfig.register(MODEL_TYPE, JointConfig)

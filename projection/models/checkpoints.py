@@ -5,7 +5,6 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +24,7 @@ from transformers.utils import logging
 from transformers.utils.hub import cached_file
 
 from projection.errors import ModelError
+from projection.models.batches import by_length, each_batch, tokens_at_once
 from projection.models.checkpoint_checks import check_tokenizer, errors_named
 from projection.models.packed_weights import (
     STORAGE,
@@ -71,22 +71,8 @@ class Checkpoint(Generic[Model]):
         length: Callable[[Item], int],
         work: Callable[[list[Item]], Made],
     ) -> Iterator[tuple[list[Item], Made]]:
-        """The `batches`, each with what `work` makes of it.
-
-        On a CPU each thread has a batch of its own: while one prepares or reads answers, the others
-        compute, and the matrices of a batch are too small to share.
-        """
-        batches = [*self.batches(items, length)]
-        threads = torch.get_num_threads()
-        if self.model.device.type != "cpu" or threads == 1 or len(batches) <= 1:
-            yield from ((batch, work(batch)) for batch in batches)
-            return
-        torch.set_num_threads(1)  # holds for threads that begin now, too
-        try:
-            with ThreadPoolExecutor(threads) as pool:
-                yield from zip(batches, pool.map(work, batches), strict=True)
-        finally:
-            torch.set_num_threads(threads)
+        """The `batches`, each with what `work` makes of it."""
+        return each_batch([*self.batches(items, length)], work, self.model.device)
 
     @property
     def version(self) -> str:
@@ -128,28 +114,6 @@ class Checkpoint(Generic[Model]):
         with TemporaryDirectory() as folder:
             self.save_pretrained(folder)
             push_folder(Path(folder), repository)
-
-
-def tokens_at_once(device: torch.device) -> int:
-    """The subwords of a batch, padding included, that keep the cores, or the GPU, at work."""
-    return 1 << 15 if device.type == "cuda" else 1 << 10
-
-
-def by_length(
-    items: Iterable[Item], length: Callable[[Item], int], budget: int
-) -> Iterator[list[Item]]:
-    """Batches of items of similar length, the shortest first.
-
-    Padded to its longest item, a batch is of length `budget` at most, or one item.
-    """
-    batch: list[Item] = []
-    for item in sorted(items, key=length):
-        if batch and (len(batch) + 1) * length(item) > budget:
-            yield batch
-            batch = []
-        batch.append(item)
-    if batch:
-        yield batch
 
 
 @contextmanager

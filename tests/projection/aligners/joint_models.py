@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from torch import nn
 from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
 from projection.aligners.joint import JointAligner
 from projection.aligners.joint_network import JointConfig, JointModel
 from projection.aligners.lexical_evidence import CHANNELS, Lexicon
+
+Model = TypeVar("Model", bound=nn.Module)
 
 LONGEST = 160  # positions, as many as the tests' tokenizer reads
 HEADS = 4
@@ -69,7 +72,7 @@ def tiny_model(
     return model.eval()
 
 
-def shaken(model: JointModel, by: float = 0.2) -> JointModel:
+def shaken(model: Model, by: float = 0.2) -> Model:
     """The model with every weight moved, so that none of them is without effect."""
     torch.manual_seed(1)
     with torch.no_grad():

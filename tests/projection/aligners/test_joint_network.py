@@ -12,18 +12,16 @@ from torch.nn import functional
 from transformers import AutoModel
 
 from projection.aligners.joint_inputs import PairInputs, TextInputs, batch_of
+from projection.aligners.joint_layers import CENTRE_WORDS, IMPOSSIBLE, TEMPERATURE
 from projection.aligners.joint_network import (
     BIASED_ATTENTION,
-    CENTRE_WORDS,
     ENTITY_BEGINS,
     ENTITY_GOES_ON,
-    IMPOSSIBLE,
     LINK_WEIGHT,
     PAD_MARK,
     SOURCE,
     SPAN_WEIGHT,
     TARGET,
-    TEMPERATURE,
     JointConfig,
     JointModel,
 )
@@ -427,51 +425,6 @@ class TestApart:
         grid = np.zeros((len(CHANNELS), 4, 4), dtype=np.float32)
         logits = model(**batch_of([pair], [grid], PADDING)).logits
         assert logits.argmax(1).tolist() == [1, 3, 2, 0]
-
-    def test_the_similarity_is_a_cosine_by_the_temperature_and_what_both_directions_share(
-        self,
-    ) -> None:
-        """Around the mean, (1, 0) and (-1, 0) remain of both sides; the third word is padding."""
-        model, seen = tiny_model("bert", VOCABULARY, TIES, apart=True), []
-        model.grid.register_forward_pre_hook(lambda _model, given: seen.append(given[0]))
-        model.centre[0] = 2
-        hidden = torch.zeros(1, 5, 16)
-        hidden[0, :, 0] = torch.tensor([3.0, 1.0, 1.0, 3.0, 9.0])
-        model.encoder.register_forward_hook(
-            lambda _model, _given, output: type(output)(last_hidden_state=hidden)
-        )
-        eye = torch.eye(5)
-        model(
-            torch.ones(1, 5, dtype=torch.long),
-            torch.ones(1, 5, dtype=torch.long),
-            torch.zeros(1, 5, dtype=torch.long),
-            torch.cat((eye[None, :2], torch.zeros(1, 1, 5)), dim=1),
-            eye[None, 2:4],
-            torch.zeros(1, len(CHANNELS), 3, 2),
-            torch.zeros(0, dtype=torch.long),
-            torch.zeros(0, 3),
-        )
-        cosines, shared = seen[0][0, len(CHANNELS) :]
-        expected = torch.tensor([[-1.0, 1.0], [1.0, -1.0], [0.0, 0.0]])
-        assert torch.allclose(cosines * TEMPERATURE, expected, atol=1e-5)
-        assert torch.allclose(shared, expected.clamp(min=0), atol=1e-5)
-
-    def test_borders_are_corrected_by_neighbours_within_the_text_alone(self) -> None:
-        """A word of padding has no say, and a word three or less away has."""
-        model = shaken(tiny_model("bert", VOCABULARY, TIES, apart=True))
-        beliefs, target = torch.rand(1, 2, 12), torch.rand(1, 12, 16)
-        entities, words = torch.rand(1, 16), torch.ones(1, 1, 12)
-        words[..., 10:] = 0
-        before = model.borders(beliefs, target, entities, words)
-        assert before.shape == (1, 12)
-        changed = target.clone()
-        changed[0, 10:] += 5
-        after = model.borders(beliefs, changed, entities, words)
-        assert torch.allclose(after[:, :10], before[:, :10], atol=1e-6)
-        changed = beliefs.clone()
-        changed[0, 0, 0] += 5
-        moved = (model.borders(changed, target, entities, words) - before)[0].abs() > 1e-5
-        assert moved.tolist() == [True] * 4 + [False] * 8
 
     def test_a_config_of_before_reads_both_sentences_at_once(self) -> None:
         saved = tiny_model("bert", VOCABULARY, TIES).config.to_dict()

@@ -5,16 +5,10 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from itertools import chain, pairwise
 from pathlib import Path
-from threading import Barrier
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
     AutoConfig,
@@ -26,7 +20,6 @@ from transformers import (
 from projection.errors import ModelError
 from projection.models import checkpoints
 from projection.models.checkpoints import (
-    by_length,
     in_bfloat16,
     load_checkpoint,
     load_config,
@@ -36,72 +29,6 @@ from projection.models.checkpoints import (
 from projection.models.portable import make_portable
 from projection.models.tagger import Tagger
 from tests.projection.models.test_tagger import IOB2, WordTagger
-
-
-@given(st.lists(st.integers(1, 20)), st.integers(1, 60))
-def test_batches_are_of_similar_length_and_within_the_budget(
-    lengths: list[int], budget: int
-) -> None:
-    """A batch ends only where one item more would be too much for it."""
-    batches = [*by_length(lengths, int, budget)]
-    assert [*chain(*batches)] == sorted(lengths)
-    assert all(len(batch) * max(batch) <= budget or len(batch) == 1 for batch in batches)
-    for batch, after in pairwise(batches):
-        assert (len(batch) + 1) * after[0] > budget
-
-
-class TestEachBatch:
-    @pytest.fixture
-    def tagger(self, word_tagger: WordTagger) -> Iterator[Tagger]:
-        """A model that is given one item at a time; the number of threads is as before after it."""
-        tagger = Tagger.from_pretrained(word_tagger(IOB2))
-        tagger.batch_tokens = 1
-        before = torch.get_num_threads()
-        yield tagger
-        torch.set_num_threads(before)
-
-    def test_threads_compute_side_by_side_alone_and_in_order(self, tagger: Tagger) -> None:
-        torch.set_num_threads(2)
-        both = Barrier(2, timeout=20)
-
-        def work(batch: list[int]) -> int:
-            both.wait()
-            assert torch.get_num_threads() == 1
-            return 10 * batch[0]
-
-        made = [*tagger.each_batch([3, 1, 4, 2], int, work)]
-        assert made == [([1], 10), ([2], 20), ([3], 30), ([4], 40)]
-        assert torch.get_num_threads() == 2
-
-    @pytest.mark.parametrize("items", [[], [5]])
-    def test_a_single_batch_has_all_threads(self, tagger: Tagger, items: list[int]) -> None:
-        torch.set_num_threads(3)
-        made = tagger.each_batch(items, int, lambda _: torch.get_num_threads())
-        assert [*made] == [(items, 3)] * len(items)
-
-    def test_after_an_error_no_further_batch_begins(self, tagger: Tagger) -> None:
-        torch.set_num_threads(2)
-        begun: list[int] = []
-
-        def work(batch: list[int]) -> None:
-            begun.extend(batch)
-            time.sleep(0.005)
-            raise ModelError("a model", "fails")
-
-        with pytest.raises(ModelError, match="fails"):
-            [*tagger.each_batch(range(1, 1000), int, work)]
-        assert len(begun) < 500
-        assert torch.get_num_threads() == 2
-
-    def test_answers_do_not_depend_on_the_threads(self, tagger: Tagger) -> None:
-        tagger.batch_tokens = 12
-        texts = [" ".join(["Anna", "saw", "the", "Berlin"][: 1 + n % 4]) for n in range(20)]
-        answers = []
-        for threads in (1, 2, 3):
-            torch.set_num_threads(threads)
-            answers.append(tagger.tag(texts, "en"))
-        assert answers[0] == answers[1] == answers[2]
-        assert any(answers[0])
 
 
 @pytest.mark.parametrize("has_it", [True, False])
