@@ -17,7 +17,7 @@ from projection.aligners.joint_network import (
     TARGET,
 )
 from projection.aligners.lexical_evidence import CHANNELS, Grid, Lexicon, evidence
-from projection.models.windows import windows
+from projection.models.windows import characters_of, windows
 from projection.records import Span
 from projection.text.chinese import simplified
 from projection.text.words import (
@@ -100,7 +100,8 @@ class Reader(NamedTuple):
         encoded = self.tokenizer(
             text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
         )
-        return encoded["input_ids"], encoded["offset_mapping"]
+        ids: list[int] = encoded["input_ids"]
+        return ids, characters_of(ids, encoded["offset_mapping"], self.tokenizer)
 
     def _apart(
         self, texts: tuple[str, str], langs: tuple[str, str], entities: Sequence[WordRange]
@@ -161,7 +162,9 @@ class Reader(NamedTuple):
             return_offsets_mapping=True,
         )
         segments = encoded.sequence_ids()
-        tokens = [*zip(segments, encoded["offset_mapping"], strict=True)]
+        ids: list[int] = encoded["input_ids"]
+        places = characters_of(ids, encoded["offset_mapping"], self.tokenizer)
+        tokens = [*zip(segments, places, strict=True)]
         source, target = (
             _text_inputs(
                 texts[side],
@@ -178,7 +181,6 @@ class Reader(NamedTuple):
                 marks[token] = ENTITY_GOES_ON
             for token in inside[:1]:
                 marks[token] = ENTITY_BEGINS
-        ids: list[int] = encoded["input_ids"]
         return PairInputs(ids, [1] * len(ids), marks, source, target, ranges)
 
 

@@ -33,6 +33,7 @@ from projection.models.checkpoints import (
     on_gpu,
     version_of,
 )
+from projection.models.windows import characters_of
 from projection.records import ParallelSentence, Projection, Span
 from projection.text.words import tokens_of_words, word_spans
 
@@ -138,11 +139,12 @@ class PairAligner(Checkpoint[PreTrainedModel]):
             return_offsets_mapping=True,
             return_tensors="pt",
         )
-        offsets = encoded.pop("offset_mapping").tolist()
+        ids, offsets = encoded["input_ids"].tolist(), encoded.pop("offset_mapping").tolist()
         logits = self.model(**encoded.to(self.model.device)).logits
         inside = check_finite(logits.float().softmax(-1)[..., 1], self.model).tolist()
         for row, (_, target, lang) in enumerate(batch):
-            segments = zip(encoded.sequence_ids(row), offsets[row], strict=True)
+            places = characters_of(ids[row], offsets[row], self.tokenizer)
+            segments = zip(encoded.sequence_ids(row), places, strict=True)
             tokens = [(a, b) if segment == 1 else (0, 0) for segment, (a, b) in segments]
             yield word_probabilities(word_spans(target, lang), tokens, inside[row])
 

@@ -17,6 +17,7 @@ _UNSPACED = regex.compile(
     r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
     r"\u3001-\u303f\uff01-\uff65]"
 )
+_BLANK = "\u2581"  # of sentence pieces
 
 
 class Window(NamedTuple):
@@ -95,6 +96,22 @@ def pieces(
             cut = _encode(part, tokenizer, truncation=True, max_length=max_length)
             made.append(_piece(index, *cut, window, windowed=True))
     return made
+
+
+def characters_of(
+    ids: Sequence[int], places: Sequence[tuple[int, int]], tokenizer: PreTrainedTokenizerBase
+) -> list[tuple[int, int]]:
+    """The characters of each token, none of one that stands for the blank before a word.
+
+    Tokenizers give it the blank or the first letter. At the start of a text it is of the word.
+    """
+    blank = tokenizer.convert_tokens_to_ids(_BLANK)
+    if blank == tokenizer.unk_token_id:
+        return [*places]
+    return [
+        (start, start) if token == blank and start > 0 else (start, end)
+        for token, (start, end) in zip(ids, places, strict=True)
+    ]
 
 
 def _encode(

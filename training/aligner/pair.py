@@ -14,6 +14,7 @@ from transformers import PreTrainedTokenizerBase
 from projection.aligners.pair import PairAligner
 from projection.io.folders import refuse_existing
 from projection.models.checkpoints import longest_input
+from projection.models.windows import characters_of
 from projection.records import Span
 from training.aligner.runner import train_and_save
 from training.aligner.silver import SilverSentence, drawn
@@ -81,7 +82,8 @@ def encode(
     """Model inputs with a label for each token of the target sentence."""
     how = {"truncation": "longest_first", "max_length": max_length, "return_offsets_mapping": True}
     encoded = tokenizer(example.name, example.target, **how)
-    tokens = zip(encoded.sequence_ids(), encoded.pop("offset_mapping"), strict=True)
+    places = characters_of(encoded["input_ids"], encoded.pop("offset_mapping"), tokenizer)
+    tokens = zip(encoded.sequence_ids(), places, strict=True)
     labels = [
         int(a < b and any(span.overlaps(Span(a, b)) for span in example.spans))
         if segment == 1

@@ -1,5 +1,6 @@
 """Sentence pairs as tensors: which tokens make up a word, and what is padding."""
 
+import json
 from collections import Counter
 from itertools import pairwise
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from projection.aligners.joint_inputs import (
@@ -26,9 +28,12 @@ from projection.aligners.joint_network import (
     TARGET,
 )
 from projection.aligners.lexical_evidence import CHANNELS, NO_LEXICON
+from projection.models import bundled
+from projection.models.checkpoints import load_tokenizer
 from projection.records import Span
 from projection.text.words import word_spans
 from tests.projection.aligners.joint_models import LONGEST, piece_tokenizer
+from tests.projection.models.test_portable import METASPACE
 
 
 def inputs(
@@ -202,6 +207,25 @@ class TestApart:
 
 
 PIECE_TOKENIZER = piece_tokenizer()
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_words_have_the_same_tokens_before_and_after_a_model_is_saved(apart: bool) -> None:
+    """Saved, a tokenizer counts the blank before a word to the word (`models.portable`)."""
+    saved = load_tokenizer(bundled.path("tagger"))
+    rules = json.loads(saved.backend_tokenizer.to_str())
+    before = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(json.dumps({**rules, "pre_tokenizer": METASPACE})),
+        **saved.special_tokens_map,
+    )
+    source, target = "Anna lives in 3 towns", " 安娜 住 在 Bern 和 伦敦 。"
+    old, new = (
+        inputs(each, source, target, (0, 1), lang="zh", apart=apart) for each in (before, saved)
+    )
+    assert old == new
+    blanks = [token for token, i in enumerate(new.input_ids) if i == saved.get_vocab()["▁"]]
+    assert len(blanks) > 3
+    assert not {*blanks} & {token for unit in new.target.tokens for token in unit}
 
 
 class TestUnits:
