@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from typer import Option
 
 from ml_backend.cli.console import print_result, progress, table
-from ml_backend.cli.options import Aligner, AsJson, Strings, as_language
+from ml_backend.cli.options import Aligner, AsJson, Strings, TargetFile, as_language
+from projection.addresses import path_or_address
 from projection.errors import CorpusError
 from projection.io.corpus import read_moses
 from projection.io.gold import read_gold
@@ -21,9 +22,13 @@ COMPARED = 400  # sentences of which each contender aligns all, each round
 def benchmark(
     *,
     source: Annotated[
-        Path | None, Option(help="English side, a sentence a line. [default: bundled sample]")
+        Path | None,
+        Option(
+            parser=path_or_address,
+            help="English side, a sentence a line. [default: bundled sample]",
+        ),
     ] = None,
-    target: Annotated[Path | None, Option(help="Its translation, likewise.")] = None,
+    target: TargetFile = None,
     target_lang: Annotated[
         str | None, Option(help="BCP 47 tag of the target.", callback=as_language)
     ] = None,
