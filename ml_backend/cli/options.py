@@ -61,7 +61,7 @@ SourceFile = Annotated[
     Path | None,
     Option(
         parser=path_or_address,
-        help="English side: a sentence a line, or CoNLL (.conll, .iob2 …).",
+        help="English side, file or URL: a sentence a line, or CoNLL (.conll, .iob2 …).",
     ),
 ]
 TargetFile = Annotated[

@@ -102,12 +102,12 @@ def project(
 ) -> None:
     """Project the entities of a parallel corpus from its English side to the other side.
 
-    Files may be packed (gzip, bzip2, xz, zip; a.zip/b.txt names one of several), and addresses
-    (s3://…, hf://…, https://…). --columns takes
-    numbers or names (WikiMatrix: 2,3,1). Where the corpus brings source entities, no teacher runs:
-    sentences without any have none. Where it brings target entities, these are kept for review, and
-    no model reads the sentence. --map-label and --ignore-label are about the corpus's labels and
-    the teacher's. docs/formats.md shows every format.
+    Files may be packed (gzip, bzip2, xz, zip; a.zip/b.txt names one of several), or URLs (s3://…,
+    hf://…, https://…). --columns takes numbers or names (WikiMatrix: 2,3,1). Where the corpus
+    brings source entities, no teacher runs: sentences without any have none. Where it brings target
+    entities, these are kept for review, and no model reads the sentence. --map-label and
+    --ignore-label are about the corpus's labels and the teacher's. docs/formats.md shows every
+    format.
 
     Example: spanferry project --source a.en --target a.de --target-lang de --out runs/de
     """

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import repeat
 
@@ -47,7 +47,8 @@ class _Files(BaseHTTPRequestHandler):
         if version:
             self.send_header("ETag", version)
         self.end_headers()
-        self.wfile.write(body[: server.cuts.pop(0)] if server.cuts else body)
+        with suppress(ConnectionError):  # a reader who has seen enough
+            self.wfile.write(body[: server.cuts.pop(0)] if server.cuts else body)
 
 
 @contextmanager
