@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from typer import Option
 
 from ml_backend.cli.console import print_result, progress, table
-from ml_backend.cli.options import Aligner, AsJson, Strings, as_language
+from ml_backend.cli.options import Aligner, AsJson, SourceFile, Strings, TargetFile, as_language
 from projection.errors import CorpusError
 from projection.io.corpus import read_moses
 from projection.io.gold import read_gold
@@ -20,10 +20,8 @@ COMPARED = 400  # sentences of which each contender aligns all, each round
 
 def benchmark(
     *,
-    source: Annotated[
-        Path | None, Option(help="English side, a sentence a line. [default: bundled sample]")
-    ] = None,
-    target: Annotated[Path | None, Option(help="Its translation, likewise.")] = None,
+    source: SourceFile = None,
+    target: TargetFile = None,
     target_lang: Annotated[
         str | None, Option(help="BCP 47 tag of the target.", callback=as_language)
     ] = None,
@@ -40,8 +38,8 @@ def benchmark(
 ) -> None:
     """Measure the aligner beside the published path and others, and the pipeline by size.
 
-    The published path asks the same encoder once for each entity. docs/speed.md says what each
-    figure is, and how to compare with other word aligners.
+    Without --source, on the bundled sample. The published path asks the same encoder once for each
+    entity. docs/speed.md says what each figure is, and how to compare with other word aligners.
 
     Example: spanferry benchmark --source a.en --target a.de --target-lang de --sizes 1000,10000
     """

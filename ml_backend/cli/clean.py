@@ -18,6 +18,7 @@ from ml_backend.cli.options import (
     TokenColumn,
     TsvColumns,
     TsvFile,
+    local_path,
 )
 from ml_backend.cli.project import open_corpus, warnings_of
 from projection.corpus.cleaning import CleaningSummary, clean_corpus
@@ -43,9 +44,13 @@ def clean(
     recipe: Annotated[
         Path | None, Option(help="What is dropped, as TOML; docs/corpora.md has the defaults.")
     ] = None,
-    out: Annotated[Path, Option(help="JSON Lines file to write, for spanferry project --jsonl.")],
+    out: Annotated[
+        Path,
+        Option(parser=local_path, help="JSON Lines file to write, for spanferry project --jsonl."),
+    ],
     dropped: Annotated[
-        Path | None, Option(help="Write what is dropped to this file, with the reasons.")
+        Path | None,
+        Option(parser=local_path, help="Write what is dropped to this file, with the reasons."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

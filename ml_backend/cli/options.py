@@ -5,6 +5,8 @@ from typing import Annotated
 
 from typer import CallbackParam, Option
 
+from projection.addresses import Address, path_or_address
+from projection.errors import CorpusError
 from projection.languages import language_tag
 from training.data.adjudication import AdjudicationPolicy
 
@@ -15,6 +17,15 @@ Strings = list[str] | None
 def as_language(option: CallbackParam, value: str | None) -> str | None:
     """Normalise the value of an option that takes a language tag."""
     return None if value is None else language_tag(value, option.opts[0])
+
+
+def local_path(text: str) -> Path:
+    """Read the value of an option that names what to write."""
+    path = path_or_address(text)
+    if isinstance(path, Address):
+        fix = "Name a local one, and copy it when it is done, such as with aws s3 cp --recursive"
+        raise CorpusError(str(path), "results are written to local files and folders only", fix)
+    return path
 
 
 Url = Annotated[
@@ -47,13 +58,21 @@ IgnoreLabel = Annotated[
 ]
 # The one corpus that a command reads; see `open_corpus`.
 SourceFile = Annotated[
-    Path | None, Option(help="English side: a sentence a line, or CoNLL (.conll, .iob2 …).")
+    Path | None,
+    Option(
+        parser=path_or_address,
+        help="English side, file or URL: a sentence a line, or CoNLL (.conll, .iob2 …).",
+    ),
 ]
-TargetFile = Annotated[Path | None, Option(help="Its translation, likewise.")]
-TmxFile = Annotated[Path | None, Option(help="A TMX file.")]
-TsvFile = Annotated[Path | None, Option(help="A tab-separated file.")]
+TargetFile = Annotated[
+    Path | None, Option(parser=path_or_address, help="Its translation, likewise.")
+]
+TmxFile = Annotated[Path | None, Option(parser=path_or_address, help="A TMX file.")]
+TsvFile = Annotated[Path | None, Option(parser=path_or_address, help="A tab-separated file.")]
 TsvColumns = Annotated[str, Option(help="Source, target, margin score, if any.")]
-JsonlFile = Annotated[Path | None, Option(help="JSON Lines; may bring entities.")]
+JsonlFile = Annotated[
+    Path | None, Option(parser=path_or_address, help="JSON Lines; may bring entities.")
+]
 SourceLang = Annotated[str, Option(help="BCP 47 tag of the source.", callback=as_language)]
 TargetLang = Annotated[
     str | None, Option(help="BCP 47 tag of the target: de, zh-TW …", callback=as_language)

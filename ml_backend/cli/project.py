@@ -27,6 +27,7 @@ from ml_backend.cli.options import (
     TokenColumn,
     TsvColumns,
     TsvFile,
+    local_path,
 )
 from ml_backend.settings import label_table, listed
 from projection.errors import CorpusError
@@ -64,7 +65,9 @@ def project(
     tag_column: TagColumn = None,
     source_lang: SourceLang = "en",
     target_lang: TargetLang = None,
-    out: Annotated[Path, Option(help="Run folder; an interrupted run is resumed there.")],
+    out: Annotated[
+        Path, Option(parser=local_path, help="Run folder; an interrupted run is resumed there.")
+    ],
     policy: Annotated[
         Policy, Option(help="Sentences with conflicts: flag for review, or drop as published.")
     ] = Policy.FLAG,
@@ -99,11 +102,12 @@ def project(
 ) -> None:
     """Project the entities of a parallel corpus from its English side to the other side.
 
-    Files may be packed (gzip, bzip2, xz, zip; a.zip/b.txt names one of several). --columns takes
-    numbers or names (WikiMatrix: 2,3,1). Where the corpus brings source entities, no teacher runs:
-    sentences without any have none. Where it brings target entities, these are kept for review, and
-    no model reads the sentence. --map-label and --ignore-label are about the corpus's labels and
-    the teacher's. docs/formats.md shows every format.
+    Files may be packed (gzip, bzip2, xz, zip; a.zip/b.txt names one of several), or URLs (s3://…,
+    hf://…, https://…). --columns takes numbers or names (WikiMatrix: 2,3,1). Where the corpus
+    brings source entities, no teacher runs: sentences without any have none. Where it brings target
+    entities, these are kept for review, and no model reads the sentence. --map-label and
+    --ignore-label are about the corpus's labels and the teacher's. docs/formats.md shows every
+    format.
 
     Example: spanferry project --source a.en --target a.de --target-lang de --out runs/de
     """

@@ -8,12 +8,15 @@ import bz2
 import gzip
 import io
 import lzma
+import shutil
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING
 
+from projection.addresses import Address
 from projection.errors import CorpusError
 from projection.text.wording import counted
 
@@ -57,6 +60,7 @@ class ChunkReader(io.RawIOBase):
         super().__init__()
         self._chunks = chunks
         self._rest = memoryview(b"")
+        self._position = 0
 
     def readable(self) -> bool:
         """Return True."""
@@ -72,7 +76,22 @@ class ChunkReader(io.RawIOBase):
         room = memoryview(buffer).cast("B")
         size = min(len(room), len(self._rest))
         room[:size], self._rest = self._rest[:size], self._rest[size:]
+        self._position += size
         return size
+
+    def tell(self) -> int:
+        """Return how many bytes were read."""
+        return self._position
+
+
+def archive_of(path: Path) -> tuple[Path, str | None]:
+    """Return a file, and the name of a member if the path goes on into an archive."""
+    if isinstance(path, Address):
+        return path.of_archive()
+    for folder in path.parents:
+        if folder.suffix.lower() == ".zip" and folder.is_file():
+            return folder, path.relative_to(folder).as_posix()
+    return path, None
 
 
 def unpacked(raw: io.BufferedReader, path: Path, member: str | None = None) -> Iterator[bytes]:
@@ -164,9 +183,20 @@ class _ZipStream(io.BufferedReader):
         return super().read(most)
 
 
+def _seekable(raw: io.BufferedReader) -> io.BufferedReader:
+    """The stream, or a temporary file with its content: the list of members is at the end."""
+    if raw.seekable():
+        return raw
+    copy = TemporaryFile(buffering=0)  # noqa: SIM115  _ZipStream closes it
+    shutil.copyfileobj(raw, copy)
+    copy.seek(0)
+    return io.BufferedReader(copy)
+
+
 def _of_archive(raw: io.BufferedReader, path: Path, member: str | None) -> Iterator[bytes]:
     try:
-        with _ZipStream(raw.raw) as file, zipfile.ZipFile(file) as archive:
+        seekable = _seekable(raw)
+        with _ZipStream(seekable.raw) as file, zipfile.ZipFile(file) as archive:
             info = _member(archive.infolist(), path, member)
             if info.compress_type not in _ZIP_METHODS or info.flag_bits & 1:
                 what = f"{info.filename!r} is encrypted, or packed in an unusual way"

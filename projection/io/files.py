@@ -17,8 +17,9 @@ from typing import Any, TextIO
 
 from filelock import FileLock, Timeout
 
+from projection.addresses import Address
 from projection.errors import CorpusError, SpanferryError
-from projection.io.containers import CHUNK, ChunkReader, unpacked
+from projection.io.containers import CHUNK, ChunkReader, archive_of, unpacked
 
 log = logging.getLogger(__name__)
 
@@ -48,10 +49,10 @@ _KINDS = {
 def open_bytes(path: Path) -> Iterator[io.BufferedReader]:
     """Open a file for reading, unpacked (see `containers`), whatever its name.
 
-    `a.zip/b.txt` is a member of an archive. CorpusError if it is no file, or cannot be read; while
-    it is read, too.
+    `a.zip/b.txt` is a member of an archive; an Address is read from where it leads. CorpusError if
+    it is no file, or cannot be read; while it is read, too.
     """
-    file, member = _archive_of(path)
+    file, member = archive_of(path)
     try:
         opened = _open_file(file)
     except FileNotFoundError as error:
@@ -63,16 +64,10 @@ def open_bytes(path: Path) -> Iterator[io.BufferedReader]:
         yield io.BufferedReader(ChunkReader(_reading(unpacked(raw, file, member), path)))
 
 
-def _archive_of(path: Path) -> tuple[Path, str | None]:
-    """A file, and the name of a member if the path goes on into an archive."""
-    for folder in path.parents:
-        if folder.suffix.lower() == ".zip" and folder.is_file():
-            return folder, path.relative_to(folder).as_posix()
-    return path, None
-
-
 def _open_file(path: Path) -> io.BufferedReader:
     """Open a regular file. Without O_NONBLOCK, opening a pipe would wait for its writer."""
+    if isinstance(path, Address):
+        return io.BufferedReader(ChunkReader(path.chunks()), CHUNK)
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     mode = os.fstat(handle).st_mode
     if not stat.S_ISREG(mode):

@@ -47,6 +47,11 @@ def test_as_json(spanferry: Spanferry) -> None:
         pytest.param(["--sizes", "10,x"], "is no list of numbers", id="sizes"),
         pytest.param(["--other", "awesome"], "is no NAME=COMMAND", id="other"),
         pytest.param(["--source", "a.en"], "needs both sides of a corpus", id="one side"),
+        pytest.param(
+            ["--source", "memory://no/a", "--target", "memory://no/b", "--target-lang", "de"],
+            "memory://no/a: no such object",
+            id="address",
+        ),
     ],
 )
 def test_mistakes(spanferry: Spanferry, given: list[str], mistake: str) -> None:

@@ -1,8 +1,10 @@
 """`spanferry clean` as a shell would call it."""
 
 import json
+from itertools import chain
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from ml_backend.cli.project import open_corpus
@@ -50,6 +52,19 @@ def test_the_table_names_each_reason(
     assert outcome.status == 0
     assert "empty 1, low margin 1" in " ".join(outcome.out.split())
     assert f"Next: spanferry project --jsonl {tmp_path / 'clean.jsonl'}" in outcome.out
+
+
+def test_an_address_is_read_and_never_written(
+    spanferry: Spanferry, options: list[object], tmp_path: Path
+) -> None:
+    fsspec.filesystem("memory").pipe("/corpora/mined.tsv", LINES.encode())
+    options[1] = "memory://corpora/mined.tsv"
+    outcome = spanferry("clean", *options, "--out", tmp_path / "clean.jsonl", "--json")
+    assert (outcome.json["read"], outcome.json["kept"]) == (3, 1)
+    for written in ("--out", "--dropped"):
+        places = {"--out": tmp_path / "a.jsonl", written: "https://me:key@host/a.jsonl"}
+        outcome = spanferry("clean", *options, *chain(*places.items()))
+        assert outcome.mistake.startswith("https://***@host/a.jsonl: results are written to local")
 
 
 def test_mistakes_are_one_line_and_leave_no_file(

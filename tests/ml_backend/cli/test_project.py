@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from ml_backend.cli.project import columns_of, open_corpus
@@ -20,6 +21,7 @@ from projection.models import bundled
 from projection.pipeline.run import load_run
 from projection.text.wording import FIX_UNTRAINED
 from tests.ml_backend.cli.conftest import Spanferry
+from tests.projection.web import serving_files
 
 EN = ["Anna left Bern", "the house of Anna", "Anna saw Berlin", "Berlin"]
 DE = ["Anna verließ Bern", "das Haus von Anna", "sie sah Berlin", ""]
@@ -83,6 +85,43 @@ class TestProject:
             [("Anna", "PER")],
             [("Berlin", "LOC")],
         ]
+
+    def test_a_run_over_addresses_resumes_and_holds_no_secrets(
+        self, spanferry: Spanferry, models: list[object], tmp_path: Path
+    ) -> None:
+        """Each call has a signature of its own, as addresses that expire have."""
+        sides = ["".join(f"{line}\n" for line in lines).encode() for lines in (EN, DE)]
+        fsspec.filesystem("memory").pipe("/corpora/news.de.gz", gzip.compress(sides[1]))
+        out, done = tmp_path / "run", list[bytes]()
+        options = ["--target", "memory://corpora/news.de.gz", "--target-lang", "de", "--out", out]
+        with serving_files({"/news.en": sides[0]}) as web:
+            for signature in ("SECRET1", "SECRET2"):
+                source = f"http://me:secret@{web.host}/news.en?sig={signature}"
+                outcome = spanferry("project", "--source", source, *options, *models, "--json")
+                assert outcome.json["read"] == 4
+                assert "secret" not in outcome.err.lower()
+                done.append((out / "projected.jsonl").read_bytes())
+                (out / "projected.jsonl").write_bytes(done[-1][: len(done[-1]) // 2])
+                (out / "parts.json").unlink()
+        assert done[0] == done[1]
+        shown = f"http://***@{web.host}/news.en?*** + memory://corpora/news.de.gz"
+        manifest = json.loads((out / "run.json").read_text("utf-8"))
+        assert manifest["settings"]["corpus"] == shown
+        origins = [json.loads(line)["sentence"]["origin"] for line in done[0].splitlines()]
+        assert origins == ["news.en:1", "news.en:2", "news.en:3"]
+        assert not [path for path in out.iterdir() if b"secret" in path.read_bytes().lower()]
+
+    def test_a_run_is_not_written_elsewhere(
+        self,
+        spanferry: Spanferry,
+        moses: list[object],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        outcome = spanferry("project", *moses, "--out", "s3://bucket/run")
+        assert outcome.mistake.startswith("s3://bucket/run: results are written to local files and")
+        assert not Path("s3:").exists()
 
     @pytest.mark.parametrize(
         ("content", "columns"),
