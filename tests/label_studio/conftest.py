@@ -25,7 +25,7 @@ from projection.pipeline.conflicts import Policy
 from projection.pipeline.run import project_corpus
 from tests.label_studio.bundled_backend import CREDENTIALS
 from tests.label_studio.examples import EXAMPLES, LABELS, SECOND, FixedProjector
-from tests.label_studio.used import DATABASE, copy_database, leave_database
+from tests.label_studio.used import DATABASE, copy_database, start_server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -39,9 +39,12 @@ _numbers = count(1)
 def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudioServer]:
     if importlib.util.find_spec("label_studio") is None:
         pytest.skip("Label Studio is not installed: pip install 'spanferry[label-studio]'")
-    with LabelStudioServer(tmp_path_factory.mktemp("label-studio")) as server:
-        leave_database(server.data_dir / DATABASE, tmp_path_factory)
+    server = LabelStudioServer(tmp_path_factory.mktemp("label-studio"))
+    try:
+        start_server(server, tmp_path_factory)
         yield server
+    finally:
+        server.stop()
 
 
 def invited(studio: LabelStudioServer, email: str = "") -> str:
