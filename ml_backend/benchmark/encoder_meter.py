@@ -1,6 +1,7 @@
 """What an encoder is given and how long it takes, counted where it is called."""
 
 import statistics
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,10 @@ _TRIES = 9
 
 @dataclass
 class EncoderMeter:
-    """Sums over the calls of one encoder."""
+    """Sums over the calls of one encoder, which threads may make at the same time.
+
+    A call with one thread of two counts half of its `seconds`.
+    """
 
     encoder: PreTrainedModel
     texts: int = 0
@@ -30,25 +34,26 @@ class EncoderMeter:
     @contextmanager
     def counting(self) -> Iterator[None]:
         """Count every call of the encoder meanwhile."""
-        began = 0.0
+        call, sums, threads = threading.local(), threading.Lock(), torch.get_num_threads()
         linear = sum(weights.numel() for weights in layers(self.encoder))
         depth, hidden = self.encoder.config.num_hidden_layers, self.encoder.config.hidden_size
 
         def before(_encoder: nn.Module, _given: object, _named: object) -> None:
-            nonlocal began
-            began = now(self.encoder)
+            call.began = now(self.encoder)
 
         def after(_encoder: nn.Module, given: Any, named: Any, _found: object) -> None:
-            self.seconds += now(self.encoder) - began
+            seconds = (now(self.encoder) - call.began) * torch.get_num_threads() / threads
             ids = named["input_ids"] if "input_ids" in named else given[0]
             mask = named.get("attention_mask")
             sizes = (torch.ones_like(ids) if mask is None else mask).sum(1).double()
             tokens = float(sizes.sum())
-            self.texts += len(ids)
-            self.tokens += int(tokens)
-            self.padded += ids.numel()
             attention = 4 * depth * hidden * float((sizes**2).sum())
-            self.operations += 2 * linear * tokens + attention
+            with sums:
+                self.seconds += seconds
+                self.texts += len(ids)
+                self.tokens += int(tokens)
+                self.padded += ids.numel()
+                self.operations += 2 * linear * tokens + attention
 
         hooks = (
             self.encoder.register_forward_pre_hook(before, with_kwargs=True),

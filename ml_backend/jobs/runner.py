@@ -80,8 +80,11 @@ class Runner:
         return status
 
     def start(self) -> ChildProcess:
-        """Start a process that does all jobs, with its last words in `runner.log`."""
-        command = [sys.executable, "-m", "ml_backend", "jobs", "run", "--json"]
+        """Start a process that does all jobs, with its last words in `runner.log`.
+
+        It gives way to the service, which annotators wait for.
+        """
+        command = ["nice", sys.executable, "-m", "ml_backend", "jobs", "run", "--json"]
         with (self.queue.root / RUNNER_LOG).open("wb") as said:
             return ChildProcess([*command, "--data-dir", str(self._data_dir)], said, os.environ)
 

@@ -1,12 +1,15 @@
 """What is counted of an encoder, by hand."""
 
+import time
 from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from ml_backend.benchmark.encoder_meter import EncoderMeter, matrix_peak, median_seconds
+from projection.models.batches import each_batch
 
+CPU = torch.device("cpu")
 HIDDEN, INNER, LAYERS = 8, 16, 2
 
 
@@ -37,6 +40,22 @@ class TestEncoderMeter:
             meter.encoder(input_ids=torch.ones(1, 3, dtype=torch.long))
         weights = LAYERS * (4 * HIDDEN**2 + 2 * HIDDEN * INNER)
         assert meter.operations == 2 * 3 * weights + LAYERS * 4 * HIDDEN * 3**2
+
+    def test_calls_beside_each_other_take_no_longer_than_all_of_it(self) -> None:
+        meter, before = EncoderMeter(encoder()), torch.get_num_threads()
+        ids = torch.ones(1, 3, dtype=torch.long)
+        torch.set_num_threads(2)
+        try:
+            with meter.counting():
+                meter.encoder.register_forward_pre_hook(lambda *_: time.sleep(0.05))
+                began = time.perf_counter()
+                work = each_batch([[1], [2], [3], [4]], lambda _: meter.encoder(ids), CPU)
+                assert len([*work]) == 4
+                took = time.perf_counter() - began
+        finally:
+            torch.set_num_threads(before)
+        assert meter.texts == 4
+        assert 4 * 0.05 / 2 <= meter.seconds <= took
 
     def test_the_peak_is_above_what_an_encoder_reaches(self) -> None:
         meter = EncoderMeter(encoder())

@@ -293,6 +293,8 @@ def test_a_training_survives_its_process_and_a_restart(data_dir: Path) -> None:
         wait_until(lambda: "no answer" in first.jobs.log(first.jobs.job(1)))
         assert first.jobs.job(1).state is State.RUNNING
         [runner] = runners(data_dir)
+        asked, learns = (os.getpriority(os.PRIO_PROCESS, i) for i in (first.running.pid, runner))
+        assert learns == min(asked + 10, 19), "annotators come first"
         os.kill(runner, signal.SIGKILL)
         wait_until(lambda: first.jobs.job(1).attempts == 2)
         assert "A training runner ended with status -9" in first.said()
