@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Generic, Self, TypeVar
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import torch
 from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
@@ -137,6 +137,7 @@ _LOADING = threading.RLock()
 # Tokenizers in use, by what `saved_tokenizer` says of them: one takes over 100 MB, and to load it
 # stops all threads for a quarter of a second, twice.
 _TOKENIZERS: WeakValueDictionary[str, PreTrainedTokenizerBase] = WeakValueDictionary()
+_VOCABULARIES: WeakKeyDictionary[PreTrainedTokenizerBase, tuple[int, bytes]] = WeakKeyDictionary()
 
 
 def load_checkpoint(
@@ -297,8 +298,7 @@ def _tokenizer_in(name_or_path: str) -> PreTrainedTokenizerBase:
 def version_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: object) -> str:
     """Twelve hex digits of weights, vocabulary and everything else that shapes an answer."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
-    for text in _as_json(tokenizer.get_vocab()):
-        digest.update(text.encode())
+    digest.update(_vocabulary_of(tokenizer))
     digest.update(json.dumps(model.config.id2label, sort_keys=True).encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
@@ -308,6 +308,15 @@ def version_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, setti
             real = part.half() if part.is_floating_point() else part
             digest.update(real.cpu().contiguous().numpy().data)
     return digest.hexdigest()[:12]
+
+
+def _vocabulary_of(tokenizer: PreTrainedTokenizerBase) -> bytes:
+    """Its pieces with their ids, as JSON. Making that stops all threads for a tenth of a second."""
+    size, found = _VOCABULARIES.get(tokenizer, (0, b""))
+    if size != len(tokenizer):
+        found = "".join(_as_json(tokenizer.get_vocab())).encode()
+        _VOCABULARIES[tokenizer] = len(tokenizer), found
+    return found
 
 
 def _as_json(vocabulary: Mapping[str, int]) -> Iterator[str]:

@@ -173,6 +173,13 @@ class TestFingerprint:
         model.counts += 1
         assert version_of(model, word_tokenizer, None) != before
 
+    def test_a_new_piece_counts(self, copying_aligner: Path) -> None:
+        model, tokenizer = load_checkpoint(AutoModelForTokenClassification, copying_aligner)
+        before = version_of(model, tokenizer, None)
+        assert version_of(model, tokenizer, None) == before
+        tokenizer.add_tokens(["a piece of their own"])
+        assert version_of(model, tokenizer, None) != before
+
     def test_the_precision_of_computing_does_not(
         self, copying_aligner: Path, word_tokenizer: PreTrainedTokenizerFast
     ) -> None:
