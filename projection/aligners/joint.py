@@ -30,7 +30,7 @@ from projection.models.checkpoints import (
 from projection.records import ParallelSentence, Projection
 from projection.text.words import word_spans, words_touched
 
-PAIRS = 8  # batches of texts in one of pairs
+PAIRS = 2  # batches of texts in one of pairs
 LINKED = 0.2  # the least strength of a word link
 
 
