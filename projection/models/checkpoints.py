@@ -24,7 +24,7 @@ from transformers.utils import logging
 from transformers.utils.hub import cached_file
 
 from projection.errors import ModelError
-from projection.models.batches import by_length, each_batch, tokens_at_once
+from projection.models.batches import Item, Made, by_length, each_batch, tokens_at_once
 from projection.models.checkpoint_checks import check_tokenizer, errors_named
 from projection.models.packed_weights import (
     STORAGE,
@@ -36,8 +36,6 @@ from projection.models.packed_weights import (
 from projection.models.portable import make_portable, push_folder, saved_tokenizer
 
 Model = TypeVar("Model", bound=PreTrainedModel)
-Item = TypeVar("Item")
-Made = TypeVar("Made")
 
 
 # Without this, transformers asks on a terminal whether code of the checkpoint may run.
@@ -137,6 +135,7 @@ _LOADING = threading.RLock()
 # Tokenizers in use, by what `saved_tokenizer` says of them: one takes over 100 MB, and to load it
 # stops all threads for a quarter of a second, twice.
 _TOKENIZERS: WeakValueDictionary[str, PreTrainedTokenizerBase] = WeakValueDictionary()
+# What `_vocabulary_of` has made, with the number of pieces then.
 _VOCABULARIES: WeakKeyDictionary[PreTrainedTokenizerBase, tuple[int, bytes]] = WeakKeyDictionary()
 
 

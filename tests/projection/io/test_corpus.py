@@ -1,7 +1,6 @@
 """Parallel corpora are read as they stand, as a stream, and refused with file and line."""
 
 import gzip
-import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import islice
@@ -26,6 +25,7 @@ from projection.io.jsonl import read_jsonl_corpus
 from projection.io.records_json import encode
 from projection.records import Entity, ParallelSentence, Span
 from tests.projection.io.corpora import pairs, texts, tmx, tuv, write
+from tests.projection.peak import peak_below
 
 
 class TestMoses:
@@ -314,11 +314,8 @@ def test_the_first_pair_comes_without_reading_the_file(tmp_path: Path, kind: str
     path = write(tmp_path / kind, content)
     with path.open("r+b") as stream:
         stream.truncate(1 << 28)
-    tracemalloc.start()
-    assert texts(islice(read(path), 1)) == [("A", "A")]
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 1 << 20
+    with peak_below(1 << 20):
+        assert texts(islice(read(path), 1)) == [("A", "A")]
 
 
 TABLE = "A\tB\nC\tD\n"
