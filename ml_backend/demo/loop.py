@@ -1,7 +1,7 @@
 """The whole loop without a person: correct, export, train, evaluate, serve and predict again."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from label_config.annotations import annotation_of
 from ml_backend.audit.report import audit_report
 from ml_backend.audit.sample import draw
 from ml_backend.demo.demo import LABELS, TITLE, Demo, gold_sentences, without_gold
+from ml_backend.jobs.gain import Answered, Gain
 from ml_backend.report.figures import Report
 from ml_backend.report.filters import filters_of
 from ml_backend.report.page import PAGE, write_report
@@ -17,7 +18,6 @@ from ml_backend.review.pull import fetch_reviewed
 from ml_backend.review.repredict import repredict
 from ml_backend.serving.model_store import ModelStore
 from projection.errors import ServerError
-from projection.evaluation.scores import score
 from projection.io.conll import write_iob2
 from projection.io.gold import GoldSentence
 from projection.models import bundled
@@ -81,6 +81,10 @@ def walk_the_loop(demo: Demo) -> dict[str, Any]:
     with stage("predict the remaining tasks again"):
         again = repredict(demo.server, demo.project, improved)
         _expect("repredict", again.predicted, len(held_out))
+    gain = Gain.of(
+        _answered(load_run(demo.folder / "run"), held_out),
+        _answered(improved.project([*map(without_gold, held_out)]), held_out),
+    )
     return {
         "projected": summary.read,
         "flagged": dict(summary.flagged),
@@ -88,10 +92,7 @@ def walk_the_loop(demo: Demo) -> dict[str, Any]:
         "corrected": exported.corrected,
         "exported": exported.sentences,
         "f1": f1,
-        "projection_f1": {
-            "before": _projection_f1(load_run(demo.folder / "run"), held_out),
-            "after": _projection_f1(improved.project([*map(without_gold, held_out)]), held_out),
-        },
+        "gain": asdict(gain) | {"beyond_chance": gain.beyond_chance},
         "audit": audit.to_json(),
         "report": str(demo.folder / "report" / PAGE),
         "repredicted": again.predicted,
@@ -135,9 +136,9 @@ def _compare(
     return {"all": f1_of(None)} | {lang: f1_of(lang) for lang in langs}
 
 
-def _projection_f1(
+def _answered(
     projected: Iterable[ProjectedSentence], held_out: Sequence[GoldSentence]
-) -> float:
-    """Compute F1 of the pre-annotations that an annotator sees, the teacher's mistakes included."""
+) -> list[Answered]:
+    """Return the pre-annotations that an annotator sees, the teacher's mistakes included."""
     found = {each.sentence.id: each.entities for each in projected}
-    return score(held_out, [found[g.sentence.id] for g in held_out]).f1
+    return [(gold, found[gold.sentence.id]) for gold in held_out]

@@ -37,6 +37,11 @@ class Gain:
         figures = (float(f1[0]), float(f1[1]), interval.low, interval.high)
         return cls(*figures, sentences=len(old), entities=int(old[:, 2].sum()))
 
+    @property
+    def beyond_chance(self) -> bool:
+        """True if the interval lies above 0: a training at the backend asks for that."""
+        return self.low > 0
+
     def __str__(self) -> str:
         return (
             f"{100 * self.before:.1f} → {100 * self.after:.1f} "

@@ -96,7 +96,7 @@ class Candidate:
     @property
     def better(self) -> bool:
         """True if it may be served."""
-        return self.gains[0].low > 0 and self.together.after >= self.together.before
+        return self.gains[0].beyond_chance and self.together.after >= self.together.before
 
     def to_json(self) -> dict[str, object]:
         """Return its version and the gain on the job's project."""
@@ -228,7 +228,7 @@ def _said(found: Sequence[Candidate], best: Candidate) -> str:
     if best.better:
         outcome = f"{best.version} is served"
     else:
-        beyond_chance = any(each.gains[0].low > 0 for each in found)
+        beyond_chance = any(each.gains[0].beyond_chance for each in found)
         why = "worse on all projects together" if beyond_chance else "no gain beyond chance"
         outcome = f"{why}, so {'none is' if len(found) > 1 else 'it is not'} served"
     return f"F1 of pre-annotations {'; '.join(gains)}: {outcome}"

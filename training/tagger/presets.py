@@ -45,6 +45,7 @@ class Use:
     equal_corpora: bool = False
     nameless: float | None = None
     least_margin: float | None = None
+    capitals: bool = False
     weight: float = 1.0
     doubt: float = 1.0
     confidence: bool = False
@@ -147,10 +148,10 @@ _OURS = FineTune(
 _PLAIN = FineTune(
     loss=LossName.CE, epochs=3, batch_size=16, learning_rate=5e-5, warmup=0.1, max_length=256
 )
-_PROJECTED = Use(Part.PSEUDO, nameless=0.21, confidence=True, optional=True)
+_PROJECTED = Use(Part.PSEUDO, nameless=0.21, capitals=True, confidence=True, optional=True)
 # Doubts count where another loss is set: cross entropy has none.
 _GOLD_ENGLISH = Use(Part.ENGLISH, doubt=0.0, optional=True)
-_TRANSLATED = Use(Part.TRANSLATED, doubt=0.0, optional=True)
+_TRANSLATED = Use(Part.TRANSLATED, capitals=True, doubt=0.0, optional=True)
 _TRUSTED = Use(Part.REVIEWED, weight=2.0, doubt=0.0, optional=True)
 _ALL_ALIKE = tuple(Use(p, optional=True) for p in (Part.ENGLISH, Part.PSEUDO, Part.REVIEWED))
 
@@ -224,7 +225,7 @@ STAGE_SETTINGS: Mapping[str, Callable[[str], Any]] = MappingProxyType({
 USE_SETTINGS: Mapping[str, Callable[[str], Any]] = MappingProxyType({
     **dict.fromkeys(("weight", "doubt", "nameless", "least_margin"), float),
     "sentences": int,
-    **dict.fromkeys(("confidence", "equal_corpora"), _bool),
+    **dict.fromkeys(("capitals", "confidence", "equal_corpora"), _bool),
 })  # fmt: skip
 """The settings of how a part of the data is used, with what reads them."""
 

@@ -6,12 +6,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from training.data.rows import Row
+from training.tagger.capitals import with_capitals
 from training.tagger.presets import Use
 
 
 def drawn(found: Sequence[Row], use: Use, seed: int) -> list[Row]:
     """Return the sentences that `use` asks for, in their order, drawn by `seed`."""
     rng = random.Random(seed)  # noqa: S311  a sample is no secret
+    found = [*map(with_capitals, found)] if use.capitals else found
     fit = [
         i
         for i, each in enumerate(found)
