@@ -25,15 +25,8 @@ from projection.io.folders import is_main_process, training_into
 from projection.languages import language_tag
 from projection.models.portable import push_folder
 from training.data.rows import LabelMap
-from training.tagger.presets import (
-    DEFAULT,
-    PRESETS,
-    STAGE_SETTINGS,
-    USE_SETTINGS,
-    changed,
-    preset_named,
-    read_setting,
-)  # fmt: skip
+from training.tagger.preset_changes import STAGE_SETTINGS, USE_SETTINGS, changed, read_setting
+from training.tagger.presets import DEFAULT, PRESETS, preset_named
 from training.trainer.settings import Tracker, Tracking
 
 RUN_SETTINGS: dict[str, Callable[[str], Any]] = {

@@ -39,7 +39,8 @@ from training.data.dataset import SUMMARY
 from training.data.reviewed import REVIEWED, read_reviews
 from training.data.rows import Rows, row_of
 from training.data.splits import TRAIN, Shares, split
-from training.tagger.presets import DEFAULT, PRESETS, Preset, changed
+from training.tagger.preset_changes import changed
+from training.tagger.presets import DEFAULT, PRESETS, Preset
 from training.tagger.recipe_runner import train_preset
 from training.tagger.teacher import source_rows, teach
 from training.tagger.training_data import TrainingData

@@ -42,7 +42,8 @@ from training.data.dataset import read_rows, to_dataset
 from training.data.reviewed import read_reviews
 from training.data.rows import Row, Rows, row_of
 from training.export.export import write_export
-from training.tagger.presets import PRESETS, changed
+from training.tagger.preset_changes import changed
+from training.tagger.presets import PRESETS
 from training.tagger.recipe_runner import plan_of, train_preset
 from training.tagger.seeds import train_seeds
 from training.tagger.training_data import TrainingData

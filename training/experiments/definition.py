@@ -46,7 +46,7 @@ class ExperimentRow:
     """A recipe or an aligner, and what it is given.
 
     `preset` is a tagger's recipe; or `paper-pair`, `context-joint`, `exact-match`, `eflomal`, or an
-    aligner that the data name. `set` has changes for `presets.changed`, or fields of a `Decoding`.
+    aligner that the data name. `set` has changes for `changed`, or fields of a `Decoding`.
     `corpus` is the one corpus (or teacher) to learn from, None for all. `sentences` pseudo-labelled
     sentences are drawn, None for as many as in all rows. What is reviewed in so many `minutes` is
     corrected first; inf is everything. `x` is the place on the axis; a plot gives the rows of one

@@ -15,15 +15,8 @@ from training.experiments.config import DataConfig
 from training.experiments.definition import Experiment, ExperimentOptions, ExperimentRow, Reads
 from training.experiments.reviewing import ReviewPool, read_pool
 from training.experiments.sources import read_labelled, read_pseudo, read_unlabelled
-from training.tagger.presets import (
-    OF_THE_LAST_STAGE,
-    Part,
-    Preset,
-    Use,
-    changed,
-    concerns,
-    preset_named,
-)
+from training.tagger.preset_changes import OF_THE_LAST_STAGE, changed, concerns
+from training.tagger.presets import Part, Preset, Use, preset_named
 from training.tagger.recipe_runner import RECORD, plan_of, train_preset
 from training.tagger.sampling import drawn
 from training.tagger.training_data import TrainingData

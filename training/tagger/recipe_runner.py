@@ -104,10 +104,10 @@ def train_preset(
 ) -> Trained:
     """Train by a recipe, score the result on `eval`, and write it to the new folder `out`, whole.
 
-    `preset` is a name in `training.tagger.presets.PRESETS`, or a preset (see `changed`). Parts of
-    the data that it does not use are ignored. `stages` is a folder that keeps the models of all
-    stages; None: beside `out` until it is done. `on_progress` is called with what is being done,
-    how much is done, and of how much.
+    `preset` is a name in `training.tagger.presets.PRESETS`, or a preset (see
+    `preset_changes.changed`). Parts of the data that it does not use are ignored. `stages` is a
+    folder that keeps the models of all stages; None: beside `out` until it is done. `on_progress`
+    is called with what is being done, how much is done, and of how much.
 
     Raises TrainingError if `out` exists, or a part that the recipe needs is missing or empty;
     ModelError if the base cannot be loaded.

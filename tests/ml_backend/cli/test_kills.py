@@ -39,7 +39,8 @@ from tests.ml_backend.reviews import ALL, RIGHT, review
 from training.data.reviewed import read_reviews
 from training.data.rows import Row, Rows
 from training.export.export import write_export
-from training.tagger.presets import PRESETS, changed
+from training.tagger.preset_changes import changed
+from training.tagger.presets import PRESETS
 from training.tagger.recipe_runner import train_preset
 from training.tagger.training_data import TrainingData
 

@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from ml_backend.cli.train import RUN_SETTINGS, changes_of, split_settings, train
 from projection.errors import LanguageTagError, TrainingError
-from training.tagger.presets import PRESETS, STAGE_SETTINGS, USE_SETTINGS
+from training.tagger.preset_changes import STAGE_SETTINGS, USE_SETTINGS
+from training.tagger.presets import PRESETS
 from training.trainer.settings import Tracker
 
 DOCS = Path(__file__).parents[3] / "docs" / "training.md"

@@ -50,7 +50,8 @@ from projection.records import (
 )
 from projection.text.documents import document_of
 from training.data.rows import Rows, row_of
-from training.tagger.presets import DEFAULT, PRESETS, changed
+from training.tagger.preset_changes import changed
+from training.tagger.presets import DEFAULT, PRESETS
 from training.tagger.recipe_runner import train_preset
 from training.tagger.teacher import source_rows, teach
 from training.tagger.training_data import TrainingData

@@ -90,7 +90,7 @@ class TestTaggers:
         [
             ("transfer", (), 3),
             ("domains", (), 3),
-            ("recipe", (), 11),
+            ("recipe", (), 12),
             ("size", (8, 16), 2),
             ("frozen-layers", (0, 1), 2),
             ("gamma", (1, 4), 2),

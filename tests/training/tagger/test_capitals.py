@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.training.tagger.lower_case import counted
 from training.data.rows import Row
 from training.tagger.capitals import NAMES, with_capitals
 from training.tagger.presets import Part, Use
@@ -71,3 +72,8 @@ def test_a_use_says_whether_names_need_a_capital() -> None:
     assert not cleared.has_entity
     # Sentences that have lost their only entity count as those without one.
     assert drawn(given, Use(Part.PSEUDO, capitals=True, nameless=0.2), 0) == []
+
+
+def test_names_in_lower_case_are_counted() -> None:
+    given = [row("La libanesa Rima", "O", "B-MISC", "B-PER"), row("El lunes", "O", "B-DATE")]
+    assert counted(given) == (2, 1)

@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 from projection.errors import TrainingError
 from training.data.rows import NO_ROWS, Row, Rows
 from training.evaluation.tagging_scores import evaluate
-from training.tagger.presets import PRESETS, Part, Preset, Stage, Use, changed
+from training.tagger.preset_changes import changed
+from training.tagger.presets import PRESETS, Part, Preset, Stage, Use
 from training.tagger.recipe_runner import Trained, plan_of, train_preset
 from training.tagger.training_data import TrainingData
 from training.trainer.settings import FineTune, LossName, Tracker, Tracking

@@ -12,7 +12,8 @@ from projection.errors import TrainingError
 from tests.training.tagger.test_recipe_runner import Base, Data, Stopped, quick
 from training.data.rows import NO_ROWS
 from training.evaluation.tagging_scores import evaluate
-from training.tagger.presets import PRESETS, changed
+from training.tagger.preset_changes import changed
+from training.tagger.presets import PRESETS
 from training.tagger.seeds import Seeds, SeedSpread, train_seeds
 from training.tagger.training_data import TrainingData
 
