@@ -62,12 +62,12 @@ RUNS_A_MODEL = {
     *(
         "aligners.joint_layers",
         "aligners.joint_network",
-        "models.batches",
         "models.checkpoints",
         "models.checkpoint_checks",
+        "models.computing",
         "models.packed_weights",
     ),
-    *("models.tagger", "models.teacher", "models.windows"),
+    *("models.tagger", "models.teacher", "models.versions", "models.windows"),
     *("models.gliner", "models.onnx", "pipeline.projector"),
 }
 MODEL_LIBRARIES = {"accelerate", "safetensors", "tokenizers", "torch", "transformers"}

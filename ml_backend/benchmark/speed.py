@@ -28,8 +28,7 @@ from ml_backend.benchmark.encoder_meter import EncoderMeter, layers, matrix_peak
 from ml_backend.benchmark.published_path import PublishedPath
 from projection.aligners.joint import JointAligner
 from projection.errors import ModelError, SpanferryError
-from projection.models.batches import tokens_at_once
-from projection.models.checkpoints import device_name
+from projection.models.computing import device_name, tokens_at_once
 from projection.models.tagger import Tagger
 from projection.pipeline.projector import Projector
 from projection.pipeline.run import MAX_BATCH

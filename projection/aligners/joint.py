@@ -20,13 +20,9 @@ from projection.aligners.joint_network import BIASED_ATTENTION, JointConfig, Joi
 from projection.aligners.lexical_evidence import Lexicon
 from projection.errors import ModelError
 from projection.io.pharaoh import WordLinks
-from projection.models.checkpoints import (
-    Checkpoint,
-    load_checkpoint,
-    longest_input,
-    on_gpu,
-    version_of,
-)
+from projection.models.checkpoints import Checkpoint, load_checkpoint, longest_input
+from projection.models.computing import on_gpu
+from projection.models.versions import version_of
 from projection.records import ParallelSentence, Projection
 from projection.text.words import word_spans, words_touched
 

@@ -37,8 +37,8 @@ from projection.aligners.joint_layers import (
     span_loss,
 )
 from projection.aligners.lexical_evidence import CHANNELS, Lexicon
-from projection.models.batches import by_length, tokens_at_once
 from projection.models.checkpoints import first_position
+from projection.models.computing import by_length, tokens_at_once
 
 MODEL_TYPE = "spanferry-joint"
 

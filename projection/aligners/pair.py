@@ -25,14 +25,9 @@ from projection.aligners.decoding import (
 )
 from projection.errors import ModelError
 from projection.models.checkpoint_checks import check_finite
-from projection.models.checkpoints import (
-    Checkpoint,
-    load_checkpoint,
-    load_config,
-    longest_input,
-    on_gpu,
-    version_of,
-)
+from projection.models.checkpoints import Checkpoint, load_checkpoint, load_config, longest_input
+from projection.models.computing import on_gpu
+from projection.models.versions import version_of
 from projection.models.windows import characters_of
 from projection.records import ParallelSentence, Projection, Span
 from projection.text.words import tokens_of_words, word_spans

@@ -1,7 +1,5 @@
-"""Loading checkpoints from a folder or the hub, and their versions."""
+"""Loading checkpoints from a folder or the hub."""
 
-import hashlib
-import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Generic, Self, TypeVar
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakValueDictionary
 
 import torch
 from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
@@ -24,8 +22,16 @@ from transformers.utils import logging
 from transformers.utils.hub import cached_file
 
 from projection.errors import ModelError
-from projection.models.batches import Item, Made, by_length, each_batch, tokens_at_once
 from projection.models.checkpoint_checks import check_tokenizer, errors_named
+from projection.models.computing import (
+    Item,
+    Made,
+    by_length,
+    each_batch,
+    has_bfloat16,
+    in_bfloat16,
+    tokens_at_once,
+)
 from projection.models.packed_weights import (
     STORAGE,
     Storage,
@@ -45,9 +51,6 @@ os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"
 # oneDNN keeps the code it makes for matrices of a thousand shapes, half a megabyte each: batches of
 # text are of ever new ones.
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
-
-_PIECES_AT_ONCE = 1 << 10  # of a vocabulary
-_HASHED_AT_ONCE = 1 << 20  # values: a copy of a whole table of embeddings would be large
 
 
 class Checkpoint(Generic[Model]):
@@ -135,8 +138,6 @@ _LOADING = threading.RLock()
 # Tokenizers in use, by what `saved_tokenizer` says of them: one takes over 100 MB, and to load it
 # stops all threads for a quarter of a second, twice.
 _TOKENIZERS: WeakValueDictionary[str, PreTrainedTokenizerBase] = WeakValueDictionary()
-# What `_vocabulary_of` has made, with the number of pieces then.
-_VOCABULARIES: WeakKeyDictionary[PreTrainedTokenizerBase, tuple[int, bytes]] = WeakKeyDictionary()
 
 
 def load_checkpoint(
@@ -191,35 +192,6 @@ def _storage_of(where: str) -> Storage | None:
 def _folder_of(where: str) -> Path:
     """The folder itself, or the one in the hub's cache."""
     return Path(str(cached_file(where, "config.json"))).parent
-
-
-def on_gpu(model: Model) -> Model:
-    """Move the model to the GPU, if there is one; `CUDA_VISIBLE_DEVICES=` hides it."""
-    if torch.cuda.is_available():
-        model.to("cuda")  # type: ignore[arg-type]  # decorated without self
-    return model
-
-
-def has_bfloat16() -> bool:
-    """Return whether the GPU, or without one the processor, computes in bfloat16."""
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    known = torch.cpu.get_capabilities()
-    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
-
-
-def in_bfloat16(model: PreTrainedModel) -> None:
-    """Convert a model but for its table of subwords, which may be another model's, too."""
-    table: Any = model.get_input_embeddings()
-    weight, table.weight = table.weight, None
-    model.to(torch.bfloat16)  # type: ignore[arg-type]  # decorated without self
-    table.weight = weight
-    table.register_forward_hook(lambda _table, _ids, found: found.to(torch.bfloat16))
-
-
-def device_name() -> str:
-    """The product name of the GPU, or `CPU`."""
-    return str(torch.cuda.get_device_name()) if torch.cuda.is_available() else "CPU"
 
 
 def load_config(name_or_path: str | Path) -> PreTrainedConfig:
@@ -292,40 +264,6 @@ def _tokenizer_in(name_or_path: str) -> PreTrainedTokenizerBase:
         # Byte-level BPE must see every word as in running text: after a space.
         tokenizer = AutoTokenizer.from_pretrained(name_or_path, add_prefix_space=True, **_NO_CODE)
     return tokenizer
-
-
-def version_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: object) -> str:
-    """Twelve hex digits of weights, vocabulary and everything else that shapes an answer."""
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
-    digest.update(_vocabulary_of(tokenizer))
-    digest.update(json.dumps(model.config.id2label, sort_keys=True).encode())
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        values = tensor.detach().flatten()
-        for part in values.split(_HASHED_AT_ONCE) if len(values) else ():
-            # Half precision, so that a model converted to it keeps its version.
-            real = part.half() if part.is_floating_point() else part
-            digest.update(real.cpu().contiguous().numpy().data)
-    return digest.hexdigest()[:12]
-
-
-def _vocabulary_of(tokenizer: PreTrainedTokenizerBase) -> bytes:
-    """Its pieces with their ids, as JSON. Making that stops all threads for a tenth of a second."""
-    size, found = _VOCABULARIES.get(tokenizer, (0, b""))
-    if size != len(tokenizer):
-        found = "".join(_as_json(tokenizer.get_vocab())).encode()
-        _VOCABULARIES[tokenizer] = len(tokenizer), found
-    return found
-
-
-def _as_json(vocabulary: Mapping[str, int]) -> Iterator[str]:
-    """Yield the parts of `json.dumps(vocabulary, sort_keys=True)`, which stops all threads."""
-    pieces = sorted(vocabulary)
-    yield "{"
-    for first in range(0, len(pieces), _PIECES_AT_ONCE):
-        part = {piece: vocabulary[piece] for piece in pieces[first : first + _PIECES_AT_ONCE]}
-        yield (", " if first else "") + json.dumps(part)[1:-1]
-    yield "}"
 
 
 def longest_input(

@@ -11,8 +11,10 @@ from safetensors import safe_open
 
 from projection.errors import ModelError
 from projection.models.checkpoint_checks import NEEDS_CODE
-from projection.models.checkpoints import loading, on_gpu, version_of
+from projection.models.checkpoints import loading
+from projection.models.computing import on_gpu
 from projection.models.tagger import OUTSIDE, label_table
+from projection.models.versions import version_of
 from projection.models.windows import windows
 from projection.protocols import Tagging
 from projection.records import Entity, Span

@@ -18,20 +18,15 @@ from transformers import (
 from projection.errors import ModelError
 from projection.models.calibration import CALIBRATION
 from projection.models.checkpoint_checks import check_finite
-from projection.models.checkpoints import (
-    Checkpoint,
-    load_checkpoint,
-    load_config,
-    longest_input,
-    on_gpu,
-    version_of,
-)
+from projection.models.checkpoints import Checkpoint, load_checkpoint, load_config, longest_input
+from projection.models.computing import on_gpu
 from projection.models.readings import (
     UNCALIBRATED_TAGGER,
     Reading,
     TaggerCalibration,
     readings_of,
 )
+from projection.models.versions import version_of
 from projection.models.windows import Piece, pieces
 from projection.protocols import Tagging
 from projection.records import Entity

@@ -13,7 +13,7 @@ from typing import Any
 
 from projection.errors import TrainingError
 from projection.io.files import read_object, write_json
-from projection.models.checkpoints import device_name
+from projection.models.computing import device_name
 from training.aligner.silver import WordAligner
 from training.experiments.aligners import INSTALLED, AlignerBench
 from training.experiments.config import DataConfig

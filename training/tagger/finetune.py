@@ -20,8 +20,9 @@ from projection.io.folders import (
 )
 from projection.io.records_json import Json
 from projection.models.bundled import Bundled, resolve
-from projection.models.checkpoints import longest_input, quiet, version_of
+from projection.models.checkpoints import longest_input, quiet
 from projection.models.portable import make_portable
+from projection.models.versions import version_of
 from projection.models.windows import Piece, pieces
 from projection.text.iob2 import OUTSIDE, labels_of, of_types
 from training.data.rows import Rows

@@ -7,7 +7,7 @@ import torch
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from ml_backend.benchmark.encoder_meter import EncoderMeter, matrix_peak, median_seconds
-from projection.models.batches import each_batch
+from projection.models.computing import each_batch
 
 CPU = torch.device("cpu")
 HIDDEN, INNER, LAYERS = 8, 16, 2

@@ -11,8 +11,6 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
-    AutoConfig,
-    AutoModel,
     AutoModelForTokenClassification,
     PreTrainedTokenizerFast,
 )
@@ -20,11 +18,9 @@ from transformers import (
 from projection.errors import ModelError
 from projection.models import checkpoints
 from projection.models.checkpoints import (
-    in_bfloat16,
     load_checkpoint,
     load_config,
     load_tokenizer,
-    version_of,
 )
 from projection.models.portable import make_portable
 from projection.models.tagger import Tagger
@@ -53,21 +49,6 @@ def test_a_model_for_answers_keeps_its_version_and_what_it_finds(
 def test_code_for_shapes_of_batches_is_not_kept_for_good() -> None:
     """Memory would grow by 100 MB every thousand sentences, up to half a gigabyte."""
     assert int(os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"]) <= 16
-
-
-def test_what_models_share_stays_in_single_precision() -> None:
-    """A table of subwords in memory once, which other models read as it is."""
-    torch.manual_seed(0)
-    sizes = {"vocab_size": 9, "hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 1}
-    model = AutoModel.from_config(AutoConfig.for_model("bert", **sizes)).eval()
-    table = model.get_input_embeddings().weight
-    exact = model(torch.tensor([[5, 6, 7]])).last_hidden_state
-    in_bfloat16(model)
-    assert model.get_input_embeddings().weight is table
-    assert table.dtype == torch.float32
-    found = model(torch.tensor([[5, 6, 7]])).last_hidden_state
-    assert found.dtype == torch.bfloat16
-    assert torch.allclose(found.float(), exact, atol=0.05)
 
 
 def test_half_precision_is_computed_in_single(copying_aligner: Path, tmp_path: Path) -> None:
@@ -160,29 +141,3 @@ def test_a_folder_that_is_empty(tmp_path: Path) -> None:
     for load in (load_config, lambda f: load_checkpoint(AutoModelForTokenClassification, f)):
         with pytest.raises(ModelError, match="Give a folder written by save_pretrained"):
             load(tmp_path)
-
-
-class TestFingerprint:
-    def test_integers_count_in_full(
-        self, copying_aligner: Path, word_tokenizer: PreTrainedTokenizerFast
-    ) -> None:
-        """Half precision would take these two for one."""
-        model, _ = load_checkpoint(AutoModelForTokenClassification, copying_aligner)
-        model.register_buffer("counts", torch.tensor([2**40]))
-        before = version_of(model, word_tokenizer, None)
-        model.counts += 1
-        assert version_of(model, word_tokenizer, None) != before
-
-    def test_a_new_piece_counts(self, copying_aligner: Path) -> None:
-        model, tokenizer = load_checkpoint(AutoModelForTokenClassification, copying_aligner)
-        before = version_of(model, tokenizer, None)
-        assert version_of(model, tokenizer, None) == before
-        tokenizer.add_tokens(["a piece of their own"])
-        assert version_of(model, tokenizer, None) != before
-
-    def test_the_precision_of_computing_does_not(
-        self, copying_aligner: Path, word_tokenizer: PreTrainedTokenizerFast
-    ) -> None:
-        model, _ = load_checkpoint(AutoModelForTokenClassification, copying_aligner)
-        before = version_of(model, word_tokenizer, None)
-        assert version_of(model.half(), word_tokenizer, None) == before

@@ -1,13 +1,44 @@
-"""Batches of texts of about one length, and the threads that work on them."""
+"""How models are computed: the device, the precision, batches, and the threads on them."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
+from transformers import PreTrainedModel
 
+Model = TypeVar("Model", bound=PreTrainedModel)
 Item = TypeVar("Item")
 Made = TypeVar("Made")
+
+
+def on_gpu(model: Model) -> Model:
+    """Move the model to the GPU, if there is one; `CUDA_VISIBLE_DEVICES=` hides it."""
+    if torch.cuda.is_available():
+        model.to("cuda")  # type: ignore[arg-type]  # decorated without self
+    return model
+
+
+def has_bfloat16() -> bool:
+    """Return whether the GPU, or without one the processor, computes in bfloat16."""
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    known = torch.cpu.get_capabilities()
+    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
+
+
+def in_bfloat16(model: PreTrainedModel) -> None:
+    """Convert a model but for its table of subwords, which may be another model's, too."""
+    table: Any = model.get_input_embeddings()
+    weight, table.weight = table.weight, None
+    model.to(torch.bfloat16)  # type: ignore[arg-type]  # decorated without self
+    table.weight = weight
+    table.register_forward_hook(lambda _table, _ids, found: found.to(torch.bfloat16))
+
+
+def device_name() -> str:
+    """The product name of the GPU, or `CPU`."""
+    return str(torch.cuda.get_device_name()) if torch.cuda.is_available() else "CPU"
 
 
 def tokens_at_once(device: torch.device) -> int:

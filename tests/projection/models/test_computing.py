@@ -1,4 +1,4 @@
-"""Batches of similar length, and what threads make of them."""
+"""Precision, batches of similar length, and what threads make of them."""
 
 import time
 from collections.abc import Iterator
@@ -9,9 +9,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import AutoConfig, AutoModel
 
 from projection.errors import ModelError
-from projection.models.batches import by_length, each_batch
+from projection.models.computing import by_length, each_batch, in_bfloat16
 from projection.models.tagger import Tagger
 from tests.projection.models.test_tagger import IOB2, WordTagger
 
@@ -80,3 +81,18 @@ class TestEachBatch:
             answers.append(tagger.tag(texts, "en"))
         assert answers[0] == answers[1] == answers[2]
         assert any(answers[0])
+
+
+def test_what_models_share_stays_in_single_precision() -> None:
+    """A table of subwords in memory once, which other models read as it is."""
+    torch.manual_seed(0)
+    sizes = {"vocab_size": 9, "hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 1}
+    model = AutoModel.from_config(AutoConfig.for_model("bert", **sizes)).eval()
+    table = model.get_input_embeddings().weight
+    exact = model(torch.tensor([[5, 6, 7]])).last_hidden_state
+    in_bfloat16(model)
+    assert model.get_input_embeddings().weight is table
+    assert table.dtype == torch.float32
+    found = model(torch.tensor([[5, 6, 7]])).last_hidden_state
+    assert found.dtype == torch.bfloat16
+    assert torch.allclose(found.float(), exact, atol=0.05)
