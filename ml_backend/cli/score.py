@@ -1,6 +1,6 @@
 """`spanferry score-projection`: score an aligner, or all of projection, against gold."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -86,8 +86,8 @@ def score_projection(
 
     With --teacher the source is labelled by that model (mini: the bundled one) instead of the gold,
     as when a corpus is projected, and the report says how many sentences are flagged with a
-    conflict, and how many of the wrong ones are not. --ignore-label is for types that the gold does
-    not annotate.
+    conflict, and how many of the wrong ones are not. A GLiNER checkpoint (gliner:…) looks for the
+    types of the gold. --ignore-label is for types that the gold does not annotate.
 
         spanferry score-projection gold.en-de.jsonl --teacher mini
 
@@ -127,7 +127,8 @@ def score_projection(
         model = _load(aligner, preset)
     else:
         model = baselines.PharaohAligner.read(alignments, every, bridge or 0)
-    projector = None if teacher is None else _projector(teacher, model, ignore_label or ())
+    types = {entity.label for g in chosen for entity in g.target_entities}
+    projector = None if teacher is None else _projector(teacher, model, ignore_label or (), types)
     with progress("sentences aligned", len(chosen)) as advance:
         if projector is None:
             report = evaluate_aligner(model, chosen, on_progress=advance)
@@ -170,13 +171,19 @@ def _load(aligner: str | None, preset: ScoringPreset | None) -> "Aligns":
     return found
 
 
-def _projector(teacher: str, aligner: "Aligns", ignore: Sequence[str]) -> "ProjectsSentences":
-    """A projector of this teacher, which ignores some types, and an aligner."""
-    from projection.models.tagger import Tagger  # noqa: PLC0415  torch takes seconds to import
+def _projector(
+    teacher: str, aligner: "Aligns", ignore: Sequence[str], types: Collection[str]
+) -> "ProjectsSentences":
+    """A projector of an aligner and this teacher, which ignores some types.
+
+    `types` are those of the gold, which a GLiNER teacher looks for.
+    """
+    # torch takes seconds to import.
+    from projection.models.teacher import is_gliner, load_teacher  # noqa: PLC0415
     from projection.pipeline.projector import Projector  # noqa: PLC0415
 
-    where = bundled.resolve(teacher, "tagger")
-    return Projector(Tagger.from_pretrained(where, suppress=ignore).for_answers(), aligner)
+    sought = sorted(types) if is_gliner(teacher) else ()
+    return Projector(load_teacher(teacher, suppress=ignore, types=sought), aligner)
 
 
 def _shown(report: ProjectionReport, examples: int, skipped: int) -> Iterator[Table | Text | str]:

@@ -13,8 +13,10 @@ from transformers import PreTrainedTokenizerFast
 from ml_backend.cli.doctor import labels_of_models
 from ml_backend.serving.loading import projector_loader
 from ml_backend.settings import Settings
+from projection.aligners.baselines import ExactMatch
 from projection.errors import ModelError
 from projection.models.gliner import CHOSEN, NEAR, GlinerTagger
+from projection.pipeline.projector import Projector
 from projection.pipeline.run import load_run
 from projection.records import Entity
 from tests.conftest import HIDDEN, LONGEST
@@ -143,6 +145,18 @@ def test_project_records_it_and_carries_its_types(
         "types": [*TYPES],
         "version": teacher.version,
     }
+
+
+def test_scored_as_a_teacher_it_looks_for_the_types_of_the_gold(
+    spanferry: Spanferry, checkpoint: Path, tmp_path: Path
+) -> None:
+    side = {"text": "Anna Bern", "entities": [{"start": 0, "end": 4, "label": "drug"}]}
+    row = {"id": "1", "source_lang": "en", "lang": "de", "source": side, "target": side}
+    (tmp_path / "gold.jsonl").write_text(json.dumps(row), "utf-8")
+    options = (tmp_path / "gold.jsonl", "--preset", "exact-match", "--teacher")
+    scored = spanferry("score-projection", *options, f"gliner:{checkpoint}", "--json").json
+    of_gold = Projector(GlinerTagger.from_pretrained(checkpoint, ("drug",)), ExactMatch())
+    assert scored["aligner"] == of_gold.model_version
 
 
 def test_the_backend_and_its_doctor_read_it_from_the_settings(
