@@ -62,7 +62,8 @@ def show(
     queue = _queue(data_dir)
     job = queue.job(number)
     lines = [queue.log(job, LOG_LINES), f"All of it is in {queue.folder(job)}"]
-    if job.state is State.KEPT and job.result:
+    stored = ModelStore(_settings(data_dir).model_store)
+    if job.state is State.KEPT and job.result and stored.find(job.result["version"]):
         command = f"`spanferry jobs activate {job.result['version']}`"
         lines.append(f"{command} serves its model all the same")
     result = {**job.to_json(), "log": queue.log(job)}

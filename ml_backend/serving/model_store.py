@@ -28,13 +28,18 @@ UNREADABLE = "?"  # the version a damaged pointer names
 SCHEMA = 1
 INCOMING = ".incoming-"  # a copy being made
 _HISTORY = 20
+UNSERVED = 5  # models that are kept though they have never been active, the newest ones
 _STALE_SECONDS = 86_400  # a copy this old has lost its process
 _PICKLED = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"})
 
 
 @dataclass(frozen=True, slots=True)
 class ModelStore:
-    """A folder of models by version. Safe to share between processes."""
+    """A folder of models by version. Safe to share between processes.
+
+    Of the models that were never active, or long ago, the newest are kept: each takes a quarter of
+    a gigabyte, and every training adds some.
+    """
 
     root: Path
 
@@ -59,6 +64,7 @@ class ModelStore:
                 if not (self.root / version).is_dir():
                     raise
             sync_folder(self.root)
+        self._remove_unserved(version)
         return version
 
     def versions(self) -> tuple[str, ...]:
@@ -98,10 +104,12 @@ class ModelStore:
 
     def activate(self, name: str) -> None:
         """Serve the model named as in `find`. A running server notices by itself."""
-        version = self._existing(name)
-        self._point(
-            lambda used: used if used[-1] == version else [*filter(self.find, used), version]
-        )
+
+        def serve(used: list[str]) -> list[str]:
+            version = self._existing(name)
+            return used if used[-1] == version else [*filter(self.find, used), version]
+
+        self._point(serve)
 
     def rollback(self, version: str | None = None) -> str:
         """Serve what was served before and is still there, and return its version.
@@ -133,6 +141,22 @@ class ModelStore:
             with suppress(FileNotFoundError):  # a copy that is just done
                 if time.time() - path.stat().st_mtime > _STALE_SECONDS:
                     shutil.rmtree(path, ignore_errors=True)
+
+    def _remove_unserved(self, added: str) -> None:
+        """Remove the oldest models that were not active, so that `UNSERVED` are left."""
+        if len(self.versions()) <= UNSERVED:
+            return
+        with FileLock(self.root / ".lock"):  # none of them becomes active meanwhile
+            try:
+                used = self._pointer()
+            except ModelError:  # nobody knows which were
+                return
+            unserved = [each for each in self.versions() if each not in {*used, added}]
+            for version in unserved[: max(0, len(unserved) + 1 - UNSERVED)]:
+                gone = self.root / f"{INCOMING}{version}"  # of that name it is no model
+                with suppress(OSError):
+                    (self.root / version).rename(gone)
+                shutil.rmtree(gone, ignore_errors=True)
 
     def _existing(self, name: str) -> str:
         version = self.find(name)

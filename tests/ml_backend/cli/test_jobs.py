@@ -84,6 +84,9 @@ def test_a_model_that_was_kept_is_shown_with_why_and_how_to_serve_it(
     queue.run(kept)
     shown = jobs(settings, "show", "1").stdout
     assert "no gain beyond chance, so it is not served" in " ".join(shown.split())
+    assert "jobs activate" not in shown  # the store has removed it since
+    (settings.model_store / "77ab01c5e2f3").mkdir(parents=True)
+    shown = jobs(settings, "show", "1").stdout
     assert "`spanferry jobs activate 77ab01c5e2f3` serves its model all the same" in shown
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.serving.model_store import BUNDLED, INCOMING, POINTER, ModelStore
+from ml_backend.serving.model_store import BUNDLED, INCOMING, POINTER, UNSERVED, ModelStore
 from projection.errors import ModelError
 from projection.pipeline.projector import Projector
 from tests.ml_backend.conftest import model_folder
@@ -159,6 +159,48 @@ def test_adding_at_once_gives_one_model(store: ModelStore, tmp_path: Path) -> No
         versions = set(threads.map(store.add, [folder] * 8))
     assert store.versions() == tuple(versions)
     assert [path.name for path in store.root.iterdir()] == list(versions)
+
+
+class TestUnserved:
+    """Every training adds models of a quarter of a gigabyte, most of which nobody serves."""
+
+    @pytest.fixture
+    def add(self, store: ModelStore, tmp_path: Path) -> Callable[[str], str]:
+        def made(name: str) -> str:
+            folder = tmp_path / name
+            return store.add(folder if folder.exists() else model_folder(folder, version=name))
+
+        return made
+
+    def test_the_newest_are_kept_and_all_that_were_active(
+        self, store: ModelStore, add: Callable[[str], str]
+    ) -> None:
+        active, before = (add(name) for name in "ab")
+        store.activate(active)
+        store.activate(before)
+        others = [add(f"other-{i}") for i in range(UNSERVED + 2)]
+        assert store.versions() == (active, before, *others[2:])
+        assert {path.name for path in store.root.iterdir()} == {
+            *store.versions(), POINTER, ".lock"
+        }  # fmt: skip
+
+    def test_one_that_is_added_again_is_among_the_newest(
+        self, store: ModelStore, add: Callable[[str], str]
+    ) -> None:
+        first, *_ = [add(f"other-{i}") for i in range(UNSERVED)]
+        add("one-more")
+        assert first not in store.versions()
+        oldest, *_ = store.versions()
+        assert add("other-1") == oldest
+        store.activate(oldest)
+
+    def test_none_goes_while_the_pointer_cannot_be_read(
+        self, store: ModelStore, add: Callable[[str], str]
+    ) -> None:
+        store.root.mkdir(parents=True)
+        (store.root / POINTER).write_text("{")
+        added = [add(f"other-{i}") for i in range(UNSERVED + 2)]
+        assert store.versions() == tuple(added)
 
 
 def test_activating_moves_the_pointer_and_its_stamp(
