@@ -3,10 +3,11 @@
 English writes words derived from names with a capital, and CoNLL-2003 counts them (*Lebanese*,
 MISC). Most other languages write them small (*libanés*), and their corpora leave them out: in
 those we counted, fewer than 1 in 100 entities is without a capital (docs/reproducing.md).
-Pseudo-labels carry the English view over, so a model learns entities that no test set has.
+Pseudo-labels carry the English view over, so a model learns entities that no test set has. Where
+the reviewed sentences have such entities, their annotators see it as English does.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from projection.text.iob2 import OUTSIDE, chunks
@@ -14,6 +15,9 @@ from training.data.rows import Row
 
 NAMES = frozenset({"PER", "ORG", "LOC", "MISC"})
 """The types of CoNLL. Others, such as dates, may well be written small."""
+
+MEANT_FROM = 0.02  # of all names: more of them in lower case are no slips
+LEAST_MEANT = 5
 
 
 def with_capitals(row: Row) -> Row:
@@ -36,6 +40,21 @@ def with_capitals(row: Row) -> Row:
         label_origin=tuple("" if i in small else o for i, o in enumerate(row.label_origin)),
         confidence=tuple(1.0 if i in small else p for i, p in enumerate(row.confidence)),
     )
+
+
+def counted(rows: Sequence[Row]) -> tuple[int, int]:
+    """Return how many entities of `NAMES` there are, and how many `with_capitals` takes out."""
+    before, after = (
+        sum(chunk.label in NAMES for row in each for chunk in chunks(row.tags))
+        for each in (rows, [*map(with_capitals, rows)])
+    )
+    return before, before - after
+
+
+def are_meant(rows: Sequence[Row]) -> bool:
+    """Return whether the annotators of these sentences count names in lower case."""
+    names, small = counted(rows)
+    return small >= LEAST_MEANT and small >= MEANT_FROM * names
 
 
 def _is_lower_case(tokens: Iterable[str]) -> bool:

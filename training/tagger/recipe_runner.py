@@ -32,6 +32,7 @@ from projection.models import bundled
 from projection.text.iob2 import OUTSIDE
 from training.data.rows import Row, Rows
 from training.evaluation.tagging_scores import TaggingScores
+from training.tagger.capitals import are_meant
 from training.tagger.distill import TEACHING, answers_of, taught
 from training.tagger.features import Example, example_of
 from training.tagger.finetune import SCHEMA, Material, counted, identity_of, learn, scores_of
@@ -226,9 +227,18 @@ class _Course:
                 return []
         return translated(rows, words, self.data.lang or unlabelled[0].lang, text, self.seed)
 
+    def _as_reviewed(self, use: Use) -> Use:
+        """Return the use; names in lower case stay where the reviewed sentences have some."""
+        return replace(use, capitals=False) if self._lower_case_is_meant else use
+
+    @cached_property
+    def _lower_case_is_meant(self) -> bool:
+        return are_meant(self.given[Part.REVIEWED])
+
     def _train(self, stage: Stage) -> tuple[Json, Json]:
         """Return the record of the stage's model, and what it learned from."""
-        chosen = {use: drawn(self._part(use.part), use, self.seed) for use in stage.uses}
+        uses = [self._as_reviewed(use) for use in stage.uses]
+        chosen = {use: drawn(self._part(use.part), use, self.seed) for use in uses}
         if not any(chosen.values()):
             found = sum(len(self._part(use.part)) for use in stage.uses)
             raise TrainingError(

@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.training.tagger.lower_case import counted
 from training.data.rows import Row
-from training.tagger.capitals import NAMES, with_capitals
+from training.tagger.capitals import LEAST_MEANT, NAMES, are_meant, counted, with_capitals
 from training.tagger.presets import Part, Use
 from training.tagger.sampling import drawn
 
@@ -74,6 +73,11 @@ def test_a_use_says_whether_names_need_a_capital() -> None:
     assert drawn(given, Use(Part.PSEUDO, capitals=True, nameless=0.2), 0) == []
 
 
-def test_names_in_lower_case_are_counted() -> None:
-    given = [row("La libanesa Rima", "O", "B-MISC", "B-PER"), row("El lunes", "O", "B-DATE")]
-    assert counted(given) == (2, 1)
+def test_names_in_lower_case_are_counted_and_a_few_are_slips() -> None:
+    small, name = row("La libanesa canta", "O", "B-MISC", "O"), row("Rima canta", "B-PER", "O")
+    given = [*[small] * LEAST_MEANT, *[name] * 10, row("El lunes", "O", "B-DATE")]
+    assert counted(given) == (LEAST_MEANT + 10, LEAST_MEANT)
+    assert are_meant(given)
+    assert not are_meant(given[1:])
+    assert not are_meant([*given, *[name] * 1000])
+    assert not are_meant([])

@@ -295,6 +295,29 @@ class TestWhatIsLearned:
         trained = train_preset(preset, data, tmp_path / "model")
         assert trained.record["stages"][0]["learned_from"] == {"pseudo": 11, "reviewed": 20}
 
+    def test_names_in_lower_case_are_none_unless_reviewers_say_so(
+        self, base: Base, data: TrainingData, tmp_path: Path
+    ) -> None:
+        def in_lower_case(rows: Rows) -> Rows:
+            return Rows.of(
+                replace(
+                    row,
+                    tokens=("Und", *(token.lower() for token in row.tokens)),
+                    tags=("O", *row.tags),
+                    confidence=(),
+                )
+                for row in rows.rows
+            )
+
+        def learned(name: str, reviewed: Rows) -> dict[str, int]:
+            given = replace(data, pseudo=in_lower_case(data.pseudo), reviewed=reviewed)
+            recipe = quick("spanferry", base("bert"), **{"translated.sentences": 0})
+            (stage,) = train_preset(recipe, given, tmp_path / name).record["stages"]
+            return dict(stage["learned_from"])
+
+        assert "pseudo" not in learned("none", data.reviewed)  # no sentence has a name
+        assert learned("meant", in_lower_case(data.reviewed))["pseudo"] > 0
+
     def test_unlabelled_text_is_that_of_the_target_parts_where_none_is_given(
         self, base: Base, data: TrainingData, tmp_path: Path
     ) -> None:
