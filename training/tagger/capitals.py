@@ -1,10 +1,10 @@
 """Names that have lost their capitals: what English counts as an entity and other languages do not.
 
 English writes words derived from names with a capital, and CoNLL-2003 counts them (*Lebanese*,
-MISC). Most other languages write them small (*libanés*), and their corpora leave them out: in
-those we counted, fewer than 1 in 100 entities is without a capital (docs/reproducing.md).
-Pseudo-labels carry the English view over, so a model learns entities that no test set has. Where
-the reviewed sentences have such entities, their annotators see it as English does.
+MISC). Most other languages write them small (*libanés*), and their corpora leave them out: hardly
+any name in them is without a capital (docs/reproducing.md has the counts). Pseudo-labels carry the
+English view over, so a model learns entities that no test set has. Where the reviewed sentences
+have such entities, their annotators see it as English does.
 """
 
 from collections.abc import Iterable, Sequence
@@ -51,7 +51,7 @@ def counted(rows: Sequence[Row]) -> tuple[int, int]:
     return before, before - after
 
 
-def are_meant(rows: Sequence[Row]) -> bool:
+def lower_case_is_meant(rows: Sequence[Row]) -> bool:
     """Return whether the annotators of these sentences count names in lower case."""
     names, small = counted(rows)
     return small >= LEAST_MEANT and small >= MEANT_FROM * names

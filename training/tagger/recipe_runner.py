@@ -32,7 +32,7 @@ from projection.models import bundled
 from projection.text.iob2 import OUTSIDE
 from training.data.rows import Row, Rows
 from training.evaluation.tagging_scores import TaggingScores
-from training.tagger.capitals import are_meant
+from training.tagger.capitals import lower_case_is_meant
 from training.tagger.distill import TEACHING, answers_of, taught
 from training.tagger.features import Example, example_of
 from training.tagger.finetune import SCHEMA, Material, counted, identity_of, learn, scores_of
@@ -233,7 +233,7 @@ class _Course:
 
     @cached_property
     def _lower_case_is_meant(self) -> bool:
-        return are_meant(self.given[Part.REVIEWED])
+        return lower_case_is_meant(self.given[Part.REVIEWED])
 
     def _train(self, stage: Stage) -> tuple[Json, Json]:
         """Return the record of the stage's model, and what it learned from."""

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.data.rows import Row
-from training.tagger.capitals import LEAST_MEANT, NAMES, are_meant, counted, with_capitals
+from training.tagger.capitals import LEAST_MEANT, NAMES, counted, lower_case_is_meant, with_capitals
 from training.tagger.presets import Part, Use
 from training.tagger.sampling import drawn
 
@@ -77,7 +77,7 @@ def test_names_in_lower_case_are_counted_and_a_few_are_slips() -> None:
     small, name = row("La libanesa canta", "O", "B-MISC", "O"), row("Rima canta", "B-PER", "O")
     given = [*[small] * LEAST_MEANT, *[name] * 10, row("El lunes", "O", "B-DATE")]
     assert counted(given) == (LEAST_MEANT + 10, LEAST_MEANT)
-    assert are_meant(given)
-    assert not are_meant(given[1:])
-    assert not are_meant([*given, *[name] * 1000])
-    assert not are_meant([])
+    assert lower_case_is_meant(given)
+    assert not lower_case_is_meant(given[1:])
+    assert not lower_case_is_meant([*given, *[name] * 1000])
+    assert not lower_case_is_meant([])
