@@ -63,8 +63,9 @@ class Settings(BaseSettings):
         Path("~/.local/share/spanferry"), validation_alias=AliasChoices("SPANFERRY_DATA_DIR")
     )
     """Folder for the model store, the training jobs with the reviews they learn from, the
-    corrections to remember, and the generated password. Every training adds to the first two. What
-    is written there is for its owner alone: folders of mode 700, files of mode 600."""
+    corrections to remember, and the generated password. Every training adds to the first two; of
+    models that were never active the store keeps the five newest. What is written there is for its
+    owner alone: folders of mode 700, files of mode 600."""
     host: str = "127.0.0.1"
     """Address to listen on. `0.0.0.0` when Label Studio runs in another container."""
     port: int = Field(9090, ge=0, le=65_535)
