@@ -15,8 +15,8 @@ def row(words: str, *tags: str, lang: str = "es") -> Row:
 
 
 def test_what_is_written_small_in_this_language_is_no_name() -> None:
-    given = row("El gobierno libanés visita Beirut", "O", "O", "B-MISC", "O", "B-LOC")
-    assert with_capitals(given).tags == ("O", "O", "O", "O", "B-LOC")
+    labelled = row("El gobierno libanés visita Beirut", "O", "O", "B-MISC", "O", "B-LOC")
+    assert with_capitals(labelled).tags == ("O", "O", "O", "O", "B-LOC")
 
 
 def test_all_words_of_an_entity_are_cleared_and_one_capital_keeps_it() -> None:
@@ -27,14 +27,14 @@ def test_all_words_of_an_entity_are_cleared_and_one_capital_keeps_it() -> None:
 
 
 def test_what_is_cleared_has_neither_confidence_nor_origin() -> None:
-    given = Row(
+    labelled = Row(
         "1",
         ("La", "libanesa", "Rima"),
         ("O", "B-MISC", "B-PER"),
         label_origin=("", "machine", "machine"),
         confidence=(1.0, 0.4, 0.9),
     )
-    cleared = with_capitals(given)
+    cleared = with_capitals(labelled)
     assert cleared.confidence == (1.0, 1.0, 0.9)
     assert cleared.label_origin == ("", "", "machine")
 
@@ -52,8 +52,8 @@ def test_what_is_cleared_has_neither_confidence_nor_origin() -> None:
     ],
 )
 def test_what_stays(words: str, tags: tuple[str, ...], lang: str) -> None:
-    given = row(words, *tags, lang=lang)
-    assert with_capitals(given) == given
+    labelled = row(words, *tags, lang=lang)
+    assert with_capitals(labelled) == labelled
 
 
 @given(st.lists(st.sampled_from(["el", "libanés", "Rima", "ß", "İstanbul", "ǆ", "123", "ა"])))
@@ -65,19 +65,19 @@ def test_only_entities_of_names_are_ever_cleared(words: list[str]) -> None:
 
 
 def test_a_use_says_whether_names_need_a_capital() -> None:
-    given = [row("La libanesa canta", "O", "B-MISC", "O")]
-    assert drawn(given, Use(Part.PSEUDO), 0) == given
-    (cleared,) = drawn(given, Use(Part.PSEUDO, capitals=True), 0)
+    labelled = [row("La libanesa canta", "O", "B-MISC", "O")]
+    assert drawn(labelled, Use(Part.PSEUDO), 0) == labelled
+    (cleared,) = drawn(labelled, Use(Part.PSEUDO, capitals=True), 0)
     assert not cleared.has_entity
     # Sentences that have lost their only entity count as those without one.
-    assert drawn(given, Use(Part.PSEUDO, capitals=True, nameless=0.2), 0) == []
+    assert drawn(labelled, Use(Part.PSEUDO, capitals=True, nameless=0.2), 0) == []
 
 
 def test_names_in_lower_case_are_counted_and_a_few_are_slips() -> None:
     small, name = row("La libanesa canta", "O", "B-MISC", "O"), row("Rima canta", "B-PER", "O")
-    given = [*[small] * LEAST_MEANT, *[name] * 10, row("El lunes", "O", "B-DATE")]
-    assert counted(given) == (LEAST_MEANT + 10, LEAST_MEANT)
-    assert lower_case_is_meant(given)
-    assert not lower_case_is_meant(given[1:])
-    assert not lower_case_is_meant([*given, *[name] * 1000])
+    labelled = [*[small] * LEAST_MEANT, *[name] * 10, row("El lunes", "O", "B-DATE")]
+    assert counted(labelled) == (LEAST_MEANT + 10, LEAST_MEANT)
+    assert lower_case_is_meant(labelled)
+    assert not lower_case_is_meant(labelled[1:])
+    assert not lower_case_is_meant([*labelled, *[name] * 1000])
     assert not lower_case_is_meant([])
