@@ -46,7 +46,7 @@ UNPARTED = (
     r"[\p{Han}\p{Hiragana}\p{Katakana}\p{LB=SA}\p{Tibetan}\p{Yi}\p{Javanese}\p{Balinese}]--\p{Nd}"
 )
 _LETTER = rf"[[\p{{L}}\p{{N}}\p{{M}}]--[{UNPARTED}]--{_UNSEEN}]"
-_MORE = rf"[[\p{{L}}\p{{N}}{_MARK}]--[{UNPARTED}]--{_UNSEEN}]"
+_MORE = rf"[[[\p{{L}}\p{{N}}]--[{UNPARTED}]--{_UNSEEN}]{_MARK}]"  # marks of any script
 _LETTERS = rf"{_LETTER}{_MORE}*+(?:{_UNSEEN}++{_MORE}++)*+"
 _HYPHEN = rf"{_UNSEEN}*+[-‐‑]{_UNSEEN}*+"
 _INITIAL = rf"[\p{{L}}--{_UNSEEN}]{_UNSEEN}*+\."

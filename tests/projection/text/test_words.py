@@ -64,7 +64,11 @@ VISIBLE_FORMAT = frozenset("\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
 }
 GAPS = (" ", "", "\r\n", "\u00a0", "\t", "  ", "\u2028")
 # `regex` joins a virama to the consonant after it whatever is in front; Unicode, two consonants.
-JOINED_TOO_MUCH = regex.compile(r"[^\p{InCB=Consonant}\p{M}]\p{M}*\p{InCB=Linker}\p{M}*")
+JOINED_TOO_MUCH = regex.compile(
+    r"[^\p{InCB=Consonant}\p{M}][\p{M}\p{GCB=Extend}\u200d]*\p{InCB=Linker}\p{M}*"
+)
+# It also joins one of a script without spaces to one of another script: no font does.
+OF_ANOTHER_SCRIPT = regex.compile(rf"[[{UNPARTED}]&&\p{{InCB=Consonant}}]", regex.VERSION1)
 HIDDEN = regex.compile(r"[\p{Cf}\p{Default_Ignorable_Code_Point}]")
 
 texts = st.one_of(
@@ -91,6 +95,7 @@ def words_of(text: str, lang: str) -> list[str]:
         pytest.param("en", "Anna's", ["Anna", "'", "s"], id="apostrophe divides"),
         pytest.param("es", "¿Qué?", ["¿", "Qué", "?"], id="punctuation stands alone"),
         pytest.param("de", "Cafe\u0301 x", ["Cafe\u0301", "x"], id="combining marks stay"),
+        pytest.param("de", "a\u0e31 x", ["a\u0e31", "x"], id="marks of another script stay, too"),
         pytest.param("de", "a 👨‍👩‍👧b", ["a", "👨‍👩‍👧", "b"], id="an emoji family is one"),
         pytest.param("de", "über 北京 hinaus", ["über", "北", "京", "hinaus"], id="Han in German"),
         pytest.param(
@@ -189,6 +194,7 @@ def test_words_are_in_order_apart_and_cover_every_visible_character(text: str, l
 
 @given(texts, st.sampled_from(LANGS))
 @example("0\u0d4d\u1780", "de")
+@example("\u0d15\u0d4d\u1780", "de")
 def test_no_word_begins_inside_a_grapheme_cluster(text: str, lang: str) -> None:
     """Unless all in front of it there is unseen, a sign that Unicode prepends, or marks alone."""
     starts = {word.start for word in word_spans(text, lang)}
@@ -196,6 +202,8 @@ def test_no_word_begins_inside_a_grapheme_cluster(text: str, lang: str) -> None:
         for start in starts & {*range(cluster.start() + 1, cluster.end())}:
             front = JOINED_TOO_MUCH.sub("", text[cluster.start() : start])
             front = regex.sub(r"\p{GCB=Prepend}|\p{M}", "", front)
+            if OF_ANOTHER_SCRIPT.match(text, start) and not OF_ANOTHER_SCRIPT.search(front):
+                front = regex.sub(r"\p{InCB=Consonant}", "", front)
             assert all(map(is_unseen, front))
 
 
