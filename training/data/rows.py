@@ -157,6 +157,10 @@ class Row:
         types = tuple(dict.fromkeys(new for old in self.types if (new := labels.label(old))))
         if self.types and not types:
             tags = tuple(MASKED if tag == OUTSIDE else tag for tag in tags)
+        return replace(self.with_tags(tags), types=types)
+
+    def with_tags(self, tags: tuple[str, ...]) -> Self:
+        """Return the sentence with these tags; outside entities there is no origin and no doubt."""
         outside = [tag in (OUTSIDE, MASKED) for tag in tags]
         origins = ("" if out else each for out, each in zip(outside, self.origins, strict=True))
         sure = (1.0 if out else each for out, each in zip(outside, self.confidence, strict=False))
@@ -165,7 +169,6 @@ class Row:
             tags=tags,
             label_origin=tuple(origins) if self.label_origin else (),
             confidence=tuple(sure),
-            types=types,
         )
 
 

@@ -8,7 +8,6 @@ have such entities, their annotators see it as English does.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from projection.text.iob2 import OUTSIDE, chunks
 from training.data.rows import Row
@@ -34,12 +33,9 @@ def with_capitals(row: Row) -> Row:
         if chunk.label in NAMES and _is_lower_case(row.tokens[chunk.start : chunk.end])
         for place in range(chunk.start, chunk.end)
     }
-    return replace(
-        row,
-        tags=tuple(OUTSIDE if i in small else tag for i, tag in enumerate(row.tags)),
-        label_origin=tuple("" if i in small else o for i, o in enumerate(row.label_origin)),
-        confidence=tuple(1.0 if i in small else p for i, p in enumerate(row.confidence)),
-    )
+    if not small:
+        return row
+    return row.with_tags(tuple(OUTSIDE if i in small else tag for i, tag in enumerate(row.tags)))
 
 
 def counted(rows: Sequence[Row]) -> tuple[int, int]:

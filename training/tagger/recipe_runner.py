@@ -227,17 +227,11 @@ class _Course:
                 return []
         return translated(rows, words, self.data.lang or unlabelled[0].lang, text, self.seed)
 
-    def _as_reviewed(self, use: Use) -> Use:
-        """Return the use; names in lower case stay where the reviewed sentences have some."""
-        return replace(use, capitals=False) if self._lower_case_is_meant else use
-
-    @cached_property
-    def _lower_case_is_meant(self) -> bool:
-        return lower_case_is_meant(self.given[Part.REVIEWED])
-
     def _train(self, stage: Stage) -> tuple[Json, Json]:
         """Return the record of the stage's model, and what it learned from."""
-        uses = [self._as_reviewed(use) for use in stage.uses]
+        uses = stage.uses
+        if lower_case_is_meant(self.given[Part.REVIEWED]):
+            uses = tuple(replace(use, capitals=False) for use in uses)
         chosen = {use: drawn(self._part(use.part), use, self.seed) for use in uses}
         if not any(chosen.values()):
             found = sum(len(self._part(use.part)) for use in stage.uses)
