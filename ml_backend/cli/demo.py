@@ -101,13 +101,8 @@ def _welcome(demo: "Demo") -> None:
     show("\n".join(commands))
 
 
-def _in_words(gain: dict[str, Any]) -> str:
-    before, after, low, high = (points(gain[key]) for key in ("before", "after", "low", "high"))
-    served = "would" if gain["beyond_chance"] else "would not"
-    return (
-        f"{before} before, {after} after (95 % interval of the gain {low} to {high}): "
-        f"a training at the backend {served} serve this model"
-    )
+def _in_words(f1: dict[str, Any]) -> str:
+    return f"{points(f1['before'])} before, {points(f1['after'])} after"
 
 
 def _table(figures: dict[str, Any]) -> Table:
@@ -122,10 +117,12 @@ def _table(figures: dict[str, Any]) -> Table:
         value, low, high = (points(figures["audit"][name][key]) for key in ("value", "low", "high"))
         rows.append((f"audit, {name} of the rest", f"{value} % [{low}, {high}]"))
     rows.append(("report", figures["report"]))
-    for name, f1 in figures["f1"].items():
-        said = f"{points(f1['before'])} before, {points(f1['after'])} after"
-        rows.append((f"target model F1, {name}", said))
-    rows.append(("pre-annotation F1", _in_words(figures["gain"])))
+    rows += ((f"target model F1, {name}", _in_words(f1)) for name, f1 in figures["f1"].items())
+    gain = figures["gain"]
+    interval = f"95 % interval of the gain {points(gain['low'])} to {points(gain['high'])}"
+    served = "would" if gain["beyond_chance"] else "would not"
+    verdict = f"a training at the backend {served} serve this model"
+    rows.append(("pre-annotation F1", f"{_in_words(gain)} ({interval}): {verdict}"))
     rows.append(("predicted again", f"{figures['repredicted']} tasks nobody had touched"))
     rows.append(("model version", " → ".join(figures["versions"])))
     rows += ((name, f"{seconds:.1f} s") for name, seconds in figures["seconds"].items())
