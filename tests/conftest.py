@@ -25,6 +25,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# It takes each process half a second to have a model computed by OpenVINO: its own tests do.
+os.environ.setdefault("SPANFERRY_OPENVINO", "off")
+
 # pytest-xdist tells its workers the width of its terminal, which Rich would keep for good.
 os.environ.pop("COLUMNS", None)
 

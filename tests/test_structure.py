@@ -28,7 +28,8 @@ ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
     "projection": (
         ("text",),
         ("io",),
-        ("corpus", "evaluation", "models"),
+        ("corpus", "evaluation", "interchange"),
+        ("models",),
         ("aligners",),
         ("pipeline",),
     ),
@@ -68,7 +69,7 @@ RUNS_A_MODEL = {
         "models.packed_weights",
     ),
     *("models.tagger", "models.teacher", "models.versions", "models.windows"),
-    *("models.gliner", "models.onnx", "pipeline.projector"),
+    *("models.gliner", "interchange.onnx", "models.openvino", "pipeline.projector"),
 }
 MODEL_LIBRARIES = {"accelerate", "safetensors", "tokenizers", "torch", "transformers"}
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
 from transformers import PreTrainedModel
+
+from projection.models.openvino import is_in_eight_bits
 
 _ROWS = 2048
 _TRIES = 9
@@ -78,21 +79,27 @@ def now(model: PreTrainedModel) -> float:
     return time.perf_counter()
 
 
+def number_format(encoder: PreTrainedModel) -> torch.dtype:
+    """The numbers that the encoder's matrices are multiplied in."""
+    return torch.int8 if is_in_eight_bits(encoder) else next(layers(encoder)).dtype
+
+
 def matrix_peak(encoder: PreTrainedModel) -> float:
     """Operations a second of the fastest of some matrix products in the encoder's number format.
 
     They are those of its layers, and one of two square matrices.
     """
-    matrices = [*layers(encoder)]
-    shapes = {(len(weights), len(weights[0])) for weights in matrices} | {(_ROWS, _ROWS)}
-    return max(_rate(out, into, matrices[0]) for out, into in shapes)
+    numbers, device = number_format(encoder), encoder.device
+    shapes = {(len(weights), len(weights[0])) for weights in layers(encoder)} | {(_ROWS, _ROWS)}
+    return max(_rate(*shape, numbers, device) for shape in shapes)
 
 
-def _rate(out: int, into: int, like: torch.Tensor) -> float:
+def _rate(out: int, into: int, numbers: torch.dtype, device: torch.device) -> float:
     given, weights = (
-        torch.randn(rows, into, device=like.device, dtype=like.dtype) for rows in (_ROWS, out)
+        torch.randn(rows, into, device=device).mul(9).to(numbers) for rows in (_ROWS, out)
     )
-    return 2 * _ROWS * into * out / median_seconds(lambda: functional.linear(given, weights))
+    product = torch._int_mm if numbers == torch.int8 else torch.mm  # the same for integers
+    return 2 * _ROWS * into * out / median_seconds(lambda: product(given, weights.T))
 
 
 def median_seconds(what: Callable[[], object], tries: int = _TRIES) -> float:

@@ -24,7 +24,7 @@ from typing import cast
 import torch
 from transformers import PreTrainedModel
 
-from ml_backend.benchmark.encoder_meter import EncoderMeter, layers, matrix_peak
+from ml_backend.benchmark.encoder_meter import EncoderMeter, matrix_peak, number_format
 from ml_backend.benchmark.published_path import PublishedPath
 from projection.aligners.joint import JointAligner
 from projection.errors import ModelError, SpanferryError
@@ -122,7 +122,7 @@ def aligner_speed(
         "eta_kernel": meter.operations / meter.seconds / peak,
         "eta_host": meter.seconds / ours,
         "gflops_peak": peak / 1e9,
-        "number_format": str(next(layers(aligner.model.encoder)).dtype).removeprefix("torch."),
+        "number_format": str(number_format(aligner.model.encoder)).removeprefix("torch."),
     }
     return figures | {f"ours_over_{_key(name)}": timed.ratio(name) for name in others}
 

@@ -40,8 +40,8 @@ def export(
     """
     # These take seconds to import, which `--help` should not.
     from projection.aligners.loading import is_aligner  # noqa: PLC0415
+    from projection.interchange.onnx import ONNX, require_onnx, write_onnx  # noqa: PLC0415
     from projection.models.checkpoints import quiet  # noqa: PLC0415
-    from projection.models.onnx import ONNX, require_onnx, write_onnx  # noqa: PLC0415
     from projection.models.tagger import Tagger  # noqa: PLC0415
 
     if out.exists():

@@ -20,10 +20,10 @@ from ml_backend.cli.options import (
 )
 from ml_backend.cli.training_log import figures_shown
 from projection.errors import TrainingError
+from projection.interchange.portable import push_folder
 from projection.io.conll import TagColumns
 from projection.io.folders import is_main_process, training_into
 from projection.languages import language_tag
-from projection.models.portable import push_folder
 from training.data.rows import LabelMap
 from training.tagger.preset_changes import STAGE_SETTINGS, USE_SETTINGS, changed, read_setting
 from training.tagger.presets import DEFAULT, PRESETS, preset_named

@@ -4,8 +4,9 @@ Unlike the pair aligner of Li, He and Xu (2021), which is given one bare name at
 entities in their sentence, which tells two mentions and rival entities apart.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,7 +22,7 @@ from projection.aligners.lexical_evidence import Lexicon
 from projection.errors import ModelError
 from projection.io.pharaoh import WordLinks
 from projection.models.checkpoints import Checkpoint, load_checkpoint, longest_input
-from projection.models.computing import on_gpu
+from projection.models.computing import Made, on_gpu
 from projection.models.versions import version_of
 from projection.records import ParallelSentence, Projection
 from projection.text.words import word_spans, words_touched
@@ -110,7 +111,7 @@ class JointAligner(Checkpoint[JointModel]):
         if (known := self.model.config.languages) is not None:
             self.model.config.languages = sorted({*known, *languages})
 
-    @property
+    @cached_property
     def reader(self) -> Reader:
         """How the model reads a pair."""
         longest = longest_input(self.model.encoder, self.tokenizer)
@@ -132,47 +133,50 @@ class JointAligner(Checkpoint[JointModel]):
         """
         if self.decoding.in_places:
             return [tuple(p for p, _ in answers) for answers in self.signals(sentences)]
-        return [
-            tuple(word_by_word(sentence, beliefs, self.decoding))
-            for sentence, beliefs in zip(sentences, self.beliefs(sentences), strict=True)
-        ]
+        return self._each(sentences, lambda s, found: tuple(word_by_word(s, found, self.decoding)))
 
     def signals(self, sentences: Sequence[ParallelSentence]) -> list[list[Answer]]:
         """The projections of every sentence, with the signals of those that were found."""
-        return [
-            answers_of(sentence, beliefs, self.decoding, self.calibration)
-            for sentence, beliefs in zip(sentences, self.beliefs(sentences), strict=True)
-        ]
+        return self._each(
+            sentences, lambda s, found: answers_of(s, found, self.decoding, self.calibration)
+        )
 
     def links(self, sentences: Sequence[ParallelSentence]) -> list[WordLinks]:
         """The word links of sentences whose entities are their English words, one by one.
 
         A link counts from a strength of `LINKED` on, the geometric mean of both directions.
         """
-        return [
-            frozenset(
+
+        def linked(_sentence: ParallelSentence, beliefs: Sequence[Beliefs]) -> WordLinks:
+            return frozenset(
                 (i, j)
                 for i, belief in enumerate(beliefs)
                 for j, strength in enumerate(belief.agreed)
                 if strength >= LINKED
             )
-            for beliefs in self.beliefs(sentences)
-        ]
+
+        return self._each(sentences, linked)
 
     def beliefs(self, sentences: Sequence[ParallelSentence]) -> list[list[Beliefs]]:
         """For each sentence, the beliefs about each of its entities."""
-        found: list[list[Beliefs]] = [[] for _ in sentences]
-        asked = {
-            i: self._inputs(sentence) for i, sentence in enumerate(sentences) if sentence.entities
-        }
+        return self._each(sentences, lambda _sentence, found: [*found])
 
-        def work(chosen: Sequence[int]) -> list[list[Beliefs]]:
-            return [*self._beliefs([asked[i] for i in chosen])]
+    def _each(
+        self,
+        sentences: Sequence[ParallelSentence],
+        make: Callable[[ParallelSentence, Sequence[Beliefs]], Made],
+    ) -> list[Made]:
+        """What is made of each sentence and the beliefs about its entities, if it has any."""
+        asked = {i: self._inputs(each) for i, each in enumerate(sentences) if each.entities}
 
+        def work(chosen: Sequence[int]) -> list[Made]:
+            found = self._beliefs([asked[i] for i in chosen])
+            return [make(sentences[i], beliefs) for i, beliefs in zip(chosen, found, strict=True)]
+
+        made: dict[int, Made] = {}
         for chosen, answers in self.each_batch(asked, lambda i: len(asked[i].input_ids), work):
-            for i, beliefs in zip(chosen, answers, strict=True):
-                found[i] = beliefs
-        return found
+            made |= zip(chosen, answers, strict=True)
+        return [made[i] if i in made else make(each, ()) for i, each in enumerate(sentences)]
 
     def _inputs(self, sentence: ParallelSentence) -> PairInputs:
         source = word_spans(sentence.source, sentence.source_lang)

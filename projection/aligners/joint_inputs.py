@@ -1,6 +1,8 @@
 """Sentence pairs as the joint model reads them: tokens, the words they make up, the evidence."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -67,12 +69,19 @@ class PairInputs(NamedTuple):
         return all(self.source.tokens) and all(self.target.tokens)
 
 
-class Reader(NamedTuple):
+@dataclass(frozen=True)
+class Reader:
     """The tokenizer of a joint aligner, and how its model reads a pair."""
 
     tokenizer: PreTrainedTokenizerBase
     longest: int  # subwords of a window, special ones included
     apart: bool
+
+    @cached_property
+    def _ends(self) -> tuple[list[int], list[int]]:
+        """The special tokens before and after a text."""
+        first, *last = self.tokenizer("")["input_ids"]
+        return [first], last
 
     def pair(
         self,
@@ -86,7 +95,7 @@ class Reader(NamedTuple):
 
     def needs_windows(self, *texts: str) -> bool:
         """Return whether a text is longer than the model reads at once, if it is read apart."""
-        room = self.longest - len(self.tokenizer("")["input_ids"])
+        room = self.longest - sum(map(len, self._ends))
         # A character is at most one subword of its own, but for a few that NFKC spells out.
         long = [text for text in texts if 2 * len(text) > room] if self.apart else []
         return any(len(self.places(text)) > room for text in long)
@@ -132,10 +141,10 @@ class Reader(NamedTuple):
 
         Each unit is read in the window in which it has the most context.
         """
-        begin, *end = self.tokenizer("")["input_ids"]
-        room = self.longest - 1 - len(end)
+        begin, end = self._ends
+        room = self.longest - len(begin) - len(end)
         if len(ids) <= room:
-            return [[begin, *ids, *end]], [[first + 1 + t for t in unit] for unit in units]
+            return [[*begin, *ids, *end]], [[first + 1 + t for t in unit] for unit in units]
         # White space can have tokens, which are in no unit, and two units can share one.
         starts = accumulate((min(unit, default=0) for unit in units), max)
         extents = (end - start for start, end in pairwise([*starts, len(ids)]))
@@ -144,7 +153,7 @@ class Reader(NamedTuple):
         for window in windows(sizes, room, room // _CONTEXT):
             inside = [token for unit in units[window.start : window.end] for token in unit]
             low = min(inside, default=0)
-            block = [begin, *ids[low : min(max(inside, default=-1) + 1, low + room)], *end]
+            block = [*begin, *ids[low : min(max(inside, default=-1) + 1, low + room)], *end]
             for unit in units[window.tag_start : window.tag_end]:
                 near = [t - low for t in unit if t - low < room]
                 places.append([first + 1 + t for t in near])

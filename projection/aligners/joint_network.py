@@ -287,7 +287,7 @@ class JointModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         others = beliefs.masked_fill(inside, IMPOSSIBLE).logsumexp(-1)
         sizes = words.sum(-1).clamp(min=1)  # an entity of nothing but white space has no words
         entities = words[:, None] @ source[rows] / sizes[:, None, None]
-        joined = self.member(target[rows]) @ self.entity(entities).transpose(1, 2)
+        joined = self.member(target)[rows] @ self.entity(entities).transpose(1, 2)
         whole = joined[..., 0] / self.config.head_size**0.5
         logits: Tensor = self.balance[0] * (mine - others) + whole + self.balance[1]
         if self.config.apart:

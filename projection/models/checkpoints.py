@@ -22,6 +22,7 @@ from transformers.utils import logging
 from transformers.utils.hub import cached_file
 
 from projection.errors import ModelError
+from projection.interchange.portable import make_portable, push_folder, saved_tokenizer
 from projection.models.checkpoint_checks import check_tokenizer, errors_named
 from projection.models.computing import (
     Item,
@@ -32,6 +33,7 @@ from projection.models.computing import (
     in_bfloat16,
     tokens_at_once,
 )
+from projection.models.openvino import in_eight_bits
 from projection.models.packed_weights import (
     STORAGE,
     Storage,
@@ -39,7 +41,6 @@ from projection.models.packed_weights import (
     shared_folder,
     weights_name,
 )
-from projection.models.portable import make_portable, push_folder, saved_tokenizer
 
 Model = TypeVar("Model", bound=PreTrainedModel)
 
@@ -84,13 +85,17 @@ class Checkpoint(Generic[Model]):
         raise NotImplementedError
 
     def for_answers(self) -> Self:
-        """Compute in bfloat16 where the machine does, which takes half as long.
+        """Compute in less precision, which is faster: in eight bits if OpenVINO is installed.
 
-        Probabilities then differ in their third digit, and the version stays. Such a model must not
-        be trained or saved.
+        Without it, in bfloat16 where the machine does. Probabilities then differ in their second or
+        third digit, and the version stays. Such a model must not be trained or saved.
         """
         self._answering_as = self.version
-        if has_bfloat16() and (encoder := self._encoder) is not None:
+        if (encoder := self._encoder) is None:
+            return self
+        with quiet():
+            rounded = in_eight_bits(encoder, self.tokenizer, first_position(encoder))
+        if not rounded and has_bfloat16():
             in_bfloat16(encoder)
         return self
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from transformers import AutoModel, PreTrainedTokenizerBase
 
 from projection.errors import ModelError
+from projection.interchange.portable import without_blanks
 from projection.io.folders import new_folder
 from projection.models.checkpoints import load_checkpoint, load_tokenizer, quiet
 from projection.models.packed_weights import (
@@ -30,7 +31,6 @@ from projection.models.packed_weights import (
     in_blocks,
     read_packed,
 )
-from projection.models.portable import without_blanks
 
 _BLOCK = range(16, 65)  # columns that share a scale; an outlier costs the others precision
 _COLUMNS = 32  # to a block of four-bit values

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from projection.errors import TrainingError
+from projection.interchange.portable import make_portable
 from projection.io.files import write_json
 from projection.io.folders import (
     content_hash,
@@ -21,7 +22,6 @@ from projection.io.folders import (
 from projection.io.records_json import Json
 from projection.models.bundled import Bundled, resolve
 from projection.models.checkpoints import longest_input, quiet
-from projection.models.portable import make_portable
 from projection.models.versions import version_of
 from projection.models.windows import Piece, pieces
 from projection.text.iob2 import OUTSIDE, labels_of, of_types

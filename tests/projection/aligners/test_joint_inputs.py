@@ -33,7 +33,7 @@ from projection.models.checkpoints import load_tokenizer
 from projection.records import Span
 from projection.text.words import word_spans
 from tests.projection.aligners.joint_models import LONGEST, piece_tokenizer
-from tests.projection.models.test_portable import METASPACE
+from tests.projection.interchange.test_portable import METASPACE
 
 
 def inputs(

@@ -16,13 +16,14 @@ from transformers import (
 )
 
 from projection.errors import ModelError
+from projection.interchange.portable import make_portable
 from projection.models import checkpoints
 from projection.models.checkpoints import (
     load_checkpoint,
     load_config,
     load_tokenizer,
 )
-from projection.models.portable import make_portable
+from projection.models.openvino import OFF, SWITCH
 from projection.models.tagger import Tagger
 from tests.projection.models.test_tagger import IOB2, WordTagger
 
@@ -31,6 +32,7 @@ from tests.projection.models.test_tagger import IOB2, WordTagger
 def test_a_model_for_answers_keeps_its_version_and_what_it_finds(
     word_tagger: WordTagger, monkeypatch: pytest.MonkeyPatch, has_it: bool
 ) -> None:
+    monkeypatch.setenv(SWITCH, OFF)
     monkeypatch.setattr(checkpoints, "has_bfloat16", lambda: has_it)
     exact, quick = (Tagger.from_pretrained(word_tagger(IOB2)) for _ in range(2))
     assert quick.for_answers() is quick

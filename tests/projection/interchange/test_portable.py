@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
+from projection.interchange.portable import make_portable, push_folder, without_blanks
 from projection.io.gold import read_gold
 from projection.models import bundled
 from projection.models.checkpoints import load_tokenizer
-from projection.models.portable import make_portable, push_folder, without_blanks
 
 METASPACE = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True}
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from projection.models.onnx import INPUTS, OUTPUT, TOLERANCE, write_onnx
+from projection.interchange.onnx import INPUTS, OUTPUT, TOLERANCE, write_onnx
 from projection.models.tagger import Tagger
 
 

@@ -1,0 +1,1 @@
+"""Models for other programs: plain transformers, and whatever reads ONNX."""
