@@ -49,9 +49,9 @@ def in_eight_bits(
     here = model.device.type == "cpu" and os.environ.get(SWITCH) != OFF
     if not here or find_spec("openvino") is None:
         return False
-    read = tokenizer([*_CHECKED], padding=True, return_tensors="pt")
-    ids, mask = read["input_ids"], read["attention_mask"]
     try:
+        read = tokenizer([*_CHECKED], padding=True, return_tensors="pt")
+        ids, mask = read["input_ids"], read["attention_mask"]
         encoder = _Encoder(base, first_position)
         with torch.inference_mode():
             own: Tensor = base(ids, attention_mask=mask).last_hidden_state
