@@ -86,7 +86,7 @@ def train(
     from training.tagger.recipe_runner import train_preset  # noqa: PLC0415
     from training.tagger.seeds import train_seeds  # noqa: PLC0415
     from training.tagger.training_data import read_training_data  # noqa: PLC0415
-    from training.trainer.trainer import tracker_or_none  # noqa: PLC0415
+    from training.trainer.tracking import tracker_or_none  # noqa: PLC0415
 
     tracker = tracker_or_none(run.get("log"))
     held_out = read_all(eval_on, TEST, columns).mapped(labels) if eval_on else None

@@ -10,9 +10,7 @@ import os
 import platform
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +26,6 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
-from transformers.integrations.integration_utils import TensorBoardCallback
 from transformers.trainer_pt_utils import LengthGroupedSampler, get_length_grouped_indices
 from transformers.trainer_utils import get_last_checkpoint
 
@@ -38,6 +35,7 @@ from projection.models.checkpoints import quiet
 from projection.models.packed_weights import own_shared
 from training.trainer.losses import Loss, cross_entropy
 from training.trainer.settings import NOWHERE, Schedule, Tracker, Tracking
+from training.trainer.tracking import PROJECT, run_of_wandb, tensorboard
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +52,6 @@ OnProgress = Callable[[str, int, int], None]
 """
 
 STEPS = "training steps"
-_PROJECT = "spanferry"  # where remote trackers keep runs
 
 Features = Sequence[dict[str, Any]]
 Collate = Callable[[Sequence[dict[str, Any]]], dict[str, torch.Tensor]]
@@ -107,7 +104,7 @@ def run(
     """
     own_shared(model)
     arguments = _arguments(len(features), schedule, checkpoints, tracking, has_dev=dev is not None)
-    with quiet(), _wandb_run(tracking):
+    with quiet(), run_of_wandb(tracking):
         trainer = _Trainer(
             model=model,
             args=arguments,
@@ -117,7 +114,7 @@ def run(
             compute_loss_func=loss,
             compute_metrics=None if dev is None else lambda found: {"f1": dev.f1(*found)},
             preprocess_logits_for_metrics=_likeliest,
-            callbacks=[_Callback(on_progress, schedule.patience), *_tensorboard(tracking)],
+            callbacks=[_Callback(on_progress, schedule.patience), *tensorboard(tracking)],
         )
         trainer.remove_callback(PrinterCallback)
         output = trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
@@ -169,7 +166,7 @@ def _arguments(
         greater_is_better=True if has_dev else None,
         report_to=[tracking.tracker.value] if remote else [],
         run_name=tracking.run,
-        project=_PROJECT,
+        project=PROJECT,
         disable_tqdm=True,
         remove_unused_columns=False,
     )
@@ -177,37 +174,6 @@ def _arguments(
         # One process takes one GPU: the Trainer would part each batch, but not the loss, over all.
         arguments._n_gpu = 1
     return arguments
-
-
-@contextmanager
-def _wandb_run(tracking: Tracking) -> Iterator[None]:
-    """Start a new run of wandb: the Trainer's callback would reuse the last one."""
-    if tracking.tracker is not Tracker.WANDB or not is_main_process():
-        yield
-        return
-    import wandb  # noqa: PLC0415  not a dependency
-
-    project = os.environ.get("WANDB_PROJECT", _PROJECT)
-    with wandb.init(project=project, name=tracking.run, reinit="finish_previous"):
-        yield
-
-
-def _tensorboard(tracking: Tracking) -> list[TrainerCallback]:
-    if tracking.tracker is not Tracker.TENSORBOARD or not is_main_process():
-        return []
-    from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  an extra
-
-    return [TensorBoardCallback(SummaryWriter(str(tracking.folder)))]  # type: ignore[no-untyped-call]
-
-
-def tracker_or_none(tracker: Tracker | None) -> Tracker:
-    """Return the tracker asked for (a TrainingError if it is not installed), else TensorBoard."""
-    if tracker is None:
-        return Tracker.TENSORBOARD if find_spec("tensorboard") else Tracker.NONE
-    if tracker is not Tracker.NONE and find_spec(tracker.value) is None:
-        fix = f"pip install {tracker.value}"
-        raise TrainingError(f"--set log={tracker.value}", "is not installed", fix)
-    return tracker
 
 
 def wait_for_everyone() -> None:

@@ -1,4 +1,4 @@
-"""In which order a training sees its sentences, and where its course is written."""
+"""In which order a training sees its sentences, and what it says of its course."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from torch.utils.data import BatchSampler
 
 from projection.errors import TrainingError
+from tests.training.trainer.conftest import material_of
 from training.data.rows import Rows
-from training.tagger.features import example_of
-from training.tagger.finetune import Material, learn
-from training.trainer.settings import FineTune, LossName, Tracker, Tracking
+from training.tagger.finetune import learn
+from training.trainer.settings import FineTune
 from training.trainer.trainer import ByLength
 
 LENGTHS = [7, 3, 9, 12, 5, 5, 8, 2, 11, 4, 6, 10]
@@ -54,17 +54,6 @@ class TestOrder:
         assert sorted(seen) == [*range(len(LENGTHS))]
 
 
-def material_of(rows: Rows) -> Material:
-    return Material([example_of(row) for row in rows], rows.tag_names, "all")
-
-
-@pytest.fixture
-def settings(base: Callable[[str], Path]) -> FineTune:
-    return FineTune(
-        str(base("bert")), LossName.CE, epochs=1, batch_size=8, learning_rate=3e-3, max_length=64
-    )
-
-
 def test_a_training_that_diverges_is_no_model(
     settings: FineTune, made_data: Callable[[int, int], Rows], tmp_path: Path
 ) -> None:
@@ -72,34 +61,6 @@ def test_a_training_that_diverges_is_no_model(
     with pytest.raises(TrainingError, match=r"not numbers \(NaN\)\. Lower learning_rate"):
         learn(material_of(made_data(16, 1)), wild, tmp_path / "model")
     assert not (tmp_path / "model").exists()
-
-
-class TestRemoteTrackers:
-    def test_every_training_is_a_run_of_its_own(
-        self,
-        settings: FineTune,
-        made_data: Callable[[int, int], Rows],
-        tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        """Weights & Biases itself, offline."""
-        wandb = pytest.importorskip("wandb", reason="pip install wandb")
-        monkeypatch.setenv("WANDB_MODE", "offline")
-        monkeypatch.setenv("WANDB_DIR", str(tmp_path))
-        monkeypatch.setenv("WANDB_SILENT", "true")
-        for stage in ("english", "target"):
-            learn(
-                material_of(made_data(16, 1)),
-                settings,
-                tmp_path / stage,
-                tracking=Tracking(Tracker.WANDB, run=f"model/{stage}"),
-            )
-            assert wandb.run is None
-        runs = sorted((tmp_path / "wandb").glob("offline-run-*/*.wandb"))
-        written = [run.read_bytes() for run in runs]
-        assert [b"model/english" in each for each in written] == [True, False]
-        assert [b"model/target" in each for each in written] == [False, True]
-        assert all(b"spanferry" in each for each in written)
 
 
 def test_the_course_is_told(
