@@ -93,8 +93,9 @@ class Checkpoint(Generic[Model]):
         self._answering_as = self.version
         if (encoder := self._encoder) is None:
             return self
+        where = str(self.model.config.name_or_path)
         with quiet():
-            rounded = in_eight_bits(encoder, self.tokenizer, first_position(encoder))
+            rounded = in_eight_bits(encoder, self.tokenizer, first_position(encoder), where)
         if not rounded and has_bfloat16():
             in_bfloat16(encoder)
         return self

@@ -37,13 +37,14 @@ _CHECKED = (
 
 
 def in_eight_bits(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, first_position: int
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, first_position: int, where: str
 ) -> bool:
     """Have OpenVINO compute the encoder of `model` from now on, and return whether it does.
 
     It does not on a GPU, where it is not installed or `SWITCH` is `OFF`, and for an encoder it
     cannot read or whose answers would change too much. Positions are counted from `first_position`.
     Otherwise the encoder's own matrices are freed: it must not be trained or saved any more.
+    `where` is its name in logs.
     """
     base: Any = model.base_model
     here = model.device.type == "cpu" and os.environ.get(SWITCH) != OFF
@@ -57,18 +58,19 @@ def in_eight_bits(
             own: Tensor = base(ids, attention_mask=mask).last_hidden_state
             found: Any = encoder(ids, attention_mask=mask).last_hidden_state
     except Exception as error:
-        log.warning("%s stays in PyTorch: OpenVINO: %s", model.config.name_or_path, error)
+        log.warning("%s stays in PyTorch: OpenVINO: %s", where, error)
         return False
     difference = float((found - own)[mask > 0].norm() / own[mask > 0].norm())
     if not difference <= MOST_DIFFERENT:  # which NaN is not either
         what = "in eight bits its answers differ by %.3f"
-        log.warning(f"%s stays in PyTorch: {what}", model.config.name_or_path, difference)
+        log.warning(f"%s stays in PyTorch: {what}", where, difference)
         return False
     base.forward = encoder
     table = base.get_input_embeddings()
     for module in base.modules():
         if module is not table:
             module.to_empty(device="meta", recurse=False)
+    log.info("%s computes in eight bits, by OpenVINO", where)
     return True
 
 

@@ -61,7 +61,7 @@ def test_states_hardly_change(
     if kind in ("distilbert", "xlm-roberta"):
         read.pop("token_type_ids", None)
     exact = states(model, read)
-    assert in_eight_bits(model, word_tokenizer, first)
+    assert in_eight_bits(model, word_tokenizer, first, "models/one")
     assert is_in_eight_bits(model)
     found = states(model, read)
     assert 0 < (found - exact).norm() / exact.norm() < 0.05
@@ -71,7 +71,7 @@ def test_only_the_table_of_subwords_stays_in_memory(
     word_tokenizer: PreTrainedTokenizerFast,
 ) -> None:
     model = encoder()
-    assert in_eight_bits(model, word_tokenizer, 0)
+    assert in_eight_bits(model, word_tokenizer, 0, "models/one")
     kept = [weights for weights in model.parameters() if weights.device.type != "meta"]
     assert kept == [model.get_input_embeddings().weight]
     assert model.device.type == "cpu"
@@ -81,7 +81,7 @@ def test_threads_do_not_write_over_each_others_answers(
     word_tokenizer: PreTrainedTokenizerFast,
 ) -> None:
     model = encoder()
-    assert in_eight_bits(model, word_tokenizer, 0)
+    assert in_eight_bits(model, word_tokenizer, 0, "models/one")
     batches = [dict(word_tokenizer(text, return_tensors="pt")) for text in TEXTS * 20]
     alone = [states(model, batch) for batch in batches]
     with ThreadPoolExecutor(4) as pool:
@@ -98,7 +98,7 @@ class TestStaysInPyTorch:
         model = encoder()
         exact = states(model, read)
         yield
-        assert not in_eight_bits(model, word_tokenizer, 0)
+        assert not in_eight_bits(model, word_tokenizer, 0, "models/one")
         assert torch.equal(states(model, read), exact)
 
     def test_where_that_is_asked_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,8 +126,8 @@ def test_what_stays_in_pytorch_is_named_with_the_reason(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(openvino, "MOST_DIFFERENT", 1e-4)
-    model = encoder(name_or_path="models/one")
-    assert not in_eight_bits(model, word_tokenizer, 0)
+    model = encoder()
+    assert not in_eight_bits(model, word_tokenizer, 0, "models/one")
     assert "models/one stays in PyTorch: in eight bits its answers differ by 0.0" in caplog.text
 
 
@@ -137,7 +137,7 @@ def test_nothing_is_reported_to_the_makers_of_openvino(
     sent: list[object] = []
     telemetry: Any = pytest.importorskip("openvino_telemetry").Telemetry
     monkeypatch.setattr(telemetry, "send_event", lambda *event, **_: sent.append(event))
-    assert in_eight_bits(encoder(), word_tokenizer, 0)
+    assert in_eight_bits(encoder(), word_tokenizer, 0, "models/one")
     assert sent == []
 
 
