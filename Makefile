@@ -103,7 +103,7 @@ COUNTED := awk '/^(Requirement already|Installing|Successfully|  |\[notice\]|$$)
   /^(Collecting|Obtaining|Processing|Looking)/ { printf "\r%d packages …", ++n; fflush(); next } { print; fflush() } END { if (n) print "" }'
 # The same of what uv says, which names large packages alone.
 LARGE := awk '/^ *Downloaded/ { printf "\r%d large packages …", ++n; fflush(); next } \
-  /^(Resolved|Downloading|Prepared|Uninstalled|Installed|Using| [-+~])/ { next } { print; fflush() } END { if (n) print "" }'
+  /^ *(Resolved|Downloading|Building|Built|Prepared|Uninstalled|Installed|Using|[-+~] )/ { next } { print; fflush() } END { if (n) print "" }'
 # First what has hashes, then torch, what other platforms need, and this package, which have none.
 # uv takes half as long as pip, but knows nothing of pip's settings: where it finds no index, pip does it.
 # pip would compile the modules on one core; a file that no Python can compile is no error for either.
