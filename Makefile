@@ -97,7 +97,6 @@ $(BIN)/python:
 comma := ,
 empty :=
 HASHES := $(wildcard .ci/hashes/*.txt)
-UV := uv==0.13.9
 # Of what pip says: how many packages it has fetched, and every line that is no report of progress.
 COUNTED := awk '/^(Requirement already|Installing|Successfully|  |\[notice\]|$$)/ { next } \
   /^(Collecting|Obtaining|Processing|Looking)/ { printf "\r%d packages …", ++n; fflush(); next } { print; fflush() } END { if (n) print "" }'
@@ -141,13 +140,13 @@ gliner: $(VENV)/.gliner
 # Each package is in the file of the first extra that needs it, with the hashes of all its files.
 # Left out: torch and its CUDA libraries, which depend on the index, and what constraints.txt does not pin.
 hashes:
-	$(PYTHON) -m venv build/uv && build/uv/bin/python -m pip install --quiet $(UV)
+	$(PYTHON) -m venv build/uv && build/uv/bin/python -m pip install --quiet -c constraints.txt uv
 	compile="build/uv/bin/uv pip compile --quiet --generate-hashes --no-annotate --no-header \
 	    --python-version 3.11 --python-platform linux -c constraints.txt"; \
 	{ for extra in serve label-studio plots dev models; do \
 	    echo "# $$extra" && $$compile --extra $$extra pyproject.toml || exit; \
 	  done; \
-	  echo "# uv" && echo $(UV) | $$compile -; \
+	  echo "# uv" && echo uv | $$compile -; \
 	  echo "# gliner" && printf 'gliner\nsentencepiece\n' | $$compile --no-deps -; } | awk '/^# /    { file = ".ci/hashes/" $$2 ".txt"; printf "" > file; next } \
 	            /^[a-z]/ { kept = $$1 !~ /^(torch=|triton=|nvidia-|cuda-|(setuptools|wheel|pip|async-timeout)=)/ && !seen[$$1]++ } kept { print > file }'
 

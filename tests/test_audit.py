@@ -9,7 +9,7 @@ from tests.structure import MODULES, ROOT, name_of
 
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 PYPROJECT = (ROOT / "pyproject.toml").read_text("utf-8")
-HASHED = ("serve", "label-studio", "plots", "dev", "models", "gliner")
+HASHED = ("serve", "label-studio", "plots", "dev", "models", "gliner", "uv")
 REASON = r" +# \w.{9,}"  # at least ten characters
 
 
