@@ -3,10 +3,17 @@
 import time
 from typing import Any
 
+import pytest
 import torch
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
-from ml_backend.benchmark.encoder_meter import EncoderMeter, matrix_peak, median_seconds
+from ml_backend.benchmark import encoder_meter
+from ml_backend.benchmark.encoder_meter import (
+    EncoderMeter,
+    matrix_peak,
+    median_seconds,
+    number_format,
+)
 from projection.models.computing import each_batch
 
 CPU = torch.device("cpu")
@@ -62,6 +69,15 @@ class TestEncoderMeter:
         with meter.counting():
             meter.encoder(input_ids=torch.ones(64, 64, dtype=torch.long))
         assert 0 < meter.operations / meter.seconds < matrix_peak(meter.encoder)
+
+    def test_one_that_openvino_computes_is_held_against_integers(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        model = encoder()
+        assert number_format(model) == torch.float32
+        monkeypatch.setattr(encoder_meter, "is_in_eight_bits", lambda _: True)
+        assert number_format(model) == torch.int8
+        assert matrix_peak(model) > 0
 
 
 def test_the_median_leaves_out_the_first_call() -> None:
