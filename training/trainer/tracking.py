@@ -33,7 +33,7 @@ def run_of_wandb(tracking: Tracking) -> Iterator[None]:
         return
     import wandb  # noqa: PLC0415  not a dependency
 
-    project = os.environ.get("WANDBPROJECT", PROJECT)
+    project = os.environ.get("WANDB_PROJECT", PROJECT)
     with wandb.init(project=project, name=tracking.run, reinit="finish_previous"):
         yield
 

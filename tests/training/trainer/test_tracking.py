@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,19 +10,33 @@ from tests.training.trainer.conftest import material_of
 from training.data.rows import Rows
 from training.tagger.finetune import learn
 from training.trainer.settings import FineTune, Tracker, Tracking
+from training.trainer.tracking import run_of_wandb
 
 
-def test_every_training_is_a_run_of_its_own(
-    settings: FineTune,
-    made_data: Callable[[int, int], Rows],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Weights & Biases itself, offline."""
+@pytest.fixture
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Weights & Biases itself, which writes to `tmp_path` alone."""
     wandb = pytest.importorskip("wandb", reason="pip install wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
     monkeypatch.setenv("WANDB_SILENT", "true")
+    monkeypatch.delenv("WANDB_PROJECT", raising=False)
+    return wandb
+
+
+@pytest.mark.parametrize(("asked", "project"), [(None, "spanferry"), ("ours", "ours")])
+def test_runs_are_in_the_project_that_is_asked_for(
+    offline: Any, monkeypatch: pytest.MonkeyPatch, asked: str | None, project: str
+) -> None:
+    if asked:
+        monkeypatch.setenv("WANDB_PROJECT", asked)
+    with run_of_wandb(Tracking(Tracker.WANDB, run="model")):
+        assert offline.run.project == project
+
+
+def test_every_training_is_a_run_of_its_own(
+    offline: Any, settings: FineTune, made_data: Callable[[int, int], Rows], tmp_path: Path
+) -> None:
     for stage in ("english", "target"):
         learn(
             material_of(made_data(16, 1)),
@@ -29,7 +44,7 @@ def test_every_training_is_a_run_of_its_own(
             tmp_path / stage,
             tracking=Tracking(Tracker.WANDB, run=f"model/{stage}"),
         )
-        assert wandb.run is None
+        assert offline.run is None
     runs = sorted((tmp_path / "wandb").glob("offline-run-*/*.wandb"))
     written = [run.read_bytes() for run in runs]
     assert [b"model/english" in each for each in written] == [True, False]
