@@ -103,13 +103,14 @@ COUNTED := awk '/^(Requirement already|Installing|Successfully|  |\[notice\]|$$)
 # The same of what uv says, which names large packages alone.
 LARGE := awk '/^ *Downloaded/ { printf "\r%d large packages …", ++n; fflush(); next } \
   /^ *(Resolved|Downloading|Building|Built|Prepared|Uninstalled|Installed|Using|[-+~] )/ { next } { print; fflush() } END { if (n) print "" }'
+hashed = --no-deps --require-hashes $(foreach extra,$1,-r .ci/hashes/$(extra).txt)
 # First what has hashes, then torch, what other platforms need, and this package, which have none.
 # uv takes half as long as pip, but knows nothing of pip's settings: where it finds no index, pip does it.
 # pip would compile the modules on one core; a file that no Python can compile is no error for either.
 define install
 	@$(BIN)/python -m pip install --quiet --no-compile --require-hashes -r .ci/hashes/uv.txt
-	@$(BIN)/uv pip install --python $(BIN)/python --no-deps --require-hashes $(foreach extra,$1,-r .ci/hashes/$(extra).txt) 2>&1 | $(LARGE) || \
-	  $(BIN)/python -m pip install --no-compile --no-deps --require-hashes $(foreach extra,$1,-r .ci/hashes/$(extra).txt) 2>&1 | $(COUNTED)
+	@$(BIN)/uv pip install --python $(BIN)/python $(call hashed,$1) 2>&1 | $(LARGE) || \
+	  $(BIN)/python -m pip install --no-compile $(call hashed,$1) 2>&1 | $(COUNTED)
 	@$(BIN)/python -m pip install --no-compile -c constraints.txt -e '.[$(subst $(empty) ,$(comma),$1)]' 2>&1 | $(COUNTED)
 	@$(BIN)/python -W ignore -m compileall -qq -j 0 -x '/tests/' $(VENV)/lib || true
 endef

@@ -85,9 +85,9 @@ class Checkpoint(Generic[Model]):
         raise NotImplementedError
 
     def for_answers(self) -> Self:
-        """Compute in less precision, which is faster: in eight bits if OpenVINO is installed.
+        """Compute in less precision, which is faster: on CPUs with OpenVINO in eight bits.
 
-        Without it, in bfloat16 where the machine does. Probabilities then differ in their second or
+        Elsewhere in bfloat16, where the machine has it. Probabilities then differ in their second or
         third digit, and the version stays. Such a model must not be trained or saved.
         """
         self._answering_as = self.version

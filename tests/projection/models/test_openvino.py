@@ -1,6 +1,5 @@
 """Encoders in eight bits beside the same ones in single precision."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -22,6 +21,8 @@ pytest.importorskip(
 
 TEXTS = ["Anna saw the Berlin of Siemens", "left", "Anna and Zoë left Europa and saw Berlin ."]
 SHAPE = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+SHAPE |= {"num_attention_heads": 4, "vocab_size": 400, "max_position_embeddings": 99}
+SHAPE |= {"pad_token_id": 0}
 
 
 @pytest.fixture(autouse=True)
@@ -29,12 +30,10 @@ def _on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(SWITCH, raising=False)
 
 
-def encoder(kind: str = "bert", **settings: Any) -> PreTrainedModel:
+def encoder(kind: str = "bert") -> PreTrainedModel:
     torch.manual_seed(1)
-    shape = SHAPE | {"num_attention_heads": 4, "vocab_size": 400, "max_position_embeddings": 99}
-    shape |= {"pad_token_id": 0}
     auto: Any = AutoModel  # whose methods have no types
-    model: PreTrainedModel = auto.from_config(AutoConfig.for_model(kind, **shape | settings)).eval()
+    model: PreTrainedModel = auto.from_config(AutoConfig.for_model(kind, **SHAPE)).eval()
     return model
 
 
@@ -89,35 +88,35 @@ def test_threads_do_not_write_over_each_others_answers(
     assert all(map(torch.equal, alone, beside))
 
 
-class TestStaysInPyTorch:
-    @pytest.fixture(autouse=True)
-    def _as_before(
-        self, word_tokenizer: PreTrainedTokenizerFast, read: dict[str, Tensor]
-    ) -> Iterator[None]:
-        """The encoder as it is after each test."""
-        model = encoder()
-        exact = states(model, read)
-        yield
-        assert not in_eight_bits(model, word_tokenizer, 0, "models/one")
-        assert torch.equal(states(model, read), exact)
+def unreadable(*_: object) -> None:
+    raise RuntimeError("no such operation")
 
-    def test_where_that_is_asked_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param("find_spec", lambda _name: None, id="not installed"),
+        pytest.param("MOST_DIFFERENT", 1e-4, id="answers would differ much"),
+        pytest.param("_LARGEST", float("nan"), id="answers would be no numbers"),
+        pytest.param("_graph", unreadable, id="OpenVINO cannot read it"),
+        pytest.param(None, None, id="switched off"),
+    ],
+)
+def test_it_stays_as_it_is_in_pytorch(
+    word_tokenizer: PreTrainedTokenizerFast,
+    read: dict[str, Tensor],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str | None,
+    value: object,
+) -> None:
+    if name:
+        monkeypatch.setattr(openvino, name, value)
+    else:
         monkeypatch.setenv(SWITCH, OFF)
-
-    def test_where_it_is_not_installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(openvino, "find_spec", lambda _name: None)
-
-    def test_if_answers_would_differ_much(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(openvino, "MOST_DIFFERENT", 1e-4)
-
-    def test_if_they_are_not_numbers(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(openvino, "_LARGEST", float("nan"))
-
-    def test_if_openvino_cannot_read_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def unknown(*_: object) -> None:
-            raise RuntimeError("no such operation")
-
-        monkeypatch.setattr(openvino, "_graph", unknown)
+    model = encoder()
+    exact = states(model, read)
+    assert not in_eight_bits(model, word_tokenizer, 0, "models/one")
+    assert torch.equal(states(model, read), exact)
 
 
 def test_what_stays_in_pytorch_is_named_with_the_reason(
