@@ -87,8 +87,8 @@ class Checkpoint(Generic[Model]):
     def for_answers(self) -> Self:
         """Compute in less precision, which is faster: on CPUs with OpenVINO in eight bits.
 
-        Elsewhere in bfloat16, where the machine has it. Probabilities then differ in their second or
-        third digit, and the version stays. Such a model must not be trained or saved.
+        Elsewhere in bfloat16, where the machine has it. Probabilities then differ in their second
+        or third digit, and the version stays. Such a model must not be trained or saved.
         """
         self._answering_as = self.version
         if (encoder := self._encoder) is None:

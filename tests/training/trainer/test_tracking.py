@@ -1,6 +1,6 @@
 """Where the course of a training is written."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,15 @@ from training.trainer.tracking import run_of_wandb
 
 
 @pytest.fixture
-def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Weights & Biases itself, which writes to `tmp_path` alone."""
     wandb = pytest.importorskip("wandb", reason="pip install wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
     monkeypatch.setenv("WANDB_SILENT", "true")
     monkeypatch.delenv("WANDB_PROJECT", raising=False)
-    return wandb
+    yield wandb
+    wandb.teardown()  # it reads the environment once
 
 
 @pytest.mark.parametrize(("asked", "project"), [(None, "spanferry"), ("ours", "ours")])
