@@ -40,9 +40,9 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
-# One process more than there are cores: two of them often wait for Label Studio and the browser.
+# Two processes more than there are cores: they often wait for Label Studio, the browser and each other.
 unit: $(VENV)/.dev
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $$(($(CORES) + 1)) --durations 15
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $$(($(CORES) + 2)) --durations 15
 
 # Bad input, faults of Label Studio, kills: every case, where `make test` runs a part.
 HARDENING := tests/projection/io tests/projection/text tests/label_config/test_results.py tests/training/data \

@@ -37,23 +37,28 @@ settings.load_profile("steady")
 
 
 IN_BROWSER = {"test_browser.py", "test_interactive.py", "test_propagate.py", "test_report.py"}
-LONG = ("tests/label_studio/", "tests/training/")
+POSTGRESQL = "tests/label_studio/test_postgresql.py"  # starts a Label Studio of its own
+# What takes long. The first Label Studio creates a database for half a minute, for which "browser"
+# and the demo would wait.
+FIRST = ("label_studio", POSTGRESQL, "tests/training/aligner/", "browser", "tests/ml_backend/demo/")
+
+
+def group_of(nodeid: str) -> str:
+    """The file; of those that share a real Label Studio, whether they need a browser."""
+    file = nodeid.split("::", 1)[0]
+    if file == POSTGRESQL or Path(file).parent.name != "label_studio":
+        return file
+    return "browser" if Path(file).name in IN_BROWSER else "label_studio"
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "LoadScopeScheduling":
-    """Keep a file on one worker, and the files that share a real Label Studio on the same one.
-
-    These wait for it and for the browser much of the time, so there are two groups of them.
-    """
+    """Keep a file on one worker, and the files that share a real Label Studio on the same one."""
     from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.split("::", 1)[0]
-            if Path(file).parent.name != "label_studio":
-                return file
-            return "browser" if Path(file).name in IN_BROWSER else "label_studio"
+            return group_of(nodeid)
 
     # Files in their order: by the number of tests, the demo and long trainings would come last.
     config.option.loadscopereorder = False
@@ -62,7 +67,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "LoadScopeSc
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long, so that no process is left alone with it at the end."""
-    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+    first = [*FIRST, "tests/training/", ""]
+
+    def place(item: pytest.Item) -> int:
+        group = group_of(item.nodeid)
+        return next(n for n, start in enumerate(first) if group.startswith(start))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(autouse=True)
