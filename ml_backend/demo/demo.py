@@ -198,11 +198,17 @@ def _port(wanted: int | None, usual: int) -> int:
 
 def gold_sentences() -> list[GoldSentence]:
     """Return the first `SENTENCES` of the bundled sample in each language, gold on both sides."""
-    return [
-        gold
-        for lang in bundled.SAMPLE_LANGUAGES
-        for gold in read_gold(bundled.sample_path(lang))[:SENTENCES]
-    ]
+    return _of_each_language(slice(SENTENCES))
+
+
+def other_sentences() -> list[GoldSentence]:
+    """Return the rest of the sample, which is not in the project."""
+    return _of_each_language(slice(SENTENCES, None))
+
+
+def _of_each_language(part: slice) -> list[GoldSentence]:
+    paths = map(bundled.sample_path, bundled.SAMPLE_LANGUAGES)
+    return [gold for path in paths for gold in read_gold(path)[part]]
 
 
 def without_gold(gold: GoldSentence) -> ParallelSentence:

@@ -52,7 +52,7 @@ T = TypeVar("T")
 
 HELD_OUT = Shares(train=0.8, validation=0.2, test=0.0)
 LEAST_HELD_OUT = 10  # sentences, and entities in them: fewer say nothing
-FEW = 1000  # reviews: a recipe's number of passes is meant for a corpus
+FEW, EPOCHS_OF_FEW = 1000, 12  # reviews: a recipe's number of passes is meant for a corpus
 TAUGHT_FROM = 100  # reviews to learn from
 EXPORT, MODEL, NEW_TEACHER = "export", "model", "teacher"  # in a job's folder
 _CALLED = {MODEL: "tagger", NEW_TEACHER: "teacher"}
@@ -118,7 +118,7 @@ class Retraining:
     memory: Path
     teacher: str | Path | None = None
     preset: Preset = PRESETS[DEFAULT]
-    epochs_of_few: float = 12
+    epochs_of_few: float = EPOCHS_OF_FEW
     taught_from: int = TAUGHT_FROM
     on_progress: OnProgress = lambda _what, _done, _total: None
     pauses: Sequence[float] = PAUSES

@@ -31,7 +31,7 @@ import torch
 from scipy.stats import t
 
 from label_config.results import read_result
-from ml_backend.jobs.retrain import Retraining
+from ml_backend.jobs.retrain import EPOCHS_OF_FEW
 from ml_backend.propagation.memory import Memory
 from projection.errors import ReviewError
 from projection.evaluation.scores import score
@@ -147,7 +147,7 @@ class Bench:
     def tagger(self, reviews: Sequence[ReviewedSentence]) -> Projector:
         """The projector with the target-language tagger that a job trains."""
         rows = Rows.of((row for row, _ in map(row_of, reviews) if row.tokens), self.labels)
-        recipe = changed(PRESETS[DEFAULT], {"epochs": Retraining.epochs_of_few})
+        recipe = changed(PRESETS[DEFAULT], {"epochs": EPOCHS_OF_FEW})
         with TemporaryDirectory() as folder:
             train_preset(recipe, TrainingData(reviewed=rows), Path(folder) / "tagger")
             tagger = Tagger.from_pretrained(Path(folder) / "tagger")
