@@ -151,6 +151,7 @@ class Retraining:
             result["others"] = {str(each.project): asdict(gain) for each, gain in others}
             result["together"] = asdict(best.together)
         state = State.SERVED if best.better else State.KEPT
+        _remove_older_reviews(job, folder)
         return replace(job, state=state, said=_said(found, best), result=result)
 
     def _fetch(self, job: Job) -> ProjectReviews:
@@ -245,6 +246,14 @@ def _fetched_by_others(job: Job, folder: Path) -> list[ProjectReviews]:
         if finished and other.project != job.project and export.is_dir():
             found.setdefault(other.project, export)
     return [ProjectReviews.read(project, export) for project, export in found.items()]
+
+
+def _remove_older_reviews(job: Job, folder: Path) -> None:
+    """Remove what earlier jobs of the project have fetched: nobody reads that any more."""
+    queue = JobQueue(folder.parent)
+    for other in queue.jobs():
+        if other.project == job.project and other.id != job.id and other.ended:
+            shutil.rmtree(queue.folder(other) / EXPORT, ignore_errors=True)
 
 
 def parted(projects: Iterable[Iterable[ReviewedSentence]]) -> list[tuple[Reviews, Reviews]]:

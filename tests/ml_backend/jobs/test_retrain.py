@@ -375,6 +375,18 @@ def test_the_whole_export_of_an_earlier_version_is_read(
     assert result["others"]["8"]["after"] == 1  # type: ignore[index]
 
 
+def test_of_each_project_the_newest_reviews_are_kept(beside: JobQueue, store: ModelStore) -> None:
+    folders = [beside.root / str(number) for number in (1, 2, 3)]
+    shutil.copytree(folders[2], folders[0])
+    earlier = replace(beside.job(3), id=1, state=State.KEPT, ended="2026-03-02T10:00:00Z")
+    (folders[0] / "job.json").write_text(json.dumps(earlier.to_json()), "utf-8")
+
+    job, _ = done(beside, retraining(store))
+    assert job.id == 3
+    assert [(each / "export").is_dir() for each in folders] == [False, True, True]
+    assert beside.job(1).state is State.KEPT, "what became of it can still be read"
+
+
 # What is held out
 
 
