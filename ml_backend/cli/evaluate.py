@@ -11,6 +11,7 @@ from typer import Argument, Option
 
 from ml_backend.cli.console import print_result, progress, table
 from ml_backend.cli.options import AsJson, IgnoreLabel, Paths, RenameLabel, TagColumn, TokenColumn
+from projection.addresses import path_or_address
 from projection.io.conll import FOUND, TagColumns
 from projection.languages import language_tag
 from projection.text.wording import in_words
@@ -32,7 +33,10 @@ def evaluate(
         ),
     ],
     model: Annotated[list[str], Option(help="A model: a folder or a hub name; repeatable.")],
-    trained_on: Annotated[Paths, Option(help="Data whose names count as seen; repeatable.")] = None,
+    trained_on: Annotated[
+        Paths,
+        Option(parser=path_or_address, help="Data whose names count as seen; repeatable."),
+    ] = None,
     rename: RenameLabel = None,
     ignore: IgnoreLabel = None,
     token_column: TokenColumn = None,
@@ -60,7 +64,7 @@ def evaluate(
 
     labels, columns = LabelMap.parse(rename, ignore), TagColumns(token_column, tag_column)
     gold = (
-        read_source_side([Path(each) for each in data]) if source_side else read_test(data, columns)
+        read_source_side([*map(path_or_address, data)]) if source_side else read_test(data, columns)
     )
     learned = (read_tagged(path, TRAIN, columns).mapped(labels) for path in trained_on or ())
     known = names_in(chain.from_iterable(learned)) if trained_on else None
@@ -98,9 +102,9 @@ def read_test(data: Sequence[str], columns: TagColumns = FOUND) -> Rows:
         lang, equals, rest = word.partition("=")
         if equals and LANG.fullmatch(lang) and not Path(word).exists():
             tag = language_tag(lang, word)
-            parts.append(read_rows(Path(rest), TEST, columns).in_language(tag))
+            parts.append(read_rows(path_or_address(rest), TEST, columns).in_language(tag))
         else:
-            parts.append(read_rows(Path(word), TEST, columns))
+            parts.append(read_rows(path_or_address(word), TEST, columns))
     return Rows.joined(*parts)
 
 

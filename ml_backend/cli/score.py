@@ -11,6 +11,7 @@ from typer import Argument, Option
 
 from ml_backend.cli.console import print_result, progress, table
 from ml_backend.cli.options import Aligner, AsJson, IgnoreLabel
+from projection.addresses import path_or_address
 from projection.aligners import baselines
 from projection.aligners.decoding import PUBLISHED
 from projection.errors import CorpusError, ModelError
@@ -57,7 +58,10 @@ class ScoringPreset(StrEnum):
 
 
 def score_projection(
-    gold: Annotated[Path, Argument(help="JSON Lines with gold entities on both sides.")],
+    gold: Annotated[
+        Path,
+        Argument(parser=path_or_address, help="JSON Lines with gold entities on both sides."),
+    ],
     *,
     aligner: Aligner = None,
     preset: Annotated[ScoringPreset | None, Option(help="What is scored. [default: saved]")] = None,

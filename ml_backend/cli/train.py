@@ -19,6 +19,7 @@ from ml_backend.cli.options import (
     TokenColumn,
 )
 from ml_backend.cli.training_log import figures_shown
+from projection.addresses import path_or_address
 from projection.errors import TrainingError
 from projection.interchange.portable import push_folder
 from projection.io.conll import TagColumns
@@ -42,13 +43,26 @@ RUN_SETTINGS: dict[str, Callable[[str], Any]] = {
 
 def train(
     *,
-    data: Annotated[list[Path], Argument(help="Exports, reviewed.jsonl, CoNLL files, runs.")],
+    data: Annotated[
+        list[Path],
+        Argument(parser=path_or_address, help="Exports, reviewed.jsonl, CoNLL files, runs."),
+    ],
     out: Annotated[Path, Option(help="New folder for the model, or for the models of --seeds.")],
     preset: Annotated[str, Option(help=f"The recipe: {', '.join(PRESETS)}.")] = DEFAULT,
-    english: Annotated[Paths, Option(help="English gold: a CoNLL file; repeatable.")] = None,
-    unlabelled: Annotated[Paths, Option(help="Target-language text or CoNLL; repeatable.")] = None,
-    dev: Annotated[Paths, Option(help="Reviewed data that say when to stop; repeatable.")] = None,
-    eval_on: Annotated[Paths, Option("--eval", help="Score the model on this; repeatable.")] = None,
+    english: Annotated[
+        Paths, Option(parser=path_or_address, help="English gold: a CoNLL file; repeatable.")
+    ] = None,
+    unlabelled: Annotated[
+        Paths, Option(parser=path_or_address, help="Target-language text or CoNLL; repeatable.")
+    ] = None,
+    dev: Annotated[
+        Paths,
+        Option(parser=path_or_address, help="Reviewed data that say when to stop; repeatable."),
+    ] = None,
+    eval_on: Annotated[
+        Paths,
+        Option("--eval", parser=path_or_address, help="Score the model on this; repeatable."),
+    ] = None,
     base: Annotated[
         str | None,
         Option(help="A folder, a hub name, or mini, the bundled tagger. [default: the recipe's]"),

@@ -8,6 +8,7 @@ from typing import Any
 from datasets import ClassLabel, Dataset, Features, Value, concatenate_datasets, load_from_disk
 from datasets import Sequence as ListOf
 
+from projection.addresses import Address
 from projection.errors import CorpusError, TrainingError
 from projection.io.conll import FOUND, TagColumns, read_conll
 from projection.io.folders import recover
@@ -84,16 +85,17 @@ def from_dataset(dataset: Dataset) -> Rows:
 
 
 def read_rows(path: Path, part: str | None = None, columns: TagColumns = FOUND) -> Rows:
-    """Read an export folder, a saved dataset, a `reviewed.jsonl`, or a CoNLL file.
+    """Read an export folder, a saved dataset, a `reviewed.jsonl`, or a CoNLL file, here or by URL.
 
     `part` is `train`, `validation` or `test` of a folder that was split; data that was not split is
     read whole. `columns` are those of CoNLL files. Raises CorpusError, naming file and line, if a
     file is not what it claims to be; TrainingError if the path is none of these, or was split and
     nothing is in that part.
     """
-    recover(path)
-    if not path.exists():
-        raise TrainingError(str(path), "does not exist", "Make one with `spanferry export`")
+    if not isinstance(path, Address):
+        recover(path)
+        if not path.exists():
+            raise TrainingError(str(path), "does not exist", "Make one with `spanferry export`")
     if path.is_dir():
         return from_dataset(_load_folder(path, part))
     if path.name.removesuffix(".gz").endswith(".jsonl"):

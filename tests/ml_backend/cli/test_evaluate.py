@@ -11,6 +11,7 @@ from ml_backend.cli import app
 from ml_backend.cli.evaluate import read_test
 from projection.errors import LanguageTagError, TrainingError
 from projection.models import bundled
+from tests.projection.web import serving_files
 
 TAGGER = str(bundled.path("tagger"))
 ONE = ("--model", TAGGER)
@@ -50,6 +51,15 @@ def test_two_models_are_judged_and_compared(evaluate: Callable[..., str], gold: 
     assert set(first["mistakes"]) == {"wrong_border", "wrong_label", "missing", "spurious"}
     [difference] = answer["differences"]
     assert (difference["first"], difference["second"]) == TWO[1::2]
+
+
+def test_data_may_be_elsewhere(evaluate: Callable[..., str], gold: Path) -> None:
+    with serving_files({"/gold.iob2": gold.read_bytes()}) as web:
+        url = f"http://me:secret@{web.host}/gold.iob2?sig=secret"
+        shown = evaluate(f"de={url}", gold, *ONE, "--trained-on", url, "--json")
+    first = json.loads(shown)["models"][0]
+    assert (first["f1"], first["sentences"], first["seen"]["of"]) == (1, 4, 4)
+    assert "secret" not in shown
 
 
 def test_what_is_printed_for_people(evaluate: Callable[..., str], gold: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from ml_backend.cli.score import CONTRADICTIONS, MEANING, check_options
@@ -95,6 +96,15 @@ class TestJson:
         scores = score(path, "--aligner", copying_aligner, "--json").json
         assert (scores["f1"], scores["ceiling"], scores["of_ceiling"]) == (1, 1, 1)
         assert (scores["sentences"], scores["skipped"]) == (1, 1)
+
+    def test_gold_may_be_elsewhere(self, score: Score, gold: Path) -> None:
+        fsspec.filesystem("memory").pipe("/gold/names.jsonl", gold.read_bytes())
+        here, there = (
+            score(path, "--preset", "exact-match", "--json").json
+            for path in (gold, "memory://gold/names.jsonl")
+        )
+        assert there["f1"] == here["f1"]
+        assert there["mistakes"]["missing"]["count"] == 1
 
     @pytest.mark.parametrize(("options", "shown"), [([], 1), (["--examples", 0], 0)])
     def test_examples(self, score: Score, gold: Path, options: list[object], shown: int) -> None:

@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner
 
 from ml_backend.cli.train import RUN_SETTINGS, changes_of, split_settings, train
-from projection.errors import LanguageTagError, TrainingError
+from projection.errors import CorpusError, LanguageTagError, TrainingError
 from training.tagger.preset_changes import STAGE_SETTINGS, USE_SETTINGS
 from training.tagger.presets import PRESETS
 from training.trainer.settings import Tracker
@@ -41,6 +41,13 @@ class TestOptions:
     def test_a_mistake_is_a_domain_error(self, tmp_path: Path) -> None:
         with pytest.raises(TrainingError, match="--map-label ORG: is not OLD=NEW"):
             run("x.iob2", "--out", tmp_path / "m", "--map-label", "ORG")
+
+    def test_data_may_be_elsewhere(self, tmp_path: Path) -> None:
+        """Each is looked for where its address leads, in the order they are read."""
+        nowhere = "memory://none/a.iob2"
+        for options in ([nowhere], ["x.iob2", "--eval", nowhere]):
+            with pytest.raises(CorpusError, match=f"^{nowhere}: no such object"):
+                run(*options, "--out", tmp_path / "m")
 
     def test_a_tracker_that_is_not_installed_is_named(self, tmp_path: Path) -> None:
         try:

@@ -1,9 +1,12 @@
+import gzip
 from dataclasses import replace
 from pathlib import Path
 
+import fsspec
 import pytest
 from datasets import Dataset, DatasetDict
 
+from projection.addresses import path_or_address
 from projection.errors import CorpusError, TrainingError
 from projection.io.conll import write_iob2
 from projection.io.files import json_line
@@ -31,6 +34,15 @@ class TestFiles:
             replace(ROW, origin=f"{tmp_path}/a.iob2:5", **beside),
             replace(bare, origin=f"{tmp_path}/a.iob2:12"),
         ]
+
+    def test_a_file_may_be_elsewhere(self, tmp_path: Path) -> None:
+        write_iob2([ROW.tagged], tmp_path / "a.iob2")
+        packed = gzip.compress((tmp_path / "a.iob2").read_bytes())
+        fsspec.filesystem("memory").pipe("/gold/a.iob2.gz", packed)
+        read = read_all([path_or_address("memory://gold/a.iob2.gz")])
+        assert [row.tagged for row in read] == [ROW.tagged]
+        with pytest.raises(CorpusError, match=r"memory://gold/c\.jsonl: no such object"):
+            read_rows(path_or_address("memory://gold/c.jsonl"))
 
     def test_what_annotators_looked_for_is_kept(self, tmp_path: Path) -> None:
         part = Row("s1", ("Ada", "x"), ("B-PER", "_"), types=("PER", "ORG"))
