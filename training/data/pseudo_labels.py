@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from projection.addresses import Address
 from projection.io.conll import FOUND, TagColumns
 from projection.io.corpus import corpus_id
 from projection.io.files import read_lines
@@ -109,7 +110,8 @@ def decided_in(data: Iterable[Path]) -> set[SentenceIdentity]:
 
 def _decided(path: Path) -> Iterator[SentenceIdentity]:
     file = path / REVIEWED if path.is_dir() else path
-    if not file.name.removesuffix(".gz").endswith(".jsonl") or not file.is_file():
+    there = file.is_file() or isinstance(file, Address)
+    if not file.name.removesuffix(".gz").endswith(".jsonl") or not there:
         return
     for review in read_reviews(file):
         if review.status is not ReviewStatus.SKIPPED:

@@ -3,8 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
+import fsspec
 import pytest
 
+from projection.addresses import path_or_address
 from projection.errors import CorpusError, RunError
 from projection.io.corpus import corpus_id
 from projection.io.files import json_line
@@ -173,6 +175,10 @@ class TestDecided:
         expected |= {(corpus_id(p.id, p.source, p.target), p.origin, text) for p, text in named}
         assert decided_in([export]) == decided_in([export / "reviewed.jsonl"]) == expected
         assert decided_in([export / "data.iob2", export / "missing"]) == set()
+        fsspec.filesystem("memory").pipe(
+            "/reviews/reviewed.jsonl", (export / "reviewed.jsonl").read_bytes()
+        )
+        assert decided_in([path_or_address("memory://reviews/reviewed.jsonl")]) == expected
 
     def test_a_sentence_of_another_corpus_with_that_id_and_place_is_not_decided(
         self, export: Path
