@@ -37,7 +37,7 @@ if TYPE_CHECKING:  # these take seconds to import: Label Studio is started befor
 TITLE = "spanferry demo"
 LABELS = ("PER", "ORG", "LOC", "MISC")
 LABEL_STUDIO_PORT, BACKEND_PORT = 8080, 9090
-START_SECONDS = 60.0
+START_SECONDS = 180.0  # of the backend, which first loads its models
 SENTENCES = 16  # of each of the sample's languages
 
 Say = Callable[[str], None]
