@@ -81,7 +81,7 @@ def test_so_many_reviews_make_a_model_that_is_served_until_it_is_taken_back(
             result = annotation_of(review.entities, review.sentence.target, review.status)
             server.annotate(task["id"], result)
         wait_until(lambda: queued_after_a_minute(backend.jobs), 120)
-        wait_until(lambda: backend.jobs.jobs()[0].ended, 300)
+        wait_until(lambda: backend.jobs.jobs()[0].ended, 600)  # trainings give way to all else
 
         [job] = backend.call("/status")[1]["jobs"]
         assert job["state"] == State.SERVED, (job["said"], job["log"])
