@@ -40,7 +40,14 @@ IN_BROWSER = {"test_browser.py", "test_interactive.py", "test_propagate.py", "te
 POSTGRESQL = "tests/label_studio/test_postgresql.py"  # starts a Label Studio of its own
 # What takes long. The first Label Studio creates a database for half a minute, for which "browser"
 # and the demo would wait.
-FIRST = ("label_studio", POSTGRESQL, "tests/training/aligner/", "browser", "tests/ml_backend/demo/")
+FIRST = (
+    "label_studio",
+    POSTGRESQL,
+    "tests/training/aligner/",
+    "browser",
+    "tests/ml_backend/demo/",
+    "tests/training/",
+)
 
 
 def group_of(nodeid: str) -> str:
@@ -67,11 +74,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "LoadScopeSc
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long, so that no process is left alone with it at the end."""
-    first = [*FIRST, "tests/training/", ""]
 
     def place(item: pytest.Item) -> int:
         group = group_of(item.nodeid)
-        return next(n for n, start in enumerate(first) if group.startswith(start))
+        return next((n for n, start in enumerate(FIRST) if group.startswith(start)), len(FIRST))
 
     items.sort(key=place)
 

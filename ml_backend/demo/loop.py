@@ -28,6 +28,7 @@ from projection.errors import ServerError
 from projection.io.conll import write_iob2
 from projection.io.gold import GoldSentence
 from projection.models import bundled
+from projection.models.tagger import Tagger
 from projection.pipeline.projector import Projector
 from projection.records import ReviewStatus
 from projection.text.iob2 import encode
@@ -82,7 +83,8 @@ def walk_the_loop(demo: Demo) -> dict[str, Any]:
         fine_tune(read_rows(export), replace(TARGET_RECIPE, base=str(base)), model)
     with stage("evaluate before and after"):
         f1 = _compare(base, model, held_out, demo.folder / "held-out.iob2")
-        improved = Projector.load(target_model=model)
+        tagger = Tagger.from_pretrained(model).for_answers()
+        improved = demo.projector.with_target_model(tagger)
         gain = Gain.of(_answered(demo.projector, held_out), _answered(improved, held_out))
     with stage("serve the new model"):
         store = ModelStore(demo.backend.settings.model_store)
